@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <boot/boot_info.h>: what every loader's entry is turned into, and the function that boot calls.
+//
+// Filled by boot/ from PVH's start info or Multiboot2's tags, in static storage, before anything
+// else runs. All addresses are physical; nothing in it is trusted further than its own bounds.
+#pragma once
+
+#include <helix/types.h>
+
+#define BOOT_MEMORY_MAX  64u
+#define BOOT_COMMAND_MAX 4096u
+
+enum boot_memory_kind {
+    BOOT_MEMORY_USABLE = 1,
+    BOOT_MEMORY_RESERVED = 2,
+    BOOT_MEMORY_ACPI = 3, // tables that may be reclaimed once read
+    BOOT_MEMORY_NVS = 4,
+};
+
+struct boot_memory {
+    struct paddr base;
+    uint64_t size_bytes;
+    enum boot_memory_kind kind;
+};
+
+struct boot_info {
+    const char *loader; // "pvh", "multiboot2"
+    struct boot_memory memory[BOOT_MEMORY_MAX]; // sorted by base, not overlapping
+    uint32_t memory_count;
+    struct paddr initrd;
+    uint64_t initrd_bytes; // 0: none
+    struct paddr acpi_rsdp; // 0: search for it
+    char command_line[BOOT_COMMAND_MAX]; // terminated; cut if it was longer
+    bool command_line_cut;
+    struct paddr kernel_start; // the image, page aligned
+    struct paddr kernel_end;
+};
+
+// The kernel's entry, defined in runtime/kernel; called once, on the boot processor, in 64-bit mode
+// on boot's stack, with interrupts off and the low identity map plus the image's mapping active.
+NORETURN void kernel_main(const struct boot_info *info);

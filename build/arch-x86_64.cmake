@@ -1,0 +1,6 @@
+# x86_64: how the kernel's code is compiled and linked.
+target_compile_options(helix_bare INTERFACE -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only
+  -mcmodel=kernel -fno-omit-frame-pointer -fstack-protector-strong -mstack-protector-guard=global
+  -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -O2
+  $<$<C_COMPILER_ID:Clang>:-nostdlibinc> $<$<C_COMPILER_ID:GNU>:-fno-pie>)
+include(${CMAKE_CURRENT_LIST_DIR}/kernel.cmake)

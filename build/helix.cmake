@@ -1,0 +1,64 @@
+# The whole build vocabulary: helix_library() for a part of the kernel, helix_module() for a module,
+# helix_user() for a program that runs in ring 3, helix_fuzz() for a fuzz target.
+# Folders use data only: no if(), no variables. Include paths follow the declared dependencies, so
+# an include that nobody declared does not compile, and a dependency that points upward does not
+# configure.
+set(HELIX_LAYERS sdk lib boot hal core subsys runtime outer user) # services, policy, interface: outer
+
+add_library(helix_flags INTERFACE)
+target_compile_features(helix_flags INTERFACE c_std_17)
+target_compile_options(helix_flags INTERFACE -Wall -Wextra -Wshadow -Wundef -Wstrict-prototypes
+  -Wmissing-prototypes -Wvla -Werror -fno-common -g -fno-strict-aliasing
+  $<$<C_COMPILER_ID:Clang>:-Wthread-safety>)
+target_compile_definitions(helix_flags INTERFACE HELIX_DEBUG=$<BOOL:${HELIX_DEBUG}>)
+add_library(helix_host INTERFACE)
+add_library(helix_bare INTERFACE)
+include(${CMAKE_CURRENT_LIST_DIR}/arch-${HELIX_ARCH}.cmake)
+
+function(helix_check_layer name layer)
+  list(FIND HELIX_LAYERS ${layer} mine)
+  if(mine LESS 0)
+    message(FATAL_ERROR "${name}: unknown layer '${layer}'; one of ${HELIX_LAYERS}")
+  endif()
+  set_property(GLOBAL PROPERTY helix_layer_${name} ${mine})
+  foreach(dependency ${ARGN})
+    get_property(its GLOBAL PROPERTY helix_layer_${dependency})
+    if("${its}" STREQUAL "")
+      message(FATAL_ERROR "${name}: '${dependency}' is not declared yet: it is above, or the two depend on each other")
+    elseif(its GREATER mine)
+      message(FATAL_ERROR "${name} (${layer}) may not depend on ${dependency}: dependencies point downward")
+    elseif(layer STREQUAL outer AND its EQUAL mine)
+      message(FATAL_ERROR "${name} may not depend on ${dependency}: services, policy and interface are siblings")
+    endif()
+  endforeach()
+endfunction()
+
+# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...]): a part of the
+# kernel. HOST_SRCS are the files that are pure and also build on the host, for the tests; a library
+# without them does not exist there. TESTS are host programs, one file each.
+function(helix_library)
+  cmake_parse_arguments(L "" "NAME;LAYER" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ" ${ARGN})
+  helix_check_layer(${L_NAME} ${L_LAYER} ${L_DEPS})
+  helix_add_part(${L_NAME} "${L_SRCS}" "${L_HOST_SRCS}" "${L_DEPS}")
+  if(L_LAYER MATCHES "^(sdk|lib)$")
+    helix_strict(${L_NAME})
+  endif()
+  helix_tests(${L_NAME} ${L_TESTS})
+  helix_fuzz(${L_NAME} ${L_FUZZ})
+endfunction()
+
+# The lowest parts compile without implicit conversions that may change a value.
+function(helix_strict name)
+  get_target_property(type ${name} TYPE)
+  if(NOT type STREQUAL "INTERFACE_LIBRARY")
+    target_compile_options(${name} PRIVATE -Wconversion)
+  endif()
+endfunction()
+
+# helix_module(NAME n SRCS ... [DEPS ...] [TESTS ...]): one module of services/, policy/ or
+# interface/. It is compiled against the SDK and lib alone.
+function(helix_module)
+  cmake_parse_arguments(M "" "NAME" "SRCS;HOST_SRCS;DEPS;TESTS" ${ARGN})
+  helix_library(NAME ${M_NAME} LAYER outer SRCS ${M_SRCS} HOST_SRCS ${M_HOST_SRCS} DEPS sdk lib ${M_DEPS}
+    TESTS ${M_TESTS})
+endfunction()

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/cpu.h>: per-processor data, calls on other processors, device interrupts.
+#pragma once
+
+#include <hal/cpu.h>
+#include <helix/types.h>
+
+struct cpu; // private to core: core/cpu_local.h
+
+#define CPU_MAX HAL_CPU_MAX
+
+// Processors that take part. Grows only, while booting.
+uint32_t cpu_online_count(void);
+uint64_t cpu_online_mask(void);
+uint32_t cpu_id(void); // preemption off, or a hint
+
+// Runs fn(argument) on each processor of `mask` (this one included if set) with interrupts off and
+// waits until all are done. Interrupts must be on (or this is the only processor); no lock that the
+// targets could hold with interrupts off.
+void cpu_call(uint64_t mask, void (*fn)(void *argument), void *argument);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/log.h>: the kernel's log, panics, assertions.
+//
+// Lines go to a ring (read by /proc/kmsg and syslog(2)) and, unless `quiet`, to the console. No
+// secret and no pointer of the kernel's goes in.
+#pragma once
+
+#include <helix/types.h>
+
+enum log_level { LOG_ERROR = 3, LOG_WARNING = 4, LOG_NOTICE = 5, LOG_INFO = 6, LOG_DEBUG = 7 };
+
+void log_write(enum log_level level, const char *format, ...) PRINTF(2, 3);
+#define log_error(...)   log_write(LOG_ERROR, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)
+
+// Messages above this level stay off the console. Default LOG_INFO; `quiet` sets LOG_WARNING.
+void log_console_level(enum log_level level);
+// Sets who prints lines; until then, and in a panic, the HAL's early console does.
+void log_console_set(void (*write)(const char *text, size_t length));
+// Copies log text from byte position *position on; moves it. Returns the bytes copied.
+size_t log_read(uint64_t *position, char *buffer, size_t capacity);
+uint64_t log_end(void);
+
+// Stops the machine: prints the reason, the backtrace with symbols, the registers and the last 32
+// trace events, then obeys panic= (0: stop; n: restart after n seconds; < 0: at once).
+NORETURN void panic(const char *format, ...) PRINTF(1, 2);
+struct hal_frame;
+NORETURN void panic_frame(const struct hal_frame *frame, const char *format, ...) PRINTF(2, 3);
+void panic_timeout_set(int64_t seconds);
+
+#define ASSERT(condition)                                                                          \
+    ((condition) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition))

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/object.h>: reference counting for everything that outlives the call that made it.
+//
+// An object is embedded in the thing itself. The last object_put() calls the type's destroy, in the
+// context of that put: types whose destroy sleeps say so, and their users put in thread context.
+#pragma once
+
+#include <helix/types.h>
+
+enum object_kind {
+    OBJECT_PROCESS = 1,
+    OBJECT_THREAD,
+    OBJECT_ASPACE,
+    OBJECT_MEMORY,
+    OBJECT_FILE,
+    OBJECT_INODE,
+    OBJECT_ACCOUNT,
+    OBJECT_MODULE,
+    OBJECT_EVENT,
+    OBJECT_TIMER,
+};
+
+struct object;
+
+struct object_type {
+    enum object_kind kind;
+    const char *name;
+    void (*destroy)(struct object *object); // takes the object; the count is zero
+};
+
+struct object {
+    const struct object_type *type;
+    _Atomic uint32_t references;
+};
+
+// One reference, the caller's.
+void object_init(struct object *object, const struct object_type *type);
+// Adds a reference; the caller already holds one. Any context. Returns its argument.
+struct object *object_get(struct object *object);
+// Adds a reference unless the count is zero already (a lookup under an epoch or a table's lock).
+bool object_try_get(struct object *object);
+// Drops a reference.
+void object_put(struct object *object);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/thread.h>: threads, 1:1, preemptive, with defined stop points.
+//
+// The caller gives the storage of a thread and its stack (core allocates nothing); subsys/execution
+// does so from its caches. A thread stops only at stop points: on the way to user mode, and inside
+// wait_for(). Whoever owns user threads (a personality) registers thread_ops and is asked there.
+#pragma once
+
+#include <core/lock.h>
+#include <core/object.h>
+#include <core/wait.h>
+#include <hal/context.h>
+#include <hal/trap.h>
+#include <helix/ports/sched_port.h>
+#include <helix/types.h>
+#include <lib/list.h>
+
+#define THREAD_NAME_BYTES  16u
+#define THREAD_STACK_BYTES (4u * PAGE_SIZE)
+
+struct core_aspace;
+struct thread;
+
+enum thread_state {
+    THREAD_NEW,
+    THREAD_READY,   // in a run queue
+    THREAD_RUNNING, // on a processor
+    THREAD_BLOCKED, // inside wait_for() or a sleeping lock
+    THREAD_STOPPED, // at a stop point (job control, ptrace, freeze)
+    THREAD_DEAD,    // never runs again; its stack may still be in use until `retired`
+};
+
+// Attention flags, set by others, seen at stop points.
+#define THREAD_SIGNAL (1u << 0) // the personality has something to deliver
+#define THREAD_KILL   (1u << 1) // leave as soon as possible; never cleared
+#define THREAD_STOP   (1u << 2) // stop at the next point
+#define THREAD_RESCHEDULE (1u << 3)
+
+// What a personality does for its threads. Thread context, interrupts on, nothing held.
+struct thread_ops {
+    void (*syscall)(struct thread *thread, struct hal_frame *frame);
+    void (*fault)(struct thread *thread, struct hal_frame *frame, const struct hal_fault *fault);
+    // At a stop point on the way to user mode, while any of SIGNAL, KILL or STOP is set. May block;
+    // may not return if the thread exits.
+    void (*stop_point)(struct thread *thread, struct hal_frame *frame);
+    // The thread is dead, off its stack, and nobody refers to it but the caller's reference.
+    void (*retired)(struct thread *thread);
+};
+
+struct thread {
+    struct hal_context context;
+    void *stack_top;
+    _Atomic uint32_t attention; // THREAD_SIGNAL …
+    uint32_t preempt_off;       // own; > 0: not preempted
+    struct object object;
+    uint64_t id; // kernel-wide, never reused
+    char name[THREAD_NAME_BYTES];
+    void *stack_low;
+    const struct thread_ops *ops; // NULL for kernel threads
+    void *personality;            // the personality's own per-thread data
+    struct core_aspace *aspace;   // keeps; NULL: kernel thread
+    void *fpu;                    // hal_fpu_size() bytes, NULL for kernel threads
+    struct hal_tls tls;           // as of the last switch away
+    struct waitable exited;       // WAIT_SIGNALED once dead and off its stack
+
+    // Scheduling. `lock` guards the rest of this part; the run queue's lock comes inside it.
+    struct spinlock lock;
+    _Atomic uint32_t state; // enum thread_state
+    bool wake_pending;      // a wake came before the block
+    uint32_t cpu;           // where it runs, or ran last
+    _Atomic uint32_t on_cpu; // 1 while some processor is still on its stack
+    uint64_t affinity;      // bit per processor
+    struct sched_thread sched; // the policy's view
+    time_ns_t user_ns;       // own, updated at entries and switches
+    time_ns_t system_ns;
+    time_ns_t stamp;         // moment of the last accounting
+    uint64_t switches_voluntary;
+    uint64_t switches_forced;
+
+    struct list all_link; // core's table of all threads
+
+    // Debug: locks held, innermost last.
+    uint32_t locks_held;
+    const struct lock_class *held[16];
+};
+
+// The running thread. Any context that has one (always after core_init()).
+struct thread *thread_current(void);
+
+// Prepares a thread that will call entry(argument) in the kernel, named, not yet runnable. Borrows
+// the stack; one reference, the caller's. `aspace` may be NULL. Inherits nothing.
+void thread_init(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes,
+                 void (*entry)(void *), void *argument);
+// Makes a new thread runnable on a processor that the policy and its affinity choose.
+void thread_start(struct thread *thread);
+// Ends the calling thread: it becomes DEAD; later, off its stack, `exited` is set, ops->retired is
+// called by a kernel worker, and the running reference is dropped.
+NORETURN void thread_exit(void);
+
+// Blocking, for wait.c and lock.c only: thread_prepare() … thread_block() pairs with
+// thread_wake(), which may come in between and is then not lost.
+void thread_block(void);
+void thread_wake(struct thread *thread); // any context
+
+// Sets attention flags; a thread in a wait that they interrupt is woken, one that runs user code on
+// another processor is made to enter the kernel. Any context.
+void thread_notify(struct thread *thread, uint32_t attention);
+void thread_attention_clear(struct thread *thread, uint32_t attention);
+static inline uint32_t thread_attention(const struct thread *thread) {
+    return atomic_load_explicit(&thread->attention, memory_order_acquire);
+}
+
+// Gives up the processor to an equal or better one, if there is any.
+void thread_yield(void);
+// Blocks until the deadline; false if interrupted (with WAIT_INTERRUPTIBLE in flags).
+bool thread_sleep_until(time_ns_t deadline, uint32_t flags);
+
+void preempt_disable(void);
+void preempt_enable(void); // switches if a better thread is waiting
+
+// User and system time of a thread up to now.
+void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_system_ns);
+
+// Scheduling parameters; takes effect at once.
+void thread_set_sched(struct thread *thread, const struct sched_params *params);
+void thread_set_affinity(struct thread *thread, uint64_t affinity);
+// Switches the calling thread's address space (exec); keeps a reference to the new one, drops the
+// old one's.
+void thread_set_aspace(struct core_aspace *aspace);

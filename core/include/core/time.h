@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/time.h>: the monotonic and the real-time clock, and timers.
+#pragma once
+
+#include <core/lock.h>
+#include <helix/types.h>
+#include <lib/rbtree.h>
+
+// Nanoseconds since boot. Any context. Goes through core/input.
+time_ns_t time_now(void);
+// Nanoseconds since 1970 = time_now() + this.
+time_ns_t time_real_offset(void);
+void time_real_set(time_ns_t real_now);
+
+// A one-shot timer; runs in interrupt context on the processor that armed it.
+struct timer {
+    struct rbnode node;
+    time_ns_t deadline;
+    void (*expired)(struct timer *timer); // interrupts off; must not sleep; may re-arm
+    uint32_t cpu;
+    _Atomic uint32_t armed;
+};
+
+void timer_init(struct timer *timer, void (*expired)(struct timer *timer));
+// Arms or re-arms. Any context. A deadline in the past fires at once.
+void timer_arm(struct timer *timer, time_ns_t deadline);
+// After it returns, `expired` is neither pending nor running (it must not be called from it, nor
+// under a lock that `expired` takes). Returns whether it was still pending.
+bool timer_cancel(struct timer *timer);

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/x86_64/private.h: what the files of this folder share. Nobody else includes it.
+#pragma once
+
+#include "regs.h"
+
+#include <hal/cpu.h>
+#include <hal/init.h>
+#include <hal/io.h>
+#include <hal/irq.h>
+#include <hal/mmu.h>
+#include <hal/time.h>
+#include <hal/trap.h>
+#include <helix/types.h>
+#include <lib/acpi.h>
+
+// Interrupt vectors. Lines 0 … VECTOR_LINE_END - VECTOR_LINE_BASE - 1 come from I/O APICs.
+#define VECTOR_LINE_BASE  0x30u
+#define VECTOR_LINE_END   0xe0u
+#define VECTOR_TIMER      0xe0u
+#define VECTOR_CALL       0xe1u
+#define VECTOR_RESCHEDULE 0xe2u
+#define VECTOR_APIC_ERROR 0xfeu
+#define VECTOR_SPURIOUS   0xffu
+
+// ---- processors -------------------------------------------------------------------------------
+
+enum ist {
+    IST_DOUBLE_FAULT = 1,
+    IST_NMI,
+    IST_MACHINE_CHECK,
+    IST_DEBUG,
+    IST_COUNT = 4,
+};
+#define IST_STACK_BYTES (2 * PAGE_SIZE)
+
+// The 64-bit task state segment (SDM 3A 8.7).
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map_base;
+} __attribute__((packed));
+
+#define GDT_ENTRIES 8u
+
+// One per processor; the GS base points at it in kernel mode. <hal_arch/cpu.h> and gs.h know the
+// offsets of the first fields. Written by its own processor only, except `stop`.
+struct cpu_block {
+    struct cpu_block *self;
+    void *data;
+    void *current;
+    uint32_t id;
+    uint32_t apic_id;
+    uint64_t scratch; // user's stack pointer during an entry
+    uint64_t timer_target;
+    uint64_t timer_armed; // what the hardware was told, in counter ticks
+    uint32_t pad;
+    struct tss tss; // rsp[0] is the current thread's stack top
+    uint64_t gdt[GDT_ENTRIES];
+    _Atomic bool stop; // another processor asks this one to stop, by NMI
+};
+
+// The block of this processor. Preemption off.
+static inline struct cpu_block *cpu_block(void) {
+    return *(struct cpu_block *volatile __seg_gs const *)HAL_GS_SELF;
+}
+
+// Loads the GS base of the boot processor, so that hal_current() works before hal_init_early().
+void cpu_block_init_boot(void);
+// Descriptor tables, system call registers and features of the calling processor. `ist_tops` holds
+// the IST_COUNT stack tops.
+void tables_load(struct cpu_block *block, const uint64_t *ist_tops);
+void idt_init(void);    // boot processor, once
+void boot_tables(void); // tables_load() for the boot processor
+
+// The firmware's list of processors; index 0 is the one that booted.
+extern uint32_t cpu_apic_ids[HAL_CPU_MAX];
+extern uint32_t cpu_total;
+extern _Atomic uint64_t cpu_started; // bit per processor
+
+// Says why and stops: an impossible machine, or a bug before core can panic.
+NORETURN void hal_die(const char *reason);
+
+// ---- features ---------------------------------------------------------------------------------
+
+struct features {
+    bool smap, smep, umip, pages_1g, x2apic, tsc_deadline, rdrand, xsave;
+    uint32_t max_leaf;
+    uint64_t xcr0;
+    uint32_t fpu_bytes;
+    uint32_t mxcsr_mask;
+    uint8_t phys_bits;
+};
+extern struct features features;
+
+void features_detect(void);  // boot processor, once; patches the text
+void features_enable(void);  // each processor
+
+// ---- traps ------------------------------------------------------------------------------------
+
+extern struct hal_handlers handlers;
+
+// ---- mapping ----------------------------------------------------------------------------------
+
+// Maps physical memory for hal's own use, at an address that is never reused, with HAL_MAP_…
+// flags. NULL: no memory.
+void *device_map(uint64_t address, size_t size_bytes, uint32_t flags);
+// Undoes the latest device_map() on this processor, before any other one used it.
+void device_unmap(const void *mapped, size_t size_bytes);
+// Maps fresh zeroed pages with an unmapped one below; NULL: no memory.
+void *stack_map(size_t size_bytes);
+// The root of the kernel's own page table, and the temporary one with the trampoline's page.
+struct paddr kernel_root(void);
+struct paddr trampoline_root_open(void);
+void trampoline_root_close(void);
+// Takes a zeroed page from the page allocator; value 0: none.
+struct paddr table_page_alloc(void);
+void table_page_free(struct paddr page);
+bool direct_covers(uint64_t address, size_t size_bytes);
+// Fills in the kernel half of a top-level table.
+void kernel_half_copy(uint64_t *root);
+
+// ---- firmware, interrupts, time -----------------------------------------------------------------
+
+struct firmware {
+    bool has_acpi;
+    struct acpi_root root;
+    bool has_fadt;
+    struct acpi_fadt fadt;
+    bool has_s5;
+    struct acpi_s5 s5;
+    bool has_madt;
+    uint64_t local_apic;
+};
+extern struct firmware firmware;
+
+void firmware_read(const struct boot_info *info);
+
+enum hx_status lapic_map(void); // once
+void lapic_enable(void);        // each processor
+uint32_t lapic_id(void);
+void lapic_eoi(void);
+void lapic_send(uint32_t apic_id, uint32_t command);
+#define LAPIC_COMMAND_NMI     0x4400u
+#define LAPIC_COMMAND_INIT    0x4500u
+#define LAPIC_COMMAND_STARTUP 0x4600u
+#define LAPIC_COMMAND_FIXED   0x4000u
+void lapic_timer_start(uint32_t count); // one shot, in bus clocks; 0 stops
+uint32_t lapic_timer_left(void);
+void lapic_timer_deadline(void);        // chooses TSC-deadline mode on this processor
+
+enum hx_status ioapic_add(uint64_t address, uint32_t first_line);
+void ioapic_override(uint32_t isa, uint32_t line, uint32_t flags);
+void ioapic_mask_all(void);
+void pic_disable(void);
+// Masks a level-triggered line before its handler runs. Interrupts off.
+void ioapic_mask_level(uint32_t line);
+
+enum hx_status clock_init(void);
+void clock_cpu_init(void);
+void clock_interrupt(void);
+// Waits by the counter; for hardware that wants a pause.
+void clock_spin(uint64_t microseconds);
+
+void power_init(void);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <posix/process.h>: what POSIX adds to a process and a thread.
+//
+// Life: created by fork or as PID 1; a zombie from its last thread's exit until it is waited for.
+// Locks: `tree_lock` (one per pid space, LOCK_RANK_PROCESS_TREE, a mutex) guards parents, children,
+// groups and sessions; `signal_lock` (a spin lock, LOCK_RANK_SIGNAL) guards a process's signal
+// state and its threads' masks and pending sets.
+#pragma once
+
+#include <execution/process.h>
+#include <posix/files.h>
+#include <vfs/credentials.h>
+
+#define POSIX_SIGNALS 64u
+
+#define RLIMIT_COUNT 16u
+struct posix_limit {
+    uint64_t soft, hard;
+};
+
+// struct kernel_sigaction of the machines (x86_64 has a restorer).
+struct posix_action {
+    uint64_t handler; // SIG_DFL 0, SIG_IGN 1, or a user address
+    uint64_t flags;
+    uint64_t restorer;
+    uint64_t mask;
+};
+
+struct posix_actions { // shared by CLONE_SIGHAND
+    struct object object;
+    struct posix_action action[POSIX_SIGNALS + 1]; // [signal_lock of the process]
+};
+
+struct posix_pending {
+    uint64_t set;      // bit n - 1 for signal n
+    struct list queue; // struct posix_siginfo_node, oldest first
+};
+
+struct posix_group {
+    struct object object;
+    int32_t id;
+    struct posix_session *session; // keeps
+    struct list members;           // [tree_lock]
+    struct list link;              // [tree_lock] in the pid space's list of groups
+};
+
+struct tty;
+struct posix_session {
+    struct object object;
+    int32_t id;
+    struct tty *terminal;           // [tree_lock] the controlling terminal, or NULL
+};
+
+struct posix_process {
+    struct process *process; // the native object; this is its personality data
+    int32_t pid;
+    struct posix_process *parent; // [tree_lock]
+    struct list children;         // [tree_lock] sibling_link, zombies included
+    struct list sibling_link;
+    struct list all_link;         // [tree_lock] pid order
+    struct posix_group *group;    // [tree_lock] keeps
+    struct list group_link;
+    bool exec_done;               // [tree_lock] since fork, for setpgid
+    bool session_leader;
+    bool subreaper;
+    uint64_t start_ns;
+
+    struct spinlock signal_lock;
+    struct posix_actions *actions;       // keeps
+    struct posix_pending pending;        // [signal_lock] process-wide
+    bool stopped;                        // [signal_lock] by job control
+    bool group_exiting;                  // [signal_lock]
+    uint32_t stop_signal;                // [signal_lock] for wait with WUNTRACED
+    bool stop_report, continue_report;   // [tree_lock] not yet waited for
+    int32_t exit_status;                 // wait's encoding, valid when zombie
+    bool zombie;                         // [tree_lock]
+    int32_t exit_signal;                 // to the parent; SIGCHLD, 0 for none
+    struct waitable children_changed;    // pulsed on exits, stops, continues of children
+    struct waitable signal_changed;      // pulsed when a signal becomes pending
+    struct waitable vfork_done;          // WAIT_SIGNALED when exec or exit released the mm
+    struct waitable exited;              // WAIT_SIGNALED when a zombie (pidfd, later)
+
+    struct credentials *credentials; // [lock of process] keeps; replaced, never changed
+    struct fs_context *fs;           // keeps; [process lock] replaced by unshare
+    struct file_table *files;        // keeps
+    struct posix_limit limits[RLIMIT_COUNT]; // [process lock]
+    struct file *executable;         // [process lock] keeps
+    char command[THREAD_NAME_BYTES];
+    uint64_t brk_start, brk_end;     // [process lock]
+    uint64_t arguments_start, arguments_end, environment_start, environment_end;
+    uint64_t stack_top;
+    uint32_t personality_flags;
+    struct timer alarm;              // ITIMER_REAL
+    time_ns_t alarm_interval;
+    time_ns_t children_user_ns, children_system_ns; // [tree_lock] of waited-for children
+    time_ns_t dead_user_ns, dead_system_ns;         // of threads that left
+    bool unknown_call_logged;
+    bool no_new_privileges;
+    bool dumpable;
+    int32_t nice;
+};
+
+struct posix_thread {
+    struct user_thread *native;
+    struct posix_process *process; // keeps (through the native process)
+    int32_t tid;
+    uint64_t blocked;                // [signal_lock]
+    uint64_t blocked_saved;          // sigsuspend, ppoll: mask to restore after the handler
+    bool restore_blocked;
+    struct posix_pending pending;    // [signal_lock]
+    struct hal_signal_stack stack;   // own
+    uint64_t clear_child_tid;        // own; user address
+    uint64_t robust_list;            // own; user address
+    uint64_t robust_list_bytes;
+    int64_t restart_number;          // the call that a stop point may restart; -1: none
+    enum hx_status restart_status;   // HX_ERR_RESTART …
+    time_ns_t restart_deadline;      // for RESTART_BLOCK
+    enum hx_status (*restart_function)(struct call *call);
+    uint64_t restart_args[4];
+    uint32_t exit_code;
+};
+
+struct posix_process *posix_current(void);         // of the running thread; NULL in kernel threads
+struct posix_thread *posix_thread_current(void);
+
+// A process by pid in the caller's pid space, with a reference on its native process (drop with
+// process_put(p->process)); NULL if there is none. Zombies are found.
+struct posix_process *posix_process_find(int32_t pid);
+// The same by thread id; gives a reference on the thread's object.
+struct posix_thread *posix_thread_find(int32_t tid);
+// Walks in pid order: the first process with pid > `after`, with a reference; NULL at the end.
+struct posix_process *posix_process_next(int32_t after);
+
+// Signals. `info` may be NULL (then made up: SI_KERNEL).
+struct posix_siginfo {
+    int32_t number, error, code;
+    int32_t pid;      // kill, SIGCHLD
+    uint32_t uid;
+    int32_t status;   // SIGCHLD
+    uint64_t value;   // sigqueue
+    uint64_t address; // SIGSEGV …
+    int64_t user_ticks, system_ticks;
+};
+void posix_signal_process(struct posix_process *process, int32_t number,
+                          const struct posix_siginfo *info);
+void posix_signal_thread(struct posix_thread *thread, int32_t number,
+                         const struct posix_siginfo *info);
+// All of a group; from the terminal, for job control. The group by its id.
+enum hx_status posix_signal_group(int32_t group, int32_t number,
+                                  const struct posix_siginfo *info);
+// Is a signal (not blocked, not ignored) waiting for this thread?
+bool posix_signal_pending(struct posix_thread *thread);
+// Replaces the mask for the duration of a wait (ppoll, pselect, sigsuspend); the old one comes back
+// after the handler or at the end of the call.
+void posix_mask_swap(struct posix_thread *thread, uint64_t mask);
+void posix_mask_restore(struct posix_thread *thread); // if no handler is about to run
+
+uint64_t posix_limit(struct posix_process *process, uint32_t which); // soft
+struct credentials *posix_credentials(struct posix_process *process); // with a reference

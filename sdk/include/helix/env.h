@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <helix/env.h>: the whole world of a module (with <helix/env_atomic.h>). Nothing else resolves
+// when a module is linked, and the same calls exist in the kernel, in a ring-3 service and on the
+// host.
+//
+// A module gets its `env` in init; every call through it is charged to the module and is written
+// into its ledger, so that what a failed module held can be released. Context: thread, may sleep,
+// no hx_spinlock held, unless said otherwise.
+#pragma once
+
+#include <helix/env_atomic.h>
+#include <helix/module.h>
+
+// Memory
+// -------------------------------------------------------------------------------------------
+
+// Zeroed memory, aligned to 16 bytes; NULL if there is none. Gives; ends with hx_free().
+void *hx_alloc(struct hx_env *env, size_t size_bytes);
+// Takes what hx_alloc() gave; NULL is allowed.
+void hx_free(struct hx_env *env, void *memory);
+
+// The log
+// ------------------------------------------------------------------------------------------
+
+enum hx_log_level {
+    HX_LOG_ERROR = 3,
+    HX_LOG_WARNING = 4,
+    HX_LOG_NOTICE = 5,
+    HX_LOG_INFO = 6,
+    HX_LOG_DEBUG = 7,
+};
+
+// One line, without a line end; "name: " goes in front. Any context. No secret, no pointer.
+void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) PRINTF(3, 4);
+
+// Locks
+// --------------------------------------------------------------------------------------------
+
+// A sleeping mutex; the caller's storage; opaque. Not recursive.
+struct LOCKABLE("hx_mutex") hx_mutex {
+    alignas(8) uint8_t opaque[64];
+};
+
+// `name` is for checks and panics; borrowed for good.
+void hx_mutex_init(struct hx_mutex *mutex, const char *name);
+// Locks of one module nest in the order of their addresses only.
+void hx_mutex_lock(struct hx_mutex *mutex) ACQUIRES(*mutex);
+void hx_mutex_unlock(struct hx_mutex *mutex) RELEASES(*mutex);
+
+// Devices
+// ------------------------------------------------------------------------------------------
+
+// I/O ports, where the machine has them; elsewhere reads give all ones. Any context.
+// Needs HX_CAPABILITY_IO_PORTS: without it reads give all ones and writes do nothing.
+uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port);
+void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value);
+
+// Calls `handler(context)` in a thread of the module's each time that the ISA interrupt `isa`
+// comes; the line is masked until it returns. Needs HX_CAPABILITY_IRQ. Returns HX_OK,
+// HX_ERR_ACCESS_DENIED, HX_ERR_BUSY (taken), HX_ERR_NO_DEVICE (no such line),
+//         HX_ERR_NO_MEMORY
+enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
+                               void *context);
+
+// Entropy
+// ------------------------------------------------------------------------------------------
+
+// Fills with random bytes of the kernel's generator; whether they are strong is the system's to say
+// (DESIGN section 11). Needs HX_CAPABILITY_RANDOM: without it returns HX_ERR_ACCESS_DENIED.
+enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes);
+
+// Ports
+// --------------------------------------------------------------------------------------------
+
+// Installs this module as provider of `port` in the slot of that name, at the version that its
+// manifest declares. `operations` is the port's operations table, `self` what its methods get
+// first; both are kept until the slot is given back (never, for a built-in module). Returns HX_OK
+// installed: calls may come in before this returns
+//         HX_ERR_INVALID     the manifest does not provide that port
+//         HX_ERR_NOT_FOUND   nobody in this system uses that port
+//         HX_ERR_EXISTS      the slot is taken
+//         or what the user of the port refuses with
+enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
+                               const void *operations, void *self);

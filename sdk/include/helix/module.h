@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <helix/module.h>: what a module says about itself (its manifest) and the operations of its life.
+//
+// A module is one folder compiled against the SDK alone. It defines one HX_MODULE(), which embeds
+// the manifest in the object; whoever loads the object (the kernel's registry, a service host, a
+// test) reads it before any code of the module runs. Everything that a manifest points to is
+// static and lives as long as the module.
+//
+// Life: registered -> initialised (init) -> running (start) -> stopped (stop) -> gone (fini). All
+// operations run in thread context and may sleep, but are bounded. Absent operations are NULL and
+// count as successful.
+#pragma once
+
+#include <helix/types.h>
+
+// Grows by one with each incompatible change of sdk/include.
+#define HX_SDK_ABI 1u
+
+struct hx_env; // the module's world: <helix/env.h>
+
+// Semantic version 2.0.0.
+struct hx_version {
+    uint16_t major;
+    uint16_t minor;
+    uint16_t patch;
+};
+
+// A port that the module provides, and the version that it implements.
+struct hx_port_provided {
+    const char *port; // "helix.fs"
+    struct hx_version version;
+};
+
+// A port that the module calls: any version from `least` on, below `below`.
+struct hx_port_required {
+    const char *port;
+    struct hx_version least;
+    struct hx_version below;
+};
+
+// When a built-in module is started. A failure of a deferred one never stops the boot.
+enum hx_phase {
+    HX_PHASE_CRITICAL = 1,    // memory, processors, console
+    HX_PHASE_NORMAL = 2,      // scheduler, communication, root file system
+    HX_PHASE_DEFERRED = 3,    // the rest
+    HX_PHASE_PERSONALITY = 4, // what runs programs; after everything else
+};
+
+// Capabilities that a module may ask for; a call of <helix/env.h> that needs one that was not
+// granted is refused with HX_ERR_ACCESS_DENIED.
+#define HX_CAPABILITY_IO_PORTS (1u << 0)
+#define HX_CAPABILITY_IRQ      (1u << 1)
+#define HX_CAPABILITY_RANDOM   (1u << 2)
+
+#define HX_MODULE_ATOMIC (1u << 0) // provides a port whose methods run in atomic context
+
+struct hx_module_ops {
+    // Prepares the module: allocates, probes its device, provides its ports. `env` stays valid
+    // until fini returns. *out_self is handed to all other operations.
+    enum hx_status (*init)(struct hx_env *env, void **out_self);
+    enum hx_status (*start)(void *self);
+    enum hx_status (*stop)(void *self);
+    void (*fini)(void *self);
+    // Takes over the arena of a predecessor whose schema has the given version.
+    enum hx_status (*import_state)(void *self, uint32_t schema_version);
+    // Checks the module without effects that a client could see.
+    enum hx_status (*self_test)(void *self);
+    enum hx_status (*health)(void *self);
+    enum hx_status (*suspend)(void *self);
+    enum hx_status (*resume)(void *self);
+};
+
+struct hx_module {
+    uint32_t sdk_abi; // HX_SDK_ABI of the compilation; set by HX_MODULE()
+    uint32_t flags;   // HX_MODULE_…
+    const char *name; // unique in an image; also its prefix in the log
+    struct hx_version version;
+    enum hx_phase phase;
+    const struct hx_port_provided *provides;
+    uint32_t provides_count;
+    const struct hx_port_required *
+        requires;
+    uint32_t requires_count;
+    uint32_t capabilities;  // HX_CAPABILITY_… that it asks for
+    uint32_t arena_version; // schema of its durable state; 0: it has none
+    const struct hx_module_ops *ops;
+};
+
+// Defines the module: HX_MODULE(ramfs, .name = "ramfs", .version = { 1, 0, 0 }, …); once per
+// module, at file scope. The section holds one pointer per module.
+#define HX_MODULE(identifier, ...)                                                                 \
+    static const struct hx_module hx_module_##identifier = { .sdk_abi = HX_SDK_ABI, __VA_ARGS__ }; \
+    __attribute__((used, section(".helix_modules"))) static const struct hx_module                 \
+        *const hx_module_pointer_##identifier = &hx_module_##identifier

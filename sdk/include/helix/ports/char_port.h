@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <helix/ports/char_port.h>: helix.char 1.0, a character device, and helix.console 1.0, a line to a
+// terminal, as the port compiler will emit them.
+//
+// Context: thread. Bounded: a device that has nothing says HX_ERR_WOULD_BLOCK and later raises its
+// event. Buffers are kernel memory, borrowed for the call.
+#pragma once
+
+#include <helix/types.h>
+
+struct char_ops {
+    enum hx_status (*read)(void *self, uint32_t minor, uint64_t offset, void *buffer,
+                           uint32_t capacity, uint32_t *out_length);
+    enum hx_status (*write)(void *self, uint32_t minor, uint64_t offset, const void *data,
+                            uint32_t length, uint32_t *out_length);
+};
+
+// One node below /dev that a character device provides.
+struct char_node {
+    const char *name;
+    uint32_t major, minor;
+    uint32_t mode; // permissions
+};
+
+struct char_device {
+    const struct char_ops *ops;
+    const struct char_node *nodes;
+    uint32_t node_count;
+};
+
+// What a console driver (a UART) is told by the terminal above it.
+struct console_events {
+    // Bytes arrived. Thread context. `client` is what attach() got.
+    void (*received)(void *client, const uint8_t *bytes, uint32_t count);
+    // The transmitter has room again after a short write.
+    void (*writable)(void *client);
+};
+
+struct console_ops {
+    enum hx_status (*attach)(void *self, const struct console_events *events, void *client);
+    // Takes as much as fits now; *out_taken may be less than count; then `writable` follows.
+    enum hx_status (*write)(void *self, const uint8_t *bytes, uint32_t count, uint32_t *out_taken);
+    // Polled output for the log and panics: any context, all of it.
+    enum hx_status (*write_now)(void *self, const uint8_t *bytes, uint32_t count);
+};
+
+struct console_device {
+    const char *name; // "ttyS0"
+    uint32_t major, minor;
+    const struct console_ops *ops;
+};

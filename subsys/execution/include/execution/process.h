@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <execution/process.h>: processes (execution domains) and their user threads.
+//
+// A process is an address space, an account and name spaces; a personality hangs its own data on
+// it. What POSIX alone defines (pids, parents, signals, descriptors) is interface/posix's.
+#pragma once
+
+#include <core/thread.h>
+#include <memory/aspace.h>
+#include <vfs/vfs.h>
+
+#define UTS_BYTES 65u
+
+struct uts_names {
+    struct spinlock lock;
+    char node[UTS_BYTES]; // [lock]
+    char domain[UTS_BYTES];
+};
+
+// Every name that a program can say is looked up through this, never through a global.
+struct name_spaces {
+    struct object object;
+    struct mount_space *mounts;
+    struct uts_names *uts;
+    struct pid_space *pids; // interface/posix's
+};
+
+struct process {
+    struct object object;
+    uint64_t id; // kernel-wide, never reused
+    struct mutex lock;
+    struct aspace *aspace;   // [lock] keeps; replaced by exec
+    struct account *account; // keeps
+    struct name_spaces *ns;  // keeps
+    struct list threads;     // [thread_lock] struct user_thread.process_link
+    struct spinlock thread_lock;
+    uint32_t thread_count;   // [thread_lock] that have not exited
+    struct waitable threads_changed; // pulsed when a thread has left
+    void *personality;       // the personality's own
+    void (*personality_destroy)(struct process *process); // on the last reference
+};
+
+struct user_thread {
+    struct thread thread; // first; thread->personality is the personality's
+    struct process *process; // keeps
+    struct list process_link;
+    struct hal_frame *entry; // the frame that the first entry to user mode uses
+};
+
+// An empty process; NULL if there is no memory. One reference. Borrows what it gets references of.
+struct process *process_create(struct aspace *aspace, struct account *account,
+                               struct name_spaces *ns);
+static inline struct process *process_get(struct process *process) {
+    object_get(&process->object);
+    return process;
+}
+static inline void process_put(struct process *process) {
+    object_put(&process->object);
+}
+
+// A user thread that will start with a copy of `frame`, not yet started. `fpu` is copied if given,
+// else a fresh state. HX_ERR_NO_MEMORY, HX_ERR_LIMIT (the account's objects).
+enum hx_status user_thread_create(struct process *process, const char *name,
+                                  const struct thread_ops *ops, const struct hal_frame *frame,
+                                  const void *fpu, const struct hal_tls *tls, void *personality,
+                                  struct user_thread **out_thread);
+// Undoes it, if it was never started.
+void user_thread_discard(struct user_thread *thread);
+// Leaves the process's list, and says whether it was the last; then the caller calls thread_exit().
+bool user_thread_leave(struct user_thread *thread);
+
+struct user_thread *user_thread_current(void); // NULL in kernel threads
+struct process *process_current(void);         // NULL in kernel threads

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <memory/aspace.h>: user address spaces: mappings of memory objects, faults, fork's clone.
+//
+// `lock`: read for faults and look-ups, write for changes of the mappings. The page table has a
+// spin lock of its own. W^X: a mapping is never writable and executable at once
+// (HX_ERR_ACCESS_DENIED).
+#pragma once
+
+#include <core/aspace.h>
+#include <core/lock.h>
+#include <lib/rbtree.h>
+#include <memory/object.h>
+
+#define ASPACE_READ    (1u << 0)
+#define ASPACE_WRITE   (1u << 1)
+#define ASPACE_EXECUTE (1u << 2)
+
+#define ASPACE_SHARED    (1u << 4)  // writes go to the object; else copy-on-write
+#define ASPACE_FIXED     (1u << 5)  // exactly there, replacing what is there
+#define ASPACE_NOREPLACE (1u << 6)  // with FIXED: HX_ERR_EXISTS instead of replacing
+#define ASPACE_GROWSDOWN (1u << 7)  // the main stack: grows to its limit on faults
+#define ASPACE_POPULATE  (1u << 8)
+#define ASPACE_NO_FORK   (1u << 9)  // MADV_DONTFORK
+#define ASPACE_WIPE_FORK (1u << 10) // MADV_WIPEONFORK
+#define ASPACE_LOW_32    (1u << 11)
+
+struct mapping {
+    struct rbnode node;        // in aspace.mappings, by start
+    struct list object_link;   // in object->mappings
+    struct aspace *aspace;
+    uint64_t start, end;       // page aligned
+    uint64_t gap_max;          // rbtree summary: the largest free gap before a node below this one
+    uint32_t protection;       // ASPACE_READ | WRITE | EXECUTE
+    uint32_t protection_max;   // what mprotect may give
+    uint32_t flags;            // ASPACE_SHARED, GROWSDOWN, …
+    struct memory_object *object; // keeps; what pages come from (the private one if not SHARED)
+    uint64_t object_page;      // page of the object at `start`
+    struct object *file;       // keeps; the open file, for /proc/self/maps; NULL if anonymous
+    const char *label;         // static: "[heap]", "[stack]", "[vdso]" or NULL
+};
+
+struct aspace {
+    struct core_aspace core; // first
+    struct rwlock lock;
+    struct rbtree mappings;      // [lock]
+    struct spinlock table_lock;  // page-table entries
+    struct account *account;     // keeps
+    uint64_t mapped_pages;       // [lock] virtual size
+    _Atomic uint64_t resident_pages; // translations present
+    uint64_t limit_pages;        // [lock] RLIMIT_AS
+    uint64_t stack_limit_bytes;  // RLIMIT_STACK
+    uint64_t map_base;           // top-down search starts below this
+    uint64_t faults_minor, faults_major; // approximate
+};
+
+// An empty one; NULL if there is no memory. One reference, by object_put(&a->core.object).
+struct aspace *aspace_create(struct account *account);
+static inline struct aspace *aspace_get(struct aspace *aspace) {
+    object_get(&aspace->core.object);
+    return aspace;
+}
+static inline void aspace_put(struct aspace *aspace) {
+    object_put(&aspace->core.object);
+}
+// The calling thread's, or NULL.
+struct aspace *aspace_current(void);
+
+struct aspace_map_request {
+    struct uaddr hint;            // with FIXED: the address
+    uint64_t size_bytes;          // rounded up to pages
+    uint32_t protection;
+    uint32_t protection_max;      // 0: all three
+    uint32_t flags;
+    struct memory_object *object; // borrows; NULL: anonymous memory
+    uint64_t object_page;
+    struct object *file;          // borrows; may be NULL
+    const char *label;            // static or NULL
+};
+// Maps. Private mappings of an object get a private object over it; shared anonymous ones a plain
+// one. Returns HX_OK, HX_ERR_INVALID, HX_ERR_NO_MEMORY (also: no room, RLIMIT_AS),
+// HX_ERR_EXISTS, HX_ERR_ACCESS_DENIED (W and X, or beyond protection_max).
+enum hx_status aspace_map(struct aspace *aspace, const struct aspace_map_request *request,
+                          struct uaddr *out_address);
+// Unmaps whatever lies in the range, splitting mappings. HX_OK even if nothing did.
+enum hx_status aspace_unmap(struct aspace *aspace, struct uaddr address, uint64_t size_bytes);
+// HX_ERR_NO_MEMORY if part of the range is not mapped (as Linux says it).
+enum hx_status aspace_protect(struct aspace *aspace, struct uaddr address, uint64_t size_bytes,
+                              uint32_t protection);
+// mremap: grows or shrinks in place, or moves if `may_move` (to *to if `fixed`).
+enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_t old_bytes,
+                            uint64_t new_bytes, bool may_move, bool fixed, struct uaddr to,
+                            struct uaddr *out_address);
+enum aspace_advice { ASPACE_ADVICE_DONTNEED, ASPACE_ADVICE_DONTFORK, ASPACE_ADVICE_DOFORK,
+                     ASPACE_ADVICE_WIPEONFORK, ASPACE_ADVICE_KEEPONFORK, ASPACE_ADVICE_POPULATE };
+enum hx_status aspace_advise(struct aspace *aspace, struct uaddr address, uint64_t size_bytes,
+                             enum aspace_advice advice);
+// fork: a copy-on-write clone. NULL if there is no memory (then nothing changed).
+struct aspace *aspace_clone(struct aspace *aspace);
+// Removes every mapping (exec of the last user, exit). Needs: nobody else runs in it.
+void aspace_clear(struct aspace *aspace);
+
+// Resolves a fault of the current thread. HX_OK: retry. HX_ERR_BAD_ADDRESS: nothing is mapped
+// there (SIGSEGV, SEGV_MAPERR); HX_ERR_ACCESS_DENIED: mapped without this right (SEGV_ACCERR);
+// HX_ERR_IO, HX_ERR_OVERFLOW: beyond the file's end or the pager failed (SIGBUS);
+// HX_ERR_NO_MEMORY: out of memory.
+enum hx_status aspace_fault(struct aspace *aspace, uint64_t address, uint32_t access);
+
+// A stable identity of a word for shared futexes: the object and byte offset that `address` maps
+// to (a reference on the object is given), faulting the page in for writing if private.
+// HX_ERR_BAD_ADDRESS if it is not mapped.
+enum hx_status aspace_identify(struct aspace *aspace, struct uaddr address, bool *out_shared,
+                               struct memory_object **out_object, uint64_t *out_offset);
+
+// Copies to or from another process's memory (ptrace, /proc/PID/cmdline). Thread context.
+enum hx_status aspace_read_other(struct aspace *aspace, struct uaddr from, void *to,
+                                 size_t size_bytes);
+enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const void *from,
+                                  size_t size_bytes);
+
+// One mapping for /proc/PID/maps: the first one that ends above `address`. `file` has a reference
+// for the caller. False if there is none.
+struct mapping_info {
+    uint64_t start, end, offset_bytes;
+    uint32_t protection, flags;
+    struct object *file;
+    const char *label;
+    uint64_t resident_pages;
+};
+bool aspace_next_mapping(struct aspace *aspace, uint64_t address, struct mapping_info *out_info);
+uint64_t aspace_virtual_pages(struct aspace *aspace);
+uint64_t aspace_resident_pages(struct aspace *aspace);

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <memory/heap.h>: kernel memory of any size: per-processor magazines over slabs over frames.
+//
+// The size is found from the page on free. Test builds can make the n-th allocation fail.
+#pragma once
+
+#include <memory/frame.h>
+
+// Aligned to 16 (to 64 from 64 bytes on). NULL if there is none; size 0 gives NULL.
+void *heap_alloc(size_t size_bytes, enum memory_mode mode) __attribute__((malloc));
+void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) __attribute__((malloc));
+void heap_free(void *memory); // NULL is fine; any context
+
+// A cache of equal objects (threads, files, mappings …).
+struct heap_cache;
+struct heap_cache *heap_cache_create(const char *name, size_t object_bytes, size_t alignment);
+void *heap_cache_alloc(struct heap_cache *cache, enum memory_mode mode);
+void heap_cache_free(struct heap_cache *cache, void *object);
+
+// Kernel stacks and other mapped kernel memory with a guard page below.
+void *kernel_stack_alloc(size_t size_bytes);
+void kernel_stack_free(void *stack_low, size_t size_bytes);
+// Virtually contiguous memory for large tables, page granular, zeroed, thread context.
+void *kernel_map_alloc(size_t size_bytes);
+void kernel_map_free(void *memory, size_t size_bytes);
+// Device registers. NULL if there is no room.
+void *kernel_map_device(struct paddr base, size_t size_bytes);
+
+// Makes allocation number `nth` from now (1 = the next) of this thread fail, once; 0: none. For
+// tests of failure paths; reached by /proc/helix/fail_nth.
+void heap_fail_nth(uint64_t nth);

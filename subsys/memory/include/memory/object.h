@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <memory/object.h>: memory objects: pages by offset, with or without a pager, and who maps them.
+//
+// Kinds:
+//   plain    pages are zero until written (shared anonymous memory, ramfs's files): no pager
+//   paged    pages come from a pager and go back to it (files of a device): `pager` is set
+//   private  copy-on-write over a `backing` object (or over zeroes): what fork clones
+//   device   fixed physical range
+// A page table entry never holds a reference: a frame stays in its object while it is mapped, and
+// leaves it only after every mapping of it was undone (object_unmap_range(), copy-on-write).
+// Fork clones a private object: both share the frames by reference; the clones form a family, kept
+// on `family`, so that every mapping of a frame can be found: walk the family, look at the offset.
+// Lock: `lock` guards pages, mappings and size; it is taken inside an address space's lock and
+// before its page-table lock. A backing's lock comes after its private object's (nest).
+#pragma once
+
+#include <core/lock.h>
+#include <core/object.h>
+#include <core/wait.h>
+#include <lib/list.h>
+#include <lib/radix.h>
+#include <memory/account.h>
+#include <memory/frame.h>
+
+struct mapping;
+
+// What a pager does; a file system's page operations, behind subsys/vfs. Thread context, no lock of
+// memory's held; pages are locked by being BUSY in the object.
+struct pager_ops {
+    enum hx_status (*read)(void *context, uint64_t first_page, struct frame *const *frames,
+                           uint32_t count);
+    enum hx_status (*write)(void *context, uint64_t first_page, struct frame *const *frames,
+                            uint32_t count);
+};
+
+enum memory_object_kind { MEMORY_PLAIN, MEMORY_PAGED, MEMORY_PRIVATE, MEMORY_DEVICE };
+
+struct memory_object {
+    struct object object;
+    enum memory_object_kind kind;
+    struct mutex lock;
+    struct radix pages;      // [lock] struct frame * by page offset
+    uint64_t page_count;     // [lock]
+    _Atomic uint64_t size_bytes; // end of file for file objects; UINT64_MAX for anonymous ones
+    struct list mappings;    // [lock] struct mapping.object_link
+    struct memory_object *backing; // keeps; private objects over a file, else NULL
+    uint64_t backing_offset; // in pages: page i of this lies at backing_offset + i there
+    struct memory_family *family; // private objects that share frames
+    struct list family_link;
+    const struct pager_ops *pager;
+    void *pager_context;
+    struct account *account; // keeps; charged for each frame
+    struct paddr device_base;
+};
+
+// One reference. NULL if there is no memory.
+struct memory_object *memory_object_create_plain(struct account *account, uint64_t size_bytes);
+struct memory_object *memory_object_create_paged(struct account *account, uint64_t size_bytes,
+                                                 const struct pager_ops *pager, void *context);
+struct memory_object *memory_object_create_private(struct account *account,
+                                                   struct memory_object *backing,
+                                                   uint64_t backing_offset);
+static inline struct memory_object *memory_object_get(struct memory_object *object) {
+    object_get(&object->object);
+    return object;
+}
+static inline void memory_object_put(struct memory_object *object) {
+    object_put(&object->object);
+}
+
+#define MEMORY_GET_CREATE (1u << 0) // make a page that is not there (zero, or from the pager)
+#define MEMORY_GET_WRITE  (1u << 1) // the caller will write: mark dirty
+
+// The frame at `page`, with a reference for the caller. Thread context.
+// Returns HX_OK; HX_ERR_NOT_FOUND (a hole and no CREATE; reads see zeroes); HX_ERR_NO_MEMORY;
+//         HX_ERR_LIMIT; HX_ERR_IO (the pager); HX_ERR_OVERFLOW (beyond what an object can hold)
+enum hx_status memory_object_page(struct memory_object *object, uint64_t page, uint32_t flags,
+                                  struct frame **out_frame);
+
+// Copies between an object and kernel memory; holes read as zero; does not look at size_bytes.
+enum hx_status memory_object_read(struct memory_object *object, uint64_t offset, void *to,
+                                  size_t size_bytes);
+enum hx_status memory_object_write(struct memory_object *object, uint64_t offset, const void *from,
+                                   size_t size_bytes);
+
+// Cuts or extends: pages at or beyond the new end are unmapped everywhere and freed, the tail of
+// the last page is zeroed. Thread context.
+void memory_object_truncate(struct memory_object *object, uint64_t size_bytes);
+// Frees the pages of [first, first + count) (a punched hole), unmapped everywhere first.
+void memory_object_drop(struct memory_object *object, uint64_t first, uint64_t count);
+// Undoes all translations of a range in every address space, with shoot-down.
+void memory_object_unmap_range(struct memory_object *object, uint64_t first, uint64_t count);
+// Pages that it holds now.
+uint64_t memory_object_resident(struct memory_object *object);

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <vfs/file.h>: open file descriptions, and everything that can be one.
+//
+// A file is shared by the descriptors that dup, fork and passing made. Its ops table says what it
+// is: regular file, directory, device, pipe, terminal, event. NULL methods refuse with the status
+// that their wrapper documents.
+#pragma once
+
+#include <core/object.h>
+#include <core/wait.h>
+#include <memory/usercopy.h>
+#include <vfs/vfs.h>
+
+// Linux's generic open flags (the three machines share them but for a few; interface/posix
+// translates those).
+#define FILE_READ      (1u << 0)
+#define FILE_WRITE     (1u << 1)
+#define FILE_APPEND    (1u << 2)
+#define FILE_NONBLOCK  (1u << 3)
+#define FILE_DIRECT    (1u << 4)
+#define FILE_PATH_ONLY (1u << 5) // O_PATH
+#define FILE_NOATIME   (1u << 6)
+#define FILE_SYNC      (1u << 7)
+
+struct file {
+    struct object object;
+    const struct file_ops *ops;
+    _Atomic uint32_t flags; // FILE_…
+    struct path path;       // empty for anonymous files
+    struct inode *inode;    // keeps; NULL for anonymous files
+    struct mutex position_lock;
+    uint64_t position;      // [position_lock]
+    void *data;             // the ops' own
+};
+
+struct file_ops {
+    const char *name; // of anonymous files: "pipe", "eventfd", for /proc/self/fd
+    // Move bytes; *out_moved may be short. `offset` is the position to use (ignored by streams).
+    // Blocking is the file's own business: by FILE_NONBLOCK it says HX_ERR_WOULD_BLOCK. If some
+    // bytes were moved, HX_OK.
+    enum hx_status (*read)(struct file *file, struct io_buffer *to, uint64_t offset,
+                           size_t *out_moved);
+    enum hx_status (*write)(struct file *file, struct io_buffer *from, uint64_t offset,
+                            size_t *out_moved);
+    // NULL: not seekable. `whence` as Linux has it (0 … 4).
+    enum hx_status (*seek)(struct file *file, int64_t offset, uint32_t whence,
+                           uint64_t *out_position);
+    // What to wait on for readiness; NULL: always readable and writable. `out_mask_*` translate.
+    struct waitable *(*waitable)(struct file *file);
+    // Unknown requests: HX_ERR_NOT_TTY. `argument` may be a user address. Result in *out_result.
+    enum hx_status (*control)(struct file *file, uint64_t request, uint64_t argument,
+                              int64_t *out_result);
+    // The object to map, with a reference. NULL: HX_ERR_NO_DEVICE.
+    enum hx_status (*map)(struct file *file, uint32_t protection, bool shared,
+                          struct memory_object **out_object);
+    // Next entries; advances file->position (its lock is held).
+    enum hx_status (*readdir)(struct file *file, struct fs_entry *out_entries, uint32_t capacity,
+                              uint32_t *out_count);
+    enum hx_status (*truncate)(struct file *file, uint64_t size_bytes);
+    enum hx_status (*sync)(struct file *file);
+    // A descriptor was closed by this process (POSIX locks); the description may live on.
+    void (*flush)(struct file *file);
+    // The last reference is gone.
+    void (*release)(struct file *file);
+};
+
+static inline struct file *file_get(struct file *file) {
+    object_get(&file->object);
+    return file;
+}
+static inline void file_put(struct file *file) {
+    object_put(&file->object);
+}
+
+// An anonymous file; NULL if there is no memory. One reference.
+struct file *file_create(const struct file_ops *ops, uint32_t flags, void *data);
+// Opens an inode that was looked up, by its type: regular, directory, device, fifo. Permissions
+// were checked. May block (fifo). Borrows the path.
+enum hx_status file_open_path(struct path path, uint32_t flags, struct file **out_file);
+// open(2): look-up, create, checks, truncation.
+#define OPEN_CREATE    (1u << 16)
+#define OPEN_EXCLUSIVE (1u << 17)
+#define OPEN_TRUNCATE  (1u << 18)
+#define OPEN_DIRECTORY (1u << 19)
+#define OPEN_NOFOLLOW  (1u << 20)
+#define OPEN_TMPFILE   (1u << 21)
+#define OPEN_NOCTTY    (1u << 22)
+enum hx_status file_open(const struct lookup *lookup, const char *path, uint32_t flags,
+                         uint32_t mode, struct file **out_file);
+
+// read(2), write(2) on the current position, and at a given one.
+// HX_ERR_BAD_HANDLE: not open for that; HX_ERR_IS_DIRECTORY; HX_ERR_NOT_SEEKABLE (the _at forms).
+enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_moved);
+enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out_moved);
+enum hx_status file_read_at(struct file *file, struct io_buffer *to, uint64_t offset,
+                            size_t *out_moved);
+enum hx_status file_write_at(struct file *file, struct io_buffer *from, uint64_t offset,
+                             size_t *out_moved);
+enum hx_status file_seek(struct file *file, int64_t offset, uint32_t whence,
+                         uint64_t *out_position);
+// Levels that are set now (WAIT_…); files without a waitable are readable and writable.
+uint32_t file_ready(struct file *file);
+
+// Pipes. Two files on one buffer of 64 KiB; writes up to PIPE_ATOMIC_BYTES are atomic.
+#define PIPE_ATOMIC_BYTES 4096u
+enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file **out_writer);
+
+// Device numbers whose open is special (terminals) register here; others come by helix.char.
+struct device_open {
+    struct list link;
+    uint32_t major;
+    uint32_t minor_first, minor_last;
+    // Fills ops, data, flags of a file being opened. Thread context; may block.
+    enum hx_status (*open)(struct file *file, uint32_t minor);
+};
+enum hx_status device_open_register(struct device_open *device);
+// Creates /dev/NAME in every devtmpfs, now and later. Borrows the name for good.
+enum hx_status device_node_add(const char *name, uint32_t mode, uint32_t major, uint32_t minor);

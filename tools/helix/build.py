@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""./helix build: cmake and ninja behind one word."""
+
+import re
+import subprocess
+from argparse import Namespace
+from pathlib import Path
+
+from helix import packages, paths, ui
+
+ARCHES = ("x86_64",)
+PROFILES = ("minimal",)
+
+
+def check_choice(arch: str, profile: str) -> None:
+    if arch not in ARCHES:
+        raise ui.Failure(f"there is no Helix for {arch} yet; there is one for {', '.join(ARCHES)}")
+    if profile not in PROFILES:
+        raise ui.Failure(f"there is no profile {profile} yet; there is {', '.join(PROFILES)}")
+
+
+def _run_shown(command: list[str], top: Path, what: str) -> None:
+    """Runs a build step with a line of progress; its output is shown only if it fails."""
+    kept: list[str] = []
+    with subprocess.Popen(command, cwd=top, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if re.match(r"\[\d+/\d+\] ", line):
+                ui.progress(f"{what} {line.strip()}")
+            else:
+                kept.append(line)
+        code = process.wait()
+    ui.progress_done()
+    if code != 0:
+        raise ui.Failure(f"{what} failed; repeat with: {' '.join(command)}", "".join(kept)[-20000:])
+
+
+def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
+                        targets: list[str] | None = None) -> Path:
+    """Configures by need, builds, and returns the build folder."""
+    folder = top / "out" / f"{preset}-{profile}"
+    if not (folder / "build.ninja").exists():
+        _run_shown(["cmake", "--preset", preset, f"-DHELIX_PROFILE={profile}"], top,
+                   f"configuring {preset}")
+    _run_shown(["ninja", "-C", str(folder), *(targets or [])], top, f"building {preset}")
+    return folder
+
+
+def kernel(arch: str, profile: str, yes: bool, top: Path = paths.TOP) -> Path:
+    """Builds the kernel; its file."""
+    check_choice(arch, profile)
+    packages.need(packages.BUILD, yes=yes)
+    elf = configure_and_build(arch, profile, top) / "helix.elf"
+    if not elf.exists():
+        raise ui.Failure(f"the build made no {elf.relative_to(top)}")
+    return elf
+
+
+def command(options: Namespace) -> int:
+    elf = kernel(options.arch, options.profile, options.yes)
+    ui.result(str(elf.relative_to(paths.TOP)))
+    return 0

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the host must have, from Debian: programs that are installed, and packages that are only
+unpacked below out/cache (so that they never replace something of the user's)."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from helix import paths, ui
+
+# A need: the package, and a program or a file that shows that it is there.
+_CLANG_RT = "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a"
+BUILD = {
+    "clang-19": "clang-19", "lld-19": "ld.lld-19", "llvm-19": "llvm-ar-19", "cmake": "cmake",
+    "ninja-build": "ninja", "bzip2": "bzip2", "gcc": "gcc", "libc6-dev": "/usr/include/stdio.h",
+}
+USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h", "musl-tools": "musl-gcc",
+        "linux-libc-dev": "/usr/include/linux/futex.h"}
+RUN = {"qemu-system-x86": "qemu-system-x86_64"}
+ISO = {"grub-common": "grub-mkrescue", "grub-pc-bin": "/usr/lib/grub/i386-pc/kernel.img",
+       "xorriso": "xorriso", "mtools": "mformat"}
+HOSTED = {"libclang-rt-19-dev": _CLANG_RT}
+CHECK = {"clang-format-19": "clang-format-19", "clang-tidy-19": "clang-tidy-19"}
+DEBUG = {"gdb": "gdb"}
+
+
+def _present(sign: str) -> bool:
+    return Path(sign).exists() if sign.startswith("/") else shutil.which(sign) is not None
+
+
+def _as_root() -> list[str]:
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo"):
+        return ["sudo"]
+    raise ui.Failure("installing packages needs root, and there is no sudo")
+
+
+def _apt(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = [*_as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *arguments]
+    return subprocess.run(command, env=environment, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+
+def need(*groups: dict[str, str], yes: bool) -> None:
+    """Makes sure that the packages of the groups are there; asks before it installs."""
+    wanted = {package: sign for group in groups for package, sign in group.items()}
+    missing = sorted(package for package, sign in wanted.items() if not _present(sign))
+    if not missing:
+        return
+    names = " ".join(missing)
+    if not shutil.which("apt-get"):
+        raise ui.Failure(f"missing: {names}; there is no apt-get here to install them")
+    if not ui.agree(f"missing: {names}. Install with apt?", yes):
+        raise ui.Failure(f"missing: {names}; run 'apt-get install {names}', or ./helix with --yes")
+    ui.say(f"helix: installing {names}")
+    install = ["install", "-y", "--no-install-recommends", *missing]
+    done = _apt(install)
+    if done.returncode != 0:
+        _apt(["update"])
+        done = _apt(install)
+    if done.returncode != 0:
+        raise ui.Failure(f"apt could not install {names}", done.stdout[-4000:])
+
+
+def _download(package: str) -> None:
+    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package]
+    folder = paths.ensure(paths.CACHE)
+    for attempt in (1, 2):
+        done = subprocess.run(command, cwd=folder, text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode == 0:
+            return
+        if attempt == 1:
+            _apt(["update"])
+    raise ui.Failure(f"apt could not download {package}", done.stdout[-4000:])
+
+
+def _archive(package: str) -> Path | None:
+    found = sorted(paths.CACHE.glob(f"{package}_*.deb"))
+    return found[-1] if found else None
+
+
+def unpacked(package: str) -> Path:
+    """The contents of a Debian package, in out/cache/PACKAGE. apt checks what it downloads."""
+    folder = paths.CACHE / package
+    if folder.is_dir():
+        return folder
+    if _archive(package) is None:
+        ui.progress(f"downloading {package}")
+        _download(package)
+        ui.progress_done()
+    fresh = paths.CACHE / f".{package}.{os.getpid()}"
+    shutil.rmtree(fresh, ignore_errors=True)
+    done = subprocess.run(["dpkg-deb", "-x", str(_archive(package)), str(fresh)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise ui.Failure(f"cannot unpack {package}; remove it from {paths.CACHE}", done.stdout)
+    fresh.rename(folder)
+    return folder
+
+
+def busybox() -> Path:
+    """Debian's static busybox."""
+    return unpacked("busybox-static") / "bin" / "busybox"
+
+
+def depends(package: str) -> list[str]:
+    """The names in a package's Depends field, in order."""
+    done = subprocess.run(["apt-cache", "show", "--no-all-versions", package], text=True,
+                          stdout=subprocess.PIPE, check=False)
+    for line in done.stdout.splitlines():
+        if line.startswith("Depends:"):
+            return [entry.split()[0] for entry in line[8:].split(",")]
+    return []
+
+
+def linux_kernel() -> Path:
+    """Debian's cloud kernel: the yardstick of the benchmarks and the judge of the tests."""
+    link = paths.CACHE / "linux-cloud"
+    if not link.exists():
+        names = depends("linux-image-cloud-amd64")
+        if not names:
+            _apt(["update"])
+            names = depends("linux-image-cloud-amd64")
+        if not names:
+            raise ui.Failure("apt does not know linux-image-cloud-amd64")
+        paths.ensure(paths.CACHE)
+        image = next((unpacked(names[0]) / "boot").glob("vmlinuz-*"))
+        link.symlink_to(image.relative_to(paths.CACHE))
+    return link

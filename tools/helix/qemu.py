@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""How a machine is started, and how it ends."""
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helix import paths
+
+
+@dataclass
+class Machine:
+    """A machine to be. `serial` are QEMU's words for the serial ports, in their order."""
+
+    kernel: Path | None
+    initrd: Path | None = None
+    append: str = ""
+    smp: int = 2
+    mem: str = "256M"
+    cpu: str = "max"
+    machine: str = "q35"
+    serial: list[str] = field(default_factory=lambda: ["null"])
+    extra: list[str] = field(default_factory=list)
+
+    def command(self) -> list[str]:
+        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+                 "-display", "none", "-accel", "tcg", "-M", self.machine, "-cpu", self.cpu,
+                 "-smp", str(self.smp), "-m", self.mem]
+        if self.kernel:
+            words += ["-kernel", str(self.kernel), "-append", self.append]
+        if self.initrd:
+            words += ["-initrd", str(self.initrd)]
+        for port in self.serial:
+            words += ["-serial", port]
+        return words + self.extra
+
+
+class Initrd:
+    """An initramfs in a file that goes away with the block."""
+
+    def __init__(self, data: bytes) -> None:
+        descriptor, name = tempfile.mkstemp(suffix=".cpio", dir=paths.ensure(paths.OUT / "tmp"))
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        self.path = Path(name)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def stop(process: subprocess.Popen[bytes], patience_s: float = 10) -> int:
+    """Waits for the machine to end by itself, then makes it end. Its exit status."""
+    try:
+        return process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def append_for(kernel: Path, init: str, more: str = "") -> str:
+    """The words that every boot gets. A panic ends the machine (-no-reboot). What only Linux needs
+    keeps it from waiting for what is not there."""
+    words = f"console=ttyS0 panic=-1 rdinit={init}"
+    if kernel.name == "linux-cloud":
+        words += " tsc=reliable no_timer_check mitigations=off cryptomgr.notests"
+    return f"{words} {more}".strip()
+
+
+def log_file(name: str) -> Path:
+    """A fresh file for a kernel's log."""
+    path = paths.ensure(paths.LOGS) / f"{name.replace('/', '-')}.log"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def tail(path: Path, lines: int = 60) -> str:
+    """The end of a log, for somebody who has to find out why."""
+    if not path.exists():
+        return ""
+    text = path.read_bytes().decode(errors="replace").replace("\r", "")
+    kept = text.splitlines()
+    cut = [f"... ({len(kept) - lines} lines before; all in {path})"] if len(kept) > lines else []
+    return "\n".join(cut + kept[-lines:])

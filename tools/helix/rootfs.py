@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What is in the root file system of a machine."""
+
+import stat
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from helix import cpio, packages, programs
+
+# The init of an interactive run: mounts, then a shell with job control on the console. The shell's
+# end is the machine's.
+INIT = """#!/bin/sh
+mount -t proc proc /proc
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /tmp
+hostname helix
+cd /root
+setsid sh -c 'exec sh -l </dev/ttyS0 >/dev/ttyS0 2>&1'
+poweroff -f
+"""
+PROFILE = """export PS1='\\w # ' PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
+"""
+
+
+@cache
+def applets() -> tuple[str, ...]:
+    """The names that busybox answers to."""
+    done = subprocess.run([str(packages.busybox()), "--list"], text=True, stdout=subprocess.PIPE,
+                          check=True)
+    return tuple(done.stdout.split())
+
+
+def _skeleton(archive: cpio.Archive) -> None:
+    for folder in ("bin", "sbin", "dev", "proc", "sys", "etc", "usr/bin", "usr/sbin", "var", "mnt"):
+        archive.folder(folder)
+    archive.folder("tmp", 0o1777)
+    archive.folder("root", 0o700)
+    archive.device("dev/console", stat.S_IFCHR, 5, 1)
+    archive.device("dev/null", stat.S_IFCHR, 1, 3, 0o666)
+    archive.device("dev/ttyS0", stat.S_IFCHR, 4, 64)
+    archive.device("dev/ttyS1", stat.S_IFCHR, 4, 65)
+    archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
+    archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
+
+
+def add_busybox(archive: cpio.Archive) -> None:
+    archive.file("bin/busybox", packages.busybox().read_bytes(), 0o755)
+    for name in applets():
+        if name != "busybox":
+            archive.link(f"bin/{name}", "busybox")
+
+
+def base() -> cpio.Archive:
+    """Debian's busybox and what it needs."""
+    archive = cpio.Archive()
+    _skeleton(archive)
+    add_busybox(archive)
+    return archive
+
+
+def interactive() -> cpio.Archive:
+    archive = base()
+    archive.file("init", INIT.encode(), 0o755)
+    archive.file("etc/profile", PROFILE.encode())
+    return archive
+
+
+def with_runner(archive: cpio.Archive) -> cpio.Archive:
+    archive.file("sbin/runner", programs.runner().read_bytes(), 0o755)
+    return archive
+
+
+def runner_only() -> cpio.Archive:
+    """An archive to go behind the user's own initramfs."""
+    return with_runner(cpio.Archive())
+
+
+def add_folder(archive: cpio.Archive, folder: Path) -> None:
+    archive.tree(folder)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""./helix run: to a shell, or one command with its own standard streams."""
+
+import os
+import subprocess
+import sys
+import termios
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from helix import build, cpio, guest, packages, paths, programs, qemu, rootfs, ui
+
+_NOT_YET = {"disk": "there are no block devices yet", "net": "there is no network yet",
+            "display": "there is no display yet"}
+
+
+def kernel_of(options: Namespace) -> Path:
+    """The kernel that was asked for: ours, a file, or Debian's Linux."""
+    if options.kernel == "linux":
+        return packages.linux_kernel()
+    if options.kernel:
+        path = Path(options.kernel).resolve()
+        if not path.is_file():
+            raise ui.Failure(f"there is no file {options.kernel}")
+        return path
+    return build.kernel(options.arch, options.profile, options.yes)
+
+
+def _refuse_what_is_not_there(options: Namespace) -> None:
+    for name, why in _NOT_YET.items():
+        value = getattr(options, name)
+        if value and value != "none":
+            raise ui.Failure(f"--{name}: {why}")
+    if options.root and options.root.startswith("deb:"):
+        raise ui.Failure("--root deb:...: needs a disk, and there are no block devices yet")
+
+
+def _initrd(options: Namespace, command: bool) -> bytes:
+    """The bytes of the initramfs. What the user gives comes first, so that ours adds to it."""
+    if options.initrd:
+        path = Path(options.initrd)
+        if not path.is_file():
+            raise ui.Failure(f"--initrd: there is no file {options.initrd}")
+        data = path.read_bytes()
+        data += b"\0" * (-len(data) % 4)
+        return data + rootfs.runner_only().bytes() if command else data
+    archive = rootfs.with_runner(rootfs.base()) if command else rootfs.interactive()
+    if options.root:
+        if not Path(options.root).is_dir():
+            raise ui.Failure(f"--root: there is no folder {options.root}")
+        archive.tree(Path(options.root))
+    return archive.bytes()
+
+
+def _interactive(machine: qemu.Machine) -> int:
+    """The terminal is the machine's first serial port. QEMU puts it into raw mode; after an
+    unfriendly end it is put back here."""
+    machine.serial = ["mon:stdio"]
+    ui.say("helix: Ctrl-A x ends the machine, Ctrl-A h shows more")
+    saved = termios.tcgetattr(0) if sys.stdin.isatty() else None
+    try:
+        return subprocess.run(machine.command(), check=False).returncode
+    finally:
+        if saved:
+            termios.tcsetattr(0, termios.TCSADRAIN, saved)
+
+
+def _write_all(descriptor: int) -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        while data:
+            data = data[os.write(descriptor, data):]
+    return write
+
+
+def _one_command(machine: qemu.Machine, words: list[str]) -> int:
+    log = qemu.log_file("run")
+    with guest.Guest(machine, log) as inside:
+        try:
+            inside.wait_ready()
+            outcome = inside.stream(words, guest.from_descriptor(0), _write_all(1), _write_all(2))
+        except guest.Died as died:
+            raise guest.explain(inside, died) from None
+        except BrokenPipeError:
+            return 141  # nobody reads our output: as if by SIGPIPE
+        inside.power_off()
+    return outcome.code
+
+
+def command(options: Namespace) -> int:
+    _refuse_what_is_not_there(options)
+    packages.need(packages.RUN, yes=options.yes)
+    kernel = kernel_of(options)
+    words: list[str] = options.command
+    if words:
+        programs.need(options.yes)
+    init = "/sbin/runner" if words else "/init"
+    append = qemu.append_for(kernel, init, options.append)
+    if not words:
+        append = append.replace("panic=-1 ", "")
+    with qemu.Initrd(_initrd(options, bool(words))) as initrd:
+        machine = qemu.Machine(kernel, initrd, append, options.smp, options.mem)
+        return _one_command(machine, words) if words else _interactive(machine)
+
+
+def initrd_bytes(archive: cpio.Archive, packed: bool) -> bytes:
+    data = archive.bytes()
+    return cpio.compress(data) if packed else data
+
+
+def log_folder() -> Path:
+    return paths.LOGS
