@@ -17,6 +17,10 @@ struct core_aspace {
 // the switch and for exec.
 void core_aspace_activate(struct core_aspace *aspace);
 
+// Takes it off every processor that still has it loaded without running a thread of it (kernel
+// threads borrow the last one). Needed before hal_pagetable_fini(). Thread context, interrupts on.
+void core_aspace_unload(struct core_aspace *aspace);
+
 // Makes every processor forget translations of `npages` pages at `address` in this aspace; above a
 // small number it flushes all. Returns when all have. Interrupts on; the page-table lock may be
 // held by the caller only if no interrupt handler takes it.

@@ -5,7 +5,14 @@
 
 #include <helix/types.h>
 
-enum input_source { INPUT_COUNTER, INPUT_RTC, INPUT_ENTROPY, INPUT_CONSOLE, INPUT_IRQ, INPUT_SOURCES };
+enum input_source {
+    INPUT_COUNTER,
+    INPUT_RTC,
+    INPUT_ENTROPY,
+    INPUT_CONSOLE,
+    INPUT_IRQ,
+    INPUT_SOURCES
+};
 
 uint64_t input_counter(void);
 uint64_t input_rtc(void);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <core/irq.h>: device interrupts, handled in threads.
 //
-// The core masks and acknowledges the line; the handler runs in a kernel thread per line, with the
-// line masked until it returns, and may sleep.
+// The line is acknowledged and, if it is level triggered, masked before anything else; the handler
+// runs in a kernel thread per line and may sleep; after it returned the line is unmasked. An edge
+// that comes while it runs makes it run again.
 #pragma once
 
 #include <core/thread.h>

@@ -10,6 +10,7 @@
 #include <helix/types.h>
 
 struct thread;
+struct mutex_waiter; // private to lock_sleep.c
 
 // A kind of lock. Static storage; rank 1 is outermost.
 struct lock_class {
@@ -28,12 +29,14 @@ enum lock_rank {
     LOCK_RANK_TTY = 60,
     LOCK_RANK_ASPACE = 100,
     LOCK_RANK_MEMORY_OBJECT = 110,
+    LOCK_RANK_MODULE = 150, // a module's own
     LOCK_RANK_SLEEP_LAST = 199,
     LOCK_RANK_SIGNAL = 210,
     LOCK_RANK_PIPE = 215,
     LOCK_RANK_NAME_CACHE = 220,
     LOCK_RANK_PAGE_TABLE = 230,
     LOCK_RANK_FUTEX = 240,
+    LOCK_RANK_MODULE_SPIN = 245,
     LOCK_RANK_WAITABLE = 250,
     LOCK_RANK_THREAD = 255,
     LOCK_RANK_TIMER = 260,
@@ -65,8 +68,9 @@ void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) RELEASES(*l
 struct LOCKABLE("mutex") mutex {
     _Atomic(struct thread *) owner;
     _Atomic uint32_t waiters;
-    struct spinlock lock;  // guards queue
+    struct spinlock lock;       // guards queue
     struct mutex_waiter *first; // [lock] in order of arrival
+    struct mutex_waiter *last;  // [lock]
     const struct lock_class *lock_class;
 };
 
@@ -79,10 +83,11 @@ bool mutex_held(const struct mutex *mutex); // by this thread
 // A sleeping reader-writer lock; a waiting writer holds off new readers.
 struct LOCKABLE("rwlock") rwlock {
     struct spinlock lock;
-    uint32_t readers;            // [lock]
-    bool writing;                // [lock]
-    struct thread *writer;       // [lock] for checks
-    struct mutex_waiter *first;  // [lock] in order of arrival
+    uint32_t readers;           // [lock]
+    bool writing;               // [lock]
+    struct thread *writer;      // [lock] for checks
+    struct mutex_waiter *first; // [lock] in order of arrival
+    struct mutex_waiter *last;  // [lock]
     const struct lock_class *lock_class;
 };
 

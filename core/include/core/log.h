@@ -16,9 +16,11 @@ void log_write(enum log_level level, const char *format, ...) PRINTF(2, 3);
 
 // Messages above this level stay off the console. Default LOG_INFO; `quiet` sets LOG_WARNING.
 void log_console_level(enum log_level level);
-// Sets who prints lines; until then, and in a panic, the HAL's early console does.
+// Sets who prints lines (any context, interrupts off, must not log); until then, and in a panic,
+// the HAL's early console does.
 void log_console_set(void (*write)(const char *text, size_t length));
-// Copies log text from byte position *position on; moves it. Returns the bytes copied.
+// Copies log text from byte position *position on; moves it (past what was overwritten, too). Lines
+// are "<level>[seconds.micros] text\n", as syslog(2) gives them. Returns the bytes copied.
 size_t log_read(uint64_t *position, char *buffer, size_t capacity);
 uint64_t log_end(void);
 
@@ -28,6 +30,9 @@ NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 struct hal_frame;
 NORETURN void panic_frame(const struct hal_frame *frame, const char *format, ...) PRINTF(2, 3);
 void panic_timeout_set(int64_t seconds);
+
+// What an emulator with an exit device reports for a panic with panic=0, see hal_debug_exit().
+#define PANIC_EXIT_CODE 0x12u
 
 #define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition))

@@ -10,6 +10,7 @@
 #include <core/object.h>
 #include <core/wait.h>
 #include <hal/context.h>
+#include <hal/cpu.h>
 #include <hal/trap.h>
 #include <helix/ports/sched_port.h>
 #include <helix/types.h>
@@ -31,10 +32,11 @@ enum thread_state {
 };
 
 // Attention flags, set by others, seen at stop points.
-#define THREAD_SIGNAL (1u << 0) // the personality has something to deliver
-#define THREAD_KILL   (1u << 1) // leave as soon as possible; never cleared
-#define THREAD_STOP   (1u << 2) // stop at the next point
+#define THREAD_SIGNAL     (1u << 0) // the personality has something to deliver
+#define THREAD_KILL       (1u << 1) // leave as soon as possible; never cleared
+#define THREAD_STOP       (1u << 2) // stop at the next point
 #define THREAD_RESCHEDULE (1u << 3)
+#define THREAD_TICK       (1u << 4) // core's own: an accounting tick has to be booked
 
 // What a personality does for its threads. Thread context, interrupts on, nothing held.
 struct thread_ops {
@@ -63,19 +65,23 @@ struct thread {
     struct hal_tls tls;           // as of the last switch away
     struct waitable exited;       // WAIT_SIGNALED once dead and off its stack
 
-    // Scheduling. `lock` guards the rest of this part; the run queue's lock comes inside it.
-    struct spinlock lock;
-    _Atomic uint32_t state; // enum thread_state
-    bool wake_pending;      // a wake came before the block
-    uint32_t cpu;           // where it runs, or ran last
-    _Atomic uint32_t on_cpu; // 1 while some processor is still on its stack
-    uint64_t affinity;      // bit per processor
-    struct sched_thread sched; // the policy's view
-    time_ns_t user_ns;       // own, updated at entries and switches
-    time_ns_t system_ns;
-    time_ns_t stamp;         // moment of the last accounting
+    // Scheduling. [q] guarded by the lock of the run queue of `cpu`.
+    _Atomic uint32_t state;        // enum thread_state
+    _Atomic uint32_t wake_pending; // a wake came before the block
+    _Atomic uint32_t cpu;          // [q] where it runs, waits to run, or ran last
+    _Atomic uint32_t on_cpu;       // 1 while some processor is still on its stack
+    _Atomic uint64_t affinity;     // bit per processor
+    struct sched_thread sched;     // [q] the policy's view
+    const void *policy;            // [q] whose data `sched` holds
+    struct list queue_link;        // [q] in its run queue
+    uint32_t user_cpu;             // whose registers last held its FPU and TLS state
+    uint64_t run_start;            // counter when it was last put on a processor
+    _Atomic uint64_t run_ticks;    // counter ticks on a processor up to the last switch away
+    _Atomic uint64_t ticks_user;   // samples, for splitting run_ticks
+    _Atomic uint64_t ticks_system;
     uint64_t switches_voluntary;
     uint64_t switches_forced;
+    struct thread *reap_next; // core's list of the dead
 
     struct list all_link; // core's table of all threads
 
@@ -84,17 +90,21 @@ struct thread {
     const struct lock_class *held[16];
 };
 
-// The running thread. Any context that has one (always after core_init()).
-struct thread *thread_current(void);
+// The running thread. Any context that has one (always after core_init_early()).
+static inline struct thread *thread_current(void) {
+    return hal_current();
+}
 
 // Prepares a thread that will call entry(argument) in the kernel, named, not yet runnable. Borrows
-// the stack; one reference, the caller's. `aspace` may be NULL. Inherits nothing.
+// the stack; one reference, the caller's. Inherits nothing; the caller may set ops, personality,
+// aspace (with a reference), fpu, tls and the object's type before thread_start(), which adds the
+// running reference.
 void thread_init(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes,
                  void (*entry)(void *), void *argument);
 // Makes a new thread runnable on a processor that the policy and its affinity choose.
 void thread_start(struct thread *thread);
 // Ends the calling thread: it becomes DEAD; later, off its stack, `exited` is set, ops->retired is
-// called by a kernel worker, and the running reference is dropped.
+// called by a kernel worker, the references to the address space and the running one are dropped.
 NORETURN void thread_exit(void);
 
 // Blocking, for wait.c and lock.c only: thread_prepare() … thread_block() pairs with
@@ -115,10 +125,26 @@ void thread_yield(void);
 // Blocks until the deadline; false if interrupted (with WAIT_INTERRUPTIBLE in flags).
 bool thread_sleep_until(time_ns_t deadline, uint32_t flags);
 
-void preempt_disable(void);
-void preempt_enable(void); // switches if a better thread is waiting
+// Nests. While preemption is off the thread stays on its processor and must not block.
+static inline void preempt_disable(void) {
+    thread_current()->preempt_off++;
+    atomic_signal_fence(memory_order_seq_cst); // the section's accesses stay behind the count
+}
 
-// User and system time of a thread up to now.
+void preempt_slow(void); // of preempt_enable() only
+
+// Switches if a better thread is waiting.
+static inline void preempt_enable(void) {
+    struct thread *thread = thread_current();
+    atomic_signal_fence(memory_order_seq_cst);
+    if (--thread->preempt_off == 0 &&
+        (atomic_load_explicit(&thread->attention, memory_order_relaxed) & THREAD_RESCHEDULE)) {
+        preempt_slow();
+    }
+}
+
+// User and system time of a thread up to now: the exact time that it ran, split by samples (see
+// core/account.c).
 void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_system_ns);
 
 // Scheduling parameters; takes effect at once.

@@ -17,7 +17,8 @@ struct timer {
     struct rbnode node;
     time_ns_t deadline;
     void (*expired)(struct timer *timer); // interrupts off; must not sleep; may re-arm
-    uint32_t cpu;
+    _Atomic uint32_t cpu;                 // whose tree it is in, or was in last
+    _Atomic uint32_t ran_on;              // processor whose handler called `expired` last
     _Atomic uint32_t armed;
 };
 

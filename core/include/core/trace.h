@@ -32,10 +32,10 @@ enum trace_type {
 };
 
 struct trace_event {
-    uint64_t time;     // the counter's ticks
+    uint64_t time; // the counter's ticks
     uint16_t cpu;
-    uint16_t type;     // enum trace_type
-    uint32_t thread;   // low 32 bits of the thread's id
+    uint16_t type;   // enum trace_type
+    uint32_t thread; // low 32 bits of the thread's id
     uint64_t payload[2];
 };
 _Static_assert(sizeof(struct trace_event) == 32, "a trace event is half a cache line");

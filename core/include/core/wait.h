@@ -11,19 +11,20 @@
 #include <helix/types.h>
 #include <lib/list.h>
 
-#define WAIT_READABLE (1u << 0)
-#define WAIT_WRITABLE (1u << 1)
-#define WAIT_ERROR    (1u << 2)
-#define WAIT_HANGUP   (1u << 3) // both directions are closed
+#define WAIT_READABLE  (1u << 0)
+#define WAIT_WRITABLE  (1u << 1)
+#define WAIT_ERROR     (1u << 2)
+#define WAIT_HANGUP    (1u << 3) // both directions are closed
 #define WAIT_PEER_SHUT (1u << 4) // the peer will send no more
-#define WAIT_PRIORITY (1u << 5)
-#define WAIT_SIGNALED (1u << 6) // one-shot events
+#define WAIT_PRIORITY  (1u << 5)
+#define WAIT_SIGNALED  (1u << 6) // one-shot events
 
 struct waitable {
     struct spinlock lock;
     _Atomic uint32_t state;
     _Atomic uint32_t sequence;
-    struct list observers; // [lock] struct observer.link
+    _Atomic uint32_t watchers; // [lock for writing] how many observers
+    struct list observers;     // [lock] struct observer.link
 };
 
 // Told of each change of a waitable, under its lock: any context, interrupts off; must not sleep,
@@ -51,7 +52,7 @@ struct wait_item {
     uint32_t mask;           // levels that make it ready
     bool use_sequence;       // also ready when the sequence is not `sequence`
     uint32_t sequence;
-    uint32_t out_state;      // the levels seen at the end
+    uint32_t out_state; // the levels seen at the end
 };
 
 #define WAIT_INTERRUPTIBLE (1u << 0) // signals end it
@@ -65,11 +66,12 @@ struct wait_item {
 // Returns HX_OK (at least one item is ready; out_state of all is filled), HX_ERR_TIMED_OUT,
 //         HX_ERR_INTERRUPTED, HX_ERR_CANCELED (the thread is being killed)
 struct wait_observer;
-enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline,
-                        uint32_t flags, struct wait_observer *observers);
+enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
+                        struct wait_observer *observers);
 struct wait_observer {
     struct observer observer;
     struct thread *thread;
+    const struct wait_item *item;
 };
 
 // Short form: one object, levels.

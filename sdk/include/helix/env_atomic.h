@@ -5,8 +5,11 @@
 
 #include <helix/types.h>
 
-// Processors that a system can have; their numbers are below it.
+// Processors that any system can have.
 #define HX_CPU_MAX 64u
+
+// Processors that this system has, started or not; their numbers are below it. At least 1.
+uint32_t hx_cpu_count(void);
 
 // Nanoseconds since boot.
 time_ns_t hx_time_now(void);

@@ -2,9 +2,10 @@
 // <helix/ports/sched_port.h>: helix.sched 1.0, a scheduling policy, as the port compiler will emit
 // it.
 //
-// Context:   atomic. Called with the run queue's lock of `cpu` held and interrupts off; one call per
-//            processor at a time. No allocation, no waiting; bounded. A policy's state per thread is
-//            `data` in struct sched_thread; its state per processor is its own.
+// Context:   atomic. Called with the run queue's lock of `cpu` held and interrupts off; one call
+// per
+//            processor at a time. No allocation, no waiting; bounded. A policy's state per thread
+//            is `data` in struct sched_thread; its state per processor is its own.
 // Ownership: a thread that was enqueued belongs to the policy until pick or dequeue gives it back.
 //            The running thread is never in the queue.
 #pragma once
@@ -30,6 +31,7 @@ struct sched_params {
 struct sched_thread {
     struct sched_params params;
     time_ns_t ran_ns; // since it was last picked; filled before each call
+    uint64_t allowed; // bit per processor that may run it; a stealing pick must respect it
     alignas(16) uint8_t data[SCHED_THREAD_DATA_BYTES]; // the policy's; zero when the thread is new
 };
 
