@@ -40,6 +40,8 @@ struct console_ops {
     enum hx_status (*attach)(void *self, const struct console_events *events, void *client);
     // Takes as much as fits now; *out_taken may be less than count; then `writable` follows.
     enum hx_status (*write)(void *self, const uint8_t *bytes, uint32_t count, uint32_t *out_taken);
+    // While on, the driver leaves received bytes in the device, so that the sender is held off.
+    enum hx_status (*throttle)(void *self, bool on);
     // Polled output for the log and panics: any context, all of it.
     enum hx_status (*write_now)(void *self, const uint8_t *bytes, uint32_t count);
 };

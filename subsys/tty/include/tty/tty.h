@@ -21,8 +21,8 @@ struct tty_job_ops {
     bool (*caller_group_is_orphaned)(void);
     bool (*group_in_session)(int32_t group, int32_t session);
     void (*signal_group)(int32_t group, int32_t signal);
-    struct tty *(*controlling)(void);        // of the caller's session, or NULL
-    bool (*set_controlling)(struct tty *tty); // false: the session has another
+    struct tty *(*controlling)(void);          // of the caller's session, or NULL
+    bool (*set_controlling)(struct tty *tty);  // false: the session has another
     void (*drop_controlling)(struct tty *tty); // TIOCNOTTY, by a session leader
     bool (*caller_is_privileged)(void);
 };

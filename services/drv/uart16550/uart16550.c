@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// services/drv/uart16550/uart16550.c: serial ports. Registers and bits: National Semiconductor
+// PC16550D data sheet (1995), table 2 and sections 8.1 to 8.7.
+
+#include <helix/env.h>
+#include <helix/ports/char_port.h>
+#include <lib/string.h>
+
+#define REGISTER_DATA     0u // receive buffer, transmit holding
+#define REGISTER_ENABLE   1u // interrupt enable
+#define REGISTER_IDENTIFY 2u // interrupt identification (read), FIFO control (write)
+#define REGISTER_LINE     3u // line control
+#define REGISTER_MODEM    4u // modem control
+#define REGISTER_STATUS   5u // line status
+#define REGISTER_SCRATCH  7u
+
+#define ENABLE_RECEIVE     0x01u
+#define ENABLE_TRANSMIT    0x02u
+#define FIFO_ON            0x01u
+#define FIFO_CLEAR         0x06u
+#define FIFO_TRIGGER_8     0x80u
+#define LINE_8N1           0x03u
+#define LINE_DIVISOR       0x80u
+#define MODEM_DTR_RTS_OUT2 0x0bu // OUT2 gates the interrupt line on a PC
+#define STATUS_DATA        0x01u
+#define STATUS_EMPTY       0x20u // the transmit FIFO takes FIFO_BYTES more
+
+#define FIFO_BYTES  16u
+#define DRAIN_BYTES 64u // handed up in one piece
+#define POLL_LIMIT  100000u
+
+struct uart {
+    struct hx_env *env;
+    uint16_t base;
+    struct hx_spinlock lock;
+    uint8_t enabled;                     // [lock] what REGISTER_ENABLE holds
+    bool throttled;                      // [lock]
+    const struct console_events *events; // set once, before the interrupt is on
+    void *client;
+    struct console_device device;
+};
+
+static uint8_t uart_get(const struct uart *uart, uint32_t at) {
+    return hx_io_port_read8(uart->env, (uint16_t)(uart->base + at));
+}
+
+static void uart_set(const struct uart *uart, uint32_t at, uint8_t value) {
+    hx_io_port_write8(uart->env, (uint16_t)(uart->base + at), value);
+}
+
+static void enable_locked(struct uart *uart, uint8_t clear, uint8_t set) {
+    uint8_t enabled = (uint8_t)((uart->enabled & ~clear) | set);
+    if (enabled != uart->enabled) {
+        uart->enabled = enabled;
+        uart_set(uart, REGISTER_ENABLE, enabled);
+    }
+}
+
+// Takes what has arrived, at most DRAIN_BYTES.
+static uint32_t drain(struct uart *uart, uint8_t *bytes) {
+    uint32_t count = 0;
+    hx_spinlock_acquire(&uart->lock);
+    while (!uart->throttled && count < DRAIN_BYTES &&
+           (uart_get(uart, REGISTER_STATUS) & STATUS_DATA)) {
+        bytes[count++] = uart_get(uart, REGISTER_DATA);
+    }
+    hx_spinlock_release(&uart->lock);
+    return count;
+}
+
+// The transmitter was full and now has room: says so once.
+static bool transmitter_ready(struct uart *uart) {
+    bool ready = false;
+    hx_spinlock_acquire(&uart->lock);
+    if ((uart->enabled & ENABLE_TRANSMIT) && (uart_get(uart, REGISTER_STATUS) & STATUS_EMPTY)) {
+        enable_locked(uart, ENABLE_TRANSMIT, 0);
+        ready = true;
+    }
+    hx_spinlock_release(&uart->lock);
+    return ready;
+}
+
+static void interrupt(void *context) {
+    struct uart *uart = context;
+    uint8_t bytes[DRAIN_BYTES];
+    uint32_t count;
+    // Reading the identification acknowledges a transmit interrupt (8.6.1).
+    (void)uart_get(uart, REGISTER_IDENTIFY);
+    while ((count = drain(uart, bytes)) > 0) {
+        uart->events->received(uart->client, bytes, count);
+    }
+    if (transmitter_ready(uart)) {
+        uart->events->writable(uart->client);
+    }
+}
+
+static enum hx_status uart_attach(void *self, const struct console_events *events, void *client) {
+    struct uart *uart = self;
+    uart->events = events;
+    uart->client = client;
+    enum hx_status status =
+        hx_irq_register(uart->env, uart->base == 0x3f8 ? 4 : 3, interrupt, uart);
+    if (status == HX_OK) {
+        hx_spinlock_acquire(&uart->lock);
+        enable_locked(uart, 0, ENABLE_RECEIVE);
+        hx_spinlock_release(&uart->lock);
+    }
+    return status;
+}
+
+static enum hx_status uart_write(void *self, const uint8_t *bytes, uint32_t count,
+                                 uint32_t *out_taken) {
+    struct uart *uart = self;
+    uint32_t taken = 0;
+    hx_spinlock_acquire(&uart->lock);
+    while (taken < count && (uart_get(uart, REGISTER_STATUS) & STATUS_EMPTY)) {
+        for (uint32_t i = 0; i < FIFO_BYTES && taken < count; i++) {
+            uart_set(uart, REGISTER_DATA, bytes[taken++]);
+        }
+    }
+    if (taken < count) {
+        enable_locked(uart, 0, ENABLE_TRANSMIT);
+    }
+    hx_spinlock_release(&uart->lock);
+    *out_taken = taken;
+    return HX_OK;
+}
+
+static enum hx_status uart_throttle(void *self, bool on) {
+    struct uart *uart = self;
+    hx_spinlock_acquire(&uart->lock);
+    uart->throttled = on;
+    enable_locked(uart, on ? ENABLE_RECEIVE : 0, on ? 0 : ENABLE_RECEIVE);
+    hx_spinlock_release(&uart->lock);
+    return HX_OK;
+}
+
+static enum hx_status uart_write_now(void *self, const uint8_t *bytes, uint32_t count) {
+    struct uart *uart = self;
+    hx_spinlock_acquire(&uart->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t polls = 0;
+        while (!(uart_get(uart, REGISTER_STATUS) & STATUS_EMPTY) && polls < POLL_LIMIT) {
+            polls++;
+        }
+        uart_set(uart, REGISTER_DATA, bytes[i]);
+    }
+    hx_spinlock_release(&uart->lock);
+    return HX_OK;
+}
+
+static const struct console_ops uart_ops = {
+    .attach = uart_attach,
+    .write = uart_write,
+    .throttle = uart_throttle,
+    .write_now = uart_write_now,
+};
+
+static bool uart_answers(const struct uart *uart) {
+    uart_set(uart, REGISTER_SCRATCH, 0x5a);
+    bool first = uart_get(uart, REGISTER_SCRATCH) == 0x5a;
+    uart_set(uart, REGISTER_SCRATCH, 0xa5);
+    return first && uart_get(uart, REGISTER_SCRATCH) == 0xa5;
+}
+
+static void uart_setup(struct uart *uart) {
+    uart_set(uart, REGISTER_ENABLE, 0);
+    uart_set(uart, REGISTER_LINE, LINE_8N1 | LINE_DIVISOR);
+    uart_set(uart, REGISTER_DATA, 1); // 115,200 baud
+    uart_set(uart, REGISTER_ENABLE, 0);
+    uart_set(uart, REGISTER_LINE, LINE_8N1);
+    uart_set(uart, REGISTER_IDENTIFY, FIFO_ON | FIFO_CLEAR | FIFO_TRIGGER_8);
+    uart_set(uart, REGISTER_MODEM, MODEM_DTR_RTS_OUT2);
+}
+
+// A port that does not answer is no error: machines have none, one or two.
+static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint16_t base,
+                               const char *name, uint32_t minor) {
+    uart->env = env;
+    uart->base = base;
+    uart->device = (struct console_device){ name, 4, minor, &uart_ops };
+    hx_spinlock_init(&uart->lock, name);
+    if (!uart_answers(uart)) {
+        return HX_OK;
+    }
+    uart_setup(uart);
+    return hx_port_provide(env, "helix.console", name, &uart->device, uart);
+}
+
+static enum hx_status uart_init(struct hx_env *env, void **out_self) {
+    struct uart *uarts = hx_alloc(env, 2 * sizeof(*uarts));
+    if (uarts == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    *out_self = uarts;
+    enum hx_status status = add_port(env, &uarts[0], 0x3f8, "ttyS0", 64);
+    if (status == HX_OK) {
+        status = add_port(env, &uarts[1], 0x2f8, "ttyS1", 65);
+    }
+    return status;
+}
+
+static const struct hx_port_provided provided[] = { { "helix.console", { 1, 0, 0 } } };
+static const struct hx_module_ops operations = { .init = uart_init };
+
+HX_MODULE(uart16550, .name = "uart16550", .version = { 1, 0, 0 }, .phase = HX_PHASE_CRITICAL,
+          .provides = provided, .provides_count = ARRAY_SIZE(provided),
+          .capabilities = HX_CAPABILITY_IO_PORTS | HX_CAPABILITY_IRQ, .ops = &operations);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// subsys/tty/private.h: a terminal, shared by the files of subsys/tty.
+//
+// `lock` (a mutex) guards line, output and the job-control fields. Signals that a byte causes are
+// collected under it and sent after it is dropped, because the personality takes its own locks.
+#pragma once
+
+#include <core/lock.h>
+#include <core/wait.h>
+#include <helix/ports/char_port.h>
+#include <tty/line.h>
+#include <tty/tty.h>
+
+#define TTY_OUTPUT_BYTES 4096u // a power of two
+#define TTY_THROTTLE     256u  // cells left when the driver is asked to stop
+#define TTY_MAX          8u
+
+struct tty {
+    const struct console_device *device;
+    void *driver;
+    struct mutex lock;
+    struct line line;
+    struct window_size window;
+    uint32_t input_speed, output_speed; // what termios2 shows; the line's speed is the driver's
+    uint8_t output[TTY_OUTPUT_BYTES];
+    uint32_t output_head, output_tail;
+    bool throttled;
+    bool changed; // something that a waiter could care about happened since the last tty_finish()
+    bool exclusive;
+    uint32_t signals; // collected, bit n - 1 for signal n
+    int32_t session;
+    int32_t foreground;
+    struct waitable waitable;
+};
+
+extern const struct tty_job_ops *tty_jobs; // never NULL
+
+// Sends output to the driver, updates levels, sends collected signals; drops the lock.
+void tty_finish(struct tty *tty) RELEASES(tty -> lock);
+// May the caller change or write to this terminal? HX_ERR_RESTART after SIGTTOU was sent,
+// HX_ERR_IO for an orphaned group. Needs no lock.
+enum hx_status tty_check_background(struct tty *tty, int32_t signal);
+// Waits until all output has left; interruptible.
+enum hx_status tty_drain(struct tty *tty);
+enum hx_status tty_control(struct file *file, uint64_t request, uint64_t argument,
+                           int64_t *out_result);
+// Makes it the controlling terminal of the caller's session, if the rules allow that.
+enum hx_status tty_take_control(struct tty *tty, bool steal);
