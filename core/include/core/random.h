@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/random.h>: the kernel's random generator (DESIGN section 11): ChaCha20 with fast key
+// erasure, seeded from the processor's random instruction through core/input.
+//
+// Without hardware entropy the seed is the counter alone, and the generator counts as weak.
+#pragma once
+
+#include <helix/types.h>
+
+// Fills `to` with random bytes. Any context, after core_init_early().
+void random_bytes(void *to, size_t size_bytes);
+// A random number below `bound`, which is at least 1; each is equally likely.
+uint64_t random_number(uint64_t bound);
+// Mixes in bytes of any quality (devices, saved seeds); does not make a weak generator strong.
+void random_mix(const void *bytes, size_t size_bytes);
+// Was there no hardware entropy to seed from?
+bool random_is_weak(void);

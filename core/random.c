@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/random.c: the kernel's random generator: lib's ChaCha20 state under a lock.
+//
+// It is seeded at the first use, which comes after the clocks are up, and takes a few fresh bits
+// from the counter and, if there is one, the hardware generator each RESEED_CALLS calls.
+#include <core/random.h>
+
+#include <core/input.h>
+#include <core/lock.h>
+#include <core/log.h>
+#include <lib/random.h>
+#include <lib/string.h>
+
+#define RESEED_CALLS 1024u
+#define SEED_WORDS   (RANDOM_SEED_BYTES / sizeof(uint64_t))
+
+static const struct lock_class random_class = { .name = "random", .rank = LOCK_RANK_LEAF };
+static struct spinlock random_lock = SPINLOCK_INIT(&random_class);
+static struct random_state state; // [random_lock]
+static uint32_t calls;            // [random_lock] since the last reseed
+static bool is_seeded;            // [random_lock]
+static _Atomic uint32_t is_weak;
+
+// Fresh words: the hardware's, or else the counter's; says whether all were the hardware's.
+static bool gather(uint64_t words[SEED_WORDS]) {
+    bool strong = true;
+    for (size_t i = 0; i < SEED_WORDS; i++) {
+        if (!input_entropy(&words[i])) {
+            words[i] = input_counter() * UINT64_C(0x9e3779b97f4a7c15) + i;
+            strong = false;
+        }
+    }
+    return strong;
+}
+
+static void seed_locked(void) {
+    union {
+        uint64_t words[SEED_WORDS];
+        uint8_t bytes[RANDOM_SEED_BYTES];
+    } seed;
+    const bool strong = gather(seed.words);
+    if (!is_seeded) {
+        random_init(&state, seed.bytes);
+        atomic_store_explicit(&is_weak, strong ? 0 : 1, memory_order_relaxed);
+        is_seeded = true;
+    } else {
+        random_add(&state, seed.bytes, sizeof(seed.bytes));
+    }
+    const uint64_t moment = input_counter();
+    random_add(&state, &moment, sizeof(moment));
+    memset(&seed, 0, sizeof(seed));
+    __asm__ volatile("" : : "r"(&seed) : "memory"); // the wipe is not dead code
+    calls = 0;
+}
+
+static void prepare_locked(void) {
+    if (!is_seeded || ++calls >= RESEED_CALLS) {
+        seed_locked();
+    }
+}
+
+void random_bytes(void *to, size_t size_bytes) {
+    const unsigned long irq = spin_lock_irq(&random_lock);
+    prepare_locked();
+    random_fill(&state, to, size_bytes);
+    spin_unlock_irq(&random_lock, irq);
+}
+
+uint64_t random_number(uint64_t bound) {
+    const unsigned long irq = spin_lock_irq(&random_lock);
+    prepare_locked();
+    const uint64_t number = random_below(&state, bound);
+    spin_unlock_irq(&random_lock, irq);
+    return number;
+}
+
+void random_mix(const void *bytes, size_t size_bytes) {
+    const unsigned long irq = spin_lock_irq(&random_lock);
+    prepare_locked();
+    random_add(&state, bytes, size_bytes);
+    spin_unlock_irq(&random_lock, irq);
+}
+
+bool random_is_weak(void) {
+    uint64_t ignored;
+    random_bytes(&ignored, sizeof(ignored)); // seeds, if nobody did
+    return atomic_load_explicit(&is_weak, memory_order_relaxed) != 0;
+}
