@@ -5,9 +5,12 @@ unpacked below out/cache (so that they never replace something of the user's).""
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 from helix import paths, ui
+
+_lock = threading.Lock()
 
 # A need: the package, and a program or a file that shows that it is there.
 _CLANG_RT = "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a"
@@ -86,8 +89,11 @@ def _archive(package: str) -> Path | None:
 def unpacked(package: str) -> Path:
     """The contents of a Debian package, in out/cache/PACKAGE. apt checks what it downloads."""
     folder = paths.CACHE / package
-    if folder.is_dir():
-        return folder
+    with _lock:
+        return folder if folder.is_dir() else _unpack(package, folder)
+
+
+def _unpack(package: str, folder: Path) -> Path:
     if _archive(package) is None:
         ui.progress(f"downloading {package}")
         _download(package)

@@ -4,15 +4,20 @@
 import hashlib
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 from helix import packages, paths, ui
 
 _WARN = ["-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result"]
+_MUSL = "/usr/lib/x86_64-linux-musl"
+_AFTER = {"musl-pie": [f"{_MUSL}/crtn.o"]}
 # How a program is linked; musl is the default.
 FLAVOURS = {
     "musl": ["musl-gcc", *_WARN, "-static", "-pthread"],
-    "musl-pie": ["musl-gcc", *_WARN, "-fPIE", "-static-pie", "-pthread"],
+    # musl-gcc knows no -static-pie: the start files are named here, _AFTER has the last one.
+    "musl-pie": ["musl-gcc", *_WARN, "-fPIE", "-static", "-nostartfiles",
+                 "-Wl,-pie,--no-dynamic-linker,-z,text", f"{_MUSL}/rcrt1.o", f"{_MUSL}/crti.o"],
     "glibc": ["gcc", *_WARN, "-static", "-pthread"],
     "glibc-pie": ["gcc", *_WARN, "-fPIE", "-static-pie", "-pthread"],
     "bare": ["gcc", *_WARN, "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
@@ -56,9 +61,9 @@ def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> P
     stamp_file = folder / f"{source.stem}.stamp"
     if program.exists() and stamp_file.exists() and stamp_file.read_text() == stamp:
         return program
-    fresh = folder / f".{source.stem}.{os.getpid()}"
-    done = subprocess.run([*command, str(source), "-o", str(fresh)], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    fresh = folder / f".{source.stem}.{os.getpid()}.{threading.get_ident()}"
+    done = subprocess.run([*command, str(source), *_AFTER.get(flavour, []), "-o", str(fresh)],
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         raise ui.Failure(f"{source.relative_to(paths.TOP)} does not compile", done.stdout)
     fresh.rename(program)

@@ -1,0 +1,1 @@
+def command(o): return 1

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Scenarios: programs that check what Linux promises, run inside; their exit status is the verdict.
+The same programs pass on Debian's Linux (--kernel linux), which is what makes them judges.
+
+A program's first lines may hold words for this file:
+  // RUN: musl glibc     how it is built (programs.FLAVOURS), one test each; musl if it does not say
+  // LIMIT: 120          seconds of guest time after which it is ended
+  // ARGS: a b           its arguments
+"""
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from helix import guest, paths, programs, qemu, rootfs
+from helix.report import Context, Job, Verdict
+
+SMP = (1, 4)
+
+
+@dataclass(frozen=True)
+class Program:
+    source: Path
+    flavour: str
+    limit_s: float
+    arguments: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.source.stem if self.flavour == "musl" else f"{self.source.stem}-{self.flavour}"
+
+    @property
+    def inside(self) -> str:
+        return f"/tests/{self.name}"
+
+
+@cache
+def found(suite: str) -> tuple[Program, ...]:
+    """The programs in tests/SUITE."""
+    programs_found = []
+    for source in sorted((paths.TOP / "tests" / suite).glob("*.c")):
+        words = dict(re.findall(r"^// (RUN|LIMIT|ARGS): (.*)$", source.read_text(), re.M))
+        for flavour in words.get("RUN", "musl").split():
+            programs_found.append(Program(source, flavour, float(words.get("LIMIT", 60)),
+                                          tuple(words.get("ARGS", "").split())))
+    return tuple(programs_found)
+
+
+def initrd(suites: tuple[str, ...]) -> bytes:
+    """Busybox, the runner and all programs of the suites."""
+    archive = rootfs.with_runner(rootfs.base())
+    for suite in suites:
+        for program in found(suite):
+            built = programs.build(program.source, program.flavour)
+            archive.file(program.inside.strip("/"), built.read_bytes(), 0o755)
+    archive.folder("tests")
+    return archive.bytes()
+
+
+def start(context: Context, data: Path, smp: int, log_name: str, mem: str = "256M",
+          silence_s: float = 120) -> guest.Guest:
+    """A machine with the runner as init."""
+    assert context.kernel is not None
+    append = qemu.append_for(context.kernel, "/sbin/runner")
+    machine = qemu.Machine(context.kernel, data, append, smp, mem)
+    return guest.Guest(machine, qemu.log_file(log_name), silence_s)
+
+
+def _show(outcome: guest.Outcome) -> str:
+    return (outcome.out + outcome.err)[-8000:].decode(errors="replace")
+
+
+def _judge(name: str, program: Program, inside: guest.Guest) -> Verdict:
+    outcome = inside.run([program.inside, *program.arguments], limit_s=program.limit_s,
+                         folder="/tmp")
+    if outcome.timed_out:
+        return Verdict(name, f"no end within {program.limit_s:.0f} s", _show(outcome))
+    if outcome.code:
+        return Verdict(name, f"exit status {outcome.code}", _show(outcome))
+    return Verdict(name)
+
+
+def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> Iterator[Verdict]:
+    """Runs programs one after another in one machine; a new one after a machine's death."""
+    by_name = {f"{suite}/{program.name}@{smp}": program for program in found(suite)}
+    waiting = list(names)
+    with qemu.Initrd(initrd((suite,))) as data:
+        while waiting:
+            with start(context, data, smp, f"{suite}-{smp}") as inside:
+                name = waiting[0]
+                try:
+                    inside.wait_ready()
+                    while waiting:
+                        name = waiting.pop(0)
+                        yield _judge(name, by_name[name], inside)
+                    inside.power_off()
+                except guest.Died as died:
+                    if waiting and waiting[0] == name:
+                        waiting.pop(0)
+                    yield Verdict(name, str(died), inside.report())
+
+
+def _jobs_of(suite: str) -> list[Job]:
+    jobs = []
+    for smp in SMP:
+        names = [f"{suite}/{program.name}@{smp}" for program in found(suite)]
+        if names:
+            jobs.append(Job(names, lambda context, chosen, smp=smp: _run_in_turn(
+                context, suite, smp, chosen)))
+    return jobs
+
+
+def jobs(_: Namespace) -> list[Job]:
+    return _jobs_of("scenario")
+
+
+def torture_jobs(_: Namespace) -> list[Job]:
+    """The same for programs that press hard: many processors, processes, pages at once."""
+    return _jobs_of("torture")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""./helix test: chooses tests, runs them (two machines at once), counts."""
+
+import queue
+import threading
+import traceback
+from argparse import Namespace
+from collections.abc import Callable
+
+from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_fuzz,
+                   suite_rules, suite_scenario, suite_terminal, suite_unit, ui)
+from helix.report import Context, Job, Reporter, Verdict, chosen
+
+SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
+    "rules": suite_rules.jobs,
+    "unit": suite_unit.jobs,
+    "boot": suite_boot.jobs,
+    "scenario": suite_scenario.jobs,
+    "busybox": suite_busybox.jobs,
+    "terminal": suite_terminal.jobs,
+    "torture": suite_scenario.torture_jobs,
+    "fuzz": suite_fuzz.jobs,
+}
+
+
+def _all_jobs(options: Namespace) -> list[Job]:
+    return [job for jobs in SUITES.values() for job in jobs(options)]
+
+
+def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
+    """The jobs with the names that were asked for."""
+    selected = []
+    for job in _all_jobs(options):
+        names = [name for name in job.names if not options.names or chosen(name, options.names)]
+        if options.smp:
+            names = [name for name in names if "@" not in name or name.endswith(f"@{options.smp}")]
+        if names:
+            selected.append((job, names))
+    if not selected:
+        raise ui.Failure(f"no test is called {' '.join(options.names)}; suites: {' '.join(SUITES)}")
+    return selected
+
+
+def _run_job(job: Job, names: list[str], context: Context, reporter: Reporter) -> None:
+    """Runs a job; whatever happens, each of its names gets a verdict."""
+    left = set(names)
+    failure, detail = "the job ended without a verdict", ""
+    try:
+        for verdict in job.run(context, names):
+            left.discard(verdict.name)
+            reporter.add(verdict)
+    except ui.Failure as failed:
+        failure, detail = str(failed), failed.detail
+    except Exception:  # a mistake in a test must not hide the others
+        failure, detail = "the test itself failed", traceback.format_exc()
+    for name in names:
+        if name in left:
+            reporter.add(Verdict(name, failure, detail))
+
+
+def _run_all(selected: list[tuple[Job, list[str]]], context: Context, reporter: Reporter) -> None:
+    waiting: queue.SimpleQueue[tuple[Job, list[str]]] = queue.SimpleQueue()
+    for entry in selected:
+        waiting.put(entry)
+
+    def work() -> None:
+        while True:
+            try:
+                job, names = waiting.get_nowait()
+            except queue.Empty:
+                return
+            _run_job(job, names, context, reporter)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(context.options.jobs)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _prepare(options: Namespace, selected: list[tuple[Job, list[str]]]) -> Context:
+    """Installs and builds what the chosen tests need."""
+    kernel = None
+    if any(job.machines for job, _ in selected):
+        packages.need(packages.RUN, packages.ISO, yes=options.yes)
+        programs.need(options.yes)
+        kernel = run.kernel_of(options)
+        programs.runner()
+        packages.busybox()
+    return Context(kernel, options)
+
+
+def command(options: Namespace) -> int:
+    if options.coverage:
+        raise ui.Failure("--coverage: coverage is not measured yet")
+    if options.mutants:
+        return mutants.command(options)
+    selected = _select(options)
+    if options.list:
+        for _, names in selected:
+            for name in names:
+                ui.result(name)
+        return 0
+    context = _prepare(options, selected)
+    extra = f" --kernel {options.kernel}" if options.kernel else ""
+    extra += f" --seed {options.seed}" if options.seed != 1 else ""
+    reporter = Reporter(sum(len(names) for _, names in selected), f"./helix test{extra}")
+    _run_all(selected, context, reporter)
+    ui.progress_done()
+    if reporter.failed:
+        ui.result("failed: " + " ".join(reporter.failed))
+    ui.result(f"{reporter.passed} passed, {len(reporter.failed)} failed")
+    return 1 if reporter.failed else 0
