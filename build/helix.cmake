@@ -33,13 +33,26 @@ function(helix_check_layer name layer)
   endforeach()
 endfunction()
 
-# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...]): a part of the
+# Public include folders beside include/.
+function(helix_add_includes name)
+  get_target_property(type ${name} TYPE)
+  foreach(folder ${ARGN})
+    if(type STREQUAL INTERFACE_LIBRARY)
+      target_include_directories(${name} INTERFACE ${folder})
+    else()
+      target_include_directories(${name} PUBLIC ${folder})
+    endif()
+  endforeach()
+endfunction()
+
+# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...] [INCLUDES ...]): a part of the
 # kernel. HOST_SRCS are the files that are pure and also build on the host, for the tests; a library
 # without them does not exist there. TESTS are host programs, one file each.
 function(helix_library)
-  cmake_parse_arguments(L "" "NAME;LAYER" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ" ${ARGN})
+  cmake_parse_arguments(L "" "NAME;LAYER" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ;INCLUDES" ${ARGN})
   helix_check_layer(${L_NAME} ${L_LAYER} ${L_DEPS})
   helix_add_part(${L_NAME} "${L_SRCS}" "${L_HOST_SRCS}" "${L_DEPS}")
+  helix_add_includes(${L_NAME} ${L_INCLUDES})
   if(L_LAYER MATCHES "^(sdk|lib)$")
     helix_strict(${L_NAME})
   endif()

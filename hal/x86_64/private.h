@@ -138,7 +138,9 @@ struct firmware {
 };
 extern struct firmware firmware;
 
+// Finds the tables; then, with the local APIC running, lists processors and I/O APICs.
 void firmware_read(const struct boot_info *info);
+void firmware_controllers(void);
 
 enum hx_status lapic_map(void); // once
 void lapic_enable(void);        // each processor
@@ -151,7 +153,7 @@ void lapic_send(uint32_t apic_id, uint32_t command);
 #define LAPIC_COMMAND_FIXED   0x4000u
 void lapic_timer_start(uint32_t count); // one shot, in bus clocks; 0 stops
 uint32_t lapic_timer_left(void);
-void lapic_timer_deadline(void);        // chooses TSC-deadline mode on this processor
+void lapic_timer_unmask(bool deadline); // on this processor; deadline: by the counter itself
 
 enum hx_status ioapic_add(uint64_t address, uint32_t first_line);
 void ioapic_override(uint32_t isa, uint32_t line, uint32_t flags);
@@ -167,3 +169,4 @@ void clock_interrupt(void);
 void clock_spin(uint64_t microseconds);
 
 void power_init(void);
+void smp_init(void);

@@ -30,6 +30,7 @@ void hal_page_ops_set(const struct hal_page_ops *ops);
 
 struct hal_pagetable {
     struct paddr root;
+    uint64_t slots[4]; // hal's: which entries of the root's user half are in use
 };
 
 // Builds and activates the final kernel tables: direct map of all usable, ACPI and initrd memory

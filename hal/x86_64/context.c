@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/x86_64/context.c: new contexts, floating point and vector state, segment bases.
+#include <hal/context.h>
+
+#include "private.h"
+
+#include <hal/user_abi.h>
+#include <lib/string.h>
+
+#define FCW_DEFAULT   0x37fu  // all x87 exceptions masked
+#define MXCSR_DEFAULT 0x1f80u // all SSE exceptions masked
+#define FCW_OFFSET    0u      // in the FXSAVE area (SDM 1 table 10-2)
+#define MXCSR_OFFSET  24u
+#define HEADER_OFFSET 512u // of the XSAVE area: XSTATE_BV, XCOMP_BV, zeros (SDM 1 13.4.2)
+#define HEADER_BYTES  64u
+
+// arch_prctl (Linux, arch/x86/include/uapi/asm/prctl.h).
+#define ARCH_SET_GS 0x1001u
+#define ARCH_SET_FS 0x1002u
+#define ARCH_GET_FS 0x1003u
+#define ARCH_GET_GS 0x1004u
+
+extern char hal_context_start[];
+
+// What hal_switch() pops.
+struct switch_frame {
+    uint64_t r15, r14, r13, r12, rbx, rbp;
+    uint64_t return_address;
+    uint64_t end; // keeps the stack aligned at the call, and ends a backtrace
+};
+
+void hal_context_init(struct hal_context *context, void *stack_top, void (*entry)(void *),
+                      void *argument) {
+    // The top stays free for the frame of user mode.
+    struct switch_frame *frame = (struct switch_frame *)(void *)hal_user_frame(stack_top) - 1;
+    *frame = (struct switch_frame){
+        .r12 = (uint64_t)(uintptr_t)entry,
+        .r13 = (uint64_t)(uintptr_t)argument,
+        .return_address = (uint64_t)(uintptr_t)hal_context_start,
+    };
+    context->sp = frame;
+}
+
+size_t hal_fpu_size(void) {
+    return ALIGN_UP((size_t)features.fpu_bytes, (size_t)64);
+}
+
+void hal_fpu_init(void *area) {
+    const uint16_t fcw = FCW_DEFAULT;
+    const uint32_t mxcsr = MXCSR_DEFAULT;
+    memset(area, 0, hal_fpu_size());
+    memcpy((char *)area + FCW_OFFSET, &fcw, sizeof(fcw));
+    memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+}
+
+void hal_fpu_save(void *area) {
+    if (features.xsave) {
+        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+    }
+}
+
+void hal_fpu_restore(const void *area) {
+    if (features.xsave) {
+        __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+    } else {
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+    }
+}
+
+// What XRSTOR and FXRSTOR refuse (SDM 1 10.5.2, 13.8.1): MXCSR's reserved bits, components that are
+// not enabled, the compacted format.
+bool hal_fpu_sanitize(void *area) {
+    uint32_t mxcsr;
+    memcpy(&mxcsr, (char *)area + MXCSR_OFFSET, sizeof(mxcsr));
+    mxcsr &= features.mxcsr_mask;
+    memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    if (features.xsave) {
+        uint64_t components;
+        memcpy(&components, (char *)area + HEADER_OFFSET, sizeof(components));
+        components &= features.xcr0;
+        memset((char *)area + HEADER_OFFSET, 0, HEADER_BYTES);
+        memcpy((char *)area + HEADER_OFFSET, &components, sizeof(components));
+    }
+    return true;
+}
+
+// In kernel mode the user's GS base waits in the other register for SWAPGS.
+void hal_tls_save(struct hal_tls *out_tls) {
+    out_tls->base = msr_read(MSR_FS_BASE);
+    out_tls->base2 = msr_read(MSR_KERNEL_GS_BASE);
+}
+
+void hal_tls_restore(const struct hal_tls *tls) {
+    msr_write(MSR_FS_BASE, tls->base);
+    msr_write(MSR_KERNEL_GS_BASE, tls->base2);
+}
+
+bool hal_tls_set(struct hal_tls *tls, uint64_t value) {
+    if (value >= HAL_USER_END) {
+        return false;
+    }
+    tls->base = value;
+    return true;
+}
+
+enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls *tls,
+                                  uint64_t *out_value, bool *out_is_get) {
+    switch (code) {
+    case ARCH_SET_FS:
+    case ARCH_SET_GS:
+        if (value >= HAL_USER_END) {
+            return HX_ERR_NOT_PERMITTED;
+        }
+        *(code == ARCH_SET_FS ? &tls->base : &tls->base2) = value;
+        *out_is_get = false;
+        return HX_OK;
+    case ARCH_GET_FS:
+    case ARCH_GET_GS:
+        *out_value = code == ARCH_GET_FS ? tls->base : tls->base2;
+        *out_is_get = true;
+        return HX_OK;
+    default:
+        return HX_ERR_INVALID;
+    }
+}
+
+uint16_t hal_elf_machine(void) {
+    return HAL_ELF_MACHINE_X86_64;
+}
