@@ -17,6 +17,7 @@ set_property(GLOBAL PROPERTY helix_layer_zlib 1) # as lib
 # HAVE_MEMCPY: without it Z_SOLO brings zlib's own copy, byte by byte. The source is not ours, so our
 # warnings do not apply to it; its code is compiled as the rest is.
 target_compile_definitions(zlib PRIVATE HAVE_MEMCPY)
+target_include_directories(zlib PRIVATE ${PROJECT_SOURCE_DIR}/lib/include ${PROJECT_SOURCE_DIR}/sdk/include)
 target_compile_options(zlib PRIVATE -w -include ${CMAKE_CURRENT_LIST_DIR}/zlib-shim/memory.h)
 if(HELIX_ARCH STREQUAL "hosted")
   target_link_libraries(zlib PRIVATE zlib_headers helix_host)

@@ -21,10 +21,12 @@ static inline void list_init(struct list *list) {
     list->previous = list;
 }
 
+// Whether nothing is in the list.
 static inline bool list_is_empty(const struct list *list) {
     return list->next == list;
 }
 
+// Whether `link` is in a list.
 static inline bool list_is_linked(const struct list *link) {
     return link->next != link;
 }
@@ -42,6 +44,7 @@ static inline void list_insert_before(struct list *position, struct list *link) 
     list_insert_after(position->previous, link);
 }
 
+// Inserts `link`, which is in no list, at the front or at the back.
 static inline void list_push_front(struct list *list, struct list *link) {
     list_insert_after(list, link);
 }
@@ -79,13 +82,14 @@ static inline void list_splice_back(struct list *to, struct list *from) {
     list_init(from);
 }
 
+// The element that holds a link.
 #define LIST_ENTRY(link, type, member) CONTAINER_OF(link, type, member)
 
 // Walks the links of a list; the current one must not be removed in the body.
-#define list_for_each(link, list)                                                                  \
-    for (struct list *link = (list)->next; link != (list); link = link->next)
+#define list_for_each(link, head)                                                                  \
+    for (struct list *link = (head)->next; link != (head); link = link->next)
 
 // Walks the links of a list; the current one may be removed in the body.
-#define list_for_each_safe(link, list)                                                             \
-    for (struct list *link = (list)->next, *link##_next = link->next; link != (list);              \
+#define list_for_each_safe(link, head)                                                             \
+    for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \
          link = link##_next, link##_next = link->next)
