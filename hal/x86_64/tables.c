@@ -4,6 +4,8 @@
 
 #include "gs.h"
 
+#include <hal/context.h>
+
 _Static_assert(offsetof(struct cpu_block, self) == HAL_GS_SELF, "<hal_arch/cpu.h>");
 _Static_assert(offsetof(struct cpu_block, data) == HAL_GS_DATA, "<hal_arch/cpu.h>");
 _Static_assert(offsetof(struct cpu_block, current) == HAL_GS_CURRENT, "<hal_arch/cpu.h>");
