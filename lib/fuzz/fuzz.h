@@ -7,12 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define FUZZ_ASSERT(condition)                                                                     \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
+#define FUZZ_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
 
 // Reads every byte, so that a range that was promised and is not there is seen.
 static inline void fuzz_touch(const void *bytes, size_t size) {

@@ -85,7 +85,7 @@ enum hx_status cmdline_parse(struct cmdline *cmdline, char *text) {
 }
 
 static char key_character(char character) {
-    return character == '-' ? '_' : character;
+    return (char)(character == '-' ? '_' : character);
 }
 
 static bool key_equals(const struct cmdline_word *word, const char *key) {

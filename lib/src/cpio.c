@@ -60,7 +60,7 @@ static bool parse_hex(const uint8_t *text, uint32_t *out_value) {
 
 static bool parse_fields(const uint8_t *header, uint32_t fields[FIELD_COUNT]) {
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        if (!parse_hex(header + 6 + i * FIELD_CHARS, &fields[i])) {
+        if (!parse_hex(header + 6 + (size_t)i * FIELD_CHARS, &fields[i])) {
             return false;
         }
     }

@@ -52,7 +52,8 @@ enum hx_status elf_read_header(const void *bytes, size_t size_bytes, uint64_t fi
     uint64_t offset = read_u64(in + 32);
     if ((type != TYPE_EXECUTABLE && type != TYPE_SHARED) || read_u16(in + 18) != machine ||
         read_u32(in + 20) != 1 || read_u16(in + 54) != ELF_PROGRAM_BYTES || count == 0 ||
-        count > ELF_PROGRAM_MAX || !range_fits(offset, count * ELF_PROGRAM_BYTES, file_bytes)) {
+        count > ELF_PROGRAM_MAX ||
+        !range_fits(offset, (uint64_t)count * ELF_PROGRAM_BYTES, file_bytes)) {
         return HX_ERR_BAD_IMAGE;
     }
     *out_header = (struct elf_header){

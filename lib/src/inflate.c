@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #define PIECE_MAX   (1u << 30)
-#define SINK_BYTES  (32u * 1024)
+#define SINK_BYTES  ((size_t)32 * 1024)
 #define MEMBER_MIN  18u       // a header of 10 and a trailer of 8 bytes
 #define GZIP_WINDOW (16 + 15) // gzip framing only, the largest window
 #define BLOCK_HEAD  16u       // before each block, for its size; keeps the alignment
@@ -21,14 +21,14 @@ static voidpf zlib_allocate(voidpf opaque, uInt items, uInt size) {
     if (block == NULL) {
         return NULL;
     }
-    *(size_t *)(void *)block = total;
+    *(size_t *)block = total;
     return block + BLOCK_HEAD;
 }
 
 static void zlib_release(voidpf opaque, voidpf address) {
     const struct inflate_memory *memory = opaque;
     uint8_t *block = (uint8_t *)address - BLOCK_HEAD;
-    memory->release(memory->context, block, *(size_t *)(void *)block);
+    memory->release(memory->context, block, *(size_t *)block);
 }
 
 bool gzip_is_member(const void *bytes, size_t size_bytes) {
@@ -48,9 +48,8 @@ struct input {
 };
 
 static enum hx_status stream_open(z_stream *stream, const struct inflate_memory *memory) {
-    *stream = (z_stream){ .zalloc = zlib_allocate,
-                          .zfree = zlib_release,
-                          .opaque = (voidpf)(uintptr_t)memory };
+    *stream =
+        (z_stream){ .zalloc = zlib_allocate, .zfree = zlib_release, .opaque = (voidpf)memory };
     return inflateInit2(stream, GZIP_WINDOW) == Z_OK ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
@@ -58,7 +57,7 @@ static enum hx_status stream_open(z_stream *stream, const struct inflate_memory 
 static void stream_feed(z_stream *stream, struct input *input) {
     if (stream->avail_in == 0 && input->left != 0) {
         uInt piece = (uInt)MIN_OF(input->left, (size_t)PIECE_MAX);
-        stream->next_in = (z_const Bytef *)(uintptr_t)input->next;
+        stream->next_in = (z_const Bytef *)input->next;
         stream->avail_in = piece;
         input->next += piece;
         input->left -= piece;
@@ -72,8 +71,7 @@ static enum hx_status stream_error(int answer) {
 }
 
 enum hx_status gzip_to_buffer(const struct inflate_memory *memory, const void *from,
-                              size_t size_bytes, void *to, size_t capacity, size_t *out_consumed,
-                              size_t *out_written) {
+                              size_t size_bytes, struct inflate_buffer *to, size_t *out_consumed) {
     z_stream stream;
     enum hx_status status = stream_open(&stream, memory);
     if (status != HX_OK) {
@@ -81,10 +79,9 @@ enum hx_status gzip_to_buffer(const struct inflate_memory *memory, const void *f
     }
     struct input input = { from, size_bytes };
     uint8_t nothing; // an empty buffer must have an address, too
-    uint8_t *next = capacity != 0 ? to : &nothing;
-    size_t room = capacity;
+    size_t room = to->capacity;
     int answer = Z_OK;
-    stream.next_out = next;
+    stream.next_out = room != 0 ? to->bytes : &nothing;
     while (answer == Z_OK) {
         stream_feed(&stream, &input);
         if (stream.avail_out == 0 && room != 0) {
@@ -97,7 +94,7 @@ enum hx_status gzip_to_buffer(const struct inflate_memory *memory, const void *f
     }
     if (answer == Z_STREAM_END) {
         *out_consumed = size_bytes - input.left - stream.avail_in;
-        *out_written = capacity - room - stream.avail_out;
+        to->written = to->capacity - room - stream.avail_out;
     } else if (answer == Z_BUF_ERROR && stream.avail_out == 0 && room == 0 &&
                stream.avail_in + input.left != 0) {
         status = HX_ERR_RANGE;

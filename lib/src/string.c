@@ -48,7 +48,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes) {
     out += step;
     in += step;
     for (size_t blocks = (size_bytes - step) / BLOCK; blocks != 0; blocks--) {
-        word_t *block = (word_t *)(void *)out;
+        word_t *block = (word_t *)out;
         const any_word_t *source = (const any_word_t *)in;
         word_t a = source[0], b = source[1], c = source[2], d = source[3];
         block[0] = a;
@@ -64,7 +64,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes) {
         in += BLOCK;
     }
     for (; out < last_out; out += WORD, in += WORD) {
-        *(word_t *)(void *)out = *(const any_word_t *)in;
+        *(word_t *)out = *(const any_word_t *)in;
     }
     *(any_word_t *)last_out = *(const any_word_t *)last_in;
     return to;
@@ -124,7 +124,7 @@ void *memset(void *to, int byte, size_t size_bytes) {
     if (step < size_bytes) {
         out += step;
         for (size_t blocks = (size_bytes - step) / BLOCK; blocks != 0; blocks--) {
-            word_t *block = (word_t *)(void *)out;
+            word_t *block = (word_t *)out;
             block[0] = word;
             block[1] = word;
             block[2] = word;
@@ -136,7 +136,7 @@ void *memset(void *to, int byte, size_t size_bytes) {
             out += BLOCK;
         }
         for (; out < last; out += WORD) {
-            *(word_t *)(void *)out = word;
+            *(word_t *)out = word;
         }
     }
     *(any_word_t *)last = word;
@@ -163,7 +163,7 @@ void *memchr(const void *from, int byte, size_t size_bytes) {
     const uint8_t *in = from;
     for (size_t i = 0; i < size_bytes; i++) {
         if (in[i] == (uint8_t)byte) {
-            return (void *)(uintptr_t)(in + i);
+            return (void *)(in + i);
         }
     }
     return NULL;
@@ -205,7 +205,7 @@ int strncmp(const char *a, const char *b, size_t limit) {
 char *strchr(const char *text, int character) {
     for (;; text++) {
         if (*text == (char)character) {
-            return (char *)(uintptr_t)text;
+            return (char *)text;
         }
         if (*text == '\0') {
             return NULL;
@@ -220,7 +220,7 @@ char *strrchr(const char *text, int character) {
             found = text;
         }
         if (*text == '\0') {
-            return (char *)(uintptr_t)found;
+            return (char *)found;
         }
     }
 }

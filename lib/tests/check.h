@@ -8,14 +8,16 @@
 static int check_count;
 static int check_failures;
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        check_count++;                                                                             \
-        if (!(condition)) {                                                                        \
-            check_failures++;                                                                      \
-            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);          \
-        }                                                                                          \
-    } while (0)
+#define CHECK(condition) check_record((condition), __FILE__, __LINE__, #condition)
+
+// Counts one check, and reports it if it failed.
+static inline void check_record(int passed, const char *file, int line, const char *condition) {
+    check_count++;
+    if (!passed) {
+        check_failures++;
+        fprintf(stderr, "%s:%d: check failed: %s\n", file, line, condition);
+    }
+}
 
 // Prints the verdict. A program that checked nothing fails.
 static inline int check_result(void) {

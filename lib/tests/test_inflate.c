@@ -88,18 +88,17 @@ static void round_trip(struct bytes plain, const char *options) {
 
     uint8_t *result = malloc(plain.size);
     size_t consumed = 0;
-    size_t written = 0;
-    CHECK(gzip_to_buffer(&memory, input, whole + 5, result, plain.size, &consumed, &written) ==
-          HX_OK);
-    CHECK(consumed == whole && written == plain.size);
+    struct inflate_buffer buffer = { result, plain.size, 77 };
+    CHECK(gzip_to_buffer(&memory, input, whole + 5, &buffer, &consumed) == HX_OK);
+    CHECK(consumed == whole && buffer.written == plain.size);
     CHECK(memcmp(result, plain.data, plain.size) == 0);
     if (plain.size != 0) {
+        buffer = (struct inflate_buffer){ result, plain.size - 1, 77 };
         consumed = 77;
-        CHECK(gzip_to_buffer(&memory, input, whole + 5, result, plain.size - 1, &consumed,
-                             &written) == HX_ERR_RANGE);
-        CHECK(gzip_to_buffer(&memory, input, whole, result, 0, &consumed, &written) ==
-              HX_ERR_RANGE);
-        CHECK(consumed == 77);
+        CHECK(gzip_to_buffer(&memory, input, whole + 5, &buffer, &consumed) == HX_ERR_RANGE);
+        buffer.capacity = 0;
+        CHECK(gzip_to_buffer(&memory, input, whole, &buffer, &consumed) == HX_ERR_RANGE);
+        CHECK(consumed == 77 && buffer.written == 77);
     }
     memset(result, 0, plain.size);
     struct collector collector = { { result, 0 }, plain.size };
@@ -123,9 +122,8 @@ static enum hx_status try_both(const uint8_t *data, size_t size, size_t capacity
     memcpy(input, data, size);
     uint8_t *result = malloc(capacity);
     size_t consumed;
-    size_t written;
-    enum hx_status status =
-        gzip_to_buffer(&memory, input, size, result, capacity, &consumed, &written);
+    struct inflate_buffer buffer = { result, capacity, 0 };
+    enum hx_status status = gzip_to_buffer(&memory, input, size, &buffer, &consumed);
     struct collector collector = { { result, 0 }, capacity };
     enum hx_status other = gzip_to_sink(&memory, input, size, collect, &collector, &consumed);
     CHECK((status == HX_OK) == (other == HX_OK));
@@ -155,7 +153,6 @@ static void test_damage(struct bytes packed, size_t plain_size) {
 static void test_no_memory(struct bytes packed, size_t plain_size) {
     uint8_t *result = malloc(plain_size);
     size_t consumed;
-    size_t written;
     for (long n = 0;; n++) {
         fail_after = n;
         struct collector collector = { { result, 0 }, plain_size };
@@ -169,8 +166,9 @@ static void test_no_memory(struct bytes packed, size_t plain_size) {
         CHECK(status == HX_ERR_NO_MEMORY);
     }
     fail_after = 0;
-    CHECK(gzip_to_buffer(&memory, packed.data, packed.size, result, plain_size, &consumed,
-                         &written) == HX_ERR_NO_MEMORY);
+    struct inflate_buffer buffer = { result, plain_size, 0 };
+    CHECK(gzip_to_buffer(&memory, packed.data, packed.size, &buffer, &consumed) ==
+          HX_ERR_NO_MEMORY);
     fail_after = -1;
     free(result);
 }

@@ -27,12 +27,18 @@ bool gzip_is_member(const void *bytes, size_t size_bytes);
 // short to be a member.
 uint32_t gzip_size_hint(const void *bytes, size_t size_bytes);
 
-// Decompresses one member into a buffer. Both sizes are given on HX_OK only.
-// HX_ERR_CORRUPT: not a member, damaged, or cut short. HX_ERR_RANGE: `capacity` is too small.
-// HX_ERR_NO_MEMORY: no working memory.
+// The caller's buffer for a result.
+struct inflate_buffer {
+    void *bytes;
+    size_t capacity;
+    size_t written; // set on HX_OK
+};
+
+// Decompresses one member into a buffer; *out_consumed is the member's size.
+// HX_ERR_CORRUPT: not a member, damaged, or cut short. HX_ERR_RANGE: the buffer is too small.
+// HX_ERR_NO_MEMORY: no working memory. Unless HX_OK, the buffer's contents are unspecified.
 enum hx_status gzip_to_buffer(const struct inflate_memory *memory, const void *from,
-                              size_t size_bytes, void *to, size_t capacity, size_t *out_consumed,
-                              size_t *out_written);
+                              size_t size_bytes, struct inflate_buffer *to, size_t *out_consumed);
 
 // Decompresses one member piece by piece into a sink; pieces have at most 32 KiB. What the sink was
 // given is verified only when the call returns HX_OK. Errors as above, without HX_ERR_RANGE, and
