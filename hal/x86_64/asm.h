@@ -35,4 +35,5 @@
     .type \name, @function
 \name:
 .endm
+
 // clang-format on

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // hal/x86_64/clock.c: the time-stamp counter and the local APIC's timer.
 //
-// Both rates come from a hypervisor or CPUID where these tell (CPUID 40000010h as VMware and KVM have
-// it; SDM 2A, CPUID 15h), otherwise from one millisecond beside a clock of known rate: the 8254's
-// channel 0, whose interrupt stays masked, or ACPI's timer.
+// Both rates come from a hypervisor or CPUID where these tell (CPUID 40000010h as VMware and KVM
+// have it; SDM 2A, CPUID 15h), otherwise from one millisecond beside a clock of known rate: the
+// 8254's channel 0, whose interrupt stays masked, or ACPI's timer.
 #include "private.h"
 
 #define WINDOW_HZ    1000u // 1 / length of the window
@@ -40,7 +40,7 @@ static uint32_t pit_read(void) {
 }
 
 static uint32_t pm_read(void) {
-    return in32((uint16_t)firmware.fadt.pm_timer.address);
+    return in32((uint16_t)x86_firmware.fadt.pm_timer.address);
 }
 
 static void pit_start(void) {
@@ -74,17 +74,20 @@ static bool measure(const struct reference *reference) {
         return false;
     }
     lapic_timer_start(UINT32_MAX); // still masked
+    uint64_t timer_begin = tsc_read();
     if (!reference_wait(reference, reading0, reference->hz / WINDOW_HZ, &reading1, &counter1)) {
         return false;
     }
+    uint64_t timer_end = tsc_read();
     uint64_t timer = UINT32_MAX - lapic_timer_left();
     lapic_timer_start(0);
     uint64_t ticks = (reading1 - reading0) & reference->mask;
-    if (counter1 <= counter0 || timer == 0) {
+    if (counter1 <= counter0 || timer_end <= timer_begin || timer == 0) {
         return false;
     }
     counter_hz = (counter1 - counter0) * reference->hz / ticks;
-    timer_hz = timer * reference->hz / ticks;
+    // Rather too fast than too slow, so that the timer does not fire before its time.
+    timer_hz = timer * counter_hz / (timer_end - timer_begin);
     return true;
 }
 
@@ -95,7 +98,7 @@ static bool rates_told(void) {
         struct cpuid leaf = cpuid(LEAF_HYPERVISOR_TIME, 0);
         counter_hz = leaf.eax * 1000ull;
         timer_hz = leaf.ebx * 1000ull;
-    } else if (features.max_leaf >= LEAF_TSC) {
+    } else if (x86_features.max_leaf >= LEAF_TSC) {
         struct cpuid leaf = cpuid(LEAF_TSC, 0);
         counter_hz = leaf.eax != 0 ? (uint64_t)leaf.ecx * leaf.ebx / leaf.eax : 0;
         timer_hz = leaf.ecx;
@@ -103,26 +106,26 @@ static bool rates_told(void) {
     return counter_hz != 0 && timer_hz != 0;
 }
 
-enum hx_status clock_init(void) {
+enum hx_status x86_clock_init(void) {
     const struct reference pit = { pit_read, PIT_HZ, 0xffff };
     const struct reference pm = { pm_read, PM_HZ, PM_MASK };
     if (!rates_told()) {
         pit_start();
-        bool has_pm = firmware.has_fadt && firmware.fadt.pm_timer.address != 0 &&
-                      firmware.fadt.pm_timer.space == ACPI_SPACE_PORT;
+        bool has_pm = x86_firmware.has_fadt && x86_firmware.fadt.pm_timer.address != 0 &&
+                      x86_firmware.fadt.pm_timer.space == ACPI_SPACE_PORT;
         if (!measure(&pit) && !(has_pm && measure(&pm))) {
             counter_hz = HZ_FALLBACK; // no clock at all: time runs, at a rate that is a guess
             timer_hz = HZ_FALLBACK;
         }
     }
     timer_per_counter = (timer_hz << 32) / counter_hz;
-    clock_cpu_init();
+    x86_clock_cpu_init();
     return HX_OK;
 }
 
-void clock_cpu_init(void) {
+void x86_clock_cpu_init(void) {
     cpu_block()->timer_target = UINT64_MAX;
-    lapic_timer_unmask(features.tsc_deadline);
+    lapic_timer_unmask(x86_features.tsc_deadline);
 }
 
 uint64_t hal_counter_read(void) {
@@ -135,7 +138,7 @@ uint64_t hal_counter_hz(void) {
 }
 
 static void timer_program(uint64_t target) {
-    if (features.tsc_deadline) {
+    if (x86_features.tsc_deadline) {
         msr_write(MSR_TSC_DEADLINE, target == UINT64_MAX ? 0 : target);
         return;
     }
@@ -159,7 +162,7 @@ void hal_timer_arm(uint64_t counter) {
 }
 
 // The hardware's range is shorter than a target may be far: then it is set again.
-void clock_interrupt(void) {
+void x86_clock_interrupt(void) {
     struct cpu_block *block = cpu_block();
     uint64_t target = block->timer_target;
     if (target == UINT64_MAX) {
@@ -170,10 +173,10 @@ void clock_interrupt(void) {
         return;
     }
     block->timer_target = UINT64_MAX;
-    handlers.timer();
+    x86_handlers.timer();
 }
 
-void clock_spin(uint64_t microseconds) {
+void x86_clock_spin(uint64_t microseconds) {
     uint64_t end = tsc_read() + counter_hz * microseconds / 1000000u;
     while (tsc_read() < end) {
         hal_relax();

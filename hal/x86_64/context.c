@@ -42,7 +42,7 @@ void hal_context_init(struct hal_context *context, void *stack_top, void (*entry
 }
 
 size_t hal_fpu_size(void) {
-    return ALIGN_UP((size_t)features.fpu_bytes, (size_t)64);
+    return ALIGN_UP((size_t)x86_features.fpu_bytes, (size_t)64);
 }
 
 void hal_fpu_init(void *area) {
@@ -54,7 +54,7 @@ void hal_fpu_init(void *area) {
 }
 
 void hal_fpu_save(void *area) {
-    if (features.xsave) {
+    if (x86_features.xsave) {
         __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
     } else {
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
@@ -62,7 +62,7 @@ void hal_fpu_save(void *area) {
 }
 
 void hal_fpu_restore(const void *area) {
-    if (features.xsave) {
+    if (x86_features.xsave) {
         __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
     } else {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
@@ -74,12 +74,12 @@ void hal_fpu_restore(const void *area) {
 bool hal_fpu_sanitize(void *area) {
     uint32_t mxcsr;
     memcpy(&mxcsr, (char *)area + MXCSR_OFFSET, sizeof(mxcsr));
-    mxcsr &= features.mxcsr_mask;
+    mxcsr &= x86_features.mxcsr_mask;
     memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    if (features.xsave) {
+    if (x86_features.xsave) {
         uint64_t components;
         memcpy(&components, (char *)area + HEADER_OFFSET, sizeof(components));
-        components &= features.xcr0;
+        components &= x86_features.xcr0;
         memset((char *)area + HEADER_OFFSET, 0, HEADER_BYTES);
         memcpy((char *)area + HEADER_OFFSET, &components, sizeof(components));
     }

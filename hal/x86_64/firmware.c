@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/x86_64/firmware.c: what ACPI says about processors, interrupts and power (ACPI 6.5, chapter 5).
-// Tables are checked by lib/acpi.c; here they only become mapped memory. Without any, the machine is
-// taken for one processor with its controllers at the usual addresses.
+// hal/x86_64/firmware.c: what ACPI says about processors, interrupts and power (ACPI 6.5, chapter
+// 5). Tables are checked by lib/acpi.c; here they only become mapped memory. Without any, the
+// machine is taken for one processor with its controllers at the usual addresses.
 #include "private.h"
 
 #include <lib/string.h>
@@ -10,23 +10,23 @@
 #define BIOS_AREA_BYTES 0x20000u
 #define IOAPIC_DEFAULT  0xfec00000u
 
-struct firmware firmware;
+struct firmware x86_firmware;
 
-uint32_t cpu_apic_ids[HAL_CPU_MAX];
-uint32_t cpu_total;
+uint32_t x86_cpu_apic_ids[HAL_CPU_MAX];
+uint32_t x86_cpu_total;
 
 static const void *acpi_map(void *context, uint64_t address, size_t size_bytes) {
     (void)context;
-    if (direct_covers(address, size_bytes)) {
+    if (x86_direct_covers(address, size_bytes)) {
         return hal_phys_to_virt(paddr_make(address));
     }
-    return device_map(address, size_bytes, HAL_MAP_READ);
+    return x86_device_map(address, size_bytes, HAL_MAP_READ);
 }
 
 static void acpi_unmap(void *context, const void *mapped, size_t size_bytes) {
     (void)context;
     if ((uint64_t)(uintptr_t)mapped >= HAL_DEVICE_BASE) {
-        device_unmap(mapped, size_bytes);
+        x86_device_unmap(mapped, size_bytes);
     }
 }
 
@@ -37,7 +37,7 @@ static bool root_at(uint64_t address, size_t size_bytes) {
     if (bytes == NULL) {
         return false;
     }
-    bool ok = acpi_rsdp_parse(bytes, size_bytes, &firmware.root) == HX_OK;
+    bool ok = acpi_rsdp_parse(bytes, size_bytes, &x86_firmware.root) == HX_OK;
     acpi_unmap(NULL, bytes, size_bytes);
     return ok;
 }
@@ -55,14 +55,14 @@ static bool root_search(void) {
 
 // Processor 0 is the running one, whatever its place in the table.
 static void cpu_add(uint32_t apic_id) {
-    for (uint32_t i = 0; i < cpu_total; i++) {
-        if (cpu_apic_ids[i] == apic_id) {
+    for (uint32_t i = 0; i < x86_cpu_total; i++) {
+        if (x86_cpu_apic_ids[i] == apic_id) {
             return;
         }
     }
-    bool reachable = features.x2apic || apic_id < 0xff;
-    if (cpu_total < HAL_CPU_MAX && reachable) {
-        cpu_apic_ids[cpu_total++] = apic_id;
+    bool reachable = x86_features.x2apic || apic_id < 0xff;
+    if (x86_cpu_total < HAL_CPU_MAX && reachable) {
+        x86_cpu_apic_ids[x86_cpu_total++] = apic_id;
     }
 }
 
@@ -89,11 +89,11 @@ static void madt_read(void) {
     struct acpi_table table;
     struct acpi_madt madt;
     struct acpi_madt_entry entry;
-    if (acpi_table_find(&mapper, &firmware.root, "APIC", &table) != HX_OK) {
+    if (acpi_table_find(&mapper, &x86_firmware.root, "APIC", &table) != HX_OK) {
         return;
     }
     if (acpi_madt_parse(&table, &madt) == HX_OK) {
-        firmware.has_madt = true;
+        x86_firmware.has_madt = true;
         size_t cursor = 0;
         while (acpi_madt_next(&table, &cursor, &entry) == HX_OK) {
             madt_entry(&entry);
@@ -106,44 +106,44 @@ static void madt_read(void) {
 static void madt_read_address(void) {
     struct acpi_table table;
     struct acpi_madt madt;
-    if (acpi_table_find(&mapper, &firmware.root, "APIC", &table) != HX_OK) {
+    if (acpi_table_find(&mapper, &x86_firmware.root, "APIC", &table) != HX_OK) {
         return;
     }
     if (acpi_madt_parse(&table, &madt) == HX_OK) {
-        firmware.local_apic = madt.local_apic;
+        x86_firmware.local_apic = madt.local_apic;
     }
     acpi_table_close(&mapper, &table);
 }
 
 static void fadt_read(void) {
     struct acpi_table table;
-    if (acpi_table_find(&mapper, &firmware.root, "FACP", &table) != HX_OK) {
+    if (acpi_table_find(&mapper, &x86_firmware.root, "FACP", &table) != HX_OK) {
         return;
     }
-    firmware.has_fadt = acpi_fadt_parse(&table, &firmware.fadt) == HX_OK;
+    x86_firmware.has_fadt = acpi_fadt_parse(&table, &x86_firmware.fadt) == HX_OK;
     acpi_table_close(&mapper, &table);
-    if (firmware.has_fadt && firmware.fadt.dsdt != 0 &&
-        acpi_table_open(&mapper, firmware.fadt.dsdt, &table) == HX_OK) {
-        firmware.has_s5 = acpi_s5_find(&table, &firmware.s5) == HX_OK;
+    if (x86_firmware.has_fadt && x86_firmware.fadt.dsdt != 0 &&
+        acpi_table_open(&mapper, x86_firmware.fadt.dsdt, &table) == HX_OK) {
+        x86_firmware.has_s5 = acpi_s5_find(&table, &x86_firmware.s5) == HX_OK;
         acpi_table_close(&mapper, &table);
     }
 }
 
-void firmware_read(const struct boot_info *info) {
+void x86_firmware_read(const struct boot_info *info) {
     uint64_t rsdp = info->acpi_rsdp.value;
-    firmware.has_acpi = (rsdp != 0 && root_at(rsdp, ACPI_RSDP_BYTES)) || root_search();
-    if (firmware.has_acpi) {
+    x86_firmware.has_acpi = (rsdp != 0 && root_at(rsdp, ACPI_RSDP_BYTES)) || root_search();
+    if (x86_firmware.has_acpi) {
         madt_read_address();
         fadt_read();
     }
 }
 
-void firmware_controllers(void) {
+void x86_firmware_controllers(void) {
     cpu_add(lapic_id());
-    if (firmware.has_acpi) {
+    if (x86_firmware.has_acpi) {
         madt_read();
     }
-    if (!firmware.has_madt) {
+    if (!x86_firmware.has_madt) {
         HX_IGNORE(ioapic_add(IOAPIC_DEFAULT, 0)); // a machine without one has no lines
     }
 }

@@ -4,22 +4,22 @@
 
 void hal_init_early(const struct boot_info *info) {
     (void)info;
-    features_detect();
-    features_enable();
-    boot_tables();
+    x86_features_detect();
+    x86_features_enable();
+    x86_boot_tables();
 }
 
 enum hx_status hal_init(const struct boot_info *info) {
-    firmware_read(info);
+    x86_firmware_read(info);
     enum hx_status status = lapic_map();
     if (status != HX_OK) {
         return status;
     }
     pic_disable();
     lapic_enable();
-    firmware_controllers();
+    x86_firmware_controllers();
     ioapic_mask_all();
-    smp_init();
-    power_init();
-    return clock_init();
+    x86_smp_init();
+    x86_power_init();
+    return x86_clock_init();
 }

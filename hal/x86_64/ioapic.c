@@ -28,9 +28,9 @@ struct ioapic {
 static struct ioapic ioapics[IOAPIC_MAX];
 static uint32_t ioapic_count;
 static uint32_t isa_line[ISA_LINES] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
-static uint32_t isa_flags[ISA_LINES];            // MPS INTI flags; 0: as the bus has it
-static atomic_flag lock = ATOMIC_FLAG_INIT;      // guards the register windows and `level`
-static uint64_t level[(LINE_LIMIT + 63) / 64];   // lines that are enabled as level-triggered
+static uint32_t isa_flags[ISA_LINES];          // MPS INTI flags; 0: as the bus has it
+static atomic_flag lock = ATOMIC_FLAG_INIT;    // guards the register windows and `level`
+static uint64_t level[(LINE_LIMIT + 63) / 64]; // lines that are enabled as level-triggered
 
 static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t reg) {
     mmio_write32(ioapic->registers, reg);
@@ -70,7 +70,7 @@ enum hx_status ioapic_add(uint64_t address, uint32_t first_line) {
     }
     struct ioapic *ioapic = &ioapics[ioapic_count];
     ioapic->registers =
-        device_map(address, 0x20, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
+        x86_device_map(address, 0x20, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
     if (ioapic->registers == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -132,7 +132,7 @@ enum hx_status hal_irq_enable(uint32_t line) {
     if (mode & ENTRY_LEVEL) {
         level[line / 64] |= 1ull << (line % 64);
     }
-    ioapic_write(ioapic, reg + 1, cpu_apic_ids[0] << 24);
+    ioapic_write(ioapic, reg + 1, x86_cpu_apic_ids[0] << 24);
     ioapic_write(ioapic, reg, mode | (VECTOR_LINE_BASE + line));
     lock_drop(state);
     return HX_OK;

@@ -21,6 +21,8 @@
 #define REG_TIMER_CURRENT 0x390u
 #define REG_TIMER_DIVIDE  0x3e0u
 
+#define LEAF1_EDX_APIC (1u << 9)
+
 #define LVT_MASKED       (1u << 16)
 #define LVT_NMI          0x400u
 #define LVT_DEADLINE     (2u << 17)
@@ -34,14 +36,14 @@
 static volatile uint8_t *registers; // NULL with x2APIC
 
 static uint32_t reg_read(uint32_t reg) {
-    if (features.x2apic) {
+    if (x86_features.x2apic) {
         return (uint32_t)msr_read(MSR_X2APIC_BASE + reg / 16);
     }
     return mmio_read32(registers + reg);
 }
 
 static void reg_write(uint32_t reg, uint32_t value) {
-    if (features.x2apic) {
+    if (x86_features.x2apic) {
         msr_write(MSR_X2APIC_BASE + reg / 16, value);
     } else {
         mmio_write32(registers + reg, value);
@@ -49,18 +51,21 @@ static void reg_write(uint32_t reg, uint32_t value) {
 }
 
 enum hx_status lapic_map(void) {
-    if (features.x2apic) {
+    if (!(cpuid(1, 0).edx & LEAF1_EDX_APIC)) {
+        return HX_ERR_NO_DEVICE;
+    }
+    if (x86_features.x2apic) {
         return HX_OK;
     }
-    uint64_t base = firmware.local_apic != 0 ? firmware.local_apic : LAPIC_BASE_DEFAULT;
-    registers = device_map(base, PAGE_SIZE, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
+    uint64_t base = x86_firmware.local_apic != 0 ? x86_firmware.local_apic : LAPIC_BASE_DEFAULT;
+    registers = x86_device_map(base, PAGE_SIZE, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
     return registers != NULL ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
 void lapic_enable(void) {
     uint64_t base = msr_read(MSR_APIC_BASE) | BASE_ENABLE;
     msr_write(MSR_APIC_BASE, base);
-    if (features.x2apic) {
+    if (x86_features.x2apic) {
         msr_write(MSR_APIC_BASE, base | BASE_X2APIC);
     }
     reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
@@ -75,7 +80,7 @@ void lapic_enable(void) {
 }
 
 uint32_t lapic_id(void) {
-    return features.x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24;
+    return x86_features.x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24;
 }
 
 void lapic_eoi(void) {
@@ -83,7 +88,7 @@ void lapic_eoi(void) {
 }
 
 void lapic_send(uint32_t apic_id, uint32_t command) {
-    if (features.x2apic) {
+    if (x86_features.x2apic) {
         // The write is not ordered behind stores by itself (SDM 3A 11.12.3).
         __asm__ volatile("mfence\n\tlfence" : : : "memory");
         msr_write(MSR_X2APIC_BASE + REG_COMMAND_LOW / 16, (uint64_t)apic_id << 32 | command);

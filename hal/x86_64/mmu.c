@@ -2,8 +2,8 @@
 // hal/x86_64/mmu.c: the kernel half: direct map, image, core's and hal's own mappings.
 //
 // Its entries in the root are all made in hal_mmu_init() and never change, so that every page table
-// shares everything below them. The direct map never is executable, and read-only where it shows the
-// image's text and constants.
+// shares everything below them. The direct map never is executable, and read-only where it shows
+// the image's text and constants.
 #include "pagetable.h"
 
 #include <lib/string.h>
@@ -24,8 +24,8 @@ static uint32_t root_used_count;
 static atomic_flag kernel_lock = ATOMIC_FLAG_INIT; // guards tables below the root, device_next
 static uint64_t device_next = HAL_DEVICE_BASE;
 
-// For the start of other processors: a root with the low page in it, below 4 GiB as CR3 is loaded in
-// 32-bit mode.
+// For the start of other processors: a root with the low page in it, below 4 GiB as CR3 is loaded
+// in 32-bit mode.
 static uint64_t trampoline_tables[4][TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 static const struct boot_info *boot;
@@ -34,15 +34,15 @@ void hal_page_ops_set(const struct hal_page_ops *ops) {
     page_ops = *ops;
 }
 
-struct paddr table_page_alloc(void) {
+struct paddr x86_table_page_alloc(void) {
     return page_ops.alloc();
 }
 
-void table_page_free(struct paddr page) {
+void x86_table_page_free(struct paddr page) {
     page_ops.free(page);
 }
 
-struct paddr kernel_root(void) {
+struct paddr x86_kernel_root(void) {
     return kernel_table.root;
 }
 
@@ -63,9 +63,9 @@ static uint64_t image_phys(const char *address) {
     return (uint64_t)(uintptr_t)address - HAL_IMAGE_BASE;
 }
 
-// Before the final tables are active, table pages are reached through the boot tables' direct map of
-// the first 4 GiB, afterwards through the final one: the same addresses.
-void kernel_half_copy(uint64_t *root) {
+// Before the final tables are active, table pages are reached through the boot tables' direct map
+// of the first 4 GiB, afterwards through the final one: the same addresses.
+void x86_kernel_half_copy(uint64_t *root) {
     const uint64_t *from = hal_phys_to_virt(kernel_table.root);
     for (uint32_t i = 0; i < root_used_count; i++) {
         root[root_used[i]] = from[root_used[i]];
@@ -78,7 +78,7 @@ static uint64_t *kernel_entry(uint64_t address, uint32_t level) {
     for (uint32_t at = LEVEL_ROOT; at > level; at--) {
         uint64_t *entry = &entries[table_index(address, at)];
         if (*entry == 0) {
-            struct paddr page = table_page_alloc();
+            struct paddr page = x86_table_page_alloc();
             if (page.value == 0) {
                 return NULL;
             }
@@ -163,9 +163,9 @@ static bool direct_map(void) {
         end = MIN_OF(end, DIRECT_MAX);
         uint64_t at = MAX_OF(next, ALIGN_DOWN(memory->base.value, LARGE_BYTES));
         while (at < end) {
-            bool image = at < image_phys(image_rodata_end) &&
-                         at + LARGE_BYTES > image_phys(image_start);
-            bool huge = features.pages_1g && at % HUGE_BYTES == 0 && end - at >= HUGE_BYTES &&
+            bool image =
+                at < image_phys(image_rodata_end) && at + LARGE_BYTES > image_phys(image_start);
+            bool huge = x86_features.pages_1g && at % HUGE_BYTES == 0 && end - at >= HUGE_BYTES &&
                         at > image_phys(image_end);
             if (!(image  ? direct_map_image(at)
                   : huge ? direct_map_piece(at, LEVEL_HUGE)
@@ -181,7 +181,7 @@ static bool direct_map(void) {
 
 enum hx_status hal_mmu_init(const struct boot_info *info) {
     boot = info;
-    kernel_table.root = table_page_alloc();
+    kernel_table.root = x86_table_page_alloc();
     if (kernel_table.root.value == 0 || !direct_map() || !image_map() ||
         kernel_entry(HAL_VMAP_BASE, LEVEL_HUGE) == NULL ||
         kernel_entry(HAL_DEVICE_BASE, LEVEL_HUGE) == NULL) {
@@ -192,7 +192,7 @@ enum hx_status hal_mmu_init(const struct boot_info *info) {
     return HX_OK;
 }
 
-bool direct_covers(uint64_t address, size_t size_bytes) {
+bool x86_direct_covers(uint64_t address, size_t size_bytes) {
     for (uint32_t i = 0; i < boot->memory_count; i++) {
         const struct boot_memory *memory = &boot->memory[i];
         if (memory->kind != BOOT_MEMORY_RESERVED && address >= memory->base.value &&
@@ -230,10 +230,10 @@ bool hal_kernel_unmap(uint64_t address, struct paddr *out_page) {
     return mapped;
 }
 
-void *device_map(uint64_t address, size_t size_bytes, uint32_t flags) {
+void *x86_device_map(uint64_t address, size_t size_bytes, uint32_t flags) {
     uint64_t first = ALIGN_DOWN(address, (uint64_t)PAGE_SIZE);
     uint64_t size = ALIGN_UP(address + size_bytes, (uint64_t)PAGE_SIZE) - first;
-    if (first + size < first || first + size > 1ull << features.phys_bits) {
+    if (first + size < first || first + size > 1ull << x86_features.phys_bits) {
         return NULL;
     }
     unsigned long state = kernel_lock_take();
@@ -250,7 +250,7 @@ void *device_map(uint64_t address, size_t size_bytes, uint32_t flags) {
     return ok ? (void *)(uintptr_t)(base + (address - first)) : NULL;
 }
 
-void device_unmap(const void *mapped, size_t size_bytes) {
+void x86_device_unmap(const void *mapped, size_t size_bytes) {
     uint64_t first = ALIGN_DOWN((uint64_t)(uintptr_t)mapped, (uint64_t)PAGE_SIZE);
     uint64_t end = ALIGN_UP((uint64_t)(uintptr_t)mapped + size_bytes, (uint64_t)PAGE_SIZE);
     unsigned long state = kernel_lock_take();
@@ -267,12 +267,12 @@ void device_unmap(const void *mapped, size_t size_bytes) {
     kernel_lock_drop(state);
 }
 
-void *stack_map(size_t size_bytes) {
+void *x86_stack_map(size_t size_bytes) {
     unsigned long state = kernel_lock_take();
     uint64_t base = device_next + PAGE_SIZE; // one page below stays unmapped
     bool ok = true;
     for (uint64_t offset = 0; ok && offset < size_bytes; offset += PAGE_SIZE) {
-        struct paddr page = table_page_alloc();
+        struct paddr page = x86_table_page_alloc();
         ok = page.value != 0 && map_page(base + offset, page.value, BITS_DATA);
     }
     device_next = base + size_bytes;
@@ -285,7 +285,7 @@ static uint64_t trampoline_phys(uint32_t table) {
 }
 
 struct paddr trampoline_root_open(void) {
-    kernel_half_copy(trampoline_tables[0]);
+    x86_kernel_half_copy(trampoline_tables[0]);
     trampoline_tables[0][0] = trampoline_phys(1) | PTE_PRESENT | PTE_WRITE;
     trampoline_tables[1][0] = trampoline_phys(2) | PTE_PRESENT | PTE_WRITE;
     trampoline_tables[2][0] = trampoline_phys(3) | PTE_PRESENT | PTE_WRITE;

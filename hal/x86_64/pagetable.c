@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/x86_64/pagetable.c: the user half of page tables. The owner's lock serialises the calls on one
-// table; the processor may set accessed and dirty bits meanwhile, so rights change by exchange.
+// hal/x86_64/pagetable.c: the user half of page tables. The owner's lock serialises the calls on
+// one table; the processor may set accessed and dirty bits meanwhile, so rights change by exchange.
 #include "pagetable.h"
 
 #define ROOT_USER_ENTRIES 256u
@@ -22,11 +22,11 @@ static uint32_t slot_next(const struct hal_pagetable *table, uint32_t slot) {
 }
 
 enum hx_status hal_pagetable_init(struct hal_pagetable *table) {
-    struct paddr root = table_page_alloc();
+    struct paddr root = x86_table_page_alloc();
     if (root.value == 0) {
         return HX_ERR_NO_MEMORY;
     }
-    kernel_half_copy(hal_phys_to_virt(root));
+    x86_kernel_half_copy(hal_phys_to_virt(root));
     *table = (struct hal_pagetable){ .root = root };
     return HX_OK;
 }
@@ -41,12 +41,12 @@ static void directory_free(uint64_t entry, uint32_t level) {
             continue;
         }
         if (level == LEVEL_LARGE) {
-            table_page_free(paddr_make(below & PTE_ADDRESS));
+            x86_table_page_free(paddr_make(below & PTE_ADDRESS));
         } else {
             directory_free(below, level - 1);
         }
     }
-    table_page_free(paddr_make(entry & PTE_ADDRESS));
+    x86_table_page_free(paddr_make(entry & PTE_ADDRESS));
 }
 
 void hal_pagetable_fini(struct hal_pagetable *table) {
@@ -55,7 +55,7 @@ void hal_pagetable_fini(struct hal_pagetable *table) {
          slot = slot_next(table, slot + 1)) {
         directory_free(root[slot], LEVEL_HUGE);
     }
-    table_page_free(table->root);
+    x86_table_page_free(table->root);
     *table = (struct hal_pagetable){ 0 };
 }
 
@@ -70,7 +70,7 @@ static uint64_t *entry_make(struct hal_pagetable *table, uint64_t address, uint3
         uint32_t index = table_index(address, at);
         uint64_t *entry = &entries[index];
         if (*entry == 0) {
-            struct paddr page = table_page_alloc();
+            struct paddr page = x86_table_page_alloc();
             if (page.value == 0) {
                 return NULL;
             }
@@ -180,8 +180,8 @@ bool hal_page_query(const struct hal_pagetable *table, uint64_t address, struct 
     return true;
 }
 
-// The next used entry of the directory in `parent` from the one for *address on, whose entries are of
-// `level`; moves *address to its start. False: none; *address is then behind the directory.
+// The next used entry of the directory in `parent` from the one for *address on, whose entries are
+// of `level`; moves *address to its start. False: none; *address is then behind the directory.
 static bool directory_next(uint64_t parent, uint32_t level, uint64_t *address,
                            uint64_t *out_entry) {
     const uint64_t *entries = table_of(parent);
@@ -229,7 +229,7 @@ uint64_t hal_page_next(const struct hal_pagetable *table, uint64_t address, uint
 }
 
 void hal_pagetable_activate(const struct hal_pagetable *table) {
-    cr3_write(table != NULL ? table->root.value : kernel_root().value);
+    cr3_write(table != NULL ? table->root.value : x86_kernel_root().value);
 }
 
 void hal_tlb_flush_page(uint64_t address) {

@@ -22,13 +22,13 @@ static volatile uint8_t *register_map(const struct acpi_register *reg) {
     if (reg->address == 0 || reg->space != ACPI_SPACE_MEMORY) {
         return NULL;
     }
-    return device_map(reg->address, 1, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
+    return x86_device_map(reg->address, 1, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
 }
 
-void power_init(void) {
-    if (firmware.has_fadt) {
-        sleep_register = register_map(&firmware.fadt.sleep_control);
-        reset_register = register_map(&firmware.fadt.reset);
+void x86_power_init(void) {
+    if (x86_firmware.has_fadt) {
+        sleep_register = register_map(&x86_firmware.fadt.sleep_control);
+        reset_register = register_map(&x86_firmware.fadt.reset);
     }
 }
 
@@ -51,21 +51,22 @@ static void settle(void) {
 static void pm1_sleep(const struct acpi_register *control, uint8_t type) {
     if (control->address != 0 && control->space == ACPI_SPACE_PORT) {
         uint16_t port = (uint16_t)control->address;
-        uint16_t keep = in16(port) & (uint16_t) ~(7u << SLEEP_TYPE_SHIFT);
+        uint16_t keep = in16(port) & (uint16_t)~(7u << SLEEP_TYPE_SHIFT);
         out16(port, (uint16_t)(keep | type << SLEEP_TYPE_SHIFT | SLEEP_ENABLE));
     }
 }
 
 void hal_power_off(void) {
     hal_irq_off();
-    if (firmware.has_fadt && firmware.has_s5) {
-        const struct acpi_fadt *fadt = &firmware.fadt;
+    if (x86_firmware.has_fadt && x86_firmware.has_s5) {
+        const struct acpi_fadt *fadt = &x86_firmware.fadt;
         if (fadt->is_hardware_reduced) {
-            uint8_t value = (uint8_t)(firmware.s5.type_a << REDUCED_TYPE_SHIFT | REDUCED_ENABLE);
+            uint8_t value =
+                (uint8_t)(x86_firmware.s5.type_a << REDUCED_TYPE_SHIFT | REDUCED_ENABLE);
             register_write(&fadt->sleep_control, sleep_register, value);
         } else {
-            pm1_sleep(&fadt->pm1a_control, firmware.s5.type_a);
-            pm1_sleep(&fadt->pm1b_control, firmware.s5.type_b);
+            pm1_sleep(&fadt->pm1a_control, x86_firmware.s5.type_a);
+            pm1_sleep(&fadt->pm1b_control, x86_firmware.s5.type_b);
         }
         settle();
     }
@@ -76,8 +77,8 @@ void hal_power_off(void) {
 
 void hal_restart(void) {
     hal_irq_off();
-    if (firmware.has_fadt && firmware.fadt.reset.address != 0) {
-        register_write(&firmware.fadt.reset, reset_register, firmware.fadt.reset_value);
+    if (x86_firmware.has_fadt && x86_firmware.fadt.reset.address != 0) {
+        register_write(&x86_firmware.fadt.reset, reset_register, x86_firmware.fadt.reset_value);
         settle();
     }
     out8(PORT_RESET_CONTROL, 0x02);

@@ -73,14 +73,14 @@ static inline struct cpu_block *cpu_block(void) {
 void cpu_block_init_boot(void);
 // Descriptor tables, system call registers and features of the calling processor. `ist_tops` holds
 // the IST_COUNT stack tops.
-void tables_load(struct cpu_block *block, const uint64_t *ist_tops);
-void idt_init(void);    // boot processor, once
-void boot_tables(void); // tables_load() for the boot processor
+void x86_tables_load(struct cpu_block *block, const uint64_t *ist_tops);
+void x86_idt_init(void);    // boot processor, once
+void x86_boot_tables(void); // x86_tables_load() for the boot processor
 
 // The firmware's list of processors; index 0 is the one that booted.
-extern uint32_t cpu_apic_ids[HAL_CPU_MAX];
-extern uint32_t cpu_total;
-extern _Atomic uint64_t cpu_started; // bit per processor
+extern uint32_t x86_cpu_apic_ids[HAL_CPU_MAX];
+extern uint32_t x86_cpu_total;
+extern _Atomic uint64_t x86_cpu_started; // bit per processor
 
 // Says why and stops: an impossible machine, or a bug before core can panic.
 NORETURN void hal_die(const char *reason);
@@ -95,34 +95,34 @@ struct features {
     uint32_t mxcsr_mask;
     uint8_t phys_bits;
 };
-extern struct features features;
+extern struct features x86_features;
 
-void features_detect(void);  // boot processor, once; patches the text
-void features_enable(void);  // each processor
+void x86_features_detect(void); // boot processor, once; patches the text
+void x86_features_enable(void); // each processor
 
 // ---- traps ------------------------------------------------------------------------------------
 
-extern struct hal_handlers handlers;
+extern struct hal_handlers x86_handlers;
 
 // ---- mapping ----------------------------------------------------------------------------------
 
 // Maps physical memory for hal's own use, at an address that is never reused, with HAL_MAP_…
 // flags. NULL: no memory.
-void *device_map(uint64_t address, size_t size_bytes, uint32_t flags);
-// Undoes the latest device_map() on this processor, before any other one used it.
-void device_unmap(const void *mapped, size_t size_bytes);
+void *x86_device_map(uint64_t address, size_t size_bytes, uint32_t flags);
+// Undoes the latest x86_device_map() on this processor, before any other one used it.
+void x86_device_unmap(const void *mapped, size_t size_bytes);
 // Maps fresh zeroed pages with an unmapped one below; NULL: no memory.
-void *stack_map(size_t size_bytes);
+void *x86_stack_map(size_t size_bytes);
 // The root of the kernel's own page table, and the temporary one with the trampoline's page.
-struct paddr kernel_root(void);
+struct paddr x86_kernel_root(void);
 struct paddr trampoline_root_open(void);
 void trampoline_root_close(void);
 // Takes a zeroed page from the page allocator; value 0: none.
-struct paddr table_page_alloc(void);
-void table_page_free(struct paddr page);
-bool direct_covers(uint64_t address, size_t size_bytes);
+struct paddr x86_table_page_alloc(void);
+void x86_table_page_free(struct paddr page);
+bool x86_direct_covers(uint64_t address, size_t size_bytes);
 // Fills in the kernel half of a top-level table.
-void kernel_half_copy(uint64_t *root);
+void x86_kernel_half_copy(uint64_t *root);
 
 // ---- firmware, interrupts, time -----------------------------------------------------------------
 
@@ -136,11 +136,11 @@ struct firmware {
     bool has_madt;
     uint64_t local_apic;
 };
-extern struct firmware firmware;
+extern struct firmware x86_firmware;
 
 // Finds the tables; then, with the local APIC running, lists processors and I/O APICs.
-void firmware_read(const struct boot_info *info);
-void firmware_controllers(void);
+void x86_firmware_read(const struct boot_info *info);
+void x86_firmware_controllers(void);
 
 enum hx_status lapic_map(void); // once
 void lapic_enable(void);        // each processor
@@ -162,11 +162,11 @@ void pic_disable(void);
 // Masks a level-triggered line before its handler runs. Interrupts off.
 void ioapic_mask_level(uint32_t line);
 
-enum hx_status clock_init(void);
-void clock_cpu_init(void);
-void clock_interrupt(void);
+enum hx_status x86_clock_init(void);
+void x86_clock_cpu_init(void);
+void x86_clock_interrupt(void);
 // Waits by the counter; for hardware that wants a pause.
-void clock_spin(uint64_t microseconds);
+void x86_clock_spin(uint64_t microseconds);
 
-void power_init(void);
-void smp_init(void);
+void x86_power_init(void);
+void x86_smp_init(void);

@@ -4,19 +4,19 @@
 
 #include <helix/types.h>
 
-#define MSR_APIC_BASE        0x01bu
-#define MSR_SYSENTER_CS      0x174u
-#define MSR_PAT              0x277u
-#define MSR_TSC_DEADLINE     0x6e0u
-#define MSR_X2APIC_BASE      0x800u
-#define MSR_EFER             0xc0000080u
-#define MSR_STAR             0xc0000081u
-#define MSR_LSTAR            0xc0000082u
-#define MSR_CSTAR            0xc0000083u
-#define MSR_FMASK            0xc0000084u
-#define MSR_FS_BASE          0xc0000100u
-#define MSR_GS_BASE          0xc0000101u
-#define MSR_KERNEL_GS_BASE   0xc0000102u
+#define MSR_APIC_BASE      0x01bu
+#define MSR_SYSENTER_CS    0x174u
+#define MSR_PAT            0x277u
+#define MSR_TSC_DEADLINE   0x6e0u
+#define MSR_X2APIC_BASE    0x800u
+#define MSR_EFER           0xc0000080u
+#define MSR_STAR           0xc0000081u
+#define MSR_LSTAR          0xc0000082u
+#define MSR_CSTAR          0xc0000083u
+#define MSR_FMASK          0xc0000084u
+#define MSR_FS_BASE        0xc0000100u
+#define MSR_GS_BASE        0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
 
 #define EFER_SCE (1u << 0)
 #define EFER_NXE (1u << 11)

@@ -61,8 +61,9 @@ uint64_t hal_rtc_read(void) {
         again[i] = from_bcd(again[i]);
     }
     uint32_t century = 20;
-    if (firmware.has_fadt && firmware.fadt.century != 0 && firmware.fadt.century < 128) {
-        uint32_t value = cmos_read(firmware.fadt.century);
+    if (x86_firmware.has_fadt && x86_firmware.fadt.century != 0 &&
+        x86_firmware.fadt.century < 128) {
+        uint32_t value = cmos_read(x86_firmware.fadt.century);
         value = mode & STATUS_B_BIN ? value : from_bcd(value);
         century = value >= 19 && value <= 22 ? value : century;
     }
@@ -76,7 +77,7 @@ uint64_t hal_rtc_read(void) {
 }
 
 bool hal_random_seed(uint64_t *out_value) {
-    for (uint32_t i = 0; features.rdrand && i < RDRAND_RETRIES; i++) {
+    for (uint32_t i = 0; x86_features.rdrand && i < RDRAND_RETRIES; i++) {
         uint64_t value;
         bool ok;
         __asm__ volatile("rdrand %0" : "=r"(value), "=@ccc"(ok));

@@ -2,8 +2,8 @@
 // hal/x86_64/signal.c: struct rt_sigframe of x86_64 as Linux 6.1 lays it out
 // (arch/x86/include/uapi/asm/sigcontext.h, arch/x86/kernel/signal.c, arch/x86/kernel/fpu/signal.c).
 //
-// From the top: the red zone of the interrupted function, the FPU image (aligned to 64), the frame. A
-// program may write anything there before it returns, so each field that comes back is checked.
+// From the top: the red zone of the interrupted function, the FPU image (aligned to 64), the frame.
+// A program may write anything there before it returns, so each field that comes back is checked.
 #include <hal/user_abi.h>
 
 #include "private.h"
@@ -64,28 +64,28 @@ struct signal_frame {
 _Static_assert(sizeof(struct signal_frame) == 440, "the ABI");
 
 static size_t image_bytes(void) {
-    return features.xsave ? features.fpu_bytes + MAGIC2_BYTES : FXSAVE_BYTES;
+    return x86_features.xsave ? x86_features.fpu_bytes + MAGIC2_BYTES : FXSAVE_BYTES;
 }
 
 // Writes the saved state with the software bytes that tell a program how large it is.
 static enum hx_status image_push(uint64_t to, const uint8_t *fpu, hal_copy_out_t copy_out) {
     struct signal_software software = { 0 };
-    if (features.xsave) {
+    if (x86_features.xsave) {
         software.magic1 = FP_XSTATE_MAGIC1;
-        software.extended_size = features.fpu_bytes + MAGIC2_BYTES;
-        software.xfeatures = features.xcr0;
-        software.xstate_size = features.fpu_bytes;
+        software.extended_size = x86_features.fpu_bytes + MAGIC2_BYTES;
+        software.xfeatures = x86_features.xcr0;
+        software.xstate_size = x86_features.fpu_bytes;
     }
     enum hx_status status = copy_out(uaddr_make(to), fpu, SOFTWARE_OFFSET);
     if (status == HX_OK) {
         status = copy_out(uaddr_make(to + SOFTWARE_OFFSET), &software, sizeof(software));
     }
-    if (status == HX_OK && features.xsave) {
+    if (status == HX_OK && x86_features.xsave) {
         const uint32_t magic2 = FP_XSTATE_MAGIC2;
         status = copy_out(uaddr_make(to + FXSAVE_BYTES), fpu + FXSAVE_BYTES,
-                          features.fpu_bytes - FXSAVE_BYTES);
+                          x86_features.fpu_bytes - FXSAVE_BYTES);
         if (status == HX_OK) {
-            status = copy_out(uaddr_make(to + features.fpu_bytes), &magic2, sizeof(magic2));
+            status = copy_out(uaddr_make(to + x86_features.fpu_bytes), &magic2, sizeof(magic2));
         }
     }
     return status;
@@ -94,13 +94,29 @@ static enum hx_status image_push(uint64_t to, const uint8_t *fpu, hal_copy_out_t
 static void context_fill(struct signal_context *context, const struct hal_frame *frame,
                          const struct hal_fault *fault) {
     *context = (struct signal_context){
-        .r8 = frame->r8,   .r9 = frame->r9,   .r10 = frame->r10, .r11 = frame->r11,
-        .r12 = frame->r12, .r13 = frame->r13, .r14 = frame->r14, .r15 = frame->r15,
-        .rdi = frame->rdi, .rsi = frame->rsi, .rbp = frame->rbp, .rbx = frame->rbx,
-        .rdx = frame->rdx, .rax = frame->rax, .rcx = frame->rcx, .rsp = frame->rsp,
-        .rip = frame->rip, .rflags = frame->rflags,
-        .cs = (uint16_t)frame->cs, .ss = (uint16_t)frame->ss,
-        .err = fault->code, .trapno = fault->vector, .cr2 = fault->address,
+        .r8 = frame->r8,
+        .r9 = frame->r9,
+        .r10 = frame->r10,
+        .r11 = frame->r11,
+        .r12 = frame->r12,
+        .r13 = frame->r13,
+        .r14 = frame->r14,
+        .r15 = frame->r15,
+        .rdi = frame->rdi,
+        .rsi = frame->rsi,
+        .rbp = frame->rbp,
+        .rbx = frame->rbx,
+        .rdx = frame->rdx,
+        .rax = frame->rax,
+        .rcx = frame->rcx,
+        .rsp = frame->rsp,
+        .rip = frame->rip,
+        .rflags = frame->rflags,
+        .cs = (uint16_t)frame->cs,
+        .ss = (uint16_t)frame->ss,
+        .err = fault->code,
+        .trapno = fault->vector,
+        .cr2 = fault->address,
     };
 }
 
@@ -114,7 +130,7 @@ enum hx_status hal_signal_push(struct hal_frame *frame, const struct hal_signal_
     uint64_t at = ALIGN_DOWN(image - sizeof(struct signal_frame), 16ull) - 8;
     struct signal_frame out = { .restorer = delivery->restorer };
     out.ucontext.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-    out.ucontext.flags |= features.xsave ? UC_FP_XSTATE : 0;
+    out.ucontext.flags |= x86_features.xsave ? UC_FP_XSTATE : 0;
     out.ucontext.stack_base = delivery->stack.base;
     out.ucontext.stack_flags = delivery->stack.flags;
     out.ucontext.stack_bytes = delivery->stack.size_bytes;
@@ -144,10 +160,10 @@ enum hx_status hal_signal_push(struct hal_frame *frame, const struct hal_signal_
 static bool image_is_extended(const struct signal_software *software, uint64_t from,
                               hal_copy_in_t copy_in) {
     uint32_t magic2;
-    return features.xsave && software->magic1 == FP_XSTATE_MAGIC1 &&
-           software->xstate_size == features.fpu_bytes &&
-           software->extended_size == features.fpu_bytes + MAGIC2_BYTES &&
-           copy_in(&magic2, uaddr_make(from + features.fpu_bytes), sizeof(magic2)) == HX_OK &&
+    return x86_features.xsave && software->magic1 == FP_XSTATE_MAGIC1 &&
+           software->xstate_size == x86_features.fpu_bytes &&
+           software->extended_size == x86_features.fpu_bytes + MAGIC2_BYTES &&
+           copy_in(&magic2, uaddr_make(from + x86_features.fpu_bytes), sizeof(magic2)) == HX_OK &&
            magic2 == FP_XSTATE_MAGIC2;
 }
 
@@ -166,11 +182,11 @@ static enum hx_status image_pop(uint64_t from, uint8_t *fpu, hal_copy_in_t copy_
     memcpy(&software, fpu + SOFTWARE_OFFSET, sizeof(software));
     if (image_is_extended(&software, from, copy_in)) {
         if (copy_in(fpu + FXSAVE_BYTES, uaddr_make(from + FXSAVE_BYTES),
-                    features.fpu_bytes - FXSAVE_BYTES) != HX_OK) {
+                    x86_features.fpu_bytes - FXSAVE_BYTES) != HX_OK) {
             hal_fpu_init(fpu);
             return HX_ERR_BAD_ADDRESS;
         }
-    } else if (features.xsave) {
+    } else if (x86_features.xsave) {
         const uint64_t legacy = 3; // XSTATE_BV: x87 and SSE
         memcpy(fpu + FXSAVE_BYTES, &legacy, sizeof(legacy));
     }
@@ -184,13 +200,27 @@ static enum hx_status image_pop(uint64_t from, uint8_t *fpu, hal_copy_in_t copy_
 static void context_restore(struct hal_frame *frame, const struct signal_context *context) {
     uint64_t rflags = (frame->rflags & ~RFLAGS_RESTORED) | (context->rflags & RFLAGS_RESTORED);
     *frame = (struct hal_frame){
-        .r15 = context->r15, .r14 = context->r14, .r13 = context->r13, .r12 = context->r12,
-        .rbp = context->rbp, .rbx = context->rbx, .r11 = context->r11, .r10 = context->r10,
-        .r9 = context->r9,   .r8 = context->r8,   .rax = context->rax, .rcx = context->rcx,
-        .rdx = context->rdx, .rsi = context->rsi, .rdi = context->rdi,
+        .r15 = context->r15,
+        .r14 = context->r14,
+        .r13 = context->r13,
+        .r12 = context->r12,
+        .rbp = context->rbp,
+        .rbx = context->rbx,
+        .r11 = context->r11,
+        .r10 = context->r10,
+        .r9 = context->r9,
+        .r8 = context->r8,
+        .rax = context->rax,
+        .rcx = context->rcx,
+        .rdx = context->rdx,
+        .rsi = context->rsi,
+        .rdi = context->rdi,
         .vector = HAL_VECTOR_CHANGED,
         .number = UINT64_MAX, // no system call to restart
-        .rip = context->rip, .cs = HAL_USER_CS, .rflags = rflags, .rsp = context->rsp,
+        .rip = context->rip,
+        .cs = HAL_USER_CS,
+        .rflags = rflags,
+        .rsp = context->rsp,
         .ss = HAL_USER_DS,
     };
 }

@@ -29,14 +29,14 @@ extern char hal_trampoline_start[];
 extern char hal_trampoline_end[];
 extern char hal_trampoline_data[];
 
-_Atomic uint64_t cpu_started = 1;
+_Atomic uint64_t x86_cpu_started = 1;
 static struct cpu_block *blocks[HAL_CPU_MAX];
 static void *early_data[HAL_CPU_MAX]; // hal_cpu_data_set() before the start
 
 NORETURN void hal_smp_entry(struct start *start); // called by trampoline.S
 
 uint32_t hal_cpu_count(void) {
-    return cpu_total;
+    return x86_cpu_total;
 }
 
 void hal_cpu_data_set(uint32_t cpu, void *data) {
@@ -48,15 +48,15 @@ void hal_cpu_data_set(uint32_t cpu, void *data) {
 
 void hal_smp_entry(struct start *start) {
     struct cpu_block *block = start->block;
-    features_enable();
-    tables_load(block, start->ist_tops);
+    x86_features_enable();
+    x86_tables_load(block, start->ist_tops);
     hal_pagetable_activate(NULL);
     hal_tlb_flush_kernel();
     lapic_enable();
-    clock_cpu_init();
+    x86_clock_cpu_init();
     void (*entry)(void *) = start->entry;
     void *argument = start->argument;
-    atomic_fetch_or_explicit(&cpu_started, 1ull << block->id, memory_order_release);
+    atomic_fetch_or_explicit(&x86_cpu_started, 1ull << block->id, memory_order_release);
     atomic_store_explicit(&start->reached, true, memory_order_release);
     entry(argument);
     hal_halt();
@@ -88,7 +88,7 @@ static bool wait_reached(struct start *start, uint64_t microseconds) {
 static bool processor_wake(uint32_t apic_id, struct start *start) {
     uint32_t startup = LAPIC_COMMAND_STARTUP | (uint32_t)(HAL_TRAMPOLINE >> PAGE_SHIFT);
     lapic_send(apic_id, LAPIC_COMMAND_INIT);
-    clock_spin(INIT_PAUSE_US);
+    x86_clock_spin(INIT_PAUSE_US);
     lapic_send(apic_id, startup);
     if (wait_reached(start, RETRY_AFTER_US)) {
         return true;
@@ -99,32 +99,36 @@ static bool processor_wake(uint32_t apic_id, struct start *start) {
 
 enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *), void *argument) {
     static struct start start; // one at a time; static, as a late processor may still read it
-    struct paddr page = table_page_alloc();
+    struct paddr page = x86_table_page_alloc();
     if (page.value == 0) {
         return HX_ERR_NO_MEMORY;
     }
     struct cpu_block *block = hal_phys_to_virt(page);
     start = (struct start){ .block = block, .entry = entry, .argument = argument };
     for (uint32_t i = 0; i < IST_COUNT; i++) {
-        void *stack = stack_map(IST_STACK_BYTES);
+        void *stack = x86_stack_map(IST_STACK_BYTES);
         if (stack == NULL) {
             return HX_ERR_NO_MEMORY;
         }
         start.ist_tops[i] = (uint64_t)(uintptr_t)stack + IST_STACK_BYTES;
     }
     block->id = cpu;
-    block->apic_id = cpu_apic_ids[cpu];
+    block->apic_id = x86_cpu_apic_ids[cpu];
     block->data = early_data[cpu];
     blocks[cpu] = block;
     trampoline_prepare(stack_top, &start);
-    bool reached = processor_wake(cpu_apic_ids[cpu], &start);
+    bool reached = processor_wake(x86_cpu_apic_ids[cpu], &start);
+    if (!reached) {
+        lapic_send(x86_cpu_apic_ids[cpu], LAPIC_COMMAND_INIT); // back to waiting, for good
+        blocks[cpu] = NULL;
+    }
     trampoline_root_close();
     return reached ? HX_OK : HX_ERR_TIMED_OUT;
 }
 
-void smp_init(void) {
+void x86_smp_init(void) {
     blocks[0] = cpu_block();
-    blocks[0]->apic_id = cpu_apic_ids[0];
+    blocks[0]->apic_id = x86_cpu_apic_ids[0];
 }
 
 void hal_ipi_send(uint32_t cpu, enum hal_ipi kind) {
@@ -144,7 +148,7 @@ void hal_ipi_send(uint32_t cpu, enum hal_ipi kind) {
 }
 
 void hal_ipi_broadcast(enum hal_ipi kind) {
-    uint64_t mask = atomic_load_explicit(&cpu_started, memory_order_acquire);
+    uint64_t mask = atomic_load_explicit(&x86_cpu_started, memory_order_acquire);
     mask &= ~(1ull << hal_cpu_id());
     for (; mask != 0; mask &= mask - 1) {
         hal_ipi_send((uint32_t)__builtin_ctzll(mask), kind);

@@ -36,8 +36,8 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-extern char hal_trap_stubs[];   // 256 stubs of STUB_BYTES each, in trap.S
-extern char hal_entry_nmi[];    // the four that come at any moment
+extern char hal_trap_stubs[]; // 256 stubs of STUB_BYTES each, in trap.S
+extern char hal_entry_nmi[];  // the four that come at any moment
 extern char hal_entry_debug[];
 extern char hal_entry_double_fault[];
 extern char hal_entry_machine_check[];
@@ -59,7 +59,7 @@ static void gate_set(uint32_t vector, const char *entry, uint32_t attributes) {
     };
 }
 
-void idt_init(void) {
+void x86_idt_init(void) {
     for (uint32_t vector = 0; vector < VECTORS; vector++) {
         gate_set(vector, hal_trap_stubs + (size_t)vector * STUB_BYTES, GATE_INTERRUPT);
     }
@@ -105,12 +105,12 @@ static void syscall_registers_load(void) {
     msr_write(MSR_LSTAR, (uint64_t)(uintptr_t)hal_syscall_entry);
     msr_write(MSR_CSTAR, (uint64_t)(uintptr_t)hal_syscall_compat);
     // Cleared on entry: trap, interrupt, direction, I/O level, nested, resume, alignment check.
-    msr_write(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | 0x3000u | RFLAGS_NT | RFLAGS_RF |
-                             RFLAGS_AC);
+    msr_write(MSR_FMASK,
+              RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | 0x3000u | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
     msr_write(MSR_SYSENTER_CS, 0); // SYSENTER faults
 }
 
-void tables_load(struct cpu_block *block, const uint64_t *ist_tops) {
+void x86_tables_load(struct cpu_block *block, const uint64_t *ist_tops) {
     block->self = block;
     block->timer_target = UINT64_MAX;
     for (uint32_t i = 0; i < IST_COUNT; i++) {
@@ -136,13 +136,13 @@ void cpu_block_init_boot(void) {
     msr_write(MSR_GS_BASE, (uint64_t)(uintptr_t)&boot_block);
 }
 
-void boot_tables(void) {
+void x86_boot_tables(void) {
     uint64_t tops[IST_COUNT];
     for (uint32_t i = 0; i < IST_COUNT; i++) {
         tops[i] = (uint64_t)(uintptr_t)boot_ist_stacks[i] + IST_STACK_BYTES;
     }
-    idt_init();
-    tables_load(&boot_block, tops);
+    x86_idt_init();
+    x86_tables_load(&boot_block, tops);
 }
 
 void hal_kernel_stack_set(void *stack_top) {

@@ -75,13 +75,13 @@ FUNCTION hal_syscall_entry
     mov %rsp, %rdi
     xor %ebp, %ebp
     sti
-    call *(handlers + HANDLERS_SYSCALL)(%rip)
+    call *(x86_handlers + HANDLERS_SYSCALL)(%rip)
     cli
 
 // Interrupts off, rsp = the frame at the top of the stack, GS the kernel's.
 trap_user_return:
     mov %rsp, %rdi
-    call *(handlers + HANDLERS_USER_RETURN)(%rip)
+    call *(x86_handlers + HANDLERS_USER_RETURN)(%rip)
     cmpl $HAL_VECTOR_SYSCALL, HAL_FRAME_VECTOR(%rsp)
     jne 1f
     // Unchanged since SYSCALL, so rcx = rip, r11 = rflags, and rip, the address after a user

@@ -26,7 +26,7 @@ struct extable_entry {
 extern const struct extable_entry hal_extable_start[];
 extern const struct extable_entry hal_extable_end[];
 
-struct hal_handlers handlers;
+struct hal_handlers x86_handlers;
 _Static_assert(offsetof(struct hal_handlers, syscall) == 0, "trap.S");
 _Static_assert(offsetof(struct hal_handlers, user_return) == 56, "trap.S");
 
@@ -35,21 +35,21 @@ void hal_trap_kernel(struct hal_frame *frame);
 void hal_trap_paranoid(struct hal_frame *frame);
 
 static const uint8_t fault_kinds[VECTOR_EXCEPTION_END] = {
-    [0] = HAL_FAULT_DIVIDE,       [1] = HAL_FAULT_STEP,         [2] = HAL_FAULT_FATAL,
-    [3] = HAL_FAULT_BREAKPOINT,   [4] = HAL_FAULT_OVERFLOW,     [5] = HAL_FAULT_PROTECTION,
-    [6] = HAL_FAULT_INSTRUCTION,  [7] = HAL_FAULT_INSTRUCTION,  [8] = HAL_FAULT_FATAL,
-    [9] = HAL_FAULT_PROTECTION,   [10] = HAL_FAULT_PROTECTION,  [11] = HAL_FAULT_PROTECTION,
-    [12] = HAL_FAULT_PROTECTION,  [13] = HAL_FAULT_PROTECTION,  [14] = HAL_FAULT_PAGE,
-    [15] = HAL_FAULT_PROTECTION,  [16] = HAL_FAULT_FLOAT,       [17] = HAL_FAULT_ALIGNMENT,
-    [18] = HAL_FAULT_FATAL,       [19] = HAL_FAULT_FLOAT,       [20] = HAL_FAULT_PROTECTION,
-    [21] = HAL_FAULT_PROTECTION,  [22] = HAL_FAULT_PROTECTION,  [23] = HAL_FAULT_PROTECTION,
-    [24] = HAL_FAULT_PROTECTION,  [25] = HAL_FAULT_PROTECTION,  [26] = HAL_FAULT_PROTECTION,
-    [27] = HAL_FAULT_PROTECTION,  [28] = HAL_FAULT_PROTECTION,  [29] = HAL_FAULT_PROTECTION,
-    [30] = HAL_FAULT_PROTECTION,  [31] = HAL_FAULT_PROTECTION,
+    [0] = HAL_FAULT_DIVIDE,      [1] = HAL_FAULT_STEP,        [2] = HAL_FAULT_FATAL,
+    [3] = HAL_FAULT_BREAKPOINT,  [4] = HAL_FAULT_OVERFLOW,    [5] = HAL_FAULT_PROTECTION,
+    [6] = HAL_FAULT_INSTRUCTION, [7] = HAL_FAULT_INSTRUCTION, [8] = HAL_FAULT_FATAL,
+    [9] = HAL_FAULT_PROTECTION,  [10] = HAL_FAULT_PROTECTION, [11] = HAL_FAULT_PROTECTION,
+    [12] = HAL_FAULT_PROTECTION, [13] = HAL_FAULT_PROTECTION, [14] = HAL_FAULT_PAGE,
+    [15] = HAL_FAULT_PROTECTION, [16] = HAL_FAULT_FLOAT,      [17] = HAL_FAULT_ALIGNMENT,
+    [18] = HAL_FAULT_FATAL,      [19] = HAL_FAULT_FLOAT,      [20] = HAL_FAULT_PROTECTION,
+    [21] = HAL_FAULT_PROTECTION, [22] = HAL_FAULT_PROTECTION, [23] = HAL_FAULT_PROTECTION,
+    [24] = HAL_FAULT_PROTECTION, [25] = HAL_FAULT_PROTECTION, [26] = HAL_FAULT_PROTECTION,
+    [27] = HAL_FAULT_PROTECTION, [28] = HAL_FAULT_PROTECTION, [29] = HAL_FAULT_PROTECTION,
+    [30] = HAL_FAULT_PROTECTION, [31] = HAL_FAULT_PROTECTION,
 };
 
 void hal_handlers_set(const struct hal_handlers *new_handlers) {
-    handlers = *new_handlers;
+    x86_handlers = *new_handlers;
 }
 
 struct hal_frame *hal_user_frame(void *stack_top) {
@@ -76,6 +76,8 @@ static struct hal_fault fault_read(const struct hal_frame *frame) {
                    (frame->error & PF_FETCH ? HAL_ACCESS_EXECUTE : 0);
     if (frame->error & PF_RESERVED) {
         fault.kind = HAL_FAULT_FATAL; // a page table is damaged
+    } else if (hal_frame_is_user(frame) && !(frame->error & PF_USER)) {
+        fault.kind = HAL_FAULT_PROTECTION; // an access that the processor made for the program
     }
     return fault;
 }
@@ -84,7 +86,7 @@ static void line_interrupt(uint32_t vector) {
     uint32_t line = vector - VECTOR_LINE_BASE;
     ioapic_mask_level(line);
     lapic_eoi();
-    handlers.interrupt(line);
+    x86_handlers.interrupt(line);
 }
 
 static void interrupt(uint32_t vector) {
@@ -97,11 +99,11 @@ static void interrupt(uint32_t vector) {
     }
     lapic_eoi();
     if (vector == VECTOR_TIMER) {
-        clock_interrupt();
+        x86_clock_interrupt();
     } else if (vector == VECTOR_CALL) {
-        handlers.ipi(HAL_IPI_CALL);
+        x86_handlers.ipi(HAL_IPI_CALL);
     } else if (vector == VECTOR_RESCHEDULE) {
-        handlers.ipi(HAL_IPI_RESCHEDULE);
+        x86_handlers.ipi(HAL_IPI_RESCHEDULE);
     }
 }
 
@@ -111,7 +113,7 @@ static bool nmi(const struct hal_frame *frame) {
         return false;
     }
     if (atomic_exchange_explicit(&cpu_block()->stop, false, memory_order_acquire)) {
-        handlers.ipi(HAL_IPI_STOP);
+        x86_handlers.ipi(HAL_IPI_STOP);
     }
     return true;
 }
@@ -127,7 +129,7 @@ void hal_trap_user(struct hal_frame *frame) {
     }
     struct hal_fault fault = fault_read(frame);
     hal_irq_on();
-    handlers.fault(frame, &fault);
+    x86_handlers.fault(frame, &fault);
 }
 
 // A fault of an instruction that touches user memory. False if it is not one of those.
@@ -142,7 +144,7 @@ static bool user_access_fault(struct hal_frame *frame, const struct hal_fault *f
     if (fault->kind == HAL_FAULT_PAGE && fault->address < HAL_USER_END &&
         (frame->rflags & RFLAGS_IF)) {
         hal_irq_on();
-        bool retry = handlers.copy_fault(fault);
+        bool retry = x86_handlers.copy_fault(fault);
         hal_irq_off();
         if (retry) {
             return true;
@@ -157,7 +159,7 @@ void hal_trap_kernel(struct hal_frame *frame) {
     if (frame->vector >= VECTOR_EXCEPTION_END) {
         interrupt((uint32_t)frame->vector);
         if (irqs_on) {
-            handlers.preempt();
+            x86_handlers.preempt();
         }
         return;
     }
@@ -168,7 +170,7 @@ void hal_trap_kernel(struct hal_frame *frame) {
     if (irqs_on) {
         hal_irq_on();
     }
-    handlers.fault(frame, &fault);
+    x86_handlers.fault(frame, &fault);
     hal_irq_off();
 }
 
@@ -183,7 +185,14 @@ void hal_trap_paranoid(struct hal_frame *frame) {
         frame->rflags &= ~(uint64_t)RFLAGS_TF;
         return;
     }
-    handlers.fault(frame, &fault);
+    x86_handlers.fault(frame, &fault);
+}
+
+// The compiler calls it when a return address was overwritten; core may have a better one.
+void __stack_chk_fail(void); // NOLINT(bugprone-reserved-identifier): the compiler's name
+__attribute__((weak, noreturn)) void
+__stack_chk_fail(void) { // NOLINT(bugprone-reserved-identifier)
+    hal_die("a function overran its stack frame");
 }
 
 uint64_t hal_frame_fp(const struct hal_frame *frame) {

@@ -36,6 +36,11 @@ struct boot_info {
     struct paddr kernel_end;
 };
 
+// The stack that kernel_main runs on.
+#define BOOT_STACK_BYTES 32768u
+extern char boot_stack_low[];
+extern char boot_stack_top[];
+
 // The kernel's entry, defined in runtime/kernel; called once, on the boot processor, in 64-bit mode
 // on boot's stack, with interrupts off and the low identity map plus the image's mapping active.
 NORETURN void kernel_main(const struct boot_info *info);

@@ -27,8 +27,8 @@ uint32_t hal_cpu_count(void);
 // started yet.
 void hal_cpu_data_set(uint32_t cpu, void *data);
 
-// Starts processor `cpu`: it runs `entry(argument)` on the stack whose top is given, interrupts off,
-// its own tables loaded, hal_cpu_id() and hal_cpu_data() valid; `entry` must not return.
+// Starts processor `cpu`: it runs `entry(argument)` on the stack whose top is given, interrupts
+// off, its own tables loaded, hal_cpu_id() and hal_cpu_data() valid; `entry` must not return.
 // Returns HX_OK            it runs: entry was reached
 //         HX_ERR_TIMED_OUT it did not answer within 200 ms; it is left alone
 //         HX_ERR_NO_MEMORY its tables could not be allocated

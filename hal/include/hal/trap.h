@@ -21,7 +21,7 @@
 
 enum hal_fault_kind {
     HAL_FAULT_PAGE,
-    HAL_FAULT_PROTECTION, // general protection, stack segment, not canonical, …
+    HAL_FAULT_PROTECTION,  // general protection, stack segment, not canonical, …
     HAL_FAULT_INSTRUCTION, // undefined instruction
     HAL_FAULT_DIVIDE,
     HAL_FAULT_FLOAT,
@@ -58,8 +58,8 @@ struct hal_handlers {
     bool (*copy_fault)(const struct hal_fault *fault);
     // Device interrupt on a line, masked and acknowledged as its kind needs. Interrupts off.
     void (*interrupt)(uint32_t line);
-    void (*timer)(void);                 // interrupts off
-    void (*ipi)(enum hal_ipi kind);      // interrupts off
+    void (*timer)(void);            // interrupts off
+    void (*ipi)(enum hal_ipi kind); // interrupts off
     // After any interrupt handler, before returning to kernel code that had interrupts on:
     // interrupts off; may switch threads.
     void (*preempt)(void);
@@ -78,7 +78,8 @@ NORETURN void hal_enter_user(struct hal_frame *frame);
 struct hal_frame *hal_user_frame(void *stack_top);
 
 // Return addresses of a call chain, innermost first, starting at frame pointer `fp` (0: here);
-// never faults on a broken chain. `stack_low`/`stack_high` bound what it may read. Returns how many.
+// never faults on a broken chain. `stack_low`/`stack_high` bound what it may read. Returns how
+// many.
 uint32_t hal_backtrace(uint64_t fp, const void *stack_low, const void *stack_high,
                        uint64_t *out_addresses, uint32_t capacity);
 // Writes the machine's registers through the early console, for a panic.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <hal_arch/frame.h>: the register set saved at each entry to the kernel.
 //
-// An entry from user mode puts it at the very top of the thread's kernel stack; an entry from kernel
-// mode somewhere on the stack in use. `vector` also tells how to return: a frame that a system call
-// made and nobody changed goes back by SYSRET, which needs rcx = rip and r11 = rflags; whoever
-// changes rip or the flags therefore does it by an accessor, which turns the mark into
+// An entry from user mode puts it at the very top of the thread's kernel stack; an entry from
+// kernel mode somewhere on the stack in use. `vector` also tells how to return: a frame that a
+// system call made and nobody changed goes back by SYSRET, which needs rcx = rip and r11 = rflags;
+// whoever changes rip or the flags therefore does it by an accessor, which turns the mark into
 // HAL_VECTOR_CHANGED, and the frame goes back by IRET.
 #pragma once
 

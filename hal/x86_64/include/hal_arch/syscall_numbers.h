@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// <hal_arch/syscall_numbers.h>: the Linux system calls of x86_64, X(name, number), with the names and
-// numbers of Linux 6.1's arch/x86/entry/syscalls/syscall_64.tbl (the 64-bit and common ABI).
+// <hal_arch/syscall_numbers.h>: the Linux system calls of x86_64, X(name, number), with the names
+// and numbers of Linux 6.1's arch/x86/entry/syscalls/syscall_64.tbl (the 64-bit and common ABI).
 #pragma once
 
 #define HAL_SYSCALL_MAX 450u // the highest number in the table; 335 … 423 are not used
