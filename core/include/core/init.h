@@ -4,7 +4,11 @@
 
 #include <helix/types.h>
 
-// First of all: handlers, the boot processor's data, a current thread (the boot thread, which later
+// What to give to hal_handlers_set().
+struct hal_handlers;
+const struct hal_handlers *core_handlers(void);
+
+// First of all: the boot processor's data, a current thread (the boot thread, which later
 // becomes the idle thread of processor 0). Locks, trace and log work from here on.
 void core_init_early(void);
 // After hal_init(): clocks, timers, the workers. Needs the stacks' allocator below.

@@ -64,6 +64,8 @@ struct thread {
     void *fpu;                    // hal_fpu_size() bytes, NULL for kernel threads
     struct hal_tls tls;           // as of the last switch away
     struct waitable exited;       // WAIT_SIGNALED once dead and off its stack
+    void (*entry)(void *argument);
+    void *argument;
 
     // Scheduling. [q] guarded by the lock of the run queue of `cpu`.
     _Atomic uint32_t state;        // enum thread_state

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/core_private.h: what the files of core offer each other beyond the public headers.
+#pragma once
+
+#include "cpu_local.h"
+
+#include <core/aspace.h>
+#include <core/init.h>
+#include <core/irq.h>
+#include <hal/trap.h>
+
+extern const struct core_memory_ops *core_memory; // never NULL after core_init()
+
+// Time and timers. All with interrupts off.
+void time_init_early(void);
+void time_init(void);
+uint64_t time_to_counter(time_ns_t moment);  // the first counter value not before the moment
+uint64_t time_span_to_ticks(time_ns_t span); // rounded up; COUNTER_NEVER for TIME_NEVER
+time_ns_t time_ticks_to_span(uint64_t ticks);
+void timer_setup(struct cpu *cpu);
+void timer_program(struct cpu *cpu, uint64_t counter); // earlier than what is set, or nothing
+void timer_interrupt(void);
+extern uint64_t timer_sample_ticks; // between two accounting samples
+
+// Scheduling.
+enum switch_why { SWITCH_BLOCK, SWITCH_EXIT, SWITCH_YIELD, SWITCH_PREEMPT };
+void sched_setup(struct cpu *cpu);
+void sched_init_cpu_online(struct cpu *cpu);           // tells the policy
+void sched_switch(enum switch_why why);                // interrupts off
+void sched_switch_finish(void);                        // first thing on a new stack; interrupts off
+void sched_place(struct thread *thread, uint32_t why); // READY, in no queue, off its stack
+void sched_slice_expired(struct cpu *cpu, uint64_t now);
+void sched_slice_update(struct cpu *cpu); // others wait now: bound the running thread's slice
+enum hx_status sched_init(void);
+
+// The run queue itself; all with its lock held.
+void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t now);
+struct thread *queue_take(struct cpu *cpu, uint32_t taker);
+void queue_remove(struct cpu *cpu, struct thread *thread);
+bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now);
+time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now);
+void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
+
+// Threads.
+void thread_setup(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes);
+void thread_reap(struct thread *thread); // dead and off its stack; any context
+enum hx_status thread_worker_start(void);
+time_ns_t thread_run_ns(struct thread *thread);
+
+// After something that may have asked this processor to schedule: does so where that is allowed.
+static inline void preempt_check(void) {
+    struct thread *thread = thread_current();
+    if ((atomic_load_explicit(&thread->attention, memory_order_relaxed) & THREAD_RESCHEDULE) != 0 &&
+        thread->preempt_off == 0) {
+        preempt_slow();
+    }
+}
+
+// Others.
+enum hx_status epoch_init(void);
+void irq_interrupt(uint32_t line);
+void trace_at(uint64_t counter, enum trace_type type, uint64_t first, uint64_t second);
+
+// A kernel thread of core's own, with a stack from core_memory. HX_ERR_NO_MEMORY.
+enum hx_status thread_start_own(struct thread *thread, const char *name, void (*entry)(void *));
+
+// Debug checks of lock order; nothing without HELIX_DEBUG.
+struct lock_class;
+void lock_check_acquire(const struct lock_class *lock_class, const void *lock);
+void lock_check_release(const struct lock_class *lock_class);

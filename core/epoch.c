@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/epoch.c: grace periods without a fence or an atomic operation in readers.
+//
+// A reader turns preemption off and counts up a plain word of its processor. Who waits for a grace
+// period interrupts every processor and looks at its word there: zero, seen from an interrupt on
+// that very processor, means that it was in no section at that moment, and whatever section it
+// enters later starts after the unlinking (the interrupt orders the two). A processor inside a
+// section is asked again later. The cost is all with the writer, who batches.
+//
+// A processor inside hal_idle() is not interrupted: `asleep` is set, sequentially consistent,
+// before it goes to sleep and cleared, likewise, before the first handler runs. Either the waiter
+// sees it awake and interrupts it, or it wakes after the waiter's look and sees what was unlinked
+// before.
+//
+// Retired items hang on a list of the retiring processor (push: compare-and-swap; take all:
+// exchange) until a worker takes them; it is woken after a delay or when there are many.
+#include "core_private.h"
+
+#include <core/log.h>
+
+#define RETIRE_DELAY_NS 5000000
+#define RETIRE_MANY     128u
+#define RETRY_NS        100000
+
+static struct thread worker;
+static struct waitable work;
+static struct timer delay;
+static _Atomic uint32_t delay_armed;
+static bool worker_runs; // written once, while booting
+
+void epoch_enter(void) {
+    preempt_disable();
+    cpu_this()->epoch_depth++;
+    // The word must be up before the section reads: a compiler matter only, since who looks at it
+    // does so in an interrupt on this processor.
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void epoch_leave(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    cpu_this()->epoch_depth--;
+    preempt_enable();
+}
+
+static void delay_expired(struct timer *timer) {
+    (void)timer;
+    waitable_pulse(&work);
+}
+
+void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *item)) {
+    item->reclaim = reclaim;
+    preempt_disable();
+    struct cpu *cpu = cpu_this();
+    struct epoch_item *head = atomic_load_explicit(&cpu->retired, memory_order_relaxed);
+    do {
+        item->next = head;
+        // Release: the worker must see the item's fields.
+    } while (!atomic_compare_exchange_weak_explicit(&cpu->retired, &head, item,
+                                                    memory_order_release, memory_order_relaxed));
+    uint32_t count = atomic_fetch_add_explicit(&cpu->retired_count, 1, memory_order_relaxed) + 1;
+    if (!worker_runs) {
+        preempt_enable();
+        return; // the worker looks when it starts
+    }
+    if (count == RETIRE_MANY) {
+        waitable_pulse(&work);
+    } else if (atomic_load_explicit(&delay_armed, memory_order_relaxed) == 0 &&
+               // seq_cst: pairs with worker_run(), which clears it before it takes the lists.
+               atomic_exchange_explicit(&delay_armed, 1, memory_order_seq_cst) == 0) {
+        timer_arm(&delay, time_now() + RETIRE_DELAY_NS);
+    }
+    preempt_enable();
+}
+
+static void look(void *argument) {
+    _Atomic uint64_t *quiescent = argument;
+    struct cpu *cpu = cpu_this();
+    if (cpu->epoch_depth == 0) {
+        // The request's completion (release) publishes it.
+        atomic_fetch_or_explicit(quiescent, UINT64_C(1) << cpu->id, memory_order_relaxed);
+    }
+}
+
+void epoch_synchronize(void) {
+    ASSERT(thread_current()->preempt_off == 0);
+    _Atomic uint64_t quiescent = 0;
+    // The unlinking before, the looks at `asleep` behind; pairs with cpu_wake_note().
+    atomic_thread_fence(memory_order_seq_cst);
+    for (;;) {
+        uint64_t waiting =
+            cpu_online_mask() & ~atomic_load_explicit(&quiescent, memory_order_relaxed);
+        for (uint32_t id = 0; id < CPU_MAX; id++) {
+            if ((waiting >> id & 1) != 0 &&
+                atomic_load_explicit(&cpu_table[id]->asleep, memory_order_seq_cst) != 0) {
+                waiting &= ~(UINT64_C(1) << id);
+                atomic_fetch_or_explicit(&quiescent, UINT64_C(1) << id, memory_order_relaxed);
+            }
+        }
+        if (waiting == 0) {
+            return;
+        }
+        cpu_call(waiting, look, &quiescent);
+        if ((waiting & ~atomic_load_explicit(&quiescent, memory_order_relaxed)) != 0) {
+            (void)thread_sleep_until(time_now() + RETRY_NS, 0);
+        }
+    }
+}
+
+static struct epoch_item *take_all(void) {
+    struct epoch_item *all = NULL;
+    uint64_t online = cpu_online_mask();
+    for (uint32_t id = 0; id < CPU_MAX; id++) {
+        if ((online >> id & 1) == 0) {
+            continue;
+        }
+        struct cpu *cpu = cpu_table[id];
+        atomic_store_explicit(&cpu->retired_count, 0, memory_order_relaxed);
+        struct epoch_item *item =
+            atomic_exchange_explicit(&cpu->retired, NULL, memory_order_acquire);
+        while (item != NULL) {
+            struct epoch_item *next = item->next;
+            item->next = all;
+            all = item;
+            item = next;
+        }
+    }
+    return all;
+}
+
+static void worker_run(void *argument) {
+    (void)argument;
+    for (;;) {
+        uint32_t sequence = waitable_sequence(&work);
+        // Before the lists are taken: who retires later finds it clear and arms the timer.
+        atomic_store_explicit(&delay_armed, 0, memory_order_seq_cst);
+        struct epoch_item *item = take_all();
+        if (item == NULL) {
+            HX_IGNORE(wait_change(&work, sequence, TIME_NEVER, 0)); // cannot fail without flags
+            continue;
+        }
+        epoch_synchronize();
+        while (item != NULL) {
+            struct epoch_item *next = item->next; // reclaim frees the item
+            item->reclaim(item);
+            item = next;
+        }
+    }
+}
+
+enum hx_status epoch_init(void) {
+    waitable_init(&work, 0);
+    timer_init(&delay, delay_expired);
+    enum hx_status status = thread_start_own(&worker, "epoch", worker_run);
+    worker_runs = status == HX_OK;
+    return status;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/log.c: the kernel's log.
+//
+// A line is formatted on the caller's stack, then stored and printed under one lock with interrupts
+// off, so lines of several processors do not mix. A panic does not come through here.
+#include "core_private.h"
+#include "log_ring.h"
+
+#include <core/log.h>
+#include <hal/io.h>
+#include <lib/format.h>
+
+#define LINE_BYTES 320u
+#define RING_BYTES 32768u
+#define STAMP_MAX  40u
+
+static const struct lock_class log_class = { "log", LOCK_RANK_LEAF, false };
+static struct spinlock log_lock = SPINLOCK_INIT(&log_class);
+static char ring_bytes[RING_BYTES];
+static struct log_ring ring = { ring_bytes, RING_BYTES, 0 };                 // [log_lock]
+static void (*console)(const char *text, size_t length) = hal_console_write; // [log_lock]
+static _Atomic int console_level = LOG_INFO;
+
+// "<6>[    0.001234] " into `line`; returns its length.
+static size_t stamp(char *line, enum log_level level) {
+    uint64_t micros = (uint64_t)time_now() / 1000;
+    return format_string(line, STAMP_MAX, "<%d>[%5u.%06u] ", (int)level,
+                         (unsigned)(micros / 1000000), (unsigned)(micros % 1000000));
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+    char line[LINE_BYTES];
+    size_t length = stamp(line, level);
+    va_list arguments;
+    va_start(arguments, format);
+    length += format_string_list(line + length, LINE_BYTES - 1 - length, format, arguments);
+    va_end(arguments);
+    length = MIN_OF(length, (size_t)LINE_BYTES - 2); // cut if it was longer
+    line[length++] = '\n';
+    unsigned long state = spin_lock_irq(&log_lock);
+    log_ring_append(&ring, line, length);
+    if ((int)level <= atomic_load_explicit(&console_level, memory_order_relaxed)) {
+        console(line + 3, length - 3); // without "<6>"
+    }
+    spin_unlock_irq(&log_lock, state);
+}
+
+void log_console_level(enum log_level level) {
+    atomic_store_explicit(&console_level, (int)level, memory_order_relaxed);
+}
+
+void log_console_set(void (*write)(const char *text, size_t length)) {
+    unsigned long state = spin_lock_irq(&log_lock);
+    console = write;
+    spin_unlock_irq(&log_lock, state);
+}
+
+size_t log_read(uint64_t *position, char *buffer, size_t capacity) {
+    unsigned long state = spin_lock_irq(&log_lock);
+    size_t length = log_ring_read(&ring, position, buffer, capacity);
+    spin_unlock_irq(&log_lock, state);
+    return length;
+}
+
+uint64_t log_end(void) {
+    unsigned long state = spin_lock_irq(&log_lock);
+    uint64_t end = ring.end;
+    spin_unlock_irq(&log_lock, state);
+    return end;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/queue.c: a run queue: core's own list of who is queued, in order of arrival, beside whatever
+// order the policy keeps.
+//
+// Core's list is the built-in FIFO, and what a policy that fails, or is replaced, cannot lose. A
+// policy that returns an error, or a thread that it does not have, is dropped on this processor at
+// once; the FIFO goes on. All functions here need the queue's lock, interrupts off.
+#include "core_private.h"
+
+#include <core/log.h>
+
+#define FIFO_SLICE_NS 10000000
+
+static struct thread *thread_of(struct sched_thread *sched) {
+    return CONTAINER_OF(sched, struct thread, sched);
+}
+
+// The policy misbehaved: from here on this processor uses the FIFO.
+static void policy_failed(struct cpu *cpu, enum hx_status status) {
+    trace(TRACE_MODULE, cpu->id, (uint64_t)(int64_t)status);
+    cpu->queue.ops = NULL;
+    cpu->queue.self = NULL;
+}
+
+// A thread whose data belong to another policy starts afresh with this one.
+static void thread_adopt(struct run_queue *queue, struct thread *thread) {
+    if (thread->policy != queue->ops) {
+        thread->policy = queue->ops;
+        __builtin_memset(thread->sched.data, 0, sizeof(thread->sched.data));
+    }
+}
+
+static void ran_fill(struct thread *thread, uint64_t now) {
+    thread->sched.ran_ns = time_ticks_to_span(now - thread->run_start);
+}
+
+void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t now) {
+    struct run_queue *queue = &cpu->queue;
+    ASSERT(!list_is_linked(&thread->queue_link));
+    list_push_back(&queue->threads, &thread->queue_link);
+    uint32_t queued = atomic_load_explicit(&queue->queued, memory_order_relaxed);
+    // seq_cst: pairs with an idle processor's last look before it sleeps.
+    atomic_store_explicit(&queue->queued, queued + 1, memory_order_seq_cst);
+    if (queue->ops == NULL) {
+        return;
+    }
+    thread_adopt(queue, thread);
+    if ((why & (SCHED_PREEMPT | SCHED_YIELD)) != 0) {
+        ran_fill(thread, now);
+    }
+    enum hx_status status = queue->ops->enqueue(queue->self, cpu->id, &thread->sched, why);
+    if (status != HX_OK) {
+        policy_failed(cpu, status);
+    }
+}
+
+static void taken(struct run_queue *queue, struct thread *thread) {
+    list_remove(&thread->queue_link);
+    uint32_t queued = atomic_load_explicit(&queue->queued, memory_order_relaxed);
+    atomic_store_explicit(&queue->queued, queued - 1, memory_order_relaxed);
+}
+
+static bool may_run(const struct thread *thread, uint32_t cpu) {
+    return (thread->sched.allowed >> cpu & 1) != 0;
+}
+
+static struct thread *fifo_take(struct run_queue *queue, uint32_t taker) {
+    list_for_each (link, &queue->threads) {
+        struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
+        if (may_run(thread, taker)) {
+            taken(queue, thread);
+            return thread;
+        }
+    }
+    return NULL;
+}
+
+// What the policy gave is a thread that waits here and may run there; else the policy is broken.
+static bool pick_is_sound(const struct cpu *cpu, const struct thread *thread, uint32_t taker) {
+    return list_is_linked(&thread->queue_link) && may_run(thread, taker) &&
+           atomic_load_explicit(&thread->cpu, memory_order_relaxed) == cpu->id;
+}
+
+struct thread *queue_take(struct cpu *cpu, uint32_t taker) {
+    struct run_queue *queue = &cpu->queue;
+    if (list_is_empty(&queue->threads)) {
+        return NULL;
+    }
+    if (queue->ops != NULL) {
+        struct sched_thread *sched = NULL;
+        enum hx_status status = queue->ops->pick(queue->self, cpu->id, taker, &sched);
+        if (status == HX_OK && pick_is_sound(cpu, thread_of(sched), taker)) {
+            taken(queue, thread_of(sched));
+            return thread_of(sched);
+        }
+        if (status == HX_ERR_NOT_FOUND && taker != cpu->id) {
+            return NULL; // nothing that the other one may have
+        }
+        policy_failed(cpu, status);
+    }
+    return fifo_take(queue, taker);
+}
+
+void queue_remove(struct cpu *cpu, struct thread *thread) {
+    struct run_queue *queue = &cpu->queue;
+    taken(queue, thread);
+    if (queue->ops != NULL) {
+        enum hx_status status = queue->ops->dequeue(queue->self, cpu->id, &thread->sched);
+        if (status != HX_OK) {
+            policy_failed(cpu, status);
+        }
+    }
+}
+
+bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now) {
+    struct run_queue *queue = &cpu->queue;
+    if (running == &cpu->idle) {
+        return true;
+    }
+    if (queue->ops != NULL) {
+        bool preempt = false;
+        ran_fill(running, now);
+        enum hx_status status = queue->ops->check(queue->self, cpu->id, &running->sched, &preempt);
+        if (status == HX_OK) {
+            return preempt;
+        }
+        policy_failed(cpu, status);
+    }
+    return time_ticks_to_span(now - running->run_start) >= FIFO_SLICE_NS;
+}
+
+time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now) {
+    struct run_queue *queue = &cpu->queue;
+    if (running == &cpu->idle || list_is_empty(&queue->threads)) {
+        return TIME_NEVER;
+    }
+    if (queue->ops != NULL) {
+        time_ns_t slice = TIME_NEVER;
+        ran_fill(running, now);
+        enum hx_status status = queue->ops->slice(queue->self, cpu->id, &running->sched, &slice);
+        if (status == HX_OK) {
+            return slice;
+        }
+        policy_failed(cpu, status);
+    }
+    return FIFO_SLICE_NS;
+}
+
+void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self) {
+    struct run_queue *queue = &cpu->queue;
+    queue->ops = ops;
+    queue->self = self;
+    thread_adopt(queue, queue->current);
+    list_for_each (link, &queue->threads) {
+        struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
+        thread_adopt(queue, thread);
+        enum hx_status status =
+            queue->ops->enqueue(queue->self, cpu->id, &thread->sched, SCHED_MOVE);
+        if (status != HX_OK) {
+            policy_failed(cpu, status);
+            return;
+        }
+    }
+}

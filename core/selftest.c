@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/selftest.c: tests of switching, blocking, waiting and timers, inside a booted kernel.
+#include "selftest.h"
+
+#include <core/sched.h>
+
+#define TEST_LIMIT_NS 30000000000
+#define ROUNDS        2000u
+#define MS            1000000
+
+static struct thread threads[SELFTEST_THREADS];
+static void *stacks[SELFTEST_THREADS];
+
+bool selftest_threads(uint32_t count, bool same_cpu, void (*entry)(void *index)) {
+    CHECK(count <= SELFTEST_THREADS);
+    for (uint32_t i = 0; i < count; i++) {
+        if (stacks[i] == NULL) {
+            stacks[i] = core_memory->stack_alloc(THREAD_STACK_BYTES);
+            CHECK(stacks[i] != NULL);
+        }
+        thread_init(&threads[i], "selftest", stacks[i], THREAD_STACK_BYTES, entry,
+                    (void *)(uintptr_t)i);
+        if (same_cpu) {
+            thread_set_affinity(&threads[i], 1);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        thread_start(&threads[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(wait_one(&threads[i].exited, WAIT_SIGNALED, time_now() + TEST_LIMIT_NS, 0) == HX_OK);
+        // `exited` comes before the reaper's last touch.
+        while (atomic_load_explicit(&threads[i].object.references, memory_order_acquire) != 1) {
+            thread_yield();
+        }
+    }
+    return true;
+}
+
+// Ping-pong over two waitables: block, wake and switch, twice per round.
+static struct waitable balls[2];
+static _Atomic uint64_t ticks;
+
+static void ping_pong(void *argument) {
+    uintptr_t self = selftest_index(argument);
+    uint64_t start = input_counter();
+    for (uint32_t i = 1; i <= ROUNDS; i++) {
+        if (self == 0) {
+            waitable_pulse(&balls[1]);
+            HX_IGNORE(wait_change(&balls[0], i - 1, TIME_NEVER, 0));
+        } else {
+            HX_IGNORE(wait_change(&balls[1], i - 1, TIME_NEVER, 0));
+            waitable_pulse(&balls[0]);
+        }
+    }
+    if (self == 0) {
+        atomic_store_explicit(&ticks, input_counter() - start, memory_order_relaxed);
+    }
+}
+
+static bool ping_pong_run(bool same_cpu) {
+    waitable_init(&balls[0], 0);
+    waitable_init(&balls[1], 0);
+    CHECK(selftest_threads(2, same_cpu, ping_pong));
+    CHECK(waitable_sequence(&balls[0]) == ROUNDS);
+    log_info("selftest: ping-pong%s: %lu counter ticks a round trip", same_cpu ? " on one" : "",
+             (unsigned long)(atomic_load_explicit(&ticks, memory_order_relaxed) / ROUNDS));
+    return true;
+}
+
+static bool test_ping_pong(void) {
+    return ping_pong_run(true) && ping_pong_run(false);
+}
+
+static _Atomic uint32_t turns[2];
+
+static void yielder(void *argument) {
+    uintptr_t self = selftest_index(argument);
+    uint64_t start = input_counter();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        atomic_fetch_add_explicit(&turns[self], 1, memory_order_relaxed);
+        thread_yield();
+    }
+    if (self == 0) {
+        atomic_store_explicit(&ticks, input_counter() - start, memory_order_relaxed);
+    }
+}
+
+static bool test_yield(void) {
+    uint64_t before = sched_switches();
+    CHECK(selftest_threads(2, true, yielder));
+    CHECK(sched_switches() - before >= ROUNDS);
+    log_info("selftest: yield: %lu counter ticks for two switches",
+             (unsigned long)(atomic_load_explicit(&ticks, memory_order_relaxed) / ROUNDS));
+    return true;
+}
+
+// Preemption: one thread spins until another, on the same processor, has run.
+static _Atomic uint32_t flag;
+
+static void spinner(void *argument) {
+    if (selftest_index(argument) == 0) {
+        while (atomic_load_explicit(&flag, memory_order_acquire) == 0) {
+            hal_relax();
+        }
+    } else {
+        atomic_store_explicit(&flag, 1, memory_order_release);
+    }
+}
+
+static bool test_preempt(void) {
+    atomic_store_explicit(&flag, 0, memory_order_relaxed);
+    return selftest_threads(2, true, spinner);
+}
+
+// Timers.
+static struct timer timers[4];
+static _Atomic uint32_t fired;
+static _Atomic uint32_t order;
+
+static void timer_fired(struct timer *timer) {
+    uint32_t index = (uint32_t)(timer - timers);
+    uint32_t old = atomic_fetch_add_explicit(&fired, 1, memory_order_relaxed);
+    atomic_fetch_or_explicit(&order, index << (4 * old), memory_order_release);
+}
+
+static bool test_timers(void) {
+    time_ns_t now = time_now();
+    atomic_store_explicit(&fired, 0, memory_order_relaxed);
+    atomic_store_explicit(&order, 0, memory_order_relaxed);
+    for (uint32_t i = 0; i < 4; i++) {
+        timer_init(&timers[i], timer_fired);
+        timer_arm(&timers[i], now + (time_ns_t)(4 - i) * 2 * MS);
+    }
+    CHECK(timer_cancel(&timers[2]));
+    CHECK(!timer_cancel(&timers[2]));
+    CHECK(thread_sleep_until(now + 12 * MS, 0));
+    CHECK(time_now() >= now + 12 * MS);
+    CHECK(atomic_load_explicit(&fired, memory_order_acquire) == 3);
+    CHECK(atomic_load_explicit(&order, memory_order_acquire) == 0x013);
+    CHECK(!timer_cancel(&timers[0]));
+    timer_arm(&timers[0], 0); // in the past
+    CHECK(thread_sleep_until(time_now() + 2 * MS, 0));
+    CHECK(atomic_load_explicit(&fired, memory_order_acquire) == 4);
+    return true;
+}
+
+// Waiting: levels, sequences, time limits, attention.
+static struct waitable objects[3];
+static struct thread *victim;
+static _Atomic int outcome;
+
+static void interrupter(void *argument) {
+    if (selftest_index(argument) == 0) {
+        victim = thread_current();
+        outcome = wait_one(&objects[0], WAIT_READABLE, TIME_NEVER, WAIT_INTERRUPTIBLE);
+        thread_attention_clear(victim, THREAD_SIGNAL);
+        waitable_update(&objects[2], 0, WAIT_SIGNALED);
+        // A signal does not end this one.
+        enum hx_status status =
+            wait_one(&objects[0], WAIT_READABLE, time_now() + 10 * MS, WAIT_KILLABLE);
+        outcome = status == HX_ERR_TIMED_OUT ? outcome : HX_ERR_IO;
+    } else {
+        (void)thread_sleep_until(time_now() + MS, 0);
+        thread_notify(victim, THREAD_SIGNAL);
+        HX_IGNORE(wait_one(&objects[2], WAIT_SIGNALED, TIME_NEVER, 0));
+        thread_notify(victim, THREAD_SIGNAL);
+    }
+}
+
+static bool test_wait(void) {
+    for (uint32_t i = 0; i < 3; i++) {
+        waitable_init(&objects[i], 0);
+    }
+    struct wait_item items[2] = { { .object = &objects[0], .mask = WAIT_READABLE },
+                                  { .object = &objects[1], .mask = WAIT_WRITABLE } };
+    CHECK(wait_for(items, 2, 0, 0, NULL) == HX_ERR_TIMED_OUT);
+    time_ns_t start = time_now();
+    CHECK(wait_for(items, 2, start + 2 * MS, 0, NULL) == HX_ERR_TIMED_OUT);
+    CHECK(time_now() >= start + 2 * MS);
+    waitable_update(&objects[1], 0, WAIT_WRITABLE);
+    CHECK(wait_for(items, 2, TIME_NEVER, 0, NULL) == HX_OK);
+    CHECK(items[0].out_state == 0 && items[1].out_state == WAIT_WRITABLE);
+    waitable_update(&objects[1], WAIT_WRITABLE, 0);
+    CHECK(wait_change(&objects[1], 1, TIME_NEVER, 0) == HX_OK);
+    CHECK(wait_change(&objects[1], 2, 0, 0) == HX_ERR_TIMED_OUT);
+    CHECK(selftest_threads(2, false, interrupter));
+    CHECK(outcome == HX_ERR_INTERRUPTED);
+    return true;
+}
+
+static const struct selftest tests[] = {
+    { "switch", test_ping_pong }, { "yield", test_yield }, { "preempt", test_preempt },
+    { "timers", test_timers },    { "wait", test_wait },
+};
+
+static bool run_all(const struct selftest *list, uint32_t count) {
+    bool passed = true;
+    for (uint32_t i = 0; i < count; i++) {
+        time_ns_t start = time_now();
+        bool good = list[i].run();
+        log_info("selftest: %s %s (%ld us)", list[i].name, good ? "passed" : "FAILED",
+                 (long)((time_now() - start) / 1000));
+        passed = passed && good;
+    }
+    return passed;
+}
+
+bool core_selftest(void) {
+    bool passed = run_all(tests, ARRAY_SIZE(tests));
+    passed = run_all(selftest_smp, selftest_smp_count) && passed;
+    log_info("selftest: core %s, %u processors, policy %s", passed ? "passed" : "FAILED",
+             cpu_online_count(), sched_policy_name());
+    return passed;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/selftest.h: what the self-tests share.
+#pragma once
+
+#include "core_private.h"
+
+#include <core/log.h>
+#include <core/selftest.h>
+
+#define SELFTEST_THREADS 16u
+
+// Ends the test that it stands in, with a line in the log.
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            log_error("selftest: %s:%d: %s", __FILE__, __LINE__, #condition);                      \
+            return false;                                                                          \
+        }                                                                                          \
+    } while (0)
+
+struct selftest {
+    const char *name;
+    bool (*run)(void);
+};
+
+// Starts `count` threads that each run `entry` with their index, on any processor or, with
+// `same_cpu`, on processor 0 alone; waits for the end of all. False if that takes over 30 s.
+bool selftest_threads(uint32_t count, bool same_cpu, void (*entry)(void *index));
+static inline uintptr_t selftest_index(void *argument) {
+    return (uintptr_t)argument;
+}
+
+extern const struct selftest selftest_smp[];
+extern const uint32_t selftest_smp_count;

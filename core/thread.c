@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/thread.c: the life of threads, blocking and waking, attention.
+//
+// Blocking is a token: thread_wake() leaves one in wake_pending, thread_block() takes one and only
+// sleeps without. The blocking side stores BLOCKED, then looks for the token; the waking side
+// stores the token, then looks for BLOCKED; all four are sequentially consistent, so at least one
+// of them sees the other. A token may be left over, so whoever blocks looks at its condition in a
+// loop.
+//
+// The end: a dead thread is still on its stack until its processor has switched away; the thread
+// that comes next there hands it to the reaper, a worker, which publishes `exited`, calls the
+// personality, and drops the references.
+#include "core_private.h"
+
+#include <core/log.h>
+#include <core/sched.h>
+#include <lib/string.h>
+
+#define NO_CPU UINT32_MAX
+
+static const struct lock_class all_class = { "all threads", LOCK_RANK_LEAF, false };
+static struct spinlock all_lock = SPINLOCK_INIT(&all_class);
+static struct list all_threads = LIST_INIT(all_threads); // [all_lock]
+static _Atomic uint64_t next_id = 1;
+
+static struct thread reaper;
+static _Atomic(struct thread *) dead_threads;
+
+static void thread_destroy(struct object *object) {
+    (void)object; // the storage is the caller's, who replaces the type if it wants to know
+}
+
+static const struct object_type thread_type = { OBJECT_THREAD, "thread", thread_destroy };
+
+void thread_setup(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes) {
+    __builtin_memset(thread, 0, sizeof(*thread));
+    object_init(&thread->object, &thread_type);
+    (void)string_copy(thread->name, sizeof(thread->name), name);
+    thread->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
+    thread->stack_low = stack_low;
+    thread->stack_top = (char *)stack_low + stack_bytes;
+    thread->user_cpu = NO_CPU;
+    atomic_init(&thread->affinity, UINT64_MAX);
+    thread->sched.allowed = UINT64_MAX;
+    waitable_init(&thread->exited, 0);
+    list_init(&thread->queue_link);
+    list_init(&thread->all_link);
+}
+
+// Where a new thread's stack begins.
+static void thread_main(void *argument) {
+    struct thread *thread = argument;
+    sched_switch_finish();
+    hal_irq_on();
+    thread->entry(thread->argument);
+    thread_exit();
+}
+
+void thread_init(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes,
+                 void (*entry)(void *), void *argument) {
+    thread_setup(thread, name, stack_low, stack_bytes);
+    thread->entry = entry;
+    thread->argument = argument;
+    hal_context_init(&thread->context, thread->stack_top, thread_main, thread);
+}
+
+void thread_start(struct thread *thread) {
+    ASSERT(atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_NEW);
+    object_get(&thread->object);
+    unsigned long state = spin_lock_irq(&all_lock);
+    list_push_back(&all_threads, &thread->all_link);
+    spin_unlock_irq(&all_lock, state);
+    preempt_disable();
+    // Near its creator, whose caches it shares, unless another processor is idle.
+    atomic_store_explicit(&thread->cpu, hal_cpu_id(), memory_order_relaxed);
+    trace(TRACE_THREAD_START, thread->id, 0);
+    atomic_store_explicit(&thread->state, THREAD_READY, memory_order_relaxed);
+    sched_place(thread, SCHED_NEW);
+    preempt_enable();
+}
+
+enum hx_status thread_start_own(struct thread *thread, const char *name, void (*entry)(void *)) {
+    void *stack = core_memory->stack_alloc(THREAD_STACK_BYTES);
+    if (stack == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    thread_init(thread, name, stack, THREAD_STACK_BYTES, entry, NULL);
+    thread_start(thread);
+    return HX_OK;
+}
+
+void thread_exit(void) {
+    struct thread *thread = thread_current();
+    trace(TRACE_THREAD_EXIT, thread->id, 0);
+    ASSERT(thread->preempt_off == 0);
+    hal_irq_off();
+    atomic_store_explicit(&thread->state, THREAD_DEAD, memory_order_relaxed);
+    sched_switch(SWITCH_EXIT);
+    panic("a dead thread runs");
+}
+
+void thread_reap(struct thread *thread) {
+    struct thread *head = atomic_load_explicit(&dead_threads, memory_order_relaxed);
+    do {
+        thread->reap_next = head;
+        // Release: the reaper must see all that the thread wrote.
+    } while (!atomic_compare_exchange_weak_explicit(&dead_threads, &head, thread,
+                                                    memory_order_release, memory_order_relaxed));
+    if (head == NULL) {
+        thread_wake(&reaper);
+    }
+}
+
+static void thread_bury(struct thread *thread) {
+    unsigned long state = spin_lock_irq(&all_lock);
+    list_remove(&thread->all_link);
+    spin_unlock_irq(&all_lock, state);
+    struct core_aspace *aspace = thread->aspace;
+    thread->aspace = NULL;
+    waitable_update(&thread->exited, 0, WAIT_SIGNALED);
+    if (thread->ops != NULL && thread->ops->retired != NULL) {
+        thread->ops->retired(thread);
+    }
+    if (aspace != NULL) {
+        object_put(&aspace->object);
+    }
+    object_put(&thread->object); // the running reference
+}
+
+static void reaper_run(void *argument) {
+    (void)argument;
+    for (;;) {
+        struct thread *thread = atomic_exchange_explicit(&dead_threads, NULL, memory_order_acquire);
+        if (thread == NULL) {
+            thread_block();
+        }
+        while (thread != NULL) {
+            struct thread *next = thread->reap_next;
+            thread_bury(thread);
+            thread = next;
+        }
+    }
+}
+
+enum hx_status thread_worker_start(void) {
+    return thread_start_own(&reaper, "reaper", reaper_run);
+}
+
+void thread_block(void) {
+    struct thread *thread = thread_current();
+    ASSERT(thread->preempt_off == 0);
+    if (atomic_load_explicit(&thread->wake_pending, memory_order_relaxed) == 0) {
+        unsigned long state = hal_irq_save();
+        // seq_cst: see the top.
+        atomic_store_explicit(&thread->state, THREAD_BLOCKED, memory_order_seq_cst);
+        uint32_t blocked = THREAD_BLOCKED;
+        if (atomic_load_explicit(&thread->wake_pending, memory_order_seq_cst) == 0 ||
+            // A token, but if a waker was faster it is about to enqueue us: let it.
+            !atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_RUNNING,
+                                                     memory_order_relaxed, memory_order_relaxed)) {
+            sched_switch(SWITCH_BLOCK);
+        }
+        hal_irq_restore(state);
+    }
+    // An RMW, so that a token that comes now is either taken here, and then its waker's writes are
+    // visible (acquire), or stays for the next time.
+    (void)atomic_exchange_explicit(&thread->wake_pending, 0, memory_order_acquire);
+}
+
+void thread_wake(struct thread *thread) {
+    // seq_cst: see the top.
+    atomic_store_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
+    uint32_t blocked = THREAD_BLOCKED;
+    if (atomic_load_explicit(&thread->state, memory_order_seq_cst) != THREAD_BLOCKED ||
+        !atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_READY,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        return;
+    }
+    unsigned long state = hal_irq_save();
+    // It may still be on its way off its stack. Acquire: its registers are saved.
+    while (atomic_load_explicit(&thread->on_cpu, memory_order_acquire) != 0) {
+        hal_relax();
+    }
+    sched_place(thread, SCHED_WAKE);
+    hal_irq_restore(state);
+    preempt_check();
+}
+
+void preempt_slow(void) {
+    if (hal_irq_is_on()) {
+        hal_irq_off();
+        struct thread *thread = thread_current();
+        if (thread->preempt_off == 0 && (thread_attention(thread) & THREAD_RESCHEDULE) != 0) {
+            sched_switch(SWITCH_PREEMPT);
+        }
+        hal_irq_on();
+    }
+}
+
+void thread_notify(struct thread *thread, uint32_t attention) {
+    // seq_cst: before the looks at state and processor, and against the look at attention by a
+    // thread that blocks or returns to user mode.
+    atomic_fetch_or_explicit(&thread->attention, attention, memory_order_seq_cst);
+    if (thread == thread_current()) {
+        return;
+    }
+    thread_wake(thread);
+    if (atomic_load_explicit(&thread->state, memory_order_seq_cst) != THREAD_RUNNING) {
+        return; // it passes the way to user mode before it runs user code
+    }
+    preempt_disable();
+    uint32_t cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    // If it moved meanwhile it passed sched_switch() after our flag was set, and sees it.
+    if (cpu != hal_cpu_id()) {
+        hal_ipi_send(cpu, HAL_IPI_RESCHEDULE);
+    }
+    preempt_enable();
+}
+
+void thread_attention_clear(struct thread *thread, uint32_t attention) {
+    // acq_rel: what the notifier wrote before is visible to what follows.
+    atomic_fetch_and_explicit(&thread->attention, ~attention, memory_order_acq_rel);
+}
+
+void thread_yield(void) {
+    preempt_disable();
+    uint32_t queued = atomic_load_explicit(&cpu_this()->queue.queued, memory_order_relaxed);
+    preempt_enable();
+    if (queued != 0) {
+        unsigned long state = hal_irq_save();
+        sched_switch(SWITCH_YIELD);
+        hal_irq_restore(state);
+    }
+}
+
+// Locks the queue that a thread belongs to. Interrupts off.
+static struct cpu *thread_queue_lock(struct thread *thread) NO_LOCK_ANALYSIS {
+    for (;;) {
+        uint32_t id = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+        raw_lock(&cpu_table[id]->queue.lock);
+        if (atomic_load_explicit(&thread->cpu, memory_order_relaxed) == id) {
+            return cpu_table[id];
+        }
+        raw_unlock(&cpu_table[id]->queue.lock);
+    }
+}
+
+// Makes the processor of a running thread schedule. Queue locked.
+static void reschedule_locked(struct cpu *cpu, struct thread *thread) {
+    if (cpu->queue.current == thread) {
+        atomic_fetch_or_explicit(&thread->attention, THREAD_RESCHEDULE, memory_order_release);
+        if (cpu != cpu_this()) {
+            hal_ipi_send(cpu->id, HAL_IPI_RESCHEDULE);
+        }
+    }
+}
+
+void thread_set_sched(struct thread *thread, const struct sched_params *params) NO_LOCK_ANALYSIS {
+    unsigned long state = hal_irq_save();
+    struct cpu *cpu = thread_queue_lock(thread);
+    bool queued = list_is_linked(&thread->queue_link);
+    if (queued) {
+        queue_remove(cpu, thread);
+    }
+    thread->sched.params = *params;
+    if (queued) {
+        queue_add(cpu, thread, SCHED_MOVE, input_counter());
+    }
+    // Either side of the comparison may have changed: the current thread is judged again.
+    reschedule_locked(cpu, queued ? cpu->queue.current : thread);
+    raw_unlock(&cpu->queue.lock);
+    hal_irq_restore(state);
+    preempt_check();
+}
+
+void thread_set_affinity(struct thread *thread, uint64_t affinity) NO_LOCK_ANALYSIS {
+    affinity &= cpu_online_mask();
+    ASSERT(affinity != 0);
+    unsigned long state = hal_irq_save();
+    struct cpu *cpu = thread_queue_lock(thread);
+    bool misplaced = (affinity >> cpu->id & 1) == 0;
+    bool moves = misplaced && list_is_linked(&thread->queue_link);
+    if (moves) {
+        queue_remove(cpu, thread);
+    }
+    atomic_store_explicit(&thread->affinity, affinity, memory_order_relaxed);
+    thread->sched.allowed = affinity;
+    if (misplaced) {
+        reschedule_locked(cpu, thread);
+    }
+    raw_unlock(&cpu->queue.lock);
+    if (moves) {
+        sched_place(thread, SCHED_MOVE);
+    }
+    hal_irq_restore(state);
+    preempt_check();
+}
+
+void thread_set_aspace(struct core_aspace *aspace) {
+    struct thread *thread = thread_current();
+    struct core_aspace *old = thread->aspace;
+    if (aspace != NULL) {
+        object_get(&aspace->object);
+    }
+    unsigned long state = hal_irq_save();
+    thread->aspace = aspace;
+    core_aspace_activate(aspace);
+    hal_irq_restore(state);
+    if (old != NULL) {
+        object_put(&old->object);
+    }
+}
+
+void thread_for_each(bool (*visit)(struct thread *thread, void *context), void *context) {
+    unsigned long state = spin_lock_irq(&all_lock);
+    list_for_each (link, &all_threads) {
+        if (!visit(LIST_ENTRY(link, struct thread, all_link), context)) {
+            break;
+        }
+    }
+    spin_unlock_irq(&all_lock, state);
+}

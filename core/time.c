@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/time.c: the clocks, computed from the counter by a 32.32 fixed-point factor.
+//
+// Monotonic time starts at the kernel's entry. Until time_init() has learned the counter's rate it
+// stands at zero. The factors are written once, before other processors start.
+#include "core_private.h"
+
+#include <hal/time.h>
+
+#define NS_PER_SECOND 1000000000ull
+#define SAMPLE_NS     10000000 // of the accounting of user and system time
+
+static uint64_t counter_base;
+static uint64_t ns_per_tick;  // 32.32
+static uint64_t ticks_per_ns; // 32.32
+static _Atomic int64_t real_offset;
+
+// (value * factor) >> 32 without losing the high bits.
+static uint64_t scale(uint64_t value, uint64_t factor) {
+    return (uint64_t)(((unsigned __int128)value * factor) >> 32);
+}
+
+// (numerator << 32) / denominator for factors that fit in 64 bits.
+static uint64_t ratio(uint64_t numerator, uint64_t denominator) {
+    uint64_t whole = numerator / denominator;
+    uint64_t rest = numerator % denominator;
+    return (whole << 32) + (rest << 32) / denominator;
+}
+
+void time_init_early(void) {
+    counter_base = input_counter();
+}
+
+void time_init(void) {
+    uint64_t hz = hal_counter_hz();
+    ns_per_tick = ratio(NS_PER_SECOND, hz);
+    ticks_per_ns = ratio(hz, NS_PER_SECOND);
+    timer_sample_ticks = time_span_to_ticks(SAMPLE_NS);
+    time_real_set((time_ns_t)(input_rtc() * NS_PER_SECOND));
+}
+
+time_ns_t time_now(void) {
+    return (time_ns_t)scale(input_counter() - counter_base, ns_per_tick);
+}
+
+uint64_t time_span_to_ticks(time_ns_t span) {
+    if (span == TIME_NEVER) {
+        return COUNTER_NEVER;
+    }
+    return span <= 0 ? 0 : scale((uint64_t)span, ticks_per_ns) + 1;
+}
+
+time_ns_t time_ticks_to_span(uint64_t ticks) {
+    return (time_ns_t)scale(ticks, ns_per_tick);
+}
+
+uint64_t time_to_counter(time_ns_t moment) {
+    uint64_t ticks = time_span_to_ticks(moment);
+    return ticks >= COUNTER_NEVER - counter_base ? COUNTER_NEVER : counter_base + ticks;
+}
+
+time_ns_t time_real_offset(void) {
+    return atomic_load_explicit(&real_offset, memory_order_relaxed);
+}
+
+void time_real_set(time_ns_t real_now) {
+    atomic_store_explicit(&real_offset, real_now - time_now(), memory_order_relaxed);
+}

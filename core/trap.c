@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/trap.c: what the machine calls: system calls, faults, interrupts, the ways out.
+//
+// The ways out: to user mode through user_return(), which handles all attention; to kernel code
+// that had interrupts on through preempt(), which only switches threads.
+#include "core_private.h"
+
+#include <core/log.h>
+
+static const struct core_fault_ops *fault_ops;
+
+void core_fault_ops_set(const struct core_fault_ops *ops) {
+    fault_ops = ops;
+}
+
+static void on_syscall(struct hal_frame *frame) {
+    struct thread *thread = thread_current();
+    thread->ops->syscall(thread, frame);
+}
+
+static void on_fault(struct hal_frame *frame, const struct hal_fault *fault) {
+    struct thread *thread = thread_current();
+    if (!hal_frame_is_user(frame) || fault->kind == HAL_FAULT_FATAL) {
+        panic_frame(frame, "fault %u (vector %u, code 0x%lx) at address 0x%lx",
+                    (unsigned)fault->kind, fault->vector, (unsigned long)fault->code,
+                    (unsigned long)fault->address);
+    }
+    trace(TRACE_FAULT, fault->kind == HAL_FAULT_PAGE ? fault->address : hal_frame_pc(frame),
+          fault->access);
+    if (fault->kind == HAL_FAULT_PAGE && fault_ops->user_page(fault) == HX_OK) {
+        return;
+    }
+    thread->ops->fault(thread, frame, fault);
+}
+
+static bool on_copy_fault(const struct hal_fault *fault) {
+    return fault_ops != NULL && fault_ops->user_page(fault) == HX_OK;
+}
+
+static void on_interrupt(uint32_t line) {
+    cpu_wake_note(cpu_this());
+    irq_interrupt(line);
+}
+
+static void on_timer(void) {
+    cpu_wake_note(cpu_this());
+    timer_interrupt();
+}
+
+static void on_ipi(enum hal_ipi kind) {
+    struct cpu *cpu = cpu_this();
+    cpu_wake_note(cpu);
+    switch (kind) {
+    case HAL_IPI_CALL:
+        cpu_call_serve();
+        break;
+    case HAL_IPI_RESCHEDULE:
+        sched_slice_update(cpu);
+        break;
+    case HAL_IPI_STOP:
+        hal_halt();
+    }
+}
+
+// Books the sample that the timer asked for.
+static void tick_book(struct thread *thread, _Atomic uint64_t *ticks) {
+    thread_attention_clear(thread, THREAD_TICK);
+    // Not an RMW: only the thread itself counts.
+    uint64_t count = atomic_load_explicit(ticks, memory_order_relaxed);
+    atomic_store_explicit(ticks, count + 1, memory_order_relaxed);
+}
+
+static void on_preempt(void) {
+    struct thread *thread = thread_current();
+    uint32_t attention = thread_attention(thread);
+    if ((attention & THREAD_TICK) != 0) {
+        tick_book(thread, &thread->ticks_system);
+    }
+    if ((attention & THREAD_RESCHEDULE) != 0 && thread->preempt_off == 0) {
+        sched_switch(SWITCH_PREEMPT);
+    }
+}
+
+static void user_attention(struct thread *thread, struct hal_frame *frame) {
+    uint32_t attention;
+    // A flag that comes after the last look comes with an interrupt, which is taken in user mode.
+    while ((attention = thread_attention(thread)) != 0) {
+        if ((attention & THREAD_TICK) != 0) {
+            tick_book(thread, &thread->ticks_user);
+        }
+        if ((attention & THREAD_RESCHEDULE) != 0) {
+            sched_switch(SWITCH_PREEMPT);
+        }
+        if ((attention & (THREAD_SIGNAL | THREAD_KILL | THREAD_STOP)) != 0) {
+            hal_irq_on();
+            thread->ops->stop_point(thread, frame);
+            hal_irq_off();
+        }
+    }
+}
+
+static void on_user_return(struct hal_frame *frame) {
+    struct thread *thread = thread_current();
+    if (thread_attention(thread) != 0) {
+        user_attention(thread, frame);
+    }
+}
+
+static const struct hal_handlers handlers = {
+    .syscall = on_syscall,
+    .fault = on_fault,
+    .copy_fault = on_copy_fault,
+    .interrupt = on_interrupt,
+    .timer = on_timer,
+    .ipi = on_ipi,
+    .preempt = on_preempt,
+    .user_return = on_user_return,
+};
+
+const struct hal_handlers *core_handlers(void) {
+    return &handlers;
+}
