@@ -4,7 +4,7 @@
 // Runs once, on the boot processor, with the first 4 GiB mapped one to one. What a loader says is
 // checked by the parsers in lib/; a loader that makes no sense stops the machine, for nothing could
 // be printed or undone here.
-#include "memory.h"
+#include "../src/memory.h"
 
 #include <lib/multiboot2.h>
 #include <lib/pvh.h>
@@ -27,8 +27,10 @@ extern char image_end[];
 void boot_start(uint32_t loader, uint64_t address); // entry.S calls it
 
 // What guards return addresses (-mstack-protector-guard=global).
-extern uint64_t __stack_chk_guard; // NOLINT(bugprone-reserved-identifier): the compiler's name
-uint64_t __stack_chk_guard __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the compiler's name
+extern uint64_t __stack_chk_guard;
+uint64_t __stack_chk_guard __attribute__((weak));
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 static struct boot_info boot_info;
 static uint8_t rsdp_copy[RSDP_BYTES];

@@ -32,7 +32,9 @@ struct switch_frame {
 void hal_context_init(struct hal_context *context, void *stack_top, void (*entry)(void *),
                       void *argument) {
     // The top stays free for the frame of user mode.
-    struct switch_frame *frame = (struct switch_frame *)(void *)hal_user_frame(stack_top) - 1;
+    void *below = hal_user_frame(stack_top);
+    struct switch_frame *frame = below;
+    frame--;
     *frame = (struct switch_frame){
         .r12 = (uint64_t)(uintptr_t)entry,
         .r13 = (uint64_t)(uintptr_t)argument,

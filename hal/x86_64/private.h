@@ -64,9 +64,12 @@ struct cpu_block {
     _Atomic bool stop; // another processor asks this one to stop, by NMI
 };
 
-// The block of this processor. Preemption off.
+// The block of this processor. Preemption off. Assembly, because gcc takes what a load from offset 0
+// gives for a pointer to nothing and drops stores through it.
 static inline struct cpu_block *cpu_block(void) {
-    return *(struct cpu_block *volatile __seg_gs const *)HAL_GS_SELF;
+    struct cpu_block *block;
+    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(block) : "i"(HAL_GS_SELF));
+    return block;
 }
 
 // Loads the GS base of the boot processor, so that hal_current() works before hal_init_early().

@@ -63,8 +63,8 @@ void x86_idt_init(void) {
     for (uint32_t vector = 0; vector < VECTORS; vector++) {
         gate_set(vector, hal_trap_stubs + (size_t)vector * STUB_BYTES, GATE_INTERRUPT);
     }
-    gate_set(3, hal_trap_stubs + 3u * STUB_BYTES, GATE_INTERRUPT | GATE_USER);
-    gate_set(4, hal_trap_stubs + 4u * STUB_BYTES, GATE_INTERRUPT | GATE_USER);
+    idt[3].attributes |= GATE_USER;
+    idt[4].attributes |= GATE_USER;
     gate_set(1, hal_entry_debug, GATE_INTERRUPT | IST_DEBUG);
     gate_set(2, hal_entry_nmi, GATE_INTERRUPT | IST_NMI);
     gate_set(8, hal_entry_double_fault, GATE_INTERRUPT | IST_DOUBLE_FAULT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// boot/x86_64/memory.c: the sorted memory map. Loaders may list ranges in any order and twice.
+// boot/src/memory.c: the sorted memory map. Loaders may list ranges in any order and twice.
 #include "memory.h"
 
 static uint64_t entry_end(const struct boot_memory *entry) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// boot/x86_64/memory.h: builds the memory map of struct boot_info from what a loader lists.
+// boot/src/memory.h: builds the memory map of struct boot_info from what a loader lists.
 #pragma once
 
 #include <boot/boot_info.h>
