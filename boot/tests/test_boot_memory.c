@@ -78,5 +78,5 @@ int main(void) {
     test_random();
     test_trim();
     test_full();
-    return 0;
+    return check_result();
 }
