@@ -9,48 +9,60 @@
 #include <core/aspace.h>
 #include <core/lock.h>
 #include <lib/rbtree.h>
+#include <memory/gap_node.h>
 #include <memory/object.h>
 
 #define ASPACE_READ    (1u << 0)
 #define ASPACE_WRITE   (1u << 1)
 #define ASPACE_EXECUTE (1u << 2)
 
-#define ASPACE_SHARED    (1u << 4)  // writes go to the object; else copy-on-write
-#define ASPACE_FIXED     (1u << 5)  // exactly there, replacing what is there
-#define ASPACE_NOREPLACE (1u << 6)  // with FIXED: HX_ERR_EXISTS instead of replacing
-#define ASPACE_GROWSDOWN (1u << 7)  // the main stack: grows to its limit on faults
+#define ASPACE_SHARED    (1u << 4) // writes go to the object; else copy-on-write
+#define ASPACE_FIXED     (1u << 5) // exactly there, replacing what is there
+#define ASPACE_NOREPLACE (1u << 6) // with FIXED: HX_ERR_EXISTS instead of replacing
+#define ASPACE_GROWSDOWN (1u << 7) // the main stack: grows to its limit on faults
 #define ASPACE_POPULATE  (1u << 8)
 #define ASPACE_NO_FORK   (1u << 9)  // MADV_DONTFORK
 #define ASPACE_WIPE_FORK (1u << 10) // MADV_WIPEONFORK
 #define ASPACE_LOW_32    (1u << 11)
 
 struct mapping {
-    struct rbnode node;        // in aspace.mappings, by start
-    struct list object_link;   // in object->mappings
+    union {
+        struct gap_node place; // in aspace.mappings, by start
+        struct {
+            struct rbnode node;
+            uint64_t start, end; // page aligned
+            uint64_t guard;      // kept free below start
+            uint64_t gap, gap_max;
+        };
+    };
+    struct list object_link; // in the list of the file or plain object that it looks at
     struct aspace *aspace;
-    uint64_t start, end;       // page aligned
-    uint64_t gap_max;          // rbtree summary: the largest free gap before a node below this one
-    uint32_t protection;       // ASPACE_READ | WRITE | EXECUTE
-    uint32_t protection_max;   // what mprotect may give
-    uint32_t flags;            // ASPACE_SHARED, GROWSDOWN, …
-    struct memory_object *object; // keeps; what pages come from (the private one if not SHARED)
-    uint64_t object_page;      // page of the object at `start`
-    struct object *file;       // keeps; the open file, for /proc/self/maps; NULL if anonymous
-    const char *label;         // static: "[heap]", "[stack]", "[vdso]" or NULL
+    uint32_t protection;     // ASPACE_READ | WRITE | EXECUTE
+    uint32_t protection_max; // what mprotect may give
+    uint32_t flags;          // ASPACE_SHARED, GROWSDOWN, …
+    // Keeps; what pages come from. Not SHARED: the private object once something was written (over
+    // the file, which is its backing), until then the file, or NULL: anonymous and untouched. The
+    // change to the private object is made under table_lock; the page numbers are the same in both.
+    _Atomic(struct memory_object *) object;
+    uint64_t object_page;        // page of the object at `start`
+    _Atomic uint64_t stale_page; // private copies from this page on lie behind a cut; UINT64_MAX
+    struct object *file;         // keeps; the open file, for /proc/self/maps; NULL if anonymous
+    const char *label;           // static: "[heap]", "[stack]", "[vdso]" or NULL
 };
 
 struct aspace {
     struct core_aspace core; // first
     struct rwlock lock;
-    struct rbtree mappings;      // [lock]
-    struct spinlock table_lock;  // page-table entries
-    struct account *account;     // keeps
-    uint64_t mapped_pages;       // [lock] virtual size
-    _Atomic uint64_t resident_pages; // translations present
-    uint64_t limit_pages;        // [lock] RLIMIT_AS
-    uint64_t stack_limit_bytes;  // RLIMIT_STACK
-    uint64_t map_base;           // top-down search starts below this
-    uint64_t faults_minor, faults_major; // approximate
+    struct rbtree mappings;                      // [lock]
+    struct spinlock table_lock;                  // page-table entries
+    struct account *account;                     // keeps
+    uint64_t mapped_pages;                       // [lock] virtual size
+    uint32_t mapping_count;                      // [lock]
+    _Atomic uint64_t resident_pages;             // translations present
+    uint64_t limit_pages;                        // [lock] RLIMIT_AS
+    uint64_t stack_limit_bytes;                  // RLIMIT_STACK
+    uint64_t map_base;                           // top-down search starts below this
+    _Atomic uint64_t faults_minor, faults_major; // approximate
 };
 
 // An empty one; NULL if there is no memory. One reference, by object_put(&a->core.object).
@@ -66,15 +78,15 @@ static inline void aspace_put(struct aspace *aspace) {
 struct aspace *aspace_current(void);
 
 struct aspace_map_request {
-    struct uaddr hint;            // with FIXED: the address
-    uint64_t size_bytes;          // rounded up to pages
+    struct uaddr hint;   // with FIXED: the address
+    uint64_t size_bytes; // rounded up to pages
     uint32_t protection;
-    uint32_t protection_max;      // 0: all three
+    uint32_t protection_max; // 0: all three
     uint32_t flags;
     struct memory_object *object; // borrows; NULL: anonymous memory
     uint64_t object_page;
-    struct object *file;          // borrows; may be NULL
-    const char *label;            // static or NULL
+    struct object *file; // borrows; may be NULL
+    const char *label;   // static or NULL
 };
 // Maps. Private mappings of an object get a private object over it; shared anonymous ones a plain
 // one. Returns HX_OK, HX_ERR_INVALID, HX_ERR_NO_MEMORY (also: no room, RLIMIT_AS),
@@ -90,8 +102,14 @@ enum hx_status aspace_protect(struct aspace *aspace, struct uaddr address, uint6
 enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_t old_bytes,
                             uint64_t new_bytes, bool may_move, bool fixed, struct uaddr to,
                             struct uaddr *out_address);
-enum aspace_advice { ASPACE_ADVICE_DONTNEED, ASPACE_ADVICE_DONTFORK, ASPACE_ADVICE_DOFORK,
-                     ASPACE_ADVICE_WIPEONFORK, ASPACE_ADVICE_KEEPONFORK, ASPACE_ADVICE_POPULATE };
+enum aspace_advice {
+    ASPACE_ADVICE_DONTNEED,
+    ASPACE_ADVICE_DONTFORK,
+    ASPACE_ADVICE_DOFORK,
+    ASPACE_ADVICE_WIPEONFORK,
+    ASPACE_ADVICE_KEEPONFORK,
+    ASPACE_ADVICE_POPULATE
+};
 enum hx_status aspace_advise(struct aspace *aspace, struct uaddr address, uint64_t size_bytes,
                              enum aspace_advice advice);
 // fork: a copy-on-write clone. NULL if there is no memory (then nothing changed).

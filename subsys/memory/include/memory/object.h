@@ -7,11 +7,12 @@
 //   private  copy-on-write over a `backing` object (or over zeroes): what fork clones
 //   device   fixed physical range
 // A page table entry never holds a reference: a frame stays in its object while it is mapped, and
-// leaves it only after every mapping of it was undone (object_unmap_range(), copy-on-write).
-// Fork clones a private object: both share the frames by reference; the clones form a family, kept
-// on `family`, so that every mapping of a frame can be found: walk the family, look at the offset.
+// leaves it only after every mapping of it was undone (memory_object_unmap_range(), copy-on-write).
+// Fork clones a private object: both share the frames by reference. Each page of a private object
+// is mapped by one mapping at most, the one that reaches the object; a file's `mappings` holds all
+// that look at it, shared and private ones, whether a private object lies between or not.
 // Lock: `lock` guards pages, mappings and size; it is taken inside an address space's lock and
-// before its page-table lock. A backing's lock comes after its private object's (nest).
+// before its page-table lock. A backing's lock comes after its private object's.
 #pragma once
 
 #include <core/lock.h>
@@ -39,27 +40,29 @@ struct memory_object {
     struct object object;
     enum memory_object_kind kind;
     struct mutex lock;
-    struct radix pages;      // [lock] struct frame * by page offset
-    uint64_t page_count;     // [lock]
-    _Atomic uint64_t size_bytes; // end of file for file objects; UINT64_MAX for anonymous ones
-    struct list mappings;    // [lock] struct mapping.object_link
+    struct radix pages;            // [lock] struct frame * by page offset
+    uint64_t page_count;           // [lock]
+    _Atomic uint64_t size_bytes;   // end of file for file objects; UINT64_MAX for anonymous ones
+    struct list mappings;          // [lock] struct mapping.object_link; not of private objects
     struct memory_object *backing; // keeps; private objects over a file, else NULL
-    uint64_t backing_offset; // in pages: page i of this lies at backing_offset + i there
-    struct memory_family *family; // private objects that share frames
-    struct list family_link;
+    uint64_t backing_offset;       // in pages: page i of this lies at backing_offset + i there
+    struct memory_object *clone;   // while its address space is cloned: the child's
     const struct pager_ops *pager;
     void *pager_context;
     struct account *account; // keeps; charged for each frame
     struct paddr device_base;
 };
 
-// One reference. NULL if there is no memory.
+// One reference. NULL if there is no memory. The last put sleeps never, but takes time by the page.
 struct memory_object *memory_object_create_plain(struct account *account, uint64_t size_bytes);
 struct memory_object *memory_object_create_paged(struct account *account, uint64_t size_bytes,
                                                  const struct pager_ops *pager, void *context);
 struct memory_object *memory_object_create_private(struct account *account,
                                                    struct memory_object *backing,
                                                    uint64_t backing_offset);
+// Physical memory that is no frame of ours, mapped uncached. `base` and size are whole pages.
+struct memory_object *memory_object_create_device(struct account *account, struct paddr base,
+                                                  uint64_t size_bytes);
 static inline struct memory_object *memory_object_get(struct memory_object *object) {
     object_get(&object->object);
     return object;
@@ -88,7 +91,11 @@ enum hx_status memory_object_write(struct memory_object *object, uint64_t offset
 void memory_object_truncate(struct memory_object *object, uint64_t size_bytes);
 // Frees the pages of [first, first + count) (a punched hole), unmapped everywhere first.
 void memory_object_drop(struct memory_object *object, uint64_t first, uint64_t count);
-// Undoes all translations of a range in every address space, with shoot-down.
+// Undoes all translations to the object's own pages of a range in every address space, with
+// shoot-down. (Private copies of a range stay; a private object itself has nothing to undo here.)
 void memory_object_unmap_range(struct memory_object *object, uint64_t first, uint64_t count);
+// Writes the dirty pages of [first, first + count) back through the pager; they are clean then
+// unless they are written again. HX_OK, HX_ERR_NO_MEMORY, HX_ERR_IO and what else the pager says.
+enum hx_status memory_object_sync(struct memory_object *object, uint64_t first, uint64_t count);
 // Pages that it holds now.
 uint64_t memory_object_resident(struct memory_object *object);

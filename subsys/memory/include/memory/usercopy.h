@@ -30,14 +30,14 @@ struct io_segment {
 };
 
 struct io_buffer {
-    bool kernel;                  // else user
-    uint8_t *memory;              // kernel
+    bool kernel;                       // else user
+    uint8_t *memory;                   // kernel
     const struct io_segment *segments; // user; kernel memory that the caller keeps
-    struct io_segment one;        // storage for the usual single segment
+    struct io_segment one;             // storage for the usual single segment
     uint32_t segment_count;
-    uint32_t segment;             // current
-    uint64_t offset;              // in the current segment, or in memory
-    uint64_t remaining;           // bytes left in all
+    uint32_t segment;   // current
+    uint64_t offset;    // in the current segment, or in memory
+    uint64_t remaining; // bytes left in all
 };
 
 void io_buffer_kernel(struct io_buffer *buffer, void *memory, size_t size_bytes);

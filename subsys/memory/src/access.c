@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// access.c: looking at an address space from outside: its memory, its mappings, futex identities.
+#include "private.h"
+
+#include <lib/string.h>
+
+static enum hx_status copy_other(struct aspace *aspace, uint64_t address, void *memory,
+                                 size_t size_bytes, bool write) {
+    uint8_t *at = memory;
+    if (address >= HAL_USER_END || size_bytes > HAL_USER_END - address) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    while (size_bytes > 0) {
+        size_t inside = address & PAGE_MASK;
+        size_t length = MIN_OF(size_bytes, PAGE_SIZE - inside);
+        struct frame *frame;
+        enum hx_status status =
+            fault_page(aspace, address, FAULT_FORCE | (write ? ASPACE_WRITE : ASPACE_READ), &frame);
+        if (status != HX_OK) {
+            return status;
+        }
+        uint8_t *data = (uint8_t *)frame_data(frame) + inside;
+        if (write) {
+            memcpy(data, at, length);
+        } else {
+            memcpy(at, data, length);
+        }
+        frame_put(frame);
+        at += length;
+        address += length;
+        size_bytes -= length;
+    }
+    return HX_OK;
+}
+
+enum hx_status aspace_read_other(struct aspace *aspace, struct uaddr from, void *to,
+                                 size_t size_bytes) {
+    return copy_other(aspace, from.value, to, size_bytes, false);
+}
+
+enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const void *from,
+                                  size_t size_bytes) {
+    return copy_other(aspace, to.value, (void *)(uintptr_t)from, size_bytes, true);
+}
+
+enum hx_status aspace_identify(struct aspace *aspace, struct uaddr address, bool *out_shared,
+                               struct memory_object **out_object, uint64_t *out_offset) {
+    if (address.value >= HAL_USER_END) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    for (;;) {
+        rwlock_read(&aspace->lock);
+        struct mapping *mapping = mapping_find(aspace, address.value);
+        if (mapping == NULL || mapping->start > address.value) {
+            rwlock_read_done(&aspace->lock);
+            return HX_ERR_BAD_ADDRESS;
+        }
+        struct memory_object *object = mapping_object(mapping);
+        bool shared = (mapping->flags & ASPACE_SHARED) != 0;
+        if (shared || (object != NULL && object->kind == MEMORY_PRIVATE)) {
+            *out_shared = shared;
+            *out_object = memory_object_get(object);
+            *out_offset =
+                (mapping_page(mapping, address.value) << PAGE_SHIFT) + (address.value & PAGE_MASK);
+            rwlock_read_done(&aspace->lock);
+            return HX_OK;
+        }
+        // Nothing was written yet: from now on it has a private object.
+        enum hx_status status = mapping_make_private(mapping);
+        rwlock_read_done(&aspace->lock);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+}
+
+static uint64_t count_resident(struct aspace *aspace, uint64_t start, uint64_t end) {
+    uint64_t pages = 0;
+    spin_lock(&aspace->table_lock);
+    for (uint64_t at = hal_page_next(&aspace->core.table, start, end); at < end;
+         at = hal_page_next(&aspace->core.table, at + PAGE_SIZE, end)) {
+        struct paddr page;
+        uint32_t flags;
+        pages += hal_page_query(&aspace->core.table, at, &page, &flags);
+    }
+    spin_unlock(&aspace->table_lock);
+    return pages;
+}
+
+bool aspace_next_mapping(struct aspace *aspace, uint64_t address, struct mapping_info *out_info) {
+    rwlock_read(&aspace->lock);
+    const struct mapping *mapping = mapping_find(aspace, address);
+    if (mapping != NULL) {
+        *out_info = (struct mapping_info){
+            .start = mapping->start,
+            .end = mapping->end,
+            .offset_bytes = mapping_below(mapping) != NULL ? mapping->object_page << PAGE_SHIFT : 0,
+            .protection = mapping->protection,
+            .flags = mapping->flags,
+            .file = mapping->file != NULL ? object_get(mapping->file) : NULL,
+            .label = mapping->label,
+            .resident_pages = count_resident(aspace, mapping->start, mapping->end),
+        };
+    }
+    rwlock_read_done(&aspace->lock);
+    return mapping != NULL;
+}
+
+uint64_t aspace_virtual_pages(struct aspace *aspace) {
+    rwlock_read(&aspace->lock);
+    uint64_t pages = aspace->mapped_pages;
+    rwlock_read_done(&aspace->lock);
+    return pages;
+}
+
+uint64_t aspace_resident_pages(struct aspace *aspace) {
+    return atomic_load_explicit(&aspace->resident_pages, memory_order_relaxed);
+}

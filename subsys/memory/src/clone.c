@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// clone.c: fork's copy of an address space.
+//
+// Pages are shared by reference and become read-only on both sides; the child gets the parent's
+// translations of them, so that it does not fault to read. Pages of files come back by faults. The
+// parent's processors are told once, at the end.
+#include "private.h"
+
+// Makes the pages of a private object that the mapping covers read-only in the parent and maps them
+// in the child. Returns whether the parent had any.
+static bool share_translations(struct aspace *parent, struct aspace *child,
+                               const struct mapping *mapping, struct memory_object *private) {
+    uint32_t flags = mapping_hal_flags(mapping, false);
+    uint64_t page = mapping->object_page;
+    uint64_t end = page + mapping_pages(mapping);
+    int64_t shared = 0;
+    bool any = false;
+    if (flags == 0) {
+        return false; // nothing of it is translated
+    }
+    mutex_lock(&private->lock);
+    spin_lock(&parent->table_lock);
+    for (; page < end; page++) {
+        const struct frame *frame = radix_next(&private->pages, page, &page);
+        if (frame == NULL || page >= end) {
+            break;
+        }
+        uint64_t address = mapping->start + ((page - mapping->object_page) << PAGE_SHIFT);
+        if (hal_page_protect(&parent->core.table, address, flags)) {
+            any = true;
+            // Without memory for a table the child faults instead.
+            shared += hal_page_map(&child->core.table, address, frame_address(frame), PAGE_SHIFT,
+                                   flags) == HX_OK;
+        }
+    }
+    spin_unlock(&parent->table_lock);
+    mutex_unlock(&private->lock);
+    resident_add(child, shared); // nobody else knows the child
+    return any;
+}
+
+// The child's private object in place of `private`, which several mappings may share.
+static struct memory_object *cloned_object(struct aspace *child, struct memory_object *private) {
+    if (private->clone == NULL) {
+        private->clone = private_clone(private, child->account);
+        return private->clone;
+    }
+    return memory_object_get(private->clone);
+}
+
+static void wipe(struct mapping *mapping) {
+    struct memory_object *object = mapping_object(mapping);
+    if (object != NULL) {
+        memory_object_put(object);
+    }
+    atomic_store_explicit(&mapping->object, NULL, memory_order_relaxed);
+}
+
+// HX_OK or HX_ERR_NO_MEMORY (nothing was added).
+static enum hx_status clone_mapping(struct aspace *parent, struct aspace *child,
+                                    struct mapping *mapping, bool *flush) {
+    struct mapping *copy = mapping_alloc();
+    if (copy == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    mapping_copy(copy, mapping);
+    struct memory_object *private = mapping_private(mapping);
+    if (mapping->flags & ASPACE_WIPE_FORK) {
+        wipe(copy);
+    } else if (private != NULL) {
+        struct memory_object *clone = cloned_object(child, private);
+        if (clone == NULL) {
+            mapping_release(copy);
+            return HX_ERR_NO_MEMORY;
+        }
+        memory_object_put(private); // the copy's reference
+        atomic_store_explicit(&copy->object, clone, memory_order_relaxed);
+        *flush = share_translations(parent, child, mapping, private) || *flush;
+    }
+    mapping_insert(child, copy);
+    return HX_OK;
+}
+
+static enum hx_status clone_mappings(struct aspace *parent, struct aspace *child, bool *flush) {
+    struct mapping *mapping = mapping_find(parent, 0);
+    for (; mapping != NULL; mapping = mapping_next(mapping)) {
+        if (mapping->flags & ASPACE_NO_FORK) {
+            continue;
+        }
+        enum hx_status status = clone_mapping(parent, child, mapping, flush);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    return HX_OK;
+}
+
+struct aspace *aspace_clone(struct aspace *aspace) {
+    struct aspace *child = aspace_create(aspace->account);
+    if (child == NULL) {
+        return NULL;
+    }
+    bool flush = false;
+    rwlock_write(&aspace->lock);
+    child->limit_pages = aspace->limit_pages;
+    child->stack_limit_bytes = aspace->stack_limit_bytes;
+    child->map_base = aspace->map_base;
+    enum hx_status status = clone_mappings(aspace, child, &flush);
+    struct mapping *mapping = mapping_find(aspace, 0);
+    for (; mapping != NULL; mapping = mapping_next(mapping)) {
+        struct memory_object *private = mapping_private(mapping);
+        if (private != NULL) {
+            private->clone = NULL;
+        }
+    }
+    if (flush) {
+        core_aspace_flush(&aspace->core, 0, HAL_USER_END >> PAGE_SHIFT);
+    }
+    rwlock_write_done(&aspace->lock);
+    if (status != HX_OK) {
+        aspace_put(child);
+        return NULL;
+    }
+    return child;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// internal.h: what the files of subsys/memory share: frames, heap and boot. Mappings: private.h.
+#pragma once
+
+#include "ranges.h"
+
+#include <core/cpu.h>
+#include <core/lock.h>
+#include <core/log.h>
+#include <core/thread.h>
+#include <memory/frame.h>
+#include <memory/heap.h>
+#include <memory/init.h>
+
+// Failing allocations ------------------------------------------------------------------------
+
+extern _Atomic uint64_t memory_fail_armed; // not 0: some thread counts down
+
+bool memory_fail_countdown(void); // whether the current allocation must fail
+
+static inline bool memory_fail(void) {
+    return __builtin_expect(atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) != 0,
+                            0) &&
+           memory_fail_countdown();
+}
+
+// Frames -------------------------------------------------------------------------------------
+
+// Takes over the ranges that early.c did not use, for good; `whole` is all memory that may ever be
+// added, and is changed. Panics if there is not enough to start.
+void frames_init(struct ranges *ranges, struct ranges *whole);
+// Gives more memory to the allocator: whole pages, until now RESERVED.
+void frames_add(uint64_t start, uint64_t end);
+// 1 << order frames for the heap: counted as `use`, use and owner set on every frame of them.
+struct frame *frames_alloc_block(uint32_t order, enum memory_mode mode, enum frame_use use,
+                                 void *owner);
+// Gives this processor's cache back to the buddy allocator. Any context.
+void frames_drain(void);
+// Pages that no processor's cache holds either.
+uint64_t frames_free_pages(void);
+
+// Writes zeroes over one page.
+void page_zero(void *page);
+void page_copy(void *to, const void *from);
+
+// Asks the shrinkers for pages; returns how many frames are free now more than before, or 0.
+// Thread context; other sleeping locks may be held.
+uint64_t memory_reclaim(uint64_t want);
+// Empties all caches of all processors, for tests and under pressure. Thread context.
+void memory_drain_caches(void);
+
+// Heap ---------------------------------------------------------------------------------------
+
+void heap_init(void);
+void heap_drain(void);       // this processor's magazines, to the slabs; any context
+void heap_trim(void);        // empty slabs, to the frames
+uint64_t heap_objects(void); // given out by all caches, magazines excluded when drained
+
+// Kernel addresses ---------------------------------------------------------------------------
+
+void vmap_init(void);
+void vmap_purge(void); // thread context: really frees what kernel_map_free() put off

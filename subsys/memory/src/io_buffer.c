@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// io_buffer.c: moving bytes into or out of a read's or write's buffer, wherever it lies.
+#include <lib/string.h>
+#include <memory/usercopy.h>
+
+void io_buffer_kernel(struct io_buffer *buffer, void *memory, size_t size_bytes) {
+    *buffer = (struct io_buffer){ .kernel = true, .memory = memory, .remaining = size_bytes };
+}
+
+void io_buffer_user(struct io_buffer *buffer, struct uaddr base, size_t size_bytes) {
+    // `segments` stays NULL: `one` may move with its buffer.
+    *buffer = (struct io_buffer){
+        .one = { base, size_bytes },
+        .segment_count = 1,
+        .remaining = size_bytes,
+    };
+}
+
+void io_buffer_segments(struct io_buffer *buffer, const struct io_segment *segments,
+                        uint32_t count) {
+    *buffer = (struct io_buffer){ .segments = segments, .segment_count = count };
+    for (uint32_t i = 0; i < count; i++) {
+        buffer->remaining += segments[i].length;
+    }
+}
+
+enum direction { PUT, TAKE, CLEAR };
+
+static size_t move_user(struct uaddr user, void *kernel, size_t size_bytes,
+                        enum direction direction) {
+    switch (direction) {
+    case PUT:
+        return copy_to_user_partial(user, kernel, size_bytes);
+    case TAKE:
+        return copy_from_user_partial(kernel, user, size_bytes);
+    default:
+        return clear_user(user, size_bytes) == HX_OK ? size_bytes : 0;
+    }
+}
+
+static void move_kernel(uint8_t *memory, void *kernel, size_t size_bytes,
+                        enum direction direction) {
+    switch (direction) {
+    case PUT:
+        memcpy(memory, kernel, size_bytes);
+        break;
+    case TAKE:
+        memcpy(kernel, memory, size_bytes);
+        break;
+    default:
+        memset(memory, 0, size_bytes);
+        break;
+    }
+}
+
+static enum hx_status move(struct io_buffer *buffer, uint8_t *kernel, size_t size_bytes,
+                           enum direction direction, size_t *out_moved) {
+    size_t left = MIN_OF(size_bytes, buffer->remaining);
+    *out_moved = 0;
+    if (buffer->kernel) {
+        move_kernel(buffer->memory + buffer->offset, kernel, left, direction);
+        buffer->offset += left;
+        buffer->remaining -= left;
+        *out_moved = left;
+        return HX_OK;
+    }
+    const struct io_segment *segments = buffer->segments != NULL ? buffer->segments : &buffer->one;
+    while (left > 0) {
+        const struct io_segment *segment = &segments[buffer->segment];
+        size_t length = MIN_OF(left, segment->length - buffer->offset);
+        size_t moved = length == 0 ? 0
+                                   : move_user(uaddr_add(segment->base, buffer->offset), kernel,
+                                               length, direction);
+        kernel += direction == CLEAR ? 0 : moved;
+        buffer->offset += moved;
+        buffer->remaining -= moved;
+        *out_moved += moved;
+        left -= moved;
+        if (moved != length) {
+            return HX_ERR_BAD_ADDRESS;
+        }
+        if (buffer->offset == segment->length && left > 0) {
+            buffer->segment++;
+            buffer->offset = 0;
+        }
+    }
+    return HX_OK;
+}
+
+enum hx_status io_buffer_put(struct io_buffer *buffer, const void *from, size_t size_bytes,
+                             size_t *out_moved) {
+    return move(buffer, (void *)(uintptr_t)from, size_bytes, PUT, out_moved);
+}
+
+enum hx_status io_buffer_take(struct io_buffer *buffer, void *to, size_t size_bytes,
+                              size_t *out_moved) {
+    return move(buffer, to, size_bytes, TAKE, out_moved);
+}
+
+enum hx_status io_buffer_put_zero(struct io_buffer *buffer, size_t size_bytes, size_t *out_moved) {
+    return move(buffer, NULL, size_bytes, CLEAR, out_moved);
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// mapping.c: one mapping: its references, its place, splitting and joining.
+//
+// A mapping's borders are read by whoever holds its address space's lock or the lock of the object
+// that it looks at (unmap.c), so they change with both held.
+#include "private.h"
+
+_Static_assert(offsetof(struct mapping, start) == offsetof(struct gap_node, start) &&
+                   offsetof(struct mapping, gap_max) == offsetof(struct gap_node, gap_max),
+               "a mapping is a gap node");
+
+static struct heap_cache *mapping_cache;
+
+struct mapping *mapping_alloc(void) {
+    return heap_cache_alloc(mapping_cache, MEMORY_SLEEP);
+}
+
+void mapping_dealloc(struct mapping *mapping) {
+    heap_cache_free(mapping_cache, mapping);
+}
+
+void mappings_init(void) {
+    mapping_cache = heap_cache_create("mapping", sizeof(struct mapping), CACHE_LINE);
+    if (mapping_cache == NULL) {
+        panic("too little memory to start");
+    }
+}
+
+void mapping_copy(struct mapping *to, const struct mapping *from) {
+    struct memory_object *object = mapping_object(from);
+    to->start = from->start;
+    to->end = from->end;
+    to->guard = from->guard;
+    list_init(&to->object_link);
+    to->aspace = from->aspace;
+    to->protection = from->protection;
+    to->protection_max = from->protection_max;
+    to->flags = from->flags;
+    to->object_page = from->object_page;
+    atomic_init(&to->stale_page, atomic_load_explicit(&from->stale_page, memory_order_relaxed));
+    to->label = from->label;
+    atomic_init(&to->object, object != NULL ? memory_object_get(object) : NULL);
+    to->file = from->file != NULL ? object_get(from->file) : NULL;
+}
+
+void mapping_release(struct mapping *mapping) {
+    struct memory_object *object = mapping_object(mapping);
+    if (object != NULL) {
+        memory_object_put(object);
+    }
+    if (mapping->file != NULL) {
+        object_put(mapping->file);
+    }
+    mapping_dealloc(mapping);
+}
+
+void mapping_link(struct mapping *mapping) {
+    struct memory_object *below = mapping_below(mapping);
+    if (below != NULL) {
+        mutex_lock(&below->lock);
+        list_push_back(&below->mappings, &mapping->object_link);
+        mutex_unlock(&below->lock);
+    }
+}
+
+void mapping_unlink(struct mapping *mapping) {
+    struct memory_object *below = mapping_below(mapping);
+    if (below != NULL) {
+        mutex_lock(&below->lock);
+        list_remove(&mapping->object_link);
+        mutex_unlock(&below->lock);
+    }
+}
+
+void mapping_insert(struct aspace *aspace, struct mapping *mapping) {
+    mapping->aspace = aspace;
+    gaps_insert(&aspace->mappings, &mapping->place);
+    aspace->mapped_pages += mapping_pages(mapping);
+    aspace->mapping_count++;
+    mapping_link(mapping);
+}
+
+void mapping_remove(struct aspace *aspace, struct mapping *mapping) {
+    mapping_unlink(mapping);
+    gaps_remove(&aspace->mappings, &mapping->place);
+    aspace->mapped_pages -= mapping_pages(mapping);
+    aspace->mapping_count--;
+}
+
+// Borders and page; the lock of what it looks at is held.
+static void resize_locked(struct aspace *aspace, struct mapping *mapping, uint64_t start,
+                          uint64_t end) {
+    aspace->mapped_pages -= mapping_pages(mapping);
+    if (start >= mapping->start) {
+        mapping->object_page += (start - mapping->start) >> PAGE_SHIFT;
+    } else {
+        uint64_t grown = (mapping->start - start) >> PAGE_SHIFT;
+        // Without an object the pages have no numbers yet.
+        mapping->object_page = mapping->object_page >= grown ? mapping->object_page - grown : 0;
+    }
+    gaps_resize(&aspace->mappings, &mapping->place, start, end);
+    aspace->mapped_pages += mapping_pages(mapping);
+}
+
+void mapping_resize(struct aspace *aspace, struct mapping *mapping, uint64_t start, uint64_t end) {
+    struct memory_object *below = mapping_below(mapping);
+    if (below == NULL) {
+        resize_locked(aspace, mapping, start, end);
+        return;
+    }
+    mutex_lock(&below->lock);
+    resize_locked(aspace, mapping, start, end);
+    mutex_unlock(&below->lock);
+}
+
+static void divide(struct aspace *aspace, struct mapping *mapping, uint64_t address,
+                   struct mapping *upper) {
+    resize_locked(aspace, mapping, mapping->start, address);
+    gaps_insert(&aspace->mappings, &upper->place);
+    aspace->mapped_pages += mapping_pages(upper);
+    aspace->mapping_count++;
+}
+
+void mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address,
+                   struct mapping *upper) {
+    struct memory_object *below = mapping_below(mapping);
+    mapping_copy(upper, mapping);
+    upper->start = address;
+    upper->guard = 0;
+    upper->flags &= ~ASPACE_GROWSDOWN;
+    upper->object_page += (address - mapping->start) >> PAGE_SHIFT;
+    if (below == NULL) {
+        divide(aspace, mapping, address, upper);
+        return;
+    }
+    mutex_lock(&below->lock);
+    divide(aspace, mapping, address, upper);
+    // A cut between the copy and here marked only the lower part.
+    atomic_store_explicit(&upper->stale_page,
+                          atomic_load_explicit(&mapping->stale_page, memory_order_relaxed),
+                          memory_order_relaxed);
+    list_push_back(&below->mappings, &upper->object_link);
+    mutex_unlock(&below->lock);
+}
+
+static enum hx_status isolate_at(struct aspace *aspace, uint64_t address) {
+    struct mapping *mapping = mapping_find(aspace, address);
+    if (mapping == NULL || mapping->start >= address) {
+        return HX_OK;
+    }
+    struct mapping *upper = aspace->mapping_count < MAPPINGS_MAX ? mapping_alloc() : NULL;
+    if (upper == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    mapping_split(aspace, mapping, address, upper);
+    return HX_OK;
+}
+
+enum hx_status mapping_isolate(struct aspace *aspace, uint64_t start, uint64_t end) {
+    enum hx_status status = isolate_at(aspace, start);
+    if (status == HX_OK) {
+        status = isolate_at(aspace, end);
+        if (status != HX_OK) {
+            mapping_merge_range(aspace, start, start); // undo the first split
+        }
+    }
+    return status;
+}
+
+static bool only_user(const struct memory_object *object) {
+    return atomic_load_explicit(&object->object.references, memory_order_relaxed) == 1;
+}
+
+// Whether the pages of `upper` can be numbered on from those of `lower`.
+static bool pages_continue(const struct mapping *lower, const struct mapping *upper) {
+    struct memory_object *low = mapping_object(lower);
+    struct memory_object *high = mapping_object(upper);
+    uint64_t pages = mapping_pages(lower);
+    if (low == high) {
+        return low == NULL || lower->object_page + pages == upper->object_page;
+    }
+    // One is untouched anonymous memory; the other's private object has no other user, so that the
+    // numbers are free.
+    if (high == NULL && mapping_below(lower) == NULL) {
+        return only_user(low);
+    }
+    if (low == NULL && mapping_below(upper) == NULL) {
+        return upper->object_page >= pages && only_user(high);
+    }
+    return false;
+}
+
+static bool alike(const struct mapping *lower, const struct mapping *upper) {
+    return lower->end == upper->start && lower->protection == upper->protection &&
+           lower->protection_max == upper->protection_max && lower->flags == upper->flags &&
+           !(lower->flags & ASPACE_GROWSDOWN) && lower->file == upper->file &&
+           lower->label == upper->label && pages_continue(lower, upper) &&
+           atomic_load_explicit(&lower->stale_page, memory_order_relaxed) ==
+               atomic_load_explicit(&upper->stale_page, memory_order_relaxed);
+}
+
+struct mapping *mapping_merge(struct aspace *aspace, struct mapping *mapping) {
+    struct mapping *lower = mapping_previous(mapping);
+    if (lower == NULL || !alike(lower, mapping)) {
+        return mapping;
+    }
+    struct mapping *gone = mapping_object(lower) != NULL ? mapping : lower;
+    struct mapping *kept = gone == lower ? mapping : lower;
+    uint64_t start = lower->start;
+    uint64_t end = mapping->end;
+    mapping_remove(aspace, gone);
+    mapping_resize(aspace, kept, start, end);
+    mapping_release(gone);
+    return kept;
+}
+
+void mapping_merge_range(struct aspace *aspace, uint64_t start, uint64_t end) {
+    struct mapping *mapping = mapping_find(aspace, start);
+    while (mapping != NULL && mapping->start <= end) {
+        mapping = mapping_next(mapping_merge(aspace, mapping));
+    }
+}
+
+bool mapping_extend(struct aspace *aspace, struct mapping *lower, const struct mapping *model) {
+    if (!alike(lower, model)) {
+        return false;
+    }
+    mapping_resize(aspace, lower, lower->start, model->end);
+    return true;
+}
+
+enum hx_status mapping_make_private(struct mapping *mapping) {
+    struct aspace *aspace = mapping->aspace;
+    struct memory_object *object = mapping_object(mapping);
+    if (object != NULL && object->kind == MEMORY_PRIVATE) {
+        return HX_OK;
+    }
+    struct memory_object *fresh = memory_object_create_private(aspace->account, object, 0);
+    if (fresh == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    spin_lock(&aspace->table_lock);
+    bool mine = mapping_object(mapping) == object;
+    if (mine) {
+        atomic_store_explicit(&mapping->object, fresh, memory_order_release);
+    }
+    spin_unlock(&aspace->table_lock);
+    if (!mine) {
+        memory_object_put(fresh);
+    } else if (object != NULL) {
+        memory_object_put(object); // not the last one: `fresh` keeps it
+    }
+    return HX_OK;
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// private.h: what the files of subsys/memory share: objects, mappings, faults.
+//
+// Locks, outermost first: aspace.lock, a private object's lock, its backing's lock, table_lock.
+#pragma once
+
+#include "gaps.h"
+#include "internal.h"
+
+#include <memory/aspace.h>
+#include <memory/object.h>
+
+#define ASPACE_LOWEST  0x10000ull         // nothing is mapped below (a null pointer with an offset)
+#define ASPACE_GUARD   (256u * PAGE_SIZE) // kept free below a stack
+#define ASPACE_LOW_END 0x80000000ull      // ASPACE_LOW_32 (MAP_32BIT) stays below
+#define MAPPINGS_MAX   65530u             // of one address space
+#define STALE_NONE     UINT64_MAX
+
+void account_init(void);
+void objects_init(void);
+void paged_init(void);
+void aspaces_init(void);
+void mappings_init(void);
+
+// ---- objects: object.c, pages.c, paged.c, unmap.c ----------------------------------------------
+
+extern const struct radix_memory object_radix_memory;
+
+// Pages behind the last byte of the object: the first one that must not be touched.
+static inline uint64_t object_end_page(const struct memory_object *object) {
+    uint64_t size = atomic_load_explicit(&object->size_bytes, memory_order_acquire);
+    return size > UINT64_MAX - PAGE_MASK ? UINT64_MAX >> PAGE_SHIFT
+                                         : (size + PAGE_MASK) >> PAGE_SHIFT;
+}
+
+// Puts a fresh frame at a hole; charges the account. Takes the frame on OK.
+enum hx_status object_insert_locked(struct memory_object *object, uint64_t page,
+                                    struct frame *frame) REQUIRES(object -> lock);
+// The frame at `page` if it can be used at once; a plain object makes a zero page of a hole if
+// `create`. NULL in *out_frame: a hole. HX_ERR_WOULD_BLOCK: object_wait_page() first, unlocked.
+enum hx_status object_find_locked(struct memory_object *object, uint64_t page, bool create,
+                                  struct frame **out_frame) REQUIRES(object -> lock);
+// Reads a missing page of a paged object in, or waits until somebody else has. No lock held.
+enum hx_status object_wait_page(struct memory_object *object, uint64_t page);
+// Takes the pages of [first, end) out and drops their frames. Nothing maps them any more.
+void object_remove_locked(struct memory_object *object, uint64_t first, uint64_t end)
+    REQUIRES(object -> lock);
+// Undoes translations of [first, end): those of the object's own frames, or (`all`) whatever the
+// mappings of that range have, private copies included; those are marked stale.
+void object_unmap_locked(struct memory_object *object, uint64_t first, uint64_t end, bool all)
+    REQUIRES(object -> lock);
+
+// A page for user memory: counted, zero or undefined. NULL: out of memory.
+static inline struct frame *user_frame(bool zero) {
+    return frame_alloc_use(MEMORY_SLEEP, zero, FRAME_USER);
+}
+
+// ---- private objects: private.c ----------------------------------------------------------------
+
+// A clone that shares all frames, to be charged to `account`; NULL: no memory, or the limit.
+struct memory_object *private_clone(struct memory_object *object, struct account *account);
+// Drops all pages of a dying object.
+void object_release_pages(struct memory_object *object);
+
+// ---- mappings: mapping.c -----------------------------------------------------------------------
+
+static inline struct mapping *mapping_of(struct gap_node *node) {
+    return node == NULL ? NULL : CONTAINER_OF(node, struct mapping, place);
+}
+
+static inline struct memory_object *mapping_object(const struct mapping *mapping) {
+    return atomic_load_explicit(&mapping->object, memory_order_acquire);
+}
+
+// The file or plain object that the mapping looks at; NULL: anonymous memory.
+static inline struct memory_object *mapping_below(const struct mapping *mapping) {
+    struct memory_object *object = mapping_object(mapping);
+    return object != NULL && object->kind == MEMORY_PRIVATE ? object->backing : object;
+}
+
+// The private object over it; NULL if nothing was written yet, or it is shared.
+static inline struct memory_object *mapping_private(const struct mapping *mapping) {
+    struct memory_object *object = mapping_object(mapping);
+    return object != NULL && object->kind == MEMORY_PRIVATE ? object : NULL;
+}
+
+static inline uint64_t mapping_page(const struct mapping *mapping, uint64_t address) {
+    return mapping->object_page + ((address - mapping->start) >> PAGE_SHIFT);
+}
+
+static inline uint64_t mapping_pages(const struct mapping *mapping) {
+    return (mapping->end - mapping->start) >> PAGE_SHIFT;
+}
+
+// What the processor may do through a mapping; `write` says whether stores are let through.
+static inline uint32_t mapping_hal_flags(const struct mapping *mapping, bool write) {
+    if ((mapping->protection & (ASPACE_READ | ASPACE_WRITE | ASPACE_EXECUTE)) == 0) {
+        return 0;
+    }
+    return HAL_MAP_USER | HAL_MAP_READ |
+           (write && (mapping->protection & ASPACE_WRITE) ? HAL_MAP_WRITE : 0) |
+           (mapping->protection & ASPACE_EXECUTE ? HAL_MAP_EXECUTE : 0);
+}
+
+static inline struct mapping *mapping_find(struct aspace *aspace, uint64_t address) {
+    return mapping_of(gaps_find(&aspace->mappings, address));
+}
+static inline struct mapping *mapping_next(struct mapping *mapping) {
+    return mapping_of(gaps_next(&mapping->place));
+}
+static inline struct mapping *mapping_previous(struct mapping *mapping) {
+    return mapping_of(gaps_previous(&mapping->place));
+}
+
+// An unlinked mapping; NULL: no memory.
+struct mapping *mapping_alloc(void);
+void mapping_dealloc(struct mapping *mapping);
+// A copy of `from` with references of its own, in no tree and no list.
+void mapping_copy(struct mapping *to, const struct mapping *from);
+// Drops its references; it is in no tree and no list.
+void mapping_release(struct mapping *mapping);
+// Into and out of the list of what it looks at.
+void mapping_link(struct mapping *mapping);
+void mapping_unlink(struct mapping *mapping);
+// Into and out of the address space: tree, list, counters. aspace.lock held for writing.
+void mapping_insert(struct aspace *aspace, struct mapping *mapping);
+void mapping_remove(struct aspace *aspace, struct mapping *mapping);
+// Changes the borders, and the page at the start with them.
+void mapping_resize(struct aspace *aspace, struct mapping *mapping, uint64_t start, uint64_t end);
+// Makes `address` a border between two mappings: [.., address) stays in `mapping`, the rest goes to
+// `upper`, which was allocated.
+void mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address,
+                   struct mapping *upper);
+// Splits so that no mapping crosses `start` or `end`. HX_OK or HX_ERR_NO_MEMORY.
+enum hx_status mapping_isolate(struct aspace *aspace, uint64_t start, uint64_t end);
+// Joins `mapping` with its lower neighbour if they are alike; returns the one that remains.
+struct mapping *mapping_merge(struct aspace *aspace, struct mapping *mapping);
+// Lengthens `lower` up to the end of `model`, anonymous memory right above it that is in no tree,
+// if the two are alike; false if not.
+bool mapping_extend(struct aspace *aspace, struct mapping *lower, const struct mapping *model);
+// Joins what can be joined around [start, end).
+void mapping_merge_range(struct aspace *aspace, uint64_t start, uint64_t end);
+// Gives the mapping a private object if it has none. Lock for reading is enough.
+// HX_OK or HX_ERR_NO_MEMORY.
+enum hx_status mapping_make_private(struct mapping *mapping);
+
+// ---- translations: aspace.c --------------------------------------------------------------------
+
+// Undoes all translations of [start, end); returns whether there were any. The caller flushes.
+bool aspace_zap(struct aspace *aspace, uint64_t start, uint64_t end);
+// The same, and flushes.
+void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end);
+static inline void aspace_flush_range(struct aspace *aspace, uint64_t start, uint64_t end) {
+    core_aspace_flush(&aspace->core, start, (end - start) >> PAGE_SHIFT);
+}
+static inline void resident_add(struct aspace *aspace, int64_t pages) { // [table_lock]
+    uint64_t now = atomic_load_explicit(&aspace->resident_pages, memory_order_relaxed);
+    atomic_store_explicit(&aspace->resident_pages, now + (uint64_t)pages, memory_order_relaxed);
+}
+
+// ---- changing mappings: map.c ------------------------------------------------------------------
+
+// Unmaps [start, end), page aligned, lock held for writing. HX_OK or HX_ERR_NO_MEMORY.
+enum hx_status unmap_locked(struct aspace *aspace, uint64_t start, uint64_t end);
+// Whether [address, address + size_bytes) can be the user's; *out_end is rounded up to pages.
+bool range_valid(uint64_t address, uint64_t size_bytes, uint64_t *out_end);
+// Highest free place; false: none.
+bool place_find(struct aspace *aspace, uint64_t size, uint32_t flags, uint64_t *out_address);
+// Drops the private pages of [start, end) inside one mapping, untranslated already.
+void private_drop(struct mapping *mapping, uint64_t start, uint64_t end);
+
+// ---- faults: fault.c ---------------------------------------------------------------------------
+
+#define FAULT_FORCE (1u << 8) // access beyond the protection: a debugger's
+
+// Resolves one page as a fault does. With `out_frame`, gives the frame with a reference (the zero
+// page for a hole). Lock not held.
+enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t access,
+                          struct frame **out_frame);
