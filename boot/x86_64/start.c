@@ -26,12 +26,6 @@ extern char image_end[];
 
 void boot_start(uint32_t loader, uint64_t address); // entry.S calls it
 
-// What guards return addresses (-mstack-protector-guard=global).
-// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the compiler's name
-extern uint64_t __stack_chk_guard;
-uint64_t __stack_chk_guard __attribute__((weak));
-// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
-
 static struct boot_info boot_info;
 static uint8_t rsdp_copy[RSDP_BYTES];
 
@@ -158,27 +152,7 @@ static enum hx_status start_multiboot2(uint64_t address) {
     return HX_OK;
 }
 
-// A number that nobody could know before: from RDRAND where the processor has it (SDM 2A, CPUID
-// 01h, ecx bit 30), and from the moment. Its lowest byte is 0, which ends a string that runs over.
-static uint64_t guard_value(void) {
-    uint32_t eax = 1;
-    uint32_t ebx;
-    uint32_t ecx = 0;
-    uint32_t edx;
-    uint32_t high;
-    uint64_t random = 0;
-    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-    if (ecx >> 30 & 1) {
-        __asm__ volatile("rdrand %0" : "=r"(random) : : "cc");
-    }
-    __asm__ volatile("rdtsc" : "=a"(eax), "=d"(high));
-    random ^= ((uint64_t)high << 32 | eax) * 0x9e3779b97f4a7c15ull;
-    return random & ~0xffull;
-}
-
-// Never returns, so it may change the guard that its own frame would be checked with.
-__attribute__((no_stack_protector)) void boot_start(uint32_t loader, uint64_t address) {
-    __stack_chk_guard = guard_value();
+void boot_start(uint32_t loader, uint64_t address) {
     boot_memory_add(&boot_info, 0, RESERVED_LOW_BYTES, BOOT_MEMORY_RESERVED);
     enum hx_status status = loader == LOADER_PVH ? start_pvh(address) : start_multiboot2(address);
     if (status != HX_OK) {

@@ -4,6 +4,7 @@
 #include "pagetable.h"
 
 #define ROOT_USER_ENTRIES 256u
+#define ROOT_SPAN         (1ull << 39) // of one entry
 
 static void slot_mark(struct hal_pagetable *table, uint32_t slot) {
     table->slots[slot / 64] |= 1ull << (slot % 64);
@@ -88,9 +89,7 @@ static uint64_t *entry_make(struct hal_pagetable *table, uint64_t address, uint3
         entries = table_of(*entry);
     }
     uint32_t index = table_index(address, level);
-    if (level != LEVEL_PAGE) {
-        hint_add(parent, index);
-    }
+    hint_add(parent, index);
     return &entries[index];
 }
 
@@ -202,27 +201,40 @@ static bool directory_next(uint64_t parent, uint32_t level, uint64_t *address,
     return false;
 }
 
+// The same below one entry of the root, down to the last level.
+static bool page_next_below(uint64_t root_entry, uint64_t *address, uint64_t end) {
+    uint64_t slot_end = ALIGN_DOWN(*address, ROOT_SPAN) + ROOT_SPAN;
+    end = MIN_OF(end, slot_end);
+    while (*address < end) {
+        uint64_t directory;
+        uint64_t table;
+        uint64_t page;
+        if (directory_next(root_entry, LEVEL_HUGE, address, &directory) &&
+            directory_next(directory, LEVEL_LARGE, address, &table) &&
+            ((table & PTE_LARGE) || directory_next(table, LEVEL_PAGE, address, &page))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t hal_page_next(const struct hal_pagetable *table, uint64_t address, uint64_t end) {
     const uint64_t *root = hal_phys_to_virt(table->root);
+    uint32_t level;
+    if (address < end && entry_find(table, address, &level) != NULL) {
+        return address; // the usual case in a walk
+    }
     while (address < end) {
-        uint32_t start = (uint32_t)(address >> 39);
+        uint32_t start = (uint32_t)(address / ROOT_SPAN);
         uint32_t slot = slot_next(table, start);
         if (slot == ROOT_USER_ENTRIES) {
             return end;
         }
         if (slot != start) {
-            address = (uint64_t)slot << 39;
+            address = slot * ROOT_SPAN;
         }
-        uint64_t slot_end = ((uint64_t)slot + 1) << 39;
-        while (address < slot_end && address < end) {
-            uint64_t directory;
-            uint64_t entry;
-            if (!directory_next(root[slot], LEVEL_HUGE, &address, &directory)) {
-                break;
-            }
-            if (directory_next(directory, LEVEL_LARGE, &address, &entry)) {
-                return MIN_OF(address, end);
-            }
+        if (page_next_below(root[slot], &address, end)) {
+            return MIN_OF(address, end);
         }
     }
     return end;

@@ -188,14 +188,6 @@ void hal_trap_paranoid(struct hal_frame *frame) {
     x86_handlers.fault(frame, &fault);
 }
 
-// The compiler calls it when a return address was overwritten; core may have a better one.
-// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the compiler's name
-void __stack_chk_fail(void);
-__attribute__((weak, noreturn)) void __stack_chk_fail(void) {
-    hal_die("a function overran its stack frame");
-}
-// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
-
 uint64_t hal_frame_fp(const struct hal_frame *frame) {
     return frame->rbp;
 }

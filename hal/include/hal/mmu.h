@@ -63,8 +63,8 @@ bool hal_page_unmap(struct hal_pagetable *table, uint64_t address, struct paddr 
 // What is mapped at `address`; false if nothing is.
 bool hal_page_query(const struct hal_pagetable *table, uint64_t address, struct paddr *out_page,
                     uint32_t *out_flags);
-// The first address >= `address` and < `end` that has a page-table page of the last level, so that
-// sparse ranges are walked fast; `end` if there is none.
+// The first address >= `address` and < `end` at which a page is mapped, so that sparse ranges are
+// walked fast; `end` if there is none.
 uint64_t hal_page_next(const struct hal_pagetable *table, uint64_t address, uint64_t end);
 
 // Makes it this processor's user half. NULL: the kernel's own, no user half. Interrupts off.
