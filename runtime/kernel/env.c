@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/env.c: the SDK as direct calls into the kernel.
+#include "private.h"
+
+#include <core/cpu.h>
+#include <core/irq.h>
+#include <core/lock.h>
+#include <core/log.h>
+#include <core/port.h>
+#include <core/random.h>
+#include <core/time.h>
+#include <hal/io.h>
+#include <hal/irq.h>
+#include <lib/format.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+#define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
+
+static const struct lock_class module_class = { "module", LOCK_RANK_MODULE, true };
+static const struct lock_class module_spin_class = { "module, spinning", LOCK_RANK_MODULE_SPIN,
+                                                     true };
+
+_Static_assert(sizeof(struct spinlock) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
+_Static_assert(sizeof(struct mutex) <= sizeof(struct hx_mutex), "grow hx_mutex");
+
+static bool is_granted(const struct hx_env *env, uint32_t capability) {
+    return (env->module->capabilities & capability) != 0;
+}
+
+// The atomic part.
+
+uint32_t hx_cpu_count(void) {
+    return hal_cpu_count();
+}
+
+time_ns_t hx_time_now(void) {
+    return time_now();
+}
+
+// The saved interrupt state lies behind the lock, written and read by the holder alone.
+struct module_spinlock {
+    struct spinlock lock;
+    unsigned long irq_state;
+};
+_Static_assert(sizeof(struct module_spinlock) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
+
+static struct module_spinlock *spin_of(struct hx_spinlock *lock) {
+    return (struct module_spinlock *)(void *)lock->opaque;
+}
+
+void hx_spinlock_init(struct hx_spinlock *lock, const char *name) {
+    (void)name; // the class names the kind; one class serves all modules
+    spinlock_init(&spin_of(lock)->lock, &module_spin_class);
+}
+
+NO_LOCK_ANALYSIS void hx_spinlock_acquire(struct hx_spinlock *lock) {
+    unsigned long state = spin_lock_irq(&spin_of(lock)->lock);
+    spin_of(lock)->irq_state = state;
+}
+
+NO_LOCK_ANALYSIS void hx_spinlock_release(struct hx_spinlock *lock) {
+    spin_unlock_irq(&spin_of(lock)->lock, spin_of(lock)->irq_state);
+}
+
+// The rest.
+
+void *hx_alloc(struct hx_env *env, size_t size_bytes) {
+    (void)env;
+    return heap_alloc_zero(size_bytes, MEMORY_SLEEP);
+}
+
+void hx_free(struct hx_env *env, void *memory) {
+    (void)env;
+    heap_free(memory);
+}
+
+void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)format_string_list(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    log_write((enum log_level)level, "%s: %s", env->module->name, text);
+}
+
+static struct mutex *mutex_of(struct hx_mutex *mutex) {
+    return (struct mutex *)(void *)mutex->opaque;
+}
+
+void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
+    (void)name;
+    mutex_init(mutex_of(mutex), &module_class);
+}
+
+NO_LOCK_ANALYSIS void hx_mutex_lock(struct hx_mutex *mutex) {
+    mutex_lock(mutex_of(mutex));
+}
+
+NO_LOCK_ANALYSIS void hx_mutex_unlock(struct hx_mutex *mutex) {
+    mutex_unlock(mutex_of(mutex));
+}
+
+uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
+    return is_granted(env, HX_CAPABILITY_IO_PORTS) ? hal_port_read8(port) : 0xff;
+}
+
+void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
+    if (is_granted(env, HX_CAPABILITY_IO_PORTS)) {
+        hal_port_write8(port, value);
+    }
+}
+
+enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
+                               void *context) {
+    if (!is_granted(env, HX_CAPABILITY_IRQ)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    enum hx_status status = HX_ERR_NO_MEMORY;
+    struct irq *irq = heap_alloc_zero(sizeof(*irq), MEMORY_SLEEP);
+    if (irq == NULL) {
+        return status;
+    }
+    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+    if (stack == NULL) {
+        goto fail_stack;
+    }
+    status = irq_register(irq, hal_irq_from_isa(isa), env->module->name, stack, THREAD_STACK_BYTES,
+                          handler, context);
+    if (status != HX_OK) {
+        goto fail_register;
+    }
+    return HX_OK;
+
+fail_register:
+    kernel_stack_free(stack, THREAD_STACK_BYTES);
+fail_stack:
+    heap_free(irq);
+    return status;
+}
+
+enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {
+    if (!is_granted(env, HX_CAPABILITY_RANDOM)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    random_bytes(to, size_bytes);
+    return HX_OK;
+}
+
+enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
+                               const void *operations, void *self) {
+    const struct hx_module *module = env->module;
+    for (uint32_t i = 0; i < module->provides_count; i++) {
+        if (strcmp(module->provides[i].port, port) == 0) {
+            return port_provide(port, slot, module->provides[i].version, operations, self);
+        }
+    }
+    return HX_ERR_INVALID;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/main.c: from boot's call to a running system, layer by layer.
+#include "private.h"
+
+#include <boot/boot_info.h>
+#include <core/cpu.h>
+#include <core/init.h>
+#include <core/input.h>
+#include <core/log.h>
+#include <core/random.h>
+#include <core/sched.h>
+#include <core/selftest.h>
+#include <core/trace.h>
+#include <execution/process.h>
+#include <hal/init.h>
+#include <hal/io.h>
+#include <hal/mmu.h>
+#include <hal/time.h>
+#include <hal/trap.h>
+#include <lib/cmdline.h>
+#include <lib/string.h>
+#include <memory/init.h>
+#include <runtime/boot.h>
+#include <tty/tty.h>
+#include <vfs/vfs.h>
+
+static struct kernel_boot boot;
+static struct cmdline cmdline;
+static struct cmdline_init init_words;
+static char command_line[BOOT_COMMAND_MAX];
+
+// Words with a meaning for the kernel or the personality; all others are init's. A word that the
+// personality reads stands here too, since init must not get it.
+static const char *const known_words[] = {
+    "console", "init",   "rdinit",   "root",  "rootfstype", "rootflags", "rw",
+    "ro",      "quiet",  "panic",    "ip",    "trace",      "selftest",  "maxcpus",
+    "nosmp",   "initrd", "loglevel", "debug", "BOOT_IMAGE",
+};
+
+const struct kernel_boot *kernel_boot(void) {
+    return &boot;
+}
+
+void kernel_boot_release_initrd(void) {
+    boot.initrd = NULL;
+    boot.initrd_bytes = 0;
+    memory_release_initrd(boot.info);
+}
+
+static void must(const char *what, enum hx_status status) {
+    if (status != HX_OK) {
+        panic("%s: %s", what, hx_status_name(status));
+    }
+}
+
+// "5", "-1": false if it is not a number.
+static bool parse_number(const char *text, int64_t *out_value) {
+    bool negative = text[0] == '-';
+    uint64_t value;
+    if (!string_to_u64(text + (negative ? 1 : 0), 10, &value) || value > INT32_MAX) {
+        return false;
+    }
+    *out_value = negative ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
+static int64_t number_word(const char *key, int64_t absent) {
+    const char *text = cmdline_get(&cmdline, key);
+    int64_t value = absent;
+    if (text != NULL && !parse_number(text, &value)) {
+        log_warning("command line: %s= wants a number", key);
+    }
+    return value;
+}
+
+static void read_command_line(const struct boot_info *info) {
+    (void)string_copy(command_line, sizeof(command_line), info->command_line);
+    if (cmdline_parse(&cmdline, command_line) != HX_OK || info->command_line_cut) {
+        log_warning("command line: too long, the rest is ignored");
+    }
+    if (cmdline_init_words(&cmdline, known_words, ARRAY_SIZE(known_words), &init_words) != HX_OK) {
+        log_warning("command line: too many words for init, the rest is ignored");
+    }
+    if (cmdline_get(&cmdline, "quiet") != NULL) {
+        log_console_level(LOG_WARNING);
+    }
+    panic_timeout_set(number_word("panic", 0));
+    boot.cmdline = &cmdline;
+    boot.init = &init_words;
+}
+
+// The machine and memory: nothing here may sleep, interrupts are off.
+static void bring_up_machine(const struct boot_info *info) {
+    hal_console_init();
+    hal_handlers_set(core_handlers());
+    core_init_early();
+    boot.info = info;
+    boot.entry_counter = input_counter();
+    hal_init_early(info);
+    read_command_line(info);
+    log_info("Helix, started by %s, entry counter %lu", info->loader,
+             (unsigned long)boot.entry_counter);
+    memory_init_early(info);
+    must("page tables", hal_mmu_init(info));
+    memory_init(info);
+    must("machine", hal_init(info));
+    if (info->initrd_bytes != 0) {
+        boot.initrd = hal_phys_to_virt(info->initrd);
+        boot.initrd_bytes = info->initrd_bytes;
+    }
+}
+
+static void start_processors(void) {
+    int64_t limit = number_word("maxcpus", CPU_MAX);
+    if (cmdline_get(&cmdline, "nosmp") != NULL || limit < 1) {
+        limit = 1;
+    }
+    core_start_processors((uint32_t)MIN_OF(limit, (int64_t)CPU_MAX));
+    log_info("%u of %u processors, counter at %lu kHz", cpu_online_count(), hal_cpu_count(),
+             (unsigned long)(hal_counter_hz() / 1000));
+}
+
+// `selftest=core` runs the core's tests instead of a system.
+static void run_selftest(void) {
+    const char *what = cmdline_get(&cmdline, "selftest");
+    if (what != NULL && strcmp(what, "core") == 0) {
+        bool passed = core_selftest();
+        hal_debug_exit(passed ? SELFTEST_PASS_CODE : SELFTEST_FAIL_CODE);
+        hal_power_off();
+    }
+}
+
+void kernel_main(const struct boot_info *info) {
+    bring_up_machine(info);
+    must("core", core_init());
+    hal_irq_on();
+    start_processors();
+    must("execution", execution_init());
+    must("vfs", vfs_init());
+    must("tty", tty_init());
+    if (random_is_weak()) {
+        log_warning("random: no hardware entropy; the generator is weak");
+    }
+    must("critical modules", registry_start(HX_PHASE_CRITICAL));
+    // What fails below was logged; the boot goes on without it.
+    HX_IGNORE(registry_start(HX_PHASE_NORMAL));
+    HX_IGNORE(registry_start(HX_PHASE_DEFERRED));
+    log_info("scheduler %s", sched_policy_name());
+    run_selftest();
+    trace(TRACE_BOOT, HX_PHASE_PERSONALITY, 0);
+    must("personality", registry_start(HX_PHASE_PERSONALITY));
+    sched_run_idle();
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/private.h: what the files of this folder share.
+#pragma once
+
+#include <helix/env.h>
+#include <helix/module.h>
+#include <helix/types.h>
+
+// The world of one module in this placement.
+struct hx_env {
+    const struct hx_module *module;
+    void *self; // what its init gave
+    bool runs;  // init succeeded
+};
+
+// Runs init and start of all built-in modules of a phase, in order of dependency as far as the
+// manifests tell. A failure of a critical one is returned; others are logged.
+enum hx_status registry_start(enum hx_phase phase);

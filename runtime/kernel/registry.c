@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/registry.c: the modules that are linked into the image.
+//
+// HX_MODULE() puts a pointer to each manifest into section .helix.modules.b; the linker script
+// keeps sections .helix.* sorted by name, so the two empty arrays below stand before and behind
+// them.
+#include "private.h"
+
+#include <core/log.h>
+#include <core/trace.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+typedef const struct hx_module *const module_pointer_t;
+
+__attribute__((used, section(".helix.modules.a"))) static module_pointer_t modules_start[0];
+__attribute__((used, section(".helix.modules.c"))) static module_pointer_t modules_end[0];
+
+#define MODULES_MAX 64u
+
+static struct hx_env *envs[MODULES_MAX]; // in the order of the section
+
+// The two arrays are different objects to the compiler: their addresses are compared as numbers.
+static uint32_t module_count(void) {
+    uintptr_t bytes = (uintptr_t)modules_end - (uintptr_t)modules_start;
+    return (uint32_t)(bytes / sizeof(module_pointer_t));
+}
+
+static const struct hx_module *module_at(uint32_t index) {
+    module_pointer_t *first = modules_start;
+    __asm__("" : "+r"(first)); // its size is the linker's business
+    return first[index];
+}
+
+static int version_compare(struct hx_version a, struct hx_version b) {
+    if (a.major != b.major) {
+        return a.major < b.major ? -1 : 1;
+    }
+    if (a.minor != b.minor) {
+        return a.minor < b.minor ? -1 : 1;
+    }
+    return a.patch == b.patch ? 0 : a.patch < b.patch ? -1 : 1;
+}
+
+static bool provides(const struct hx_module *module, const struct hx_port_required *wanted) {
+    for (uint32_t i = 0; i < module->provides_count; i++) {
+        const struct hx_port_provided *port = &module->provides[i];
+        if (strcmp(port->port, wanted->port) == 0 &&
+            version_compare(port->version, wanted->least) >= 0 &&
+            version_compare(port->version, wanted->below) < 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool requirement_met(const struct hx_port_required *wanted) {
+    for (uint32_t i = 0; i < module_count(); i++) {
+        if (envs[i] != NULL && envs[i]->runs && provides(envs[i]->module, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether all that it requires runs; otherwise the first port that is missing.
+static bool is_startable(const struct hx_module *module, const char **out_missing) {
+    for (uint32_t i = 0; i < module->requires_count; i++) {
+        if (!requirement_met(&module->requires[i])) {
+            *out_missing = module->
+                               requires[
+                                       i]
+                                   .port;
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum hx_status module_start(struct hx_env *env) {
+    const struct hx_module *module = env->module;
+    if (module->sdk_abi != HX_SDK_ABI) {
+        log_error("module %s: built for SDK %u, this is %u", module->name, module->sdk_abi,
+                  HX_SDK_ABI);
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    enum hx_status status = HX_OK;
+    if (module->ops->init != NULL) {
+        status = module->ops->init(env, &env->self);
+    }
+    if (status == HX_OK && module->ops->start != NULL) {
+        status = module->ops->start(env->self);
+        if (status != HX_OK && module->ops->fini != NULL) {
+            module->ops->fini(env->self);
+        }
+    }
+    env->runs = status == HX_OK;
+    trace(TRACE_MODULE, (uintptr_t)module & UINT32_MAX, (uint64_t)(int64_t)status);
+    return status;
+}
+
+// Starts each module of the phase that can be and was not tried. Whether there was one.
+static bool start_round(enum hx_phase phase, enum hx_status *out_worst) {
+    bool progress = false;
+    for (uint32_t i = 0; i < module_count(); i++) {
+        const struct hx_module *module = module_at(i);
+        const char *missing;
+        if (module->phase != phase || envs[i] != NULL || !is_startable(module, &missing)) {
+            continue;
+        }
+        progress = true;
+        envs[i] = heap_alloc_zero(sizeof(*envs[i]), MEMORY_SLEEP);
+        if (envs[i] == NULL) {
+            *out_worst = HX_ERR_NO_MEMORY;
+            return false;
+        }
+        envs[i]->module = module;
+        enum hx_status status = module_start(envs[i]);
+        if (status != HX_OK) {
+            log_error("module %s: %s", module->name, hx_status_name(status));
+            *out_worst = status;
+        }
+    }
+    return progress;
+}
+
+enum hx_status registry_start(enum hx_phase phase) {
+    if (module_count() > MODULES_MAX) {
+        log_error("more than %u modules in the image", MODULES_MAX);
+        return HX_ERR_LIMIT;
+    }
+    enum hx_status worst = HX_OK;
+    while (start_round(phase, &worst)) {
+    }
+    for (uint32_t i = 0; i < module_count(); i++) {
+        const char *missing;
+        if (module_at(i)->phase == phase && envs[i] == NULL &&
+            !is_startable(module_at(i), &missing)) {
+            log_error("module %s: nobody provides %s", module_at(i)->name, missing);
+            worst = HX_ERR_NOT_FOUND;
+        }
+    }
+    return worst;
+}
