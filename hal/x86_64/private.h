@@ -64,8 +64,8 @@ struct cpu_block {
     _Atomic bool stop; // another processor asks this one to stop, by NMI
 };
 
-// The block of this processor. Preemption off. Assembly, because gcc takes what a load from offset 0
-// gives for a pointer to nothing and drops stores through it.
+// The block of this processor. Preemption off. Assembly, because gcc takes what a load from offset
+// 0 gives for a pointer to nothing and drops stores through it.
 static inline struct cpu_block *cpu_block(void) {
     struct cpu_block *block;
     __asm__ volatile("movq %%gs:%c1, %0" : "=r"(block) : "i"(HAL_GS_SELF));

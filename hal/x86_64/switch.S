@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // hal/x86_64/switch.S: switching stacks (System V ABI, AMD64 supplement, 3.2.1: callee-saved).
 
-#include "asm.h"
+#include "asm.inc"
 
 // hal_switch(from, to)
 FUNCTION hal_switch

@@ -14,7 +14,7 @@
 
 #include <hal_arch/frame.h>
 
-#include "asm.h"
+#include "asm.inc"
 #include "gs.h"
 
 #define HANDLERS_SYSCALL 0

@@ -6,7 +6,7 @@
 // overlapping move. After a fault that cannot be resolved the rest is tried byte by byte, so that
 // the count of what was not copied is exact.
 
-#include "asm.h"
+#include "asm.inc"
 
 // size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes)
 // size_t hal_copy_to_user(struct uaddr to, const void *from, size_t size_bytes)

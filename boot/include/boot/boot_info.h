@@ -24,12 +24,12 @@ struct boot_memory {
 };
 
 struct boot_info {
-    const char *loader; // "pvh", "multiboot2"
+    const char *loader;                         // "pvh", "multiboot2"
     struct boot_memory memory[BOOT_MEMORY_MAX]; // sorted by base, not overlapping
     uint32_t memory_count;
     struct paddr initrd;
-    uint64_t initrd_bytes; // 0: none
-    struct paddr acpi_rsdp; // 0: search for it
+    uint64_t initrd_bytes;               // 0: none
+    struct paddr acpi_rsdp;              // 0: search for it
     char command_line[BOOT_COMMAND_MAX]; // terminated; cut if it was longer
     bool command_line_cut;
     struct paddr kernel_start; // the image, page aligned
