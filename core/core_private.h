@@ -21,6 +21,7 @@ void timer_setup(struct cpu *cpu);
 void timer_program(struct cpu *cpu, uint64_t counter); // earlier than what is set, or nothing
 void timer_interrupt(void);
 extern uint64_t timer_sample_ticks; // between two accounting samples
+extern uint64_t timer_look_ticks;   // after a switch, until the policy is asked for a slice
 
 // Scheduling.
 enum switch_why { SWITCH_BLOCK, SWITCH_EXIT, SWITCH_YIELD, SWITCH_PREEMPT };
@@ -64,7 +65,16 @@ void trace_at(uint64_t counter, enum trace_type type, uint64_t first, uint64_t s
 // A kernel thread of core's own, with a stack from core_memory. HX_ERR_NO_MEMORY.
 enum hx_status thread_start_own(struct thread *thread, const char *name, void (*entry)(void *));
 
-// Debug checks of lock order; nothing without HELIX_DEBUG.
+// Debug checks of lock order.
 struct lock_class;
-void lock_check_acquire(const struct lock_class *lock_class, const void *lock);
+#if HELIX_DEBUG
+void lock_check_acquire(const struct lock_class *lock_class);
 void lock_check_release(const struct lock_class *lock_class);
+#else
+static inline void lock_check_acquire(const struct lock_class *lock_class) {
+    (void)lock_class;
+}
+static inline void lock_check_release(const struct lock_class *lock_class) {
+    (void)lock_class;
+}
+#endif

@@ -14,12 +14,11 @@ static void order_panic(const struct lock_class *outer, const struct lock_class 
           outer->rank);
 }
 
-void lock_check_acquire(const struct lock_class *lock_class, const void *lock) {
+void lock_check_acquire(const struct lock_class *lock_class) {
     struct thread *thread = thread_current();
     if (lock_class == NULL || thread == NULL) {
         return;
     }
-    (void)lock;
     unsigned long state = hal_irq_save();
     for (uint32_t i = 0; i < thread->locks_held; i++) {
         const struct lock_class *held = thread->held[i];
@@ -49,14 +48,5 @@ void lock_check_release(const struct lock_class *lock_class) {
         }
     }
     panic("lock order: %s is released but not held", lock_class->name);
-}
-#else
-void lock_check_acquire(const struct lock_class *lock_class, const void *lock) {
-    (void)lock_class;
-    (void)lock;
-}
-
-void lock_check_release(const struct lock_class *lock_class) {
-    (void)lock_class;
 }
 #endif

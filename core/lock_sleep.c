@@ -84,7 +84,7 @@ static NO_LOCK_ANALYSIS void mutex_lock_slow(struct mutex *mutex, struct thread 
 NO_LOCK_ANALYSIS void mutex_lock(struct mutex *mutex) {
     struct thread *thread = thread_current();
     may_sleep();
-    lock_check_acquire(mutex->lock_class, mutex);
+    lock_check_acquire(mutex->lock_class);
     if (!mutex_take(mutex, thread)) {
         mutex_lock_slow(mutex, thread);
     }
@@ -94,7 +94,7 @@ NO_LOCK_ANALYSIS bool mutex_try_lock(struct mutex *mutex) {
     if (!mutex_take(mutex, thread_current())) {
         return false;
     }
-    lock_check_acquire(mutex->lock_class, mutex);
+    lock_check_acquire(mutex->lock_class);
     return true;
 }
 
@@ -144,7 +144,7 @@ static NO_LOCK_ANALYSIS void rwlock_enqueue(struct rwlock *lock, struct mutex_wa
 NO_LOCK_ANALYSIS void rwlock_read(struct rwlock *lock) {
     struct mutex_waiter waiter = { .thread = thread_current() };
     may_sleep();
-    lock_check_acquire(lock->lock_class, lock);
+    lock_check_acquire(lock->lock_class);
     unsigned long state = spin_lock_irq(&lock->lock);
     if (lock->writing || lock->first != NULL) {
         rwlock_enqueue(lock, &waiter, state);
@@ -157,7 +157,7 @@ NO_LOCK_ANALYSIS void rwlock_read(struct rwlock *lock) {
 NO_LOCK_ANALYSIS void rwlock_write(struct rwlock *lock) {
     struct mutex_waiter waiter = { .thread = thread_current(), .writer = true };
     may_sleep();
-    lock_check_acquire(lock->lock_class, lock);
+    lock_check_acquire(lock->lock_class);
     unsigned long state = spin_lock_irq(&lock->lock);
     ASSERT(lock->writer != waiter.thread);
     if (lock->writing || lock->readers != 0 || lock->first != NULL) {

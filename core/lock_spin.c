@@ -32,7 +32,7 @@ void spinlock_init(struct spinlock *lock, const struct lock_class *lock_class) {
 
 NO_LOCK_ANALYSIS void spin_lock(struct spinlock *lock) {
     preempt_disable();
-    lock_check_acquire(lock->lock_class, lock);
+    lock_check_acquire(lock->lock_class);
     ticket_take(lock);
 }
 
@@ -50,7 +50,7 @@ bool spin_held(const struct spinlock *lock) {
 NO_LOCK_ANALYSIS unsigned long spin_lock_irq(struct spinlock *lock) {
     unsigned long state = hal_irq_save();
     preempt_disable();
-    lock_check_acquire(lock->lock_class, lock);
+    lock_check_acquire(lock->lock_class);
     ticket_take(lock);
     return state;
 }

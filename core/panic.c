@@ -34,10 +34,12 @@ static void say(const char *format, ...) {
     va_end(arguments);
 }
 
-static void say_code(const char *label, uint64_t address) {
+// `back` is 1 for a return address, which may lie behind the end of the calling function.
+static void say_code(const char *label, uint64_t address, uint64_t back) {
     uint64_t offset;
-    const char *name = symbol_find(address, &offset);
-    say("%s%016lx %s+0x%lx\n", label, (unsigned long)address, name, (unsigned long)offset);
+    const char *name = symbol_find(address - back, &offset);
+    say("%s%016lx %s+0x%lx\n", label, (unsigned long)address, name,
+        (unsigned long)(offset + back));
 }
 
 static void say_backtrace(uint64_t fp) {
@@ -46,7 +48,7 @@ static void say_backtrace(uint64_t fp) {
     say("backtrace:\n");
     uint32_t count = hal_backtrace(fp, thread->stack_low, thread->stack_top, addresses, FRAMES_MAX);
     for (uint32_t i = 0; i < count; i++) {
-        say_code("  ", addresses[i]);
+        say_code("  ", addresses[i], 1);
     }
 }
 
@@ -104,7 +106,7 @@ static NORETURN void panic_list(const struct hal_frame *frame, const char *forma
         thread->name, (long)(time_now() / 1000));
     if (frame != NULL) {
         hal_frame_print(frame);
-        say_code("at ", hal_frame_pc(frame));
+        say_code("at ", hal_frame_pc(frame), 0);
     }
     say_backtrace(frame == NULL ? 0 : hal_frame_fp(frame));
     say_trace();

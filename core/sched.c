@@ -84,7 +84,17 @@ static struct thread *choose(struct cpu *cpu) {
     return next == NULL ? &cpu->idle : next;
 }
 
-// Bounds the slice of `running` if others wait. Own processor, queue locked.
+// Bounds the run of a thread if others wait. Most runs end by themselves within a millisecond, so
+// the policy is asked for a slice only after that. Own processor, queue locked.
+static void look_later(struct cpu *cpu, uint64_t now) {
+    if (atomic_load_explicit(&cpu->queue.queued, memory_order_relaxed) == 0) {
+        cpu->slice_end = COUNTER_NEVER;
+        return;
+    }
+    cpu->slice_end = now + timer_look_ticks;
+    timer_program(cpu, cpu->slice_end);
+}
+
 static void slice_set(struct cpu *cpu, struct thread *running, uint64_t now) {
     time_ns_t slice = queue_slice(cpu, running, now);
     if (slice == TIME_NEVER) {
@@ -159,7 +169,7 @@ static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *n
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
     cpu->queue.current = next;
-    slice_set(cpu, next, now);
+    look_later(cpu, now);
     user_registers_switch(cpu, previous, next);
     cpu->switched_from = previous;
     hal_current_set(next);
@@ -195,7 +205,7 @@ void sched_switch(enum switch_why why) NO_LOCK_ANALYSIS {
     if (next == previous) {
         atomic_store_explicit(&previous->state, THREAD_RUNNING, memory_order_relaxed);
         account(cpu, previous, next, now);
-        slice_set(cpu, previous, now);
+        look_later(cpu, now);
         raw_unlock(&cpu->queue.lock);
         return;
     }
@@ -249,7 +259,7 @@ static bool kick_locked(struct cpu *cpu, uint64_t now) {
     }
     if (here) {
         if (cpu->slice_end == COUNTER_NEVER) {
-            slice_set(cpu, running, now);
+            look_later(cpu, now);
         }
         return false;
     }
@@ -312,8 +322,8 @@ void sched_slice_expired(struct cpu *cpu, uint64_t now) {
 
 void sched_slice_update(struct cpu *cpu) {
     raw_lock(&cpu->queue.lock);
-    if (cpu->slice_end == COUNTER_NEVER) {
-        slice_set(cpu, cpu->queue.current, input_counter());
+    if (cpu->slice_end == COUNTER_NEVER && cpu->queue.current != &cpu->idle) {
+        look_later(cpu, input_counter());
     }
     raw_unlock(&cpu->queue.lock);
 }

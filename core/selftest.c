@@ -76,6 +76,11 @@ static _Atomic uint32_t turns[2];
 
 static void yielder(void *argument) {
     uintptr_t self = selftest_index(argument);
+    // Both first meet here, so that each yield below has somebody to yield to.
+    atomic_store_explicit(&turns[self], 1, memory_order_relaxed);
+    while (atomic_load_explicit(&turns[1 - self], memory_order_relaxed) == 0) {
+        thread_yield();
+    }
     uint64_t start = input_counter();
     for (uint32_t i = 0; i < ROUNDS; i++) {
         atomic_fetch_add_explicit(&turns[self], 1, memory_order_relaxed);
@@ -87,6 +92,8 @@ static void yielder(void *argument) {
 }
 
 static bool test_yield(void) {
+    atomic_store_explicit(&turns[0], 0, memory_order_relaxed);
+    atomic_store_explicit(&turns[1], 0, memory_order_relaxed);
     uint64_t before = sched_switches();
     CHECK(selftest_threads(2, true, yielder));
     CHECK(sched_switches() - before >= ROUNDS);

@@ -9,6 +9,7 @@
 
 #define NS_PER_SECOND 1000000000ull
 #define SAMPLE_NS     10000000 // of the accounting of user and system time
+#define LOOK_NS       1000000  // before a policy is asked how long a thread may go on
 
 static uint64_t counter_base;
 static uint64_t ns_per_tick;  // 32.32
@@ -36,6 +37,7 @@ void time_init(void) {
     ns_per_tick = ratio(NS_PER_SECOND, hz);
     ticks_per_ns = ratio(hz, NS_PER_SECOND);
     timer_sample_ticks = time_span_to_ticks(SAMPLE_NS);
+    timer_look_ticks = time_span_to_ticks(LOOK_NS);
     time_real_set((time_ns_t)(input_rtc() * NS_PER_SECOND));
 }
 

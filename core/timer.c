@@ -16,6 +16,7 @@
 #include <hal/time.h>
 
 uint64_t timer_sample_ticks = COUNTER_NEVER / 2;
+uint64_t timer_look_ticks = COUNTER_NEVER / 2;
 
 static bool timer_less(const struct rbnode *a, const struct rbnode *b) {
     return RB_ENTRY(a, struct timer, node)->deadline < RB_ENTRY(b, struct timer, node)->deadline;

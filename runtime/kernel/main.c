@@ -120,10 +120,16 @@ static void start_processors(void) {
              (unsigned long)(hal_counter_hz() / 1000));
 }
 
-// `selftest=core` runs the core's tests instead of a system.
+// `selftest=core` runs the core's tests instead of a system; `selftest=panic` shows a panic.
 static void run_selftest(void) {
     const char *what = cmdline_get(&cmdline, "selftest");
-    if (what != NULL && strcmp(what, "core") == 0) {
+    if (what == NULL) {
+        return;
+    }
+    if (strcmp(what, "panic") == 0) {
+        panic("asked for by selftest=panic");
+    }
+    if (strcmp(what, "core") == 0) {
         bool passed = core_selftest();
         hal_debug_exit(passed ? SELFTEST_PASS_CODE : SELFTEST_FAIL_CODE);
         hal_power_off();

@@ -3,7 +3,7 @@
 #include "rr.h"
 
 #define SLICE_NORMAL_NS      4000000 // at nice 0
-#define SLICE_LEAST_NS       500000  // at nice 19
+#define SLICE_LEAST_NS       1000000 // from nice 15 on
 #define SLICE_ROUND_ROBIN_NS 100000000
 
 #define LEVEL_NORMAL 99u
@@ -37,7 +37,13 @@ static uint32_t level_of(const struct sched_thread *thread) {
     return thread->params.sched_class == SCHED_CLASS_IDLE ? LEVEL_IDLE : LEVEL_NORMAL;
 }
 
-// A whole slice. Nice changes it linearly: 8 ms at -20, 4 ms at 0, 0.5 ms at 19.
+// The level that a running thread was queued at; one that this policy never queued has zeroed data.
+static uint32_t level_now(struct sched_thread *thread) {
+    uint32_t mark = data_of(thread)->level_mark;
+    return mark == 0 ? level_of(thread) : mark - 1;
+}
+
+// A whole slice. Nice changes it linearly: 8 ms at -20, 4 ms at 0, 1 ms from 15 on.
 static time_ns_t slice_of(const struct sched_thread *thread) {
     if (thread->params.sched_class == SCHED_CLASS_FIFO) {
         return TIME_NEVER;
@@ -109,14 +115,15 @@ static enum hx_status rr_enqueue(void *self, uint32_t id, struct sched_thread *t
     if (!goes_on && (why & SCHED_MOVE) == 0) {
         data->used_ns = 0;
     }
-    data->level = level_of(thread);
-    link_insert(cpu, data->level, &data->link, goes_on);
+    uint32_t level = level_of(thread);
+    data->level_mark = level + 1;
+    link_insert(cpu, level, &data->link, goes_on);
     cpu->count++;
     return HX_OK;
 }
 
 static void take(struct rr_cpu *cpu, struct rr_thread *data) {
-    link_remove(cpu, data->level, &data->link);
+    link_remove(cpu, data->level_mark - 1, &data->link);
     cpu->count--;
 }
 
@@ -174,7 +181,7 @@ static enum hx_status rr_check(void *self, uint32_t id, struct sched_thread *run
         return HX_ERR_INVALID;
     }
     uint32_t best = best_level(cpu);
-    uint32_t level = running == NULL ? RR_LEVELS : level_of(running);
+    uint32_t level = running == NULL ? RR_LEVELS : level_now(running);
     *out_preempt = best < level;
     if (running != NULL && best == level) {
         time_ns_t slice = slice_of(running);
@@ -190,7 +197,7 @@ static enum hx_status rr_slice(void *self, uint32_t id, struct sched_thread *run
         return HX_ERR_INVALID;
     }
     time_ns_t slice = slice_of(running);
-    if (best_level(cpu) > level_of(running) || slice == TIME_NEVER) {
+    if (best_level(cpu) > level_now(running) || slice == TIME_NEVER) {
         *out_slice_ns = TIME_NEVER; // nobody who waits would get it
         return HX_OK;
     }

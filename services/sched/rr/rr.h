@@ -16,7 +16,8 @@ struct rr_link {
 struct rr_thread {
     struct rr_link link;
     time_ns_t used_ns; // of its slice, in earlier turns
-    uint32_t level;    // while queued
+    uint32_t
+        level_mark; // 1 + level at the last enqueue; a change of parameters comes with a new one
 };
 _Static_assert(sizeof(struct rr_thread) <= SCHED_THREAD_DATA_BYTES, "fits into the thread");
 

@@ -71,6 +71,8 @@ static void test_slices(void) {
     reset();
     struct sched_thread running = make(SCHED_CLASS_NORMAL, 0, 0);
     struct sched_thread other = make(SCHED_CLASS_NORMAL, 0, 0);
+    put(&running, SCHED_NEW);
+    assert(pick(0) == &running);
     assert(slice(&running) == TIME_NEVER && !check(&running));
     put(&other, SCHED_WAKE);
     assert(slice(&running) == 4 * MS && !check(&running));
@@ -80,9 +82,13 @@ static void test_slices(void) {
     assert(slice(&running) == 0 && check(&running));
     running.params.nice = 19;
     running.ran_ns = 0;
-    assert(slice(&running) == MS / 2);
+    assert(slice(&running) == MS);
+    assert(rr_ops.dequeue(&rr, 0, &other) == HX_OK);
     running.params.sched_class = SCHED_CLASS_FIFO;
     running.params.priority = 5;
+    put(&running, SCHED_NEW);
+    put(&other, SCHED_NEW);
+    assert(pick(0) == &running);
     running.ran_ns = 1000 * (time_ns_t)MS;
     assert(slice(&running) == TIME_NEVER && !check(&running));
     assert(check(NULL)); // idle gives way to anything
