@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helix import guest, paths, programs, qemu, rootfs
+from helix import guest, paths, programs, qemu, rootfs, ui
 from helix.report import Context, Job, Verdict
 
 SMP = (1, 4)
@@ -49,14 +49,13 @@ def found(suite: str) -> tuple[Program, ...]:
     return tuple(programs_found)
 
 
-def initrd(suites: tuple[str, ...]) -> bytes:
-    """Busybox, the runner and all programs of the suites."""
+def initrd(chosen: list[Program]) -> bytes:
+    """Busybox, the runner and the programs."""
     archive = rootfs.with_runner(rootfs.base())
-    for suite in suites:
-        for program in found(suite):
-            built = programs.build(program.source, program.flavour)
-            archive.file(program.inside.strip("/"), built.read_bytes(), 0o755)
     archive.folder("tests")
+    for program in chosen:
+        built = programs.build(program.source, program.flavour)
+        archive.file(program.inside.strip("/"), built.read_bytes(), 0o755)
     return archive.bytes()
 
 
@@ -86,8 +85,14 @@ def _judge(name: str, program: Program, inside: guest.Guest) -> Verdict:
 def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> Iterator[Verdict]:
     """Runs programs one after another in one machine; a new one after a machine's death."""
     by_name = {f"{suite}/{program.name}@{smp}": program for program in found(suite)}
-    waiting = list(names)
-    with qemu.Initrd(initrd((suite,))) as data:
+    waiting = []
+    for name in names:
+        try:
+            programs.build(by_name[name].source, by_name[name].flavour)
+            waiting.append(name)
+        except ui.Failure as failure:
+            yield Verdict(name, str(failure), failure.detail)
+    with qemu.Initrd(initrd([by_name[name] for name in waiting])) as data:
         while waiting:
             with start(context, data, smp, f"{suite}-{smp}") as inside:
                 name = waiting[0]

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// futex by itself: comparing, waking, moving, time limits, across processes.
+#include "check.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+static long futex(void *word, int operation, uint32_t value, const void *limit, void *other,
+                  uint32_t third) {
+    return syscall(SYS_futex, word, operation, value, limit, other, third);
+}
+
+static void compares_first(void) {
+    uint32_t word = 5;
+    REFUSED(futex(&word, FUTEX_WAIT, 4, NULL, NULL, 0), EAGAIN);
+    REFUSED(futex(&word, FUTEX_WAIT_PRIVATE, 6, NULL, NULL, 0), EAGAIN);
+}
+
+static void time_limits(void) {
+    uint32_t word = 5;
+    struct timespec limit = { 0, 20000000 };
+    REFUSED(futex(&word, FUTEX_WAIT_PRIVATE, 5, &limit, NULL, 0), ETIMEDOUT);
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    REFUSED(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 5, &limit, NULL, FUTEX_BITSET_MATCH_ANY),
+            ETIMEDOUT);
+    limit.tv_nsec = 2000000000;
+    REFUSED(futex(&word, FUTEX_WAIT_PRIVATE, 5, &limit, NULL, 0), EINVAL);
+    limit = (struct timespec){ -1, 0 };
+    REFUSED(futex(&word, FUTEX_WAIT_PRIVATE, 5, &limit, NULL, 0), EINVAL);
+}
+
+static void refuses(void) {
+    uint32_t words[2] = { 0, 0 };
+    REFUSED(futex((char *)words + 1, FUTEX_WAIT, 0, NULL, NULL, 0), EINVAL);
+    REFUSED(futex((char *)words + 1, FUTEX_WAKE, 1, NULL, NULL, 0), EINVAL);
+    REFUSED(futex((void *)8, FUTEX_WAIT, 0, NULL, NULL, 0), EFAULT);
+    REFUSED(futex((void *)0xffffffff80000000, FUTEX_WAIT, 0, NULL, NULL, 0), EFAULT);
+    REFUSED(futex(words, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0), EINVAL);
+    REFUSED(futex(words, 99, 0, NULL, NULL, 0), ENOSYS);
+    REFUSED(futex(words, FUTEX_WAIT, 0, (void *)8, NULL, 0), EFAULT);
+    SAME(futex(words, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+    SAME(futex(words, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0), 0);
+    REFUSED(futex(words, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)1, words + 1, 7), EAGAIN);
+}
+
+struct sleeper {
+    uint32_t *word;
+    uint32_t bits;
+    pthread_t thread;
+    long result;
+};
+
+static void *sleeper_run(void *argument) {
+    struct sleeper *me = argument;
+    me->result = futex(me->word, FUTEX_WAIT_BITSET_PRIVATE, 0, NULL, NULL, me->bits);
+    return NULL;
+}
+
+// Starts threads that wait; returns when each of them waits (the kernel counts what it could wake
+// when it moves nobody: a requeue of all to the same word).
+static void sleepers_start(struct sleeper *sleepers, int count, uint32_t *word) {
+    for (int i = 0; i < count; i++) {
+        sleepers[i] = (struct sleeper){ .word = word, .bits = 1u << i };
+        NEED(pthread_create(&sleepers[i].thread, NULL, sleeper_run, &sleepers[i]) == 0);
+    }
+    static uint32_t aside;
+    for (int waiting = 0; waiting < count;) {
+        waiting += (int)futex(word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)(long)INT_MAX, &aside, 0);
+        sched_yield();
+    }
+    SAME(futex(&aside, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)(long)INT_MAX, word, 0), count);
+}
+
+static void sleepers_join(struct sleeper *sleepers, int count) {
+    for (int i = 0; i < count; i++) {
+        pthread_join(sleepers[i].thread, NULL);
+        SAME(sleepers[i].result, 0);
+    }
+}
+
+static void wakes_so_many(void) {
+    static uint32_t word;
+    struct sleeper sleepers[5];
+    sleepers_start(sleepers, 5, &word);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, 2, NULL, NULL, 0), 2);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 1);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0), 2);
+    sleepers_join(sleepers, 5);
+}
+
+static void wakes_by_bits(void) {
+    static uint32_t word;
+    struct sleeper sleepers[4];
+    sleepers_start(sleepers, 4, &word);
+    SAME(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, 1u << 2), 1);
+    pthread_join(sleepers[2].thread, NULL);
+    SAME(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, 1u << 2), 0);
+    SAME(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, ~0u), 3);
+    pthread_join(sleepers[0].thread, NULL);
+    pthread_join(sleepers[1].thread, NULL);
+    pthread_join(sleepers[3].thread, NULL);
+}
+
+static void moves_waiters(void) {
+    static uint32_t word;
+    static uint32_t other;
+    struct sleeper sleepers[4];
+    sleepers_start(sleepers, 4, &word);
+    SAME(futex(&word, FUTEX_REQUEUE_PRIVATE, 1, (void *)2, &other, 0), 3);
+    SAME(futex(&other, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0), 2);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0), 1);
+    sleepers_join(sleepers, 4);
+}
+
+static void wake_with_an_operation(void) {
+    static uint32_t word;
+    static uint32_t other;
+    struct sleeper sleepers[2];
+    sleepers_start(sleepers, 2, &word);
+    other = 5;
+    uint32_t operation = FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5);
+    SAME(futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, (void *)1, &other, operation), 1);
+    SAME(other, 8);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0), 1);
+    sleepers_join(sleepers, 2);
+}
+
+static void across_processes(void) {
+    _Atomic uint32_t *word =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(word != MAP_FAILED);
+    enum { ROUNDS = 500 };
+    pid_t pid;
+    CHILD(pid) {
+        for (uint32_t round = 0; round < ROUNDS; round++) {
+            while (atomic_load(word) != round * 2 + 1) {
+                futex(word, FUTEX_WAIT, round * 2, NULL, NULL, 0);
+            }
+            atomic_store(word, round * 2 + 2);
+            futex(word, FUTEX_WAKE, 1, NULL, NULL, 0);
+        }
+    }
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        atomic_store(word, round * 2 + 1);
+        futex(word, FUTEX_WAKE, 1, NULL, NULL, 0);
+        while (atomic_load(word) != round * 2 + 2) {
+            futex(word, FUTEX_WAIT, round * 2 + 1, NULL, NULL, 0);
+        }
+    }
+    EXITS(pid, 0);
+}
+
+static void same_file_page(void) {
+    int fd = open("f", O_CREAT | O_RDWR, 0600);
+    NEED(ftruncate(fd, 4096) == 0);
+    _Atomic uint32_t *mine = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    pid_t pid;
+    CHILD(pid) {
+        _Atomic uint32_t *its = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(its != mine);
+        atomic_store(its, 1);
+        futex(its, FUTEX_WAKE, 1, NULL, NULL, 0);
+    }
+    while (atomic_load(mine) == 0) {
+        futex(mine, FUTEX_WAIT, 0, NULL, NULL, 0);
+    }
+    EXITS(pid, 0);
+}
+
+static void on_nothing(int number) {
+    (void)number;
+}
+
+static void a_signal_interrupts(void) {
+    uint32_t word = 0;
+    struct sigaction action = { .sa_handler = on_nothing };
+    sigaction(SIGALRM, &action, NULL);
+    ualarm(20000, 0);
+    REFUSED(futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0), EINTR);
+}
+
+static int end_at_once(void *argument) {
+    (void)argument;
+    return 0;
+}
+
+static void thread_end_clears_and_wakes(void) {
+    static char stack[65536] __attribute__((aligned(16)));
+    static uint32_t word = 1;
+    pid_t pid = clone(end_at_once, stack + sizeof stack, CLONE_CHILD_CLEARTID | SIGCHLD, NULL, NULL,
+                      NULL, &word);
+    EXITS(pid, 0);
+    SAME(word, 1); // the child had a copy of its own
+    pid = clone(end_at_once, stack + sizeof stack, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, NULL,
+                NULL, NULL, &word);
+    while (__atomic_load_n(&word, __ATOMIC_ACQUIRE)) {
+        futex(&word, FUTEX_WAIT, 1, NULL, NULL, 0);
+    }
+    EXITS(pid, 0);
+}
+
+static void owner_died(void) {
+    static pthread_mutex_t *mutex;
+    mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    SAME(pthread_mutex_init(mutex, &attributes), 0);
+    pid_t pid;
+    CHILD(pid) {
+        SAME(pthread_mutex_lock(mutex), 0);
+    }
+    EXITS(pid, 0);
+    SAME(pthread_mutex_lock(mutex), EOWNERDEAD);
+    SAME(pthread_mutex_consistent(mutex), 0);
+    SAME(pthread_mutex_unlock(mutex), 0);
+}
+
+static const struct check_case cases[] = {
+    CASE(compares_first),
+    CASE(time_limits),
+    CASE(refuses),
+    CASE(wakes_so_many),
+    CASE(wakes_by_bits),
+    CASE(moves_waiters),
+    CASE(wake_with_an_operation),
+    CASE(across_processes),
+    CASE(same_file_page),
+    CASE(a_signal_interrupts),
+    CASE(thread_end_clears_and_wakes),
+    CASE(owner_died),
+};
+CHECK_MAIN(cases)
