@@ -15,7 +15,8 @@ static const uint16_t class_bytes[] = { 16,  32,  48,  64,  128, 192,  256,  320
 static struct heap_cache classes[CLASSES];
 static uint8_t class_of[SMALL_MAX / 16 + 1]; // by (size + 15) / 16
 static struct heap_cache cache_cache;        // struct heap_cache itself
-static char large_owner;                     // marks frames that were given out whole
+static _Atomic int64_t magazine_count;
+static char large_owner; // marks frames that were given out whole
 
 static const struct lock_class caches_class = { "heap caches", LOCK_RANK_LEAF, false };
 static struct spinlock caches_lock = SPINLOCK_INIT(&caches_class);
@@ -84,7 +85,9 @@ static void magazine_create(struct heap_cache *cache) {
                                                         magazine, memory_order_release,
                                                         memory_order_relaxed);
     preempt_enable();
-    if (!mine) {
+    if (mine) {
+        atomic_fetch_add_explicit(&magazine_count, 1, memory_order_relaxed);
+    } else {
         slab_give(from, &memory, 1);
     }
 }
@@ -266,7 +269,7 @@ void heap_trim(void) {
 }
 
 uint64_t heap_objects(void) {
-    int64_t sum = 0;
+    int64_t sum = -atomic_load_explicit(&magazine_count, memory_order_relaxed);
     for (struct heap_cache *cache = caches_first(); cache != NULL; cache = cache->next) {
         sum += atomic_load_explicit(&cache->out, memory_order_relaxed);
     }

@@ -54,7 +54,7 @@ void memory_drain_caches(void);
 void heap_init(void);
 void heap_drain(void);       // this processor's magazines, to the slabs; any context
 void heap_trim(void);        // empty slabs, to the frames
-uint64_t heap_objects(void); // given out by all caches, magazines excluded when drained
+uint64_t heap_objects(void); // out of all slabs, less the magazines themselves
 
 // Kernel addresses ---------------------------------------------------------------------------
 

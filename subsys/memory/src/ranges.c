@@ -37,6 +37,9 @@ static void add(struct ranges *ranges, uint64_t start, uint64_t end) {
 }
 
 void ranges_exclude(struct ranges *ranges, uint64_t start, uint64_t end) {
+    if (start >= end) {
+        return;
+    }
     start = ALIGN_DOWN(start, (uint64_t)PAGE_SIZE);
     end = end > UINT64_MAX - PAGE_MASK ? UINT64_MAX & ~(uint64_t)PAGE_MASK
                                        : ALIGN_UP(end, (uint64_t)PAGE_SIZE);

@@ -1,1 +1,177 @@
-#include "private.h"
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// selftest_frames.c: frames, heap and kernel mappings, alone and from all processors at once.
+#include "selftest.h"
+
+#include <lib/string.h>
+
+static bool test_frames(void) {
+    struct frame *frame = frame_alloc(MEMORY_SLEEP, true);
+    CHECK(frame != NULL && frame_references(frame) == 1);
+    const uint8_t *data = frame_data(frame);
+    for (size_t i = 0; i < PAGE_SIZE; i++) {
+        CHECK(data[i] == 0);
+    }
+    CHECK(frame_of(frame_address(frame)) == frame);
+    CHECK(frame_get(frame) == frame && frame_references(frame) == 2);
+    frame_put(frame);
+    frame_put(frame);
+    for (uint32_t order = 0; order <= FRAME_ORDER_MAX - 1; order++) {
+        struct frame *block = frame_alloc_order(order, MEMORY_SLEEP);
+        CHECK(block != NULL || order > 6);
+        if (block != NULL) {
+            CHECK((frame_address(block).value & ((PAGE_SIZE << order) - 1)) == 0);
+            memset(frame_data(block), 0x5a, PAGE_SIZE << order);
+            frame_put(block);
+        }
+    }
+    CHECK(frame_alloc_order(FRAME_ORDER_MAX + 1, MEMORY_SLEEP) == NULL);
+    CHECK(frame_of(paddr_make(UINT64_MAX & ~PAGE_MASK)) == NULL);
+    return true;
+}
+
+// All memory, in each mode: the reserve holds, nothing is given out twice, all comes back.
+static bool test_exhaustion(void) {
+    static const enum memory_mode modes[] = { MEMORY_SLEEP, MEMORY_ATOMIC, MEMORY_RESERVE };
+    struct list all = LIST_INIT(all);
+    uint64_t rest[3] = { 0 };
+    for (uint32_t i = 0; i < ARRAY_SIZE(modes); i++) {
+        struct frame *frame = frame_alloc(modes[i], false);
+        for (; frame != NULL; frame = frame_alloc(modes[i], false)) {
+            list_push_back(&all, &frame->link);
+            *(struct frame **)frame_data(frame) = frame;
+        }
+        rest[i] = frames_free_pages();
+    }
+    bool intact = true;
+    list_for_each_safe (link, &all) {
+        struct frame *frame = LIST_ENTRY(link, struct frame, link);
+        intact = intact && *(struct frame **)frame_data(frame) == frame;
+        frame_put(frame);
+    }
+    CHECK(intact && rest[0] > rest[1] && rest[1] > rest[2] && rest[2] == 0);
+    return true;
+}
+
+static bool test_heap(void) {
+    for (size_t size = 1; size <= 3 * PAGE_SIZE; size += size < 300 ? 1 : 97) {
+        uint8_t *memory = heap_alloc(size, MEMORY_SLEEP);
+        CHECK(memory != NULL && (uintptr_t)memory % (size >= 64 ? 64 : 16) == 0);
+        memset(memory, (int)size, size);
+        uint8_t *other = heap_alloc_zero(size, MEMORY_SLEEP);
+        CHECK(other != NULL && other != memory);
+        for (size_t i = 0; i < size; i++) {
+            CHECK(other[i] == 0 && memory[i] == (uint8_t)size);
+        }
+        heap_free(memory);
+        heap_free(other);
+    }
+    CHECK(heap_alloc(0, MEMORY_SLEEP) == NULL && heap_alloc(SIZE_MAX, MEMORY_SLEEP) == NULL);
+    heap_free(NULL);
+    return true;
+}
+
+static bool test_kernel_map(void) {
+    const size_t size = 37 * PAGE_SIZE;
+    void *maps[20];
+    for (uint32_t i = 0; i < ARRAY_SIZE(maps); i++) {
+        maps[i] = kernel_map_alloc(size);
+        CHECK(maps[i] != NULL);
+        const uint64_t *word = maps[i];
+        CHECK(word[0] == 0 && word[size / 8 - 1] == 0);
+        memset(maps[i], (int)i + 1, size);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(maps); i++) {
+        const uint8_t *byte = maps[i];
+        CHECK(byte[0] == i + 1 && byte[size - 1] == i + 1);
+        kernel_map_free(maps[i], size);
+    }
+    void *stack = kernel_stack_alloc(2 * PAGE_SIZE);
+    CHECK(stack != NULL);
+    memset(stack, 1, 2 * PAGE_SIZE);
+    kernel_stack_free(stack, 2 * PAGE_SIZE);
+    CHECK(kernel_map_alloc(SIZE_MAX) == NULL && kernel_map_alloc(0) == NULL);
+    return true;
+}
+
+// Every processor allocates and frees at random; some of it is freed by another one.
+#define EXCHANGE 32u
+static _Atomic(uint64_t *) exchange[EXCHANGE];
+
+static bool frames_and_heap(uint32_t index) {
+    uint64_t random = 0x9e3779b97f4a7c15ull + index;
+    struct frame *frames[16] = { NULL };
+    uint64_t tag = ((uint64_t)index << 32) | 0xf00d;
+    for (uint32_t round = 0; round < 4000; round++) {
+        struct frame **slot = &frames[memtest_random(&random, ARRAY_SIZE(frames))];
+        if (*slot == NULL) {
+            *slot = frame_alloc(MEMORY_SLEEP, false);
+            CHECK(*slot != NULL);
+            *(uint64_t *)frame_data(*slot) = tag;
+        } else {
+            CHECK(*(uint64_t *)frame_data(*slot) == tag);
+            frame_put(*slot);
+            *slot = NULL;
+        }
+        size_t words = 2 + memtest_random(&random, round % 64 == 0 ? 600 : 60);
+        uint64_t *memory = heap_alloc(words * 8, MEMORY_SLEEP);
+        CHECK(memory != NULL);
+        memory[0] = words;
+        memory[words - 1] = words;
+        memory = atomic_exchange_explicit(&exchange[memtest_random(&random, EXCHANGE)], memory,
+                                          memory_order_acq_rel);
+        if (memory != NULL) {
+            CHECK(memory[memory[0] - 1] == memory[0]);
+            heap_free(memory);
+        }
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(frames); i++) {
+        if (frames[i] != NULL) {
+            frame_put(frames[i]);
+        }
+    }
+    return true;
+}
+
+static bool test_concurrent(void) {
+    CHECK(memtest_threads(MEMTEST_THREADS, frames_and_heap));
+    for (uint32_t i = 0; i < EXCHANGE; i++) {
+        heap_free(atomic_exchange_explicit(&exchange[i], NULL, memory_order_acquire));
+    }
+    return true;
+}
+
+static bool test_fail_nth(void) {
+    heap_fail_nth(2);
+    void *first = heap_alloc(100, MEMORY_SLEEP);
+    void *second = heap_alloc(100, MEMORY_SLEEP);
+    void *third = heap_alloc(100, MEMORY_SLEEP);
+    heap_free(first);
+    heap_free(third);
+    CHECK(first != NULL && second == NULL && third != NULL);
+    heap_fail_nth(1);
+    CHECK(frame_alloc(MEMORY_RESERVE, false) == NULL);
+    return true;
+}
+
+static bool test_accounts(void) {
+    struct account *parent = account_create(&account_root);
+    CHECK(parent != NULL);
+    struct account *child = account_create(parent);
+    CHECK(child != NULL);
+    atomic_store_explicit(&parent->limit[ACCOUNT_FRAMES], 10, memory_order_relaxed);
+    CHECK(account_charge(child, ACCOUNT_FRAMES, 10) == HX_OK);
+    CHECK(account_charge(child, ACCOUNT_FRAMES, 1) == HX_ERR_LIMIT);
+    CHECK(atomic_load_explicit(&child->used[ACCOUNT_FRAMES], memory_order_relaxed) == 10);
+    account_release(child, ACCOUNT_FRAMES, 10);
+    CHECK(atomic_load_explicit(&parent->used[ACCOUNT_FRAMES], memory_order_relaxed) == 0);
+    object_put(&child->object);
+    object_put(&parent->object);
+    return true;
+}
+
+const struct memtest memtest_frames[] = {
+    { "frames", test_frames },         { "heap", test_heap },
+    { "kernel map", test_kernel_map }, { "accounts", test_accounts },
+    { "fail nth", test_fail_nth },     { "concurrent", test_concurrent },
+    { "exhaustion", test_exhaustion }, { NULL, NULL },
+};
