@@ -21,6 +21,10 @@
 #define FILE_PATH_ONLY (1u << 5) // O_PATH
 #define FILE_NOATIME   (1u << 6)
 #define FILE_SYNC      (1u << 7)
+// What fcntl(F_SETFL) may change; all other bits stay as they are.
+#define FILE_SETTABLE    (FILE_APPEND | FILE_NONBLOCK | FILE_DIRECT | FILE_NOATIME)
+#define FILE_KEEP_SETUID (1u << 30) // opened with CAP_FSETID: writing keeps set-user bits
+#define FILE_WATCHED     (1u << 31) // file_watcher wants to know of its end
 
 struct file {
     struct object object;
@@ -29,8 +33,9 @@ struct file {
     struct path path;       // empty for anonymous files
     struct inode *inode;    // keeps; NULL for anonymous files
     struct mutex position_lock;
-    uint64_t position;      // [position_lock]
-    void *data;             // the ops' own
+    uint64_t position; // [position_lock]
+    void *data;        // the ops' own
+    uint64_t id;       // of anonymous files: st_ino; the two ends of a pipe have the same
 };
 
 struct file_ops {
@@ -72,8 +77,15 @@ static inline void file_put(struct file *file) {
     object_put(&file->object);
 }
 
+// Called, if set, when the last reference to a file with FILE_WATCHED is gone, before its release
+// (advisory locks, interest lists). Thread context. Set once, before the first such file.
+extern void (*file_watcher)(struct file *file);
+
 // An anonymous file; NULL if there is no memory. One reference.
 struct file *file_create(const struct file_ops *ops, uint32_t flags, void *data);
+// Another description of what `file` is open on (/proc/self/fd/N): by its path, or the same end of
+// the same pipe. HX_ERR_NO_DEVICE: it cannot be opened twice.
+enum hx_status file_reopen(struct file *file, uint32_t flags, struct file **out_file);
 // Opens an inode that was looked up, by its type: regular, directory, device, fifo. Permissions
 // were checked. May block (fifo). Borrows the path.
 enum hx_status file_open_path(struct path path, uint32_t flags, struct file **out_file);
@@ -96,13 +108,28 @@ enum hx_status file_read_at(struct file *file, struct io_buffer *to, uint64_t of
                             size_t *out_moved);
 enum hx_status file_write_at(struct file *file, struct io_buffer *from, uint64_t offset,
                              size_t *out_moved);
+// lseek(2). HX_ERR_NOT_SEEKABLE, HX_ERR_INVALID, HX_ERR_OVERFLOW; HX_ERR_NO_DEVICE: SEEK_DATA and
+// SEEK_HOLE beyond the end.
 enum hx_status file_seek(struct file *file, int64_t offset, uint32_t whence,
                          uint64_t *out_position);
 // Levels that are set now (WAIT_…); files without a waitable are readable and writable.
 uint32_t file_ready(struct file *file);
+// The other methods, with the status of a missing one: getdents (takes the position's lock;
+// HX_ERR_NOT_DIRECTORY), mmap (HX_ERR_NO_DEVICE), ftruncate (HX_ERR_INVALID), fsync
+// (HX_ERR_INVALID), ioctl (HX_ERR_NOT_TTY).
+enum hx_status file_readdir(struct file *file, struct fs_entry *out_entries, uint32_t capacity,
+                            uint32_t *out_count);
+enum hx_status file_map(struct file *file, uint32_t protection, bool shared,
+                        struct memory_object **out_object);
+enum hx_status file_truncate(struct file *file, uint64_t size_bytes);
+enum hx_status file_sync(struct file *file);
+enum hx_status file_control(struct file *file, uint64_t request, uint64_t argument,
+                            int64_t *out_result);
 
 // Pipes. Two files on one buffer of 64 KiB; writes up to PIPE_ATOMIC_BYTES are atomic.
 #define PIPE_ATOMIC_BYTES 4096u
+#define PIPE_BYTES        65536u
+// `flags` is 0 or FILE_NONBLOCK. HX_ERR_NO_MEMORY.
 enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file **out_writer);
 
 // Device numbers whose open is special (terminals) register here; others come by helix.char.
@@ -113,6 +140,8 @@ struct device_open {
     // Fills ops, data, flags of a file being opened. Thread context; may block.
     enum hx_status (*open)(struct file *file, uint32_t minor);
 };
+// HX_ERR_EXISTS: a number of the range is taken.
 enum hx_status device_open_register(struct device_open *device);
-// Creates /dev/NAME in every devtmpfs, now and later. Borrows the name for good.
+// Creates /dev/NAME in every devtmpfs, now and later. Borrows the name for good. `mode` are the
+// permissions; FS_MODE_BLOCK in it makes a block device. HX_ERR_NO_MEMORY.
 enum hx_status device_node_add(const char *name, uint32_t mode, uint32_t major, uint32_t minor);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// ramfs_module.c: the manifest; one implementation serves four types of file system.
+#include "ramfs.h"
+
+#define MAGIC_RAMFS UINT64_C(0x858458f6)
+#define MAGIC_TMPFS UINT64_C(0x01021994)
+
+static struct ramfs_type types[] = {
+    { .name = "rootfs", .magic = MAGIC_RAMFS, .root_mode = 0755 },
+    { .name = "ramfs", .magic = MAGIC_RAMFS, .root_mode = 0755 },
+    { .name = "devtmpfs", .magic = MAGIC_TMPFS, .root_mode = 0755 },
+    { .name = "tmpfs",
+      .magic = MAGIC_TMPFS,
+      .root_mode = 01777,
+      .blocks = FS_BLOCKS_PERCENT(50),
+      .refuses_options = true },
+};
+
+static enum hx_status ramfs_init(struct hx_env *env, void **out_self) {
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        types[i].env = env;
+        enum hx_status status =
+            hx_port_provide(env, "helix.fs", types[i].name, &ramfs_ops, &types[i]);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    *out_self = types;
+    return HX_OK;
+}
+
+static const struct hx_port_provided ramfs_provides[] = { { "helix.fs", { 1, 0, 0 } } };
+static const struct hx_module_ops ramfs_module_ops = { .init = ramfs_init };
+
+HX_MODULE(ramfs, .name = "ramfs", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
+          .provides = ramfs_provides, .provides_count = ARRAY_SIZE(ramfs_provides),
+          .ops = &ramfs_module_ops);

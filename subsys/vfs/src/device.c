@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// device.c: device files: numbers with an opener of their own (terminals), and character devices
+// that modules provide through helix.char.
+//
+// Both tables only ever grow. A module sees kernel memory only: bytes go through a page.
+#include "file_kinds.h"
+#include "mount.h"
+
+#include <core/log.h>
+#include <core/port.h>
+#include <core/thread.h>
+#include <helix/ports/char_port.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+#define ZEROES_BATCH ((size_t)1 << 20) // between two looks for signals
+
+static const struct lock_class table_class = { "device numbers", LOCK_RANK_FILE + 5, false };
+
+struct char_binding { // a node of a character device
+    struct list link;
+    const struct char_device *device;
+    const struct char_node *node;
+    void *self;
+};
+
+static struct mutex table_lock;
+static struct list openers = LIST_INIT(openers);   // [table_lock] struct device_open
+static struct list bindings = LIST_INIT(bindings); // [table_lock]
+
+static struct device_open *find_opener(uint32_t major, uint32_t first, uint32_t last) {
+    list_for_each (link, &openers) {
+        struct device_open *opener = LIST_ENTRY(link, struct device_open, link);
+        if (opener->major == major && opener->minor_first <= last && opener->minor_last >= first) {
+            return opener;
+        }
+    }
+    return NULL;
+}
+
+static struct char_binding *find_binding(uint32_t major, uint32_t minor) {
+    list_for_each (link, &bindings) {
+        struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
+        if (binding->node->major == major && binding->node->minor == minor) {
+            return binding;
+        }
+    }
+    return NULL;
+}
+
+enum hx_status device_open_register(struct device_open *device) {
+    enum hx_status status = HX_ERR_EXISTS;
+    mutex_lock(&table_lock);
+    if (find_opener(device->major, device->minor_first, device->minor_last) == NULL) {
+        list_push_back(&openers, &device->link);
+        status = HX_OK;
+    }
+    mutex_unlock(&table_lock);
+    return status;
+}
+
+// Character devices of modules
+// -----------------------------------------------------------------------------------------------
+
+static bool is_told_to_stop(void) {
+    return (thread_attention(thread_current()) & (THREAD_SIGNAL | THREAD_KILL)) != 0;
+}
+
+static enum hx_status read_zeroes(struct io_buffer *to, size_t *out_moved) {
+    size_t moved = 0;
+    enum hx_status status = HX_OK;
+    while (status == HX_OK && to->remaining > 0 && !(moved > 0 && is_told_to_stop())) {
+        size_t done = 0;
+        status = io_buffer_put_zero(to, MIN_OF(to->remaining, ZEROES_BATCH), &done);
+        moved += done;
+    }
+    *out_moved = moved;
+    return moved != 0 ? HX_OK : status;
+}
+
+static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_t offset,
+                                size_t *out_moved) {
+    const struct char_binding *binding = file->data;
+    const struct char_ops *ops = binding->device->ops;
+    size_t moved = 0;
+    enum hx_status status = HX_OK;
+    if ((binding->node->flags & CHAR_NODE_ZEROES) != 0) {
+        return read_zeroes(to, out_moved);
+    }
+    if (ops->read == NULL) {
+        *out_moved = 0;
+        return HX_OK;
+    }
+    char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
+    if (buffer == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    while (status == HX_OK && to->remaining > 0 && !(moved > 0 && is_told_to_stop())) {
+        uint32_t length = 0;
+        size_t done = 0;
+        uint32_t capacity = (uint32_t)MIN_OF(to->remaining, PAGE_SIZE);
+        status = ops->read(binding->self, binding->node->minor, offset, buffer, capacity, &length);
+        if (status == HX_OK && length == 0) {
+            break;
+        }
+        if (status == HX_OK) {
+            status = io_buffer_put(to, buffer, length, &done);
+        }
+        moved += done;
+        offset += done;
+    }
+    heap_free(buffer);
+    *out_moved = moved;
+    return moved != 0 ? HX_OK : status;
+}
+
+static enum hx_status char_write(struct file *file, struct io_buffer *from, uint64_t offset,
+                                 size_t *out_moved) {
+    const struct char_binding *binding = file->data;
+    const struct char_ops *ops = binding->device->ops;
+    size_t moved = 0;
+    enum hx_status status = HX_OK;
+    if ((binding->node->flags & CHAR_NODE_SINK) != 0) {
+        *out_moved = from->remaining;
+        from->remaining = 0;
+        return HX_OK;
+    }
+    if (ops->write == NULL) {
+        return HX_ERR_INVALID;
+    }
+    char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
+    if (buffer == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    while (status == HX_OK && from->remaining > 0 && !(moved > 0 && is_told_to_stop())) {
+        uint32_t length = 0;
+        size_t taken = 0;
+        status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
+        if (taken != 0) {
+            enum hx_status copied = status;
+            status = ops->write(binding->self, binding->node->minor, offset, buffer,
+                                (uint32_t)taken, &length);
+            status = status == HX_OK ? copied : status;
+        }
+        moved += length;
+        offset += length;
+        if (length < taken) {
+            break;
+        }
+    }
+    heap_free(buffer);
+    *out_moved = moved;
+    return moved != 0 ? HX_OK : status;
+}
+
+// /dev/null and its like take any lseek(2) and stay at 0.
+static enum hx_status char_seek(struct file *file, int64_t offset, uint32_t whence,
+                                uint64_t *out_position) {
+    (void)offset;
+    (void)whence;
+    file->position = 0;
+    *out_position = 0;
+    return HX_OK;
+}
+
+static enum hx_status char_map(struct file *file, uint32_t protection, bool shared,
+                               struct memory_object **out_object) {
+    (void)protection;
+    (void)shared;
+    const struct char_binding *binding = file->data;
+    if ((binding->node->flags & CHAR_NODE_ZEROES) == 0) {
+        return HX_ERR_NO_DEVICE;
+    }
+    *out_object = memory_object_create_plain(&account_root, UINT64_MAX);
+    return *out_object == NULL ? HX_ERR_NO_MEMORY : HX_OK;
+}
+
+static const struct file_ops char_file_ops = {
+    .read = char_read,
+    .write = char_write,
+    .seek = char_seek,
+    .map = char_map,
+};
+
+// The user of the port helix.char.
+static enum hx_status char_install(const char *slot, struct hx_version version,
+                                   const void *operations, void *self) {
+    const struct char_device *device = operations;
+    (void)slot;
+    if (version.major != 1) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    for (uint32_t i = 0; i < device->node_count; i++) {
+        const struct char_node *node = &device->nodes[i];
+        struct char_binding *binding = heap_alloc_zero(sizeof(*binding), MEMORY_SLEEP);
+        if (binding == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
+        *binding = (struct char_binding){ .device = device, .node = node, .self = self };
+        mutex_lock(&table_lock);
+        bool is_taken = find_binding(node->major, node->minor) != NULL;
+        if (!is_taken) {
+            list_push_back(&bindings, &binding->link);
+        }
+        mutex_unlock(&table_lock);
+        if (is_taken) {
+            heap_free(binding);
+            return HX_ERR_EXISTS;
+        }
+        enum hx_status status = device_node_add(node->name, node->mode, node->major, node->minor);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    return HX_OK;
+}
+
+// Opening
+// -----------------------------------------------------------------------------------------------
+
+enum hx_status device_open(struct file *file) {
+    uint32_t major = (uint32_t)(file->inode->info.device >> 32);
+    uint32_t minor = (uint32_t)file->inode->info.device;
+    if (inode_type(file->inode) == FS_MODE_BLOCK) {
+        return HX_ERR_NO_DEVICE;
+    }
+    mutex_lock(&table_lock);
+    struct device_open *opener = find_opener(major, minor, minor);
+    struct char_binding *binding = opener == NULL ? find_binding(major, minor) : NULL;
+    mutex_unlock(&table_lock);
+    if (opener != NULL) {
+        return opener->open(file, minor);
+    }
+    if (binding == NULL) {
+        return HX_ERR_NO_DEVICE;
+    }
+    file->ops = &char_file_ops;
+    file->data = binding;
+    return HX_OK;
+}
+
+enum hx_status char_devices_init(void) {
+    mutex_init(&table_lock, &table_class);
+    return port_installer_register("helix.char", char_install);
+}

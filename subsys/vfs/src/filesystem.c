@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// filesystem.c: types of file systems, and the instances of them that are mounted.
+#include "inode.h"
+#include "mount.h"
+
+#include <core/port.h>
+#include <lib/format.h>
+#include <lib/string.h>
+#include <memory/account.h>
+#include <memory/heap.h>
+
+static const struct lock_class types_class = { "file system types", LOCK_RANK_MOUNT + 1, false };
+static const struct lock_class rename_class = { "rename", LOCK_RANK_DIRECTORY - 5, false };
+
+static struct mutex types_lock;
+static struct list types = LIST_INIT(types); // [types_lock] only ever grows
+static _Atomic uint64_t next_device = 1;
+
+// Types
+// -----------------------------------------------------------------------------------------------
+
+const struct fs_type *fs_type_find(const char *name) {
+    const struct fs_type *found = NULL;
+    mutex_lock(&types_lock);
+    list_for_each (link, &types) {
+        const struct fs_type *type = LIST_ENTRY(link, struct fs_type, link);
+        if (strcmp(type->name, name) == 0) {
+            found = type;
+        }
+    }
+    mutex_unlock(&types_lock);
+    return found;
+}
+
+enum hx_status vfs_type_register(struct fs_type *type) {
+    if (fs_type_find(type->name) != NULL) {
+        return HX_ERR_EXISTS;
+    }
+    mutex_lock(&types_lock);
+    list_push_back(&types, &type->link);
+    mutex_unlock(&types_lock);
+    return HX_OK;
+}
+
+enum hx_status vfs_filesystems_text(uint64_t offset, char *buffer, uint32_t capacity,
+                                    uint32_t *out_length) {
+    uint64_t at = 0;
+    uint32_t length = 0;
+    mutex_lock(&types_lock);
+    list_for_each (link, &types) {
+        char line[64];
+        const struct fs_type *type = LIST_ENTRY(link, struct fs_type, link);
+        bool has_device = type->ops->read_pages != NULL;
+        size_t size =
+            format_string(line, sizeof(line), "%s\t%.48s\n", has_device ? "" : "nodev", type->name);
+        for (size_t i = 0; i < size; i++, at++) {
+            if (at >= offset && length < capacity) {
+                buffer[length++] = line[i];
+            }
+        }
+    }
+    mutex_unlock(&types_lock);
+    *out_length = length;
+    return HX_OK;
+}
+
+// The user of the port helix.fs: each slot is a type of that name.
+static enum hx_status fs_install(const char *slot, struct hx_version version,
+                                 const void *operations, void *self) {
+    if (version.major != 1) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    struct fs_type *type = heap_alloc_zero(sizeof(*type), MEMORY_SLEEP);
+    if (type == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    type->name = slot;
+    type->ops = operations;
+    type->self = self;
+    enum hx_status status = vfs_type_register(type);
+    if (status != HX_OK) {
+        heap_free(type);
+    }
+    return status;
+}
+
+enum hx_status filesystems_init(void) {
+    mutex_init(&types_lock, &types_class);
+    return port_installer_register("helix.fs", fs_install);
+}
+
+// Instances
+// -----------------------------------------------------------------------------------------------
+
+static void filesystem_reclaim(struct epoch_item *item) {
+    heap_free(CONTAINER_OF(item, struct filesystem, item));
+}
+
+static void filesystem_destroy(struct object *object) {
+    struct filesystem *fs = CONTAINER_OF(object, struct filesystem, object);
+    if (fs->ops->unmount != NULL && fs->instance != NULL) {
+        HX_IGNORE(fs->ops->unmount(fs->instance)); // it is gone, whatever it says
+    }
+    object_put(&fs->account->object);
+    epoch_retire(&fs->item, filesystem_reclaim);
+}
+
+static const struct object_type filesystem_type = { OBJECT_INODE, "file system",
+                                                    filesystem_destroy };
+
+// The account that pays for the pages has the file system's size as its limit.
+static void set_limit(struct filesystem *fs) {
+    struct fs_usage usage = { 0 };
+    if (!(fs->ops->flags & FS_NO_PAGER) || fs->ops->usage == NULL ||
+        fs->ops->usage(fs->instance, &usage) != HX_OK || usage.blocks == 0) {
+        return;
+    }
+    uint64_t pages = usage.blocks;
+    if (pages >= FS_BLOCKS_PERCENT(0)) {
+        struct frame_stats stats;
+        frame_stats(&stats);
+        pages = stats.total * (pages - FS_BLOCKS_PERCENT(0)) / 100;
+    } else {
+        pages = pages > INT64_MAX / PAGE_SIZE ? INT64_MAX / PAGE_SIZE
+                                              : pages * usage.block_bytes / PAGE_SIZE;
+    }
+    atomic_store_explicit(&fs->account->limit[ACCOUNT_FRAMES], (int64_t)pages,
+                          memory_order_relaxed);
+}
+
+static struct filesystem *filesystem_alloc(const struct fs_type *type) {
+    struct filesystem *fs = heap_alloc_zero(sizeof(*fs), MEMORY_SLEEP);
+    if (fs == NULL) {
+        return NULL;
+    }
+    fs->account = account_create(&account_root);
+    if (fs->account == NULL) {
+        heap_free(fs);
+        return NULL;
+    }
+    object_init(&fs->object, &filesystem_type);
+    fs->ops = type->ops;
+    fs->type = type;
+    fs->type_name = type->name;
+    fs->device = atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed);
+    mutex_init(&fs->rename_lock, &rename_class);
+    return fs;
+}
+
+enum hx_status filesystem_create(const struct fs_type *type, const char *options,
+                                 struct name **out_root) {
+    struct fs_info info = { 0 };
+    struct inode *inode = NULL;
+    struct filesystem *fs = filesystem_alloc(type);
+    if (fs == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    void *instance = NULL;
+    enum hx_status status = type->ops->mount(type->self, options, &instance, &info);
+    if (status == HX_OK) {
+        fs->instance = instance;
+        set_limit(fs);
+        status = inode_open(fs, &info, &inode);
+    }
+    if (status == HX_OK) {
+        *out_root = name_create(NULL, (struct fs_name){ "/", 1 }, inode);
+        if (*out_root == NULL) {
+            inodes_unpin(fs);
+            inode_put(inode);
+            status = HX_ERR_NO_MEMORY;
+        }
+    }
+    filesystem_put(fs); // the root's inode keeps it
+    return status;
+}
+
+enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
+    struct filesystem *fs = path_inode(path)->fs;
+    *out_usage = (struct fs_usage){ .block_bytes = PAGE_SIZE };
+    if (fs->ops->usage == NULL) {
+        return HX_OK;
+    }
+    enum hx_status status = fs->ops->usage(fs->instance, out_usage);
+    if (status != HX_OK || !(fs->ops->flags & FS_NO_PAGER) || out_usage->blocks == 0) {
+        return status;
+    }
+    int64_t limit = atomic_load_explicit(&fs->account->limit[ACCOUNT_FRAMES], memory_order_relaxed);
+    int64_t used = atomic_load_explicit(&fs->account->used[ACCOUNT_FRAMES], memory_order_relaxed);
+    out_usage->block_bytes = PAGE_SIZE;
+    out_usage->blocks = (uint64_t)limit;
+    out_usage->blocks_free = used < limit ? (uint64_t)(limit - used) : 0;
+    return HX_OK;
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// pipe.c: pipes and fifos: a ring of bytes in page frames, which are taken when first needed.
+//
+// `lock` guards everything; user memory is copied under it, so it sleeps and stands among the locks
+// of files. Levels: the readers' waitable is READABLE while there are bytes and HANGUP once the
+// last writer has gone; the writers' one is WRITABLE while an atomic write fits and ERROR once the
+// last reader has gone. Levels change under `lock`, so they never lag behind the ring; whoever
+// waits, waits for a level, so no wake is lost. Preemption is off from the wake to the unlock, lest
+// the woken thread runs into the lock.
+//
+// A pipe lives as long as its files. A fifo's pipe hangs on `special` of its inode, under the
+// inode's lock, while the fifo is open.
+#include "file_kinds.h"
+
+#include <core/log.h>
+#include <core/thread.h>
+#include <core/wait.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+#define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
+#define PIPE_MASK  (PIPE_BYTES - 1)
+
+struct pipe {
+    struct mutex lock;
+    uint32_t head;         // [lock] where the next byte is read, below PIPE_BYTES
+    uint32_t count;        // [lock] of bytes in the ring
+    uint32_t readers;      // [lock]
+    uint32_t writers;      // [lock]
+    uint64_t reader_opens; // [lock] ever; a fifo's open waits for the other side's to change
+    uint64_t writer_opens; // [lock]
+    uint32_t users;        // of a fifo: [inode lock]; of a pipe: unused
+    bool is_fifo;
+    struct waitable readable;
+    struct waitable writable;
+    struct waitable opened;           // of a fifo: changes with each open
+    struct frame *frames[PIPE_PAGES]; // [lock] NULL: not needed so far
+};
+
+static const struct lock_class pipe_class = { "pipe", LOCK_RANK_FILE + 2, false };
+static struct heap_cache *pipe_cache;
+
+static struct pipe *pipe_alloc(bool is_fifo) {
+    struct pipe *pipe = heap_cache_alloc(pipe_cache, MEMORY_SLEEP);
+    if (pipe != NULL) {
+        memset(pipe, 0, sizeof(*pipe));
+        mutex_init(&pipe->lock, &pipe_class);
+        pipe->is_fifo = is_fifo;
+        waitable_init(&pipe->readable, is_fifo ? WAIT_WRITABLE : 0);
+        waitable_init(&pipe->writable, WAIT_WRITABLE);
+        waitable_init(&pipe->opened, 0);
+    }
+    return pipe;
+}
+
+static void pipe_free(struct pipe *pipe) {
+    for (uint32_t i = 0; i < PIPE_PAGES; i++) {
+        if (pipe->frames[i] != NULL) {
+            frame_put(pipe->frames[i]);
+        }
+    }
+    heap_cache_free(pipe_cache, pipe);
+}
+
+// Levels
+// -----------------------------------------------------------------------------------------------
+
+// Brings a level to what it should be, and tells edge-triggered observers of new bytes or room.
+static void set_level(struct waitable *waitable, uint32_t level, bool is_set, bool is_news) {
+    bool was_set = (waitable_state(waitable) & level) != 0;
+    if (was_set != is_set) {
+        waitable_update(waitable, is_set ? 0 : level, is_set ? level : 0);
+    } else if (is_news && !list_is_empty(&waitable->observers)) {
+        waitable_pulse(waitable);
+    }
+}
+
+// After bytes went in or out, or an end came or went. `lock` is held, preemption off.
+static void update_levels_locked(struct pipe *pipe, bool is_news_in, bool is_news_out) {
+    bool has_room = pipe->count <= PIPE_BYTES - PIPE_ATOMIC_BYTES;
+    set_level(&pipe->readable, WAIT_READABLE, pipe->count != 0, is_news_in);
+    set_level(&pipe->writable, WAIT_WRITABLE, has_room, is_news_out);
+    if (pipe->is_fifo) { // a file that is both ends is waited for on `readable`
+        set_level(&pipe->readable, WAIT_WRITABLE, has_room, false);
+    }
+}
+
+static void unlock_and_tell(struct pipe *pipe, bool is_news_in, bool is_news_out)
+    RELEASES(pipe -> lock) {
+    preempt_disable();
+    update_levels_locked(pipe, is_news_in, is_news_out);
+    mutex_unlock(&pipe->lock);
+    preempt_enable();
+}
+
+uint32_t pipe_levels(const struct file *file) {
+    const struct pipe *pipe = file->data;
+    uint32_t flags = file_flags(file);
+    uint32_t levels = 0;
+    if ((flags & FILE_READ) != 0) {
+        levels |= waitable_state(&pipe->readable) & (WAIT_READABLE | WAIT_HANGUP);
+    }
+    if ((flags & FILE_WRITE) != 0) {
+        levels |= waitable_state(&pipe->writable) & (WAIT_WRITABLE | WAIT_ERROR);
+    }
+    return levels;
+}
+
+static struct waitable *pipe_waitable(struct file *file) {
+    struct pipe *pipe = file->data;
+    return (file_flags(file) & FILE_READ) != 0 ? &pipe->readable : &pipe->writable;
+}
+
+// Reading
+// -----------------------------------------------------------------------------------------------
+
+static enum hx_status take_bytes_locked(struct pipe *pipe, struct io_buffer *to,
+                                        size_t *out_moved) {
+    size_t moved = 0;
+    enum hx_status status = HX_OK;
+    while (pipe->count > 0 && to->remaining > 0 && status == HX_OK) {
+        uint32_t in_page = pipe->head & PAGE_MASK;
+        size_t run = MIN_OF(pipe->count, PAGE_SIZE - in_page);
+        size_t done = 0;
+        char *bytes = (char *)frame_data(pipe->frames[pipe->head >> PAGE_SHIFT]) + in_page;
+        status = io_buffer_put(to, bytes, MIN_OF(run, to->remaining), &done);
+        pipe->head = (pipe->head + (uint32_t)done) & PIPE_MASK;
+        pipe->count -= (uint32_t)done;
+        moved += done;
+    }
+    if (pipe->count == 0) {
+        pipe->head = 0; // small messages stay in one frame
+    }
+    *out_moved = moved;
+    return moved != 0 ? HX_OK : status;
+}
+
+static enum hx_status pipe_read(struct file *file, struct io_buffer *to, uint64_t offset,
+                                size_t *out_moved) {
+    struct pipe *pipe = file->data;
+    (void)offset;
+    *out_moved = 0;
+    if (to->remaining == 0) {
+        return HX_OK;
+    }
+    for (;;) {
+        mutex_lock(&pipe->lock);
+        if (pipe->count > 0) {
+            enum hx_status status = take_bytes_locked(pipe, to, out_moved);
+            unlock_and_tell(pipe, false, true);
+            return status;
+        }
+        bool is_end = pipe->writers == 0;
+        mutex_unlock(&pipe->lock);
+        if (is_end) {
+            return HX_OK;
+        }
+        if ((file_flags(file) & FILE_NONBLOCK) != 0) {
+            return HX_ERR_WOULD_BLOCK;
+        }
+        enum hx_status status =
+            wait_one(&pipe->readable, WAIT_READABLE | WAIT_HANGUP, TIME_NEVER, WAIT_INTERRUPTIBLE);
+        if (status != HX_OK) {
+            return wait_result(status);
+        }
+    }
+}
+
+// Writing
+// -----------------------------------------------------------------------------------------------
+
+static enum hx_status put_bytes_locked(struct pipe *pipe, struct io_buffer *from,
+                                       size_t *out_moved) {
+    size_t moved = 0;
+    enum hx_status status = HX_OK;
+    while (pipe->count < PIPE_BYTES && from->remaining > 0 && status == HX_OK) {
+        uint32_t tail = (pipe->head + pipe->count) & PIPE_MASK;
+        uint32_t in_page = tail & PAGE_MASK;
+        struct frame **frame = &pipe->frames[tail >> PAGE_SHIFT];
+        size_t run = MIN_OF(PIPE_BYTES - pipe->count, PAGE_SIZE - in_page);
+        size_t done = 0;
+        if (*frame == NULL && (*frame = frame_alloc(MEMORY_SLEEP, false)) == NULL) {
+            status = HX_ERR_NO_MEMORY;
+            break;
+        }
+        char *bytes = (char *)frame_data(*frame) + in_page;
+        status = io_buffer_take(from, bytes, MIN_OF(run, from->remaining), &done);
+        pipe->count += (uint32_t)done;
+        moved += done;
+    }
+    *out_moved += moved;
+    return status;
+}
+
+// One attempt: as much as goes in. *out_blocked: the rest has to wait for room.
+static enum hx_status write_some(struct pipe *pipe, struct io_buffer *from, bool is_atomic,
+                                 size_t *moved, bool *out_blocked) {
+    enum hx_status status = HX_OK;
+    size_t before = *moved;
+    *out_blocked = false;
+    mutex_lock(&pipe->lock);
+    if (pipe->readers == 0) {
+        mutex_unlock(&pipe->lock);
+        return HX_ERR_BROKEN_PIPE;
+    }
+    uint32_t room = PIPE_BYTES - pipe->count;
+    if (room >= (is_atomic ? from->remaining : 1)) {
+        status = put_bytes_locked(pipe, from, moved);
+    }
+    *out_blocked = status == HX_OK && from->remaining > 0;
+    unlock_and_tell(pipe, *moved != before, false);
+    return status;
+}
+
+static enum hx_status pipe_write(struct file *file, struct io_buffer *from, uint64_t offset,
+                                 size_t *out_moved) {
+    struct pipe *pipe = file->data;
+    bool is_atomic = from->remaining <= PIPE_ATOMIC_BYTES;
+    size_t moved = 0;
+    bool is_blocked;
+    (void)offset;
+    enum hx_status status;
+    if (from->remaining == 0) {
+        *out_moved = 0;
+        return HX_OK;
+    }
+    for (;;) {
+        status = write_some(pipe, from, is_atomic, &moved, &is_blocked);
+        if (!is_blocked) {
+            break;
+        }
+        if ((file_flags(file) & FILE_NONBLOCK) != 0) {
+            status = HX_ERR_WOULD_BLOCK;
+            break;
+        }
+        status = wait_result(
+            wait_one(&pipe->writable, WAIT_WRITABLE | WAIT_ERROR, TIME_NEVER, WAIT_INTERRUPTIBLE));
+        if (status != HX_OK) {
+            break;
+        }
+    }
+    if (moved == 0 && status != HX_OK) {
+        return status;
+    }
+    *out_moved = moved;
+    return HX_OK;
+}
+
+// FIONREAD; the result is left to the caller to store.
+#define REQUEST_BYTES_READABLE 0x541bu
+
+static enum hx_status pipe_control(struct file *file, uint64_t request, uint64_t argument,
+                                   int64_t *out_result) {
+    struct pipe *pipe = file->data;
+    if (request != REQUEST_BYTES_READABLE) {
+        return HX_ERR_NOT_TTY;
+    }
+    mutex_lock(&pipe->lock);
+    uint32_t count = pipe->count;
+    mutex_unlock(&pipe->lock);
+    *out_result = 0;
+    return copy_to_user(uaddr_make(argument), &count, sizeof(count));
+}
+
+// Ends
+// -----------------------------------------------------------------------------------------------
+
+// Adds an end; tells how often the other side has been opened so far.
+static uint64_t end_add(struct pipe *pipe, uint32_t flags) {
+    mutex_lock(&pipe->lock);
+    uint64_t peer_opens = (flags & FILE_READ) != 0 ? pipe->writer_opens : pipe->reader_opens;
+    if ((flags & FILE_READ) != 0) {
+        pipe->readers++;
+        pipe->reader_opens++;
+        waitable_update(&pipe->writable, WAIT_ERROR, 0);
+    }
+    if ((flags & FILE_WRITE) != 0) {
+        pipe->writers++;
+        pipe->writer_opens++;
+        waitable_update(&pipe->readable, WAIT_HANGUP, 0);
+    }
+    if (pipe->is_fifo) {
+        waitable_pulse(&pipe->opened);
+    }
+    mutex_unlock(&pipe->lock);
+    return peer_opens;
+}
+
+// Takes an end away; whether the pipe has no ends left.
+static bool end_remove(struct pipe *pipe, uint32_t flags) {
+    mutex_lock(&pipe->lock);
+    if ((flags & FILE_READ) != 0 && --pipe->readers == 0) {
+        waitable_update(&pipe->writable, 0, WAIT_ERROR);
+    }
+    if ((flags & FILE_WRITE) != 0 && --pipe->writers == 0) {
+        waitable_update(&pipe->readable, 0, WAIT_HANGUP);
+    }
+    bool is_unused = pipe->readers == 0 && pipe->writers == 0;
+    mutex_unlock(&pipe->lock);
+    return is_unused;
+}
+
+static void fifo_put(struct inode *inode, struct pipe *pipe) {
+    rwlock_write(&inode->lock);
+    bool is_last = --pipe->users == 0;
+    if (is_last) {
+        inode->special = NULL;
+    }
+    rwlock_write_done(&inode->lock);
+    if (is_last) {
+        pipe_free(pipe);
+    }
+}
+
+static void pipe_release(struct file *file) {
+    struct pipe *pipe = file->data;
+    bool is_unused = end_remove(pipe, file_flags(file));
+    if (pipe->is_fifo) {
+        fifo_put(file->inode, pipe);
+    } else if (is_unused) {
+        pipe_free(pipe);
+    }
+}
+
+static const struct file_ops pipe_ops = {
+    .name = "pipe",
+    .read = pipe_read,
+    .write = pipe_write,
+    .waitable = pipe_waitable,
+    .control = pipe_control,
+    .release = pipe_release,
+};
+
+bool file_is_pipe(const struct file *file) {
+    return file->ops == &pipe_ops;
+}
+
+// Pipes
+// -----------------------------------------------------------------------------------------------
+
+enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file **out_writer) {
+    struct pipe *pipe = pipe_alloc(false);
+    if (pipe == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    flags &= FILE_NONBLOCK | FILE_DIRECT;
+    struct file *reader = file_create(&pipe_ops, FILE_READ | flags, pipe);
+    if (reader == NULL) {
+        pipe_free(pipe);
+        return HX_ERR_NO_MEMORY;
+    }
+    end_add(pipe, FILE_READ);
+    struct file *writer = file_create(&pipe_ops, FILE_WRITE | flags, pipe);
+    if (writer == NULL) {
+        file_put(reader); // frees the pipe, too
+        return HX_ERR_NO_MEMORY;
+    }
+    end_add(pipe, FILE_WRITE);
+    writer->id = reader->id;
+    *out_reader = reader;
+    *out_writer = writer;
+    return HX_OK;
+}
+
+enum hx_status pipe_reopen(struct file *file, uint32_t flags, struct file **out_file) {
+    struct pipe *pipe = file->data;
+    flags &= FILE_READ | FILE_WRITE | FILE_NONBLOCK;
+    if ((flags & (FILE_READ | FILE_WRITE)) == 0) {
+        return HX_ERR_INVALID;
+    }
+    struct file *again = file_create(&pipe_ops, flags, pipe);
+    if (again == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    end_add(pipe, flags);
+    again->id = file->id;
+    *out_file = again;
+    return HX_OK;
+}
+
+// Fifos
+// -----------------------------------------------------------------------------------------------
+
+static struct pipe *fifo_get(struct inode *inode) {
+    struct pipe *fresh = pipe_alloc(true);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    rwlock_write(&inode->lock);
+    struct pipe *pipe = inode->special;
+    if (pipe == NULL) {
+        pipe = fresh;
+        fresh = NULL;
+        inode->special = pipe;
+    }
+    pipe->users++;
+    rwlock_write_done(&inode->lock);
+    if (fresh != NULL) {
+        pipe_free(fresh);
+    }
+    return pipe;
+}
+
+// Waits until the other end is open, or was opened since `opens`, its counter, was `before`.
+static enum hx_status wait_for_peer(struct pipe *pipe, const uint32_t *peers, const uint64_t *opens,
+                                    uint64_t before) {
+    mutex_lock(&pipe->lock);
+    while (*peers == 0 && *opens == before) {
+        uint32_t sequence = waitable_sequence(&pipe->opened);
+        mutex_unlock(&pipe->lock);
+        enum hx_status status =
+            wait_change(&pipe->opened, sequence, TIME_NEVER, WAIT_INTERRUPTIBLE);
+        if (status != HX_OK) {
+            return wait_result(status);
+        }
+        mutex_lock(&pipe->lock);
+    }
+    mutex_unlock(&pipe->lock);
+    return HX_OK;
+}
+
+enum hx_status fifo_open(struct file *file) {
+    struct inode *inode = file->inode;
+    uint32_t flags = file_flags(file);
+    uint32_t ends = flags & (FILE_READ | FILE_WRITE);
+    bool is_waiting = (flags & FILE_NONBLOCK) == 0;
+    enum hx_status status = HX_OK;
+    struct pipe *pipe = fifo_get(inode);
+    if (pipe == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    if (ends == FILE_WRITE && !is_waiting) {
+        mutex_lock(&pipe->lock);
+        status = pipe->readers == 0 ? HX_ERR_NO_DEVICE : HX_OK;
+        mutex_unlock(&pipe->lock);
+    }
+    if (status != HX_OK) {
+        fifo_put(inode, pipe);
+        return status;
+    }
+    uint64_t before = end_add(pipe, ends);
+    if (is_waiting && ends == FILE_READ) {
+        status = wait_for_peer(pipe, &pipe->writers, &pipe->writer_opens, before);
+    } else if (is_waiting && ends == FILE_WRITE) {
+        status = wait_for_peer(pipe, &pipe->readers, &pipe->reader_opens, before);
+    }
+    if (status != HX_OK) {
+        end_remove(pipe, ends);
+        fifo_put(inode, pipe);
+        return status;
+    }
+    file->ops = &pipe_ops;
+    file->data = pipe;
+    return HX_OK;
+}
+
+enum hx_status pipes_init(void) {
+    pipe_cache = heap_cache_create("pipe", sizeof(struct pipe), alignof(struct pipe));
+    return pipe_cache == NULL ? HX_ERR_NO_MEMORY : HX_OK;
+}
