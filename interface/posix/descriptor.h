@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// descriptor.h: how the calls of interface/posix reach files by number, and what they share.
+//
+// A call borrows a file from its process's table by descriptor_get() and gives it back by
+// descriptor_put(). While a process has one thread and shares its table with nobody, only the
+// caller itself could close the number, so no reference is taken; otherwise the look-up holds the
+// table's lock for a moment and takes one. Numbers of Linux's ABI that all machines share stand at
+// the end.
+#pragma once
+
+#include <core/lock.h>
+#include <core/time.h>
+#include <hal_arch/linux_stat.h>
+#include <posix/call.h>
+#include <posix/files.h>
+#include <posix/linux.h>
+#include <posix/process.h>
+
+#define FILE_TABLE_FIRST 64u      // numbers without a second allocation
+#define FILE_TABLE_MAX   1048576u // fs.nr_open
+
+struct file_table {
+    struct object object;
+    struct spinlock lock;
+    uint32_t capacity;       // [lock] a multiple of 64
+    uint32_t lowest;         // [lock] every number below it is in use
+    struct file **files;     // [lock] keeps; NULL: free
+    uint64_t *close_on_exec; // [lock] a bit per number
+    struct file *first_files[FILE_TABLE_FIRST];
+    uint64_t first_close_on_exec[FILE_TABLE_FIRST / 64];
+};
+
+struct descriptor {
+    struct file *file;
+    bool owned; // a reference was taken
+};
+
+// Whether the caller is its process's only thread: then only the caller can end that.
+static inline bool call_is_single(const struct call *call) {
+    const volatile uint32_t *threads = &call->process->process->thread_count;
+    return *threads == 1;
+}
+
+// Whether nobody but the caller can change its process's table.
+static inline bool call_is_alone(const struct call *call) {
+    const struct file_table *table = call->process->files;
+    return call_is_single(call) &&
+           atomic_load_explicit(&table->object.references, memory_order_relaxed) == 1;
+}
+
+// The file at `fd`, O_PATH ones included. HX_ERR_BAD_HANDLE.
+static inline enum hx_status descriptor_get_any(struct call *call, int32_t fd,
+                                                struct descriptor *out_descriptor) {
+    struct file_table *table = call->process->files;
+    if (call_is_alone(call)) {
+        if ((uint32_t)fd >= table->capacity || table->files[fd] == NULL) {
+            return HX_ERR_BAD_HANDLE;
+        }
+        *out_descriptor = (struct descriptor){ table->files[fd], false };
+        return HX_OK;
+    }
+    out_descriptor->owned = true;
+    return file_table_find(table, fd, true, &out_descriptor->file);
+}
+
+static inline void descriptor_put(const struct descriptor *descriptor) {
+    if (descriptor->owned) {
+        file_put(descriptor->file);
+    }
+}
+
+// The file at `fd`, but not one that was opened with O_PATH. HX_ERR_BAD_HANDLE.
+static inline enum hx_status descriptor_get(struct call *call, int32_t fd,
+                                            struct descriptor *out_descriptor) {
+    enum hx_status status = descriptor_get_any(call, fd, out_descriptor);
+    if (status == HX_OK &&
+        (atomic_load_explicit(&out_descriptor->file->flags, memory_order_relaxed) &
+         FILE_PATH_ONLY) != 0) {
+        descriptor_put(out_descriptor);
+        return HX_ERR_BAD_HANDLE;
+    }
+    return status;
+}
+
+static inline uint32_t file_flags(const struct file *file) {
+    return atomic_load_explicit(&file->flags, memory_order_relaxed);
+}
+
+// A blocking call that was interrupted before anything happened starts again if the handler wants
+// it.
+static inline enum hx_status restart_if_interrupted(enum hx_status status) {
+    return status == HX_ERR_INTERRUPTED ? HX_ERR_RESTART : status;
+}
+
+// files.c
+
+// Prepares everything about descriptors; once, before the first table.
+void descriptors_init(void);
+// Puts `file` at the number `fd` itself, closing what was there; takes the reference on HX_OK.
+// HX_ERR_BAD_HANDLE beyond the limit, HX_ERR_NO_MEMORY.
+enum hx_status file_table_put_at(struct file_table *table, int32_t fd, struct file *file,
+                                 bool close_on_exec);
+// Closes, or marks to be closed by exec, every number in [first, last].
+void file_table_close_range(struct file_table *table, uint32_t first, uint32_t last,
+                            bool only_mark);
+// The close-on-exec mark of `fd`. HX_ERR_BAD_HANDLE.
+enum hx_status file_table_get_mark(struct file_table *table, int32_t fd, bool *out_close_on_exec);
+enum hx_status file_table_set_mark(struct file_table *table, int32_t fd, bool close_on_exec);
+// Numbers in use and the highest of them + 1; for /proc/PID/status.
+uint32_t file_table_capacity(struct file_table *table);
+// Adds a new file (taken also on failure) and makes the number the call's result.
+enum hx_status call_add_file(struct call *call, struct file *file, bool close_on_exec);
+
+// lookup.c
+
+// The same as lookup_begin(), for a path that was copied in: an absolute path does not look at the
+// directory's number.
+enum hx_status lookup_begin_path(struct call *call, int32_t directory_fd, const char *path,
+                                 uint32_t flags, struct lookup *out_lookup);
+// A path of the program's and the look-up that it is for, in one; ends with user_path_end().
+struct user_path {
+    char *text;
+    struct lookup lookup;
+};
+enum hx_status user_path_begin(struct call *call, int32_t directory_fd, struct uaddr from,
+                               uint32_t lookup_flags, struct user_path *out_path);
+void user_path_end(struct user_path *path);
+// The path that the program names: copied, looked up, with references.
+enum hx_status user_path_find(struct call *call, int32_t directory_fd, struct uaddr from,
+                              uint32_t lookup_flags, struct path *out_path);
+// A zero-terminated text of at most `limit` bytes with its zero, NULL if the address is null.
+// HX_ERR_BAD_ADDRESS, HX_ERR_NO_MEMORY, or `too_long`.
+enum hx_status text_from_user(struct uaddr from, size_t limit, enum hx_status too_long,
+                              char **out_text);
+
+// stat_calls.c
+
+// What stat says about a file, also an anonymous one.
+struct file_identity {
+    struct fs_info info;
+    uint64_t device; // of the file system, major << 32 | minor
+    uint64_t blocks; // of 512 bytes
+    uint32_t block_bytes;
+};
+void file_identity(struct file *file, struct file_identity *out_identity);
+// Linux's encoding of a device number, and back.
+uint64_t device_encode(uint64_t device);
+uint64_t device_decode(uint64_t encoded);
+
+// locks.c
+
+// A descriptor of `file` was closed by the process with this table: its POSIX locks go.
+void advisory_closed(struct file_table *table, struct file *file);
+// The last reference to `file` is gone: what flock() and OFD locks it held go.
+void advisory_released(struct file *file);
+
+// epoll.c
+
+// The last reference to `file` is gone: it leaves every interest list.
+void epoll_released(struct file *file);
+// Before the first epoll.
+void epoll_init(void);
+
+// poll_calls.c
+
+// Which of the asked events poll() says about a file now.
+uint32_t poll_events(struct file *file, uint32_t events);
+// Levels to wait on for poll's events.
+uint32_t poll_mask(uint32_t events);
+// poll's events for levels.
+uint32_t poll_from_levels(uint32_t levels);
+
+// A span or moment of time of the program's: seconds and nanoseconds.
+struct linux_timespec {
+    int64_t seconds;
+    int64_t nanoseconds;
+};
+struct linux_timeval {
+    int64_t seconds;
+    int64_t microseconds;
+};
+// A span as nanoseconds, cut at TIME_NEVER. HX_ERR_INVALID.
+enum hx_status timespec_to_ns(const struct linux_timespec *time, time_ns_t *out_ns);
+// Now plus a span, cut at TIME_NEVER.
+time_ns_t deadline_after(time_ns_t span_ns);
+
+#define RW_COUNT_MAX 0x7ffff000u // MAX_RW_COUNT
+
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_REMOVEDIR        0x200
+#define AT_EACCESS          0x200
+#define AT_SYMLINK_FOLLOW   0x400
+#define AT_NO_AUTOMOUNT     0x800
+#define AT_EMPTY_PATH       0x1000
+#define AT_STATX_SYNC_TYPE  0x6000
+
+#define O_ACCMODE     00000003u
+#define O_WRONLY      00000001u
+#define O_RDWR        00000002u
+#define O_CREAT       00000100u
+#define O_EXCL        00000200u
+#define O_NOCTTY      00000400u
+#define O_TRUNC       00001000u
+#define O_APPEND      00002000u
+#define O_NONBLOCK    00004000u
+#define O_DSYNC       00010000u
+#define O_ASYNC       00020000u
+#define O_NOATIME     01000000u
+#define O_CLOEXEC     02000000u
+#define O_SYNC        04010000u
+#define O_PATH        010000000u
+#define O_TMPFILE_BIT 020000000u
+
+#define LINUX_POLLIN     0x001u
+#define LINUX_POLLPRI    0x002u
+#define LINUX_POLLOUT    0x004u
+#define LINUX_POLLERR    0x008u
+#define LINUX_POLLHUP    0x010u
+#define LINUX_POLLNVAL   0x020u
+#define LINUX_POLLRDNORM 0x040u
+#define LINUX_POLLRDBAND 0x080u
+#define LINUX_POLLWRNORM 0x100u
+#define LINUX_POLLWRBAND 0x200u
+#define LINUX_POLLRDHUP  0x2000u

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// procfs/helix.c: /proc/helix: what Linux has no file for.
+#include "procfs.h"
+
+#include <core/input.h>
+#include <core/trace.h>
+#include <hal/time.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+#include <runtime/boot.h>
+
+#define VALUES_MAX  16u
+#define TRACE_SHOWN 512u
+
+struct boot_value {
+    const char *key;
+    uint64_t value;
+};
+
+static const struct lock_class values_class = { .name = "boot values", .rank = LOCK_RANK_LEAF };
+static struct spinlock values_lock = SPINLOCK_INIT(&values_class);
+static struct boot_value values[VALUES_MAX]; // [values_lock]
+static uint32_t value_count;                 // [values_lock]
+
+void procfs_boot_value(const char *key, uint64_t value) {
+    const unsigned long state = spin_lock_irq(&values_lock);
+    uint32_t i = 0;
+    while (i < value_count && strcmp(values[i].key, key) != 0) {
+        i++;
+    }
+    if (i < VALUES_MAX) {
+        values[i] = (struct boot_value){ key, value };
+        value_count = MAX_OF(value_count, i + 1);
+    }
+    spin_unlock_irq(&values_lock, state);
+}
+
+enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct boot_value copy[VALUES_MAX];
+    const unsigned long state = spin_lock_irq(&values_lock);
+    const uint32_t count = value_count;
+    memcpy(copy, values, sizeof(copy));
+    spin_unlock_irq(&values_lock, state);
+    text_put(text, "loader %s\n", kernel_boot()->info->loader);
+    text_put(text, "entry_counter %llu\n", (unsigned long long)kernel_boot()->entry_counter);
+    text_put(text, "counter_hz %llu\n", (unsigned long long)hal_counter_hz());
+    for (uint32_t i = 0; i < count; i++) {
+        text_put(text, "%s %llu\n", copy[i].key, (unsigned long long)copy[i].value);
+    }
+    return HX_OK;
+}
+
+enum hx_status proc_helix_trace(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    const size_t bytes = TRACE_SHOWN * sizeof(struct trace_event);
+    struct trace_event *events = heap_alloc(bytes, MEMORY_SLEEP);
+    if (events == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    const uint32_t count = trace_last(events, TRACE_SHOWN);
+    for (uint32_t i = 0; i < count && !text_is_full(text); i++) {
+        const struct trace_event *event = &events[i];
+        text_put(text, "%llu cpu%u thread %u %s %llu %llu\n", (unsigned long long)event->time,
+                 event->cpu, event->thread, trace_type_name(event->type),
+                 (unsigned long long)event->payload[0], (unsigned long long)event->payload[1]);
+    }
+    heap_free(events);
+    return HX_OK;
+}
+
+static const char *const input_names[INPUT_SOURCES] = {
+    [INPUT_COUNTER] = "counter", [INPUT_RTC] = "rtc", [INPUT_ENTROPY] = "entropy",
+    [INPUT_CONSOLE] = "console", [INPUT_IRQ] = "irq",
+};
+
+enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    for (uint32_t i = 0; i < INPUT_SOURCES; i++) {
+        text_put(text, "%s %llu\n", input_names[i] != NULL ? input_names[i] : "other",
+                 (unsigned long long)input_count((enum input_source)i));
+    }
+    return HX_OK;
+}
+
+enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    uint64_t nth;
+    if (!string_to_u64(text, 10, &nth)) {
+        return HX_ERR_INVALID;
+    }
+    heap_fail_nth(nth);
+    return HX_OK;
+}

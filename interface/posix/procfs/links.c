@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// procfs/links.c: the links of procfs, and what they lead to.
+#include "procfs.h"
+
+#include <lib/format.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+// Hands a text over, cut at the capacity.
+static enum hx_status give_text(const char *text, char *buffer, uint32_t capacity,
+                                uint32_t *out_length) {
+    const uint32_t length = (uint32_t)MIN_OF(strlen(text), (size_t)capacity);
+    memcpy(buffer, text, length);
+    *out_length = length;
+    return HX_OK;
+}
+
+enum hx_status proc_self_link(const struct proc_target *target, char *buffer, uint32_t capacity,
+                              uint32_t *out_length) {
+    (void)target;
+    const struct posix_process *self = posix_current();
+    if (self == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    char text[16];
+    (void)format_string(text, sizeof(text), "%d", self->pid); // it fits
+    return give_text(text, buffer, capacity, out_length);
+}
+
+enum hx_status proc_thread_self_link(const struct proc_target *target, char *buffer,
+                                     uint32_t capacity, uint32_t *out_length) {
+    (void)target;
+    const struct posix_thread *self = posix_thread_current();
+    if (self == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    char text[48];
+    (void)format_string(text, sizeof(text), "%d/task/%d", self->process->pid, self->tid); // fits
+    return give_text(text, buffer, capacity, out_length);
+}
+
+enum hx_status proc_mounts_link(const struct proc_target *target, char *buffer, uint32_t capacity,
+                                uint32_t *out_length) {
+    (void)target;
+    return give_text("self/mounts", buffer, capacity, out_length);
+}
+
+// A path as the caller sees it.
+static enum hx_status give_path(struct path path, char *buffer, uint32_t capacity,
+                                uint32_t *out_length) {
+    struct posix_process *self = posix_current();
+    char *text = heap_alloc(PATH_BYTES_MAX, MEMORY_SLEEP);
+    if (text == NULL || self == NULL) {
+        heap_free(text);
+        return HX_ERR_NO_MEMORY;
+    }
+    const struct path root = fs_context_root(self->fs);
+    size_t length;
+    enum hx_status status = path_to_text(path, root, text, PATH_BYTES_MAX, &length);
+    path_put(root);
+    if (status == HX_OK) {
+        status = give_text(text, buffer, capacity, out_length);
+    }
+    heap_free(text);
+    return status;
+}
+
+enum hx_status proc_jump_link(const struct proc_target *target, char *buffer, uint32_t capacity,
+                              uint32_t *out_length) {
+    struct path path;
+    enum hx_status status = target->jump(target, &path);
+    if (status == HX_OK) {
+        status = give_path(path, buffer, capacity, out_length);
+        path_put(path);
+    }
+    return status;
+}
+
+enum hx_status proc_exe_jump(const struct proc_target *target, struct path *out_path) {
+    struct posix_process *process = target->process;
+    enum hx_status status = HX_ERR_NOT_FOUND;
+    mutex_lock(&process->process->lock);
+    if (process->executable != NULL && process->executable->path.name != NULL) {
+        *out_path = path_get(process->executable->path);
+        status = HX_OK;
+    }
+    mutex_unlock(&process->process->lock);
+    return status;
+}
+
+// The context of a process with a reference; NULL if it is dead.
+static struct fs_context *context_of(struct posix_process *process) {
+    mutex_lock(&process->process->lock);
+    struct fs_context *context = process->fs;
+    if (context != NULL) {
+        object_get(&context->object);
+    }
+    mutex_unlock(&process->process->lock);
+    return context;
+}
+
+enum hx_status proc_cwd_jump(const struct proc_target *target, struct path *out_path) {
+    struct fs_context *context = context_of(target->process);
+    if (context == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    *out_path = fs_context_work(context);
+    fs_context_put(context);
+    return HX_OK;
+}
+
+enum hx_status proc_root_jump(const struct proc_target *target, struct path *out_path) {
+    struct fs_context *context = context_of(target->process);
+    if (context == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    *out_path = fs_context_root(context);
+    fs_context_put(context);
+    return HX_OK;
+}
+
+// The table of a process with a reference; NULL if it is dead.
+static struct file_table *table_of(const struct posix_process *process) {
+    struct process *native = process->process;
+    mutex_lock(&native->lock);
+    struct file_table *table = process->files;
+    if (table != NULL) {
+        file_table_get(table);
+    }
+    mutex_unlock(&native->lock);
+    return table;
+}
+
+bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *out_fd,
+                  uint32_t *out_flags) {
+    struct file_table *table = table_of(process);
+    if (table == NULL) {
+        return false;
+    }
+    struct file *file;
+    const bool found = file_table_next(table, from, out_fd, &file);
+    if (found) {
+        *out_flags = file_flags(file);
+        file_put(file);
+    }
+    file_table_put(table);
+    return found;
+}
+
+enum hx_status proc_fd_file(const struct proc_target *target, struct file **out_file) {
+    struct file_table *table = table_of(target->process);
+    if (table == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    enum hx_status status = file_table_find(table, target->fd, true, out_file);
+    file_table_put(table);
+    return status == HX_OK ? HX_OK : HX_ERR_NOT_FOUND;
+}
+
+enum hx_status proc_fd_jump(const struct proc_target *target, struct path *out_path) {
+    struct file *file;
+    enum hx_status status = proc_fd_file(target, &file);
+    if (status != HX_OK) {
+        return status;
+    }
+    if (file->path.name != NULL) {
+        *out_path = path_get(file->path);
+    } else {
+        status = HX_ERR_NO_OPERATION;
+    }
+    file_put(file);
+    return status;
+}
+
+enum hx_status proc_fd_link(const struct proc_target *target, char *buffer, uint32_t capacity,
+                            uint32_t *out_length) {
+    struct file *file;
+    enum hx_status status = proc_fd_file(target, &file);
+    if (status != HX_OK) {
+        return status;
+    }
+    if (file->path.name != NULL) {
+        status = give_path(file->path, buffer, capacity, out_length);
+    } else {
+        char text[64];
+        const char *name = file->ops->name != NULL ? file->ops->name : "anon_inode:[unknown]";
+        if (strchr(name, ':') != NULL) {
+            string_copy(text, sizeof(text), name);
+        } else { // "pipe:[12]"
+            (void)format_string(text, sizeof(text), "%s:[%llu]", name,
+                                (unsigned long long)file->id); // it fits
+        }
+        status = give_text(text, buffer, capacity, out_length);
+    }
+    file_put(file);
+    return status;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// procfs/table.c: what files there are.
+//
+// The order inside a directory is the order of its listing.
+#include "procfs.h"
+
+#define DIRECTORY(file_name, parent, permissions, file_flags)                                      \
+    { .name = (file_name),                                                                         \
+      .directory = (parent),                                                                       \
+      .mode = FS_MODE_DIRECTORY | (permissions),                                                   \
+      .flags = (file_flags) }
+#define TEXT(file_name, parent, permissions, reader, writer)                                       \
+    { .name = (file_name),                                                                         \
+      .directory = (parent),                                                                       \
+      .mode = FS_MODE_REGULAR | (permissions),                                                     \
+      .flags = (parent) == PROC_PID ? PROC_OWNED : 0,                                              \
+      .read = (reader),                                                                            \
+      .write = (writer) }
+#define LINK(file_name, parent, maker, jumper)                                                     \
+    { .name = (file_name),                                                                         \
+      .directory = (parent),                                                                       \
+      .mode = FS_MODE_LINK | 0777,                                                                 \
+      .flags = (parent) == PROC_PID ? PROC_OWNED : 0,                                              \
+      .link = (maker),                                                                             \
+      .jump = (jumper) }
+
+const struct proc_entry proc_entries[] = {
+    [PROC_ROOT] = DIRECTORY("", PROC_NONE, 0555, 0),
+    [PROC_SYS] = DIRECTORY("sys", PROC_ROOT, 0555, 0),
+    [PROC_SYS_KERNEL] = DIRECTORY("kernel", PROC_SYS, 0555, 0),
+    [PROC_SYS_RANDOM] = DIRECTORY("random", PROC_SYS_KERNEL, 0555, 0),
+    [PROC_SYS_VM] = DIRECTORY("vm", PROC_SYS, 0555, 0),
+    [PROC_SYS_FS] = DIRECTORY("fs", PROC_SYS, 0555, 0),
+    [PROC_HELIX] = DIRECTORY("helix", PROC_ROOT, 0555, 0),
+    [PROC_PID] = DIRECTORY("", PROC_NONE, 0555, PROC_OWNED),
+    [PROC_TASKS] = DIRECTORY("task", PROC_PID, 0555, PROC_OWNED | PROC_NOT_TASK),
+    [PROC_TASK] = DIRECTORY("", PROC_NONE, 0555, PROC_OWNED),
+    [PROC_FDS] = DIRECTORY("fd", PROC_PID, 0500, PROC_OWNED),
+    [PROC_FD] = { .name = "",
+                  .directory = PROC_NONE,
+                  .mode = FS_MODE_LINK,
+                  .flags = PROC_OWNED,
+                  .link = proc_fd_link,
+                  .jump = proc_fd_jump },
+
+    TEXT("cgroup", PROC_PID, 0444, proc_empty, NULL),
+    TEXT("cmdline", PROC_PID, 0444, proc_cmdline, NULL),
+    TEXT("comm", PROC_PID, 0644, proc_comm, proc_comm_set),
+    LINK("cwd", PROC_PID, proc_jump_link, proc_cwd_jump),
+    TEXT("environ", PROC_PID, 0400, proc_environ, NULL),
+    LINK("exe", PROC_PID, proc_jump_link, proc_exe_jump),
+    TEXT("limits", PROC_PID, 0444, proc_limits, NULL),
+    TEXT("maps", PROC_PID, 0444, proc_maps, NULL),
+    TEXT("mounts", PROC_PID, 0444, proc_mounts, NULL),
+    TEXT("oom_score_adj", PROC_PID, 0644, proc_oom_score_adj, proc_oom_score_adj_set),
+    LINK("root", PROC_PID, proc_jump_link, proc_root_jump),
+    TEXT("smaps", PROC_PID, 0444, proc_smaps, NULL),
+    TEXT("stat", PROC_PID, 0444, proc_stat, NULL),
+    TEXT("statm", PROC_PID, 0444, proc_statm, NULL),
+    TEXT("status", PROC_PID, 0444, proc_status, NULL),
+    TEXT("wchan", PROC_PID, 0444, proc_wchan, NULL),
+
+    TEXT("cmdline", PROC_ROOT, 0444, proc_command_line, NULL),
+    TEXT("cpuinfo", PROC_ROOT, 0444, proc_cpuinfo, NULL),
+    TEXT("devices", PROC_ROOT, 0444, proc_devices, NULL),
+    TEXT("filesystems", PROC_ROOT, 0444, proc_filesystems, NULL),
+    TEXT("interrupts", PROC_ROOT, 0444, proc_interrupts, NULL),
+    TEXT("kmsg", PROC_ROOT, 0400, proc_kmsg, NULL),
+    TEXT("loadavg", PROC_ROOT, 0444, proc_loadavg, NULL),
+    TEXT("meminfo", PROC_ROOT, 0444, proc_meminfo, NULL),
+    LINK("mounts", PROC_ROOT, proc_mounts_link, NULL),
+    LINK("self", PROC_ROOT, proc_self_link, NULL),
+    TEXT("stat", PROC_ROOT, 0444, proc_system_stat, NULL),
+    LINK("thread-self", PROC_ROOT, proc_thread_self_link, NULL),
+    TEXT("uptime", PROC_ROOT, 0444, proc_uptime, NULL),
+    TEXT("version", PROC_ROOT, 0444, proc_version, NULL),
+    TEXT("vmstat", PROC_ROOT, 0444, proc_vmstat, NULL),
+
+    TEXT("cap_last_cap", PROC_SYS_KERNEL, 0444, proc_cap_last_cap, NULL),
+    TEXT("core_pattern", PROC_SYS_KERNEL, 0444, proc_core_pattern, NULL),
+    TEXT("domainname", PROC_SYS_KERNEL, 0444, proc_domainname, NULL),
+    TEXT("hostname", PROC_SYS_KERNEL, 0644, proc_hostname, proc_hostname_set),
+    TEXT("ngroups_max", PROC_SYS_KERNEL, 0444, proc_ngroups_max, NULL),
+    TEXT("osrelease", PROC_SYS_KERNEL, 0444, proc_osrelease, NULL),
+    TEXT("ostype", PROC_SYS_KERNEL, 0444, proc_ostype, NULL),
+    TEXT("pid_max", PROC_SYS_KERNEL, 0444, proc_pid_max, NULL),
+    TEXT("printk", PROC_SYS_KERNEL, 0444, proc_printk, NULL),
+    TEXT("threads-max", PROC_SYS_KERNEL, 0444, proc_threads_max, NULL),
+    TEXT("version", PROC_SYS_KERNEL, 0444, proc_osversion, NULL),
+    TEXT("boot_id", PROC_SYS_RANDOM, 0444, proc_boot_id, NULL),
+    TEXT("entropy_avail", PROC_SYS_RANDOM, 0444, proc_entropy_avail, NULL),
+    TEXT("uuid", PROC_SYS_RANDOM, 0444, proc_uuid, NULL),
+    TEXT("max_map_count", PROC_SYS_VM, 0444, proc_max_map_count, NULL),
+    TEXT("overcommit_memory", PROC_SYS_VM, 0444, proc_overcommit_memory, NULL),
+    TEXT("file-max", PROC_SYS_FS, 0444, proc_file_max, NULL),
+    TEXT("nr_open", PROC_SYS_FS, 0444, proc_nr_open, NULL),
+    TEXT("pipe-max-size", PROC_SYS_FS, 0444, proc_pipe_max_size, NULL),
+
+    TEXT("boot", PROC_HELIX, 0444, proc_helix_boot, NULL),
+    TEXT("fail_nth", PROC_HELIX, 0200, NULL, proc_fail_nth_set),
+    TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
+    TEXT("trace", PROC_HELIX, 0400, proc_helix_trace, NULL),
+};
+
+const uint32_t proc_entry_count = ARRAY_SIZE(proc_entries);
