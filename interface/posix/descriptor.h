@@ -141,6 +141,8 @@ struct file_identity {
     uint64_t device; // of the file system, major << 32 | minor
     uint64_t blocks; // of 512 bytes
     uint32_t block_bytes;
+    uint32_t mount_id; // 0: none
+    bool is_mount_root;
 };
 void file_identity(struct file *file, struct file_identity *out_identity);
 // Linux's encoding of a device number, and back.

@@ -110,7 +110,7 @@ static enum hx_status move_one(struct call *call, bool writing) {
     }
     const uint64_t count = call->args[2];
     if ((int64_t)count < 0) {
-        status = HX_ERR_INVALID;
+        status = HX_ERR_BAD_ADDRESS; // no buffer is that large
     } else {
         struct io_buffer buffer;
         io_buffer_user(&buffer, call_address(call, 1), MIN_OF(count, RW_COUNT_MAX));
@@ -151,7 +151,7 @@ static enum hx_status move_one_at(struct call *call, bool writing) {
     }
     const uint64_t count = call->args[2];
     if ((int64_t)count < 0) {
-        status = HX_ERR_INVALID;
+        status = HX_ERR_BAD_ADDRESS; // no buffer is that large
     } else {
         struct io_buffer buffer;
         io_buffer_user(&buffer, call_address(call, 1), MIN_OF(count, RW_COUNT_MAX));

@@ -9,6 +9,7 @@
 
 #define STATX_BASIC_STATS     0x7ffu
 #define STATX_BTIME           0x800u
+#define STATX_MNT_ID          0x1000u
 #define STATX_RESERVED        0x80000000u
 #define STATX_ATTR_MOUNT_ROOT 0x2000u
 
@@ -70,8 +71,12 @@ uint64_t device_decode(uint64_t encoded) {
     return major << 32 | minor;
 }
 
-static void inode_identity(struct inode *inode, struct file_identity *out_identity) {
-    *out_identity = (struct file_identity){ 0 };
+static void path_identity(struct path path, struct file_identity *out_identity) {
+    struct inode *inode = path_inode(path);
+    *out_identity = (struct file_identity){
+        .mount_id = path_mount_id(path),
+        .is_mount_root = path_is_mount_root(path),
+    };
     inode_info(inode, &out_identity->info);
     out_identity->device = inode->fs->device;
     out_identity->block_bytes = PAGE_SIZE;
@@ -81,8 +86,8 @@ static void inode_identity(struct inode *inode, struct file_identity *out_identi
 }
 
 void file_identity(struct file *file, struct file_identity *out_identity) {
-    if (file->inode != NULL) {
-        inode_identity(file->inode, out_identity);
+    if (file->path.name != NULL) {
+        path_identity(file->path, out_identity);
         return;
     }
     const bool is_pipe = file->ops->name != NULL && strcmp(file->ops->name, "pipe") == 0;
@@ -152,7 +157,7 @@ static enum hx_status identity_at(struct call *call, int32_t directory_fd, struc
         struct path path;
         status = path_lookup(&lookup, text, &path);
         if (status == HX_OK) {
-            inode_identity(path_inode(path), out_identity);
+            path_identity(path, out_identity);
             path_put(path);
         }
         lookup_end(&lookup);
@@ -211,7 +216,11 @@ enum hx_status sys_statx(struct call *call) {
     }
     const struct fs_info *info = &identity.info;
     const struct linux_statx statx = {
-        .mask = STATX_BASIC_STATS | (info->born != 0 ? STATX_BTIME : 0),
+        .mask = STATX_BASIC_STATS | (info->born != 0 ? STATX_BTIME : 0) |
+                (identity.mount_id != 0 ? STATX_MNT_ID : 0),
+        .attributes = identity.is_mount_root ? STATX_ATTR_MOUNT_ROOT : 0,
+        .attributes_mask = STATX_ATTR_MOUNT_ROOT,
+        .mount_id = identity.mount_id,
         .blksize = identity.block_bytes,
         .nlink = info->links,
         .uid = info->uid,

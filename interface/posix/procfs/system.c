@@ -66,10 +66,12 @@ struct user_time {
 
 static bool add_thread(struct thread *thread, void *context) {
     struct user_time *sum = context;
-    time_ns_t user;
-    time_ns_t system;
-    thread_times(thread, &user, &system);
-    sum->total += user;
+    if (thread->personality != NULL) { // kernel threads have none
+        time_ns_t user;
+        time_ns_t system;
+        thread_times(thread, &user, &system);
+        sum->total += user;
+    }
     return true;
 }
 
