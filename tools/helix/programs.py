@@ -57,7 +57,7 @@ def _kernel_headers(flavour: str) -> list[str]:
 
 def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> Path:
     """The program of one C file (and the headers beside it); rebuilt when anything changed."""
-    folder = paths.ensure(paths.OUT / "user" / flavour)
+    folder = paths.ensure(paths.OUT / "user" / flavour / source.parent.name)
     program = folder / source.stem
     command = [*FLAVOURS[flavour], *_kernel_headers(flavour), *extra]
     stamp = _stamp(command, [source, *_headers(source)])

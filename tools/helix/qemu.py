@@ -23,10 +23,11 @@ class Machine:
     machine: str = "q35"
     serial: list[str] = field(default_factory=lambda: ["null"])
     extra: list[str] = field(default_factory=list)
+    accel: str = "tcg"
 
     def command(self) -> list[str]:
         words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-                 "-display", "none", "-accel", "tcg", "-M", self.machine, "-cpu", self.cpu,
+                 "-display", "none", "-accel", self.accel, "-M", self.machine, "-cpu", self.cpu,
                  "-smp", str(self.smp), "-m", self.mem]
         if self.kernel:
             words += ["-kernel", str(self.kernel), "-append", self.append]

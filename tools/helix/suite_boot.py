@@ -1,3 +1,266 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-from helix.report import Job
-def jobs(_): return []
+"""Boot tests: one machine each; the verdict is how QEMU ends and what the console says."""
+
+import random
+import re
+import stat
+import subprocess
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helix import cpio, image, packages, paths, programs, qemu, rootfs
+from helix.report import Context, Failed, Job, single
+
+_GUARD_S = 120  # a machine that has not ended by then hangs
+_GOOD = r"first: all good"
+
+
+@dataclass
+class Boot:
+    """A boot and what must be seen. Each `expect` is a regular expression."""
+
+    name: str
+    initrd: Callable[[], bytes] | None = None
+    append: str = "rdinit=/first"
+    expect: list[str] = field(default_factory=lambda: [_GOOD])
+    never: list[str] = field(default_factory=lambda: [r"first: WRONG.*", r"first: failed"])
+    smp: int = 1
+    mem: str = "128M"
+    cpu: str = "max"
+    machine: str = "q35"
+    extra: list[str] = field(default_factory=list)
+    status: int = 0
+    linux: bool = True  # Linux does the same
+
+
+def _first() -> bytes:
+    return programs.build(paths.TOP / "tests" / "boot" / "first.c").read_bytes()
+
+
+def _large() -> bytes:
+    return bytes((i * 7 + i // 251) & 255 for i in range(3000000))
+
+
+def _archive() -> cpio.Archive:
+    archive = cpio.Archive()
+    archive.device("dev/console", stat.S_IFCHR, 5, 1)
+    archive.file("first", _first(), 0o755)
+    return archive
+
+
+def _tree() -> cpio.Archive:
+    archive = _archive()
+    archive.file("tree/file", b"hello\n", 0o640)
+    archive.file("tree/empty", b"")
+    archive.folder("tree/deep/er", 0o711)
+    archive.link("tree/link", "file")
+    archive.hard_links(["tree/hard1", "tree/hard2"], b"twice")
+    archive.device("tree/device", stat.S_IFCHR, 1, 3, 0o666)
+    archive.fifo("tree/fifo")
+    archive.file("tree/large", _large())
+    return archive
+
+
+def _plain() -> bytes:
+    return _archive().bytes()
+
+
+def _packed() -> bytes:
+    return cpio.compress(_tree().bytes())
+
+
+def _joined() -> bytes:
+    """A plain archive, zeros, and a packed one behind it."""
+    plain = cpio.Archive()
+    plain.device("dev/console", stat.S_IFCHR, 5, 1)
+    return plain.bytes() + b"\0" * 1024 + _packed()
+
+
+def _with_script() -> bytes:
+    archive = rootfs.base()
+    archive.file("first", _first(), 0o755)
+    archive.file("init", b"#!/bin/sh\necho the script runs\nexec /first\n", 0o755)
+    return archive.bytes()
+
+
+def _not_a_program() -> bytes:
+    archive = _archive()
+    archive.file("text", b"not a program\n", 0o755)
+    archive.file("elf", b"\x7fELF" + bytes(60), 0o755)
+    archive.file("plain", b"x", 0o644)
+    return archive.bytes()
+
+
+def _cut(data: bytes, part: float) -> bytes:
+    return data[:int(len(data) * part)]
+
+
+def _flipped(data: bytes, seed: int) -> bytes:
+    generator = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(20):
+        changed[generator.randrange(len(changed))] ^= 1 << generator.randrange(8)
+    return bytes(changed)
+
+
+def _bad_sizes() -> bytes:
+    """An archive whose second header claims nearly four gigabytes."""
+    data = bytearray(_plain())
+    at = data.index(b"070701", 6)
+    data[at + 54:at + 62] = b"FFFFFFF0"
+    return bytes(data)
+
+
+def _check_text(boot: Boot, text: str) -> str:
+    for pattern in boot.expect:
+        if not re.search(pattern, text):
+            return f"the console does not show /{pattern}/"
+    for pattern in boot.never:
+        found = re.search(pattern, text)
+        if found:
+            return f"the console shows '{found.group()}'"
+    return ""
+
+
+def _run(boot: Boot, machine: qemu.Machine) -> None:
+    log = qemu.log_file(f"boot-{boot.name}")
+    machine.serial = [f"file:{log}"]
+    try:
+        done = subprocess.run(machine.command(), stdin=subprocess.DEVNULL, timeout=_GUARD_S,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"the machine did not end within {_GUARD_S} s", qemu.tail(log)) from None
+    text = log.read_bytes().decode(errors="replace").replace("\r", "") if log.exists() else ""
+    wrong = _check_text(boot, text)
+    if done.returncode != boot.status:
+        wrong = wrong or f"QEMU's exit status is {done.returncode}, not {boot.status}"
+    if wrong:
+        raise Failed(wrong, qemu.tail(log) + "\n" + done.stdout.decode(errors="replace"))
+
+
+def _job(boot: Boot) -> Job:
+    def body(context: Context) -> None:
+        assert context.kernel is not None
+        words = "console=ttyS0" if "panic=" in boot.append else "console=ttyS0 panic=-1"
+        append = f"{words} {boot.append}"
+        machine = qemu.Machine(context.kernel, None, append, boot.smp, boot.mem, boot.cpu,
+                               boot.machine, extra=list(boot.extra))
+        if boot.initrd is None:
+            _run(boot, machine)
+            return
+        with qemu.Initrd(boot.initrd()) as initrd:
+            machine.initrd = initrd
+            _run(boot, machine)
+    return single(f"boot/{boot.name}", body)
+
+
+def _iso(context: Context) -> None:
+    assert context.kernel is not None
+    packages.need(packages.ISO, yes=context.options.yes)
+    target = paths.ensure(paths.OUT / "tmp") / "test.iso"
+    image.make_iso(context.kernel, _plain(), "console=ttyS0 panic=-1 rdinit=/first", target)
+    machine = qemu.Machine(None, extra=["-cdrom", str(target), "-boot", "d"])
+    _run(Boot("iso"), machine)
+
+
+def _machines() -> list[Boot]:
+    boots = [Boot(f"smp-{count}", _plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+             for count in (1, 2, 4, 8)]
+    boots += [Boot("cpu-qemu64", _plain, cpu="qemu64"),
+              Boot("cpu-max", _plain, cpu="max"),
+              Boot("machine-pc", _plain, machine="pc"),
+              Boot("machine-microvm", _plain, machine="microvm", linux=False),
+              Boot("machine-microvm-smp-2", _plain, machine="microvm", smp=2, linux=False,
+                   expect=[_GOOD, "first: 2 processors"]),
+              Boot("mem-24M", _plain, mem="24M", linux=False),
+              Boot("mem-6G", _plain, mem="6G")]
+    return boots
+
+
+def _starts() -> list[Boot]:
+    environment = [r"first: env HOME=/\n", r"first: env TERM=linux\n"]
+    return [
+        Boot("plain-archive", lambda: _tree().bytes(), expect=[_GOOD, "the tree was looked at"]),
+        Boot("gzip-archive", _packed, expect=[_GOOD, "the tree was looked at"]),
+        Boot("joined-archives", _joined, expect=[_GOOD, "the tree was looked at"]),
+        Boot("words-for-init", _plain, "rdinit=/first NAME=value word quiet -- one two",
+             [_GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=word\n", r"argv\[2\]=one\n",
+              r"argv\[3\]=two\n", r"env NAME=value\n", *environment],
+             [r"argv\[4\]", "first: failed", "env quiet"]),
+        Boot("init-word", _plain, "init=/first -- one two",
+             [_GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=one\n", r"argv\[2\]=two\n"], linux=False),
+        Boot("init-script", _with_script, "", ["the script runs", _GOOD]),
+        Boot("restart", _plain, "rdinit=/first -- restart"),
+        Boot("quoted-words", _plain, 'rdinit=/first A="two words" -- "three four"',
+             [_GOOD, r"env A=two words\n", r"argv\[1\]=three four\n"], linux=False),
+    ]
+
+
+def _panics() -> list[Boot]:
+    dead_init = [r"(?i)(kernel panic|panic:).*\n"]
+    return [
+        Boot("init-exits", _plain, "rdinit=/first -- exit", [_GOOD, *dead_init]),
+        Boot("init-crashes", _plain, "rdinit=/first -- crash", [_GOOD, *dead_init]),
+        Boot("panic-after-a-second", _plain, "panic=1 rdinit=/first -- exit", [_GOOD, *dead_init]),
+        Boot("panic-shows", _plain, "selftest=panic",
+             [r"panic: .*selftest=panic", r"kernel_main"], [], linux=False),
+    ]
+
+
+# What may be said of an image that is no good.
+_ABOUT = r"(?i)(initramfs|initrd|rootfs image)"
+
+
+def _damage() -> list[Boot]:
+    boots = [
+        Boot("cut-archive", lambda: _cut(_plain(), 0.5), expect=[_ABOUT]),
+        Boot("cut-in-a-header", lambda: _plain()[:50], expect=[_ABOUT]),
+        Boot("cut-gzip", lambda: _cut(_packed(), 0.5), expect=[_ABOUT]),
+        Boot("no-archive", lambda: random.Random(7).randbytes(100000), expect=[_ABOUT]),
+        Boot("sizes-that-lie", _bad_sizes, expect=[_ABOUT]),
+        Boot("empty-archive", lambda: cpio.Archive().bytes(), expect=[r"(?i)panic"]),
+    ]
+    for seed in range(1, 7):
+        boots.append(Boot(f"flipped-bits-{seed}", lambda seed=seed: _flipped(_plain(), seed),
+                          expect=[], never=[]))
+        boots.append(Boot(f"flipped-gzip-bits-{seed}",
+                          lambda seed=seed: _flipped(_packed(), seed), expect=[], never=[]))
+    for boot in boots:
+        boot.never = []
+    return boots
+
+
+def _bad_words() -> list[Boot]:
+    panic = [r"(?i)panic"]
+    return [
+        Boot("init-absent", _plain, "rdinit=/absent", [r"(?i)/absent"], []),
+        Boot("init-no-program", _not_a_program, "rdinit=/text", [r"(?i)/text", *panic], []),
+        Boot("init-empty-elf", _not_a_program, "rdinit=/elf", [r"(?i)/elf", *panic], []),
+        Boot("init-not-executable", _not_a_program, "rdinit=/plain", [r"(?i)/plain"], []),
+        Boot("long-command-line", _plain, "rdinit=/first " + "x" * 1500, [_GOOD]),
+        Boot("many-words", _plain, "rdinit=/first " + " ".join(f"w{i}" for i in range(300)), [], [],
+             linux=False),
+        Boot("odd-command-line", _plain, 'rdinit=/first = == -- " a=" "', [], []),
+        Boot("numbers-that-are-none", _plain, "rdinit=/first panic=abc maxcpus=many", [_GOOD]),
+    ]
+
+
+def _selftests() -> list[Boot]:
+    return [Boot(f"core-selftest-smp-{count}", None, "selftest=core", [], [r"(?i)panic"], smp=count,
+                 extra=["-device", "isa-debug-exit,iobase=0xf4,iosize=4"], status=33, linux=False)
+            for count in (1, 4)]
+
+
+def jobs(options: Namespace) -> list[Job]:
+    boots = _machines() + _starts() + _panics() + _damage() + _bad_words() + _selftests()
+    ours = options.kernel != "linux"
+    made = [_job(boot) for boot in boots if ours or boot.linux]
+    if ours:
+        made.append(single("boot/iso", _iso))
+    return made
+
+
+def log_of(name: str) -> Path:
+    return paths.LOGS / f"boot-{name}.log"

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tests/boot/first.c: an init that says what it was started with, checks what can be checked from
+// inside, and ends the machine as its first argument's suffix asks. What it prints is judged
+// outside.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static int bad;
+
+static void expect(int good, const char *what) {
+    if (!good) {
+        printf("first: WRONG: %s (errno %d)\n", what, errno);
+        bad = 1;
+    }
+}
+
+static void show_start(char **argv, char **environment) {
+    for (int i = 0; argv[i]; i++) {
+        printf("first: argv[%d]=%s\n", i, argv[i]);
+    }
+    for (int i = 0; environment[i]; i++) {
+        printf("first: env %s\n", environment[i]);
+    }
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    printf("first: %d processors\n", CPU_COUNT(&set));
+}
+
+static void check_identity(void) {
+    expect(getpid() == 1, "getpid() is 1");
+    expect(getppid() == 0, "getppid() is 0");
+    expect(getuid() == 0 && getgid() == 0 && geteuid() == 0 && getegid() == 0, "root");
+    expect(fcntl(0, F_GETFL) >= 0 && fcntl(1, F_GETFL) >= 0 && fcntl(2, F_GETFL) >= 0,
+           "descriptors 0, 1, 2 are open");
+    expect(fcntl(3, F_GETFD) == -1, "and no more");
+    struct stat info;
+    expect(fstat(0, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == makedev(5, 1),
+           "standard input is /dev/console");
+    char folder[64];
+    expect(getcwd(folder, sizeof folder) && strcmp(folder, "/") == 0, "the folder is /");
+    expect(umask(0) == 022, "umask is 022");
+}
+
+static void check_stack(char **argv, char **environment) {
+    expect(((unsigned long)(argv - 1) & 15) == 0, "the stack is aligned to 16");
+    char **end = environment;
+    while (*end) {
+        end++;
+    }
+    unsigned long *vector = (unsigned long *)(end + 1);
+    unsigned long seen = 0;
+    for (; vector[0] != AT_NULL; vector += 2) {
+        seen |= vector[0] < 64 ? 1UL << vector[0] : 0;
+    }
+    static const unsigned long wanted[] = { AT_PHDR,   AT_PHENT,   AT_PHNUM,  AT_PAGESZ, AT_BASE,
+                                            AT_FLAGS,  AT_ENTRY,   AT_UID,    AT_EUID,   AT_GID,
+                                            AT_EGID,   AT_SECURE,  AT_RANDOM, AT_EXECFN, AT_HWCAP,
+                                            AT_CLKTCK, AT_PLATFORM };
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "auxiliary value %lu is there", wanted[i]);
+        expect((seen >> wanted[i]) & 1, text);
+    }
+    expect(getauxval(AT_PAGESZ) == 4096, "AT_PAGESZ");
+    expect(strcmp((char *)getauxval(AT_EXECFN), argv[0]) == 0, "AT_EXECFN");
+}
+
+// The tree that suite_boot.py puts into the archive.
+static void check_tree(void) {
+    struct stat info;
+    struct stat other;
+    char text[64] = "";
+    expect(stat("/tree/file", &info) == 0 && info.st_mode == (S_IFREG | 0640) && info.st_size == 6,
+           "a file with its mode and size");
+    expect(info.st_mtime == 1704067200, "its time");
+    int fd = open("/tree/file", O_RDONLY);
+    expect(read(fd, text, sizeof text) == 6 && memcmp(text, "hello\n", 6) == 0, "its contents");
+    close(fd);
+    expect(stat("/tree/empty", &info) == 0 && info.st_size == 0, "an empty file");
+    expect(stat("/tree/deep/er", &info) == 0 && info.st_mode == (S_IFDIR | 0711), "a folder");
+    memset(text, 0, sizeof text);
+    expect(readlink("/tree/link", text, sizeof text) == 4 && strcmp(text, "file") == 0, "a link");
+    expect(stat("/tree/hard1", &info) == 0 && stat("/tree/hard2", &other) == 0 &&
+               info.st_ino == other.st_ino && info.st_nlink == 2 && info.st_size == 5,
+           "two names of one file");
+    expect(stat("/tree/device", &info) == 0 && S_ISCHR(info.st_mode) &&
+               info.st_rdev == makedev(1, 3) && (info.st_mode & 0777) == 0666,
+           "a device");
+    expect(stat("/tree/fifo", &info) == 0 && S_ISFIFO(info.st_mode), "a FIFO");
+    expect(stat("/tree/large", &info) == 0 && info.st_size == 3000000, "a large file");
+    fd = open("/tree/large", O_RDONLY);
+    static unsigned char block[3000000];
+    size_t filled = 0;
+    ssize_t count;
+    while ((count = read(fd, block + filled, sizeof block - filled)) > 0) {
+        filled += (size_t)count;
+    }
+    int same = filled == sizeof block;
+    for (size_t i = 0; i < filled; i++) {
+        same &= block[i] == (unsigned char)(i * 7 + i / 251);
+    }
+    expect(same, "its contents, byte for byte");
+}
+
+int main(int argc, char **argv, char **environment) {
+    const char *wish = argc > 1 ? argv[argc - 1] : "";
+    show_start(argv, environment);
+    check_identity();
+    check_stack(argv, environment);
+    if (access("/tree", F_OK) == 0) {
+        check_tree();
+        printf("first: the tree was looked at\n");
+    }
+    printf(bad ? "first: failed\n" : "first: all good\n");
+    fflush(stdout);
+    if (strcmp(wish, "exit") == 0) {
+        return 3;
+    }
+    if (strcmp(wish, "crash") == 0) {
+        *(volatile int *)8 = 1;
+    }
+    reboot(strcmp(wish, "restart") == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
+    return 4;
+}
