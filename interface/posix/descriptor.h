@@ -117,10 +117,20 @@ enum hx_status call_add_file(struct call *call, struct file *file, bool close_on
 // directory's number.
 enum hx_status lookup_begin_path(struct call *call, int32_t directory_fd, const char *path,
                                  uint32_t flags, struct lookup *out_lookup);
-// A path of the program's and the look-up that it is for, in one; ends with user_path_end().
+// A path of the program's, copied in: most fit into the structure itself, which is not moved.
+#define USER_TEXT_FEW 192u
+struct user_text {
+    char *text;
+    char few[USER_TEXT_FEW];
+};
+// HX_ERR_BAD_ADDRESS, HX_ERR_NAME_TOO_LONG, HX_ERR_NO_MEMORY; ends with user_text_end().
+enum hx_status user_text_begin(struct uaddr from, struct user_text *out_text);
+void user_text_end(struct user_text *text);
+// A path and the look-up that it is for, in one; ends with user_path_end().
 struct user_path {
     char *text;
     struct lookup lookup;
+    struct user_text storage;
 };
 enum hx_status user_path_begin(struct call *call, int32_t directory_fd, struct uaddr from,
                                uint32_t lookup_flags, struct user_path *out_path);

@@ -92,26 +92,42 @@ void lookup_end(struct lookup *lookup) {
     object_put(&lookup->context->object);
 }
 
+enum hx_status user_text_begin(struct uaddr from, struct user_text *out_text) {
+    size_t length;
+    out_text->text = out_text->few;
+    enum hx_status status = copy_string_from_user(out_text->few, from, USER_TEXT_FEW, &length);
+    // A long one is copied again, and only that copy is looked at.
+    return status == HX_ERR_NAME_TOO_LONG ? path_from_user(from, &out_text->text) : status;
+}
+
+void user_text_end(struct user_text *text) {
+    if (text->text != text->few) {
+        heap_free(text->text);
+    }
+}
+
 enum hx_status user_path_begin(struct call *call, int32_t directory_fd, struct uaddr from,
                                uint32_t lookup_flags, struct user_path *out_path) {
-    enum hx_status status = path_from_user(from, &out_path->text);
+    enum hx_status status = user_text_begin(from, &out_path->storage);
     if (status != HX_OK) {
         return status;
     }
+    out_path->text = out_path->storage.text;
     if (out_path->text[0] == '\0' && (lookup_flags & LOOKUP_EMPTY) == 0) {
-        heap_free(out_path->text);
-        return HX_ERR_NOT_FOUND;
+        status = HX_ERR_NOT_FOUND;
+    } else {
+        status =
+            lookup_begin_path(call, directory_fd, out_path->text, lookup_flags, &out_path->lookup);
     }
-    status = lookup_begin_path(call, directory_fd, out_path->text, lookup_flags, &out_path->lookup);
     if (status != HX_OK) {
-        heap_free(out_path->text);
+        user_text_end(&out_path->storage);
     }
     return status;
 }
 
 void user_path_end(struct user_path *path) {
     lookup_end(&path->lookup);
-    heap_free(path->text);
+    user_text_end(&path->storage);
 }
 
 enum hx_status user_path_find(struct call *call, int32_t directory_fd, struct uaddr from,

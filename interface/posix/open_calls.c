@@ -191,16 +191,17 @@ enum hx_status sys_openat2(struct call *call) {
     }
     const bool no_links = (how.resolve & (RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)) != 0;
     struct user_path path;
-    status = path_from_user(call_address(call, 1), &path.text);
+    status = user_text_begin(call_address(call, 1), &path.storage);
     if (status != HX_OK) {
         return status;
     }
+    path.text = path.storage.text;
     const bool in_root = (how.resolve & RESOLVE_IN_ROOT) != 0;
     // In a root of its own even an absolute path starts at the directory.
     status = lookup_begin_path(call, call_int(call, 0), in_root ? "." : path.text,
                                no_links ? LOOKUP_NO_LINKS : 0, &path.lookup);
     if (status != HX_OK) {
-        heap_free(path.text);
+        user_text_end(&path.storage);
         return status;
     }
     if (in_root) {

@@ -136,33 +136,40 @@ static enum hx_status identity_of_fd(struct call *call, int32_t fd,
     return status;
 }
 
+static enum hx_status identity_of_path(struct call *call, int32_t directory_fd, const char *text,
+                                       uint32_t lookup_flags, struct file_identity *out_identity) {
+    struct lookup lookup;
+    enum hx_status status = lookup_begin_path(call, directory_fd, text, lookup_flags, &lookup);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct path path;
+    status = path_lookup(&lookup, text, &path);
+    if (status == HX_OK) {
+        path_identity(path, out_identity);
+        path_put(path);
+    }
+    lookup_end(&lookup);
+    return status;
+}
+
 // What AT_… flags and a path name; "" with AT_EMPTY_PATH is the directory's number itself.
 static enum hx_status identity_at(struct call *call, int32_t directory_fd, struct uaddr from,
                                   uint32_t flags, struct file_identity *out_identity) {
     const uint32_t lookup_flags = ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? 0 : LOOKUP_FOLLOW) |
                                   ((flags & AT_EMPTY_PATH) != 0 ? LOOKUP_EMPTY : 0);
-    char *text;
-    enum hx_status status = path_from_user(from, &text);
+    struct user_text text;
+    enum hx_status status = user_text_begin(from, &text);
     if (status != HX_OK) {
         return status;
     }
-    if (text[0] == '\0' && ((flags & AT_EMPTY_PATH) == 0 || directory_fd != AT_FDCWD)) {
-        heap_free(text);
-        return (flags & AT_EMPTY_PATH) != 0 ? identity_of_fd(call, directory_fd, out_identity)
-                                            : HX_ERR_NOT_FOUND;
+    if (text.text[0] != '\0' || ((flags & AT_EMPTY_PATH) != 0 && directory_fd == AT_FDCWD)) {
+        status = identity_of_path(call, directory_fd, text.text, lookup_flags, out_identity);
+    } else {
+        status = (flags & AT_EMPTY_PATH) != 0 ? identity_of_fd(call, directory_fd, out_identity)
+                                              : HX_ERR_NOT_FOUND;
     }
-    struct lookup lookup;
-    status = lookup_begin_path(call, directory_fd, text, lookup_flags, &lookup);
-    if (status == HX_OK) {
-        struct path path;
-        status = path_lookup(&lookup, text, &path);
-        if (status == HX_OK) {
-            path_identity(path, out_identity);
-            path_put(path);
-        }
-        lookup_end(&lookup);
-    }
-    heap_free(text);
+    user_text_end(&text);
     return status;
 }
 
