@@ -38,8 +38,7 @@ static void say(const char *format, ...) {
 static void say_code(const char *label, uint64_t address, uint64_t back) {
     uint64_t offset;
     const char *name = symbol_find(address - back, &offset);
-    say("%s%016lx %s+0x%lx\n", label, (unsigned long)address, name,
-        (unsigned long)(offset + back));
+    say("%s%016lx %s+0x%lx\n", label, (unsigned long)address, name, (unsigned long)(offset + back));
 }
 
 static void say_backtrace(uint64_t fp) {

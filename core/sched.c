@@ -52,6 +52,7 @@ static struct thread *steal_from(struct cpu *other, struct cpu *cpu) {
         !raw_try_lock(&other->queue.lock)) {
         return NULL;
     }
+    // Also from an idle processor that is on its way to it: in a virtual machine that may take long.
     struct thread *thread = queue_take(other, cpu->id);
     if (thread != NULL) {
         atomic_store_explicit(&thread->cpu, cpu->id, memory_order_relaxed);

@@ -24,11 +24,11 @@ struct selftest {
 };
 
 // Starts `count` threads that each run `entry` with their index, on any processor or, with
-// `same_cpu`, on processor 0 alone; waits for the end of all. False if that takes over 30 s.
-bool selftest_threads(uint32_t count, bool same_cpu, void (*entry)(void *index));
+// `same_cpu`, on processor 0 alone; waits for the end of all, for two minutes at most.
+bool core_selftest_threads(uint32_t count, bool same_cpu, void (*entry)(void *index));
 static inline uintptr_t selftest_index(void *argument) {
     return (uintptr_t)argument;
 }
 
-extern const struct selftest selftest_smp[];
-extern const uint32_t selftest_smp_count;
+extern const struct selftest core_selftest_smp[];
+extern const uint32_t core_selftest_smp_count;

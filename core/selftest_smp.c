@@ -5,7 +5,8 @@
 #include <core/sched.h>
 
 #define WORKERS 8u
-#define ROUNDS  500u
+#define ROUNDS  200u
+#define CALLS   50u
 #define MS      1000000
 
 static const struct lock_class outer_class = { "selftest", LOCK_RANK_MODULE, false };
@@ -38,7 +39,7 @@ static bool guarded_run(void (*worker)(void *index), uint64_t expected) {
     guarded[0] = 0;
     guarded[1] = 0;
     atomic_store_explicit(&errors, 0, memory_order_relaxed);
-    CHECK(selftest_threads(WORKERS, false, worker));
+    CHECK(core_selftest_threads(WORKERS, false, worker));
     CHECK(guarded[0] == expected && guarded[1] == expected);
     CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
     return true;
@@ -103,7 +104,7 @@ static void called(void *argument) {
 
 static void caller(void *argument) {
     (void)argument;
-    for (uint32_t i = 0; i < ROUNDS; i++) {
+    for (uint32_t i = 0; i < CALLS; i++) {
         _Atomic uint64_t mine = 0;
         cpu_call(cpu_online_mask(), called, &mine);
         if (atomic_load_explicit(&mine, memory_order_relaxed) != cpu_online_count()) {
@@ -115,9 +116,9 @@ static void caller(void *argument) {
 static bool test_calls(void) {
     atomic_store_explicit(&calls, 0, memory_order_relaxed);
     atomic_store_explicit(&errors, 0, memory_order_relaxed);
-    CHECK(selftest_threads(WORKERS, false, caller));
+    CHECK(core_selftest_threads(WORKERS, false, caller));
     CHECK(atomic_load_explicit(&calls, memory_order_relaxed) ==
-          (uint64_t)WORKERS * ROUNDS * cpu_online_count());
+          (uint64_t)WORKERS * CALLS * cpu_online_count());
     CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
     return true;
 }
@@ -176,7 +177,7 @@ static bool test_epoch(void) {
     atomic_store_explicit(&errors, 0, memory_order_relaxed);
     atomic_store_explicit(&reclaimed, 0, memory_order_relaxed);
     node_publish(&nodes[0]);
-    CHECK(selftest_threads(WORKERS, false, epoch_worker));
+    CHECK(core_selftest_threads(WORKERS, false, epoch_worker));
     CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
     (void)thread_sleep_until(time_now() + 30 * MS, 0);
     CHECK(atomic_load_explicit(&reclaimed, memory_order_relaxed) >= 2);
@@ -202,7 +203,7 @@ static void mover(void *argument) {
 
 static bool test_affinity(void) {
     atomic_store_explicit(&errors, 0, memory_order_relaxed);
-    CHECK(selftest_threads(WORKERS, false, mover));
+    CHECK(core_selftest_threads(WORKERS, false, mover));
     CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
     return true;
 }
@@ -236,7 +237,7 @@ static void timer_worker(void *argument) {
 
 static bool test_timer_race(void) {
     atomic_store_explicit(&errors, 0, memory_order_relaxed);
-    CHECK(selftest_threads(WORKERS, false, timer_worker));
+    CHECK(core_selftest_threads(WORKERS, false, timer_worker));
     CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
     return true;
 }
@@ -247,15 +248,15 @@ static void nothing(void *argument) {
 
 static bool test_lives(void) {
     for (uint32_t i = 0; i < 50; i++) {
-        CHECK(selftest_threads(SELFTEST_THREADS, false, nothing));
+        CHECK(core_selftest_threads(SELFTEST_THREADS, false, nothing));
     }
     return true;
 }
 
-const struct selftest selftest_smp[] = {
+const struct selftest core_selftest_smp[] = {
     { "spin lock", test_spinlock },    { "mutex", test_mutex },
     { "rwlock", test_rwlock },         { "calls", test_calls },
     { "epoch", test_epoch },           { "affinity", test_affinity },
     { "timer race", test_timer_race }, { "thread lives", test_lives },
 };
-const uint32_t selftest_smp_count = ARRAY_SIZE(selftest_smp);
+const uint32_t core_selftest_smp_count = ARRAY_SIZE(core_selftest_smp);

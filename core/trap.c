@@ -50,6 +50,7 @@ static void on_timer(void) {
 static void on_ipi(enum hal_ipi kind) {
     struct cpu *cpu = cpu_this();
     cpu_wake_note(cpu);
+    trace(TRACE_IPI, kind, 0);
     switch (kind) {
     case HAL_IPI_CALL:
         cpu_call_serve();

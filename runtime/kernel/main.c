@@ -20,8 +20,10 @@
 #include <lib/cmdline.h>
 #include <lib/string.h>
 #include <memory/init.h>
+#include <memory/selftest.h>
 #include <runtime/boot.h>
 #include <tty/tty.h>
+#include <vfs/selftest.h>
 #include <vfs/vfs.h>
 
 static struct kernel_boot boot;
@@ -120,7 +122,15 @@ static void start_processors(void) {
              (unsigned long)(hal_counter_hz() / 1000));
 }
 
-// `selftest=core` runs the core's tests instead of a system; `selftest=panic` shows a panic.
+static const struct {
+    const char *name;
+    bool (*run)(void);
+} selftests[] = { { "core", core_selftest },
+                  { "memory", memory_selftest },
+                  { "vfs", vfs_selftest } };
+
+// `selftest=core` (or another of the above, or `all`) runs tests instead of a system;
+// `selftest=panic` shows a panic.
 static void run_selftest(void) {
     const char *what = cmdline_get(&cmdline, "selftest");
     if (what == NULL) {
@@ -129,11 +139,17 @@ static void run_selftest(void) {
     if (strcmp(what, "panic") == 0) {
         panic("asked for by selftest=panic");
     }
-    if (strcmp(what, "core") == 0) {
-        bool passed = core_selftest();
-        hal_debug_exit(passed ? SELFTEST_PASS_CODE : SELFTEST_FAIL_CODE);
-        hal_power_off();
+    bool found = false;
+    bool passed = true;
+    for (uint32_t i = 0; i < ARRAY_SIZE(selftests); i++) {
+        if (strcmp(what, selftests[i].name) == 0 || strcmp(what, "all") == 0) {
+            found = true;
+            passed = selftests[i].run() && passed;
+        }
     }
+    log_info("selftest: %s %s", what, found && passed ? "passed" : "FAILED");
+    hal_debug_exit(found && passed ? SELFTEST_PASS_CODE : SELFTEST_FAIL_CODE);
+    hal_power_off();
 }
 
 void kernel_main(const struct boot_info *info) {

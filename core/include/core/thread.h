@@ -89,6 +89,7 @@ struct thread {
 
     // Debug: locks held, innermost last.
     uint32_t locks_held;
+    bool locks_unchecked; // inside the console's writer, see core/log.c
     const struct lock_class *held[16];
 };
 
