@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // attribute_calls.c: changing what files are: modes, owners, times, sizes, extended attributes.
 #include "descriptor.h"
+#include "file_numbers.h"
+#include "times.h"
 
 #include <core/time.h>
 #include <memory/heap.h>
@@ -163,7 +165,7 @@ static enum hx_status times_from_timespec(struct uaddr from, struct times *out_t
     if (uaddr_is_null(from)) {
         return HX_OK;
     }
-    struct linux_timespec user[2];
+    struct timespec_user user[2];
     enum hx_status status = copy_from_user(user, from, sizeof(user));
     for (uint32_t i = 0; status == HX_OK && i < 2; i++) {
         out_times->now[i] = user[i].nanoseconds == UTIME_NOW;
@@ -212,7 +214,7 @@ static enum hx_status times_from_timeval(struct uaddr from, struct times *out_ti
     if (uaddr_is_null(from)) {
         return HX_OK;
     }
-    struct linux_timeval user[2];
+    struct timeval_user user[2];
     enum hx_status status = copy_from_user(user, from, sizeof(user));
     for (uint32_t i = 0; status == HX_OK && i < 2; i++) {
         if (user[i].microseconds < 0 || user[i].microseconds >= US_PER_S) {

@@ -4,8 +4,7 @@
 // A call borrows a file from its process's table by descriptor_get() and gives it back by
 // descriptor_put(). While a process has one thread and shares its table with nobody, only the
 // caller itself could close the number, so no reference is taken; otherwise the look-up holds the
-// table's lock for a moment and takes one. Numbers of Linux's ABI that all machines share stand at
-// the end.
+// table's lock for a moment and takes one.
 #pragma once
 
 #include <core/lock.h>
@@ -181,56 +180,3 @@ uint32_t poll_events(struct file *file, uint32_t events);
 uint32_t poll_mask(uint32_t events);
 // poll's events for levels.
 uint32_t poll_from_levels(uint32_t levels);
-
-// A span or moment of time of the program's: seconds and nanoseconds.
-struct linux_timespec {
-    int64_t seconds;
-    int64_t nanoseconds;
-};
-struct linux_timeval {
-    int64_t seconds;
-    int64_t microseconds;
-};
-// A span as nanoseconds, cut at TIME_NEVER. HX_ERR_INVALID.
-enum hx_status timespec_to_ns(const struct linux_timespec *time, time_ns_t *out_ns);
-// Now plus a span, cut at TIME_NEVER.
-time_ns_t deadline_after(time_ns_t span_ns);
-
-#define RW_COUNT_MAX 0x7ffff000u // MAX_RW_COUNT
-
-#define AT_SYMLINK_NOFOLLOW 0x100
-#define AT_REMOVEDIR        0x200
-#define AT_EACCESS          0x200
-#define AT_SYMLINK_FOLLOW   0x400
-#define AT_NO_AUTOMOUNT     0x800
-#define AT_EMPTY_PATH       0x1000
-#define AT_STATX_SYNC_TYPE  0x6000
-
-#define O_ACCMODE     00000003u
-#define O_WRONLY      00000001u
-#define O_RDWR        00000002u
-#define O_CREAT       00000100u
-#define O_EXCL        00000200u
-#define O_NOCTTY      00000400u
-#define O_TRUNC       00001000u
-#define O_APPEND      00002000u
-#define O_NONBLOCK    00004000u
-#define O_DSYNC       00010000u
-#define O_ASYNC       00020000u
-#define O_NOATIME     01000000u
-#define O_CLOEXEC     02000000u
-#define O_SYNC        04010000u
-#define O_PATH        010000000u
-#define O_TMPFILE_BIT 020000000u
-
-#define LINUX_POLLIN     0x001u
-#define LINUX_POLLPRI    0x002u
-#define LINUX_POLLOUT    0x004u
-#define LINUX_POLLERR    0x008u
-#define LINUX_POLLHUP    0x010u
-#define LINUX_POLLNVAL   0x020u
-#define LINUX_POLLRDNORM 0x040u
-#define LINUX_POLLRDBAND 0x080u
-#define LINUX_POLLWRNORM 0x100u
-#define LINUX_POLLWRBAND 0x200u
-#define LINUX_POLLRDHUP  0x2000u

@@ -10,6 +10,8 @@
 // epoll's own waitable is of a class that may be taken in there too. An epoll may watch an epoll
 // that watches none itself: two levels, and ELOOP beyond.
 #include "descriptor.h"
+#include "file_numbers.h"
+#include "times.h"
 
 #include <core/time.h>
 #include <lib/rbtree.h>
@@ -452,9 +454,7 @@ static enum hx_status do_wait(struct call *call, time_ns_t deadline) {
 }
 
 static time_ns_t deadline_from_ms(int32_t timeout_ms) {
-    return timeout_ms < 0    ? TIME_NEVER
-           : timeout_ms == 0 ? 0
-                             : deadline_after(timeout_ms * NS_PER_MS);
+    return timeout_ms < 0 ? TIME_NEVER : timeout_ms == 0 ? 0 : time_after(timeout_ms * NS_PER_MS);
 }
 
 enum hx_status sys_epoll_wait(struct call *call) {
@@ -485,7 +485,7 @@ enum hx_status sys_epoll_pwait(struct call *call) {
 enum hx_status sys_epoll_pwait2(struct call *call) {
     time_ns_t deadline = TIME_NEVER;
     if (!uaddr_is_null(call_address(call, 3))) {
-        struct linux_timespec user;
+        struct timespec_user user;
         time_ns_t span;
         enum hx_status status = copy_from_user(&user, call_address(call, 3), sizeof(user));
         if (status == HX_OK) {
@@ -494,7 +494,7 @@ enum hx_status sys_epoll_pwait2(struct call *call) {
         if (status != HX_OK) {
             return status;
         }
-        deadline = span == 0 ? 0 : deadline_after(span);
+        deadline = span == 0 ? 0 : time_after(span);
     }
     return wait_masked(call, deadline);
 }

@@ -5,6 +5,8 @@
 // wait_for() on their waitables follows, and they are looked at again. Readiness is Linux's
 // (fs/select.c): POLLERR and POLLHUP are always told.
 #include "descriptor.h"
+#include "file_numbers.h"
+#include "times.h"
 
 #include <core/time.h>
 #include <lib/string.h>
@@ -61,24 +63,6 @@ uint32_t poll_mask(uint32_t events) {
     mask |= (events & LINUX_POLLPRI) != 0 ? WAIT_PRIORITY : 0;
     mask |= (events & LINUX_POLLRDHUP) != 0 ? WAIT_PEER_SHUT : 0;
     return mask;
-}
-
-enum hx_status timespec_to_ns(const struct linux_timespec *time, time_ns_t *out_ns) {
-    if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= NS_PER_S) {
-        return HX_ERR_INVALID;
-    }
-    *out_ns = time->seconds >= INT64_MAX / NS_PER_S - 1
-                  ? TIME_NEVER
-                  : time->seconds * NS_PER_S + time->nanoseconds;
-    return HX_OK;
-}
-
-time_ns_t deadline_after(time_ns_t span_ns) {
-    time_ns_t deadline;
-    if (span_ns == TIME_NEVER || __builtin_add_overflow(time_now(), span_ns, &deadline)) {
-        return TIME_NEVER;
-    }
-    return deadline;
 }
 
 // Looks at all; how many are ready.
@@ -228,7 +212,7 @@ enum hx_status sys_poll(struct call *call) {
     const int32_t timeout_ms = call_int(call, 2);
     const time_ns_t deadline = timeout_ms < 0    ? TIME_NEVER
                                : timeout_ms == 0 ? 0
-                                                 : deadline_after(timeout_ms * NS_PER_MS);
+                                                 : time_after(timeout_ms * NS_PER_MS);
     return do_poll(call, deadline);
 }
 
@@ -263,14 +247,14 @@ static enum hx_status deadline_from_timespec(struct uaddr from, time_ns_t *out_d
     if (uaddr_is_null(from)) {
         return HX_OK;
     }
-    struct linux_timespec user;
+    struct timespec_user user;
     enum hx_status status = copy_from_user(&user, from, sizeof(user));
     time_ns_t span = 0;
     if (status == HX_OK) {
         status = timespec_to_ns(&user, &span);
     }
     if (status == HX_OK) {
-        *out_deadline = span == 0 ? 0 : deadline_after(span);
+        *out_deadline = span == 0 ? 0 : time_after(span);
     }
     return status;
 }
@@ -284,7 +268,7 @@ static time_ns_t time_left(time_ns_t deadline) {
 static void put_left_timespec(struct uaddr to, time_ns_t deadline) {
     if (!uaddr_is_null(to) && deadline != TIME_NEVER) {
         const time_ns_t left = time_left(deadline);
-        const struct linux_timespec user = { left / NS_PER_S, left % NS_PER_S };
+        const struct timespec_user user = { left / NS_PER_S, left % NS_PER_S };
         HX_IGNORE(copy_to_user(to, &user, sizeof(user))); // as Linux does
     }
 }
@@ -438,7 +422,7 @@ enum hx_status sys_select(struct call *call) {
     const struct uaddr user_time = call_address(call, 4);
     time_ns_t deadline = TIME_NEVER;
     if (!uaddr_is_null(user_time)) {
-        struct linux_timeval user;
+        struct timeval_user user;
         enum hx_status copied = copy_from_user(&user, user_time, sizeof(user));
         if (copied != HX_OK) {
             return copied;
@@ -451,12 +435,12 @@ enum hx_status sys_select(struct call *call) {
             MIN_OF(user.seconds, most) + MIN_OF(user.microseconds / 1000000, most);
         const time_ns_t span =
             MIN_OF(seconds, most) * NS_PER_S + user.microseconds % 1000000 * NS_PER_US;
-        deadline = span == 0 ? 0 : deadline_after(span);
+        deadline = span == 0 ? 0 : time_after(span);
     }
     enum hx_status status = do_select(call, deadline);
     if (!uaddr_is_null(user_time) && deadline != TIME_NEVER) {
         const time_ns_t left = time_left(deadline);
-        const struct linux_timeval user = { left / NS_PER_S, left % NS_PER_S / NS_PER_US };
+        const struct timeval_user user = { left / NS_PER_S, left % NS_PER_S / NS_PER_US };
         HX_IGNORE(copy_to_user(user_time, &user, sizeof(user))); // as Linux does
     }
     return status;

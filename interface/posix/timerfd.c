@@ -4,25 +4,14 @@
 // The core's timer raises the file's readiness; how often it expired follows from the deadline and
 // the interval when somebody reads. Lock: `lock`, taken with interrupts off, also by the timer.
 #include "descriptor.h"
+#include "file_numbers.h"
+#include "times.h"
 
 #include <core/time.h>
 #include <memory/heap.h>
 
-#define NS_PER_S 1000000000ll
-
-#define CLOCK_REALTIME       0
-#define CLOCK_MONOTONIC      1
-#define CLOCK_BOOTTIME       7
-#define CLOCK_REALTIME_ALARM 8
-#define CLOCK_BOOTTIME_ALARM 9
-
 #define TFD_TIMER_ABSTIME       1u
 #define TFD_TIMER_CANCEL_ON_SET 2u
-
-struct linux_itimerspec {
-    struct linux_timespec interval;
-    struct linux_timespec value;
-};
 
 struct timerfd {
     struct spinlock lock;
@@ -138,12 +127,8 @@ enum hx_status sys_timerfd_create(struct call *call) {
     return call_add_file(call, file, (flags & O_CLOEXEC) != 0);
 }
 
-static struct linux_timespec timespec_of(time_ns_t span) {
-    return (struct linux_timespec){ span / NS_PER_S, span % NS_PER_S };
-}
-
 // What is left until the next expiry, and the interval.
-static struct linux_itimerspec current_locked(const struct timerfd *self) {
+static struct itimerspec_user current_locked(const struct timerfd *self) {
     const time_ns_t now = time_now();
     time_ns_t left = 0;
     if (self->deadline != 0) {
@@ -153,8 +138,8 @@ static struct linux_itimerspec current_locked(const struct timerfd *self) {
         }
     }
     return (struct linux_itimerspec){
-        .interval = timespec_of(self->interval),
-        .value = timespec_of(left),
+        .interval = timespec_from_ns(self->interval),
+        .value = timespec_from_ns(left),
     };
 }
 
@@ -166,7 +151,7 @@ static void set_locked(struct timerfd *self, time_ns_t value, time_ns_t interval
         return;
     }
     if (!absolute) {
-        self->deadline = deadline_after(value);
+        self->deadline = time_after(value);
     } else {
         const time_ns_t deadline = self->real ? value - time_real_offset() : value;
         self->deadline = MAX_OF(deadline, 1);
@@ -175,7 +160,7 @@ static void set_locked(struct timerfd *self, time_ns_t value, time_ns_t interval
 }
 
 static void set(struct timerfd *self, time_ns_t value, time_ns_t interval, bool absolute,
-                struct linux_itimerspec *out_old) {
+                struct itimerspec_user *out_old) {
     mutex_lock(&self->setting);
     (void)timer_cancel(&self->timer);
     const unsigned long state = spin_lock_irq(&self->lock);
@@ -197,7 +182,7 @@ static enum hx_status timerfd_get(struct call *call, struct descriptor *out_desc
 
 enum hx_status sys_timerfd_settime(struct call *call) {
     const uint32_t flags = call_uint(call, 1);
-    struct linux_itimerspec user;
+    struct itimerspec_user user;
     enum hx_status status = copy_from_user(&user, call_address(call, 2), sizeof(user));
     if (status != HX_OK) {
         return status;
@@ -214,7 +199,7 @@ enum hx_status sys_timerfd_settime(struct call *call) {
     if (status != HX_OK) {
         return status;
     }
-    struct linux_itimerspec old;
+    struct itimerspec_user old;
     set(descriptor.file->data, value, interval, (flags & TFD_TIMER_ABSTIME) != 0, &old);
     descriptor_put(&descriptor);
     if (!uaddr_is_null(call_address(call, 3))) {
@@ -231,7 +216,7 @@ enum hx_status sys_timerfd_gettime(struct call *call) {
     }
     struct timerfd *self = descriptor.file->data;
     const unsigned long state = spin_lock_irq(&self->lock);
-    const struct linux_itimerspec now = current_locked(self);
+    const struct itimerspec_user now = current_locked(self);
     spin_unlock_irq(&self->lock, state);
     descriptor_put(&descriptor);
     return copy_to_user(call_address(call, 1), &now, sizeof(now));
