@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // attribute_calls.c: changing what files are: modes, owners, times, sizes, extended attributes.
 #include "descriptor.h"
-#include "file_numbers.h"
 #include "times.h"
 
 #include <core/time.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // copy_calls.c: moving data between files inside the kernel, and space inside files.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>

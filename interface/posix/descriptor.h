@@ -7,9 +7,10 @@
 // table's lock for a moment and takes one.
 #pragma once
 
+#include "file_numbers.h"
+
 #include <core/lock.h>
 #include <core/time.h>
-#include <hal_arch/linux_stat.h>
 #include <posix/call.h>
 #include <posix/files.h>
 #include <posix/linux.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // directory_calls.c: the working directory, the root, the umask, the entries of directories.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>

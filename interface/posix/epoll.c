@@ -10,7 +10,6 @@
 // epoll's own waitable is of a class that may be taken in there too. An epoll may watch an epoll
 // that watches none itself: two levels, and ELOOP beyond.
 #include "descriptor.h"
-#include "file_numbers.h"
 #include "times.h"
 
 #include <core/time.h>
@@ -489,7 +488,7 @@ enum hx_status sys_epoll_pwait2(struct call *call) {
         time_ns_t span;
         enum hx_status status = copy_from_user(&user, call_address(call, 3), sizeof(user));
         if (status == HX_OK) {
-            status = timespec_to_ns(&user, &span);
+            status = ns_from_timespec(&user, &span);
         }
         if (status != HX_OK) {
             return status;

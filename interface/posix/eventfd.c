@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // eventfd.c: eventfd(2): a counter that reads take and writes add to.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <memory/heap.h>
 

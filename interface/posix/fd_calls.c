@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // fd_calls.c: calls about the numbers themselves: dup, close, fcntl, ioctl's common part.
 #include "descriptor.h"
-#include "file_numbers.h"
 #include "locks.h"
 
 #include <lib/string.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // name_calls.c: making, linking, renaming and removing names.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // open_calls.c: calls that make descriptors of files by name, of pipes, of anonymous memory.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>

@@ -5,7 +5,6 @@
 // wait_for() on their waitables follows, and they are looked at again. Readiness is Linux's
 // (fs/select.c): POLLERR and POLLHUP are always told.
 #include "descriptor.h"
-#include "file_numbers.h"
 #include "times.h"
 
 #include <core/time.h>
@@ -251,7 +250,7 @@ static enum hx_status deadline_from_timespec(struct uaddr from, time_ns_t *out_d
     enum hx_status status = copy_from_user(&user, from, sizeof(user));
     time_ns_t span = 0;
     if (status == HX_OK) {
-        status = timespec_to_ns(&user, &span);
+        status = ns_from_timespec(&user, &span);
     }
     if (status == HX_OK) {
         *out_deadline = span == 0 ? 0 : time_after(span);

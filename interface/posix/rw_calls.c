@@ -4,7 +4,6 @@
 // All forms come down to one function: which descriptor, which direction, which buffer, which
 // offset. Linux 6.1's fs/read_write.c is the reference for the order of the checks.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <memory/heap.h>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // stat_calls.c: what files are: stat in all its forms, statfs, access.
 #include "descriptor.h"
-#include "file_numbers.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>

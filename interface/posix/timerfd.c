@@ -4,7 +4,6 @@
 // The core's timer raises the file's readiness; how often it expired follows from the deadline and
 // the interval when somebody reads. Lock: `lock`, taken with interrupts off, also by the timer.
 #include "descriptor.h"
-#include "file_numbers.h"
 #include "times.h"
 
 #include <core/time.h>
@@ -137,7 +136,7 @@ static struct itimerspec_user current_locked(const struct timerfd *self) {
             left = self->interval - (now - self->deadline) % self->interval;
         }
     }
-    return (struct linux_itimerspec){
+    return (struct itimerspec_user){
         .interval = timespec_from_ns(self->interval),
         .value = timespec_from_ns(left),
     };
@@ -190,8 +189,8 @@ enum hx_status sys_timerfd_settime(struct call *call) {
     time_ns_t value;
     time_ns_t interval;
     if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0 ||
-        timespec_to_ns(&user.value, &value) != HX_OK ||
-        timespec_to_ns(&user.interval, &interval) != HX_OK) {
+        ns_from_timespec(&user.value, &value) != HX_OK ||
+        ns_from_timespec(&user.interval, &interval) != HX_OK) {
         return HX_ERR_INVALID;
     }
     struct descriptor descriptor;
