@@ -3,6 +3,10 @@
 // and numbers of Linux 6.1's arch/x86/entry/syscalls/syscall_64.tbl (the 64-bit and common ABI).
 #pragma once
 
+// Which arguments of clone() these two are; other machines have them the other way round.
+#define HAL_CLONE_CHILD_TID 3u
+#define HAL_CLONE_TLS       4u
+
 #define HAL_SYSCALL_MAX 450u // the highest number in the table; 335 … 423 are not used
 
 // clang-format off

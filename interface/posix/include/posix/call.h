@@ -37,6 +37,12 @@ static inline enum hx_status call_ok(struct call *call, int64_t result) {
     return HX_OK;
 }
 
+// The call set the frame itself (rt_sigreturn): no result is written.
+#define CALL_FRAME_IS_SET INT32_MIN
+static inline enum hx_status call_frame_is_set(struct call *call) {
+    return call_fail(call, HX_ERR_CANCELED, CALL_FRAME_IS_SET);
+}
+
 // Argument `index` as the C type that Linux gives it: int and unsigned are cut to 32 bits.
 static inline int32_t call_int(const struct call *call, uint32_t index) {
     return (int32_t)call->args[index];

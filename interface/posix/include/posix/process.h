@@ -7,15 +7,36 @@
 // state and its threads' masks and pending sets.
 #pragma once
 
+#include <core/time.h>
 #include <execution/process.h>
+#include <hal/user_abi.h>
 #include <posix/files.h>
 #include <vfs/credentials.h>
 
 #define POSIX_SIGNALS 64u
 
-#define RLIMIT_COUNT 16u
+#define RLIMIT_COUNT    16u
+#define RLIMIT_INFINITY UINT64_MAX
+enum { // <asm-generic/resource.h>
+    RLIMIT_CPU,
+    RLIMIT_FSIZE,
+    RLIMIT_DATA,
+    RLIMIT_STACK,
+    RLIMIT_CORE,
+    RLIMIT_RSS,
+    RLIMIT_NPROC,
+    RLIMIT_NOFILE,
+    RLIMIT_MEMLOCK,
+    RLIMIT_AS,
+    RLIMIT_LOCKS,
+    RLIMIT_SIGPENDING,
+    RLIMIT_MSGQUEUE,
+    RLIMIT_NICE,
+    RLIMIT_RTPRIO,
+    RLIMIT_RTTIME,
+};
 struct posix_limit {
-    uint64_t soft, hard;
+    _Atomic uint64_t soft, hard; // RLIMIT_INFINITY: none; pairs change under the process lock
 };
 
 // struct kernel_sigaction of the machines (x86_64 has a restorer).
@@ -40,15 +61,16 @@ struct posix_group {
     struct object object;
     int32_t id;
     struct posix_session *session; // keeps
-    struct list members;           // [tree_lock]
-    struct list link;              // [tree_lock] in the pid space's list of groups
+    struct list members;           // [tree_lock] struct posix_process.group_link, zombies included
 };
 
 struct tty;
+struct posix_user;
 struct posix_session {
     struct object object;
+    struct pid_space *space;
     int32_t id;
-    struct tty *terminal;           // [tree_lock] the controlling terminal, or NULL
+    struct tty *terminal; // [tree_lock] the controlling terminal, or NULL
 };
 
 struct posix_process {
@@ -57,70 +79,89 @@ struct posix_process {
     struct posix_process *parent; // [tree_lock]
     struct list children;         // [tree_lock] sibling_link, zombies included
     struct list sibling_link;
-    struct list all_link;         // [tree_lock] pid order
-    struct posix_group *group;    // [tree_lock] keeps
+    struct posix_group *group; // [tree_lock] keeps
     struct list group_link;
-    bool exec_done;               // [tree_lock] since fork, for setpgid
+    bool exec_done; // [tree_lock] since fork, for setpgid
     bool session_leader;
     bool subreaper;
     uint64_t start_ns;
 
     struct spinlock signal_lock;
-    struct posix_actions *actions;       // keeps
-    struct posix_pending pending;        // [signal_lock] process-wide
-    bool stopped;                        // [signal_lock] by job control
-    bool group_exiting;                  // [signal_lock]
-    uint32_t stop_signal;                // [signal_lock] for wait with WUNTRACED
-    bool stop_report, continue_report;   // [tree_lock] not yet waited for
-    int32_t exit_status;                 // wait's encoding, valid when zombie
-    bool zombie;                         // [tree_lock]
-    int32_t exit_signal;                 // to the parent; SIGCHLD, 0 for none
-    struct waitable children_changed;    // pulsed on exits, stops, continues of children
-    struct waitable signal_changed;      // pulsed when a signal becomes pending
-    struct waitable vfork_done;          // WAIT_SIGNALED when exec or exit released the mm
-    struct waitable exited;              // WAIT_SIGNALED when a zombie (pidfd, later)
+    struct posix_actions *actions;     // keeps
+    struct posix_pending pending;      // [signal_lock] process-wide
+    bool stopping;                     // [signal_lock] told to stop, not continued since
+    bool stopped;                      // [signal_lock] all threads have stopped
+    bool continue_notify;              // [signal_lock] the parent has to be told
+    uint32_t stop_remaining;           // [signal_lock] threads that still have to stop
+    bool group_exiting;                // [signal_lock]
+    struct posix_thread *exec_thread;  // [signal_lock] the one that survives the others
+    uint32_t stop_signal;              // [signal_lock] for wait with WUNTRACED
+    struct waitable resumed;           // pulsed when a stop ends
+    bool stop_report, continue_report; // [tree_lock] not yet waited for
+    int32_t exit_status;               // wait's encoding, valid when zombie
+    bool zombie;                       // [tree_lock]
+    int32_t exit_signal;               // to the parent; SIGCHLD, 0 for none
+    struct waitable children_changed;  // pulsed on exits, stops, continues of children
+    struct waitable signal_changed;    // pulsed when a signal becomes pending (signalfd)
+    struct waitable vfork_done;        // WAIT_SIGNALED when exec or exit released the mm
+    struct waitable exited;            // WAIT_SIGNALED when a zombie (pidfd, later)
 
-    struct credentials *credentials; // [lock of process] keeps; replaced, never changed
-    struct fs_context *fs;           // keeps; [process lock] replaced by unshare
-    struct file_table *files;        // keeps
-    struct posix_limit limits[RLIMIT_COUNT]; // [process lock]
-    struct file *executable;         // [process lock] keeps
+    struct spinlock credentials_lock; // taken with interrupts off
+    struct credentials *credentials;  // [credentials_lock] keeps; replaced, never changed
+    struct posix_user *user;          // [credentials_lock] keeps; whose RLIMIT_NPROC counts it
+    struct fs_context *fs;            // keeps; [process lock] NULL once it is dead
+    struct file_table *files;         // keeps; NULL once it is dead
+    bool aspace_shared;               // with another process, since the last exec
+    struct posix_limit limits[RLIMIT_COUNT];
+    struct file *executable; // [process lock] keeps
     char command[THREAD_NAME_BYTES];
-    uint64_t brk_start, brk_end;     // [process lock]
+    uint64_t brk_start, brk_end; // [process lock]
     uint64_t arguments_start, arguments_end, environment_start, environment_end;
     uint64_t stack_top;
     uint32_t personality_flags;
-    struct timer alarm;              // ITIMER_REAL
-    time_ns_t alarm_interval;
+    struct timer alarm;                             // ITIMER_REAL
+    struct spinlock alarm_lock;                     // taken with interrupts off
+    time_ns_t alarm_deadline;                       // [alarm_lock] 0: not armed
+    time_ns_t alarm_interval;                       // [alarm_lock]
+    struct list timers;                             // [process lock] struct posix_timer.link
+    int32_t timer_next;                             // [process lock] the next timer's id
     time_ns_t children_user_ns, children_system_ns; // [tree_lock] of waited-for children
     time_ns_t dead_user_ns, dead_system_ns;         // of threads that left
     bool unknown_call_logged;
     bool no_new_privileges;
     bool dumpable;
     int32_t nice;
+    int32_t parent_death_signal;     // [tree_lock]
+    uint64_t maximum_resident_pages; // of an address space that it left
 };
 
 struct posix_thread {
     struct user_thread *native;
+    struct posix_user *user;       // keeps; who counts it, if it is not the process's first thread
     struct posix_process *process; // keeps (through the native process)
     int32_t tid;
-    uint64_t blocked;                // [signal_lock]
-    uint64_t blocked_saved;          // sigsuspend, ppoll: mask to restore after the handler
+    uint64_t blocked;       // [signal_lock]
+    uint64_t blocked_saved; // sigsuspend, ppoll: mask to restore after the handler
     bool restore_blocked;
-    struct posix_pending pending;    // [signal_lock]
-    struct hal_signal_stack stack;   // own
-    uint64_t clear_child_tid;        // own; user address
-    uint64_t robust_list;            // own; user address
+    uint64_t waited_for;           // [signal_lock] by sigtimedwait: taken although blocked
+    struct posix_pending pending;  // [signal_lock]
+    struct hal_signal_stack stack; // own
+    uint64_t clear_child_tid;      // own; user address
+    uint64_t robust_list;          // own; user address
     uint64_t robust_list_bytes;
-    int64_t restart_number;          // the call that a stop point may restart; -1: none
-    enum hx_status restart_status;   // HX_ERR_RESTART …
-    time_ns_t restart_deadline;      // for RESTART_BLOCK
+    int64_t restart_number;        // the call that a stop point may restart; -1: none
+    enum hx_status restart_status; // HX_ERR_RESTART …
+    time_ns_t restart_deadline;    // for RESTART_BLOCK
     enum hx_status (*restart_function)(struct call *call);
     uint64_t restart_args[4];
+    bool restart_always; // own; whatever the handler's flags say
     uint32_t exit_code;
+    bool leaving;           // [signal_lock] takes no signals: not linked yet, or ending
+    bool stop_counted;      // [signal_lock] one of stop_remaining
+    uint64_t set_child_tid; // own; user address, written at the first stop point
 };
 
-struct posix_process *posix_current(void);         // of the running thread; NULL in kernel threads
+struct posix_process *posix_current(void); // of the running thread; NULL in kernel threads
 struct posix_thread *posix_thread_current(void);
 
 // A process by pid in the caller's pid space, with a reference on its native process (drop with
@@ -130,11 +171,22 @@ struct posix_process *posix_process_find(int32_t pid);
 struct posix_thread *posix_thread_find(int32_t tid);
 // Walks in pid order: the first process with pid > `after`, with a reference; NULL at the end.
 struct posix_process *posix_process_next(int32_t after);
+// The same for the threads of a process (/proc/PID/task); gives a reference on the thread's object.
+struct posix_thread *posix_thread_next(struct posix_process *process, int32_t after);
+
+// What ps and /proc/PID/stat show of a process's place. 0 for a terminal or parent that is not
+// there.
+struct posix_kinship {
+    int32_t parent, group, session;
+    struct tty *terminal;
+    bool zombie;
+};
+void posix_kinship(struct posix_process *process, struct posix_kinship *out_kinship);
 
 // Signals. `info` may be NULL (then made up: SI_KERNEL).
 struct posix_siginfo {
     int32_t number, error, code;
-    int32_t pid;      // kill, SIGCHLD
+    int32_t pid; // kill, SIGCHLD
     uint32_t uid;
     int32_t status;   // SIGCHLD
     uint64_t value;   // sigqueue
@@ -146,8 +198,7 @@ void posix_signal_process(struct posix_process *process, int32_t number,
 void posix_signal_thread(struct posix_thread *thread, int32_t number,
                          const struct posix_siginfo *info);
 // All of a group; from the terminal, for job control. The group by its id.
-enum hx_status posix_signal_group(int32_t group, int32_t number,
-                                  const struct posix_siginfo *info);
+enum hx_status posix_signal_group(int32_t group, int32_t number, const struct posix_siginfo *info);
 // Is a signal (not blocked, not ignored) waiting for this thread?
 bool posix_signal_pending(struct posix_thread *thread);
 // Replaces the mask for the duration of a wait (ppoll, pselect, sigsuspend); the old one comes back
@@ -155,5 +206,5 @@ bool posix_signal_pending(struct posix_thread *thread);
 void posix_mask_swap(struct posix_thread *thread, uint64_t mask);
 void posix_mask_restore(struct posix_thread *thread); // if no handler is about to run
 
-uint64_t posix_limit(struct posix_process *process, uint32_t which); // soft
+uint64_t posix_limit(struct posix_process *process, uint32_t which);  // soft
 struct credentials *posix_credentials(struct posix_process *process); // with a reference

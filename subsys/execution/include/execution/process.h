@@ -7,9 +7,11 @@
 
 #include <core/thread.h>
 #include <memory/aspace.h>
-#include <vfs/vfs.h>
 
 #define UTS_BYTES 65u
+
+struct mount_space; // subsys/vfs's
+struct pid_space;   // interface/posix's
 
 struct uts_names {
     struct spinlock lock;
@@ -29,23 +31,39 @@ struct process {
     struct object object;
     uint64_t id; // kernel-wide, never reused
     struct mutex lock;
-    struct aspace *aspace;   // [lock] keeps; replaced by exec
-    struct account *account; // keeps
-    struct name_spaces *ns;  // keeps
-    struct list threads;     // [thread_lock] struct user_thread.process_link
-    struct spinlock thread_lock;
-    uint32_t thread_count;   // [thread_lock] that have not exited
-    struct waitable threads_changed; // pulsed when a thread has left
-    void *personality;       // the personality's own
+    struct aspace *aspace;       // [lock] keeps; replaced by exec, NULL once the process is dead
+    struct account *account;     // keeps
+    struct name_spaces *ns;      // keeps
+    struct list threads;         // [thread_lock] struct user_thread.process_link
+    struct spinlock thread_lock; // taken with interrupts off
+    uint32_t thread_count;       // [thread_lock] that have not exited
+    struct waitable threads_changed;                      // pulsed when a thread has left
+    void *personality;                                    // the personality's own
     void (*personality_destroy)(struct process *process); // on the last reference
 };
 
 struct user_thread {
-    struct thread thread; // first; thread->personality is the personality's
+    struct thread thread;    // first; thread->personality is the personality's
     struct process *process; // keeps
     struct list process_link;
     struct hal_frame *entry; // the frame that the first entry to user mode uses
+    void *stack;             // these two outlive the thread, in the pool
+    void *fpu;
+    void (*personality_destroy)(struct user_thread *thread); // on the last reference; may be NULL
 };
+
+// References are the thread's object's; whoever is not the thread itself holds one while it looks.
+static inline void user_thread_put(struct user_thread *thread) {
+    object_put(&thread->thread.object);
+}
+
+// Prepares the caches; once, before the first process. HX_ERR_NO_MEMORY.
+enum hx_status execution_init(void);
+
+// Name spaces of which the caller holds the parts for good; NULL if there is no memory. One
+// reference.
+struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_names *uts,
+                                       struct pid_space *pids);
 
 // An empty process; NULL if there is no memory. One reference. Borrows what it gets references of.
 struct process *process_create(struct aspace *aspace, struct account *account,
@@ -57,16 +75,27 @@ static inline struct process *process_get(struct process *process) {
 static inline void process_put(struct process *process) {
     object_put(&process->object);
 }
+// Puts another address space (may be NULL) into the process and gives the old one, whose reference
+// is then the caller's. Takes the new reference. Switches no thread. Thread context.
+struct aspace *process_replace_aspace(struct process *process, struct aspace *aspace);
+// The address space with a reference, or NULL if the process is dead. Thread context.
+struct aspace *process_aspace(struct process *process);
 
-// A user thread that will start with a copy of `frame`, not yet started. `fpu` is copied if given,
-// else a fresh state. HX_ERR_NO_MEMORY, HX_ERR_LIMIT (the account's objects).
+// A user thread that will start with a copy of `frame`, not yet started. `fpu` is copied if given
+// (the calling thread's own area means: its registers as they are now), else a fresh state.
+// HX_ERR_NO_MEMORY, HX_ERR_LIMIT (the account's objects).
 enum hx_status user_thread_create(struct process *process, const char *name,
                                   const struct thread_ops *ops, const struct hal_frame *frame,
                                   const void *fpu, const struct hal_tls *tls, void *personality,
                                   struct user_thread **out_thread);
 // Undoes it, if it was never started.
 void user_thread_discard(struct user_thread *thread);
-// Leaves the process's list, and says whether it was the last; then the caller calls thread_exit().
+// Makes it run; from then on it lives until it left and nobody has a reference.
+static inline void user_thread_start(struct user_thread *thread) {
+    thread_start(&thread->thread);
+}
+// Leaves the process's list, and says whether it was the last; then the caller, which is the
+// thread, calls thread_exit().
 bool user_thread_leave(struct user_thread *thread);
 
 struct user_thread *user_thread_current(void); // NULL in kernel threads

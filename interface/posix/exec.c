@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/exec.c: execve and execveat: the running program is replaced.
+//
+// Until all other threads are gone everything can still fail and leaves the program as it was.
+// After that nothing fails.
+#include "exec.h"
+#include "descriptor.h"
+#include "life.h"
+#include "pids.h"
+#include "signals.h"
+#include "times.h"
+
+#include <core/trace.h>
+#include <hal/context.h>
+#include <lib/format.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+// What the process shares with others and must have alone from now on; NULL: it already has.
+struct own_parts {
+    struct posix_actions *actions;
+    struct file_table *files;
+};
+
+static uint32_t references(const struct object *object) {
+    return atomic_load_explicit(&object->references, memory_order_acquire);
+}
+
+static enum hx_status own_parts_make(struct posix_process *process, struct own_parts *parts) {
+    *parts = (struct own_parts){ 0 };
+    if (references(&process->actions->object) > 1) {
+        parts->actions = posix_actions_create(process->actions);
+        if (parts->actions == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
+    }
+    if (references(&process->files->object) > 1) {
+        parts->files = file_table_copy(process->files);
+        if (parts->files == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
+    }
+    return HX_OK;
+}
+
+static void own_parts_drop(struct own_parts *parts) {
+    if (parts->actions != NULL) {
+        object_put(&parts->actions->object);
+    }
+    if (parts->files != NULL) {
+        file_table_put(parts->files);
+    }
+}
+
+static void own_parts_use(struct posix_process *process, struct own_parts *parts) {
+    if (parts->actions != NULL) {
+        const unsigned long irq = spin_lock_irq(&process->signal_lock);
+        struct posix_actions *old = process->actions;
+        process->actions = parts->actions;
+        spin_unlock_irq(&process->signal_lock, irq);
+        object_put(&old->object);
+    }
+    if (parts->files != NULL) {
+        mutex_lock(&process->process->lock);
+        struct file_table *old = process->files;
+        process->files = parts->files;
+        mutex_unlock(&process->process->lock);
+        file_table_put(old);
+    }
+    file_table_close_on_exec(process->files);
+}
+
+// The only thread has the process's number from now on.
+static void take_pid(struct posix_thread *thread) {
+    struct posix_process *process = thread->process;
+    struct pid_space *space = process->process->ns->pids;
+    if (thread->tid != process->pid) {
+        const int32_t old = thread->tid;
+        thread->tid = process->pid;
+        pid_set_thread(space, process->pid, thread);
+        pid_set_thread(space, old, NULL);
+    }
+}
+
+static void switch_aspace(struct posix_process *process, struct aspace *aspace) {
+    struct aspace *old = process_replace_aspace(process->process, aspace);
+    process->maximum_resident_pages =
+        MAX_OF(process->maximum_resident_pages, aspace_resident_pages(old));
+    process->aspace_shared = false;
+    thread_set_aspace(&aspace->core);
+    aspace_put(old);
+    waitable_update(&process->vfork_done, 0, WAIT_SIGNALED);
+}
+
+// The thread's own state: registers, signal stack, what an older program registered.
+static void reset_thread(struct posix_thread *thread, struct hal_frame *frame,
+                         const struct exec_image *image) {
+    struct thread *core = &thread->native->thread;
+    const struct hal_tls tls = { 0 };
+    string_copy(core->name, sizeof(core->name), image->command);
+    thread->stack = (struct hal_signal_stack){ .flags = SS_DISABLE };
+    thread->robust_list = 0;
+    thread->clear_child_tid = 0;
+    thread->restart_function = NULL;
+    hal_frame_init_user(frame, image->entry, image->stack_pointer);
+    preempt_disable(); // a switch would save over the area
+    hal_fpu_init(core->fpu);
+    hal_fpu_restore(core->fpu);
+    hal_tls_restore(&tls);
+    preempt_enable();
+}
+
+static void commit(struct call *call, struct exec_image *image, struct own_parts *parts) {
+    struct posix_thread *thread = call->thread;
+    struct posix_process *process = call->process;
+    struct pid_space *space = process->process->ns->pids;
+    thread_release_memory(thread);
+    take_pid(thread);
+    reset_thread(thread, call->frame, image);
+    switch_aspace(process, image->aspace);
+    own_parts_use(process, parts);
+    signal_actions_reset(process);
+    process_timers_exec(process);
+    exec_adopt(process, image);
+    mutex_lock(&space->tree_lock);
+    process->exec_done = true;
+    process->exit_signal = SIGCHLD;
+    if (image->is_secure) {
+        process->parent_death_signal = 0;
+    }
+    mutex_unlock(&space->tree_lock);
+    trace(TRACE_PROCESS_EXEC, (uint64_t)process->pid, 0);
+}
+
+static enum hx_status execute(struct call *call, const struct exec_request *request) {
+    struct exec_image image;
+    struct own_parts parts;
+    enum hx_status status = exec_load(call->process, request, &image);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = own_parts_make(call->process, &parts);
+    if (status == HX_OK) {
+        status = exit_other_threads(call->thread);
+    }
+    if (status == HX_OK) {
+        commit(call, &image, &parts);
+    } else {
+        own_parts_drop(&parts);
+        exec_image_put(&image);
+    }
+    return status;
+}
+
+static enum hx_status execute_at(struct call *call, int32_t fd, const char *path, const char *name,
+                                 uint32_t flags, unsigned first_argument) {
+    struct lookup lookup;
+    enum hx_status status = lookup_begin_path(call, fd, path, flags, &lookup);
+    if (status != HX_OK) {
+        return status;
+    }
+    const struct exec_request request = {
+        .lookup = &lookup,
+        .path = path,
+        .name = name,
+        .arguments.user = call_address(call, first_argument),
+        .environment.user = call_address(call, first_argument + 1),
+    };
+    status = execute(call, &request);
+    lookup_end(&lookup);
+    return status;
+}
+
+enum hx_status sys_execve(struct call *call) {
+    char *path;
+    enum hx_status status = path_from_user(call_address(call, 0), &path);
+    if (status == HX_OK) {
+        status = execute_at(call, AT_FDCWD, path, path, LOOKUP_FOLLOW, 1);
+        heap_free(path);
+    }
+    return status;
+}
+
+// What a program that was named by a descriptor is told about its name.
+static char *descriptor_name(int32_t fd, const char *path) {
+    const size_t capacity = strlen(path) + 32;
+    char *name = heap_alloc(capacity, MEMORY_SLEEP);
+    if (name == NULL) {
+        return NULL;
+    }
+    if (fd == AT_FDCWD || path[0] == '/') {
+        string_copy(name, capacity, path);
+    } else {
+        (void)format_string(name, capacity, path[0] != '\0' ? "/dev/fd/%d/%s" : "/dev/fd/%d%s", fd,
+                            path);
+    }
+    return name;
+}
+
+enum hx_status sys_execveat(struct call *call) {
+    const int32_t fd = call_int(call, 0);
+    const uint32_t flags = call_uint(call, 4);
+    if (flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
+        return HX_ERR_INVALID;
+    }
+    char *path;
+    enum hx_status status = path_from_user(call_address(call, 1), &path);
+    if (status != HX_OK) {
+        return status;
+    }
+    char *name = descriptor_name(fd, path);
+    if (name == NULL) {
+        status = HX_ERR_NO_MEMORY;
+    } else {
+        const uint32_t lookup_flags = ((flags & AT_SYMLINK_NOFOLLOW) ? 0 : LOOKUP_FOLLOW) |
+                                      ((flags & AT_EMPTY_PATH) ? LOOKUP_EMPTY : 0);
+        status = execute_at(call, fd, path, name, lookup_flags, 2);
+        heap_free(name);
+    }
+    heap_free(path);
+    return status;
+}

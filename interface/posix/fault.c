@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/fault.c: what a program did wrong becomes a signal, with the details of siginfo.
+#include "life.h"
+#include "signals.h"
+#include "times.h"
+
+#include <core/log.h>
+
+#define LOG_LINES_MAX   10u // in each interval: a program cannot flood the log
+#define LOG_INTERVAL_NS (5 * INT64_C(1000000000))
+
+static bool log_is_allowed(void) {
+    static _Atomic time_ns_t interval_start;
+    static _Atomic uint32_t lines;
+    const time_ns_t now = time_now();
+    // Races only make the bound less exact.
+    if (now - atomic_load_explicit(&interval_start, memory_order_relaxed) > LOG_INTERVAL_NS) {
+        atomic_store_explicit(&interval_start, now, memory_order_relaxed);
+        atomic_store_explicit(&lines, 0, memory_order_relaxed);
+    }
+    return atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) < LOG_LINES_MAX;
+}
+
+// One line like Linux's, if the program does not handle it itself.
+static void log_fatal(struct posix_thread *thread, int32_t number, const struct hal_frame *frame,
+                      const struct hal_fault *fault) {
+    struct posix_process *process = thread->process;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    const bool is_handled = signal_action_locked(process, number)->handler > SIG_IGN &&
+                            (thread->blocked & SIGNAL_BIT(number)) == 0;
+    spin_unlock_irq(&process->signal_lock, irq);
+    if (is_handled || !log_is_allowed()) {
+        return;
+    }
+    if (fault->kind == HAL_FAULT_PAGE) {
+        log_info("%s[%d]: %s at %lx ip %lx sp %lx error %lx", process->command, thread->tid,
+                 number == SIGBUS ? "bus error" : "segfault", (unsigned long)fault->address,
+                 (unsigned long)hal_frame_pc(frame), (unsigned long)hal_frame_sp(frame),
+                 (unsigned long)fault->code);
+    } else {
+        log_info("%s[%d]: trap %u, signal %d, ip %lx sp %lx error %lx", process->command,
+                 thread->tid, fault->vector, number, (unsigned long)hal_frame_pc(frame),
+                 (unsigned long)hal_frame_sp(frame), (unsigned long)fault->code);
+    }
+}
+
+static void set_info(struct posix_siginfo *info, int32_t number, int32_t code, uint64_t address) {
+    info->number = number;
+    info->code = code;
+    info->address = address;
+}
+
+// False: the page is there after all.
+static bool page_fault(struct posix_thread *thread, const struct hal_fault *fault,
+                       struct posix_siginfo *info) {
+    struct aspace *aspace = aspace_current();
+    switch (aspace_fault(aspace, fault->address, fault->access)) {
+    case HX_OK:
+        return false;
+    case HX_ERR_ACCESS_DENIED:
+        set_info(info, SIGSEGV, SEGV_ACCERR, fault->address);
+        return true;
+    case HX_ERR_IO:
+    case HX_ERR_OVERFLOW:
+        set_info(info, SIGBUS, BUS_ADRERR, fault->address);
+        return true;
+    case HX_ERR_NO_MEMORY:
+    case HX_ERR_LIMIT:
+        log_warning("out of memory: killed process %d (%s)", thread->process->pid,
+                    thread->process->command);
+        (void)group_exit_begin(thread->process, SIGKILL);
+        return false;
+    default:
+        set_info(info, SIGSEGV, SEGV_MAPERR, fault->address);
+        return true;
+    }
+}
+
+// Fills `info`; false if there is nothing to signal.
+static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
+                     const struct hal_fault *fault, struct posix_siginfo *info) {
+    const uint64_t pc = hal_frame_pc(frame);
+    switch (fault->kind) {
+    case HAL_FAULT_PAGE:
+        return page_fault(thread, fault, info);
+    case HAL_FAULT_INSTRUCTION:
+        set_info(info, SIGILL, ILL_ILLOPN, pc);
+        return true;
+    case HAL_FAULT_DIVIDE:
+        set_info(info, SIGFPE, FPE_INTDIV, pc);
+        return true;
+    case HAL_FAULT_FLOAT:
+        set_info(info, SIGFPE, FPE_FLTINV, pc);
+        return true;
+    case HAL_FAULT_BREAKPOINT:
+        set_info(info, SIGTRAP, SI_KERNEL, 0);
+        return true;
+    case HAL_FAULT_STEP:
+        set_info(info, SIGTRAP, TRAP_TRACE, pc);
+        return true;
+    case HAL_FAULT_ALIGNMENT:
+        set_info(info, SIGBUS, BUS_ADRALN, 0);
+        return true;
+    case HAL_FAULT_PROTECTION:
+    case HAL_FAULT_OVERFLOW:
+    case HAL_FAULT_FATAL:
+        break;
+    }
+    set_info(info, SIGSEGV, SI_KERNEL, 0);
+    return true;
+}
+
+void posix_fault(struct thread *thread, struct hal_frame *frame, const struct hal_fault *fault) {
+    struct posix_thread *self = thread->personality;
+    struct posix_siginfo info = { 0 };
+    if (classify(self, frame, fault, &info)) {
+        log_fatal(self, info.number, frame, fault);
+        signal_force(self, &info, fault);
+    }
+}

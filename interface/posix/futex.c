@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/futex.c: waiting for a word of user memory to change, and waking.
+//
+// A waiter first puts itself into its word's bucket, then reads the word, then sleeps on a waitable
+// of its own. Who changes the word does so before it looks into the bucket; so either the waiter
+// reads the new value, or the waker finds the waiter. User memory is never touched under a bucket's
+// lock. If a waiter that finds a new value was woken meanwhile, it passes the wake on: it was meant
+// for somebody who sleeps.
+//
+// A waker touches a waiter only under the lock of the bucket that the waiter is in, and the waiter
+// leaves its bucket, or finds that it was taken out, under that lock: its memory is its own after.
+#include "futex.h"
+#include "signals.h"
+#include "times.h"
+
+#include <core/wait.h>
+#include <lib/hash.h>
+#include <memory/usercopy.h>
+
+#define BUCKETS 256u
+
+#define FUTEX_WAIT           0
+#define FUTEX_WAKE           1
+#define FUTEX_REQUEUE        3
+#define FUTEX_CMP_REQUEUE    4
+#define FUTEX_WAKE_OP        5
+#define FUTEX_WAIT_BITSET    9
+#define FUTEX_WAKE_BITSET    10
+#define FUTEX_PRIVATE        128u
+#define FUTEX_CLOCK_REALTIME 256u
+#define FUTEX_ANY            UINT32_MAX
+#define FUTEX_WAKE_OP_TRIES  1000u // a bound; each try only fails if another thread stored
+
+// One word: an address of an address space, or an offset in a shared object. `owner` is compared,
+// never followed; a reference on it, if any, is the call's.
+struct futex_key {
+    const void *owner;
+    uint64_t offset;
+};
+
+struct futex_bucket {
+    struct spinlock lock;
+    struct list waiters; // [lock] in order of arrival
+};
+
+struct futex_waiter {
+    struct list link; // [lock of bucket] unlinked once woken
+    struct futex_key key;
+    _Atomic(struct futex_bucket *) bucket; // changes under the locks of both
+    uint32_t bits;
+    struct waitable woken;
+};
+
+static const struct lock_class bucket_class = { .name = "futex",
+                                                .rank = LOCK_RANK_FUTEX,
+                                                .nest = true };
+static struct futex_bucket buckets[BUCKETS];
+
+void futex_init(void) {
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        spinlock_init(&buckets[i].lock, &bucket_class);
+        list_init(&buckets[i].waiters);
+    }
+}
+
+// Keys -------------------------------------------------------------------------------------------
+
+// *out_object: the reference to drop after use, or NULL.
+static enum hx_status key_make(struct uaddr address, bool is_private, struct futex_key *out_key,
+                               struct memory_object **out_object) {
+    *out_object = NULL;
+    if (address.value % sizeof(uint32_t) != 0) {
+        return HX_ERR_INVALID;
+    }
+    struct aspace *aspace = aspace_current();
+    if (!is_private) {
+        bool is_shared;
+        uint64_t offset;
+        struct memory_object *object;
+        const enum hx_status status =
+            aspace_identify(aspace, address, &is_shared, &object, &offset);
+        if (status != HX_OK) {
+            return HX_ERR_BAD_ADDRESS;
+        }
+        if (is_shared) {
+            *out_key = (struct futex_key){ object, offset };
+            *out_object = object;
+            return HX_OK;
+        }
+        memory_object_put(object);
+    }
+    *out_key = (struct futex_key){ aspace, address.value };
+    return HX_OK;
+}
+
+static void key_drop(struct memory_object *object) {
+    if (object != NULL) {
+        memory_object_put(object);
+    }
+}
+
+static bool key_equal(const struct futex_key *a, const struct futex_key *b) {
+    return a->owner == b->owner && a->offset == b->offset;
+}
+
+static struct futex_bucket *bucket_of(const struct futex_key *key) {
+    return &buckets[hash_u64((uint64_t)(uintptr_t)key->owner ^ (key->offset >> 2)) % BUCKETS];
+}
+
+// Waking -----------------------------------------------------------------------------------------
+
+static void waiter_wake_locked(struct futex_waiter *waiter) {
+    list_remove(&waiter->link);
+    waitable_update(&waiter->woken, 0, WAIT_SIGNALED);
+}
+
+static uint32_t wake(const struct futex_key *key, uint32_t count, uint32_t bits) {
+    struct futex_bucket *bucket = bucket_of(key);
+    uint32_t woken = 0;
+    spin_lock(&bucket->lock);
+    list_for_each_safe (link, &bucket->waiters) {
+        struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
+        if (woken >= count) {
+            break;
+        }
+        if (key_equal(&waiter->key, key) && (waiter->bits & bits) != 0) {
+            waiter_wake_locked(waiter);
+            woken++;
+        }
+    }
+    spin_unlock(&bucket->lock);
+    return woken;
+}
+
+void futex_wake_address(struct uaddr address, uint32_t count) {
+    struct futex_key key;
+    struct memory_object *object;
+    if (key_make(address, false, &key, &object) == HX_OK) {
+        (void)wake(&key, count, FUTEX_ANY);
+        key_drop(object);
+    }
+}
+
+// Waiting ----------------------------------------------------------------------------------------
+
+static void waiter_enter(struct futex_waiter *waiter) {
+    struct futex_bucket *bucket = bucket_of(&waiter->key);
+    waitable_init(&waiter->woken, 0);
+    atomic_init(&waiter->bucket, bucket);
+    spin_lock(&bucket->lock);
+    list_push_back(&bucket->waiters, &waiter->link);
+    spin_unlock(&bucket->lock);
+}
+
+// Returns whether somebody woke it. After this nobody refers to the waiter.
+static bool waiter_leave(struct futex_waiter *waiter) {
+    for (;;) {
+        struct futex_bucket *bucket = atomic_load_explicit(&waiter->bucket, memory_order_acquire);
+        spin_lock(&bucket->lock);
+        // A requeue may have moved it while we waited for the lock.
+        const bool is_right = bucket == atomic_load_explicit(&waiter->bucket, memory_order_relaxed);
+        const bool was_woken = !list_is_linked(&waiter->link);
+        if (is_right) {
+            list_remove(&waiter->link);
+        }
+        spin_unlock(&bucket->lock);
+        if (is_right) {
+            return was_woken;
+        }
+    }
+}
+
+static enum hx_status wait_on(struct futex_waiter *waiter, struct uaddr address, uint32_t expected,
+                              time_ns_t deadline) {
+    uint32_t value;
+    waiter_enter(waiter);
+    enum hx_status status = user_load32(address, &value);
+    if (status == HX_OK && value == expected) {
+        status = wait_one(&waiter->woken, WAIT_SIGNALED, deadline, WAIT_INTERRUPTIBLE);
+        return waiter_leave(waiter) ? HX_OK : status;
+    }
+    if (waiter_leave(waiter)) {
+        (void)wake(&waiter->key, 1, waiter->bits);
+    }
+    return status != HX_OK ? HX_ERR_BAD_ADDRESS : HX_ERR_WOULD_BLOCK;
+}
+
+static enum hx_status restart_wait(struct call *call);
+
+// After an interruption a wait without a deadline starts again as it was; one with, until the same
+// moment.
+static enum hx_status interrupted(struct call *call, struct uaddr address, uint32_t expected,
+                                  uint32_t bits, bool is_private, time_ns_t deadline) {
+    struct posix_thread *thread = call->thread;
+    if (deadline == TIME_NEVER) {
+        return HX_ERR_RESTART;
+    }
+    thread->restart_function = restart_wait;
+    thread->restart_deadline = deadline;
+    thread->restart_args[0] = address.value;
+    thread->restart_args[1] = expected;
+    thread->restart_args[2] = bits;
+    thread->restart_args[3] = is_private;
+    return HX_ERR_RESTART_BLOCK;
+}
+
+static enum hx_status futex_wait(struct call *call, struct uaddr address, uint32_t expected,
+                                 uint32_t bits, bool is_private, time_ns_t deadline) {
+    struct futex_waiter waiter = { .bits = bits };
+    struct memory_object *object;
+    if (bits == 0) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = key_make(address, is_private, &waiter.key, &object);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = wait_on(&waiter, address, expected, deadline);
+    key_drop(object);
+    if (status == HX_ERR_INTERRUPTED || status == HX_ERR_CANCELED) {
+        return interrupted(call, address, expected, bits, is_private, deadline);
+    }
+    return status;
+}
+
+static enum hx_status restart_wait(struct call *call) {
+    const struct posix_thread *thread = call->thread;
+    return futex_wait(call, uaddr_make(thread->restart_args[0]), (uint32_t)thread->restart_args[1],
+                      (uint32_t)thread->restart_args[2], thread->restart_args[3] != 0,
+                      thread->restart_deadline);
+}
+
+// Requeueing -------------------------------------------------------------------------------------
+
+static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
+    HX_ATTR(no_thread_safety_analysis) {
+    spin_lock(a < b ? &a->lock : &b->lock);
+    if (a != b) {
+        spin_lock(a < b ? &b->lock : &a->lock);
+    }
+}
+
+static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
+    HX_ATTR(no_thread_safety_analysis) {
+    spin_unlock(&a->lock);
+    if (a != b) {
+        spin_unlock(&b->lock);
+    }
+}
+
+// Wakes `count` waiters of `from` and moves up to `move` others to `to`. Gives how many of both.
+static uint32_t requeue(const struct futex_key *from, const struct futex_key *to, uint32_t count,
+                        uint32_t move, uint32_t *out_moved) {
+    struct futex_bucket *source = bucket_of(from);
+    struct futex_bucket *target = bucket_of(to);
+    uint32_t woken = 0;
+    uint32_t moved = 0;
+    struct list moving = LIST_INIT(moving);
+    lock_two(source, target);
+    list_for_each_safe (link, &source->waiters) {
+        struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
+        if (!key_equal(&waiter->key, from)) {
+            continue;
+        }
+        if (woken < count) {
+            waiter_wake_locked(waiter);
+            woken++;
+        } else if (moved < move) {
+            list_remove(link);
+            list_push_back(&moving, link);
+            waiter->key = *to;
+            atomic_store_explicit(&waiter->bucket, target, memory_order_release);
+            moved++;
+        } else {
+            break;
+        }
+    }
+    list_splice_back(&target->waiters, &moving);
+    unlock_two(source, target);
+    *out_moved = moved;
+    return woken;
+}
+
+static enum hx_status futex_requeue(struct call *call, bool is_private, bool compares) {
+    const struct uaddr from = call_address(call, 0);
+    const struct uaddr to = call_address(call, 4);
+    const int32_t count = call_int(call, 2);
+    const int32_t move = call_int(call, 3);
+    struct futex_key keys[2];
+    struct memory_object *objects[2];
+    if (count < 0 || move < 0) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = key_make(from, is_private, &keys[0], &objects[0]);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = key_make(to, is_private, &keys[1], &objects[1]);
+    if (status == HX_OK) {
+        uint32_t value = call_uint(call, 5);
+        if (compares && user_load32(from, &value) != HX_OK) {
+            status = HX_ERR_BAD_ADDRESS;
+        } else if (value != call_uint(call, 5)) {
+            status = HX_ERR_WOULD_BLOCK;
+        } else {
+            uint32_t moved;
+            const uint32_t woken =
+                requeue(&keys[0], &keys[1], (uint32_t)count, (uint32_t)move, &moved);
+            call->result = (int64_t)woken + (compares ? moved : 0);
+        }
+        key_drop(objects[1]);
+    }
+    key_drop(objects[0]);
+    return status;
+}
+
+// FUTEX_WAKE_OP: futex(2) has the encoding of the operation.
+static bool wake_op_compute(uint32_t operation, int32_t argument, uint32_t old,
+                            uint32_t *out_value) {
+    switch (operation) {
+    case 0:
+        *out_value = (uint32_t)argument;
+        return true;
+    case 1:
+        *out_value = old + (uint32_t)argument;
+        return true;
+    case 2:
+        *out_value = old | (uint32_t)argument;
+        return true;
+    case 3:
+        *out_value = old & ~(uint32_t)argument;
+        return true;
+    case 4:
+        *out_value = old ^ (uint32_t)argument;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool wake_op_compare(uint32_t comparison, int32_t old, int32_t argument) {
+    switch (comparison) {
+    case 0:
+        return old == argument;
+    case 1:
+        return old != argument;
+    case 2:
+        return old < argument;
+    case 3:
+        return old <= argument;
+    case 4:
+        return old > argument;
+    case 5:
+        return old >= argument;
+    default:
+        return false;
+    }
+}
+
+static enum hx_status wake_op_apply(struct uaddr address, uint32_t encoded, uint32_t *out_old) {
+    const int32_t signed_encoded = (int32_t)encoded;
+    int32_t argument = (signed_encoded << 8) >> 20; // sign-extends bits 12 to 23
+    const uint32_t operation = (encoded >> 28) & 7;
+    if (encoded & 0x80000000u) {
+        argument = (int32_t)(UINT32_C(1) << (argument & 31));
+    }
+    uint32_t old;
+    if (user_load32(address, &old) != HX_OK) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    for (unsigned tries = 0; tries < FUTEX_WAKE_OP_TRIES; tries++) {
+        uint32_t value;
+        uint32_t found;
+        if (!wake_op_compute(operation, argument, old, &value)) {
+            return HX_ERR_NOT_SUPPORTED;
+        }
+        if (user_cas32(address, old, value, &found) != HX_OK) {
+            return HX_ERR_BAD_ADDRESS;
+        }
+        if (found == old) {
+            *out_old = old;
+            return HX_OK;
+        }
+        old = found;
+    }
+    return HX_ERR_WOULD_BLOCK;
+}
+
+static enum hx_status futex_wake_op(struct call *call, bool is_private) {
+    const uint32_t encoded = call_uint(call, 5);
+    struct futex_key keys[2];
+    struct memory_object *objects[2];
+    enum hx_status status = key_make(call_address(call, 0), is_private, &keys[0], &objects[0]);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = key_make(call_address(call, 4), is_private, &keys[1], &objects[1]);
+    if (status == HX_OK) {
+        uint32_t old;
+        status = wake_op_apply(call_address(call, 4), encoded, &old);
+        if (status == HX_OK) {
+            const int32_t argument = ((int32_t)(encoded << 20)) >> 20;
+            call->result = wake(&keys[0], call_uint(call, 2), FUTEX_ANY);
+            if (wake_op_compare((encoded >> 24) & 15, (int32_t)old, argument)) {
+                call->result += wake(&keys[1], call_uint(call, 3), FUTEX_ANY);
+            }
+        }
+        key_drop(objects[1]);
+    }
+    key_drop(objects[0]);
+    return status;
+}
+
+// The call ---------------------------------------------------------------------------------------
+
+static enum hx_status futex_wake(struct call *call, bool is_private, uint32_t bits) {
+    struct futex_key key;
+    struct memory_object *object;
+    if (bits == 0) {
+        return HX_ERR_INVALID;
+    }
+    const enum hx_status status = key_make(call_address(call, 0), is_private, &key, &object);
+    if (status == HX_OK) {
+        const int32_t count = call_int(call, 2);
+        // As on Linux, where at least one is woken.
+        call->result = wake(&key, count > 0 ? (uint32_t)count : 1, bits);
+        key_drop(object);
+    }
+    return status;
+}
+
+static enum hx_status wait_deadline(struct call *call, bool is_absolute, bool is_realtime,
+                                    time_ns_t *out_deadline) {
+    *out_deadline = TIME_NEVER;
+    if (call->args[3] == 0) {
+        return HX_OK;
+    }
+    time_ns_t time;
+    const enum hx_status status = timespec_from_user(call_address(call, 3), &time);
+    if (status != HX_OK) {
+        return status;
+    }
+    if (!is_absolute) {
+        *out_deadline = time_after(time);
+        return HX_OK;
+    }
+    return clock_to_monotonic(is_realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, time, out_deadline);
+}
+
+enum hx_status sys_futex(struct call *call) {
+    const uint32_t operation = call_uint(call, 1);
+    const bool is_private = (operation & FUTEX_PRIVATE) != 0;
+    const bool is_realtime = (operation & FUTEX_CLOCK_REALTIME) != 0;
+    const uint32_t command = operation & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
+    time_ns_t deadline;
+    enum hx_status status;
+    if (is_realtime && command != FUTEX_WAIT_BITSET) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    switch (command) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+        status = wait_deadline(call, command == FUTEX_WAIT_BITSET, is_realtime, &deadline);
+        if (status != HX_OK) {
+            return status;
+        }
+        return futex_wait(call, call_address(call, 0), call_uint(call, 2),
+                          command == FUTEX_WAIT ? FUTEX_ANY : call_uint(call, 5), is_private,
+                          deadline);
+    case FUTEX_WAKE:
+        return futex_wake(call, is_private, FUTEX_ANY);
+    case FUTEX_WAKE_BITSET:
+        return futex_wake(call, is_private, call_uint(call, 5));
+    case FUTEX_REQUEUE:
+        return futex_requeue(call, is_private, false);
+    case FUTEX_CMP_REQUEUE:
+        return futex_requeue(call, is_private, true);
+    case FUTEX_WAKE_OP:
+        return futex_wake_op(call, is_private);
+    default:
+        return HX_ERR_NOT_SUPPORTED;
+    }
+}

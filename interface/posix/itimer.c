@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/itimer.c: setitimer(ITIMER_REAL) and alarm.
+//
+// To stop the timer, its deadline becomes 0 under alarm_lock, and it is cancelled after: if it is
+// just expiring it sees the 0 and does nothing more.
+#include "life.h"
+#include "signals.h"
+#include "times.h"
+
+#include <memory/usercopy.h>
+
+#define ITIMER_REAL 0
+
+static const struct lock_class alarm_class = { .name = "alarm", .rank = LOCK_RANK_SIGNAL - 1 };
+
+static void alarm_expired(struct timer *timer) {
+    struct posix_process *process = CONTAINER_OF(timer, struct posix_process, alarm);
+    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
+    const bool is_due = process->alarm_deadline != 0 && process->alarm_deadline <= time_now();
+    if (is_due && process->alarm_interval != 0) {
+        process->alarm_deadline = time_after(process->alarm_interval);
+        timer_arm(timer, process->alarm_deadline);
+    } else if (is_due) {
+        process->alarm_deadline = 0;
+    }
+    spin_unlock_irq(&process->alarm_lock, irq);
+    if (is_due) {
+        posix_signal_process(process, SIGALRM, NULL);
+    }
+}
+
+void process_timers_init(struct posix_process *process) {
+    spinlock_init(&process->alarm_lock, &alarm_class);
+    timer_init(&process->alarm, alarm_expired);
+    list_init(&process->timers);
+}
+
+// Stops it; gives what was left (0: it did not run) and the interval.
+static void alarm_stop(struct posix_process *process, time_ns_t *out_left,
+                       time_ns_t *out_interval) {
+    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
+    const time_ns_t deadline = process->alarm_deadline;
+    *out_interval = process->alarm_interval;
+    process->alarm_deadline = 0;
+    process->alarm_interval = 0;
+    spin_unlock_irq(&process->alarm_lock, irq);
+    *out_left = 0;
+    if (deadline != 0) {
+        (void)timer_cancel(&process->alarm);
+        *out_left = MAX_OF(deadline - time_now(), (time_ns_t)1);
+    }
+}
+
+static void alarm_set(struct posix_process *process, time_ns_t value, time_ns_t interval,
+                      time_ns_t *out_left, time_ns_t *out_interval) {
+    alarm_stop(process, out_left, out_interval);
+    if (value == 0) {
+        return;
+    }
+    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
+    process->alarm_deadline = time_after(value);
+    process->alarm_interval = interval;
+    timer_arm(&process->alarm, process->alarm_deadline);
+    spin_unlock_irq(&process->alarm_lock, irq);
+}
+
+void process_timers_end(struct posix_process *process) {
+    time_ns_t left;
+    time_ns_t interval;
+    alarm_stop(process, &left, &interval);
+    process_timers_exec(process);
+}
+
+enum hx_status sys_alarm(struct call *call) {
+    time_ns_t left;
+    time_ns_t interval;
+    alarm_set(call->process, call_uint(call, 0) * NS_PER_SECOND, 0, &left, &interval);
+    // Rounded to the nearest second, but not down to 0.
+    const time_ns_t seconds = (left + NS_PER_SECOND / 2) / NS_PER_SECOND;
+    return call_ok(call, left != 0 && seconds == 0 ? 1 : seconds);
+}
+
+enum hx_status sys_getitimer(struct call *call) {
+    struct posix_process *process = call->process;
+    struct itimerval_user out = { 0 };
+    const int32_t which = call_int(call, 0);
+    if (which < 0 || which > 2) {
+        return HX_ERR_INVALID;
+    }
+    if (which == ITIMER_REAL) {
+        const unsigned long irq = spin_lock_irq(&process->alarm_lock);
+        const time_ns_t deadline = process->alarm_deadline;
+        out.interval = timeval_from_ns(process->alarm_interval);
+        spin_unlock_irq(&process->alarm_lock, irq);
+        if (deadline != 0) {
+            out.value = timeval_from_ns(MAX_OF(deadline - time_now(), (time_ns_t)1000));
+        }
+    }
+    return copy_to_user(call_address(call, 1), &out, sizeof(out));
+}
+
+enum hx_status sys_setitimer(struct call *call) {
+    struct itimerval_user wanted = { 0 };
+    time_ns_t value;
+    time_ns_t interval;
+    if (call_int(call, 0) != ITIMER_REAL) {
+        return HX_ERR_INVALID; // the others count processor time, which nothing watches
+    }
+    if (call->args[1] != 0 &&
+        copy_from_user(&wanted, call_address(call, 1), sizeof(wanted)) != HX_OK) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    if (ns_from_timeval(&wanted.value, &value) != HX_OK ||
+        ns_from_timeval(&wanted.interval, &interval) != HX_OK) {
+        return HX_ERR_INVALID;
+    }
+    time_ns_t left;
+    time_ns_t old_interval;
+    alarm_set(call->process, value, interval, &left, &old_interval);
+    if (call->args[2] == 0) {
+        return HX_OK;
+    }
+    const struct itimerval_user old = { timeval_from_ns(old_interval), timeval_from_ns(left) };
+    return copy_to_user(call_address(call, 2), &old, sizeof(old));
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/life.h: how processes and threads begin, are related, and end. Private to posix.
+//
+// A posix_process is destroyed with its native process: the pid space holds one reference from the
+// link until the zombie is waited for, each thread one, each look-up one.
+#pragma once
+
+#include <posix/call.h>
+#include <posix/process.h>
+
+// Whom resources are counted for: one per user id in use.
+struct posix_user {
+    struct list link;
+    uint32_t uid;
+    uint32_t references;     // [users lock]
+    _Atomic int32_t threads; // RLIMIT_NPROC
+    _Atomic int32_t pending; // queued signals, RLIMIT_SIGPENDING
+};
+struct posix_user *posix_user_get(uint32_t uid);             // NULL: no memory
+struct posix_user *posix_user_hold(struct posix_user *user); // one more reference
+void posix_user_put(struct posix_user *user);
+// One more, one fewer thread or process of the user's.
+void posix_user_count(struct posix_user *user);
+void posix_user_uncount(struct posix_user *user);
+
+enum hx_status process_caches_init(void);
+
+// A process without relatives, actions, files or threads. Borrows all three. NULL: no memory.
+struct posix_process *posix_process_create(struct aspace *aspace, struct account *account,
+                                           struct name_spaces *ns);
+// A thread's data; not yet linked to anything. NULL: no memory.
+struct posix_thread *posix_thread_create(struct posix_process *process);
+void posix_thread_free(struct posix_thread *thread);
+// Ties a thread's data to its native thread, with which it is destroyed from now on.
+void posix_thread_bind(struct posix_thread *thread, struct user_thread *native);
+
+struct posix_actions *posix_actions_create(const struct posix_actions *from); // NULL: defaults
+
+// Replaces the credentials: takes the new ones and, if not NULL, the user, which then counts the
+// process.
+void posix_credentials_set(struct posix_process *process, struct credentials *credentials,
+                           struct posix_user *user);
+// Of the current process, borrowed: only its own threads change them, and the caller is one. Only
+// for look-ups that end before the call does.
+bool posix_capable(uint32_t capability);
+
+// One more process that executes a file of which that is known to be so; and one fewer (NULL is
+// fine), with the reference on the file.
+struct file *executable_get(struct file *file);
+void executable_put(struct file *file);
+
+// The name of a program, for ps and the log: the last component of the path.
+void process_set_command(struct posix_process *process, struct thread *thread, const char *path);
+
+// tree.c: parents, children, groups, sessions. All need tree_lock unless said otherwise.
+struct pid_space;
+// Makes `child` a child of `parent`, in its group (NULL parent: process 1, a group of its own
+// that exists already), and gives it its number.
+void tree_link(struct pid_space *space, struct posix_process *child, struct posix_process *parent,
+               struct posix_group *group);
+// The end of a process: its children get a new parent, its group may be orphaned, its parent is
+// told or, if that does not care, it is released. Not locked; the caller's last act for `process`.
+void tree_exit(struct posix_process *process);
+// Takes a zombie out of everything. The caller drops the pid space's reference with process_put()
+// after the lock.
+void tree_release(struct posix_process *process);
+// Is there no member of the group whose parent is in another group of the same session? `without`
+// is not counted.
+bool tree_group_is_orphaned(const struct posix_group *group, const struct posix_process *without);
+// Tells the parent of a stop or a continuation. Not locked.
+void tree_report_stop(struct posix_process *process);
+void tree_report_continue(struct posix_process *process);
+
+// New ones, which their numbers name from now on; one reference. The group keeps the session. NULL:
+// no memory.
+struct posix_group *posix_group_create(struct posix_session *session, int32_t id);
+struct posix_session *posix_session_create(struct pid_space *space, int32_t id);
+// Moves a process to a group (NULL: none); gets a reference on it, drops the old one's.
+void tree_set_group(struct posix_process *process, struct posix_group *group);
+
+// job.c
+void job_init(void);                                       // registers tty_job_ops
+bool job_group_is_orphaned(struct posix_process *process); // not locked
+// A session leader ends: its terminal is free, and hangs up. Not locked.
+void job_session_end(struct posix_process *process);
+
+// exit.c
+NORETURN void posix_thread_exit(struct posix_thread *thread, int32_t status);
+// Ends the whole process with a wait status; true if this call decided it.
+bool group_exit_begin(struct posix_process *process, int32_t status);
+bool group_exit_begin_locked(struct posix_process *process, int32_t status);
+// exec: ends all other threads and waits for it. HX_ERR_INTERRUPTED: the caller is being ended.
+enum hx_status exit_other_threads(struct posix_thread *thread);
+// The thread leaves its address space: robust futexes, the word that says that it lives.
+void thread_release_memory(struct posix_thread *thread);
+
+// Thread operations of all threads of this personality (dispatch.c).
+extern const struct thread_ops posix_thread_ops;

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/mman.c: mmap, mprotect, mremap, munmap, brk.
+//
+// W^X: memory is never writable and executable at once; asking for it is EACCES.
+#include "life.h"
+
+#include <posix/files.h>
+#include <posix/linux.h>
+
+#define PROT_READ      1u
+#define PROT_WRITE     2u
+#define PROT_EXEC      4u
+#define PROT_SEM       8u
+#define PROT_GROWSDOWN 0x01000000u
+#define PROT_GROWSUP   0x02000000u
+
+#define MAP_SHARED          0x01u
+#define MAP_PRIVATE         0x02u
+#define MAP_SHARED_VALIDATE 0x03u
+#define MAP_TYPE            0x0fu
+#define MAP_FIXED           0x10u
+#define MAP_ANONYMOUS       0x20u
+#define MAP_32BIT           0x40u
+#define MAP_GROWSDOWN       0x0100u
+#define MAP_LOCKED          0x2000u
+#define MAP_POPULATE        0x8000u
+#define MAP_NONBLOCK        0x10000u
+#define MAP_HUGETLB         0x40000u
+#define MAP_SYNC            0x80000u
+#define MAP_FIXED_NOREPLACE 0x100000u
+
+#define MREMAP_MAYMOVE 1u
+#define MREMAP_FIXED   2u
+
+static enum hx_status protection_from(uint64_t prot, uint32_t *out_protection) {
+    if (prot & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) {
+        return HX_ERR_INVALID;
+    }
+    // A writable or executable page is readable on all three machines, so saying so keeps it true.
+    uint32_t protection = 0;
+    protection |= (prot & PROT_READ) ? ASPACE_READ : 0;
+    protection |= (prot & PROT_WRITE) ? ASPACE_READ | ASPACE_WRITE : 0;
+    protection |= (prot & PROT_EXEC) ? ASPACE_READ | ASPACE_EXECUTE : 0;
+    if ((protection & ASPACE_WRITE) && (protection & ASPACE_EXECUTE)) {
+        return HX_ERR_PERMISSION;
+    }
+    *out_protection = protection;
+    return HX_OK;
+}
+
+// mmap -------------------------------------------------------------------------------------------
+
+static enum hx_status map_flags(uint64_t flags, uint32_t *out_flags) {
+    const uint32_t type = (uint32_t)flags & MAP_TYPE;
+    if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) {
+        return HX_ERR_INVALID;
+    }
+    if (flags & MAP_HUGETLB) {
+        return HX_ERR_NO_MEMORY; // the pool of huge pages is empty
+    }
+    if (type == MAP_SHARED_VALIDATE && (flags & MAP_SYNC)) {
+        return HX_ERR_NO_OPERATION;
+    }
+    uint32_t result = type == MAP_PRIVATE ? 0 : ASPACE_SHARED;
+    result |= (flags & MAP_FIXED) ? ASPACE_FIXED : 0;
+    result |= (flags & MAP_FIXED_NOREPLACE) ? ASPACE_FIXED | ASPACE_NOREPLACE : 0;
+    result |= (flags & MAP_GROWSDOWN) ? ASPACE_GROWSDOWN : 0;
+    result |= (flags & MAP_32BIT) ? ASPACE_LOW_32 : 0;
+    result |=
+        (flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) ? ASPACE_POPULATE : 0;
+    *out_flags = result;
+    return HX_OK;
+}
+
+// A file's rights on the mapping, now and later; then its object, with a reference.
+static enum hx_status map_file(struct file *file, struct aspace_map_request *request) {
+    const uint32_t open = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    const bool is_shared = (request->flags & ASPACE_SHARED) != 0;
+    request->protection_max = ASPACE_READ | ASPACE_WRITE | ASPACE_EXECUTE;
+    if ((open & FILE_READ) == 0) {
+        return HX_ERR_PERMISSION;
+    }
+    if (is_shared && (open & FILE_WRITE) == 0) {
+        if (request->protection & ASPACE_WRITE) {
+            return HX_ERR_PERMISSION;
+        }
+        request->protection_max = ASPACE_READ | ASPACE_EXECUTE;
+    }
+    if (file->ops->map == NULL) {
+        return HX_ERR_NO_DEVICE;
+    }
+    if (request->flags & ASPACE_GROWSDOWN) {
+        return HX_ERR_INVALID;
+    }
+    return file->ops->map(file, request->protection, is_shared, &request->object);
+}
+
+static enum hx_status map_descriptor(struct call *call, struct aspace_map_request *request,
+                                     struct uaddr *out_address) {
+    struct file *file;
+    enum hx_status status = file_table_find(call->process->files, call_int(call, 4), false, &file);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = map_file(file, request);
+    if (status == HX_ERR_NO_DEVICE) {
+        status = call_fail(call, status, ENODEV);
+    }
+    if (status == HX_OK) {
+        request->file = &file->object;
+        status = aspace_map(aspace_current(), request, out_address);
+        if (request->object != NULL) {
+            memory_object_put(request->object);
+        }
+    }
+    file_put(file);
+    return status;
+}
+
+enum hx_status sys_mmap(struct call *call) {
+    const uint64_t size = call->args[1];
+    const uint64_t offset = call->args[5];
+    struct aspace_map_request request = { .hint = call_address(call, 0), .size_bytes = size };
+    struct uaddr address;
+    if ((offset & PAGE_MASK) != 0 || size == 0) {
+        return HX_ERR_INVALID;
+    }
+    if (size > HAL_USER_END) {
+        return HX_ERR_NO_MEMORY;
+    }
+    if (offset > UINT64_MAX - ALIGN_UP(size, (uint64_t)PAGE_SIZE)) {
+        return HX_ERR_OVERFLOW;
+    }
+    enum hx_status status = map_flags(call->args[3], &request.flags);
+    if (status == HX_OK) {
+        status = protection_from(call->args[2] & (PROT_READ | PROT_WRITE | PROT_EXEC),
+                                 &request.protection);
+    }
+    if (status != HX_OK) {
+        return status;
+    }
+    if (call->args[3] & MAP_ANONYMOUS) {
+        status = aspace_map(aspace_current(), &request, &address);
+    } else {
+        request.object_page = offset >> PAGE_SHIFT;
+        status = map_descriptor(call, &request, &address);
+    }
+    if (status == HX_OK) {
+        call->result = (int64_t)address.value;
+    }
+    return status;
+}
+
+// The others -------------------------------------------------------------------------------------
+
+enum hx_status sys_munmap(struct call *call) {
+    return aspace_unmap(aspace_current(), call_address(call, 0), call->args[1]);
+}
+
+enum hx_status sys_mprotect(struct call *call) {
+    uint32_t protection;
+    if ((call->args[0] & PAGE_MASK) != 0 || (call->args[2] & (PROT_GROWSDOWN | PROT_GROWSUP))) {
+        return HX_ERR_INVALID;
+    }
+    if (call->args[1] == 0) {
+        return HX_OK;
+    }
+    enum hx_status status = protection_from(call->args[2], &protection);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = aspace_protect(aspace_current(), call_address(call, 0), call->args[1], protection);
+    return status == HX_ERR_ACCESS_DENIED ? HX_ERR_PERMISSION : status;
+}
+
+enum hx_status sys_mremap(struct call *call) {
+    const uint64_t flags = call->args[3];
+    struct uaddr address;
+    if ((flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 ||
+        ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)) || (call->args[0] & PAGE_MASK) != 0 ||
+        call->args[1] == 0 || call->args[2] == 0) {
+        return HX_ERR_INVALID;
+    }
+    const enum hx_status status =
+        aspace_remap(aspace_current(), call_address(call, 0), call->args[1], call->args[2],
+                     (flags & MREMAP_MAYMOVE) != 0, (flags & MREMAP_FIXED) != 0,
+                     call_address(call, 4), &address);
+    if (status == HX_OK) {
+        call->result = (int64_t)address.value;
+    }
+    return status;
+}
+
+static bool brk_change(struct posix_process *process, uint64_t wanted) {
+    const uint64_t old_end = ALIGN_UP(process->brk_end, (uint64_t)PAGE_SIZE);
+    const uint64_t new_end = ALIGN_UP(wanted, (uint64_t)PAGE_SIZE);
+    const uint64_t limit = posix_limit(process, RLIMIT_DATA);
+    if (new_end < old_end) {
+        return aspace_unmap(aspace_current(), uaddr_make(new_end), old_end - new_end) == HX_OK;
+    }
+    if (new_end == old_end) {
+        return true;
+    }
+    if (limit != RLIMIT_INFINITY && wanted - process->brk_start > limit) {
+        return false;
+    }
+    const struct aspace_map_request request = {
+        .hint = uaddr_make(old_end),
+        .size_bytes = new_end - old_end,
+        .protection = ASPACE_READ | ASPACE_WRITE,
+        .flags = ASPACE_FIXED | ASPACE_NOREPLACE,
+        .label = "[heap]",
+    };
+    struct uaddr address;
+    return aspace_map(aspace_current(), &request, &address) == HX_OK;
+}
+
+// Never fails: it gives the end as it is.
+enum hx_status sys_brk(struct call *call) {
+    struct posix_process *process = call->process;
+    const uint64_t wanted = call->args[0];
+    mutex_lock(&process->process->lock);
+    if (wanted >= process->brk_start && wanted < HAL_USER_END - PAGE_SIZE &&
+        brk_change(process, wanted)) {
+        process->brk_end = wanted;
+    }
+    call->result = (int64_t)process->brk_end;
+    mutex_unlock(&process->process->lock);
+    return HX_OK;
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/process.c: the data of processes and threads: storage, credentials, limits.
+#include "life.h"
+#include "pids.h"
+#include "signals.h"
+#include "times.h"
+
+#include <core/log.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+static const struct lock_class signal_class = { .name = "signal", .rank = LOCK_RANK_SIGNAL };
+static const struct lock_class credentials_class = { .name = "credentials",
+                                                     .rank = LOCK_RANK_LEAF - 1 };
+static const struct lock_class users_class = { .name = "users", .rank = LOCK_RANK_LEAF };
+
+static struct heap_cache *process_cache;
+static struct heap_cache *thread_cache;
+static struct heap_cache *actions_cache;
+
+static struct spinlock users_lock = SPINLOCK_INIT(&users_class);
+static struct list users = LIST_INIT(users); // [users_lock]
+
+enum hx_status process_caches_init(void) {
+    process_cache = heap_cache_create("posix process", sizeof(struct posix_process), CACHE_LINE);
+    thread_cache = heap_cache_create("posix thread", sizeof(struct posix_thread), CACHE_LINE);
+    actions_cache = heap_cache_create("signal actions", sizeof(struct posix_actions), CACHE_LINE);
+    return process_cache != NULL && thread_cache != NULL && actions_cache != NULL
+               ? HX_OK
+               : HX_ERR_NO_MEMORY;
+}
+
+// Users ------------------------------------------------------------------------------------------
+
+static struct posix_user *user_find_locked(uint32_t uid) {
+    list_for_each (link, &users) {
+        struct posix_user *user = LIST_ENTRY(link, struct posix_user, link);
+        if (user->uid == uid) {
+            user->references++;
+            return user;
+        }
+    }
+    return NULL;
+}
+
+struct posix_user *posix_user_get(uint32_t uid) {
+    unsigned long irq = spin_lock_irq(&users_lock);
+    struct posix_user *user = user_find_locked(uid);
+    spin_unlock_irq(&users_lock, irq);
+    if (user != NULL) {
+        return user;
+    }
+    struct posix_user *fresh = heap_alloc_zero(sizeof(*fresh), MEMORY_SLEEP);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    fresh->uid = uid;
+    fresh->references = 1;
+    irq = spin_lock_irq(&users_lock);
+    user = user_find_locked(uid); // somebody may have been faster
+    if (user == NULL) {
+        list_push_back(&users, &fresh->link);
+        user = fresh;
+        fresh = NULL;
+    }
+    spin_unlock_irq(&users_lock, irq);
+    heap_free(fresh);
+    return user;
+}
+
+struct posix_user *posix_user_hold(struct posix_user *user) {
+    const unsigned long irq = spin_lock_irq(&users_lock);
+    user->references++;
+    spin_unlock_irq(&users_lock, irq);
+    return user;
+}
+
+void posix_user_put(struct posix_user *user) {
+    const unsigned long irq = spin_lock_irq(&users_lock);
+    const bool is_last = --user->references == 0;
+    if (is_last) {
+        list_remove(&user->link);
+    }
+    spin_unlock_irq(&users_lock, irq);
+    if (is_last) {
+        heap_free(user);
+    }
+}
+
+void posix_user_count(struct posix_user *user) {
+    atomic_fetch_add_explicit(&user->threads, 1, memory_order_relaxed);
+}
+
+void posix_user_uncount(struct posix_user *user) {
+    atomic_fetch_sub_explicit(&user->threads, 1, memory_order_relaxed);
+}
+
+// Processes --------------------------------------------------------------------------------------
+
+// The last reference is gone: it was waited for, and nobody looks at it any more.
+static void posix_process_destroy(struct process *native) {
+    struct posix_process *process = native->personality;
+    if (process->files != NULL) {
+        file_table_put(process->files);
+    }
+    if (process->fs != NULL) {
+        object_put(&process->fs->object);
+    }
+    executable_put(process->executable);
+    if (process->actions != NULL) {
+        object_put(&process->actions->object);
+    }
+    pending_flush(&process->pending, ~UINT64_C(0));
+    if (process->credentials != NULL) {
+        credentials_put(process->credentials);
+    }
+    if (process->user != NULL) {
+        posix_user_uncount(process->user);
+        posix_user_put(process->user);
+    }
+    heap_cache_free(process_cache, process);
+}
+
+struct posix_process *posix_process_create(struct aspace *aspace, struct account *account,
+                                           struct name_spaces *ns) {
+    struct posix_process *process = heap_cache_alloc(process_cache, MEMORY_SLEEP);
+    if (process == NULL) {
+        return NULL;
+    }
+    struct process *native = process_create(aspace, account, ns);
+    if (native == NULL) {
+        heap_cache_free(process_cache, process);
+        return NULL;
+    }
+    memset(process, 0, sizeof(*process));
+    process->process = native;
+    list_init(&process->children);
+    list_init(&process->sibling_link);
+    list_init(&process->group_link);
+    spinlock_init(&process->signal_lock, &signal_class);
+    spinlock_init(&process->credentials_lock, &credentials_class);
+    list_init(&process->pending.queue);
+    waitable_init(&process->resumed, 0);
+    waitable_init(&process->children_changed, 0);
+    waitable_init(&process->signal_changed, 0);
+    waitable_init(&process->vfork_done, 0);
+    waitable_init(&process->exited, 0);
+    process_timers_init(process);
+    process->start_ns = time_now();
+    process->dumpable = true;
+    native->personality = process;
+    native->personality_destroy = posix_process_destroy;
+    return process;
+}
+
+struct posix_thread *posix_thread_create(struct posix_process *process) {
+    struct posix_thread *thread = heap_cache_alloc(thread_cache, MEMORY_SLEEP);
+    if (thread == NULL) {
+        return NULL;
+    }
+    memset(thread, 0, sizeof(*thread));
+    thread->process = process;
+    list_init(&thread->pending.queue);
+    thread->stack.flags = SS_DISABLE;
+    thread->restart_number = -1;
+    return thread;
+}
+
+void posix_thread_free(struct posix_thread *thread) {
+    if (thread->user != NULL) {
+        posix_user_uncount(thread->user);
+        posix_user_put(thread->user);
+    }
+    pending_flush(&thread->pending, ~UINT64_C(0));
+    heap_cache_free(thread_cache, thread);
+}
+
+static void thread_destroy(struct user_thread *native) {
+    posix_thread_free(native->thread.personality);
+}
+
+void posix_thread_bind(struct posix_thread *thread, struct user_thread *native) {
+    thread->native = native;
+    native->personality_destroy = thread_destroy;
+}
+
+static void actions_destroy(struct object *object) {
+    heap_cache_free(actions_cache, CONTAINER_OF(object, struct posix_actions, object));
+}
+
+static const struct object_type actions_type = {
+    .kind = OBJECT_PROCESS,
+    .name = "signal actions",
+    .destroy = actions_destroy,
+};
+
+struct posix_actions *posix_actions_create(const struct posix_actions *from) {
+    struct posix_actions *actions = heap_cache_alloc(actions_cache, MEMORY_SLEEP);
+    if (actions == NULL) {
+        return NULL;
+    }
+    if (from != NULL) {
+        memcpy(actions->action, from->action, sizeof(actions->action));
+    } else {
+        memset(actions->action, 0, sizeof(actions->action));
+    }
+    object_init(&actions->object, &actions_type);
+    return actions;
+}
+
+struct posix_thread *posix_thread_current(void) {
+    struct thread *thread = thread_current();
+    return thread->ops != NULL ? thread->personality : NULL;
+}
+
+struct posix_process *posix_current(void) {
+    struct posix_thread *thread = posix_thread_current();
+    return thread != NULL ? thread->process : NULL;
+}
+
+// Credentials and limits -------------------------------------------------------------------------
+
+struct credentials *posix_credentials(struct posix_process *process) {
+    const unsigned long irq = spin_lock_irq(&process->credentials_lock);
+    struct credentials *credentials = credentials_get(process->credentials);
+    spin_unlock_irq(&process->credentials_lock, irq);
+    return credentials;
+}
+
+void posix_credentials_set(struct posix_process *process, struct credentials *credentials,
+                           struct posix_user *user) {
+    const unsigned long irq = spin_lock_irq(&process->credentials_lock);
+    struct credentials *old = process->credentials;
+    process->credentials = credentials;
+    struct posix_user *old_user = NULL;
+    if (user != NULL) {
+        old_user = process->user;
+        process->user = user;
+    }
+    spin_unlock_irq(&process->credentials_lock, irq);
+    if (old_user != NULL) {
+        posix_user_uncount(old_user);
+        posix_user_count(user);
+        posix_user_put(old_user);
+    }
+    credentials_put(old);
+}
+
+bool posix_capable(uint32_t capability) {
+    struct credentials *credentials = posix_credentials(posix_current());
+    const bool is_capable = credentials_capable(credentials, capability);
+    credentials_put(credentials);
+    return is_capable;
+}
+
+uint64_t posix_limit(struct posix_process *process, uint32_t which) {
+    return atomic_load_explicit(&process->limits[which].soft, memory_order_relaxed);
+}
+
+// The executable ---------------------------------------------------------------------------------
+
+struct file *executable_get(struct file *file) {
+    // It is being executed already, so nobody has it open for writing.
+    const enum hx_status status = inode_execute_begin(file->inode);
+    ASSERT(status == HX_OK);
+    return file_get(file);
+}
+
+void executable_put(struct file *file) {
+    if (file != NULL) {
+        inode_execute_end(file->inode);
+        file_put(file);
+    }
+}
+
+void process_set_command(struct posix_process *process, struct thread *thread, const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    string_copy(process->command, sizeof(process->command), name);
+    string_copy(thread->name, sizeof(thread->name), name);
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/signal_deliver.c: the stop point: where a thread ends, stops, or enters a
+// handler.
+//
+// What an interrupted call does (thread->restart_status, set by the dispatcher):
+//   status         no handler runs         a handler runs
+//   RESTART        again, as it was        EINTR, or again with SA_RESTART
+//   INTERRUPTED    again, as it was        EINTR
+//   RESTART_BLOCK  restart_syscall         EINTR
+//   restart_always again, as it was        again, as it was
+#include "life.h"
+#include "signals.h"
+
+#include <lib/string.h>
+#include <memory/heap.h>
+#include <memory/usercopy.h>
+
+enum {
+#define X(name, number) CALL_##name = number,
+    HAL_SYSCALL_TABLE(X)
+#undef X
+};
+
+// What is to be done with a signal that was taken.
+struct delivery {
+    struct posix_siginfo info;
+    struct hal_fault fault;
+    struct posix_action action;
+    int32_t number;
+};
+
+enum taken { TAKEN_NONE, TAKEN_HANDLER, TAKEN_STOP, TAKEN_DEATH };
+
+// Masks of waits ---------------------------------------------------------------------------------
+
+void posix_mask_swap(struct posix_thread *thread, uint64_t mask) {
+    struct posix_process *process = thread->process;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    thread->blocked_saved = thread->blocked;
+    thread->restore_blocked = true;
+    thread->blocked = mask & ~SIGNALS_NEVER_BLOCKED;
+    signal_recalculate_locked(thread);
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+static void mask_restore_locked(struct posix_thread *thread) {
+    thread->restore_blocked = false;
+    thread->blocked = thread->blocked_saved;
+    signal_recalculate_locked(thread);
+}
+
+void posix_mask_restore(struct posix_thread *thread) {
+    struct posix_process *process = thread->process;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    // Else the stop point restores it, once it knows whether a handler runs.
+    if (thread->restore_blocked && (signal_pending_locked(thread) & ~thread->blocked) == 0) {
+        mask_restore_locked(thread);
+    }
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+void signal_set_mask(struct posix_thread *thread, uint64_t blocked) {
+    struct posix_process *process = thread->process;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    const uint64_t closed = blocked & ~thread->blocked;
+    thread->blocked = blocked & ~SIGNALS_NEVER_BLOCKED;
+    signal_recalculate_locked(thread);
+    // What this thread was woken for, and now blocks, another one may take.
+    const uint64_t others = process->pending.set & closed;
+    if (others != 0) {
+        spin_lock(&process->process->thread_lock);
+        list_for_each (link, &process->process->threads) {
+            struct user_thread *native = LIST_ENTRY(link, struct user_thread, process_link);
+            struct posix_thread *other = native->thread.personality;
+            if (other != thread && !other->leaving && (others & ~other->blocked) != 0) {
+                thread_notify(&native->thread, THREAD_SIGNAL);
+            }
+        }
+        spin_unlock(&process->process->thread_lock);
+    }
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+bool posix_signal_pending(struct posix_thread *thread) {
+    struct posix_process *process = thread->process;
+    if (thread_attention(&thread->native->thread) & (THREAD_KILL | THREAD_STOP)) {
+        return true;
+    }
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    const bool is_pending = (signal_pending_locked(thread) & ~thread->blocked) != 0;
+    spin_unlock_irq(&process->signal_lock, irq);
+    return is_pending;
+}
+
+// Stopping ---------------------------------------------------------------------------------------
+
+// Tells all threads to stop. Returns false if there is nothing to do.
+static void stop_begin_locked(struct posix_process *process, int32_t number) {
+    struct process *native = process->process;
+    if (process->stopping || process->group_exiting) {
+        return;
+    }
+    process->stopping = true;
+    process->stop_signal = (uint32_t)number;
+    process->stop_remaining = 0;
+    spin_lock(&native->thread_lock);
+    list_for_each (link, &native->threads) {
+        struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
+        struct posix_thread *posix = thread->thread.personality;
+        if (!posix->leaving) {
+            posix->stop_counted = true;
+            process->stop_remaining++;
+            thread_notify(&thread->thread, THREAD_STOP);
+        }
+    }
+    spin_unlock(&native->thread_lock);
+}
+
+// The default action of SIGTSTP, SIGTTIN and SIGTTOU is nothing in an orphaned group (POSIX.1-2017,
+// 2.4.3), which can only be looked at without the signal lock; a SIGCONT in between takes the stop
+// back, hence `stop_is_due`.
+static void stop_by_signal(struct posix_thread *self, int32_t number) {
+    struct posix_process *process = self->process;
+    if (number != SIGSTOP && job_group_is_orphaned(process)) {
+        return;
+    }
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    stop_begin_locked(process, number);
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+static void report_continue_if_due(struct posix_process *process) {
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    const bool is_due = process->continue_notify;
+    process->continue_notify = false;
+    spin_unlock_irq(&process->signal_lock, irq);
+    if (is_due) {
+        tree_report_continue(process);
+    }
+}
+
+// Stays here while the process is stopped. Returns when it goes on or is killed.
+static void stop_wait(struct posix_thread *self) {
+    struct posix_process *process = self->process;
+    unsigned long irq = spin_lock_irq(&process->signal_lock);
+    bool is_complete = false;
+    if (self->stop_counted) {
+        self->stop_counted = false;
+        if (--process->stop_remaining == 0) {
+            process->stopped = true;
+            is_complete = true;
+        }
+    }
+    if (!process->stopping) { // over already
+        thread_attention_clear(&self->native->thread, THREAD_STOP);
+    }
+    spin_unlock_irq(&process->signal_lock, irq);
+    if (is_complete) {
+        tree_report_stop(process);
+    }
+    for (;;) {
+        const uint32_t sequence = waitable_sequence(&process->resumed);
+        irq = spin_lock_irq(&process->signal_lock);
+        const bool is_stopping = process->stopping;
+        spin_unlock_irq(&process->signal_lock, irq);
+        if (!is_stopping || wait_change(&process->resumed, sequence, TIME_NEVER, WAIT_KILLABLE) ==
+                                HX_ERR_CANCELED) {
+            break;
+        }
+    }
+    report_continue_if_due(process);
+}
+
+// Handlers ---------------------------------------------------------------------------------------
+
+// Takes the next signal that means something, and decides what.
+static enum taken take_next(struct posix_thread *self, struct delivery *out) {
+    struct posix_process *process = self->process;
+    enum taken taken = TAKEN_NONE;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    while (taken == TAKEN_NONE) {
+        const int32_t number = signal_take_locked(self, ~self->blocked, &out->info, &out->fault);
+        if (number == 0) {
+            break;
+        }
+        struct posix_action *action = signal_action_locked(process, number);
+        out->number = number;
+        out->action = *action;
+        if (signal_is_ignored_locked(process, number)) {
+            continue;
+        }
+        if (action->handler != SIG_DFL) {
+            taken = TAKEN_HANDLER;
+            if (action->flags & SA_RESETHAND) {
+                action->handler = SIG_DFL;
+            }
+        } else {
+            taken = (SIGNAL_BIT(number) & SIGNALS_STOP) ? TAKEN_STOP : TAKEN_DEATH;
+        }
+    }
+    spin_unlock_irq(&process->signal_lock, irq);
+    return taken;
+}
+
+static bool on_stack(const struct hal_signal_stack *stack, uint64_t sp) {
+    return sp > stack->base && sp - stack->base <= stack->size_bytes;
+}
+
+// Where the frame goes: 0 means below the stack pointer.
+static uint64_t frame_top(struct posix_thread *self, const struct posix_action *action,
+                          const struct hal_frame *frame) {
+    const struct hal_signal_stack *stack = &self->stack;
+    if ((action->flags & SA_ONSTACK) == 0 || (stack->flags & SS_DISABLE) ||
+        on_stack(stack, hal_frame_sp(frame))) {
+        return 0;
+    }
+    return stack->base + stack->size_bytes;
+}
+
+static void restart_for_handler(struct posix_thread *self, struct hal_frame *frame,
+                                const struct posix_action *action) {
+    if (self->restart_always ||
+        (self->restart_status == HX_ERR_RESTART && (action->flags & SA_RESTART))) {
+        hal_frame_restart(frame);
+    }
+    self->restart_status = HX_OK;
+    self->restart_always = false;
+}
+
+static void restart_without_handler(struct posix_thread *self, struct hal_frame *frame) {
+    if (self->restart_status != HX_OK) {
+        hal_frame_restart(frame);
+        if (self->restart_status == HX_ERR_RESTART_BLOCK) {
+            // The number lies where the result goes, on this machine and the other two.
+            hal_frame_set_result(frame, CALL_restart_syscall);
+        }
+    }
+    self->restart_status = HX_OK;
+    self->restart_always = false;
+}
+
+// Enters the handler. If there is no room for the frame the process dies by SIGSEGV.
+static void enter_handler(struct posix_thread *self, struct hal_frame *frame,
+                          const struct delivery *taken) {
+    struct posix_process *process = self->process;
+    struct thread *thread = &self->native->thread;
+    restart_for_handler(self, frame, &taken->action);
+    struct hal_signal_delivery delivery = {
+        .number = (uint32_t)taken->number,
+        .handler = taken->action.handler,
+        .restorer = (taken->action.flags & SA_RESTORER) ? taken->action.restorer : 0,
+        .with_info = (taken->action.flags & SA_SIGINFO) != 0,
+        .blocked = self->restore_blocked ? self->blocked_saved : self->blocked,
+        .stack = self->stack,
+        .stack_top = frame_top(self, &taken->action, frame),
+        .fault = taken->fault,
+    };
+    siginfo_encode(&taken->info, delivery.info);
+    hal_fpu_save(thread->fpu);
+    if (hal_signal_push(frame, &delivery, thread->fpu, copy_to_user) != HX_OK) {
+        (void)group_exit_begin(process, SIGSEGV);
+        return;
+    }
+    if (self->stack.flags & SS_AUTODISARM) {
+        self->stack = (struct hal_signal_stack){ .flags = SS_DISABLE };
+    }
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    self->restore_blocked = false;
+    uint64_t blocked = self->blocked | taken->action.mask;
+    if ((taken->action.flags & SA_NODEFER) == 0) {
+        blocked |= SIGNAL_BIT(taken->number);
+    }
+    self->blocked = blocked & ~SIGNALS_NEVER_BLOCKED;
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+static void finish_without_handler(struct posix_thread *self, struct hal_frame *frame) {
+    struct posix_process *process = self->process;
+    restart_without_handler(self, frame);
+    if (self->restore_blocked) {
+        const unsigned long irq = spin_lock_irq(&process->signal_lock);
+        mask_restore_locked(self);
+        spin_unlock_irq(&process->signal_lock, irq);
+    }
+}
+
+// A child's first moment: what clone() shall write into its memory.
+static void write_child_tid(struct posix_thread *self) {
+    const struct uaddr address = uaddr_make(self->set_child_tid);
+    self->set_child_tid = 0;
+    HX_IGNORE(copy_to_user(address, &self->tid, sizeof(self->tid))); // as on Linux
+}
+
+void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
+    struct posix_thread *self = thread->personality;
+    struct delivery taken;
+    if (self->set_child_tid != 0) {
+        write_child_tid(self);
+    }
+    for (;;) {
+        const uint32_t attention = thread_attention(thread);
+        if (attention & THREAD_KILL) {
+            posix_thread_exit(self, 0); // the process's status is decided already
+        }
+        thread_attention_clear(thread, THREAD_SIGNAL);
+        if (attention & THREAD_STOP) {
+            stop_wait(self);
+            continue;
+        }
+        taken.fault = (struct hal_fault){ 0 };
+        switch (take_next(self, &taken)) {
+        case TAKEN_NONE:
+            if (self->restart_status != HX_OK || self->restore_blocked) {
+                finish_without_handler(self, frame);
+                continue; // the mask that came back may let something in
+            }
+            return;
+        case TAKEN_HANDLER:
+            enter_handler(self, frame, &taken);
+            break;
+        case TAKEN_STOP:
+            stop_by_signal(self, taken.number);
+            break;
+        case TAKEN_DEATH:
+            (void)group_exit_begin(self->process, taken.number);
+            break;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// subsys/execution/process.c: execution domains: an address space, an account, name spaces.
+#include "private.h"
+
+#include <lib/string.h>
+#include <memory/heap.h>
+
+static const struct lock_class process_class = { .name = "process", .rank = LOCK_RANK_PROCESS };
+static const struct lock_class threads_class = { .name = "process threads",
+                                                 .rank = LOCK_RANK_SIGNAL + 1 };
+
+static struct heap_cache *processes;
+static _Atomic uint64_t next_id = 1;
+
+enum hx_status execution_init(void) {
+    processes = heap_cache_create("process", sizeof(struct process), CACHE_LINE);
+    return processes != NULL ? user_thread_init() : HX_ERR_NO_MEMORY;
+}
+
+static void name_spaces_destroy(struct object *object) {
+    heap_free(CONTAINER_OF(object, struct name_spaces, object));
+}
+
+static const struct object_type name_spaces_type = {
+    .kind = OBJECT_PROCESS,
+    .name = "name spaces",
+    .destroy = name_spaces_destroy,
+};
+
+struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_names *uts,
+                                       struct pid_space *pids) {
+    struct name_spaces *ns = heap_alloc_zero(sizeof(*ns), MEMORY_SLEEP);
+    if (ns != NULL) {
+        object_init(&ns->object, &name_spaces_type);
+        ns->mounts = mounts;
+        ns->uts = uts;
+        ns->pids = pids;
+    }
+    return ns;
+}
+
+static void process_destroy(struct object *object) {
+    struct process *process = CONTAINER_OF(object, struct process, object);
+    if (process->personality_destroy != NULL) {
+        process->personality_destroy(process);
+    }
+    if (process->aspace != NULL) {
+        aspace_put(process->aspace);
+    }
+    account_release(process->account, ACCOUNT_PROCESSES, 1);
+    object_put(&process->account->object);
+    object_put(&process->ns->object);
+    heap_cache_free(processes, process);
+}
+
+static const struct object_type process_type = {
+    .kind = OBJECT_PROCESS,
+    .name = "process",
+    .destroy = process_destroy,
+};
+
+struct process *process_create(struct aspace *aspace, struct account *account,
+                               struct name_spaces *ns) {
+    if (account_charge(account, ACCOUNT_PROCESSES, 1) != HX_OK) {
+        return NULL;
+    }
+    struct process *process = heap_cache_alloc(processes, MEMORY_SLEEP);
+    if (process == NULL) {
+        account_release(account, ACCOUNT_PROCESSES, 1);
+        return NULL;
+    }
+    memset(process, 0, sizeof(*process));
+    object_init(&process->object, &process_type);
+    process->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
+    mutex_init(&process->lock, &process_class);
+    process->aspace = aspace_get(aspace);
+    object_get(&account->object);
+    process->account = account;
+    object_get(&ns->object);
+    process->ns = ns;
+    list_init(&process->threads);
+    spinlock_init(&process->thread_lock, &threads_class);
+    waitable_init(&process->threads_changed, 0);
+    return process;
+}
+
+struct aspace *process_replace_aspace(struct process *process, struct aspace *aspace) {
+    mutex_lock(&process->lock);
+    struct aspace *old = process->aspace;
+    process->aspace = aspace;
+    mutex_unlock(&process->lock);
+    return old;
+}
+
+struct aspace *process_aspace(struct process *process) {
+    mutex_lock(&process->lock);
+    struct aspace *aspace = process->aspace;
+    if (aspace != NULL) {
+        aspace_get(aspace);
+    }
+    mutex_unlock(&process->lock);
+    return aspace;
+}
+
+struct process *process_current(void) {
+    struct user_thread *thread = user_thread_current();
+    return thread != NULL ? thread->process : NULL;
+}
