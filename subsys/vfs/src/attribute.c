@@ -351,3 +351,23 @@ enum hx_status inode_target(struct inode *inode, const char **out_target) {
     heap_free(buffer);
     return status;
 }
+
+enum hx_status vfs_readlink(struct path path, char *buffer, uint32_t capacity,
+                            uint32_t *out_length) {
+    struct inode *inode = path_inode(path);
+    if (inode_type(inode) != FS_MODE_LINK) {
+        return HX_ERR_NOT_LINK;
+    }
+    if (inode_has_flag(inode, FS_UNCACHED)) {
+        return inode->fs->ops->readlink(inode->fs->instance, inode->node, buffer, capacity,
+                                        out_length);
+    }
+    const char *target = NULL;
+    enum hx_status status = inode_target(inode, &target);
+    if (status == HX_OK) {
+        uint32_t length = (uint32_t)MIN_OF(strlen(target), (size_t)capacity);
+        memcpy(buffer, target, length);
+        *out_length = length;
+    }
+    return status;
+}
