@@ -255,7 +255,7 @@ static void put_who(const struct proc_target *target, const struct snapshot *s,
     mutex_unlock(&p->process->lock);
     text_put(text, "Name:\t%s\n", s->name);
     if (!s->kinship.zombie) {
-        text_put(text, "Umask:\t%04o\n", umask);
+        text_put(text, "Umask:\t0%u%u%u\n", umask >> 6 & 7, umask >> 3 & 7, umask & 7);
     }
     text_put(text, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
              state_name(s->state), p->pid, s->id, s->kinship.parent);
