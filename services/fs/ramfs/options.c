@@ -12,6 +12,20 @@ struct option {
     char value[VALUE_BYTES]; // "" if there is none
 };
 
+// Copies up to a comma or `end`; gives where it stopped.
+static const char *take_text(const char *at, char end, char *to, bool *out_valid) {
+    size_t length = 0;
+    for (; *at != '\0' && *at != ',' && *at != end; at++) {
+        if (length + 1 < VALUE_BYTES) {
+            to[length++] = *at;
+        } else {
+            *out_valid = false;
+        }
+    }
+    to[length] = '\0';
+    return at;
+}
+
 // Takes the next "key=value" off the list. False at the end; *out_valid: it fitted.
 static bool next_option(const char **list, struct option *out_option, bool *out_valid) {
     const char *at = *list;
@@ -21,21 +35,10 @@ static bool next_option(const char **list, struct option *out_option, bool *out_
     if (*at == '\0') {
         return false;
     }
-    size_t key = 0;
-    size_t value = 0;
     *out_valid = true;
-    for (; *at != '\0' && *at != ',' && *at != '='; at++) {
-        *out_valid &= key + 1 < VALUE_BYTES;
-        out_option->key[MIN_OF(key++, VALUE_BYTES - 1)] = *at;
-    }
-    at += *at == '=';
-    for (; *at != '\0' && *at != ','; at++) {
-        *out_valid &= value + 1 < VALUE_BYTES;
-        out_option->value[MIN_OF(value++, VALUE_BYTES - 1)] = *at;
-    }
-    out_option->key[MIN_OF(key, VALUE_BYTES - 1)] = '\0';
-    out_option->value[MIN_OF(value, VALUE_BYTES - 1)] = '\0';
-    *list = at;
+    at = take_text(at, '=', out_option->key, out_valid);
+    at += *at == '=' ? 1 : 0;
+    *list = take_text(at, ',', out_option->value, out_valid);
     return true;
 }
 

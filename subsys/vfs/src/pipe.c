@@ -23,13 +23,13 @@
 
 struct pipe {
     struct mutex lock;
-    uint32_t head;         // [lock] where the next byte is read, below PIPE_BYTES
-    uint32_t count;        // [lock] of bytes in the ring
-    uint32_t readers;      // [lock]
-    uint32_t writers;      // [lock]
-    uint64_t reader_opens; // [lock] ever; a fifo's open waits for the other side's to change
-    uint64_t writer_opens; // [lock]
-    uint32_t users;        // of a fifo: [inode lock]; of a pipe: unused
+    uint32_t head;          // [lock] where the next byte is read, below PIPE_BYTES
+    uint32_t count;         // [lock] of bytes in the ring
+    uint32_t readers;       // [lock]
+    uint32_t writers;       // [lock]
+    uint64_t reader_opens;  // [lock] ever; a fifo's open waits for the other side's to change
+    uint64_t writer_opens;  // [lock]
+    _Atomic uint32_t files; // that are open on it: dropped after `lock` is done with
     bool is_fifo;
     struct waitable readable;
     struct waitable writable;
@@ -70,7 +70,7 @@ static void set_level(struct waitable *waitable, uint32_t level, bool is_set, bo
     bool was_set = (waitable_state(waitable) & level) != 0;
     if (was_set != is_set) {
         waitable_update(waitable, is_set ? 0 : level, is_set ? level : 0);
-    } else if (is_news && !list_is_empty(&waitable->observers)) {
+    } else if (is_news && atomic_load_explicit(&waitable->watchers, memory_order_relaxed) != 0) {
         waitable_pulse(waitable);
     }
 }
@@ -286,8 +286,7 @@ static uint64_t end_add(struct pipe *pipe, uint32_t flags) {
     return peer_opens;
 }
 
-// Takes an end away; whether the pipe has no ends left.
-static bool end_remove(struct pipe *pipe, uint32_t flags) {
+static void end_remove(struct pipe *pipe, uint32_t flags) {
     mutex_lock(&pipe->lock);
     if ((flags & FILE_READ) != 0 && --pipe->readers == 0) {
         waitable_update(&pipe->writable, 0, WAIT_ERROR);
@@ -295,14 +294,17 @@ static bool end_remove(struct pipe *pipe, uint32_t flags) {
     if ((flags & FILE_WRITE) != 0 && --pipe->writers == 0) {
         waitable_update(&pipe->readable, 0, WAIT_HANGUP);
     }
-    bool is_unused = pipe->readers == 0 && pipe->writers == 0;
     mutex_unlock(&pipe->lock);
-    return is_unused;
+}
+
+// Drops a file's hold. Nobody is inside the lock any more when the last one does.
+static bool is_last_file(struct pipe *pipe) {
+    return atomic_fetch_sub_explicit(&pipe->files, 1, memory_order_acq_rel) == 1;
 }
 
 static void fifo_put(struct inode *inode, struct pipe *pipe) {
     rwlock_write(&inode->lock);
-    bool is_last = --pipe->users == 0;
+    bool is_last = is_last_file(pipe);
     if (is_last) {
         inode->special = NULL;
     }
@@ -314,10 +316,10 @@ static void fifo_put(struct inode *inode, struct pipe *pipe) {
 
 static void pipe_release(struct file *file) {
     struct pipe *pipe = file->data;
-    bool is_unused = end_remove(pipe, file_flags(file));
+    end_remove(pipe, file_flags(file));
     if (pipe->is_fifo) {
         fifo_put(file->inode, pipe);
-    } else if (is_unused) {
+    } else if (is_last_file(pipe)) {
         pipe_free(pipe);
     }
 }
@@ -349,12 +351,14 @@ enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file
         pipe_free(pipe);
         return HX_ERR_NO_MEMORY;
     }
+    atomic_init(&pipe->files, 1);
     end_add(pipe, FILE_READ);
     struct file *writer = file_create(&pipe_ops, FILE_WRITE | flags, pipe);
     if (writer == NULL) {
         file_put(reader); // frees the pipe, too
         return HX_ERR_NO_MEMORY;
     }
+    atomic_fetch_add_explicit(&pipe->files, 1, memory_order_relaxed);
     end_add(pipe, FILE_WRITE);
     writer->id = reader->id;
     *out_reader = reader;
@@ -372,6 +376,7 @@ enum hx_status pipe_reopen(struct file *file, uint32_t flags, struct file **out_
     if (again == NULL) {
         return HX_ERR_NO_MEMORY;
     }
+    atomic_fetch_add_explicit(&pipe->files, 1, memory_order_relaxed);
     end_add(pipe, flags);
     again->id = file->id;
     *out_file = again;
@@ -393,7 +398,7 @@ static struct pipe *fifo_get(struct inode *inode) {
         fresh = NULL;
         inode->special = pipe;
     }
-    pipe->users++;
+    atomic_fetch_add_explicit(&pipe->files, 1, memory_order_relaxed);
     rwlock_write_done(&inode->lock);
     if (fresh != NULL) {
         pipe_free(fresh);
