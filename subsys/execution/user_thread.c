@@ -97,6 +97,7 @@ static struct user_thread *storage_take(void) {
         storage_free(thread);
         return NULL;
     }
+    hal_fpu_init(thread->fpu); // a save does not write all of it
     return thread;
 }
 
@@ -127,7 +128,10 @@ static void fpu_fill(struct user_thread *thread, const void *fpu) {
     if (fpu == NULL) {
         hal_fpu_init(thread->fpu);
     } else if (fpu == current->fpu) {
-        hal_fpu_save(thread->fpu); // its registers are loaded while it runs
+        // Its registers are loaded while it runs. XSAVE leaves parts of its header alone, and garbage
+        // there would be refused when the area is loaded.
+        hal_fpu_init(thread->fpu);
+        hal_fpu_save(thread->fpu);
     } else {
         memcpy(thread->fpu, fpu, hal_fpu_size());
     }
