@@ -5,7 +5,8 @@
 #include <lib/string.h>
 
 #define SMALL_MAX   1024u // sizes up to here find their class in a table
-#define POISON_FREE 0xdf
+#define POISON_FREE 0xdeadf4eedeadf4eeull
+#define POISON_NEW  0xa5a5a5a5a5a5a5a5ull
 
 static const uint16_t class_bytes[] = { 16,  32,  48,  64,  128, 192,  256,  320,
                                         384, 448, 512, 640, 768, 1024, 1344, 2048 };
@@ -130,19 +131,34 @@ static void free_slow(struct heap_cache *cache, void *object) {
 }
 
 #if HELIX_DEBUG
+// Free objects are full of one word, from their second word on (the first is a slab's link).
 static void poison(const struct heap_cache *cache, void *object) {
     uint64_t *word = object;
-    if (cache->object_bytes > 16 && word[1] == 0xdfdfdfdfdfdfdfdfull) {
-        bool all = true;
-        for (uint32_t i = 1; i < cache->object_bytes / 8; i++) {
-            all = all && word[i] == 0xdfdfdfdfdfdfdfdfull;
-        }
-        ASSERT(!all); // freed twice
+    uint32_t words = cache->object_bytes / 8;
+    bool free = words > 2;
+    for (uint32_t i = 1; i < words; i++) {
+        free = free && word[i] == POISON_FREE;
+        word[i] = POISON_FREE;
     }
-    memset(object, POISON_FREE, cache->object_bytes);
+    ASSERT(!free); // freed twice
+}
+
+static void unpoison(const struct heap_cache *cache, void *object) {
+    uint64_t *word = object;
+    bool written = false;
+    for (uint32_t i = 1; i < cache->object_bytes / 8; i++) {
+        // Never given out: frames have a poison of their own, or what the boot left in them.
+        written = written || (word[1] == POISON_FREE && word[i] != POISON_FREE);
+        word[i] = POISON_NEW;
+    }
+    ASSERT(!written); // written after it was freed
+    word[0] = POISON_NEW;
 }
 #else
 static inline void poison(const struct heap_cache *cache, void *object) {
+    (void)cache, (void)object;
+}
+static inline void unpoison(const struct heap_cache *cache, void *object) {
     (void)cache, (void)object;
 }
 #endif
@@ -156,7 +172,13 @@ static inline void *cache_alloc(struct heap_cache *cache, enum memory_mode mode)
         }
         magazine_leave(magazine);
     }
-    return object != NULL ? object : alloc_slow(cache, mode);
+    if (object == NULL) {
+        object = alloc_slow(cache, mode);
+    }
+    if (object != NULL) {
+        unpoison(cache, object);
+    }
+    return object;
 }
 
 static inline void cache_free(struct heap_cache *cache, void *object) {

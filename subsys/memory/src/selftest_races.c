@@ -19,7 +19,7 @@ static _Atomic uint64_t written[MEMTEST_THREADS];
 // Stores growing numbers into a page of its own; the clones must show a number that was there.
 static bool write_counters(uint32_t index) {
     struct uaddr at = uaddr_make(base + index * PAGE_SIZE);
-    for (uint64_t i = 1; i <= 3000; i++) {
+    for (uint64_t i = 1; i <= 1500; i++) {
         CHECK(copy_to_user(at, &i, sizeof i) == HX_OK);
         uint64_t back = 0;
         CHECK(copy_from_user(&back, at, sizeof back) == HX_OK && back == i);
@@ -84,7 +84,7 @@ static bool test_clone_race(void) {
 
 // Copies to pages that come and go: each copy works or is refused, and never goes astray.
 static bool user_of_file(uint64_t *random, uint32_t index) {
-    for (uint32_t i = 0; i < 3000; i++) {
+    for (uint32_t i = 0; i < 400; i++) {
         uint64_t page = memtest_random(random, PAGES);
         uint64_t at = (memtest_random(random, 2) == 0 ? shared : private) + page * PAGE_SIZE;
         uint64_t value = (page << 32) | index;
