@@ -52,7 +52,8 @@ static struct thread *steal_from(struct cpu *other, struct cpu *cpu) {
         !raw_try_lock(&other->queue.lock)) {
         return NULL;
     }
-    // Also from an idle processor that is on its way to it: in a virtual machine that may take long.
+    // Also from an idle processor that is on its way to it: in a virtual machine that may take
+    // long.
     struct thread *thread = queue_take(other, cpu->id);
     if (thread != NULL) {
         atomic_store_explicit(&thread->cpu, cpu->id, memory_order_relaxed);
@@ -106,21 +107,22 @@ static void slice_set(struct cpu *cpu, struct thread *running, uint64_t now) {
     timer_program(cpu, cpu->slice_end);
 }
 
-// The user's registers that the kernel does not use: saved at each switch away from a user thread,
-// loaded only if this processor does not have them any more.
-static void user_registers_switch(struct cpu *cpu, struct thread *previous, struct thread *next) {
+// The user half: the address space, unless it is loaded already (a kernel thread without one
+// borrows what is there), and the registers that the kernel does not use, saved at each switch away
+// from a user thread and loaded only if this processor does not have them any more.
+static void user_half_switch(struct cpu *cpu, struct thread *previous, struct thread *next) {
     if (previous->fpu != NULL &&
         atomic_load_explicit(&previous->state, memory_order_relaxed) != THREAD_DEAD) {
         hal_fpu_save(previous->fpu);
         hal_tls_save(&previous->tls);
     }
+    if (next->aspace != NULL && next->aspace != cpu->aspace) {
+        core_aspace_activate(next->aspace);
+    }
     if (next->ops == NULL) {
         return;
     }
     hal_kernel_stack_set(next->stack_top);
-    if (next->aspace != NULL && next->aspace != cpu->aspace) {
-        core_aspace_activate(next->aspace);
-    }
     if (next->fpu != NULL && (cpu->user_owner != next || next->user_cpu != cpu->id)) {
         hal_fpu_restore(next->fpu);
         hal_tls_restore(&next->tls);
@@ -171,7 +173,7 @@ static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *n
     atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
     cpu->queue.current = next;
     look_later(cpu, now);
-    user_registers_switch(cpu, previous, next);
+    user_half_switch(cpu, previous, next);
     cpu->switched_from = previous;
     hal_current_set(next);
     hal_switch(&previous->context, &next->context);
