@@ -46,6 +46,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mutants", action="store_true",
                         help="change the kernel line by line; each change must be noticed")
     parser.add_argument("--coverage", action="store_true")
+    parser.add_argument("--accept", action="store_true", help="take what Linux prints as expected")
     parser.add_argument("--list", action="store_true", help="show the names only")
 
 
@@ -68,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     _common(bench)
     bench.add_argument("names", nargs="*", metavar="NAME")
     bench.add_argument("--against-linux", action="store_true", help="beside Debian's Linux")
-    bench.add_argument("--kernel", metavar="FILE", help="another kernel instead of ours")
+    bench.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
+    bench.add_argument("--where", action="store_true", help="show which functions it is spent in")
     bench.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
     image = words.add_parser("image", help="make a bootable image")
     _common(image)

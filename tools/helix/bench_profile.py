@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import bench_machine, packages, paths, programs, qemu, ui
+from helix import bench_machine, paths, programs, qemu, ui
 
 _SYMTAB, _FUNCTION, _NO_TYPE = 2, 2, 0
 
@@ -164,5 +164,3 @@ def profile(system: bench_machine.System, program: str, name: str, top: int = 30
         ui.result(f"{instructions / count:10.1f} {100 * instructions / whole:5.1f} %  {function}")
 
 
-def need(yes: bool) -> None:
-    packages.need(packages.RUN, packages.USER, yes=yes)
