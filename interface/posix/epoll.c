@@ -53,10 +53,12 @@ struct interest {
     uint64_t data;   // [epoll mutex]
 };
 
-static const struct lock_class epolls_class = { .name = "epolls", .rank = LOCK_RANK_FILE + 6 };
+// Inside an address space's lock, under which the last reference to a file may go.
+static const struct lock_class epolls_class = { .name = "epolls",
+                                                .rank = LOCK_RANK_SLEEP_LAST - 15 };
 static const struct lock_class epoll_classes[2] = {
-    { .name = "epoll of epolls", .rank = LOCK_RANK_FILE + 7 },
-    { .name = "epoll", .rank = LOCK_RANK_FILE + 8 },
+    { .name = "epoll of epolls", .rank = LOCK_RANK_SLEEP_LAST - 14 },
+    { .name = "epoll", .rank = LOCK_RANK_SLEEP_LAST - 13 },
 };
 static const struct lock_class ready_classes[2] = {
     { .name = "epoll ready", .rank = LOCK_RANK_WAITABLE + 1 },

@@ -9,8 +9,10 @@
 #include <memory/aspace.h>
 #include <memory/heap.h>
 
-// Outside of the locks of directories and files; user memory is copied under it.
-static const struct lock_class position_class = { "file position", LOCK_RANK_MOUNT + 3, false };
+// Outside of everything: user memory is copied under it, and procfs, whose texts are made under it,
+// takes the locks of processes.
+static const struct lock_class position_class = { "file position", LOCK_RANK_PROCESS_TREE - 5,
+                                                  false };
 
 static struct heap_cache *file_cache;
 static _Atomic uint64_t next_id = 1;

@@ -18,8 +18,13 @@
 static const struct lock_class bucket_class = { "inode bucket", LOCK_RANK_NAME_CACHE + 3, false };
 static const struct lock_class info_class = { "inode info", LOCK_RANK_NAME_CACHE + 4, false };
 static const struct lock_class directory_class = { "directory", LOCK_RANK_DIRECTORY, true };
+// Of a file system whose names change by themselves: procfs takes the locks of processes inside.
+static const struct lock_class uncached_class = { "uncached directory", LOCK_RANK_PROCESS_TREE - 3,
+                                                  true };
 static const struct lock_class file_class = { "file", LOCK_RANK_FILE, true };
-static const struct lock_class advisory_class = { "advisory locks", LOCK_RANK_FILE + 1, false };
+// Inside an address space's lock, under which the last reference to a file may go.
+static const struct lock_class advisory_class = { "advisory locks", LOCK_RANK_SLEEP_LAST - 10,
+                                                  false };
 
 static struct list *buckets;
 static struct spinlock bucket_locks[LOCK_COUNT];
@@ -88,7 +93,9 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode) {
     }
     object_init(&inode->object, &inode_object_type);
     inode->fs = filesystem_get(fs);
-    rwlock_init(&inode->lock, type == FS_MODE_DIRECTORY ? &directory_class : &file_class);
+    const struct lock_class *directory =
+        (fs->ops->flags & FS_UNCACHED) != 0 ? &uncached_class : &directory_class;
+    rwlock_init(&inode->lock, type == FS_MODE_DIRECTORY ? directory : &file_class);
     spinlock_init(&inode->info_lock, &info_class);
     list_init(&inode->hash_link);
     list_init(&inode->advisory_locks);

@@ -181,6 +181,9 @@ static enum hx_status rename_checked(struct rename *rename) {
         return status;
     }
     struct filesystem *fs = from->inode->fs;
+    if (fs->ops->rename == NULL) {
+        return HX_ERR_NOT_PERMITTED;
+    }
     mutex_lock(&fs->rename_lock);
     lock_both(from->inode, to->inode);
     status = rename_locked(rename);
