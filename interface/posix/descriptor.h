@@ -179,5 +179,3 @@ void epoll_init(void);
 uint32_t poll_events(struct file *file, uint32_t events);
 // Levels to wait on for poll's events.
 uint32_t poll_mask(uint32_t events);
-// poll's events for levels.
-uint32_t poll_from_levels(uint32_t levels);

@@ -30,27 +30,36 @@ struct linux_pollfd {
     uint16_t revents;
 };
 
-// One watched file. `descriptor.file` is NULL if there is none at this place.
+// One watched file; NULL if there is none at this place.
 struct watched {
-    struct descriptor descriptor;
-    uint32_t events;
-    uint32_t ready;
+    struct file *file;
+    uint16_t events;
+    uint16_t ready;
+    bool owned;
 };
 
-uint32_t poll_from_levels(uint32_t levels) {
-    uint32_t events = 0;
-    events |= (levels & WAIT_READABLE) != 0 ? LINUX_POLLIN | LINUX_POLLRDNORM : 0;
-    events |= (levels & WAIT_WRITABLE) != 0 ? LINUX_POLLOUT | LINUX_POLLWRNORM : 0;
-    events |= (levels & WAIT_PRIORITY) != 0 ? LINUX_POLLPRI : 0;
-    events |=
-        (levels & WAIT_PEER_SHUT) != 0 ? LINUX_POLLRDHUP | LINUX_POLLIN | LINUX_POLLRDNORM : 0;
-    events |= (levels & WAIT_ERROR) != 0 ? LINUX_POLLERR : 0;
-    events |= (levels & WAIT_HANGUP) != 0 ? LINUX_POLLHUP : 0;
-    return events;
-}
+// poll's events for each set of levels, so that looking at many files is cheap.
+#define EVENTS_OF(levels)                                                                          \
+    (((levels) & WAIT_READABLE ? LINUX_POLLIN | LINUX_POLLRDNORM : 0) |                            \
+     ((levels) & WAIT_WRITABLE ? LINUX_POLLOUT | LINUX_POLLWRNORM : 0) |                           \
+     ((levels) & WAIT_PRIORITY ? LINUX_POLLPRI : 0) |                                              \
+     ((levels) & WAIT_PEER_SHUT ? LINUX_POLLRDHUP | LINUX_POLLIN | LINUX_POLLRDNORM : 0) |         \
+     ((levels) & WAIT_ERROR ? LINUX_POLLERR : 0) | ((levels) & WAIT_HANGUP ? LINUX_POLLHUP : 0))
+#define EVENTS_OF_4(levels)                                                                        \
+    EVENTS_OF(levels), EVENTS_OF((levels) + 1), EVENTS_OF((levels) + 2), EVENTS_OF((levels) + 3)
+#define EVENTS_OF_16(levels)                                                                       \
+    EVENTS_OF_4(levels), EVENTS_OF_4((levels) + 4), EVENTS_OF_4((levels) + 8),                     \
+        EVENTS_OF_4((levels) + 12)
+
+static const uint16_t events_of_levels[64] = {
+    EVENTS_OF_16(0u),
+    EVENTS_OF_16(16u),
+    EVENTS_OF_16(32u),
+    EVENTS_OF_16(48u),
+};
 
 uint32_t poll_events(struct file *file, uint32_t events) {
-    return poll_from_levels(file_ready(file)) & events;
+    return events_of_levels[file_ready(file) % ARRAY_SIZE(events_of_levels)] & events;
 }
 
 uint32_t poll_mask(uint32_t events) {
@@ -64,13 +73,12 @@ uint32_t poll_mask(uint32_t events) {
     return mask;
 }
 
-// Looks at all; how many are ready.
+// Looks at all again; how many are ready.
 static uint32_t look(struct watched *watched, uint32_t count) {
     uint32_t ready = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct file *file = watched[i].descriptor.file;
-        if (file != NULL) {
-            watched[i].ready = poll_events(file, watched[i].events);
+        if (watched[i].file != NULL) {
+            watched[i].ready = (uint16_t)poll_events(watched[i].file, watched[i].events);
         }
         ready += watched[i].ready != 0 ? 1 : 0;
     }
@@ -79,7 +87,7 @@ static uint32_t look(struct watched *watched, uint32_t count) {
 
 static void fill_items(const struct watched *watched, uint32_t count, struct wait_item *items) {
     for (uint32_t i = 0; i < count; i++) {
-        struct file *file = watched[i].descriptor.file;
+        struct file *file = watched[i].file;
         items[i] = (struct wait_item){ 0 };
         if (file != NULL && file->ops->waitable != NULL) {
             items[i].object = file->ops->waitable(file);
@@ -124,44 +132,61 @@ static enum hx_status wait_watched(struct watched *watched, uint32_t count, time
     return status;
 }
 
-// The whole of poll and select: *out_ready files are ready. HX_ERR_INTERRUPTED, HX_ERR_NO_MEMORY.
+// The whole of poll and select, after a first look: *ready files are ready. HX_ERR_INTERRUPTED,
+// HX_ERR_NO_MEMORY.
 static enum hx_status wait_ready(struct watched *watched, uint32_t count, time_ns_t deadline,
-                                 uint32_t *out_ready) {
-    for (;;) {
-        *out_ready = look(watched, count);
-        if (*out_ready != 0 || deadline == 0) {
-            return HX_OK;
-        }
+                                 uint32_t *ready) {
+    while (*ready == 0 && deadline != 0) {
         enum hx_status status = wait_watched(watched, count, deadline);
+        *ready = look(watched, count);
         if (status == HX_ERR_TIMED_OUT) {
-            *out_ready = look(watched, count);
             return HX_OK;
         }
-        if (status != HX_OK) {
-            *out_ready = look(watched, count);
-            return *out_ready != 0 ? HX_OK : status;
+        if (status != HX_OK && *ready == 0) {
+            return status;
         }
     }
+    return HX_OK;
+}
+
+// Takes a file and looks at it. HX_ERR_BAD_HANDLE.
+static enum hx_status watch(struct call *call, int32_t fd, uint32_t events,
+                            struct watched *out_watched) {
+    struct descriptor descriptor;
+    enum hx_status status = descriptor_get(call, fd, &descriptor);
+    if (status == HX_OK) {
+        *out_watched = (struct watched){
+            .file = descriptor.file,
+            .events = (uint16_t)events,
+            .ready = (uint16_t)poll_events(descriptor.file, events),
+            .owned = descriptor.owned,
+        };
+    }
+    return status;
 }
 
 static void release_watched(struct watched *watched, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        if (watched[i].descriptor.file != NULL) {
-            descriptor_put(&watched[i].descriptor);
+        if (watched[i].owned) {
+            file_put(watched[i].file);
         }
     }
 }
 
-// Takes the files that the array names. A number that is none is ready with POLLNVAL.
-static void watch_pollfds(struct call *call, const struct linux_pollfd *fds, uint32_t count,
-                          struct watched *watched) {
+// Takes the files that the array names; how many are ready. A number that is none is ready with
+// POLLNVAL.
+static uint32_t watch_pollfds(struct call *call, const struct linux_pollfd *fds, uint32_t count,
+                              struct watched *watched) {
+    uint32_t ready = 0;
     for (uint32_t i = 0; i < count; i++) {
-        watched[i] = (struct watched){ .events = fds[i].events | ALWAYS_EVENTS };
-        if (fds[i].fd >= 0 && descriptor_get(call, fds[i].fd, &watched[i].descriptor) != HX_OK) {
-            watched[i].descriptor.file = NULL;
-            watched[i].ready = LINUX_POLLNVAL;
+        if (fds[i].fd < 0) {
+            watched[i] = (struct watched){ .file = NULL };
+        } else if (watch(call, fds[i].fd, fds[i].events | ALWAYS_EVENTS, &watched[i]) != HX_OK) {
+            watched[i] = (struct watched){ .ready = LINUX_POLLNVAL };
         }
+        ready += watched[i].ready != 0 ? 1 : 0;
     }
+    return ready;
 }
 
 static enum hx_status poll_arrays(struct call *call, struct linux_pollfd *fds,
@@ -171,11 +196,10 @@ static enum hx_status poll_arrays(struct call *call, struct linux_pollfd *fds,
     if (status != HX_OK) {
         return status;
     }
-    watch_pollfds(call, fds, count, watched);
-    uint32_t ready = 0;
+    uint32_t ready = watch_pollfds(call, fds, count, watched);
     status = wait_ready(watched, count, deadline, &ready);
     for (uint32_t i = 0; i < count; i++) {
-        fds[i].revents = (uint16_t)watched[i].ready;
+        fds[i].revents = watched[i].ready;
     }
     release_watched(watched, count);
     if (status == HX_OK) {
@@ -298,62 +322,77 @@ struct select_sets {
     uint32_t fd_count; // numbers are below it
 };
 
-static bool set_has(const struct select_sets *sets, uint32_t set, uint32_t fd) {
-    return (sets->in[set * sets->words + fd / 64] >> (fd % 64) & 1) != 0;
+// The numbers of one word that are in any set.
+static uint64_t word_of(const struct select_sets *sets, uint32_t word) {
+    uint64_t any = sets->in[word] | sets->in[sets->words + word] | sets->in[2 * sets->words + word];
+    if (word == sets->fd_count / 64) { // the last one, if it is not whole
+        any &= ((uint64_t)1 << sets->fd_count % 64) - 1;
+    }
+    return any;
 }
-
-static void set_put(struct select_sets *sets, uint32_t set, uint32_t fd) {
-    sets->out[set * sets->words + fd / 64] |= (uint64_t)1 << (fd % 64);
-}
-
-static const uint32_t set_events[3] = { READ_EVENTS, WRITE_EVENTS, EXCEPT_EVENTS };
 
 // How many numbers are in a set.
 static uint32_t sets_count(const struct select_sets *sets) {
     uint32_t count = 0;
-    for (uint32_t fd = 0; fd < sets->fd_count; fd++) {
-        count += set_has(sets, 0, fd) || set_has(sets, 1, fd) || set_has(sets, 2, fd) ? 1 : 0;
+    for (uint32_t word = 0; word < sets->words; word++) {
+        count += (uint32_t)__builtin_popcountll(word_of(sets, word));
     }
     return count;
 }
 
+// What select's sets ask of the number that is bit `bit` of a word.
+static uint32_t events_asked(const struct select_sets *sets, uint32_t word, uint32_t bit) {
+    const uint64_t *in = sets->in + word;
+    uint32_t events = (in[0] >> bit & 1) != 0 ? READ_EVENTS : 0;
+    events |= (in[sets->words] >> bit & 1) != 0 ? WRITE_EVENTS : 0;
+    events |= (in[2 * (size_t)sets->words] >> bit & 1) != 0 ? EXCEPT_EVENTS : 0;
+    return events;
+}
+
+// Takes the files of all sets; *out_ready of them are ready. HX_ERR_BAD_HANDLE.
 static enum hx_status watch_sets(struct call *call, const struct select_sets *sets,
-                                 struct watched *watched) {
+                                 struct watched *watched, uint32_t *out_ready) {
     uint32_t next = 0;
-    for (uint32_t fd = 0; fd < sets->fd_count; fd++) {
-        uint32_t events = 0;
-        for (uint32_t set = 0; set < 3; set++) {
-            events |= set_has(sets, set, fd) ? set_events[set] : 0;
+    *out_ready = 0;
+    for (uint32_t word = 0; word < sets->words; word++) {
+        for (uint64_t any = word_of(sets, word); any != 0; any &= any - 1) {
+            const uint32_t bit = (uint32_t)__builtin_ctzll(any);
+            enum hx_status status = watch(call, (int32_t)(word * 64 + bit),
+                                          events_asked(sets, word, bit), &watched[next]);
+            if (status != HX_OK) {
+                release_watched(watched, next);
+                return status;
+            }
+            *out_ready += watched[next].ready != 0 ? 1 : 0;
+            next++;
         }
-        if (events == 0) {
-            continue;
-        }
-        watched[next] = (struct watched){ .events = events };
-        if (descriptor_get(call, (int32_t)fd, &watched[next].descriptor) != HX_OK) {
-            release_watched(watched, next);
-            return HX_ERR_BAD_HANDLE;
-        }
-        next++;
     }
     return HX_OK;
 }
 
-// Which of the asked sets each file is in; their number.
+static uint32_t result_put(struct select_sets *sets, uint32_t set, uint32_t word, uint32_t bit) {
+    const size_t at = (size_t)set * sets->words + word;
+    if ((sets->in[at] >> bit & 1) == 0) {
+        return 0;
+    }
+    sets->out[at] |= (uint64_t)1 << bit;
+    return 1;
+}
+
+// In which of the asked sets each file is ready; their number.
 static uint32_t sets_result(struct select_sets *sets, const struct watched *watched) {
     uint32_t bits = 0;
-    uint32_t next = 0;
-    for (uint32_t fd = 0; fd < sets->fd_count; fd++) {
-        bool any = false;
-        for (uint32_t set = 0; set < 3; set++) {
-            if (set_has(sets, set, fd)) {
-                any = true;
-                if ((watched[next].ready & set_events[set]) != 0) {
-                    set_put(sets, set, fd);
-                    bits++;
-                }
+    for (uint32_t word = 0; word < sets->words; word++) {
+        for (uint64_t any = word_of(sets, word); any != 0; any &= any - 1) {
+            const uint32_t ready = (watched++)->ready;
+            if (ready == 0) {
+                continue;
             }
+            const uint32_t bit = (uint32_t)__builtin_ctzll(any);
+            bits += (ready & READ_EVENTS) != 0 ? result_put(sets, 0, word, bit) : 0;
+            bits += (ready & WRITE_EVENTS) != 0 ? result_put(sets, 1, word, bit) : 0;
+            bits += (ready & EXCEPT_EVENTS) != 0 ? result_put(sets, 2, word, bit) : 0;
         }
-        next += any ? 1 : 0;
     }
     return bits;
 }
@@ -366,9 +405,9 @@ static enum hx_status select_sets(struct call *call, struct select_sets *sets, t
     if (watched == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = watch_sets(call, sets, watched);
+    uint32_t ready;
+    enum hx_status status = watch_sets(call, sets, watched, &ready);
     if (status == HX_OK) {
-        uint32_t ready;
         status = wait_ready(watched, count, deadline, &ready);
         *out_bits = status == HX_OK ? sets_result(sets, watched) : 0;
         release_watched(watched, count);
