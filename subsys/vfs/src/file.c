@@ -242,13 +242,12 @@ enum hx_status file_seek(struct file *file, int64_t offset, uint32_t whence,
 // -----------------------------------------------------------------------------------------------
 
 uint32_t file_ready(struct file *file) {
-    if (file->ops->waitable == NULL) {
-        return WAIT_READABLE | WAIT_WRITABLE;
+    const struct file_ops *ops = file->ops;
+    if (ops->ready != NULL) {
+        return ops->ready(file);
     }
-    if (file_is_pipe(file)) {
-        return pipe_levels(file);
-    }
-    return waitable_state(file->ops->waitable(file));
+    return ops->waitable == NULL ? WAIT_READABLE | WAIT_WRITABLE
+                                 : waitable_state(ops->waitable(file));
 }
 
 enum hx_status file_readdir(struct file *file, struct fs_entry *out_entries, uint32_t capacity,

@@ -98,10 +98,12 @@ uint32_t pipe_levels(const struct file *file) {
     uint32_t flags = file_flags(file);
     uint32_t levels = 0;
     if ((flags & FILE_READ) != 0) {
-        levels |= waitable_state(&pipe->readable) & (WAIT_READABLE | WAIT_HANGUP);
+        levels |= atomic_load_explicit(&pipe->readable.state, memory_order_seq_cst) &
+                  (WAIT_READABLE | WAIT_HANGUP);
     }
     if ((flags & FILE_WRITE) != 0) {
-        levels |= waitable_state(&pipe->writable) & (WAIT_WRITABLE | WAIT_ERROR);
+        levels |= atomic_load_explicit(&pipe->writable.state, memory_order_seq_cst) &
+                  (WAIT_WRITABLE | WAIT_ERROR);
     }
     return levels;
 }
@@ -329,6 +331,7 @@ static const struct file_ops pipe_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .waitable = pipe_waitable,
+    .ready = pipe_levels,
     .control = pipe_control,
     .release = pipe_release,
 };

@@ -52,6 +52,8 @@ struct file_ops {
                            uint64_t *out_position);
     // What to wait on for readiness; NULL: always readable and writable. `out_mask_*` translate.
     struct waitable *(*waitable)(struct file *file);
+    // Levels that are set now, where they are not simply the waitable's. May be NULL.
+    uint32_t (*ready)(const struct file *file);
     // Unknown requests: HX_ERR_NOT_TTY. `argument` may be a user address. Result in *out_result.
     enum hx_status (*control)(struct file *file, uint64_t request, uint64_t argument,
                               int64_t *out_result);
