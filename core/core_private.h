@@ -70,11 +70,20 @@ struct lock_class;
 #if HELIX_DEBUG
 void lock_check_acquire(const struct lock_class *lock_class);
 void lock_check_release(const struct lock_class *lock_class);
+// Around an interrupt handler; what the first returns goes to the second.
+uint32_t lock_check_interrupt(void);
+void lock_check_interrupt_done(uint32_t base);
 #else
 static inline void lock_check_acquire(const struct lock_class *lock_class) {
     (void)lock_class;
 }
 static inline void lock_check_release(const struct lock_class *lock_class) {
     (void)lock_class;
+}
+static inline uint32_t lock_check_interrupt(void) {
+    return 0;
+}
+static inline void lock_check_interrupt_done(uint32_t base) {
+    (void)base;
 }
 #endif

@@ -65,13 +65,15 @@ void core_init_early(void) {
 }
 
 // The stack protector's value (compiled with -mstack-protector-guard=global) and its alarm.
-extern uintptr_t __stack_chk_guard; // NOLINT(bugprone-reserved-identifier)
+// NOLINTBEGIN(readability-identifier-naming): the compiler chose the names
+extern uintptr_t __stack_chk_guard;
 uintptr_t __stack_chk_guard = (uintptr_t)UINT64_C(0x595e9fbd94fda766);
 NORETURN void __stack_chk_fail(void);
 
 void __stack_chk_fail(void) {
     panic("stack smashed in thread %s", thread_current()->name);
 }
+// NOLINTEND(readability-identifier-naming)
 
 // Only under callers that have no protector of their own, or never return.
 static __attribute__((no_stack_protector)) void stack_guard_set(void) {

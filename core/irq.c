@@ -33,6 +33,7 @@ static void irq_thread(void *argument) {
     }
 }
 
+// NOLINTNEXTLINE(readability-function-size): all of it belongs to the line
 enum hx_status irq_register(struct irq *irq, uint32_t line, const char *name, void *stack_low,
                             size_t stack_bytes, void (*handler)(void *context), void *context) {
     if (line >= HAL_IRQ_LINES) {

@@ -6,23 +6,30 @@
 
 #define TEST_LIMIT_NS 120000000000 // emulated processors may have to share one real one
 #define ROUNDS        2000u
-#define MS            1000000
+#define MS            ((time_ns_t)1000000)
 
 static struct thread threads[SELFTEST_THREADS];
 static void *stacks[SELFTEST_THREADS];
 
-bool core_selftest_threads(uint32_t count, bool same_cpu, void (*entry)(void *index)) {
+static bool threads_prepare(uint32_t count, bool same_cpu, void (*entry)(void *index)) {
     CHECK(count <= SELFTEST_THREADS);
     for (uint32_t i = 0; i < count; i++) {
         if (stacks[i] == NULL) {
             stacks[i] = core_memory->stack_alloc(THREAD_STACK_BYTES);
-            CHECK(stacks[i] != NULL);
         }
+        CHECK(stacks[i] != NULL);
         thread_init(&threads[i], "selftest", stacks[i], THREAD_STACK_BYTES, entry,
-                    (void *)(uintptr_t)i);
+                    (void *)(uintptr_t)i); // NOLINT(performance-no-int-to-ptr): an index
         if (same_cpu) {
             thread_set_affinity(&threads[i], 1);
         }
+    }
+    return true;
+}
+
+bool core_selftest_threads(uint32_t count, bool same_cpu, void (*entry)(void *index)) {
+    if (!threads_prepare(count, same_cpu, entry)) {
+        return false;
     }
     for (uint32_t i = 0; i < count; i++) {
         thread_start(&threads[i]);

@@ -7,7 +7,7 @@
 #define WORKERS 8u
 #define ROUNDS  200u
 #define CALLS   50u
-#define MS      1000000
+#define MS      ((time_ns_t)1000000)
 
 static const struct lock_class outer_class = { "selftest", LOCK_RANK_MODULE, false };
 static struct mutex mutex;
@@ -74,7 +74,7 @@ static void rwlock_worker(void *argument) {
 
 static bool test_rwlock(void) {
     rwlock_init(&rwlock, &outer_class);
-    return guarded_run(rwlock_worker, 2u * ROUNDS);
+    return guarded_run(rwlock_worker, UINT64_C(2) * ROUNDS);
 }
 
 static void spin_worker(void *argument) {
@@ -225,7 +225,7 @@ static void timer_worker(void *argument) {
     timer_init(&race->timer, race_fired);
     for (uint32_t i = 0; i < ROUNDS; i++) {
         uint32_t before = atomic_load_explicit(&race->fired, memory_order_relaxed);
-        timer_arm(&race->timer, time_now() + (i % 5) * 10000);
+        timer_arm(&race->timer, time_now() + (time_ns_t)(i % 5) * 10000);
         thread_yield(); // may come back elsewhere
         bool pending = timer_cancel(&race->timer);
         uint32_t count = atomic_load_explicit(&race->fired, memory_order_relaxed) - before;

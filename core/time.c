@@ -4,6 +4,7 @@
 // Monotonic time starts at the kernel's entry. Until time_init() has learned the counter's rate it
 // stands at zero. The factors are written once, before other processors start.
 #include "core_private.h"
+#include "time_math.h"
 
 #include <hal/time.h>
 
@@ -16,44 +17,33 @@ static uint64_t ns_per_tick;  // 32.32
 static uint64_t ticks_per_ns; // 32.32
 static _Atomic int64_t real_offset;
 
-// (value * factor) >> 32 without losing the high bits.
-static uint64_t scale(uint64_t value, uint64_t factor) {
-    return (uint64_t)(((unsigned __int128)value * factor) >> 32);
-}
-
-// (numerator << 32) / denominator for factors that fit in 64 bits.
-static uint64_t ratio(uint64_t numerator, uint64_t denominator) {
-    uint64_t whole = numerator / denominator;
-    uint64_t rest = numerator % denominator;
-    return (whole << 32) + (rest << 32) / denominator;
-}
-
 void time_init_early(void) {
     counter_base = input_counter();
 }
 
 void time_init(void) {
     uint64_t hz = hal_counter_hz();
-    ns_per_tick = ratio(NS_PER_SECOND, hz);
-    ticks_per_ns = ratio(hz, NS_PER_SECOND);
+    ns_per_tick = time_ratio(NS_PER_SECOND, hz);
+    ticks_per_ns = time_ratio(hz, NS_PER_SECOND);
     timer_sample_ticks = time_span_to_ticks(SAMPLE_NS);
     timer_look_ticks = time_span_to_ticks(LOOK_NS);
     time_real_set((time_ns_t)(input_rtc() * NS_PER_SECOND));
 }
 
 time_ns_t time_now(void) {
-    return (time_ns_t)scale(input_counter() - counter_base, ns_per_tick);
+    return (time_ns_t)time_scale(input_counter() - counter_base, ns_per_tick);
 }
 
 uint64_t time_span_to_ticks(time_ns_t span) {
     if (span == TIME_NEVER) {
         return COUNTER_NEVER;
     }
-    return span <= 0 ? 0 : scale((uint64_t)span, ticks_per_ns) + 1;
+    uint64_t ticks = span <= 0 ? 0 : time_scale((uint64_t)span, ticks_per_ns);
+    return ticks == COUNTER_NEVER ? COUNTER_NEVER : ticks + 1; // rounded up
 }
 
 time_ns_t time_ticks_to_span(uint64_t ticks) {
-    return (time_ns_t)scale(ticks, ns_per_tick);
+    return (time_ns_t)time_scale(ticks, ns_per_tick);
 }
 
 uint64_t time_to_counter(time_ns_t moment) {

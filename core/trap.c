@@ -38,17 +38,22 @@ static bool on_copy_fault(const struct hal_fault *fault) {
 }
 
 static void on_interrupt(uint32_t line) {
+    uint32_t base = lock_check_interrupt();
     cpu_wake_note(cpu_this());
     irq_interrupt(line);
+    lock_check_interrupt_done(base);
 }
 
 static void on_timer(void) {
+    uint32_t base = lock_check_interrupt();
     cpu_wake_note(cpu_this());
     timer_interrupt();
+    lock_check_interrupt_done(base);
 }
 
 static void on_ipi(enum hal_ipi kind) {
     struct cpu *cpu = cpu_this();
+    uint32_t base = lock_check_interrupt();
     cpu_wake_note(cpu);
     trace(TRACE_IPI, kind, 0);
     switch (kind) {
@@ -61,6 +66,7 @@ static void on_ipi(enum hal_ipi kind) {
     case HAL_IPI_STOP:
         hal_halt();
     }
+    lock_check_interrupt_done(base);
 }
 
 // Books the sample that the timer asked for.

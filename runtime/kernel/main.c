@@ -31,12 +31,80 @@ static struct cmdline cmdline;
 static struct cmdline_init init_words;
 static char command_line[BOOT_COMMAND_MAX];
 
-// Words with a meaning for the kernel or the personality; all others are init's. A word that the
-// personality reads stands here too, since init must not get it.
+// Words that init must not get: ours, the personality's, and those of Linux that callers commonly
+// give and that mean nothing here (Documentation/admin-guide/kernel-parameters.rst). Words with a
+// dot are not init's in any case.
 static const char *const known_words[] = {
-    "console", "init",   "rdinit",   "root",  "rootfstype", "rootflags", "rw",
-    "ro",      "quiet",  "panic",    "ip",    "trace",      "selftest",  "maxcpus",
-    "nosmp",   "initrd", "loglevel", "debug", "BOOT_IMAGE",
+    "console",
+    "init",
+    "rdinit",
+    "root",
+    "rootfstype",
+    "rootflags",
+    "rw",
+    "ro",
+    "quiet",
+    "panic",
+    "ip",
+    "trace",
+    "selftest",
+    "maxcpus",
+    "nosmp",
+    "initrd",
+    "loglevel",
+    "debug",
+    "ignore_loglevel",
+    "BOOT_IMAGE",
+    "rootwait",
+    "rootdelay",
+    "noinitrd",
+    "reboot",
+    "pci",
+    "acpi",
+    "noapic",
+    "nolapic",
+    "nokaslr",
+    "earlyprintk",
+    "earlycon",
+    "keep_bootcon",
+    "tsc",
+    "clocksource",
+    "hpet",
+    "no_timer_check",
+    "noreplace-smp",
+    "mitigations",
+    "apparmor",
+    "selinux",
+    "enforcing",
+    "audit",
+    "lsm",
+    "security",
+    "norandmaps",
+    "init_on_alloc",
+    "init_on_free",
+    "randomize_kstack_offset",
+    "vga",
+    "nomodule",
+    "nomodules",
+    "mem",
+    "memmap",
+    "iommu",
+    "intel_iommu",
+    "swiotlb",
+    "idle",
+    "nohz",
+    "nohz_full",
+    "isolcpus",
+    "rcu_nocbs",
+    "nowatchdog",
+    "nmi_watchdog",
+    "crashkernel",
+    "hugepages",
+    "elevator",
+    "resume",
+    "noresume",
+    "preempt",
+    "transparent_hugepage",
 };
 
 const struct kernel_boot *kernel_boot(void) {
@@ -85,6 +153,14 @@ static void read_command_line(const struct boot_info *info) {
     }
     if (cmdline_get(&cmdline, "quiet") != NULL) {
         log_console_level(LOG_WARNING);
+    }
+    int64_t level = number_word("loglevel", -1);
+    if (level >= 0) {
+        log_console_level((enum log_level)MAX_OF(MIN_OF(level, (int64_t)LOG_DEBUG + 1) - 1, 0));
+    }
+    if (cmdline_get(&cmdline, "debug") != NULL ||
+        cmdline_get(&cmdline, "ignore_loglevel") != NULL) {
+        log_console_level(LOG_DEBUG);
     }
     panic_timeout_set(number_word("panic", 0));
     boot.cmdline = &cmdline;
@@ -171,5 +247,6 @@ void kernel_main(const struct boot_info *info) {
     run_selftest();
     trace(TRACE_BOOT, HX_PHASE_PERSONALITY, 0);
     must("personality", registry_start(HX_PHASE_PERSONALITY));
+    // From here on the threads that were started carry the system; this one ends.
     sched_run_idle();
 }

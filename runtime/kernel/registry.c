@@ -79,6 +79,7 @@ static bool is_startable(const struct hx_module *module, const char **out_missin
 
 static enum hx_status module_start(struct hx_env *env) {
     const struct hx_module *module = env->module;
+    ASSERT(module->ops != NULL);
     if (module->sdk_abi != HX_SDK_ABI) {
         log_error("module %s: built for SDK %u, this is %u", module->name, module->sdk_abi,
                   HX_SDK_ABI);
@@ -95,6 +96,10 @@ static enum hx_status module_start(struct hx_env *env) {
         }
     }
     env->runs = status == HX_OK;
+    if (env->runs) {
+        log_info("module %s %u.%u.%u", module->name, module->version.major, module->version.minor,
+                 module->version.patch);
+    }
     trace(TRACE_MODULE, (uintptr_t)module & UINT32_MAX, (uint64_t)(int64_t)status);
     return status;
 }

@@ -61,9 +61,11 @@ struct thread {
     const struct thread_ops *ops; // NULL for kernel threads
     void *personality;            // the personality's own per-thread data
     struct core_aspace *aspace;   // keeps; NULL: kernel thread
-    void *fpu;                    // hal_fpu_size() bytes, NULL for kernel threads
-    struct hal_tls tls;           // as of the last switch away
-    struct waitable exited;       // WAIT_SIGNALED once dead and off its stack
+    // hal_fpu_size() bytes, NULL for kernel threads. While the thread runs, the registers count: a
+    // switch saves over this, so who changes both keeps preemption off meanwhile.
+    void *fpu;
+    struct hal_tls tls;     // as of the last switch away
+    struct waitable exited; // WAIT_SIGNALED once dead and off its stack
     void (*entry)(void *argument);
     void *argument;
 
@@ -89,6 +91,7 @@ struct thread {
 
     // Debug: locks held, innermost last.
     uint32_t locks_held;
+    uint32_t locks_base;  // those below were held by what an interrupt interrupted
     bool locks_unchecked; // inside the console's writer, see core/log.c
     const struct lock_class *held[16];
 };
