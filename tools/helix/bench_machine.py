@@ -106,6 +106,13 @@ class Console:
                 return False
         return True
 
+    def after(self, mark: bytes, length: int) -> bytes:
+        """The bytes behind a mark."""
+        while len(self._received.partition(mark)[2]) < length:
+            if not self._more():
+                raise self.failure("the machine ended before its time")
+        return self._received.partition(mark)[2][:length]
+
     def send(self, data: bytes) -> None:
         self._line.sendall(data)
 
