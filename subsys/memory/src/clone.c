@@ -6,37 +6,47 @@
 // parent's processors are told once, at the end.
 #include "private.h"
 
+struct share {
+    struct hal_pagetable *parent, *child;
+    uint64_t start; // address of page 0 of the object, may wrap
+    uint32_t flags;
+    int64_t mapped;
+    bool any;
+};
+
+static void share_one(void *context, uint64_t page, struct frame *frame) {
+    struct share *share = context;
+    uint64_t address = share->start + (page << PAGE_SHIFT);
+    if (hal_page_protect(share->parent, address, share->flags)) {
+        share->any = true;
+        // Without memory for a table the child faults instead.
+        share->mapped += hal_page_map(share->child, address, frame_address(frame), PAGE_SHIFT,
+                                      share->flags) == HX_OK;
+    }
+}
+
 // Makes the pages of a private object that the mapping covers read-only in the parent and maps them
 // in the child. Returns whether the parent had any.
 static bool share_translations(struct aspace *parent, struct aspace *child,
                                const struct mapping *mapping, struct memory_object *private) {
-    uint32_t flags = mapping_hal_flags(mapping, false);
-    uint64_t page = mapping->object_page;
-    uint64_t end = page + mapping_pages(mapping);
-    int64_t shared = 0;
-    bool any = false;
-    if (flags == 0) {
+    struct share share = {
+        .parent = &parent->core.table,
+        .child = &child->core.table,
+        .start = mapping->start - (mapping->object_page << PAGE_SHIFT),
+        .flags = mapping_hal_flags(mapping, false),
+    };
+    struct pages_visit visit = { mapping->object_page,
+                                 mapping->object_page + mapping_pages(mapping), share_one, &share };
+    if (share.flags == 0) {
         return false; // nothing of it is translated
     }
     mutex_lock(&private->lock);
     spin_lock(&parent->table_lock);
-    for (; page < end; page++) {
-        const struct frame *frame = radix_next(&private->pages, page, &page);
-        if (frame == NULL || page >= end) {
-            break;
-        }
-        uint64_t address = mapping->start + ((page - mapping->object_page) << PAGE_SHIFT);
-        if (hal_page_protect(&parent->core.table, address, flags)) {
-            any = true;
-            // Without memory for a table the child faults instead.
-            shared += hal_page_map(&child->core.table, address, frame_address(frame), PAGE_SHIFT,
-                                   flags) == HX_OK;
-        }
-    }
+    object_visit_locked(private, &visit);
     spin_unlock(&parent->table_lock);
     mutex_unlock(&private->lock);
-    resident_add(child, shared); // nobody else knows the child
-    return any;
+    resident_add(child, share.mapped); // nobody else knows the child
+    return share.any;
 }
 
 // The child's private object in place of `private`, which several mappings may share.

@@ -49,12 +49,16 @@ static struct frame_cache frame_caches[CPU_MAX];
 
 void page_zero(void *page) {
     volatile uint64_t *word = page; // volatile: not to become a call of memset()
-    for (const volatile uint64_t *end = word + PAGE_SIZE / 8; word != end; word += 16) {
+    for (const volatile uint64_t *end = word + PAGE_SIZE / 8; word != end; word += 32) {
 #define Z(i) word[i] = 0, word[(i) + 1] = 0, word[(i) + 2] = 0, word[(i) + 3] = 0
         Z(0);
         Z(4);
         Z(8);
         Z(12);
+        Z(16);
+        Z(20);
+        Z(24);
+        Z(28);
 #undef Z
     }
 }
@@ -189,8 +193,8 @@ static void batch_to_buddy(struct frame *const *from, uint32_t count) {
     spin_unlock_irq(&frames.lock, state);
 }
 
-// The cache is empty, busy, or there is none: fetch a batch. The frame comes uncounted.
-static struct frame *alloc_slow(enum memory_mode mode) {
+// The cache is empty or busy: fetch a batch.
+static NOINLINE struct frame *alloc_slow(enum memory_mode mode, enum frame_use use) {
     struct frame *batch[CACHE_BATCH];
     uint32_t got = batch_from_buddy(batch, CACHE_BATCH, mode);
     for (uint32_t tries = 0; got == 0 && mode == MEMORY_SLEEP && tries < 4; tries++) {
@@ -214,6 +218,7 @@ static struct frame *alloc_slow(enum memory_mode mode) {
     if (got > 0) {
         batch_to_buddy(batch, got);
     }
+    count_use(use, 1);
     return frame;
 }
 
@@ -231,11 +236,10 @@ struct frame *frame_alloc_use(enum memory_mode mode, bool zero, enum frame_use u
         cache_leave(cache);
     }
     if (frame == NULL) {
-        frame = alloc_slow(mode);
+        frame = alloc_slow(mode, use);
         if (frame == NULL) {
             return NULL;
         }
-        count_use(use, 1);
     }
     frame->use = (uint8_t)use;
     frame->object = NULL;
@@ -252,28 +256,36 @@ struct frame *frame_alloc(enum memory_mode mode, bool zero) {
     return frame_alloc_use(mode, zero, FRAME_KERNEL);
 }
 
-static void free_one(struct frame *frame) {
-    struct frame *batch[CACHE_BATCH];
-    uint32_t spill = 0;
-    uint32_t use = frame->use;
+// The cache is full or busy.
+static NOINLINE void free_slow(struct frame *frame) {
+    struct frame *batch[CACHE_BATCH + 1] = { frame };
+    uint32_t count = 1;
+    count_use(frame->use, -1);
     struct frame_cache *cache = cache_enter();
-    if (cache == NULL) {
-        count_use(use, -1);
-        batch_to_buddy(&frame, 1);
-        return;
+    if (cache != NULL) {
+        while (count <= CACHE_BATCH && cache->count > 0) {
+            batch[count++] = cache->frames[--cache->count];
+        }
+        cache_leave(cache);
     }
-    cache->used[use]--;
-    frame->use = FRAME_RESERVED;
-    if (cache->count == CACHE_FRAMES) {
-        spill = CACHE_BATCH;
-        cache->count -= spill;
-        memcpy(batch, &cache->frames[cache->count], spill * sizeof batch[0]);
+    batch_to_buddy(batch, count);
+}
+
+static void free_one(struct frame *frame) {
+    struct frame_cache *cache = cache_enter();
+    if (cache != NULL) {
+        bool room = cache->count < CACHE_FRAMES;
+        if (room) {
+            cache->used[frame->use]--;
+            frame->use = FRAME_RESERVED;
+            cache->frames[cache->count++] = frame;
+        }
+        cache_leave(cache);
+        if (room) {
+            return;
+        }
     }
-    cache->frames[cache->count++] = frame;
-    cache_leave(cache);
-    if (spill > 0) {
-        batch_to_buddy(batch, spill);
-    }
+    free_slow(frame);
 }
 
 void frames_drain(void) {
@@ -336,7 +348,7 @@ struct frame *frame_alloc_order(uint32_t order, enum memory_mode mode) {
                       : frames_alloc_block(order, mode, FRAME_KERNEL, NULL);
 }
 
-static void free_block(struct frame *frame) {
+static NOINLINE void free_block(struct frame *frame) {
     uint32_t order = frame->order;
     count_use(frame->use, -((int64_t)1 << order));
     for (uint32_t i = 0; i < 1u << order; i++) {

@@ -93,7 +93,7 @@ static void magazine_create(struct heap_cache *cache) {
     }
 }
 
-static void *alloc_slow(struct heap_cache *cache, enum memory_mode mode) {
+static NOINLINE void *alloc_slow(struct heap_cache *cache, enum memory_mode mode) {
     void *batch[MAGAZINE_OBJECTS / 2];
     uint32_t got = slab_take(cache, batch, cache->capacity / 2, mode);
     if (got == 0) {
@@ -117,7 +117,7 @@ static void *alloc_slow(struct heap_cache *cache, enum memory_mode mode) {
     return object;
 }
 
-static void free_slow(struct heap_cache *cache, void *object) {
+static NOINLINE void free_slow(struct heap_cache *cache, void *object) {
     void *batch[MAGAZINE_OBJECTS / 2 + 1] = { object };
     uint32_t count = 1;
     struct magazine *magazine = magazine_enter(cache);

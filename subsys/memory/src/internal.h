@@ -12,6 +12,9 @@
 #include <memory/heap.h>
 #include <memory/init.h>
 
+// Keeps a slow path's registers and stack out of the fast path that calls it.
+#define NOINLINE __attribute__((noinline))
+
 // Failing allocations ------------------------------------------------------------------------
 
 extern _Atomic uint64_t memory_fail_armed; // not 0: some thread counts down

@@ -52,6 +52,30 @@ void object_release_pages(struct memory_object *object) {
     object->page_count = 0;
 }
 
+// Visits what lies in [first, end) below a node whose lowest index is `base`.
+static void visit_below(const struct radix_node *node, unsigned levels, uint64_t base,
+                        const struct pages_visit *visit) {
+    unsigned shift = (levels - 1) * RADIX_BITS;
+    FOR_EACH_SLOT(slot, node) {
+        uint64_t low = base + (slot << shift);
+        uint64_t high = low + (((uint64_t)1 << shift) - 1);
+        if (high < visit->first || low >= visit->end) {
+            continue;
+        }
+        if (levels == 1) {
+            visit->each(visit->context, low, node->slots[slot]);
+        } else {
+            visit_below(node->slots[slot], levels - 1, low, visit);
+        }
+    }
+}
+
+void object_visit_locked(const struct memory_object *object, const struct pages_visit *visit) {
+    if (object->pages.root != NULL) {
+        visit_below(object->pages.root, object->pages.height, 0, visit);
+    }
+}
+
 // A copy of the nodes, each frame with one more reference. NULL: no memory, nothing changed.
 static struct radix_node *clone_below(const struct radix_node *from, unsigned levels) {
     struct radix_node *to = node_allocate();

@@ -59,6 +59,13 @@ static inline struct frame *user_frame(bool zero) {
 
 // A clone that shares all frames, to be charged to `account`; NULL: no memory, or the limit.
 struct memory_object *private_clone(struct memory_object *object, struct account *account);
+// Calls `each` for the pages of [first, end) in order; it must not change the object.
+struct pages_visit {
+    uint64_t first, end;
+    void (*each)(void *context, uint64_t page, struct frame *frame);
+    void *context;
+};
+void object_visit_locked(const struct memory_object *object, const struct pages_visit *visit);
 // Drops all pages of a dying object.
 void object_release_pages(struct memory_object *object);
 
