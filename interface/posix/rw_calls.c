@@ -50,8 +50,8 @@ static bool is_regular(const struct file *file) {
     return file->inode != NULL && inode_type(file->inode) == FS_MODE_REGULAR;
 }
 
-static enum hx_status do_read(struct call *call, struct file *file, struct io_buffer *to,
-                              int64_t offset) {
+static inline enum hx_status do_read(struct call *call, struct file *file, struct io_buffer *to,
+                                     int64_t offset) {
     if ((file_flags(file) & FILE_READ) == 0) {
         return HX_ERR_BAD_HANDLE;
     }
@@ -68,8 +68,8 @@ static enum hx_status do_read(struct call *call, struct file *file, struct io_bu
     return restart_if_interrupted(status);
 }
 
-static enum hx_status do_write(struct call *call, struct file *file, struct io_buffer *from,
-                               int64_t offset) {
+static inline enum hx_status do_write(struct call *call, struct file *file, struct io_buffer *from,
+                                      int64_t offset) {
     if ((file_flags(file) & FILE_WRITE) == 0) {
         return HX_ERR_BAD_HANDLE;
     }
@@ -96,36 +96,51 @@ static bool can_seek(const struct file *file) {
     return file->ops->seek != NULL;
 }
 
-// The common end of all forms. `writing` tells the direction.
+// The common end of the forms with many segments. `writing` tells the direction.
 static enum hx_status move(struct call *call, struct file *file, struct io_buffer *buffer,
                            bool writing, int64_t offset) {
     return writing ? do_write(call, file, buffer, offset) : do_read(call, file, buffer, offset);
 }
 
-static enum hx_status move_one(struct call *call, bool writing) {
+// The buffer at argument 1 with the size at argument 2. HX_ERR_BAD_ADDRESS: no buffer is that
+// large.
+static inline enum hx_status one_buffer(const struct call *call, struct io_buffer *out_buffer) {
+    const uint64_t count = call->args[2];
+    if ((int64_t)count < 0) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    io_buffer_user(out_buffer, call_address(call, 1), MIN_OF(count, RW_COUNT_MAX));
+    return HX_OK;
+}
+
+enum hx_status sys_read(struct call *call) {
     struct descriptor descriptor;
     enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
     if (status != HX_OK) {
         return status;
     }
-    const uint64_t count = call->args[2];
-    if ((int64_t)count < 0) {
-        status = HX_ERR_BAD_ADDRESS; // no buffer is that large
-    } else {
-        struct io_buffer buffer;
-        io_buffer_user(&buffer, call_address(call, 1), MIN_OF(count, RW_COUNT_MAX));
-        status = move(call, descriptor.file, &buffer, writing, OFFSET_NONE);
+    struct io_buffer buffer;
+    status = one_buffer(call, &buffer);
+    if (status == HX_OK) {
+        status = do_read(call, descriptor.file, &buffer, OFFSET_NONE);
     }
     descriptor_put(&descriptor);
     return status;
 }
 
-enum hx_status sys_read(struct call *call) {
-    return move_one(call, false);
-}
-
 enum hx_status sys_write(struct call *call) {
-    return move_one(call, true);
+    struct descriptor descriptor;
+    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct io_buffer buffer;
+    status = one_buffer(call, &buffer);
+    if (status == HX_OK) {
+        status = do_write(call, descriptor.file, &buffer, OFFSET_NONE);
+    }
+    descriptor_put(&descriptor);
+    return status;
 }
 
 // The file of a call that names an offset. HX_ERR_INVALID, HX_ERR_BAD_HANDLE, HX_ERR_NOT_SEEKABLE.
@@ -149,12 +164,9 @@ static enum hx_status move_one_at(struct call *call, bool writing) {
     if (status != HX_OK) {
         return status;
     }
-    const uint64_t count = call->args[2];
-    if ((int64_t)count < 0) {
-        status = HX_ERR_BAD_ADDRESS; // no buffer is that large
-    } else {
-        struct io_buffer buffer;
-        io_buffer_user(&buffer, call_address(call, 1), MIN_OF(count, RW_COUNT_MAX));
+    struct io_buffer buffer;
+    status = one_buffer(call, &buffer);
+    if (status == HX_OK) {
         status = move(call, descriptor.file, &buffer, writing, offset);
     }
     descriptor_put(&descriptor);

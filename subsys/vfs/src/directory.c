@@ -114,6 +114,9 @@ static enum hx_status generated_read(struct file *file, struct io_buffer *to, ui
         }
         moved += done;
         offset += done;
+        if (length < PAGE_SIZE) {
+            break; // the end, or as good as: the next read finds it
+        }
     }
     heap_free(buffer);
     if (moved == 0 && status != HX_OK) {

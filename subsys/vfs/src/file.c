@@ -131,6 +131,22 @@ static enum hx_status missing_method(const struct file *file) {
     return is_directory ? HX_ERR_IS_DIRECTORY : HX_ERR_INVALID;
 }
 
+// Takes the position's lock, unless nobody but the caller can reach the file: who shares it has a
+// reference. Returns whether it did.
+HX_ATTR(no_thread_safety_analysis) static bool position_begin(struct file *file) {
+    if (atomic_load_explicit(&file->object.references, memory_order_acquire) == 1) {
+        return false;
+    }
+    mutex_lock(&file->position_lock);
+    return true;
+}
+
+HX_ATTR(no_thread_safety_analysis) static void position_end(struct file *file, bool is_locked) {
+    if (is_locked) {
+        mutex_unlock(&file->position_lock);
+    }
+}
+
 enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_moved) {
     const struct file_ops *ops = file->ops;
     if ((file_flags(file) & FILE_READ) == 0) {
@@ -143,13 +159,13 @@ enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_mo
         return ops->read(file, to, 0, out_moved);
     }
     size_t moved = 0;
-    mutex_lock(&file->position_lock);
+    const bool is_locked = position_begin(file);
     enum hx_status status = ops->read(file, to, file->position, &moved);
     if (status == HX_OK) {
         file->position += moved;
         *out_moved = moved;
     }
-    mutex_unlock(&file->position_lock);
+    position_end(file, is_locked);
     return status;
 }
 
@@ -166,7 +182,7 @@ enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out
         return ops->write(file, from, 0, out_moved);
     }
     size_t moved = 0;
-    mutex_lock(&file->position_lock);
+    const bool is_locked = position_begin(file);
     uint64_t offset = file->position;
     enum hx_status status =
         ops == &regular_ops
@@ -176,7 +192,7 @@ enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out
         file->position = offset + moved;
         *out_moved = moved;
     }
-    mutex_unlock(&file->position_lock);
+    position_end(file, is_locked);
     return status;
 }
 
