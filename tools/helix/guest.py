@@ -191,6 +191,7 @@ class Guest:
                limit_s: float = 0) -> Outcome:
         """Runs a command; its output goes to the sinks as it comes."""
         environment = ENVIRONMENT if environment is None else environment
+        self._silence_s = max(self._silence_s, limit_s + 60)
         self._start(describe(words, environment, folder, int(limit_s * 1000)))
         while True:
             self._push(given)

@@ -20,7 +20,7 @@ def kernel_of(options: Namespace) -> Path:
     if options.kernel == "linux":
         return packages.linux_kernel()
     if options.kernel:
-        path = Path(options.kernel).resolve()
+        path = Path(options.kernel).absolute()
         if not path.is_file():
             raise ui.Failure(f"there is no file {options.kernel}")
         return path

@@ -1,3 +1,271 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-from helix.report import Job
-def jobs(_): return []
+"""What a person does: ./helix run in a pseudo-terminal, keys typed, the screen read. Nothing waits
+for a span of time: each step waits for what it expects to see."""
+
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from fcntl import ioctl
+
+from helix import paths
+from helix.report import Context, Failed, Job, Verdict
+
+_GUARD_S = 90
+_PROMPT = r"[~/\w]* # $"
+CTRL_C, CTRL_D, CTRL_U, CTRL_Z, ESCAPE, ERASE = b"\x03", b"\x04", b"\x15", b"\x1a", b"\x1b", b"\x7f"
+
+
+class Screen:
+    """A terminal with ./helix run in it."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._pid, self._line = pty.fork()
+        if self._pid == 0:
+            os.environ["TERM"] = "linux"
+            os.execvp(command[0], command)
+        ioctl(self._line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._all = ""
+        self._seen = 0  # where the next expectation starts
+        self._asked = 0
+
+    def _answer(self) -> None:
+        """A terminal that is asked for the place of its cursor says it, as real ones do."""
+        while (at := self._all.find("\x1b[6n", self._asked)) >= 0:
+            asked_for_size = self._all[max(0, at - 10):at].endswith("\x1b[999;999H")
+            os.write(self._line, b"\x1b[24;80R" if asked_for_size else b"\x1b[1;1R")
+            self._asked = at + 4
+
+    def _more(self) -> bool:
+        """Reads once. False: the command has ended."""
+        ready, _, _ = select.select([self._line], [], [], _GUARD_S)
+        if not ready:
+            raise Failed(f"nothing on the screen for {_GUARD_S} s", self.tail())
+        try:
+            data = os.read(self._line, 65536)
+        except OSError:
+            data = b""
+        self._all += data.decode(errors="replace")
+        self._answer()
+        return bool(data)
+
+    def expect(self, pattern: str) -> str:
+        """Waits until the pattern is on the screen, behind what was expected before."""
+        while True:
+            found = re.compile(pattern).search(self._all.replace("\x1b[6n", "\0\0\0\0"), self._seen)
+            if found:
+                self._seen = found.end()
+                return found.group()
+            if not self._more():
+                raise Failed(f"the machine ended; expected /{pattern}/", self.tail())
+
+    def keys(self, data: bytes | str) -> None:
+        os.write(self._line, data.encode() if isinstance(data, str) else data)
+
+    def line(self, text: str) -> None:
+        self.keys(text + "\r")
+
+    def prompt(self) -> None:
+        """Waits for the prompt, and that nothing stands behind it."""
+        self.expect(_PROMPT.replace("$", r"(?:\0\0\0\0)?$"))
+
+    def ask(self, text: str, pattern: str) -> None:
+        """A command, what it prints, the prompt."""
+        self.line(text)
+        self.expect(pattern)
+        self.prompt()
+
+    def end(self) -> int:
+        """Waits until the command has ended; its exit status."""
+        while self._more():
+            pass
+        _, status = os.waitpid(self._pid, 0)
+        self._pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def tail(self) -> str:
+        return self._all[-3000:].replace("\r", "").replace("\x1b", "^[")
+
+    def close(self) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGTERM)
+            self.keys(b"\x01x")  # QEMU's way out
+            os.close(self._line)
+            os.waitpid(self._pid, 0)
+        else:
+            os.close(self._line)
+
+
+def _runs_commands(screen: Screen) -> None:
+    screen.ask("echo a$((1+1))b", r"a2b\r\n")
+    screen.ask("ls /bin/busybox && pwd", r"/bin/busybox\r\n/root\r\n")
+    screen.ask("tty; echo $((40+2))", r"/dev/ttyS0\r\n42\r\n")
+
+
+def _edits_lines(screen: Screen) -> None:
+    screen.keys("echo worng" + "\x7f" * 4 + "ight$((5*5))\r")
+    screen.expect(r"wight25\r\n")
+    screen.prompt()
+    screen.keys("echo $((6*7))x" + "\x1b[D" + ERASE.decode() + ")y\r")  # left, erase, right place
+    screen.expect(r"42\)?y?x|syntax|y")
+    screen.keys(CTRL_C)
+    screen.prompt()
+    screen.keys(b"this is thrown away" + CTRL_U + b"echo k$((3+4))ept\r")
+    screen.expect(r"k7ept\r\n")
+    screen.prompt()
+    screen.keys("\x1b[A\r")  # the last command again
+    screen.expect(r"k7ept\r\n")
+    screen.prompt()
+
+
+def _canonical_input(screen: Screen) -> None:
+    """cat reads lines that the terminal edits: erase, kill, end of input."""
+    screen.line("cat; echo ended$((1+1))")
+    screen.keys(b"abcX" + ERASE + b"d\r")
+    screen.expect(r"abcd\r\nabcd\r\n")
+    screen.keys(b"gone" + CTRL_U + b"kept\r")
+    screen.expect(r"\r\nkept\r\n")
+    screen.keys(b"no end of line" + CTRL_D)
+    screen.expect(r"no end of lineno end of line")
+    screen.keys(CTRL_D)
+    screen.expect(r"ended2\r\n")
+    screen.prompt()
+
+
+def _interrupts(screen: Screen) -> None:
+    screen.line("sleep 1000; echo status $?")
+    screen.keys(CTRL_C)
+    screen.expect(r"\^C")
+    screen.prompt()
+    screen.ask("echo $?", r"130\r\n")
+    screen.line("while :; do :; done")
+    screen.keys(CTRL_C)
+    screen.prompt()
+    screen.line("cat | cat | sleep 1000")
+    screen.keys(CTRL_C)
+    screen.prompt()
+    screen.line("(trap '' INT; echo rea$((1))dy; cat)")
+    screen.expect(r"rea1dy\r\n")
+    screen.keys(CTRL_C)  # without effect
+    screen.keys(b"alive\r")
+    screen.expect(r"alive\r\nalive\r\n")
+    screen.keys(CTRL_D)
+    screen.prompt()
+
+
+def _stops_and_goes_on(screen: Screen) -> None:
+    screen.line("cat")
+    screen.keys(b"first\r")
+    screen.expect(r"first\r\nfirst\r\n")
+    screen.keys(CTRL_Z)
+    screen.expect(r"Stopped")
+    screen.prompt()
+    screen.ask("jobs", r"\[1\]\+\s+Stopped\s+cat")
+    screen.line("fg")
+    screen.expect(r"cat\r\n")
+    screen.keys(b"second\r")
+    screen.expect(r"second\r\nsecond\r\n")
+    screen.keys(CTRL_D)
+    screen.prompt()
+    screen.ask("jobs | wc -l", r"0\r\n")
+
+
+def _background(screen: Screen) -> None:
+    screen.ask("sleep 1000 &", r"\[?1?\]?")
+    screen.ask("sleep 2000 & echo $((8*8))", r"64\r\n")
+    screen.ask("jobs", r"\[1\].*sleep 1000\r\n\[2\].*sleep 2000\r\n")
+    screen.line("fg %1")
+    screen.expect(r"sleep 1000\r\n")
+    screen.keys(CTRL_Z)
+    screen.expect(r"Stopped")
+    screen.prompt()
+    screen.ask("bg %1", r"sleep 1000")
+    screen.ask("kill %1 %2; wait; echo gone$((1+2))", r"gone3\r\n")
+    screen.ask("cat & wait $!; echo $((100+28+21))", r"(149|Stopped)")  # reads: stopped
+    screen.line("kill -9 %1; wait; echo ki$((0))lled")
+    screen.expect(r"ki0lled\r\n")
+    screen.prompt()
+
+
+def _pipes_and_here_documents(screen: Screen) -> None:
+    screen.line("cat <<END | tr a-z A-Z")
+    screen.expect(r"> ")
+    screen.line("here is")
+    screen.expect(r"> ")
+    screen.line("text $((2*2))")
+    screen.expect(r"> ")
+    screen.line("END")
+    screen.expect(r"HERE IS\r\nTEXT 4\r\n")
+    screen.prompt()
+    screen.ask("seq 1 100000 | grep 7 | sort -rn | head -2 | tail -1", r"\n99987|99979\r\n")
+
+
+def _edits_a_file(screen: Screen) -> None:
+    screen.line("vi /tmp/letter")
+    screen.expect(r"letter")
+    screen.keys(b"iHelo world\rsecond line" + ESCAPE)
+    screen.expect(r"second line")
+    screen.keys(b"1G0lll" + b"il" + ESCAPE + b"yyGp" + b":wq\r")
+    screen.expect(r"lines?, \d+")
+    screen.prompt()
+    screen.ask("cat /tmp/letter", r"Hello world\r\nsecond line\r\nHello world\r\n")
+
+
+def _shows_processes(screen: Screen) -> None:
+    screen.line("top")
+    screen.expect(r"Mem: \d+K used")
+    screen.expect(r"PID\s+PPID\s+USER")
+    screen.keys(b"q")
+    screen.prompt()
+    screen.ask("stty size; stty -a | grep -c 'icanon'", r"1\r\n")
+
+
+def _ends(screen: Screen) -> None:
+    screen.line("exit")
+    status = screen.end()
+    if status != 0:
+        raise Failed(f"./helix run ended with {status}", screen.tail())
+
+
+_STEPS: dict[str, Callable[[Screen], None]] = {
+    "commands": _runs_commands, "line-editing": _edits_lines, "canonical": _canonical_input,
+    "interrupt": _interrupts, "stop-and-continue": _stops_and_goes_on, "background": _background,
+    "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes, "exit": _ends,
+}
+
+
+def _command(context: Context, smp: int) -> list[str]:
+    words = [sys.executable, "-m", "helix", "run", "--yes", "--smp", str(smp), "--append", "quiet",
+             "--kernel", str(context.kernel)]
+    return ["env", f"PYTHONPATH={paths.TOP / 'tools'}", "PYTHONDONTWRITEBYTECODE=1", *words]
+
+
+def _run(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
+    """One shell for all; a step that failed gets a fresh machine for the next."""
+    screen: Screen | None = None
+    for name in names:
+        step = _STEPS[name.removeprefix("terminal/").partition("@")[0]]
+        try:
+            if screen is None:
+                screen = Screen(_command(context, smp))
+                screen.prompt()
+            step(screen)
+            yield Verdict(name)
+        except Failed as failed:
+            yield Verdict(name, str(failed), failed.detail)
+            if screen:
+                screen.close()
+            screen = None
+    if screen:
+        screen.close()
+
+
+def jobs(_: Namespace) -> list[Job]:
+    return [Job([f"terminal/{step}@{smp}" for step in _STEPS],
+                lambda context, chosen, smp=smp: _run(context, smp, chosen)) for smp in (1, 4)]

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+sleep 1000 & pid=$!
+ps -o pid,ppid,stat,args | awk -v p=$pid '$1 == p { print $2 == PPID_OF, $3, $4, $5 }' PPID_OF=$$
+ps -o pid,comm | grep -c ' ps$'
+ps | head -1
+ps -o pid,user,comm | awk '$1 == 1 { print $2, $3 }'
+kill -STOP $pid; sleep 0.1; ps -o pid,stat | awk -v p=$pid '$1 == p { print $2 }'
+kill -CONT $pid; kill $pid; wait $pid; echo $?
+pidof sleep || echo none
+cat /proc/$$/comm
+tr '\0' ' ' < /proc/$$/cmdline; echo
+sleep 500 & killall sleep; wait $!; echo $?
