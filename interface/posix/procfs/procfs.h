@@ -151,6 +151,7 @@ enum hx_status proc_osversion(const struct proc_target *target, struct proc_text
 enum hx_status proc_pid_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_threads_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_printk(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_printk_set(const struct proc_target *target, const char *text);
 enum hx_status proc_ngroups_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_cap_last_cap(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_core_pattern(const struct proc_target *target, struct proc_text *text);

@@ -4,6 +4,7 @@
 
 #include "../pids.h"
 
+#include <core/log.h>
 #include <core/random.h>
 #include <lib/string.h>
 #include <posix/release.h>
@@ -43,7 +44,28 @@ CONSTANT_TEXT(proc_file_max, "%lld\n", (long long)INT64_MAX)
 CONSTANT_TEXT(proc_nr_open, "%u\n", FILE_TABLE_MAX)
 CONSTANT_TEXT(proc_pipe_max_size, "%u\n", PIPE_BYTES)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)
-CONSTANT_TEXT(proc_printk, "7\t4\t1\t7\n")
+
+// Linux's console level is one more than the highest level that is printed.
+static _Atomic uint32_t console_level = LOG_INFO + 1;
+
+enum hx_status proc_printk(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    text_put(text, "%u\t4\t1\t7\n", atomic_load_explicit(&console_level, memory_order_relaxed));
+    return HX_OK;
+}
+
+// Only the first of the four numbers means something here.
+enum hx_status proc_printk_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    const uint32_t level = (uint32_t)(text[0] - '0');
+    const bool ends = text[0] != '\0' && (text[1] == '\0' || text[1] == ' ' || text[1] == '\t');
+    if (level < 1 || level > LOG_DEBUG + 1 || !ends) {
+        return HX_ERR_INVALID;
+    }
+    log_console_level((enum log_level)(level - 1));
+    atomic_store_explicit(&console_level, level, memory_order_relaxed);
+    return HX_OK;
+}
 
 enum name_kind { NAME_NODE, NAME_DOMAIN };
 

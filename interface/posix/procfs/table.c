@@ -84,7 +84,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("osrelease", PROC_SYS_KERNEL, 0444, proc_osrelease, NULL),
     TEXT("ostype", PROC_SYS_KERNEL, 0444, proc_ostype, NULL),
     TEXT("pid_max", PROC_SYS_KERNEL, 0444, proc_pid_max, NULL),
-    TEXT("printk", PROC_SYS_KERNEL, 0444, proc_printk, NULL),
+    TEXT("printk", PROC_SYS_KERNEL, 0644, proc_printk, proc_printk_set),
     TEXT("threads-max", PROC_SYS_KERNEL, 0444, proc_threads_max, NULL),
     TEXT("version", PROC_SYS_KERNEL, 0444, proc_osversion, NULL),
     TEXT("boot_id", PROC_SYS_RANDOM, 0444, proc_boot_id, NULL),
