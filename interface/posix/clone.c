@@ -6,6 +6,7 @@
 #include "life.h"
 #include "pids.h"
 #include "signals.h"
+#include "times.h"
 
 #include <core/trace.h>
 #include <hal/context.h>
@@ -143,7 +144,6 @@ static void copy_identity(struct posix_process *child, struct posix_process *par
     const unsigned long irq = spin_lock_irq(&parent->credentials_lock);
     child->user = posix_user_hold(parent->user);
     spin_unlock_irq(&parent->credentials_lock, irq);
-    posix_user_count(child->user);
     if (parent->executable != NULL) {
         child->executable = executable_get(parent->executable);
     }
@@ -179,6 +179,9 @@ static struct posix_process *process_fork(struct posix_process *parent,
         parent->aspace_shared = true;
     }
     child->exit_signal = request->exit_signal;
+    if (posix_limit(child, RLIMIT_CPU) != RLIMIT_INFINITY) {
+        cpu_limit_apply(child);
+    }
     return child;
 }
 
@@ -234,6 +237,7 @@ static void undo(struct birth *birth) {
         posix_thread_free(birth->thread);
     }
     if (birth->process != NULL) {
+        cpu_timer_end(birth->process);
         object_put(&birth->process->process->object);
     }
     if (birth->tid != 0) {

@@ -158,6 +158,17 @@ enum hx_status sys_arch_prctl(struct call *call) {
                                      : status;
 }
 
+// Known and absent: every program of glibc's asks for the first, and manages without.
+enum hx_status sys_rseq(struct call *call) {
+    (void)call;
+    return HX_ERR_NOT_SUPPORTED;
+}
+
+enum hx_status sys_seccomp(struct call *call) {
+    (void)call;
+    return HX_ERR_NOT_SUPPORTED;
+}
+
 enum hx_status sys_personality(struct call *call) {
     struct posix_process *process = call->process;
     const uint32_t wanted = call_uint(call, 0);

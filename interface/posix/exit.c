@@ -143,6 +143,7 @@ void posix_thread_exit(struct posix_thread *thread, int32_t status) {
     spin_unlock_irq(&process->signal_lock, irq);
     pid_set_thread(space, thread->tid, NULL);
     atomic_fetch_sub_explicit(&space->threads, 1, memory_order_relaxed);
+    posix_thread_uncount(thread);
     if (user_thread_leave(thread->native)) {
         process_end(process);
     }

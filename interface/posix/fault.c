@@ -53,8 +53,11 @@ static void set_info(struct posix_siginfo *info, int32_t number, int32_t code, u
 // False: the page is there after all.
 static bool page_fault(struct posix_thread *thread, const struct hal_fault *fault,
                        struct posix_siginfo *info) {
-    struct aspace *aspace = aspace_current();
-    switch (aspace_fault(aspace, fault->address, fault->access)) {
+    uint32_t access = (fault->access & HAL_ACCESS_WRITE) ? ASPACE_WRITE : ASPACE_READ;
+    if (fault->access & HAL_ACCESS_EXECUTE) {
+        access = ASPACE_EXECUTE;
+    }
+    switch (aspace_fault(aspace_current(), fault->address, access)) {
     case HX_OK:
         return false;
     case HX_ERR_ACCESS_DENIED:

@@ -306,7 +306,7 @@ static enum hx_status futex_requeue(struct call *call, bool is_private, bool com
             uint32_t moved;
             const uint32_t woken =
                 requeue(&keys[0], &keys[1], (uint32_t)count, (uint32_t)move, &moved);
-            call->result = (int64_t)woken + (compares ? moved : 0);
+            call->result = (int64_t)woken + moved;
         }
         key_drop(objects[1]);
     }

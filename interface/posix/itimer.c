@@ -9,7 +9,14 @@
 
 #include <memory/usercopy.h>
 
-#define ITIMER_REAL 0
+#define ITIMER_REAL    0
+#define ITIMER_VIRTUAL 1
+#define ITIMER_PROF    2
+
+// The watch of the other two, which count processor time.
+static enum cpu_watch watch_of(int32_t which) {
+    return which == ITIMER_VIRTUAL ? CPU_WATCH_VIRTUAL : CPU_WATCH_PROF;
+}
 
 static const struct lock_class alarm_class = { .name = "alarm", .rank = LOCK_RANK_SIGNAL - 1 };
 
@@ -32,6 +39,7 @@ static void alarm_expired(struct timer *timer) {
 void process_timers_init(struct posix_process *process) {
     spinlock_init(&process->alarm_lock, &alarm_class);
     timer_init(&process->alarm, alarm_expired);
+    cpu_timer_init(process);
     list_init(&process->timers);
 }
 
@@ -68,6 +76,7 @@ void process_timers_end(struct posix_process *process) {
     time_ns_t left;
     time_ns_t interval;
     alarm_stop(process, &left, &interval);
+    cpu_timer_end(process);
     process_timers_exec(process);
 }
 
@@ -84,7 +93,7 @@ enum hx_status sys_getitimer(struct call *call) {
     struct posix_process *process = call->process;
     struct itimerval_user out = { 0 };
     const int32_t which = call_int(call, 0);
-    if (which < 0 || which > 2) {
+    if (which < ITIMER_REAL || which > ITIMER_PROF) {
         return HX_ERR_INVALID;
     }
     if (which == ITIMER_REAL) {
@@ -95,6 +104,12 @@ enum hx_status sys_getitimer(struct call *call) {
         if (deadline != 0) {
             out.value = timeval_from_ns(MAX_OF(deadline - time_now(), (time_ns_t)1000));
         }
+    } else {
+        time_ns_t left;
+        time_ns_t interval;
+        cpu_timer_get(process, watch_of(which), &left, &interval);
+        out.value = timeval_from_ns(left);
+        out.interval = timeval_from_ns(interval);
     }
     return copy_to_user(call_address(call, 1), &out, sizeof(out));
 }
@@ -103,8 +118,9 @@ enum hx_status sys_setitimer(struct call *call) {
     struct itimerval_user wanted = { 0 };
     time_ns_t value;
     time_ns_t interval;
-    if (call_int(call, 0) != ITIMER_REAL) {
-        return HX_ERR_INVALID; // the others count processor time, which nothing watches
+    const int32_t which = call_int(call, 0);
+    if (which < ITIMER_REAL || which > ITIMER_PROF) {
+        return HX_ERR_INVALID;
     }
     if (call->args[1] != 0 &&
         copy_from_user(&wanted, call_address(call, 1), sizeof(wanted)) != HX_OK) {
@@ -116,7 +132,11 @@ enum hx_status sys_setitimer(struct call *call) {
     }
     time_ns_t left;
     time_ns_t old_interval;
-    alarm_set(call->process, value, interval, &left, &old_interval);
+    if (which == ITIMER_REAL) {
+        alarm_set(call->process, value, interval, &left, &old_interval);
+    } else {
+        cpu_timer_set(call->process, watch_of(which), value, interval, &left, &old_interval);
+    }
     if (call->args[2] == 0) {
         return HX_OK;
     }

@@ -31,6 +31,8 @@ struct posix_process *posix_process_create(struct aspace *aspace, struct account
 // A thread's data; not yet linked to anything. NULL: no memory.
 struct posix_thread *posix_thread_create(struct posix_process *process);
 void posix_thread_free(struct posix_thread *thread);
+// It is none of its user's any more: it ends.
+void posix_thread_uncount(struct posix_thread *thread);
 // Ties a thread's data to its native thread, with which it is destroyed from now on.
 void posix_thread_bind(struct posix_thread *thread, struct user_thread *native);
 

@@ -115,7 +115,6 @@ static void posix_process_destroy(struct process *native) {
         credentials_put(process->credentials);
     }
     if (process->user != NULL) {
-        posix_user_uncount(process->user);
         posix_user_put(process->user);
     }
     heap_cache_free(process_cache, process);
@@ -166,11 +165,16 @@ struct posix_thread *posix_thread_create(struct posix_process *process) {
     return thread;
 }
 
-void posix_thread_free(struct posix_thread *thread) {
+void posix_thread_uncount(struct posix_thread *thread) {
     if (thread->user != NULL) {
         posix_user_uncount(thread->user);
         posix_user_put(thread->user);
+        thread->user = NULL;
     }
+}
+
+void posix_thread_free(struct posix_thread *thread) {
+    posix_thread_uncount(thread);
     pending_flush(&thread->pending, ~UINT64_C(0));
     heap_cache_free(thread_cache, thread);
 }

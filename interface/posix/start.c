@@ -123,7 +123,6 @@ static struct posix_process *make_process(void) {
         process->files == NULL || pid_allocate(&pid_space_initial, &process->pid) != HX_OK) {
         panic("no memory for process 1");
     }
-    posix_user_count(process->user);
     set_limits(process);
     return process;
 }

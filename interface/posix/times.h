@@ -59,6 +59,17 @@ void process_times(struct posix_process *process, time_ns_t *out_user, time_ns_t
 // Adds what a thread used to its process, as it leaves. Needs the signal_lock.
 void process_times_book_locked(struct posix_thread *thread);
 
+// ITIMER_PROF and ITIMER_VIRTUAL (cpu_timer.c).
+void cpu_timer_init(struct posix_process *process);
+void cpu_timer_end(struct posix_process *process);
+// `value` 0: stop. Gives what was left, 0: it did not run.
+void cpu_timer_set(struct posix_process *process, enum cpu_watch watch, time_ns_t value,
+                   time_ns_t interval, time_ns_t *out_left, time_ns_t *out_interval);
+void cpu_timer_get(struct posix_process *process, enum cpu_watch watch, time_ns_t *out_left,
+                   time_ns_t *out_interval);
+// RLIMIT_CPU was set, or inherited.
+void cpu_limit_apply(struct posix_process *process);
+
 // ITIMER_REAL and timer_create's.
 void process_timers_init(struct posix_process *process);
 // exec: timers of timer_create go, ITIMER_REAL stays. Thread context, only thread.

@@ -215,6 +215,7 @@ void tree_link(struct pid_space *space, struct posix_process *child, struct posi
         space->init = child;
     }
     tree_set_group(child, group);
+    posix_user_count(child->user);
     pid_set_process(space, child->pid, child);
 }
 
@@ -223,6 +224,7 @@ void tree_release(struct posix_process *process) {
     list_remove(&process->sibling_link);
     process->parent = NULL;
     tree_set_group(process, NULL);
+    posix_user_uncount(process->user); // nothing of it runs that could change its user
     pid_set_process(space, process->pid, NULL);
 }
 

@@ -142,6 +142,9 @@ static enum hx_status limit_write(struct posix_process *process, uint32_t which,
         limit_apply_locked(process, which, wanted->soft);
     }
     mutex_unlock(&process->process->lock);
+    if (status == HX_OK && which == RLIMIT_CPU) {
+        cpu_limit_apply(process);
+    }
     return status;
 }
 

@@ -64,6 +64,9 @@ struct posix_group {
     struct list members;           // [tree_lock] struct posix_process.group_link, zombies included
 };
 
+// What processor time is watched for.
+enum cpu_watch { CPU_WATCH_VIRTUAL, CPU_WATCH_PROF, CPU_WATCH_LIMIT, CPU_WATCHES };
+
 struct tty;
 struct posix_user;
 struct posix_session {
@@ -123,6 +126,9 @@ struct posix_process {
     struct spinlock alarm_lock;                     // taken with interrupts off
     time_ns_t alarm_deadline;                       // [alarm_lock] 0: not armed
     time_ns_t alarm_interval;                       // [alarm_lock]
+    struct timer cpu_timer;                         // looks at the processor time that was used
+    time_ns_t cpu_deadlines[CPU_WATCHES];           // [alarm_lock] processor time; 0: not watched
+    time_ns_t cpu_intervals[CPU_WATCHES];           // [alarm_lock]
     struct list timers;                             // [process lock] struct posix_timer.link
     int32_t timer_next;                             // [process lock] the next timer's id
     time_ns_t children_user_ns, children_system_ns; // [tree_lock] of waited-for children
