@@ -22,6 +22,9 @@
 // Functions that take locks in ways that the analysis cannot follow (across a switch, in loops).
 #define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
 
+// Kept out of its caller, so that the caller's common path needs no frame.
+#define SLOW_PATH __attribute__((noinline, cold))
+
 struct run_queue {
     struct spinlock lock;
     struct thread *current;      // [q] the running thread

@@ -21,7 +21,7 @@ struct mutex_waiter {
     _Atomic uint32_t granted; // set, with release, by who hands over
 };
 
-static void may_sleep(void) {
+static inline void may_sleep(void) {
     ASSERT(thread_current()->preempt_off == 0);
 }
 
@@ -65,7 +65,7 @@ static bool mutex_take(struct mutex *mutex, struct thread *thread) {
                                                    memory_order_seq_cst, memory_order_relaxed);
 }
 
-static NO_LOCK_ANALYSIS void mutex_lock_slow(struct mutex *mutex, struct thread *thread) {
+static SLOW_PATH NO_LOCK_ANALYSIS void mutex_lock_slow(struct mutex *mutex, struct thread *thread) {
     struct mutex_waiter waiter = { .thread = thread };
     ASSERT(atomic_load_explicit(&mutex->owner, memory_order_relaxed) != thread);
     unsigned long state = spin_lock_irq(&mutex->lock);
@@ -98,7 +98,7 @@ NO_LOCK_ANALYSIS bool mutex_try_lock(struct mutex *mutex) {
     return true;
 }
 
-static NO_LOCK_ANALYSIS void mutex_hand_over(struct mutex *mutex) {
+static SLOW_PATH NO_LOCK_ANALYSIS void mutex_hand_over(struct mutex *mutex) {
     unsigned long state = spin_lock_irq(&mutex->lock);
     struct mutex_waiter *waiter = mutex->first;
     if (waiter != NULL && mutex_take(mutex, waiter->thread)) {

@@ -23,7 +23,7 @@ void waitable_init(struct waitable *waitable, uint32_t state) {
     list_init(&waitable->observers);
 }
 
-static void observers_tell(struct waitable *waitable) {
+static __attribute__((noinline)) void observers_tell(struct waitable *waitable) {
     unsigned long irq = spin_lock_irq(&waitable->lock);
     uint32_t state = atomic_load_explicit(&waitable->state, memory_order_seq_cst);
     list_for_each_safe (link, &waitable->observers) {
@@ -159,8 +159,8 @@ static enum hx_status wait_loop(struct wait_item *items, uint32_t count, time_ns
     }
 }
 
-static enum hx_status wait_loop_timed(struct wait_item *items, uint32_t count, time_ns_t deadline,
-                                      uint32_t flags) {
+static __attribute__((noinline)) enum hx_status
+wait_loop_timed(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags) {
     struct wait_timer timer = { .thread = thread_current() };
     timer_init(&timer.timer, wait_timer_expired);
     timer_arm(&timer.timer, deadline);
@@ -169,20 +169,9 @@ static enum hx_status wait_loop_timed(struct wait_item *items, uint32_t count, t
     return status;
 }
 
-enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
-                        struct wait_observer *observers) {
-    struct wait_observer own[WAIT_ITEMS_INLINE];
-    ASSERT(thread_current()->preempt_off == 0);
-    if (items_ready(items, count)) {
-        return HX_OK;
-    }
-    if (deadline_passed(deadline)) {
-        return HX_ERR_TIMED_OUT;
-    }
-    if (count <= WAIT_ITEMS_INLINE) {
-        observers = own;
-    }
-    ASSERT(observers != NULL);
+static inline enum hx_status wait_attached(struct wait_item *items, uint32_t count,
+                                           time_ns_t deadline, uint32_t flags,
+                                           struct wait_observer *observers) {
     items_attach(items, count, observers);
     enum hx_status status = deadline == TIME_NEVER ? wait_loop(items, count, deadline, flags)
                                                    : wait_loop_timed(items, count, deadline, flags);
@@ -190,6 +179,21 @@ enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadl
         observer_detach(&observers[i].observer);
     }
     return status;
+}
+
+enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
+                        struct wait_observer *observers) {
+    ASSERT(thread_current()->preempt_off == 0);
+    if (items_ready(items, count)) {
+        return HX_OK;
+    }
+    if (deadline_passed(deadline)) {
+        return HX_ERR_TIMED_OUT;
+    }
+    struct wait_observer own[WAIT_ITEMS_INLINE];
+    ASSERT(count <= WAIT_ITEMS_INLINE || observers != NULL);
+    return wait_attached(items, count, deadline, flags,
+                         count <= WAIT_ITEMS_INLINE ? own : observers);
 }
 
 enum hx_status wait_one(struct waitable *object, uint32_t mask, time_ns_t deadline,

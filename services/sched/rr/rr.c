@@ -56,6 +56,11 @@ static time_ns_t slice_of(const struct sched_thread *thread) {
     return MAX_OF(slice, (time_ns_t)SLICE_LEAST_NS);
 }
 
+static bool slice_is_over(struct sched_thread *running) {
+    time_ns_t slice = slice_of(running);
+    return slice != TIME_NEVER && data_of(running)->used_ns + running->ran_ns >= slice;
+}
+
 static uint32_t best_level(const struct rr_cpu *cpu) {
     if (cpu->bits[0] != 0) {
         return (uint32_t)__builtin_ctzll(cpu->bits[0]);
@@ -182,11 +187,7 @@ static enum hx_status rr_check(void *self, uint32_t id, struct sched_thread *run
     }
     uint32_t best = best_level(cpu);
     uint32_t level = running == NULL ? RR_LEVELS : level_now(running);
-    *out_preempt = best < level;
-    if (running != NULL && best == level) {
-        time_ns_t slice = slice_of(running);
-        *out_preempt = slice != TIME_NEVER && data_of(running)->used_ns + running->ran_ns >= slice;
-    }
+    *out_preempt = best < level || (best == level && best != RR_LEVELS && slice_is_over(running));
     return HX_OK;
 }
 
