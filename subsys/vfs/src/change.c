@@ -126,7 +126,9 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     struct fs_info info = new_info(lookup, change->inode, mode, device);
     struct fs_info made;
     if (target == NULL ? fs->ops->create == NULL : fs->ops->symlink == NULL) {
-        return HX_ERR_NOT_PERMITTED;
+        // In a file system that makes its names up, this one does not exist and never will: ENOENT,
+        // as Linux's procfs says.
+        return (fs->ops->flags & FS_GENERATED) != 0 ? HX_ERR_NOT_FOUND : HX_ERR_NOT_PERMITTED;
     }
     struct inode *inode = inode_prepare(fs, mode);
     if (inode == NULL) {

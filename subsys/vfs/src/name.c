@@ -11,9 +11,7 @@
 #include <lib/string.h>
 #include <memory/heap.h>
 
-#define BUCKET_BITS  12u
-#define BUCKET_COUNT (1u << BUCKET_BITS)
-#define LOCK_COUNT   64u // bucket i is guarded by lock i modulo this
+#define LOCK_COUNT 64u // bucket i is guarded by lock i modulo this
 
 #define NAMES_SOFT_LIMIT 65536u // above it each new name evicts some
 #define EVICT_BATCH      16u
@@ -24,7 +22,7 @@ static const struct lock_class tree_class = { "name tree", LOCK_RANK_NAME_CACHE,
 static const struct lock_class names_class = { "names", LOCK_RANK_NAME_CACHE + 1, false };
 static const struct lock_class bucket_class = { "name bucket", LOCK_RANK_NAME_CACHE + 2, true };
 
-uint64_t name_hash_secret = NAME_HASH_START;
+uint64_t name_hash_secret;
 struct spinlock tree_lock = SPINLOCK_INIT(&tree_class);
 static _Atomic uint32_t sequence;
 
@@ -32,23 +30,24 @@ static struct spinlock names_lock = SPINLOCK_INIT(&names_class);
 static struct list all_names = LIST_INIT(all_names); // [names_lock] roughly by last use
 static _Atomic uint64_t name_count;
 
-static _Atomic(struct name *) *buckets;
+_Atomic(struct name *) *name_buckets;
 static struct spinlock bucket_locks[LOCK_COUNT];
-
-static _Atomic(struct name *) *bucket_of(uint64_t hash) {
-    return &buckets[hash & (BUCKET_COUNT - 1)];
-}
 
 static struct spinlock *bucket_lock_of(uint64_t hash) {
     return &bucket_locks[hash & (LOCK_COUNT - 1)];
 }
 
 uint64_t name_hash(const struct name *parent, struct fs_name text) {
-    uint64_t hash = name_hash_start();
-    for (uint32_t i = 0; i < text.length; i++) {
-        hash = name_hash_byte(hash, (uint8_t)text.text[i]);
+    uint64_t hash = name_hash_secret;
+    uint32_t at = 0;
+    uint64_t word = 0;
+    for (; text.length - at >= NAME_WORD_BYTES; at += NAME_WORD_BYTES) {
+        memcpy(&word, text.text + at, sizeof(word));
+        hash = name_hash_word(hash, word);
     }
-    return name_hash_end(hash, parent);
+    word = 0;
+    memcpy(&word, text.text + at, text.length - at);
+    return name_hash_end(name_hash_word(hash, word), parent);
 }
 
 // The tree's sequence
@@ -169,29 +168,6 @@ struct name *name_create(struct name *parent, struct fs_name text, struct inode 
 // The table
 // -----------------------------------------------------------------------------------------------
 
-struct name *name_find(const struct name *parent, uint64_t hash, const char *text,
-                       uint32_t length) {
-    struct name *name = atomic_load_explicit(bucket_of(hash), memory_order_acquire);
-    for (; name != NULL; name = atomic_load_explicit(&name->next, memory_order_acquire)) {
-        if (atomic_load_explicit(&name->hash, memory_order_relaxed) != hash ||
-            atomic_load_explicit(&name->parent, memory_order_relaxed) != parent) {
-            continue;
-        }
-        const struct name_text *own = name_text(name);
-        if (own->length != length) {
-            continue;
-        }
-        uint32_t i = 0;
-        while (i < length && own->bytes[i] == text[i]) {
-            i++;
-        }
-        if (i == length) {
-            return name;
-        }
-    }
-    return NULL;
-}
-
 struct name *name_find_get(const struct name *parent, uint64_t hash, struct fs_name text) {
     struct spinlock *lock = bucket_lock_of(hash);
     spin_lock(lock);
@@ -205,7 +181,7 @@ struct name *name_find_get(const struct name *parent, uint64_t hash, struct fs_n
 
 // Adds to the bucket; its lock is held.
 static void bucket_add_locked(struct name *name, uint64_t hash) {
-    _Atomic(struct name *) *bucket = bucket_of(hash);
+    _Atomic(struct name *) *bucket = name_bucket(hash);
     atomic_store_explicit(&name->hash, hash, memory_order_relaxed);
     atomic_store_explicit(&name->next, atomic_load_explicit(bucket, memory_order_relaxed),
                           memory_order_relaxed);
@@ -214,7 +190,7 @@ static void bucket_add_locked(struct name *name, uint64_t hash) {
 
 // Takes out of the bucket; its lock is held. `next` stays: a reader may stand on the name.
 static void bucket_remove_locked(struct name *name, uint64_t hash) {
-    _Atomic(struct name *) *at = bucket_of(hash);
+    _Atomic(struct name *) *at = name_bucket(hash);
     for (;;) {
         struct name *found = atomic_load_explicit(at, memory_order_relaxed);
         ASSERT(found != NULL);
@@ -497,8 +473,8 @@ static struct shrinker name_shrinker = {
 };
 
 enum hx_status names_init(void) {
-    buckets = kernel_map_alloc(BUCKET_COUNT * sizeof(buckets[0]));
-    if (buckets == NULL) {
+    name_buckets = kernel_map_alloc(NAME_BUCKETS * sizeof(name_buckets[0]));
+    if (name_buckets == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     for (uint32_t i = 0; i < LOCK_COUNT; i++) {
@@ -508,7 +484,7 @@ enum hx_status names_init(void) {
     if (!input_entropy(&entropy)) {
         entropy = input_counter();
     }
-    name_hash_secret = hash_u64(entropy ^ NAME_HASH_START) | 1;
+    name_hash_secret = hash_u64(entropy);
     shrinker_register(&name_shrinker);
     return HX_OK;
 }

@@ -46,21 +46,18 @@ struct name {
     struct name_text own; // the text that it was made with; the bytes follow
 };
 
-#define NAME_HASH_START UINT64_C(0xcbf29ce484222325)
-#define NAME_HASH_PRIME UINT64_C(0x100000001b3)
+// The hash of a text, eight bytes a step; the last step takes what is left, at least nothing. It
+// starts from a secret drawn at boot and is tied to the directory at its end.
+#define NAME_WORD_BYTES 8u
 
-extern uint64_t name_hash_secret; // drawn at boot
+extern uint64_t name_hash_secret;
 
-// The hash of a text, a byte at a time; name_hash_end() ties it to the directory.
-static inline uint64_t name_hash_start(void) {
-    return name_hash_secret;
-}
-static inline uint64_t name_hash_byte(uint64_t hash, uint8_t byte) {
-    return (hash ^ byte) * NAME_HASH_PRIME;
+static inline uint64_t name_hash_word(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 29;
 }
 static inline uint64_t name_hash_end(uint64_t hash, const struct name *parent) {
-    hash ^= (uintptr_t)parent >> 4;
-    hash *= UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash ^ (uintptr_t)parent >> 4) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ hash >> 32;
 }
 uint64_t name_hash(const struct name *parent, struct fs_name text);
@@ -91,9 +88,65 @@ bool name_try_get(struct name *name);
 // Drops a reference. Thread context, may sleep. NULL is fine.
 void name_put(struct name *name);
 
+#define NAME_BUCKETS 4096u // a power of two
+
+extern _Atomic(struct name *) *name_buckets;
+
+static inline _Atomic(struct name *) *name_bucket(uint64_t hash) {
+    return &name_buckets[hash & (NAME_BUCKETS - 1)];
+}
+
+static inline bool name_equal_8(const char *a, const char *b) {
+    uint64_t words[2];
+    __builtin_memcpy(&words[0], a, sizeof(words[0]));
+    __builtin_memcpy(&words[1], b, sizeof(words[1]));
+    return words[0] == words[1];
+}
+static inline bool name_equal_4(const char *a, const char *b) {
+    uint32_t words[2];
+    __builtin_memcpy(&words[0], a, sizeof(words[0]));
+    __builtin_memcpy(&words[1], b, sizeof(words[1]));
+    return words[0] == words[1];
+}
+
+// Names are short: two loads that may overlap compare most of them.
+static inline bool name_equal(const char *a, const char *b, uint32_t length) {
+    if (length >= 8) {
+        uint32_t at = 0;
+        for (; at + 8 <= length; at += 8) {
+            if (!name_equal_8(a + at, b + at)) {
+                return false;
+            }
+        }
+        return name_equal_8(a + length - 8, b + length - 8);
+    }
+    if (length >= 4) {
+        return name_equal_4(a, b) && name_equal_4(a + length - 4, b + length - 4);
+    }
+    while (length > 0 && a[length - 1] == b[length - 1]) {
+        length--;
+    }
+    return length == 0;
+}
+
 // What the table has, without a reference: inside an epoch only. May miss a name that is being
 // moved.
-struct name *name_find(const struct name *parent, uint64_t hash, const char *text, uint32_t length);
+static inline struct name *name_find(const struct name *parent, uint64_t hash, const char *text,
+                                     uint32_t length) {
+    struct name *name = atomic_load_explicit(name_bucket(hash), memory_order_acquire);
+    for (; name != NULL; name = atomic_load_explicit(&name->next, memory_order_acquire)) {
+        if (atomic_load_explicit(&name->hash, memory_order_relaxed) != hash ||
+            atomic_load_explicit(&name->parent, memory_order_relaxed) != parent) {
+            continue;
+        }
+        const struct name_text *own = name_text(name);
+        if (own->length == length && name_equal(own->bytes, text, length)) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
 // The same exactly, with a reference; the directory's lock is held, at least for reading.
 struct name *name_find_get(const struct name *parent, uint64_t hash, struct fs_name text);
 // Puts a new name into the table. If the same is there already, drops `name` and gives that one.

@@ -38,7 +38,7 @@ extern struct mount_space *vfs_test_space;
 #define SELFTEST_THREADS 8u
 
 // Runs `entry(index)` in `count` threads, anywhere, and waits for them. False: no memory, or it
-// took over a minute.
+// took over two minutes.
 bool vfs_test_threads(uint32_t count, void (*entry)(void *index));
 
 // Short forms, as root.

@@ -29,10 +29,10 @@ static uintptr_t index_of(void *argument) {
 // Pipes
 // -----------------------------------------------------------------------------------------------
 
-#define BALLS        2000u
-#define STREAM_BYTES (1u << 20)
+#define BALLS        500u
+#define STREAM_BYTES (1u << 19)
 #define RECORD_BYTES 64u
-#define RECORDS      2000u
+#define RECORDS      400u
 
 static struct file *readers[2];
 static struct file *writers[2];
@@ -185,7 +185,7 @@ static bool test_fifo_opens(void) {
 // Storms
 // -----------------------------------------------------------------------------------------------
 
-#define STORM_ROUNDS 3000u
+#define STORM_ROUNDS 1500u
 #define STORM_NAMES  6u
 
 // A path of one or two components out of a small set, so that threads meet.
@@ -320,6 +320,8 @@ static bool test_moves(void) {
     return no_errors();
 }
 
+#define APPENDS 200u
+
 // Appends of several threads neither overlap nor get lost.
 static void appender(void *argument) {
     struct file *file;
@@ -328,7 +330,7 @@ static void appender(void *argument) {
     enum hx_status status =
         file_open(&vfs_test_lookup, "log", FILE_WRITE | FILE_APPEND | OPEN_CREATE, 0600, &file);
     expect(status == HX_OK, "append open");
-    for (uint32_t i = 0; status == HX_OK && i < 500; i++) {
+    for (uint32_t i = 0; status == HX_OK && i < APPENDS; i++) {
         expect(move(file, true, record, sizeof(record)), "append");
     }
     if (status == HX_OK) {
@@ -341,8 +343,8 @@ static bool test_appends(void) {
     uint8_t record[40];
     CHECK(vfs_test_threads(SELFTEST_THREADS, appender));
     CHECK_STATUS(file_open(&vfs_test_lookup, "log", FILE_READ, 0, &file), HX_OK);
-    CHECK(inode_size(file->inode) == 500ull * SELFTEST_THREADS * sizeof(record));
-    for (uint32_t i = 0; i < 500 * SELFTEST_THREADS; i++) {
+    CHECK(inode_size(file->inode) == (uint64_t)APPENDS * SELFTEST_THREADS * sizeof(record));
+    for (uint32_t i = 0; i < APPENDS * SELFTEST_THREADS; i++) {
         CHECK(move(file, false, record, sizeof(record)));
         CHECK(record[0] == record[sizeof(record) - 1]);
     }

@@ -304,19 +304,56 @@ static enum hx_status walk_follow(struct walk *walk, struct inode *link) {
 // The walk
 // -----------------------------------------------------------------------------------------------
 
+#define BYTES_ONE  UINT64_C(0x0101010101010101)
+#define BYTES_HIGH UINT64_C(0x8080808080808080)
+#define BYTES(c)   ((uint64_t)(c) * BYTES_ONE)
+
+// Bit 7 of each zero byte, exact up to the first (Hacker's Delight, 6-1).
+static inline uint64_t zero_bytes(uint64_t word) {
+    return (word - BYTES_ONE) & ~word & BYTES_HIGH;
+}
+
+// The eight bytes at a place in a terminated text; those behind the end are anything. Memory behind
+// the text is read, but never of another page.
+static inline uint64_t word_at(const char *at) {
+    uint64_t word = 0;
+    if (((uintptr_t)at & PAGE_MASK) <= PAGE_SIZE - sizeof(word)) {
+        __builtin_memcpy(&word, at, sizeof(word));
+        return word;
+    }
+    for (uint32_t i = 0; i < sizeof(word) && at[i] != '\0'; i++) {
+        word |= (uint64_t)(uint8_t)at[i] << 8 * i;
+    }
+    return word;
+}
+
+// Finds the end of the component that starts at `text`, and hashes it.
+static inline const char *component_end(const char *text, uint64_t *out_hash) {
+    uint64_t hash = name_hash_secret;
+    uint64_t word;
+    uint64_t ends;
+    for (;;) {
+        word = word_at(text);
+        ends = zero_bytes(word) | zero_bytes(word ^ BYTES('/'));
+        if (ends != 0) {
+            break;
+        }
+        hash = name_hash_word(hash, word);
+        text += sizeof(word);
+    }
+    *out_hash = name_hash_word(hash, word & (ends ^ (ends - 1)) >> 8);
+    return text + __builtin_ctzll(ends) / 8;
+}
+
 // Takes the next component off the text into `last`; the slashes behind it, too.
 static enum hx_status walk_component(struct walk *walk) {
-    const char *start = walk->rest;
-    const char *end = start;
-    uint64_t hash = name_hash_start();
-    while (*end != '\0' && *end != '/') {
-        hash = name_hash_byte(hash, (uint8_t)*end++);
-    }
-    if (end - start > (ptrdiff_t)FS_NAME_MAX) {
+    uint64_t hash;
+    const char *end = component_end(walk->rest, &hash);
+    if (end - walk->rest > (ptrdiff_t)FS_NAME_MAX) {
         return HX_ERR_NAME_TOO_LONG;
     }
-    walk->last.text = start;
-    walk->last.length = (uint32_t)(end - start);
+    walk->last.text = walk->rest;
+    walk->last.length = (uint32_t)(end - walk->rest);
     walk->last_hash = name_hash_end(hash, walk->at.name);
     walk->is_trailing = *end == '/';
     while (*end == '/') {
@@ -324,6 +361,43 @@ static enum hx_status walk_component(struct walk *walk) {
     }
     walk->rest = end;
     return HX_OK;
+}
+
+// Light mode: goes over all components that ask for nothing but a look into the cache, and stops
+// before the first other one, which walk_on() then treats.
+static void walk_light(struct walk *walk) {
+    struct name *at = walk->at.name;
+    const struct inode *inode = name_inode(at);
+    const char *rest = walk->rest;
+    for (;;) {
+        uint32_t mode = inode_mode(inode);
+        uint64_t hash;
+        if ((mode & FS_MODE_TYPE) != FS_MODE_DIRECTORY || (mode & 0111) != 0111 || *rest == '.' ||
+            *rest == '\0') {
+            break;
+        }
+        const char *end = component_end(rest, &hash);
+        const char *next = end;
+        while (*next == '/') {
+            next++;
+        }
+        if (end - rest > (ptrdiff_t)FS_NAME_MAX ||
+            (*next == '\0' && (next != end || walk->wants_parent))) {
+            break;
+        }
+        struct name *name = name_find(at, name_hash_end(hash, at), rest, (uint32_t)(end - rest));
+        if (name == NULL || (name_flags(name) & NAME_MOUNTED) != 0) {
+            break;
+        }
+        inode = name_inode(name);
+        if (inode == NULL || inode_type(inode) == FS_MODE_LINK) {
+            break;
+        }
+        at = name;
+        rest = next;
+    }
+    walk->at.name = at;
+    walk->rest = rest;
 }
 
 static bool is_dots(struct fs_name text, uint32_t count) {
@@ -387,6 +461,9 @@ static enum hx_status walk_on(struct walk *walk) {
     for (;;) {
         while (*walk->rest == '/') {
             walk->rest++;
+        }
+        if (!walk->is_counted) {
+            walk_light(walk);
         }
         if (*walk->rest == '\0') {
             if (walk->depth == 0) {
