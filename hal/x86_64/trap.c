@@ -7,6 +7,7 @@
 #define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
 #define VECTOR_PAGE_FAULT    14u
+#define VECTOR_FLOAT_X87     16
 #define VECTOR_EXCEPTION_END 32u
 
 // Page-fault error code (SDM 3A 4.7).
@@ -56,6 +57,29 @@ struct hal_frame *hal_user_frame(void *stack_top) {
     return (struct hal_frame *)stack_top - 1;
 }
 
+// The exceptions that are raised and not masked: of the x87 unit (SDM volume 1, 8.1.3 and 8.1.5) or
+// of SSE (10.2.3). The lowest bit is the one that the processor reports first.
+static enum hal_float_cause float_cause(uint64_t vector) {
+    static const uint8_t causes[] = {
+        HAL_FLOAT_INVALID, HAL_FLOAT_UNDERFLOW, // a denormal operand
+        HAL_FLOAT_DIVIDE,  HAL_FLOAT_OVERFLOW,  HAL_FLOAT_UNDERFLOW, HAL_FLOAT_INEXACT,
+    };
+    uint32_t raised;
+    if (vector == VECTOR_FLOAT_X87) {
+        uint16_t control;
+        uint16_t status;
+        __asm__ volatile("fnstcw %0" : "=m"(control));
+        __asm__ volatile("fnstsw %0" : "=m"(status));
+        raised = status & ~(uint32_t)control;
+    } else {
+        uint32_t mxcsr;
+        __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+        raised = mxcsr & ~(mxcsr >> 7);
+    }
+    raised &= 0x3f;
+    return raised == 0 ? HAL_FLOAT_NONE : (enum hal_float_cause)causes[__builtin_ctz(raised)];
+}
+
 // Reads CR2 and DR6, so it comes before anything that could fault or be interrupted.
 static struct hal_fault fault_read(const struct hal_frame *frame) {
     struct hal_fault fault = {
@@ -65,6 +89,9 @@ static struct hal_fault fault_read(const struct hal_frame *frame) {
     };
     if (frame->vector == VECTOR_DEBUG) {
         __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_CLEAR));
+    }
+    if (fault.kind == HAL_FAULT_FLOAT) {
+        fault.float_cause = float_cause(frame->vector);
     }
     if (frame->vector != VECTOR_PAGE_FAULT) {
         return fault;

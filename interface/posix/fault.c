@@ -79,6 +79,23 @@ static bool page_fault(struct posix_thread *thread, const struct hal_fault *faul
     }
 }
 
+static int32_t float_code(enum hal_float_cause cause) {
+    switch (cause) {
+    case HAL_FLOAT_DIVIDE:
+        return FPE_FLTDIV;
+    case HAL_FLOAT_OVERFLOW:
+        return FPE_FLTOVF;
+    case HAL_FLOAT_UNDERFLOW:
+        return FPE_FLTUND;
+    case HAL_FLOAT_INEXACT:
+        return FPE_FLTRES;
+    case HAL_FLOAT_INVALID:
+    case HAL_FLOAT_NONE:
+        break;
+    }
+    return FPE_FLTINV;
+}
+
 // Fills `info`; false if there is nothing to signal.
 static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
                      const struct hal_fault *fault, struct posix_siginfo *info) {
@@ -93,7 +110,7 @@ static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
         set_info(info, SIGFPE, FPE_INTDIV, pc);
         return true;
     case HAL_FAULT_FLOAT:
-        set_info(info, SIGFPE, FPE_FLTINV, pc);
+        set_info(info, SIGFPE, float_code(fault->float_cause), pc);
         return true;
     case HAL_FAULT_BREAKPOINT:
         set_info(info, SIGTRAP, SI_KERNEL, 0);

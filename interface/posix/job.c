@@ -204,6 +204,14 @@ static bool caller_group_is_orphaned(void) {
     return process == NULL || job_group_is_orphaned(process);
 }
 
+static bool group_exists(int32_t group_id) {
+    struct pid_space *space = pids();
+    mutex_lock(&space->tree_lock);
+    const bool exists = pid_group(space, group_id) != NULL;
+    mutex_unlock(&space->tree_lock);
+    return exists;
+}
+
 static bool group_in_session(int32_t group_id, int32_t session_id) {
     struct pid_space *space = pids();
     mutex_lock(&space->tree_lock);
@@ -295,6 +303,7 @@ void job_init(void) {
         .caller_is_session_leader = caller_is_session_leader,
         .caller_ignores = caller_ignores,
         .caller_group_is_orphaned = caller_group_is_orphaned,
+        .group_exists = group_exists,
         .group_in_session = group_in_session,
         .signal_group = signal_group,
         .controlling = controlling,

@@ -303,6 +303,8 @@ enum hx_status sys_fstatfs(struct call *call) {
     return status;
 }
 
+#define ACCESS_WRITE 2u // W_OK
+
 // access(2) asks for the real user, without what set-user-ID gave.
 static struct credentials *real_credentials(const struct credentials *effective) {
     struct credentials *real = credentials_copy(effective);
@@ -329,6 +331,13 @@ static enum hx_status access_lookup(struct user_path *path, uint32_t mode, bool 
     if (status == HX_OK) {
         if (mode != 0) {
             status = inode_permission(path_inode(found), path->lookup.credentials, mode);
+        }
+        const uint32_t type = inode_type(path_inode(found));
+        const bool is_stored =
+            type == FS_MODE_REGULAR || type == FS_MODE_DIRECTORY || type == FS_MODE_LINK;
+        if (status == HX_OK && (mode & ACCESS_WRITE) != 0 && is_stored) {
+            status =
+                path_writable(found); // devices and fifos are written through, not to, the mount
         }
         path_put(found);
     }

@@ -143,6 +143,9 @@ static enum hx_status set_group(const struct request *request) {
     if (group <= 0) {
         return HX_ERR_INVALID;
     }
+    if (!tty_jobs->group_exists(group)) {
+        return HX_ERR_NO_PROCESS;
+    }
     if (!tty_jobs->group_in_session(group, tty_jobs->session_of_caller())) {
         return HX_ERR_NOT_PERMITTED;
     }

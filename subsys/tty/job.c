@@ -23,6 +23,10 @@ static bool no_group(int32_t group, int32_t session) {
     (void)session;
     return false;
 }
+static bool no_such_group(int32_t group) {
+    (void)group;
+    return false;
+}
 static void no_signal(int32_t group, int32_t signal) {
     (void)group;
     (void)signal;
@@ -44,6 +48,7 @@ static const struct tty_job_ops no_jobs = {
     .caller_is_session_leader = no_answer,
     .caller_ignores = no_signal_ignored,
     .caller_group_is_orphaned = no_answer,
+    .group_exists = no_such_group,
     .group_in_session = no_group,
     .signal_group = no_signal,
     .controlling = no_terminal,

@@ -38,12 +38,23 @@ enum hal_fault_kind {
 #define HAL_ACCESS_PRESENT (1u << 2) // the page was mapped: a permission was missing
 #define HAL_ACCESS_USER    (1u << 3) // the access came from user mode
 
+// Why floating point stopped a program, for HAL_FAULT_FLOAT.
+enum hal_float_cause {
+    HAL_FLOAT_NONE,
+    HAL_FLOAT_INVALID,
+    HAL_FLOAT_DIVIDE,
+    HAL_FLOAT_OVERFLOW,
+    HAL_FLOAT_UNDERFLOW,
+    HAL_FLOAT_INEXACT,
+};
+
 struct hal_fault {
     enum hal_fault_kind kind;
-    uint32_t access;  // HAL_ACCESS_…, for HAL_FAULT_PAGE
-    uint64_t address; // for HAL_FAULT_PAGE
-    uint32_t vector;  // the machine's number
-    uint64_t code;    // the machine's error code
+    uint32_t access;                  // HAL_ACCESS_…, for HAL_FAULT_PAGE
+    uint64_t address;                 // for HAL_FAULT_PAGE
+    enum hal_float_cause float_cause; // for HAL_FAULT_FLOAT
+    uint32_t vector;                  // the machine's number
+    uint64_t code;                    // the machine's error code
 };
 
 // What the machine calls. All are set before interrupts are on; a NULL is a bug.

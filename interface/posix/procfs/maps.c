@@ -130,3 +130,25 @@ enum hx_status proc_mounts(const struct proc_target *target, struct proc_text *t
     }
     return status;
 }
+
+// mem: the process's memory at the file's position, as far as it is mapped. HX_ERR_IO: it is not.
+enum hx_status proc_memory(const struct proc_target *target, struct proc_text *text) {
+    enum hx_status status = proc_may_inspect(target->process);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct aspace *aspace = process_aspace(target->process->process);
+    if (aspace == NULL) {
+        return HX_OK; // dead: the end of the file
+    }
+    status = HX_OK;
+    while (text->length < text->capacity && status == HX_OK) {
+        const uint64_t address = text->skip + text->length;
+        const uint32_t in_page = (uint32_t)(PAGE_SIZE - (address & PAGE_MASK));
+        const uint32_t count = MIN_OF(in_page, text->capacity - text->length);
+        status = aspace_read_other(aspace, uaddr_make(address), text->buffer + text->length, count);
+        text->length += status == HX_OK ? count : 0;
+    }
+    aspace_put(aspace);
+    return text->length > 0 ? HX_OK : HX_ERR_IO;
+}

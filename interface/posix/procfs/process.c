@@ -23,7 +23,8 @@ struct snapshot {
     struct posix_kinship kinship;
     char name[THREAD_NAME_BYTES];
     char state;
-    int32_t id; // pid, or tid of a task
+    bool is_stopped; // by job control
+    int32_t id;      // pid, or tid of a task
     int32_t tty_number, tty_group;
     uint32_t threads;
     int32_t priority, nice, realtime, policy;
@@ -65,6 +66,7 @@ static void take_signals(const struct proc_target *target, const struct posix_th
                          struct snapshot *snapshot) {
     struct posix_process *process = target->process;
     const unsigned long state = spin_lock_irq(&process->signal_lock);
+    snapshot->is_stopped = process->stopped;
     snapshot->pending_shared = process->pending.set;
     if (thread != NULL) {
         snapshot->pending = thread->pending.set;
@@ -139,6 +141,8 @@ static void take(const struct proc_target *target, struct snapshot *snapshot) {
     take_signals(target, thread, snapshot);
     if (thread != NULL) {
         take_thread(&thread->native->thread, snapshot);
+        // At its stop point a thread waits like any other.
+        snapshot->state = snapshot->is_stopped && snapshot->state == 'S' ? 'T' : snapshot->state;
         proc_thread_put(thread);
     }
     take_times(target, snapshot);

@@ -102,6 +102,7 @@ enum hx_status proc_oom_score_adj(const struct proc_target *target, struct proc_
 enum hx_status proc_oom_score_adj_set(const struct proc_target *target, const char *text);
 enum hx_status proc_empty(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_maps(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_memory(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_smaps(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_mounts(const struct proc_target *target, struct proc_text *text);
 

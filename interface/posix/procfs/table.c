@@ -51,6 +51,7 @@ const struct proc_entry proc_entries[] = {
     LINK("exe", PROC_PID, proc_jump_link, proc_exe_jump),
     TEXT("limits", PROC_PID, 0444, proc_limits, NULL),
     TEXT("maps", PROC_PID, 0444, proc_maps, NULL),
+    TEXT("mem", PROC_PID, 0600, proc_memory, NULL),
     TEXT("mounts", PROC_PID, 0444, proc_mounts, NULL),
     TEXT("oom_score_adj", PROC_PID, 0644, proc_oom_score_adj, proc_oom_score_adj_set),
     LINK("root", PROC_PID, proc_jump_link, proc_root_jump),

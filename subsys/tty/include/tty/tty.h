@@ -19,6 +19,7 @@ struct tty_job_ops {
     // Is SIGTTIN/SIGTTOU blocked or ignored by the caller, or its group orphaned?
     bool (*caller_ignores)(int32_t signal);
     bool (*caller_group_is_orphaned)(void);
+    bool (*group_exists)(int32_t group);
     bool (*group_in_session)(int32_t group, int32_t session);
     void (*signal_group)(int32_t group, int32_t signal);
     struct tty *(*controlling)(void);          // of the caller's session, or NULL
