@@ -16,7 +16,7 @@ from helix import (bench_boot, bench_linux, bench_machine, bench_memory, bench_p
 from helix.bench_machine import Figure, System
 
 _LOWEST_RATIO = 0.1  # a ratio counts as at least this, so that one line cannot buy the mean
-_WALL = ("pipe_pingpong", "futex_pingpong", "eventfd_pingpong", "yield_switch")
+_WALL = ("pipe_pingpong", "futex_pingpong", "eventfd_pingpong")
 _GROUPS = ("boot", "memory", "wall")
 _ENTRY_SLACK = 100000  # instructions from the entry to where a kernel notes its counter
 
