@@ -380,6 +380,9 @@ static enum hx_status rename_locked(struct ramfs *fs, struct ramfs_node *const p
     if (to != NULL && (flags & FS_RENAME_NOREPLACE) != 0) {
         return HX_ERR_EXISTS;
     }
+    if (to != NULL && to->node == from->node) {
+        return HX_OK; // two names of one node, or one name: nothing happens, says POSIX
+    }
     if (is_exchange) {
         exchange(from, to);
         return HX_OK;

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// ramfs_test.c: the module against its port, on the host: the calls' results, cookies while names
+// come and go, every allocation failing once, and nothing left at the end (the sanitizers watch).
+#include "../ramfs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t blocks_in_use;
+static uint64_t fail_after; // 0: never; else the n-th allocation from now fails
+
+void *hx_alloc(struct hx_env *env, size_t size_bytes) {
+    (void)env;
+    if (fail_after != 0 && --fail_after == 0) {
+        return NULL;
+    }
+    blocks_in_use++;
+    return calloc(1, size_bytes);
+}
+
+void hx_free(struct hx_env *env, void *memory) {
+    (void)env;
+    blocks_in_use -= memory != NULL;
+    free(memory);
+}
+
+static int depth; // of the one lock
+
+void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
+    (void)mutex;
+    (void)name;
+}
+
+HX_ATTR(no_thread_safety_analysis) void hx_mutex_lock(struct hx_mutex *mutex) {
+    (void)mutex;
+    depth++;
+}
+
+HX_ATTR(no_thread_safety_analysis) void hx_mutex_unlock(struct hx_mutex *mutex) {
+    (void)mutex;
+    depth--;
+}
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                  \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static struct ramfs_type plain = { .name = "ramfs", .root_mode = 0755, .magic = 1 };
+static struct ramfs_type strict = { .name = "tmpfs", .refuses_options = true };
+static const struct fs_ops *const ops = &ramfs_ops;
+static const struct fs_info file_info = { .mode = FS_MODE_REGULAR | 0644 };
+static const struct fs_info directory_info = { .mode = FS_MODE_DIRECTORY | 0755 };
+
+static struct fs_name text(const char *name) {
+    return (struct fs_name){ name, (uint32_t)strlen(name) };
+}
+
+static uint64_t links_of(void *fs, uint64_t node) {
+    struct fs_info info;
+    CHECK(ops->getinfo(fs, node, &info) == HX_OK);
+    return info.links;
+}
+
+static void *mount_plain(uint64_t *out_root) {
+    struct fs_info root;
+    void *fs;
+    CHECK(ops->mount(&plain, "", &fs, &root) == HX_OK);
+    CHECK(root.mode == (FS_MODE_DIRECTORY | 0755) && root.links == 2);
+    *out_root = root.node;
+    return fs;
+}
+
+static uint64_t make(void *fs, uint64_t in, const char *name, const struct fs_info *info) {
+    struct fs_info made;
+    CHECK(ops->create(fs, in, text(name), info, &made) == HX_OK);
+    return made.node;
+}
+
+static void test_names(void) {
+    uint64_t root;
+    struct fs_info info;
+    void *fs = mount_plain(&root);
+    uint64_t file = make(fs, root, "file", &file_info);
+    uint64_t d = make(fs, root, "d", &directory_info);
+    CHECK(links_of(fs, root) == 3 && links_of(fs, d) == 2 && links_of(fs, file) == 1);
+    CHECK(ops->create(fs, root, text("file"), &file_info, &info) == HX_ERR_EXISTS);
+    CHECK(ops->create(fs, file, text("x"), &file_info, &info) == HX_ERR_INVALID);
+    CHECK(ops->lookup(fs, root, text("d"), &info) == HX_OK && info.node == d);
+    CHECK(ops->lookup(fs, root, text("dd"), &info) == HX_ERR_NOT_FOUND);
+    CHECK(ops->link(fs, file, d, text("hard")) == HX_OK && links_of(fs, file) == 2);
+    CHECK(ops->link(fs, d, root, text("hard")) == HX_ERR_INVALID);
+    CHECK(ops->unlink(fs, root, text("d"), false) == HX_ERR_IS_DIRECTORY);
+    CHECK(ops->unlink(fs, root, text("file"), true) == HX_ERR_NOT_DIRECTORY);
+    CHECK(ops->unlink(fs, root, text("d"), true) == HX_ERR_NOT_EMPTY);
+    CHECK(ops->unlink(fs, d, text("hard"), false) == HX_OK);
+    CHECK(ops->unlink(fs, root, text("d"), true) == HX_OK);
+    CHECK(ops->create(fs, d, text("x"), &file_info, &info) == HX_ERR_NOT_FOUND);
+    CHECK(links_of(fs, d) == 0 && ops->forget(fs, d) == HX_OK);
+    CHECK(ops->getinfo(fs, d, &info) == HX_ERR_INVALID);
+    CHECK(ops->forget(fs, file) == HX_OK && links_of(fs, file) == 1); // it still has a name
+    CHECK(ops->create(fs, root, text(""), &file_info, &info) == HX_OK && info.links == 0);
+    CHECK(ops->link(fs, info.node, root, text("late")) == HX_OK);
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0);
+}
+
+static void test_links(void) {
+    uint64_t root;
+    struct fs_info info;
+    char buffer[16];
+    uint32_t length;
+    void *fs = mount_plain(&root);
+    CHECK(ops->symlink(fs, root, text("l"), text("some/where"), &file_info, &info) == HX_OK);
+    CHECK(info.size_bytes == 10);
+    CHECK(ops->readlink(fs, info.node, buffer, sizeof(buffer), &length) == HX_OK);
+    CHECK(length == 10 && memcmp(buffer, "some/where", 10) == 0);
+    CHECK(ops->readlink(fs, info.node, buffer, 4, &length) == HX_OK && length == 4);
+    CHECK(ops->readlink(fs, root, buffer, 4, &length) == HX_ERR_NOT_LINK);
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0);
+}
+
+static void test_rename(void) {
+    uint64_t root;
+    struct fs_info info;
+    void *fs = mount_plain(&root);
+    uint64_t a = make(fs, root, "a", &directory_info);
+    uint64_t b = make(fs, root, "b", &directory_info);
+    uint64_t inner = make(fs, a, "inner", &directory_info);
+    uint64_t file = make(fs, root, "f", &file_info);
+    CHECK(ops->rename(fs, a, text("inner"), b, text("moved"), 0) == HX_OK);
+    CHECK(links_of(fs, a) == 2 && links_of(fs, b) == 3);
+    CHECK(ops->rename(fs, root, text("a"), root, text("b"), 0) == HX_ERR_NOT_EMPTY);
+    CHECK(ops->rename(fs, root, text("f"), root, text("a"), FS_RENAME_NOREPLACE) == HX_ERR_EXISTS);
+    CHECK(ops->rename(fs, root, text("x"), root, text("y"), 0) == HX_ERR_NOT_FOUND);
+    CHECK(ops->rename(fs, root, text("f"), b, text("moved"), FS_RENAME_EXCHANGE) == HX_OK);
+    CHECK(ops->lookup(fs, root, text("f"), &info) == HX_OK && info.node == inner);
+    CHECK(ops->lookup(fs, b, text("moved"), &info) == HX_OK && info.node == file);
+    CHECK(links_of(fs, b) == 2 && links_of(fs, root) == 5);
+    CHECK(ops->rename(fs, root, text("a"), root, text("f"), 0) == HX_OK); // over an empty one
+    CHECK(links_of(fs, inner) == 0 && links_of(fs, root) == 4);
+    CHECK(ops->rename(fs, b, text("moved"), b, text("moved"), 0) == HX_OK);
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0);
+}
+
+// Reads a large directory in pieces, while each name that was read goes and another comes.
+static void test_readdir(void) {
+    enum { NAMES = 1000 };
+    uint64_t root;
+    struct fs_entry entries[7];
+    uint64_t cookie = 0;
+    uint32_t seen = 0;
+    uint32_t count;
+    char name[32];
+    void *fs = mount_plain(&root);
+    for (uint32_t i = 0; i < NAMES; i++) {
+        (void)snprintf(name, sizeof(name), "n%u", i);
+        make(fs, root, name, &file_info);
+    }
+    do {
+        CHECK(ops->readdir(fs, root, cookie, entries, 7, &count) == HX_OK);
+        for (uint32_t i = 0; i < count; i++) {
+            CHECK(entries[i].cookie > cookie && entries[i].mode == FS_MODE_REGULAR);
+            cookie = entries[i].cookie;
+            if (entries[i].name[0] == 'n') {
+                seen++;
+                CHECK(ops->unlink(fs, root, text(entries[i].name), false) == HX_OK);
+                if (seen % 100 == 0) {
+                    (void)snprintf(name, sizeof(name), "late%u", seen);
+                    make(fs, root, name, &file_info);
+                }
+            }
+        }
+    } while (count != 0);
+    CHECK(seen == NAMES);
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0);
+}
+
+static const struct {
+    const char *options;
+    enum hx_status expected;
+    uint32_t mode;
+    uint64_t blocks;
+} option_cases[] = {
+    { "", HX_OK, 0, 0 },
+    { "size=64k", HX_OK, 0, 16 },
+    { "size=1,mode=1777", HX_OK, 01777, 1 },
+    { ",size=2G,,uid=5,gid=6", HX_OK, 0, 524288 },
+    { "size=20%", HX_OK, 0, FS_BLOCKS_PERCENT(20) },
+    { "nr_blocks=3", HX_OK, 0, 3 },
+    { "nr_inodes=1k,huge=never", HX_OK, 0, 0 },
+    { "size=", HX_ERR_INVALID, 0, 0 },
+    { "size=101%", HX_ERR_INVALID, 0, 0 },
+    { "size=k", HX_ERR_INVALID, 0, 0 },
+    { "size=99999999999999999999", HX_ERR_INVALID, 0, 0 },
+    { "mode=8", HX_ERR_INVALID, 0, 0 },
+    { "mode=17777", HX_ERR_INVALID, 0, 0 },
+    { "uid=-1", HX_ERR_INVALID, 0, 0 },
+    { "what=ever", HX_ERR_INVALID, 0, 0 },
+    { "a_key_that_is_much_longer_than_all_known_ones=1", HX_ERR_INVALID, 0, 0 },
+};
+
+static void test_options(void) {
+    for (size_t i = 0; i < sizeof(option_cases) / sizeof(option_cases[0]); i++) {
+        struct fs_info root;
+        struct fs_usage usage;
+        void *fs;
+        enum hx_status status = ops->mount(&strict, option_cases[i].options, &fs, &root);
+        CHECK(status == option_cases[i].expected);
+        if (status == HX_OK) {
+            CHECK((root.mode & 07777) == option_cases[i].mode);
+            CHECK(ops->usage(fs, &usage) == HX_OK && usage.blocks == option_cases[i].blocks);
+            CHECK(ops->unmount(fs) == HX_OK);
+        }
+        CHECK(blocks_in_use == 0);
+    }
+    struct fs_info root;
+    void *fs;
+    CHECK(ops->mount(&plain, "what=ever", &fs, &root) == HX_OK);
+    CHECK(ops->unmount(fs) == HX_OK);
+}
+
+// Stops at the first failure; what was done before stays.
+static enum hx_status sequence(void *fs, uint64_t root) {
+    struct fs_info made;
+    enum hx_status status = ops->create(fs, root, text("d"), &directory_info, &made);
+    uint64_t d = made.node;
+    if (status == HX_OK) {
+        status = ops->create(fs, d, text("f"), &file_info, &made);
+    }
+    if (status == HX_OK) {
+        status = ops->link(fs, made.node, root, text("hard"));
+    }
+    if (status == HX_OK) {
+        status = ops->symlink(fs, root, text("l"), text("t"), &file_info, &made);
+    }
+    if (status == HX_OK) {
+        status = ops->rename(fs, d, text("f"), root, text("l"), 0);
+    }
+    if (status == HX_OK) {
+        struct fs_info info;
+        CHECK(links_of(fs, root) == 3 && links_of(fs, d) == 2);
+        CHECK(ops->lookup(fs, root, text("l"), &info) == HX_OK && info.links == 2);
+    }
+    return status;
+}
+
+static void test_no_memory(void) {
+    for (uint64_t nth = 1;; nth++) {
+        struct fs_info root;
+        void *fs;
+        fail_after = nth;
+        enum hx_status status = ops->mount(&plain, "", &fs, &root);
+        if (status == HX_OK) {
+            status = sequence(fs, root.node);
+            CHECK(ops->unmount(fs) == HX_OK);
+        }
+        CHECK(blocks_in_use == 0 && depth == 0);
+        if (fail_after != 0) { // it was not reached any more
+            CHECK(status == HX_OK && nth > 10);
+            fail_after = 0;
+            return;
+        }
+        CHECK(status == HX_ERR_NO_MEMORY);
+    }
+}
+
+int main(void) {
+    test_names();
+    test_links();
+    test_rename();
+    test_readdir();
+    test_options();
+    test_no_memory();
+    CHECK(depth == 0);
+    return 0;
+}
