@@ -66,9 +66,18 @@ void page_zero(void *page) {
 void page_copy(void *to, const void *from) {
     volatile uint64_t *out = to;
     const uint64_t *in = from;
-    for (const uint64_t *end = in + PAGE_SIZE / 8; in != end; in += 8, out += 8) {
-#define C(i) out[i] = in[i]
-        C(0), C(1), C(2), C(3), C(4), C(5), C(6), C(7);
+    for (const uint64_t *end = in + PAGE_SIZE / 8; in != end; in += 32, out += 32) {
+#define C(i)                                                                                       \
+    out[i] = in[i], out[(i) + 1] = in[(i) + 1], out[(i) + 2] = in[(i) + 2],                        \
+    out[(i) + 3] = in[(i) + 3]
+        C(0);
+        C(4);
+        C(8);
+        C(12);
+        C(16);
+        C(20);
+        C(24);
+        C(28);
 #undef C
     }
 }

@@ -200,13 +200,9 @@ static enum hx_status map_locked(struct aspace *aspace, const struct aspace_map_
     if (aspace->mapped_pages + (size >> PAGE_SHIFT) > aspace->limit_pages) {
         return HX_ERR_NO_MEMORY;
     }
-    if (request->flags & ASPACE_FIXED) {
-        status = unmap_locked(aspace, start, start + size);
-        if (status != HX_OK) {
-            return status;
-        }
-    }
-    if (extend_below(aspace, request, start, size)) {
+    const struct mapping *there = mapping_find(aspace, start);
+    bool replaces = there != NULL && there->start < start + size;
+    if (!replaces && extend_below(aspace, request, start, size)) {
         return HX_OK;
     }
     struct mapping *mapping = aspace->mapping_count < MAPPINGS_MAX ? mapping_alloc() : NULL;
@@ -215,11 +211,17 @@ static enum hx_status map_locked(struct aspace *aspace, const struct aspace_map_
     }
     fill(mapping, aspace, request, start, size);
     status = shared_object(aspace, request, mapping);
+    if (status == HX_OK && replaces) {
+        status = unmap_locked(aspace, start, start + size);
+    }
     if (status != HX_OK) {
         mapping_release(mapping);
         return status;
     }
     mapping_insert(aspace, mapping);
+    if (replaces) {
+        (void)mapping_merge(aspace, mapping);
+    }
     return HX_OK;
 }
 

@@ -199,6 +199,21 @@ static bool alike(const struct mapping *lower, const struct mapping *upper) {
                atomic_load_explicit(&upper->stale_page, memory_order_relaxed);
 }
 
+// `gone` leaves the tree and its list, `kept` takes its place too. With the lock of what they look
+// at held throughout, whoever undoes translations finds every address in one of the two.
+static void absorb(struct aspace *aspace, struct mapping *kept, struct mapping *gone) {
+    uint64_t start = MIN_OF(kept->start, gone->start);
+    uint64_t end = MAX_OF(kept->end, gone->end);
+    uint64_t stale = MIN_OF(atomic_load_explicit(&kept->stale_page, memory_order_relaxed),
+                            atomic_load_explicit(&gone->stale_page, memory_order_relaxed));
+    atomic_store_explicit(&kept->stale_page, stale, memory_order_relaxed);
+    list_remove(&gone->object_link);
+    gaps_remove(&aspace->mappings, &gone->place);
+    aspace->mapped_pages -= mapping_pages(gone);
+    aspace->mapping_count--;
+    resize_locked(aspace, kept, start, end);
+}
+
 struct mapping *mapping_merge(struct aspace *aspace, struct mapping *mapping) {
     struct mapping *lower = mapping_previous(mapping);
     if (lower == NULL || !alike(lower, mapping)) {
@@ -206,10 +221,14 @@ struct mapping *mapping_merge(struct aspace *aspace, struct mapping *mapping) {
     }
     struct mapping *gone = mapping_object(lower) != NULL ? mapping : lower;
     struct mapping *kept = gone == lower ? mapping : lower;
-    uint64_t start = lower->start;
-    uint64_t end = mapping->end;
-    mapping_remove(aspace, gone);
-    mapping_resize(aspace, kept, start, end);
+    struct memory_object *below = mapping_below(kept); // alike: of both
+    if (below == NULL) {
+        absorb(aspace, kept, gone);
+    } else {
+        mutex_lock(&below->lock);
+        absorb(aspace, kept, gone);
+        mutex_unlock(&below->lock);
+    }
     mapping_release(gone);
     return kept;
 }

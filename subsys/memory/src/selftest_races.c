@@ -131,6 +131,7 @@ static bool changer(uint64_t *random) {
             HX_IGNORE(aspace_advise(common, at, count * PAGE_SIZE, ASPACE_ADVICE_DONTNEED));
             break;
         }
+        thread_yield();
     } while (atomic_load_explicit(&running, memory_order_acquire) > 0);
     return true;
 }
