@@ -20,7 +20,13 @@ enum hx_status change_begin(struct change *change, const struct lookup *lookup, 
 
 enum hx_status change_load_locked(struct change *change) {
     uint64_t hash = name_hash(change->directory.name, change->last);
-    return name_load_locked(change->directory.name, change->last, hash, &change->name);
+    enum hx_status status =
+        name_load_locked(change->directory.name, change->last, hash, &change->name);
+    if (status == HX_OK && name_inode(change->name) == NULL &&
+        inode_has_flag(change->inode, FS_GENERATED)) {
+        return HX_ERR_NOT_FOUND; // what is not there cannot be made, as in Linux's procfs
+    }
+    return status;
 }
 
 void change_end(struct change *change) {
