@@ -76,11 +76,15 @@ function(helix_module)
     TESTS ${M_TESTS})
 endfunction()
 
+# The modules of the profile: sets HELIX_MODULES.
+if(NOT EXISTS ${CMAKE_CURRENT_LIST_DIR}/../profiles/${HELIX_PROFILE}.cmake)
+  message(FATAL_ERROR "there is no profile '${HELIX_PROFILE}' in profiles/")
+endif()
+include(${CMAKE_CURRENT_LIST_DIR}/../profiles/${HELIX_PROFILE}.cmake)
+
 # helix_folders(f ...): the folders below this one that are part of the build, in this order.
 function(helix_folders)
   foreach(folder ${ARGN})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
-      add_subdirectory(${folder})
-    endif()
+    add_subdirectory(${folder})
   endforeach()
 endfunction()

@@ -1,0 +1,7 @@
+# The profile `minimal`: everything in the kernel, nothing that a shell does not need. A module is a
+# folder below services/; all of them are placed in the core.
+set(HELIX_MODULES
+  sched/rr
+  drv/mem
+  drv/uart16550
+  fs/ramfs)
