@@ -40,7 +40,8 @@ struct futex_key {
 
 struct futex_bucket {
     struct spinlock lock;
-    struct list waiters; // [lock] in order of arrival
+    _Atomic uint32_t count; // of waiters, those that are about to enter included
+    struct list waiters;    // [lock] in order of arrival
 };
 
 struct futex_waiter {
@@ -109,14 +110,23 @@ static struct futex_bucket *bucket_of(const struct futex_key *key) {
 
 // Waking -----------------------------------------------------------------------------------------
 
-static void waiter_wake_locked(struct futex_waiter *waiter) {
+static void waiter_remove_locked(struct futex_waiter *waiter, struct futex_bucket *bucket) {
     list_remove(&waiter->link);
+    atomic_fetch_sub_explicit(&bucket->count, 1, memory_order_relaxed);
+}
+
+static void waiter_wake_locked(struct futex_waiter *waiter, struct futex_bucket *bucket) {
+    waiter_remove_locked(waiter, bucket);
     waitable_update(&waiter->woken, 0, WAIT_SIGNALED);
 }
 
 static uint32_t wake(const struct futex_key *key, uint32_t count, uint32_t bits) {
     struct futex_bucket *bucket = bucket_of(key);
     uint32_t woken = 0;
+    atomic_thread_fence(memory_order_seq_cst); // see the top
+    if (atomic_load_explicit(&bucket->count, memory_order_relaxed) == 0) {
+        return 0;
+    }
     spin_lock(&bucket->lock);
     list_for_each_safe (link, &bucket->waiters) {
         struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
@@ -124,7 +134,7 @@ static uint32_t wake(const struct futex_key *key, uint32_t count, uint32_t bits)
             break;
         }
         if (key_equal(&waiter->key, key) && (waiter->bits & bits) != 0) {
-            waiter_wake_locked(waiter);
+            waiter_wake_locked(waiter, bucket);
             woken++;
         }
     }
@@ -147,6 +157,7 @@ static void waiter_enter(struct futex_waiter *waiter) {
     struct futex_bucket *bucket = bucket_of(&waiter->key);
     waitable_init(&waiter->woken, 0);
     atomic_init(&waiter->bucket, bucket);
+    atomic_fetch_add_explicit(&bucket->count, 1, memory_order_seq_cst); // see the top
     spin_lock(&bucket->lock);
     list_push_back(&bucket->waiters, &waiter->link);
     spin_unlock(&bucket->lock);
@@ -160,8 +171,8 @@ static bool waiter_leave(struct futex_waiter *waiter) {
         // A requeue may have moved it while we waited for the lock.
         const bool is_right = bucket == atomic_load_explicit(&waiter->bucket, memory_order_relaxed);
         const bool was_woken = !list_is_linked(&waiter->link);
-        if (is_right) {
-            list_remove(&waiter->link);
+        if (is_right && !was_woken) {
+            waiter_remove_locked(waiter, bucket);
         }
         spin_unlock(&bucket->lock);
         if (is_right) {
@@ -173,8 +184,12 @@ static bool waiter_leave(struct futex_waiter *waiter) {
 static enum hx_status wait_on(struct futex_waiter *waiter, struct uaddr address, uint32_t expected,
                               time_ns_t deadline) {
     uint32_t value;
-    waiter_enter(waiter);
     enum hx_status status = user_load32(address, &value);
+    if (status == HX_OK && value != expected) {
+        return HX_ERR_WOULD_BLOCK;
+    }
+    waiter_enter(waiter);
+    status = user_load32(address, &value);
     if (status == HX_OK && value == expected) {
         status = wait_one(&waiter->woken, WAIT_SIGNALED, deadline, WAIT_INTERRUPTIBLE);
         return waiter_leave(waiter) ? HX_OK : status;
@@ -263,10 +278,10 @@ static uint32_t requeue(const struct futex_key *from, const struct futex_key *to
             continue;
         }
         if (woken < count) {
-            waiter_wake_locked(waiter);
+            waiter_wake_locked(waiter, source);
             woken++;
         } else if (moved < move) {
-            list_remove(link);
+            waiter_remove_locked(waiter, source);
             list_push_back(&moving, link);
             waiter->key = *to;
             atomic_store_explicit(&waiter->bucket, target, memory_order_release);
@@ -275,6 +290,7 @@ static uint32_t requeue(const struct futex_key *from, const struct futex_key *to
             break;
         }
     }
+    atomic_fetch_add_explicit(&target->count, moved, memory_order_seq_cst);
     list_splice_back(&target->waiters, &moving);
     unlock_two(source, target);
     *out_moved = moved;
