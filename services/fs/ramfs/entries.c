@@ -38,7 +38,8 @@ struct ramfs_entry *ramfs_entry_create(struct ramfs *fs, struct fs_name name) {
 // Doubles the table when chains grow. Without memory it stays: slower, but right.
 static void grow(struct ramfs *fs) {
     uint64_t count = fs->bucket_count * 2;
-    struct ramfs_entry **buckets = hx_alloc(fs->env, count * sizeof(struct ramfs_entry *));
+    struct ramfs_entry **buckets =
+        (struct ramfs_entry **)hx_alloc(fs->env, count * sizeof(struct ramfs_entry *));
     if (buckets == NULL) {
         return;
     }
@@ -52,7 +53,7 @@ static void grow(struct ramfs *fs) {
             entry = next;
         }
     }
-    hx_free(fs->env, fs->buckets);
+    hx_free(fs->env, (void *)fs->buckets);
     fs->buckets = buckets;
     fs->bucket_count = count;
 }

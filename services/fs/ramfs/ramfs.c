@@ -84,7 +84,7 @@ static enum hx_status ramfs_unmount(void *instance) {
         node_destroy(fs, node);
     }
     radix_fini(&fs->nodes);
-    hx_free(fs->env, fs->buckets);
+    hx_free(fs->env, (void *)fs->buckets);
     hx_free(fs->env, fs);
     return HX_OK;
 }
@@ -108,7 +108,8 @@ static enum hx_status ramfs_mount(void *self, const char *options, void **out_fs
     fs->memory = (struct radix_memory){ radix_allocate, radix_release, fs->env };
     radix_init(&fs->nodes, &fs->memory);
     fs->bucket_count = BUCKETS_AT_FIRST;
-    fs->buckets = hx_alloc(fs->env, BUCKETS_AT_FIRST * sizeof(struct ramfs_entry *));
+    fs->buckets =
+        (struct ramfs_entry **)hx_alloc(fs->env, BUCKETS_AT_FIRST * sizeof(struct ramfs_entry *));
     enum hx_status status = fs->buckets == NULL ? HX_ERR_NO_MEMORY : ramfs_options(fs, options);
     if (status == HX_OK) {
         struct fs_info info = { .mode = FS_MODE_DIRECTORY | fs->mode, .uid = fs->uid };
@@ -116,7 +117,7 @@ static enum hx_status ramfs_mount(void *self, const char *options, void **out_fs
         status = node_create(fs, &info, &root);
     }
     if (status != HX_OK) {
-        hx_free(fs->env, fs->buckets);
+        hx_free(fs->env, (void *)fs->buckets);
         hx_free(fs->env, fs);
         return status;
     }

@@ -338,8 +338,8 @@ enum hx_status inode_target(struct inode *inode, const char **out_target) {
         status = target == NULL ? HX_ERR_NO_MEMORY : HX_OK;
     }
     if (status == HX_OK) {
-        memcpy(target, buffer, length);
-        target[length] = '\0';
+        buffer[length] = '\0';
+        memcpy(target, buffer, length + 1);
         char *other = NULL;
         if (!atomic_compare_exchange_strong_explicit(&inode->target, &other, target,
                                                      memory_order_acq_rel, memory_order_acquire)) {
@@ -365,8 +365,11 @@ enum hx_status vfs_readlink(struct path path, char *buffer, uint32_t capacity,
     const char *target = NULL;
     enum hx_status status = inode_target(inode, &target);
     if (status == HX_OK) {
-        uint32_t length = (uint32_t)MIN_OF(strlen(target), (size_t)capacity);
-        memcpy(buffer, target, length);
+        uint32_t length = 0;
+        while (length < capacity && target[length] != '\0') { // the buffer gets no terminator
+            buffer[length] = target[length];
+            length++;
+        }
         *out_length = length;
     }
     return status;

@@ -256,7 +256,7 @@ static enum hx_status entry_data(struct unpacker *unpacker, const uint8_t *bytes
     if (unpacker->file == NULL || length == 0) {
         return HX_OK;
     }
-    io_buffer_kernel(&from, (void *)(uintptr_t)bytes, length);
+    io_buffer_kernel(&from, (void *)bytes, length);
     enum hx_status status = file_write_at(unpacker->file, &from, unpacker->offset, &done);
     unpacker->offset += done;
     if (status == HX_OK && done < length) {

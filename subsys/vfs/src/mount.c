@@ -389,7 +389,7 @@ static size_t mount_line(struct mount_space *space, struct mount *mount, char *l
 
 enum hx_status vfs_mounts_text(struct mount_space *space, uint64_t offset, char *buffer,
                                uint32_t capacity, uint32_t *out_length) {
-    const size_t line_bytes = 2 * PATH_BYTES_MAX;
+    const size_t line_bytes = (size_t)2 * PATH_BYTES_MAX;
     char *line = heap_alloc(line_bytes, MEMORY_SLEEP);
     uint64_t at = 0;
     uint32_t written = 0;

@@ -181,7 +181,10 @@ static enum hx_status put_bytes_locked(struct pipe *pipe, struct io_buffer *from
         struct frame **frame = &pipe->frames[tail >> PAGE_SHIFT];
         size_t run = MIN_OF(PIPE_BYTES - pipe->count, PAGE_SIZE - in_page);
         size_t done = 0;
-        if (*frame == NULL && (*frame = frame_alloc(MEMORY_SLEEP, false)) == NULL) {
+        if (*frame == NULL) {
+            *frame = frame_alloc(MEMORY_SLEEP, false);
+        }
+        if (*frame == NULL) {
             status = HX_ERR_NO_MEMORY;
             break;
         }

@@ -29,26 +29,30 @@ static struct thread threads[SELFTEST_THREADS];
 static bool threads_lost; // some still run: nothing more can be tested
 static void *stacks[SELFTEST_THREADS];
 
+static bool thread_ended(struct thread *thread) {
+    CHECK_STATUS(wait_one(&thread->exited, WAIT_SIGNALED, time_now() + TEST_LIMIT_NS, 0), HX_OK);
+    while (atomic_load_explicit(&thread->object.references, memory_order_acquire) != 1) {
+        thread_yield(); // `exited` comes before the reaper's last touch
+    }
+    return true;
+}
+
 bool vfs_test_threads(uint32_t count, void (*entry)(void *index)) {
     for (uint32_t i = 0; i < count; i++) {
         if (stacks[i] == NULL) {
             stacks[i] = kernel_stack_alloc(THREAD_STACK_BYTES);
-            CHECK(stacks[i] != NULL);
         }
+        CHECK(stacks[i] != NULL);
         thread_init(&threads[i], "selftest", stacks[i], THREAD_STACK_BYTES, entry,
                     (void *)(uintptr_t)i);
     }
     for (uint32_t i = 0; i < count; i++) {
         thread_start(&threads[i]);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        threads_lost =
-            wait_one(&threads[i].exited, WAIT_SIGNALED, time_now() + TEST_LIMIT_NS, 0) != HX_OK;
-        CHECK(!threads_lost);
-        while (atomic_load_explicit(&threads[i].object.references, memory_order_acquire) != 1) {
-            thread_yield(); // `exited` comes before the reaper's last touch
-        }
+    for (uint32_t i = 0; i < count && !threads_lost; i++) {
+        threads_lost = !thread_ended(&threads[i]);
     }
+    CHECK(!threads_lost);
     return true;
 }
 
@@ -62,7 +66,7 @@ enum hx_status vfs_test_write(const char *path, const char *text) {
     enum hx_status status =
         file_open(&vfs_test_lookup, path, FILE_WRITE | OPEN_CREATE | OPEN_TRUNCATE, 0644, &file);
     if (status == HX_OK) {
-        io_buffer_kernel(&from, (void *)(uintptr_t)text, strlen(text));
+        io_buffer_kernel(&from, (void *)text, strlen(text));
         status = file_write(file, &from, &done);
         file_put(file);
     }

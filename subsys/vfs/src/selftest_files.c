@@ -10,7 +10,7 @@
 
 static enum hx_status put(struct file *file, const char *text, size_t *out_done) {
     struct io_buffer from;
-    io_buffer_kernel(&from, (void *)(uintptr_t)text, strlen(text));
+    io_buffer_kernel(&from, (void *)text, strlen(text));
     return file_write(file, &from, out_done);
 }
 
@@ -134,6 +134,23 @@ static bool test_open_flags(void) {
     return true;
 }
 
+static bool remove_entry(const struct fs_entry *entry) {
+    char name[16];
+    format_string(name, sizeof(name), "d/%s", entry->name);
+    CHECK_STATUS(vfs_unlink(&vfs_test_lookup, name, false), HX_OK);
+    return true;
+}
+
+static bool remove_seen(const struct fs_entry *entries, uint32_t count, uint32_t *seen) {
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_dots = entries[i].name[0] == '.';
+        CHECK(is_dots ? entries[i].mode == FS_MODE_DIRECTORY && *seen == 0
+                      : remove_entry(&entries[i]));
+        *seen += is_dots ? 0 : 1;
+    }
+    return true;
+}
+
 // Reads a directory three entries at a time and removes each file that it sees.
 static bool test_readdir(void) {
     struct file *directory;
@@ -149,15 +166,7 @@ static bool test_readdir(void) {
     CHECK_STATUS(file_open(&vfs_test_lookup, "d", FILE_READ, 0, &directory), HX_OK);
     do {
         CHECK_STATUS(file_readdir(directory, entries, 3, &count), HX_OK);
-        for (uint32_t i = 0; i < count; i++) {
-            if (entries[i].name[0] == '.') {
-                CHECK(entries[i].mode == FS_MODE_DIRECTORY && seen == 0);
-                continue;
-            }
-            format_string(name, sizeof(name), "d/%s", entries[i].name);
-            CHECK_STATUS(vfs_unlink(&vfs_test_lookup, name, false), HX_OK);
-            seen++;
-        }
+        CHECK(remove_seen(entries, count, &seen));
     } while (count != 0);
     CHECK(seen == 100);
     CHECK_STATUS(file_read(directory, NULL, NULL), HX_ERR_IS_DIRECTORY);

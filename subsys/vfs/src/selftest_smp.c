@@ -93,12 +93,12 @@ static void record_worker(void *argument) {
     uint8_t record[RECORD_BYTES];
     if (self != 0) {
         for (uint32_t i = 0; i < RECORDS; i++) {
-            memset(record, (int)(self + i % 16 * 16), sizeof(record));
+            memset(record, (int)self + (int)(i % 16 * 16), sizeof(record));
             expect(move(writers[0], true, record, sizeof(record)), "record write");
         }
         return;
     }
-    for (uint32_t i = 0; i < RECORDS * (SELFTEST_THREADS - 1); i++) {
+    for (uint32_t i = 0; i < (uint32_t)RECORDS * (SELFTEST_THREADS - 1); i++) {
         expect(move(readers[0], false, record, sizeof(record)), "record read");
         for (uint32_t at = 1; at < RECORD_BYTES; at++) {
             expect(record[at] == record[0], "records are mixed");
@@ -258,6 +258,18 @@ static void storm_worker(void *argument) {
     }
 }
 
+static bool remove_tree(const struct lookup *lookup, const char *path);
+
+// Removes one entry of a directory, with what is below it.
+static bool remove_below(const struct lookup *lookup, const struct fs_entry *entry) {
+    char name[8]; // the storm's names are short, and the entry is used again below
+    bool is_directory = entry->mode == FS_MODE_DIRECTORY;
+    (void)string_copy(name, sizeof(name), entry->name);
+    CHECK(!is_directory || remove_tree(lookup, name));
+    CHECK_STATUS(vfs_unlink(lookup, name, is_directory), HX_OK);
+    return true;
+}
+
 // Removes everything below a directory; whether it all went.
 static bool remove_tree(const struct lookup *lookup, const char *path) {
     static struct fs_entry entry;
@@ -268,16 +280,7 @@ static bool remove_tree(const struct lookup *lookup, const char *path) {
     inner.base = directory->path;
     do {
         CHECK_STATUS(file_readdir(directory, &entry, 1, &count), HX_OK);
-        if (count == 0 || entry.name[0] == '.') {
-            continue;
-        }
-        char name[8];
-        bool is_directory = entry.mode == FS_MODE_DIRECTORY;
-        (void)string_copy(name, sizeof(name), entry.name);
-        if (is_directory) {
-            CHECK(remove_tree(&inner, name));
-        }
-        CHECK_STATUS(vfs_unlink(&inner, name, is_directory), HX_OK);
+        CHECK(count == 0 || entry.name[0] == '.' || remove_below(&inner, &entry));
     } while (count != 0);
     file_put(directory);
     return true;
@@ -395,24 +398,30 @@ static bool clean_up(void) {
     return true;
 }
 
+// One round with the n-th allocation failing; *out_done: it was not reached.
+static bool fail_nth(uint32_t nth, bool *out_done) {
+    struct path path;
+    heap_fail_nth(nth);
+    enum hx_status status = sequence();
+    heap_fail_nth(0);
+    CHECK(clean_up());
+    CHECK_STATUS(path_lookup(&vfs_test_lookup, ".", &path), HX_OK);
+    name_forget_children(path.name); // so that the next round allocates again
+    path_put(path);
+    CHECK(status == HX_OK || status == HX_ERR_NO_MEMORY);
+    *out_done = status == HX_OK;
+    return true;
+}
+
 static bool test_no_memory(void) {
-    for (uint32_t nth = 1; nth < 1000; nth++) {
-        struct path path;
-        heap_fail_nth(nth);
-        enum hx_status status = sequence();
-        heap_fail_nth(0);
-        CHECK(clean_up());
-        CHECK_STATUS(path_lookup(&vfs_test_lookup, ".", &path), HX_OK);
-        name_forget_children(path.name); // so that the next round allocates again
-        path_put(path);
-        if (status == HX_OK) {
-            log_info("selftest: failed each of %u allocations", nth - 1);
-            CHECK(nth > 20);
-            return true;
-        }
-        CHECK_STATUS(status, HX_ERR_NO_MEMORY);
+    bool is_done = false;
+    uint32_t nth = 0;
+    while (!is_done && nth < 1000) {
+        CHECK(fail_nth(++nth, &is_done));
     }
-    return false;
+    log_info("selftest: failed each of %u allocations", nth - 1);
+    CHECK(is_done && nth > 20);
+    return true;
 }
 
 // A mount that fails half-way leaves nothing.
