@@ -43,37 +43,41 @@ void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end) {
     }
 }
 
-static void drop_below(struct rbnode *node) {
+static void drop_below(struct rbnode *node, struct list *gone) {
     if (node == NULL) {
         return;
     }
-    drop_below(node->left); // a balanced tree: at most 32 deep
-    drop_below(node->right);
+    drop_below(node->left, gone); // a balanced tree: at most 32 deep
+    drop_below(node->right, gone);
     struct mapping *mapping = RB_ENTRY(node, struct mapping, node);
     mapping_unlink(mapping);
-    mapping_release(mapping);
+    list_push_back(gone, &mapping->object_link);
 }
 
-// Takes all mappings out; nothing is translated any more, or nobody ever looks again.
-static void drop_mappings(struct aspace *aspace) {
-    drop_below(aspace->mappings.root);
+// Takes all mappings out, to `gone`; nothing is translated any more, or nobody ever looks again.
+static void drop_mappings(struct aspace *aspace, struct list *gone) {
+    drop_below(aspace->mappings.root, gone);
     gaps_init(&aspace->mappings);
     aspace->mapped_pages = 0;
     aspace->mapping_count = 0;
 }
 
 void aspace_clear(struct aspace *aspace) {
+    struct list gone = LIST_INIT(gone);
     rwlock_write(&aspace->lock);
     aspace_zap_flush(aspace, 0, HAL_USER_END);
-    drop_mappings(aspace);
+    drop_mappings(aspace, &gone);
     rwlock_write_done(&aspace->lock);
+    mappings_release(&gone);
 }
 
 static void aspace_destroy(struct object *object) {
     struct aspace *aspace = CONTAINER_OF(object, struct aspace, core.object);
     // Nobody runs in it, so no translation needs to be undone one by one.
     core_aspace_unload(&aspace->core);
-    drop_mappings(aspace);
+    struct list gone = LIST_INIT(gone);
+    drop_mappings(aspace, &gone);
+    mappings_release(&gone);
     hal_pagetable_fini(&aspace->core.table);
     object_put(&aspace->account->object);
     heap_cache_free(aspace_cache, aspace);

@@ -35,7 +35,8 @@ void private_drop(struct mapping *mapping, uint64_t start, uint64_t end) {
     }
 }
 
-enum hx_status unmap_locked(struct aspace *aspace, uint64_t start, uint64_t end) {
+enum hx_status unmap_locked(struct aspace *aspace, uint64_t start, uint64_t end,
+                            struct list *gone) {
     struct mapping *mapping = mapping_find(aspace, start);
     if (mapping == NULL || mapping->start >= end) {
         return HX_OK;
@@ -56,7 +57,7 @@ enum hx_status unmap_locked(struct aspace *aspace, uint64_t start, uint64_t end)
             private_drop(mapping, mapping->start, mapping->end);
         }
         mapping_remove(aspace, mapping);
-        mapping_release(mapping);
+        list_push_back(gone, &mapping->object_link);
         mapping = next;
     }
     return HX_OK;
@@ -67,9 +68,11 @@ enum hx_status aspace_unmap(struct aspace *aspace, struct uaddr address, uint64_
     if (size_bytes == 0 || !range_valid(address.value, size_bytes, &end)) {
         return HX_ERR_INVALID;
     }
+    struct list gone = LIST_INIT(gone);
     rwlock_write(&aspace->lock);
-    enum hx_status status = unmap_locked(aspace, address.value, end);
+    enum hx_status status = unmap_locked(aspace, address.value, end, &gone);
     rwlock_write_done(&aspace->lock);
+    mappings_release(&gone);
     return status;
 }
 
@@ -191,7 +194,7 @@ static enum hx_status shared_object(struct aspace *aspace, const struct aspace_m
 }
 
 static enum hx_status map_locked(struct aspace *aspace, const struct aspace_map_request *request,
-                                 uint64_t size, uint64_t *out_start) {
+                                 uint64_t size, uint64_t *out_start, struct list *gone) {
     enum hx_status status = choose_place(aspace, request, size, out_start);
     if (status != HX_OK) {
         return status;
@@ -212,7 +215,7 @@ static enum hx_status map_locked(struct aspace *aspace, const struct aspace_map_
     fill(mapping, aspace, request, start, size);
     status = shared_object(aspace, request, mapping);
     if (status == HX_OK && replaces) {
-        status = unmap_locked(aspace, start, start + size);
+        status = unmap_locked(aspace, start, start + size, gone);
     }
     if (status != HX_OK) {
         mapping_release(mapping);
@@ -245,9 +248,11 @@ enum hx_status aspace_map(struct aspace *aspace, const struct aspace_map_request
     if (status != HX_OK) {
         return status;
     }
+    struct list gone = LIST_INIT(gone);
     rwlock_write(&aspace->lock);
-    status = map_locked(aspace, request, size, &start);
+    status = map_locked(aspace, request, size, &start, &gone);
     rwlock_write_done(&aspace->lock);
+    mappings_release(&gone);
     if (status != HX_OK) {
         return status;
     }

@@ -54,6 +54,13 @@ void mapping_release(struct mapping *mapping) {
     mapping_dealloc(mapping);
 }
 
+void mappings_release(struct list *gone) {
+    list_for_each_safe (link, gone) {
+        mapping_release(LIST_ENTRY(link, struct mapping, object_link));
+    }
+    list_init(gone);
+}
+
 void mapping_link(struct mapping *mapping) {
     struct memory_object *below = mapping_below(mapping);
     if (below != NULL) {

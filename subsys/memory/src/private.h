@@ -126,6 +126,8 @@ void mapping_dealloc(struct mapping *mapping);
 void mapping_copy(struct mapping *to, const struct mapping *from);
 // Drops its references; it is in no tree and no list.
 void mapping_release(struct mapping *mapping);
+// The same for a list of them (object_link). No lock held.
+void mappings_release(struct list *gone);
 // Into and out of the list of what it looks at.
 void mapping_link(struct mapping *mapping);
 void mapping_unlink(struct mapping *mapping);
@@ -167,8 +169,9 @@ static inline void resident_add(struct aspace *aspace, int64_t pages) { // [tabl
 
 // ---- changing mappings: map.c ------------------------------------------------------------------
 
-// Unmaps [start, end), page aligned, lock held for writing. HX_OK or HX_ERR_NO_MEMORY.
-enum hx_status unmap_locked(struct aspace *aspace, uint64_t start, uint64_t end);
+// Unmaps [start, end), page aligned, lock held for writing. HX_OK or HX_ERR_NO_MEMORY. The mappings
+// go to `gone`, for mappings_release() when the lock is dropped: a file's last reference may go.
+enum hx_status unmap_locked(struct aspace *aspace, uint64_t start, uint64_t end, struct list *gone);
 // Whether [address, address + size_bytes) can be the user's; *out_end is rounded up to pages.
 bool range_valid(uint64_t address, uint64_t size_bytes, uint64_t *out_end);
 // Highest free place; false: none.

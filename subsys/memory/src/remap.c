@@ -7,6 +7,7 @@ struct remap {
     uint64_t start, old_size, new_size;
     bool may_move, fixed;
     uint64_t to;
+    struct list gone; // mappings to release after the lock
 };
 
 // Moves translations; one that finds no table there comes back by a fault.
@@ -64,7 +65,7 @@ static bool grow_in_place(const struct remap *remap, struct mapping *mapping) {
     return true;
 }
 
-static enum hx_status find_target(const struct remap *remap, const struct mapping *mapping,
+static enum hx_status find_target(struct remap *remap, const struct mapping *mapping,
                                   uint64_t *out_to) {
     struct aspace *aspace = remap->aspace;
     uint64_t end;
@@ -78,7 +79,7 @@ static enum hx_status find_target(const struct remap *remap, const struct mappin
         return HX_ERR_INVALID;
     }
     *out_to = remap->to;
-    return unmap_locked(aspace, remap->to, end);
+    return unmap_locked(aspace, remap->to, end, &remap->gone);
 }
 
 static void relocate(const struct remap *remap, struct mapping *mapping, uint64_t to) {
@@ -93,7 +94,7 @@ static void relocate(const struct remap *remap, struct mapping *mapping, uint64_
 }
 
 // Moves [start, start + old) of `mapping` and gives it the new size.
-static enum hx_status move(const struct remap *remap, struct mapping *mapping, uint64_t *out_to) {
+static enum hx_status move(struct remap *remap, struct mapping *mapping, uint64_t *out_to) {
     struct aspace *aspace = remap->aspace;
     uint64_t end = remap->start + remap->old_size;
     if (remap->new_size > remap->old_size && !can_number(mapping, end)) {
@@ -128,8 +129,8 @@ static enum hx_status remap_locked(struct remap *remap, uint64_t *out_address) {
     }
     *out_address = remap->start;
     if (remap->new_size < remap->old_size) {
-        enum hx_status status =
-            unmap_locked(aspace, remap->start + remap->new_size, remap->start + remap->old_size);
+        enum hx_status status = unmap_locked(aspace, remap->start + remap->new_size,
+                                             remap->start + remap->old_size, &remap->gone);
         if (status != HX_OK) {
             return status;
         }
@@ -167,9 +168,11 @@ enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_
         .to = to.value,
     };
     uint64_t result;
+    list_init(&remap.gone);
     rwlock_write(&aspace->lock);
     enum hx_status status = remap_locked(&remap, &result);
     rwlock_write_done(&aspace->lock);
+    mappings_release(&remap.gone);
     if (status == HX_OK) {
         *out_address = uaddr_make(result);
     }
