@@ -88,6 +88,14 @@ static enum hx_status open_kind(struct file *file) {
 }
 
 enum hx_status file_open_path(struct path path, uint32_t flags, struct file **out_file) {
+    enum hx_status status = file_open_taking(path_get(path), flags, out_file);
+    if (status != HX_OK) {
+        path_put(path);
+    }
+    return status;
+}
+
+enum hx_status file_open_taking(struct path path, uint32_t flags, struct file **out_file) {
     if ((flags & FILE_PATH_ONLY) != 0) {
         flags &= ~(FILE_READ | FILE_WRITE);
     }
@@ -95,7 +103,7 @@ enum hx_status file_open_path(struct path path, uint32_t flags, struct file **ou
     if (file == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    file->path = path_get(path);
+    file->path = path;
     file->inode = path_inode(path); // kept by the name
     if ((flags & FILE_PATH_ONLY) != 0) {
         file->ops = &path_only_ops;
@@ -103,6 +111,7 @@ enum hx_status file_open_path(struct path path, uint32_t flags, struct file **ou
         enum hx_status status = open_kind(file);
         if (status != HX_OK) {
             file->ops = NULL; // nothing to release
+            file->path = (struct path){ NULL, NULL };
             file_put(file);
             return status;
         }

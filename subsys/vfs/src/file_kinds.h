@@ -16,6 +16,9 @@ static inline uint32_t file_flags(const struct file *file) {
     return atomic_load_explicit(&file->flags, memory_order_relaxed);
 }
 
+// file_open_path() that takes the path's references, on HX_OK only.
+enum hx_status file_open_taking(struct path path, uint32_t flags, struct file **out_file);
+
 // Sets ops and data of a file whose path and inode are set; the counterpart is ops->release. They
 // check nothing but what is particular to the kind. May block (fifo, device).
 enum hx_status regular_open(struct file *file);

@@ -61,14 +61,14 @@ static enum hx_status check_open(const struct opening *opening, struct path path
     return HX_OK;
 }
 
-// Opens a place that was found. Borrows the path.
+// Opens a place that was found; takes the path on HX_OK.
 static enum hx_status open_place(const struct opening *opening, struct path path,
                                  struct file **out_file) {
     uint32_t flags = opening->flags;
     uint32_t file_bits = flags & OPEN_FILE_FLAGS;
     const struct credentials *credentials = opening->lookup->credentials;
     if ((flags & FILE_PATH_ONLY) != 0) {
-        return file_open_path(path, file_bits, out_file);
+        return file_open_taking(path, file_bits, out_file);
     }
     enum hx_status status = check_open(opening, path);
     if (status != HX_OK) {
@@ -79,7 +79,7 @@ static enum hx_status open_place(const struct opening *opening, struct path path
         file_bits |= FILE_KEEP_SETUID;
     }
     struct file *file;
-    status = file_open_path(path, file_bits, &file);
+    status = file_open_taking(path, file_bits, &file);
     if (status != HX_OK) {
         return status;
     }
@@ -87,6 +87,7 @@ static enum hx_status open_place(const struct opening *opening, struct path path
         inode_type(file->inode) == FS_MODE_REGULAR) {
         status = inode_truncate(file->inode, 0);
         if (status != HX_OK) {
+            path_get(path); // what the file has taken is still the caller's
             file_put(file);
             return status;
         }
@@ -121,6 +122,9 @@ static enum hx_status open_existing(const struct opening *opening, const char *p
     }
     if (status == HX_OK) {
         status = open_place(opening, walk.at, out_file);
+        if (status == HX_OK) {
+            (void)walk_take(&walk); // the file has it
+        }
     } else if (status == HX_ERR_NO_OPERATION && walk.is_counted && walk.jump != NULL) {
         status = open_jump(&walk, opening->flags, out_file);
     }
@@ -174,7 +178,9 @@ static enum hx_status open_component(struct opening *opening, struct walk *walk,
     struct path place =
         path_cross(path_get((struct path){ change->directory.mount, change->name }));
     enum hx_status status = open_place(opening, place, out_file);
-    path_put(place);
+    if (status != HX_OK) {
+        path_put(place);
+    }
     return status;
 }
 
@@ -235,7 +241,11 @@ static enum hx_status open_temporary(struct opening *opening, const char *path,
         opening->flags &= ~(uint32_t)(OPEN_CREATE | OPEN_DIRECTORY);
         path_inode((struct path){ directory.mount, name })->is_temporary =
             (opening->flags & OPEN_EXCLUSIVE) == 0; // O_EXCL: it may never be linked
-        status = open_place(opening, (struct path){ directory.mount, name }, out_file);
+        struct path place = path_get((struct path){ directory.mount, name });
+        status = open_place(opening, place, out_file);
+        if (status != HX_OK) {
+            path_put(place);
+        }
         name_put(name);
     }
     path_put(directory);
