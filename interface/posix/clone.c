@@ -141,6 +141,7 @@ static enum hx_status copy_shared(struct posix_process *child, struct posix_proc
 
 static void copy_identity(struct posix_process *child, struct posix_process *parent) {
     child->credentials = posix_credentials(parent);
+    atomic_init(&child->uid, child->credentials->uid);
     const unsigned long irq = spin_lock_irq(&parent->credentials_lock);
     child->user = posix_user_hold(parent->user);
     spin_unlock_irq(&parent->credentials_lock, irq);

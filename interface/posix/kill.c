@@ -126,6 +126,10 @@ enum hx_status sys_kill(struct call *call) {
 // group 0: any process's thread.
 static enum hx_status kill_thread(int32_t group, int32_t tid, int32_t number,
                                   const struct posix_siginfo *info, bool must_queue) {
+    struct posix_thread *self = posix_thread_current();
+    if (tid == self->tid && (group == 0 || group == self->process->pid)) { // raise()
+        return number != 0 ? signal_send(self->process, self, number, info, must_queue) : HX_OK;
+    }
     struct posix_thread *thread = posix_thread_find(tid);
     if (thread == NULL) {
         return HX_ERR_NO_PROCESS;

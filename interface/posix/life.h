@@ -12,7 +12,7 @@
 struct posix_user {
     struct list link;
     uint32_t uid;
-    uint32_t references;     // [users lock]
+    _Atomic uint32_t references;
     _Atomic int32_t threads; // RLIMIT_NPROC
     _Atomic int32_t pending; // queued signals, RLIMIT_SIGPENDING
 };

@@ -35,9 +35,12 @@ enum hx_status process_caches_init(void) {
 static struct posix_user *user_find_locked(uint32_t uid) {
     list_for_each (link, &users) {
         struct posix_user *user = LIST_ENTRY(link, struct posix_user, link);
-        if (user->uid == uid) {
-            user->references++;
-            return user;
+        uint32_t count = atomic_load_explicit(&user->references, memory_order_relaxed);
+        while (user->uid == uid && count != 0) { // 0: it is about to leave the list
+            if (atomic_compare_exchange_weak_explicit(&user->references, &count, count + 1,
+                                                      memory_order_acquire, memory_order_relaxed)) {
+                return user;
+            }
         }
     }
     return NULL;
@@ -55,7 +58,7 @@ struct posix_user *posix_user_get(uint32_t uid) {
         return NULL;
     }
     fresh->uid = uid;
-    fresh->references = 1;
+    atomic_init(&fresh->references, 1);
     irq = spin_lock_irq(&users_lock);
     user = user_find_locked(uid); // somebody may have been faster
     if (user == NULL) {
@@ -69,22 +72,18 @@ struct posix_user *posix_user_get(uint32_t uid) {
 }
 
 struct posix_user *posix_user_hold(struct posix_user *user) {
-    const unsigned long irq = spin_lock_irq(&users_lock);
-    user->references++;
-    spin_unlock_irq(&users_lock, irq);
+    atomic_fetch_add_explicit(&user->references, 1, memory_order_relaxed);
     return user;
 }
 
 void posix_user_put(struct posix_user *user) {
+    if (atomic_fetch_sub_explicit(&user->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
     const unsigned long irq = spin_lock_irq(&users_lock);
-    const bool is_last = --user->references == 0;
-    if (is_last) {
-        list_remove(&user->link);
-    }
+    list_remove(&user->link);
     spin_unlock_irq(&users_lock, irq);
-    if (is_last) {
-        heap_free(user);
-    }
+    heap_free(user);
 }
 
 void posix_user_count(struct posix_user *user) {
@@ -236,6 +235,7 @@ void posix_credentials_set(struct posix_process *process, struct credentials *cr
     const unsigned long irq = spin_lock_irq(&process->credentials_lock);
     struct credentials *old = process->credentials;
     process->credentials = credentials;
+    atomic_store_explicit(&process->uid, credentials->uid, memory_order_relaxed);
     struct posix_user *old_user = NULL;
     if (user != NULL) {
         old_user = process->user;

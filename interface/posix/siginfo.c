@@ -70,13 +70,10 @@ void siginfo_decode(const uint8_t bytes[HAL_SIGINFO_BYTES], struct posix_siginfo
 
 struct posix_siginfo siginfo_user(int32_t number, int32_t code) {
     struct posix_process *process = posix_current();
-    struct credentials *credentials = posix_credentials(process);
-    const uint32_t uid = credentials->uid;
-    credentials_put(credentials);
     return (struct posix_siginfo){
         .number = number,
         .code = code,
         .pid = process->pid,
-        .uid = uid,
+        .uid = atomic_load_explicit(&process->uid, memory_order_relaxed),
     };
 }

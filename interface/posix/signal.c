@@ -44,8 +44,10 @@ static void node_free(struct signal_node *node) {
         node->release(node);
         return;
     }
-    atomic_fetch_sub_explicit(&node->user->pending, 1, memory_order_relaxed);
-    posix_user_put(node->user);
+    if (node->user != NULL) {
+        atomic_fetch_sub_explicit(&node->user->pending, 1, memory_order_relaxed);
+        posix_user_put(node->user);
+    }
     heap_free(node);
 }
 
@@ -92,22 +94,35 @@ uint64_t signal_pending_locked(const struct posix_thread *thread) {
     return thread->pending.set | thread->process->pending.set;
 }
 
-static struct signal_node *node_create(struct posix_process *process, bool must_queue) {
+static struct signal_node *node_alloc(struct posix_user *user) {
+    struct signal_node *node = heap_alloc(sizeof(*node), MEMORY_ATOMIC);
+    if (node != NULL) {
+        node->user = user;
+        node->release = NULL;
+        node->fault = (struct hal_fault){ 0 };
+        list_init(&node->link);
+    }
+    return node;
+}
+
+// Signals of one number below SIGNAL_REALTIME are pending once at most, so nobody counts them.
+static struct signal_node *node_create(struct posix_process *process, int32_t number,
+                                       bool must_queue) {
+    if (number < SIGNAL_REALTIME) {
+        return node_alloc(NULL);
+    }
     spin_lock(&process->credentials_lock);
     struct posix_user *user = posix_user_hold(process->user);
     spin_unlock(&process->credentials_lock);
     const int32_t count = atomic_fetch_add_explicit(&user->pending, 1, memory_order_relaxed);
     struct signal_node *node = NULL;
     if (!must_queue || (uint64_t)count < posix_limit(process, RLIMIT_SIGPENDING)) {
-        node = heap_alloc_zero(sizeof(*node), MEMORY_ATOMIC);
+        node = node_alloc(user);
     }
     if (node == NULL) {
         atomic_fetch_sub_explicit(&user->pending, 1, memory_order_relaxed);
         posix_user_put(user);
-        return NULL;
     }
-    node->user = user;
-    list_init(&node->link);
     return node;
 }
 
@@ -182,16 +197,18 @@ static bool is_fatal_locked(struct posix_process *process, int32_t number) {
 static void wake_taker_locked(struct posix_process *process, struct posix_thread *thread,
                               int32_t number) {
     struct process *native = process->process;
-    spin_lock(&native->thread_lock);
     if (thread == NULL) {
+        spin_lock(&native->thread_lock);
         thread = find_taker_locked(process, number);
+        if (thread != NULL) { // the list's lock keeps it
+            thread_notify(&thread->native->thread, THREAD_SIGNAL);
+        }
+        spin_unlock(&native->thread_lock);
     } else if (!wants_locked(thread, number)) {
         thread = NULL;
-    }
-    if (thread != NULL) {
+    } else {
         thread_notify(&thread->native->thread, THREAD_SIGNAL);
     }
-    spin_unlock(&native->thread_lock);
     if (number == SIGKILL || (thread != NULL && (thread->waited_for & SIGNAL_BIT(number)) == 0 &&
                               is_fatal_locked(process, number))) {
         (void)group_exit_begin_locked(process, number);
@@ -230,7 +247,7 @@ enum hx_status signal_send_locked(struct posix_process *process, struct posix_th
     }
     // SIGKILL is not looked at any more: the process ends right here.
     if (node == NULL && number != SIGKILL) {
-        node = node_create(process, must_queue);
+        node = node_create(process, number, must_queue);
         if (node == NULL && must_queue) {
             return HX_ERR_LIMIT;
         }
@@ -275,7 +292,7 @@ void signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     struct posix_action *action = signal_action_locked(process, number);
     const bool is_hopeless = (thread->blocked & bit) != 0 || action->handler <= SIG_IGN;
-    struct signal_node *node = is_hopeless ? NULL : node_create(process, false);
+    struct signal_node *node = is_hopeless ? NULL : node_create(process, number, false);
     if (node == NULL) { // also without memory: the thread cannot go on without its handler
         (void)group_exit_begin_locked(process, number);
     } else {

@@ -254,21 +254,28 @@ enum hx_status sys_sigaltstack(struct call *call) {
     return call->args[1] != 0 ? copy_to_user(call_address(call, 1), &old, sizeof(old)) : HX_OK;
 }
 
+#define FPU_FEW 1024u
+
 // Loads a checked image of the vector registers into this processor; they are the thread's own
 // while it runs.
 static enum hx_status pop_frame(struct call *call, uint64_t *out_blocked,
                                 struct hal_signal_stack *out_stack) {
-    void *fpu = heap_alloc(hal_fpu_size(), MEMORY_SLEEP);
-    if (fpu == NULL) {
-        return HX_ERR_NO_MEMORY;
+    alignas(64) uint8_t few[FPU_FEW];
+    void *fpu = few;
+    if (hal_fpu_size() > sizeof(few)) {
+        fpu = heap_alloc(hal_fpu_size(), MEMORY_SLEEP);
+        if (fpu == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
     }
-    hal_fpu_init(fpu); // what the frame does not have
     const enum hx_status status =
         hal_signal_pop(call->frame, fpu, out_blocked, out_stack, copy_from_user);
     if (status == HX_OK) {
         hal_fpu_restore(fpu);
     }
-    heap_free(fpu);
+    if (fpu != few) {
+        heap_free(fpu);
+    }
     return status;
 }
 

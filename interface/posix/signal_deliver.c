@@ -239,27 +239,27 @@ static void restart_without_handler(struct posix_thread *self, struct hal_frame 
     self->restart_always = false;
 }
 
-// Enters the handler. If there is no room for the frame the process dies by SIGSEGV.
-static void enter_handler(struct posix_thread *self, struct hal_frame *frame,
+// Enters the handler. If there is no room for the frame the process dies by SIGSEGV. Returns
+// whether there is more to take.
+static bool enter_handler(struct posix_thread *self, struct hal_frame *frame,
                           const struct delivery *taken) {
     struct posix_process *process = self->process;
     struct thread *thread = &self->native->thread;
     restart_for_handler(self, frame, &taken->action);
-    struct hal_signal_delivery delivery = {
-        .number = (uint32_t)taken->number,
-        .handler = taken->action.handler,
-        .restorer = (taken->action.flags & SA_RESTORER) ? taken->action.restorer : 0,
-        .with_info = (taken->action.flags & SA_SIGINFO) != 0,
-        .blocked = self->restore_blocked ? self->blocked_saved : self->blocked,
-        .stack = self->stack,
-        .stack_top = frame_top(self, &taken->action, frame),
-        .fault = taken->fault,
-    };
+    struct hal_signal_delivery delivery; // field by field: its largest one is filled below
+    delivery.number = (uint32_t)taken->number;
+    delivery.handler = taken->action.handler;
+    delivery.restorer = (taken->action.flags & SA_RESTORER) ? taken->action.restorer : 0;
+    delivery.with_info = (taken->action.flags & SA_SIGINFO) != 0;
+    delivery.blocked = self->restore_blocked ? self->blocked_saved : self->blocked;
+    delivery.stack = self->stack;
+    delivery.stack_top = frame_top(self, &taken->action, frame);
+    delivery.fault = taken->fault;
     siginfo_encode(&taken->info, delivery.info);
     hal_fpu_save(thread->fpu);
     if (hal_signal_push(frame, &delivery, thread->fpu, copy_to_user) != HX_OK) {
         (void)group_exit_begin(process, SIGSEGV);
-        return;
+        return true;
     }
     if (self->stack.flags & SS_AUTODISARM) {
         self->stack = (struct hal_signal_stack){ .flags = SS_DISABLE };
@@ -271,7 +271,9 @@ static void enter_handler(struct posix_thread *self, struct hal_frame *frame,
         blocked |= SIGNAL_BIT(taken->number);
     }
     self->blocked = blocked & ~SIGNALS_NEVER_BLOCKED;
+    const bool is_more = (signal_pending_locked(self) & ~self->blocked) != 0;
     spin_unlock_irq(&process->signal_lock, irq);
+    return is_more;
 }
 
 static void finish_without_handler(struct posix_thread *self, struct hal_frame *frame) {
@@ -316,7 +318,9 @@ void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
             }
             return;
         case TAKEN_HANDLER:
-            enter_handler(self, frame, &taken);
+            if (!enter_handler(self, frame, &taken)) {
+                return; // what came since has set a flag again
+            }
             break;
         case TAKEN_STOP:
             stop_by_signal(self, taken.number);

@@ -131,14 +131,11 @@ static struct posix_siginfo child_info(struct posix_process *process, int32_t co
     time_ns_t user;
     time_ns_t system;
     process_times(process, &user, &system);
-    struct credentials *credentials = posix_credentials(process);
-    const uint32_t uid = credentials->uid;
-    credentials_put(credentials);
     return (struct posix_siginfo){
         .number = SIGCHLD,
         .code = code,
         .pid = process->pid,
-        .uid = uid,
+        .uid = atomic_load_explicit(&process->uid, memory_order_relaxed),
         .status = status,
         .user_ticks = user / NS_PER_TICK,
         .system_ticks = system / NS_PER_TICK,

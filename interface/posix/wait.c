@@ -80,9 +80,7 @@ static void fill_report(struct posix_process *parent, struct posix_process *chil
                         const struct wait_request *request, struct wait_report *report) {
     report->process = child;
     report->pid = child->pid;
-    struct credentials *credentials = posix_credentials(child);
-    report->uid = credentials->uid;
-    credentials_put(credentials);
+    report->uid = atomic_load_explicit(&child->uid, memory_order_relaxed);
     process_times(child, &report->times.user, &report->times.system);
     report->times.maximum_resident_pages = child->maximum_resident_pages;
     if (!child->zombie || (request->options & WNOWAIT)) {

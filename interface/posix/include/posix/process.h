@@ -111,6 +111,7 @@ struct posix_process {
 
     struct spinlock credentials_lock; // taken with interrupts off
     struct credentials *credentials;  // [credentials_lock] keeps; replaced, never changed
+    _Atomic uint32_t uid;             // the credentials' real one
     struct posix_user *user;          // [credentials_lock] keeps; whose RLIMIT_NPROC counts it
     struct fs_context *fs;            // keeps; [process lock] NULL once it is dead
     struct file_table *files;         // keeps; NULL once it is dead
