@@ -23,6 +23,9 @@ static const struct {
 // Sets the timer for the nearest deadline, given how much was used by now. Needs alarm_lock.
 static void arm_locked(struct posix_process *process, const time_ns_t used[CPU_WATCHES]) {
     time_ns_t left = TIME_NEVER;
+    if (process->timers_over) {
+        return; // somebody else set a limit, too late
+    }
     for (unsigned i = 0; i < CPU_WATCHES; i++) {
         if (process->cpu_deadlines[i] != 0) {
             left = MIN_OF(left, process->cpu_deadlines[i] - used[i]);
@@ -78,15 +81,13 @@ void cpu_timer_init(struct posix_process *process) {
 
 void cpu_timer_end(struct posix_process *process) {
     const unsigned long irq = spin_lock_irq(&process->alarm_lock);
-    bool was_used = false;
+    process->timers_over = true;
     for (unsigned i = 0; i < CPU_WATCHES; i++) {
-        was_used = was_used || process->cpu_deadlines[i] != 0;
         process->cpu_deadlines[i] = 0;
     }
     spin_unlock_irq(&process->alarm_lock, irq);
-    if (was_used) {
-        (void)timer_cancel(&process->cpu_timer);
-    }
+    // Also without a deadline: what cleared the last one left the timer as it was.
+    (void)timer_cancel(&process->cpu_timer);
 }
 
 void cpu_timer_set(struct posix_process *process, enum cpu_watch watch, time_ns_t value,

@@ -52,11 +52,9 @@ static void alarm_stop(struct posix_process *process, time_ns_t *out_left,
     process->alarm_deadline = 0;
     process->alarm_interval = 0;
     spin_unlock_irq(&process->alarm_lock, irq);
-    *out_left = 0;
-    if (deadline != 0) {
-        (void)timer_cancel(&process->alarm);
-        *out_left = MAX_OF(deadline - time_now(), (time_ns_t)1);
-    }
+    // Also without a deadline: it may just be expiring.
+    (void)timer_cancel(&process->alarm);
+    *out_left = deadline != 0 ? MAX_OF(deadline - time_now(), (time_ns_t)1) : 0;
 }
 
 static void alarm_set(struct posix_process *process, time_ns_t value, time_ns_t interval,

@@ -128,6 +128,7 @@ struct posix_process {
     time_ns_t alarm_deadline;                       // [alarm_lock] 0: not armed
     time_ns_t alarm_interval;                       // [alarm_lock]
     struct timer cpu_timer;                         // looks at the processor time that was used
+    bool timers_over;                               // [alarm_lock] none is set any more
     time_ns_t cpu_deadlines[CPU_WATCHES];           // [alarm_lock] processor time; 0: not watched
     time_ns_t cpu_intervals[CPU_WATCHES];           // [alarm_lock]
     struct list timers;                             // [process lock] struct posix_timer.link
