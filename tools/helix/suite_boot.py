@@ -248,9 +248,11 @@ def _bad_words() -> list[Boot]:
 
 
 def _selftests() -> list[Boot]:
-    return [Boot(f"core-selftest-smp-{count}", None, "selftest=core", [], [r"(?i)panic"], smp=count,
-                 extra=["-device", "isa-debug-exit,iobase=0xf4,iosize=4"], status=33, linux=False)
-            for count in (1, 4)]
+    """What the kernel tests from inside; it tells the result through an exit device."""
+    device = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    return [Boot(f"{what}-selftest-smp-{count}", None, f"selftest={what}", [], [r"(?i)panic"],
+                 smp=count, extra=device, status=33, linux=False)
+            for what in ("core", "memory", "vfs") for count in (1, 4)]
 
 
 def jobs(options: Namespace) -> list[Job]:

@@ -14,6 +14,7 @@ from helix.report import Context, Job, Reporter, Verdict, chosen
 SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "rules": suite_rules.jobs,
     "unit": suite_unit.jobs,
+    "mutants": mutants.jobs,
     "boot": suite_boot.jobs,
     "scenario": suite_scenario.jobs,
     "busybox": suite_busybox.jobs,

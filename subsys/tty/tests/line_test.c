@@ -90,6 +90,10 @@ static void erasing(void) {
          "3\n");
     CHECK(reads("one two  3\n"));
     fresh();
+    type("one two  \x17"
+         "2 \x17\x17.\n"); // the spaces behind a word go with it
+    CHECK(reads(".\n"));
+    fresh();
     type("gone\x15kept\n");
     CHECK(reads("kept\n"));
     fresh();
