@@ -6,6 +6,8 @@
 #include <lib/hash.h>
 #include <lib/string.h>
 
+#define ENTRY_SIZE 20u // what a name adds to a directory's size, the same as in Linux's tmpfs
+
 static uint64_t entry_hash(const struct ramfs_node *directory, struct fs_name name) {
     return hash_u64(hash_more(HASH_START ^ directory->info.node, name.text, name.length));
 }
@@ -71,6 +73,7 @@ void ramfs_entry_add(struct ramfs *fs, struct ramfs_entry *entry, struct ramfs_n
     entry->next = *bucket;
     *bucket = entry;
     rbtree_insert(&directory->entries, &entry->by_cookie);
+    directory->info.size_bytes += ENTRY_SIZE;
     fs->entry_count++;
 }
 
@@ -81,6 +84,7 @@ void ramfs_entry_remove(struct ramfs *fs, struct ramfs_entry *entry) {
     }
     *at = entry->next;
     rbtree_remove(&entry->directory->entries, &entry->by_cookie);
+    entry->directory->info.size_bytes -= ENTRY_SIZE;
     fs->entry_count--;
     hx_free(fs->env, entry);
 }
@@ -106,6 +110,9 @@ static bool cookie_less(const struct rbnode *a, const struct rbnode *b) {
 }
 
 void ramfs_entries_init(struct ramfs_node *directory) {
+    if ((directory->info.mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY) {
+        directory->info.size_bytes = 2 * ENTRY_SIZE; // "." and ".."
+    }
     rbtree_init(&directory->entries, cookie_less, NULL);
     directory->next_cookie = 1;
 }

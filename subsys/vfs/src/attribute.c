@@ -31,6 +31,12 @@ void inode_info(struct inode *inode, struct fs_info *out_info) {
     *out_info = inode->info;
     spin_unlock(&inode->info_lock);
     out_info->size_bytes = inode_size(inode);
+    struct fs_info fresh;
+    // How large a directory is only its file system can tell; the core sees names come and go.
+    if (inode_type(inode) == FS_MODE_DIRECTORY && fs->ops->getinfo != NULL &&
+        fs->ops->getinfo(fs->instance, inode->node, &fresh) == HX_OK) {
+        out_info->size_bytes = fresh.size_bytes;
+    }
 }
 
 enum hx_status inode_permission(struct inode *inode, const struct credentials *credentials,
