@@ -114,6 +114,7 @@ static void copy_plain(struct posix_process *child, const struct posix_process *
     child->no_new_privileges = parent->no_new_privileges;
     child->dumpable = parent->dumpable;
     child->nice = parent->nice;
+    child->unknown_call_logged = parent->unknown_call_logged;
 }
 
 static enum hx_status copy_shared(struct posix_process *child, struct posix_process *parent,
