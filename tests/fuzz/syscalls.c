@@ -8,16 +8,14 @@
 // processes are as they were after the first workers.
 #include "arguments.h"
 #include "shapes.h"
+#include "watch.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <grp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
@@ -28,7 +26,6 @@
 #define USER_BASE    20000u
 #define DEPTH_MAX    3u
 #define WARM_WORKERS 12u
-#define LEAK_KB      4096
 #define FOLDER       "/tmp/fuzz"
 
 struct shared {
@@ -301,62 +298,39 @@ struct running {
     pid_t pid; // 0: none
     uint64_t index;
     int64_t started_ms;
+    bool has_ended;
+    int status;
 };
 
 static struct running running[WORKERS];
-static int failures;
-
-static void fail(const char *format, uint64_t a, int64_t b) {
-    failures++;
-    printf("FAILED ");
-    printf(format, (unsigned long long)a, (long long)b);
-    printf("\n");
-    fflush(stdout);
-}
-
-static void show(const char *path) {
-    char text[1024];
-    int fd = open(path, O_RDONLY);
-    ssize_t length = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (length > 0) {
-        printf("%s: %.*s\n", path, (int)length, text);
-    }
-}
-
-static int64_t memory_kb(void) {
-    char text[2048] = { 0 };
-    int fd = open("/proc/meminfo", O_RDONLY);
-    (void)!read(fd, text, sizeof(text) - 1);
-    close(fd);
-    const char *line = strstr(text, "MemAvailable:");
-    return line ? strtoll(line + 13, NULL, 10) : -1;
-}
-
-static int process_count(void) {
-    DIR *folder = opendir("/proc");
-    int count = 0;
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        count += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
-    }
-    closedir(folder);
-    return count;
-}
-
-static void show_processes(void) {
-    DIR *folder = opendir("/proc");
-    char path[PATH_MAX];
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
-            snprintf(path, sizeof(path), "/proc/%s/status", entry->d_name);
-            show(path);
+// Waits for whoever ended; clone(CLONE_PARENT) gives the supervisor children that it did not start.
+static void reap(void) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+        for (uint32_t slot = 0; slot < WORKERS; slot++) {
+            if (running[slot].pid == pid) {
+                running[slot].has_ended = true;
+                running[slot].status = status;
+            }
         }
     }
-    closedir(folder);
 }
 
-// Kills whatever belongs to a user.
-static void kill_user(uint32_t user) {
+static uint32_t sought_user;
+static uint32_t found_count;
+
+static void count_sought(const char *path) {
+    char text[512] = { 0 };
+    int fd = open(path, O_RDONLY);
+    (void)!read(fd, text, sizeof(text) - 1);
+    close(fd);
+    const char *line = strstr(text, "Uid:");
+    found_count += line && strtoul(line + 4, NULL, 10) == sought_user;
+}
+
+// Kills whatever belongs to a user; somebody of his may end or stop the one who kills, too.
+static void kill_user_once(uint32_t user) {
     pid_t pid = fork();
     if (pid == 0) {
         if (setgid(user) == 0 && setuid(user) == 0) {
@@ -368,29 +342,30 @@ static void kill_user(uint32_t user) {
         fail("fork of the supervisor: %llu %lld", 0, errno);
         return;
     }
-    waitpid(pid, NULL, 0);
+    int status;
+    while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
+        kill(pid, SIGKILL);
+    }
 }
 
-static void remove_tree(const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder) {
-        unlink(path);
-        return;
-    }
-    char child[PATH_MAX];
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) {
-            struct stat about;
-            snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-            if (lstat(child, &about) == 0 && S_ISDIR(about.st_mode)) {
-                remove_tree(child);
-            } else {
-                unlink(child);
-            }
+static void kill_user(uint32_t user) {
+    const int64_t end = now_ms() + END_MS;
+    sought_user = user;
+    for (;;) {
+        kill_user_once(user);
+        reap();
+        found_count = 0;
+        each_process(count_sought);
+        if (found_count == 0) {
+            return;
         }
+        if (now_ms() > end) {
+            fail("the processes of user %llu cannot be ended: %lld", user, found_count);
+            each_process(show);
+            return;
+        }
+        sleep_ms(1);
     }
-    closedir(folder);
-    rmdir(path);
 }
 
 static void worker_start(uint32_t slot, uint64_t index) {
@@ -404,7 +379,7 @@ static void worker_start(uint32_t slot, uint64_t index) {
         sleep_ms(100);
         return;
     }
-    running[slot] = (struct running){ pid, index, now_ms() };
+    running[slot] = (struct running){ .pid = pid, .index = index, .started_ms = now_ms() };
 }
 
 static void worker_stuck(uint32_t slot) {
@@ -420,14 +395,14 @@ static void worker_stuck(uint32_t slot) {
 // True when the slot is free again.
 static bool worker_end(uint32_t slot) {
     struct running *worker = &running[slot];
-    int status;
     if (worker->pid == 0) {
         return true;
     }
     const int64_t age = now_ms() - worker->started_ms;
-    if (waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
+    reap();
+    if (worker->has_ended) {
         kill_user(USER_BASE + slot);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 9) {
+        if (WIFEXITED(worker->status) && WEXITSTATUS(worker->status) == 9) {
             fail("worker %llu could not start %lld", worker->index, 0);
         }
         char path[64];
@@ -482,30 +457,6 @@ static void check_file(void) {
     }
 }
 
-// What is freed with a delay gets some seconds.
-static void check_figures(int64_t memory_before, int processes_before) {
-    int64_t memory = 0;
-    int processes = 0;
-    for (int i = 0; i < 50; i++) {
-        memory = memory_kb();
-        processes = process_count();
-        if (memory >= memory_before - LEAK_KB && processes <= processes_before) {
-            break;
-        }
-        sleep_ms(100);
-    }
-    printf("memory: %lld kB available, %lld kB before; processes: %d, %d before\n",
-           (long long)memory, (long long)memory_before, processes, processes_before);
-    if (memory < memory_before - LEAK_KB) {
-        fail("memory is lost: %llu kB of %lld", (uint64_t)(memory_before - memory), memory_before);
-        show("/proc/meminfo");
-    }
-    if (processes > processes_before) {
-        fail("processes are left: %llu, %lld before", (uint64_t)processes, processes_before);
-        show_processes();
-    }
-}
-
 static void show_calls(void) {
     uint32_t kinds = 0;
     for (uint32_t i = 0; i < CALLS; i++) {
@@ -527,7 +478,7 @@ static void run_many(int64_t seconds) {
             end_all();
             sleep_ms(200);
             memory = memory_kb();
-            processes = process_count();
+            processes = each_process(NULL);
         }
         for (uint32_t slot = 0; slot < WORKERS && (index != WARM_WORKERS || memory); slot++) {
             if (worker_end(slot)) {
