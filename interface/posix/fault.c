@@ -68,8 +68,10 @@ static bool page_fault(struct posix_thread *thread, const struct hal_fault *faul
         set_info(info, SIGBUS, BUS_ADRERR, fault->address);
         return true;
     case HX_ERR_NO_MEMORY:
+        oom_wait(thread->process);
+        return false;
     case HX_ERR_LIMIT:
-        log_warning("out of memory: killed process %d (%s)", thread->process->pid,
+        log_warning("out of its memory: killed process %d (%s)", thread->process->pid,
                     thread->process->command);
         (void)group_exit_begin(thread->process, SIGKILL);
         return false;

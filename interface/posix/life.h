@@ -86,6 +86,10 @@ bool job_group_is_orphaned(struct posix_process *process); // not locked
 // A session leader ends: its terminal is free, and hangs up. Not locked.
 void job_session_end(struct posix_process *process);
 
+// oom.c: there is no memory for a page that a program needs: sees to it that a process ends, and
+// waits a moment. The caller holds nothing and tries again.
+void oom_wait(struct posix_process *self);
+
 // exit.c
 NORETURN void posix_thread_exit(struct posix_thread *thread, int32_t status);
 // Ends the whole process with a wait status; true if this call decided it.

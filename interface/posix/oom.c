@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/oom.c: who has to go when there is no memory for a page that a program needs.
+//
+// The process with the most pages is killed, and whoever lacks a page waits for its memory. While
+// one is ending no other is chosen, unless the ending takes too long. Process 1 is spared as long
+// as there is another.
+#include "life.h"
+#include "pids.h"
+#include "signals.h"
+#include "times.h"
+
+#include <core/log.h>
+
+#define PATIENCE_NS (2 * NS_PER_SECOND)   // for one that is ending
+#define LOOK_NS     (NS_PER_SECOND / 500) // between two looks
+
+static const struct lock_class oom_class = { .name = "oom", .rank = LOCK_RANK_PROCESS - 1 };
+static struct mutex oom_lock = { .lock = SPINLOCK_INIT(&oom_class), .lock_class = &oom_class };
+static time_ns_t killed_at; // [oom_lock]
+
+static uint64_t resident_pages(struct posix_process *process) {
+    struct aspace *aspace = process_aspace(process->process);
+    if (aspace == NULL) {
+        return 0;
+    }
+    const uint64_t pages = aspace_resident_pages(aspace);
+    aspace_put(aspace);
+    return pages;
+}
+
+static bool is_ending(struct posix_process *process) {
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    const bool ending = process->group_exiting;
+    spin_unlock_irq(&process->signal_lock, irq);
+    return ending;
+}
+
+// The greatest process that is not ending, with a reference; NULL: process 1 is alone.
+// *out_ending: there is one that ends and still has memory.
+static struct posix_process *choose(bool *out_ending) {
+    struct posix_process *greatest = NULL;
+    uint64_t most = 0;
+    struct posix_process *process;
+    *out_ending = false;
+    for (int32_t pid = 1; (process = posix_process_next(pid)) != NULL;) {
+        pid = process->pid;
+        const uint64_t pages = resident_pages(process);
+        const bool ending = is_ending(process);
+        *out_ending |= ending && pages != 0;
+        if (ending || pages <= most) {
+            process_put(process->process);
+            continue;
+        }
+        if (greatest != NULL) {
+            process_put(greatest->process);
+        }
+        greatest = process;
+        most = pages;
+    }
+    return greatest;
+}
+
+static void kill_one(struct posix_process *self) {
+    bool ending;
+    mutex_lock(&oom_lock);
+    struct posix_process *victim = choose(&ending);
+    const time_ns_t now = time_now();
+    if (!ending || now - killed_at > PATIENCE_NS) {
+        struct posix_process *chosen = victim != NULL ? victim : self;
+        log_warning("out of memory: killed process %d (%s)", chosen->pid, chosen->command);
+        (void)group_exit_begin(chosen, SIGKILL);
+        killed_at = now;
+    }
+    mutex_unlock(&oom_lock);
+    if (victim != NULL) {
+        process_put(victim->process);
+    }
+}
+
+void oom_wait(struct posix_process *self) {
+    struct waitable nothing;
+    kill_one(self);
+    waitable_init(&nothing, 0);
+    // It ends by the deadline or by a signal that kills: either way the page is tried again.
+    HX_IGNORE(wait_change(&nothing, waitable_sequence(&nothing), time_after(LOOK_NS),
+                          WAIT_KILLABLE));
+}
