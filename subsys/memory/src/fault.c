@@ -2,11 +2,12 @@
 // fault.c: resolving one page.
 //
 //   mapping                page is            read                     write
-//   private, anonymous     absent             the zero page            a fresh zero page
+//   private, anonymous     absent             the zero page (*)        a fresh zero page
 //                          own, shared frame  the frame, read-only     a copy
 //                          own, sole frame    the frame, writable      the frame, writable
 //   private, over a file   absent             the file's, read-only    a copy of the file's
 //   shared                 any                the object's             the object's, dirty
+//   (*) or a fresh one, see read_makes_page()
 //
 // Threads of one program fault in parallel: the address space's lock is held for reading only. Two
 // faults on the same page meet at the lock of the object that owns it; a translation is installed
@@ -222,6 +223,15 @@ static enum hx_status break_sharing(struct fault *fault, struct memory_object *p
     return HX_OK;
 }
 
+// A first read of anonymous memory maps the zero page, which costs nothing, but the store that may
+// follow must then reach every processor that runs the program. Where there are several of them,
+// and memory is plentiful, the page is made at once.
+static bool read_makes_page(const struct fault *fault) {
+    uint64_t active = atomic_load_explicit(&fault->aspace->core.active, memory_order_relaxed);
+    return (active & (active - 1)) != 0 && (fault->mapping->protection & ASPACE_WRITE) &&
+           mapping_below(fault->mapping) == NULL && frames_are_plentiful();
+}
+
 static enum hx_status resolve_private(struct fault *fault, struct memory_object *private)
     REQUIRES(private -> lock) {
     struct memory_object *backing = private->backing;
@@ -233,7 +243,7 @@ static enum hx_status resolve_private(struct fault *fault, struct memory_object 
     }
     struct frame *frame = radix_get(&private->pages, fault->page);
     enum hx_status status = HX_OK;
-    if (frame == NULL && !fault->write) {
+    if (frame == NULL && !fault->write && !read_makes_page(fault)) {
         if (backing != NULL) {
             mutex_lock(&backing->lock);
             status = resolve_below(fault, backing, private);
@@ -279,8 +289,9 @@ static enum hx_status permitted(const struct mapping *mapping, uint32_t access) 
 static enum hx_status resolve(struct fault *fault) {
     struct memory_object *object = mapping_object(fault->mapping);
     enum hx_status status;
-    if (fault->write && !(fault->mapping->flags & ASPACE_SHARED) &&
-        (object == NULL || object->kind != MEMORY_PRIVATE)) {
+    if (!(fault->mapping->flags & ASPACE_SHARED) &&
+        (object == NULL || object->kind != MEMORY_PRIVATE) &&
+        (fault->write || read_makes_page(fault))) {
         status = mapping_make_private(fault->mapping);
         if (status != HX_OK) {
             return status;

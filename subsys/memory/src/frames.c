@@ -396,6 +396,13 @@ void frame_put(struct frame *frame) {
     }
 }
 
+bool frames_are_plentiful(void) {
+    // Not under the lock: an old value does no harm.
+    uint64_t free_pages = *(const volatile uint64_t *)&frames.buddy.free_pages +
+                          atomic_load_explicit(&frames.unprepared, memory_order_relaxed);
+    return free_pages > atomic_load_explicit(&frames.total, memory_order_relaxed) / 8;
+}
+
 struct frame *frame_zero_page(void) {
     return frames.zero_page;
 }

@@ -42,6 +42,9 @@ void frames_drain(void);
 // Pages that no processor's cache holds either.
 uint64_t frames_free_pages(void);
 
+// More than an eighth of memory is free; a hint.
+bool frames_are_plentiful(void);
+
 // Writes zeroes over one page.
 void page_zero(void *page);
 void page_copy(void *to, const void *from);
