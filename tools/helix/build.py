@@ -3,10 +3,13 @@
 
 import re
 import subprocess
+import threading
 from argparse import Namespace
 from pathlib import Path
 
 from helix import packages, paths, ui
+
+hosted_lock = threading.Lock()  # held to build what several tests use
 
 ARCHES = ("x86_64",)
 PROFILES = ("minimal",)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import paths, qemu, ui
+from helix import qemu, ui
 
 GREETING = b"\nhelix runner 1\n"
 WINDOW = 2048
@@ -243,9 +243,10 @@ def from_descriptor(descriptor: int) -> _Input:
     return _Input(descriptor=descriptor)
 
 
-def lines_of(path: Path) -> str:
-    return f"the kernel's log: {path.relative_to(paths.TOP)}" if path.exists() else ""
-
-
 def explain(guest: Guest, died: Died) -> ui.Failure:
     return ui.Failure(str(died), guest.report())
+
+
+def nothing() -> _Input:
+    """An empty standard input."""
+    return _Input()

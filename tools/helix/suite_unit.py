@@ -28,7 +28,8 @@ def _one(folder: str, test: str) -> Verdict:
 
 def _run(context: Context, _: list[str]) -> Iterator[Verdict]:
     packages.need(packages.BUILD, packages.HOSTED, yes=context.options.yes)
-    folder = str(build.configure_and_build("hosted", context.options.profile))
+    with build.hosted_lock:
+        folder = str(build.configure_and_build("hosted", context.options.profile))
     tests = _listed(folder)
     if not tests:
         yield Verdict(_NAME, "the hosted build has no tests")
