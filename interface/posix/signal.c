@@ -181,6 +181,7 @@ static void side_effects_locked(struct posix_process *process, int32_t number) {
         flush_everywhere_locked(process, SIGNAL_BIT(SIGCONT));
     } else if (number == SIGCONT) {
         flush_everywhere_locked(process, SIGNALS_STOP);
+        process->continues++;
         if (process->stopping) {
             stop_end_locked(process);
         }

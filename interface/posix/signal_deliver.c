@@ -27,6 +27,7 @@ struct delivery {
     struct hal_fault fault;
     struct posix_action action;
     int32_t number;
+    uint32_t continues; // of the process, when it was taken
 };
 
 enum taken { TAKEN_NONE, TAKEN_HANDLER, TAKEN_STOP, TAKEN_DEATH };
@@ -94,7 +95,7 @@ bool posix_signal_pending(struct posix_thread *thread) {
 
 // Stopping ---------------------------------------------------------------------------------------
 
-// Tells all threads to stop. Returns false if there is nothing to do.
+// Tells all threads to stop, unless they are told already.
 static void stop_begin_locked(struct posix_process *process, int32_t number) {
     struct process *native = process->process;
     if (process->stopping || process->group_exiting) {
@@ -118,14 +119,17 @@ static void stop_begin_locked(struct posix_process *process, int32_t number) {
 
 // The default action of SIGTSTP, SIGTTIN and SIGTTOU is nothing in an orphaned group (POSIX.1-2017,
 // 2.4.3), which can only be looked at without the signal lock; a SIGCONT in between takes the stop
-// back, hence `stop_is_due`.
-static void stop_by_signal(struct posix_thread *self, int32_t number) {
+// back, hence `continues`.
+static void stop_by_signal(struct posix_thread *self, const struct delivery *taken) {
     struct posix_process *process = self->process;
+    const int32_t number = taken->number;
     if (number != SIGSTOP && job_group_is_orphaned(process)) {
         return;
     }
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    stop_begin_locked(process, number);
+    if (process->continues == taken->continues) {
+        stop_begin_locked(process, number);
+    }
     spin_unlock_irq(&process->signal_lock, irq);
 }
 
@@ -139,36 +143,45 @@ static void report_continue_if_due(struct posix_process *process) {
     }
 }
 
-// Stays here while the process is stopped. Returns when it goes on or is killed.
-static void stop_wait(struct posix_thread *self) {
+// Counts the thread among those that have stopped, if it is to. Returns whether the process is
+// still told to stop.
+static bool stop_count(struct posix_thread *self, bool *out_is_complete) {
     struct posix_process *process = self->process;
-    unsigned long irq = spin_lock_irq(&process->signal_lock);
-    bool is_complete = false;
+    *out_is_complete = false;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
     if (self->stop_counted) {
         self->stop_counted = false;
         if (--process->stop_remaining == 0) {
             process->stopped = true;
-            is_complete = true;
+            *out_is_complete = true;
         }
     }
-    if (!process->stopping) { // over already
+    const bool is_stopping = process->stopping;
+    if (!is_stopping) {
         thread_attention_clear(&self->native->thread, THREAD_STOP);
     }
     spin_unlock_irq(&process->signal_lock, irq);
-    if (is_complete) {
-        tree_report_stop(process);
-    }
-    for (;;) {
+    return is_stopping;
+}
+
+// Stays here while the process is stopped. Returns when it goes on or is killed. A stop may follow
+// another before the thread has seen the end of the first, so it looks at all of it each time.
+static void stop_wait(struct posix_thread *self) {
+    struct posix_process *process = self->process;
+    enum hx_status status = HX_OK;
+    while (status == HX_OK) {
+        bool is_complete;
         const uint32_t sequence = waitable_sequence(&process->resumed);
-        irq = spin_lock_irq(&process->signal_lock);
-        const bool is_stopping = process->stopping;
-        spin_unlock_irq(&process->signal_lock, irq);
-        if (!is_stopping || wait_change(&process->resumed, sequence, TIME_NEVER, WAIT_KILLABLE) ==
-                                HX_ERR_CANCELED) {
+        const bool is_stopping = stop_count(self, &is_complete);
+        report_continue_if_due(process);
+        if (is_complete) {
+            tree_report_stop(process);
+        }
+        if (!is_stopping) {
             break;
         }
+        status = wait_change(&process->resumed, sequence, TIME_NEVER, WAIT_KILLABLE);
     }
-    report_continue_if_due(process);
 }
 
 // Handlers ---------------------------------------------------------------------------------------
@@ -186,6 +199,7 @@ static enum taken take_next(struct posix_thread *self, struct delivery *out) {
         struct posix_action *action = signal_action_locked(process, number);
         out->number = number;
         out->action = *action;
+        out->continues = process->continues;
         if (signal_is_ignored_locked(process, number)) {
             continue;
         }
@@ -323,7 +337,7 @@ void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
             }
             break;
         case TAKEN_STOP:
-            stop_by_signal(self, taken.number);
+            stop_by_signal(self, &taken);
             break;
         case TAKEN_DEATH:
             (void)group_exit_begin(self->process, taken.number);

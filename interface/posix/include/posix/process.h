@@ -98,6 +98,7 @@ struct posix_process {
     uint32_t stop_remaining;           // [signal_lock] threads that still have to stop
     bool group_exiting;                // [signal_lock]
     struct posix_thread *exec_thread;  // [signal_lock] the one that survives the others
+    uint32_t continues;                // [signal_lock] how many SIGCONT were sent
     uint32_t stop_signal;              // [signal_lock] for wait with WUNTRACED
     struct waitable resumed;           // pulsed when a stop ends
     bool stop_report, continue_report; // [tree_lock] not yet waited for
