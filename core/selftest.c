@@ -204,9 +204,33 @@ static bool test_wait(void) {
     return true;
 }
 
+// The trace's end, in the order of time, with what was written last.
+static struct trace_event events[32];
+
+static bool test_trace(void) {
+    const uint64_t mark = 0x7e57;
+    uint64_t before = trace_count(TRACE_REFUSAL);
+    thread_yield();
+    trace(TRACE_REFUSAL, mark, 1);
+    trace(TRACE_REFUSAL, mark, 2);
+    CHECK(trace_count(TRACE_REFUSAL) == before + 2);
+    uint32_t count = trace_last(events, ARRAY_SIZE(events));
+    CHECK(count == ARRAY_SIZE(events));
+    uint64_t marks = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(i == 0 || events[i].time >= events[i - 1].time);
+        if (events[i].type == TRACE_REFUSAL && events[i].payload[0] == mark) {
+            CHECK(events[i].thread == (uint32_t)thread_current()->id);
+            CHECK(events[i].payload[1] == ++marks);
+        }
+    }
+    CHECK(marks == 2);
+    return true;
+}
+
 static const struct selftest tests[] = {
     { "switch", test_ping_pong }, { "yield", test_yield }, { "preempt", test_preempt },
-    { "timers", test_timers },    { "wait", test_wait },
+    { "timers", test_timers },    { "wait", test_wait },   { "trace", test_trace },
 };
 
 static bool run_all(const struct selftest *list, uint32_t count) {

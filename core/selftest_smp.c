@@ -77,6 +77,62 @@ static bool test_rwlock(void) {
     return guarded_run(rwlock_worker, UINT64_C(2) * ROUNDS);
 }
 
+// A writer stays out while somebody reads, and a reader while somebody writes.
+static _Atomic uint32_t stage;
+
+static void stage_reach(uint32_t number) {
+    atomic_store_explicit(&stage, number, memory_order_release);
+}
+
+static void stage_wait(uint32_t number) {
+    while (atomic_load_explicit(&stage, memory_order_acquire) < number) {
+        thread_yield();
+    }
+}
+
+// Notes an error unless the test has come just so far.
+static void stage_check(uint32_t number) {
+    if (atomic_load_explicit(&stage, memory_order_acquire) != number) {
+        atomic_fetch_add_explicit(&errors, 1, memory_order_relaxed);
+    }
+}
+
+static void rwlock_holder(void *argument) {
+    if (selftest_index(argument) == 0) {
+        rwlock_read(&rwlock);
+        stage_reach(1);
+        (void)thread_sleep_until(time_now() + 2 * MS, 0);
+        stage_check(1);
+        stage_reach(2);
+        rwlock_read_done(&rwlock);
+        stage_wait(3);
+        rwlock_read(&rwlock);
+        stage_check(4);
+        rwlock_read_done(&rwlock);
+    } else {
+        stage_wait(1);
+        rwlock_write(&rwlock);
+        stage_check(2);
+        stage_reach(3);
+        (void)thread_sleep_until(time_now() + 2 * MS, 0);
+        stage_reach(4);
+        rwlock_write_done(&rwlock);
+    }
+}
+
+static bool stages_run(void (*worker)(void *index)) {
+    atomic_store_explicit(&errors, 0, memory_order_relaxed);
+    stage_reach(0);
+    CHECK(core_selftest_threads(2, false, worker));
+    CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
+    return true;
+}
+
+static bool test_rwlock_excludes(void) {
+    rwlock_init(&rwlock, &outer_class);
+    return stages_run(rwlock_holder);
+}
+
 static void spin_worker(void *argument) {
     (void)argument;
     for (uint32_t i = 0; i < ROUNDS; i++) {
@@ -185,6 +241,28 @@ static bool test_epoch(void) {
     return true;
 }
 
+// epoch_synchronize() waits for a section that was entered before.
+static void epoch_holder(void *argument) {
+    if (selftest_index(argument) == 0) {
+        epoch_enter();
+        stage_reach(1);
+        time_ns_t end = time_now() + 20 * MS;
+        while (time_now() < end) {
+            hal_relax();
+        }
+        stage_reach(2);
+        epoch_leave();
+    } else {
+        stage_wait(1);
+        epoch_synchronize();
+        stage_check(2);
+    }
+}
+
+static bool test_epoch_holds(void) {
+    return stages_run(epoch_holder);
+}
+
 // Migration: threads move themselves over all processors.
 static void mover(void *argument) {
     struct thread *thread = thread_current();
@@ -242,6 +320,39 @@ static bool test_timer_race(void) {
     return true;
 }
 
+// timer_cancel() waits for the timer's function on another processor.
+static struct timer slow;
+
+static void slow_fired(struct timer *timer) {
+    (void)timer;
+    stage_reach(1);
+    time_ns_t end = time_now() + 2 * MS;
+    while (time_now() < end) {
+        hal_relax();
+    }
+    stage_reach(2);
+}
+
+static void slow_worker(void *argument) {
+    uintptr_t index = selftest_index(argument);
+    thread_set_affinity(thread_current(), UINT64_C(1) << (1 - index));
+    if (index == 0) {
+        timer_arm(&slow, time_now());
+        stage_wait(2);
+    } else {
+        while (atomic_load_explicit(&stage, memory_order_acquire) == 0) {
+            hal_relax();
+        }
+        (void)timer_cancel(&slow);
+        stage_check(2);
+    }
+}
+
+static bool test_timer_cancel(void) {
+    timer_init(&slow, slow_fired);
+    return cpu_online_count() == 1 || stages_run(slow_worker);
+}
+
 static void nothing(void *argument) {
     (void)argument;
 }
@@ -254,9 +365,16 @@ static bool test_lives(void) {
 }
 
 const struct selftest core_selftest_smp[] = {
-    { "spin lock", test_spinlock },    { "mutex", test_mutex },
-    { "rwlock", test_rwlock },         { "calls", test_calls },
-    { "epoch", test_epoch },           { "affinity", test_affinity },
-    { "timer race", test_timer_race }, { "thread lives", test_lives },
+    { "spin lock", test_spinlock },
+    { "mutex", test_mutex },
+    { "rwlock", test_rwlock },
+    { "rwlock excludes", test_rwlock_excludes },
+    { "calls", test_calls },
+    { "epoch", test_epoch },
+    { "epoch holds", test_epoch_holds },
+    { "affinity", test_affinity },
+    { "timer race", test_timer_race },
+    { "timer cancel", test_timer_cancel },
+    { "thread lives", test_lives },
 };
 const uint32_t core_selftest_smp_count = ARRAY_SIZE(core_selftest_smp);

@@ -35,6 +35,10 @@ static bool test_map(void) {
     for (uint64_t i = 0; i < 16; i++) {
         CHECK(memtest_poke(aspace, at + i * PAGE_SIZE, i));
     }
+    // Across the end of a page, and so of a frame.
+    CHECK(memtest_poke(aspace, at + PAGE_SIZE - 4, 0x1111111122222222));
+    CHECK(memtest_peek(aspace, at + PAGE_SIZE, 0x11111111) &&
+          memtest_poke(aspace, at + PAGE_SIZE, 1));
     // A hole in the middle: three pieces, the middle one empty.
     CHECK(unmap(aspace, at + 4 * PAGE_SIZE, 4) == HX_OK && mappings(aspace) == 2);
     CHECK(aspace_fault(aspace, at + 4 * PAGE_SIZE, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
@@ -145,6 +149,7 @@ static bool test_clone(void) {
     CHECK(aspace_advise(parent, uaddr_make(gone), PAGE_SIZE, ASPACE_ADVICE_DONTFORK) == HX_OK);
     for (uint64_t i = 0; i < 200; i += 3) {
         CHECK(memtest_poke(parent, at + i * PAGE_SIZE, i));
+        CHECK(memtest_poke(parent, at + (i + 1) * PAGE_SIZE - 8, ~i));
     }
     CHECK(aspace_protect(parent, uaddr_make(at + 9 * PAGE_SIZE), PAGE_SIZE, ASPACE_READ) == HX_OK);
     struct aspace *child = aspace_clone(parent);
@@ -159,6 +164,8 @@ static bool test_clone(void) {
         CHECK(memtest_peek(parent, at + i * PAGE_SIZE, i));
         CHECK(memtest_poke(parent, at + i * PAGE_SIZE, 2000 + i));
         CHECK(memtest_peek(grandchild, at + i * PAGE_SIZE, i));
+        CHECK(memtest_peek(child, at + (i + 1) * PAGE_SIZE - 8, ~i)); // the rest of the page
+        CHECK(memtest_peek(parent, at + (i + 1) * PAGE_SIZE - 8, ~i));
     }
     CHECK(memtest_poke(grandchild, at + PAGE_SIZE, 7) && memtest_peek(child, at + PAGE_SIZE, 0));
     aspace_put(parent);
