@@ -90,7 +90,7 @@ class Tree:
     def __init__(self, options: Namespace) -> None:
         self.options = options
         self._usual: dict[str, float] = {}  # seconds that a test takes when it passes
-        self._refused: dict[str, Failed] = {}  # tests that do not pass on the unchanged copy
+        self._refused: dict[str, str] = {}  # what tests say that do not pass on the unchanged copy
         self._lock = (paths.ensure(paths.OUT) / "mutants.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # one at a time, until the process ends
         self._copy()
@@ -134,8 +134,9 @@ class Tree:
         build.configure_and_build(self.options.arch, profile, _TREE)
         return [str(_TREE / "helix"), "test", "--yes", test]
 
-    def _passes(self, test: str, limit_s: float) -> bool:
-        """Builds and runs a test; a hang is no pass. Failed if there is no verdict."""
+    def _try(self, test: str, limit_s: float) -> tuple[bool, str]:
+        """Builds and runs a test: whether it passes (a hang does not), and what it says. Failed if
+        there is no verdict."""
         try:
             command = self._build(test)
         except ui.Failure as failure:
@@ -143,22 +144,22 @@ class Tree:
         code, text = _run_limited(command, limit_s)
         if code is not None and not re.search(r"\d+ failed|tests failed", text):
             raise Failed(f"{test} did not run", text)
-        return code == 0
+        return code == 0, text
 
     def _baseline(self, test: str) -> float:
         """How long the test may take; Failed if it does not pass on the unchanged copy."""
-        if test in self._refused:
-            raise self._refused[test]
-        if test not in self._usual:
+        if test not in self._usual and test not in self._refused:
             try:
                 self._build(test)
             except ui.Failure as failure:
                 raise Failed("the unchanged copy does not build", failure.detail) from failure
             start = time.monotonic()
-            if not self._passes(test, 1200):
-                self._refused[test] = Failed(f"{test} fails without the change, too")
-                raise self._refused[test]
+            good, text = self._try(test, 1200)
+            if not good:
+                self._refused[test] = text
             self._usual[test] = time.monotonic() - start
+        if test in self._refused:
+            raise Failed(f"{test} fails without the change, too", self._refused[test])
         return max(_LEAST_S, 6 * self._usual[test])
 
     def judge(self, mutant: Mutant) -> None:
@@ -171,7 +172,7 @@ class Tree:
         limit_s = self._baseline(mutant.test)
         try:
             place.write_text(wrong)
-            if self._passes(mutant.test, limit_s):
+            if self._try(mutant.test, limit_s)[0]:
                 raise Failed(f"it survives {mutant.test}", f"{mutant.file}: {mutant.before}\n"
                              f"  became {mutant.after}\n{mutant.why}")
         finally:
