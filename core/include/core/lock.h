@@ -46,15 +46,13 @@ enum lock_rank {
     LOCK_RANK_LEAF = 300, // taken last, holds nothing else: logs, tables of the HAL
 };
 
-// A fair (ticket) spin lock. Preemption is off while it is held.
+// A spin lock. Preemption is off while it is held.
 struct LOCKABLE("spinlock") spinlock {
-    _Atomic uint32_t next;
-    _Atomic uint32_t serving;
     const struct lock_class *lock_class;
-    _Atomic uint32_t owner; // processor + 1 while held; for checks and panics
+    _Atomic uint32_t owner; // processor + 1 while held
 };
 
-#define SPINLOCK_INIT(class_pointer) { 0, 0, (class_pointer), 0 }
+#define SPINLOCK_INIT(class_pointer) { (class_pointer), 0 }
 
 void spinlock_init(struct spinlock *lock, const struct lock_class *lock_class);
 void spin_lock(struct spinlock *lock) ACQUIRES(*lock);
@@ -68,6 +66,7 @@ void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) RELEASES(*l
 struct LOCKABLE("mutex") mutex {
     _Atomic(struct thread *) owner;
     _Atomic uint32_t waiters;
+    bool urgent;                // [lock] the first one was passed over: hand it over
     struct spinlock lock;       // guards queue
     struct mutex_waiter *first; // [lock] in order of arrival
     struct mutex_waiter *last;  // [lock]
@@ -80,11 +79,12 @@ bool mutex_try_lock(struct mutex *mutex) HX_ATTR(try_acquire_capability(true, *m
 void mutex_unlock(struct mutex *mutex) RELEASES(*mutex);
 bool mutex_held(const struct mutex *mutex); // by this thread
 
-// A sleeping reader-writer lock; a waiting writer holds off new readers.
+// A sleeping reader-writer lock; a writer that was passed over holds off new readers.
 struct LOCKABLE("rwlock") rwlock {
     struct spinlock lock;
     uint32_t readers;           // [lock]
     bool writing;               // [lock]
+    bool urgent;                // [lock] the first waiter was passed over: hand it over
     struct thread *writer;      // [lock] for checks
     struct mutex_waiter *first; // [lock] in order of arrival
     struct mutex_waiter *last;  // [lock]
