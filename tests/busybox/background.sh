@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
+exec 2>/dev/null # who reaps a killed job decides whether this shell says "Terminated"
 sleep 0.3 & a=$!
 sleep 0.1 & b=$!
 wait $b; echo b $?; wait $a; echo a $?
