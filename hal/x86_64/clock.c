@@ -3,11 +3,15 @@
 //
 // Both rates come from a hypervisor or CPUID where these tell (CPUID 40000010h as VMware and KVM
 // have it; SDM 2A, CPUID 15h), otherwise from one millisecond beside a clock of known rate: the
-// 8254's channel 0, whose interrupt stays masked, or ACPI's timer.
+// 8254's channel 0, whose interrupt stays masked, or ACPI's timer. Where somebody else had the
+// processor meanwhile (a busy host, SMM), the two clocks were not read at the same moment, or the
+// reference came round unseen: such a millisecond is measured again.
 #include "private.h"
 
 #define WINDOW_HZ    1000u // 1 / length of the window
 #define READS_MAX    200000u
+#define TRIES        10u
+#define GAP_PART     128u // a look may take this part of the window
 #define PIT_HZ       1193182u
 #define PIT_CHANNEL0 0x40u
 #define PIT_CONTROL  0x43u
@@ -50,32 +54,41 @@ static void pit_start(void) {
 }
 
 // Waits until at least `ticks` have passed since `start`, at the moment when the clock moves; gives
-// the reading and the counter at that moment. False: it does not move.
+// the reading and the counter at that moment, and raises *gap to the longest time between two looks
+// at the counter. False: it does not move.
 static bool reference_wait(const struct reference *reference, uint32_t start, uint32_t ticks,
-                           uint32_t *out_reading, uint64_t *out_counter) {
+                           uint32_t *out_reading, uint64_t *out_counter, uint64_t *gap) {
+    uint64_t counter = tsc_read();
     for (uint32_t i = 0; i < READS_MAX; i++) {
-        uint64_t counter = tsc_read();
         uint32_t reading = reference->read();
+        uint64_t behind = tsc_read();
+        *gap = MAX_OF(*gap, behind - counter);
         if (((reading - start) & reference->mask) >= ticks) {
             *out_reading = reading;
             *out_counter = counter;
             return true;
         }
+        counter = behind;
     }
     return false;
 }
 
-static bool measure(const struct reference *reference) {
+// One window. Gives by how much it may be wrong, as a part of it: gap / window.
+static bool measure_once(const struct reference *reference, uint64_t *out_gap,
+                         uint64_t *out_window) {
     uint32_t reading0;
     uint32_t reading1;
     uint64_t counter0;
     uint64_t counter1;
-    if (!reference_wait(reference, reference->read(), 1, &reading0, &counter0)) {
+    uint64_t gap = 0;
+    if (!reference_wait(reference, reference->read(), 1, &reading0, &counter0, &gap)) {
         return false;
     }
     lapic_timer_start(UINT32_MAX); // still masked
     uint64_t timer_begin = tsc_read();
-    if (!reference_wait(reference, reading0, reference->hz / WINDOW_HZ, &reading1, &counter1)) {
+    gap = MAX_OF(gap, timer_begin - counter0);
+    if (!reference_wait(reference, reading0, reference->hz / WINDOW_HZ, &reading1, &counter1,
+                        &gap)) {
         return false;
     }
     uint64_t timer_end = tsc_read();
@@ -85,9 +98,36 @@ static bool measure(const struct reference *reference) {
     if (counter1 <= counter0 || timer_end <= timer_begin || timer == 0) {
         return false;
     }
-    counter_hz = (counter1 - counter0) * reference->hz / ticks;
+    *out_gap = MAX_OF(gap, tsc_read() - counter1);
+    *out_window = counter1 - counter0;
+    counter_hz = *out_window * reference->hz / ticks;
     // Rather too fast than too slow, so that the timer does not fire before its time.
     timer_hz = timer * counter_hz / (timer_end - timer_begin);
+    return true;
+}
+
+// The first window that nobody disturbed; the least disturbed one, if there is none.
+static bool measure(const struct reference *reference) {
+    uint64_t least_gap = UINT64_MAX;
+    uint64_t counter = 0;
+    uint64_t timer = 0;
+    for (uint32_t i = 0; i < TRIES; i++) {
+        uint64_t gap;
+        uint64_t window;
+        if (!measure_once(reference, &gap, &window)) {
+            return false;
+        }
+        if (gap < least_gap) {
+            least_gap = gap;
+            counter = counter_hz;
+            timer = timer_hz;
+        }
+        if (gap <= window / GAP_PART) {
+            break;
+        }
+    }
+    counter_hz = counter;
+    timer_hz = timer;
     return true;
 }
 
