@@ -1,553 +1,521 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// tests/fuzz/syscalls.c SEED SECONDS [ROUND]: presses the kernel with whatever a program can do,
-// for so many seconds. The kernel must go on answering; what becomes of the children does not
-// matter.
+// tests/fuzz/syscalls.c: random system calls: syscalls run SECONDS SEED [WORKER].
 //
-// A round is a child with limits of its own that makes some hundreds of random calls, or does one
-// of the nasty things below. The seed decides everything, so ROUND repeats a single one.
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/futex.h>
+// The supervisor starts workers and sees that each of them can be ended; WORKER repeats the one of
+// that number. Most workers have a user of their own, so that one kill ends whatever they started;
+// the administrator's workers live in a chroot and may start nothing. What must hold at the end:
+// every worker is gone, a program can be started, a file reads as it was written, and memory and
+// processes are as they were after the first workers.
+#include "arguments.h"
+#include "shapes.h"
+#include "watch.h"
+
+#include <grp.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <ucontext.h>
-#include <unistd.h>
 
-static uint64_t state;
+#define CALLS        461u // numbers that may mean something
+#define WORKERS      4u   // at once
+#define WORKER_MS    1500
+#define END_MS       20000 // within that a killed worker must be gone
+#define USER_BASE    20000u
+#define DEPTH_MAX    3u
+#define WARM_WORKERS 12u
+#define FOLDER       "/tmp/fuzz"
 
-static uint64_t next(void) {
-    state += 0x9e3779b97f4a7c15; // splitmix64
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
-static uint64_t below(uint64_t limit) {
-    return next() % limit;
-}
-
-static char buffer[65536] __attribute__((aligned(4096)));
-static char read_only[4096] __attribute__((aligned(4096)));
-
-static const char *const paths[] = {
-    "/",
-    "/tmp",
-    "/tmp/a",
-    "/tmp/a/b",
-    "/tmp/b",
-    "/dev/null",
-    "/dev/zero",
-    "/dev/tty",
-    "/proc",
-    "/proc/self/stat",
-    "/proc/self/fd/0",
-    "/proc/1/maps",
-    "/bin/sh",
-    "",
-    "/tmp/../tmp/c",
-    "/tmp/loop",
-    "/dev/full",
-    "/proc/self/maps",
+struct shared {
+    _Atomic uint64_t calls;
+    _Atomic uint32_t done[CALLS];  // how often the call succeeded
+    _Atomic int32_t last[WORKERS]; // what the worker called last
+    _Atomic bool started[WORKERS];
 };
 
-static uint64_t pointer(void) {
-    static const uint64_t bad[] = { 0,
-                                    8,
-                                    0x1000,
-                                    0x00007ffffffff000,
-                                    0x0000800000000000,
-                                    0xffff800000000000,
-                                    0xffff888000000000,
-                                    0xffffffff80000000,
-                                    0xfffffffffffffff0 };
-    switch (below(8)) {
-    case 0:
-        return bad[below(sizeof bad / sizeof bad[0])];
-    case 1:
-        return (uint64_t)read_only + below(4096);
-    case 2:
-        return (uint64_t)buffer + sizeof buffer - below(16); // runs over the end
-    case 3:
-        return (uint64_t)paths[below(sizeof paths / sizeof paths[0])];
-    case 4:
-        return next();
-    default:
-        return (uint64_t)buffer + (below(sizeof buffer) & ~7ull);
-    }
+struct worker {
+    struct generator generator;
+    uint32_t slot;
+    bool is_administrator;
+    uint32_t depth; // forks between it and the supervisor
+    uint32_t rounds;
+};
+
+static struct shared *shared;
+static uint64_t seed;
+static _Thread_local sigjmp_buf recover;
+static _Thread_local volatile sig_atomic_t recoveries;
+
+static long invoke(uint64_t number, const uint64_t *arguments) {
+    long result;
+    register uint64_t r10 __asm__("r10") = arguments[3];
+    register uint64_t r8 __asm__("r8") = arguments[4];
+    register uint64_t r9 __asm__("r9") = arguments[5];
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]),
+                       "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
 }
 
-static uint64_t number(void) {
-    static const uint64_t edges[] = { 0,          1,          2,          7,
-                                      8,          16,         64,         255,
-                                      4095,       4096,       4097,       65536,
-                                      0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff,
-                                      UINT64_MAX, 1ull << 63, -100ull };
-    switch (below(4)) {
-    case 0:
-        return edges[below(sizeof edges / sizeof edges[0])];
-    case 1:
-        return below(16); // descriptors, signals, small flags
-    case 2:
-        return 1ull << below(64);
-    default:
-        return below(3) ? below(65536) : next();
-    }
+static bool starts_process(uint64_t number) {
+    return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
 }
 
-// Calls whose very meaning would end the round, the machine, or its usefulness.
-static int left_out(uint64_t call) {
-    switch (call) {
-    case SYS_exit:
-    case SYS_exit_group:
-    case SYS_reboot:
-    case SYS_pause:
-    case SYS_kexec_load:
-    case SYS_init_module:
-    case SYS_settimeofday:
-    case SYS_clock_settime:
-    case SYS_mount:
-    case SYS_umount2:
-    case SYS_chroot:
-    case SYS_pivot_root:
-    case SYS_rt_sigsuspend:
-    case SYS_vfork: // returns twice on one stack
-        return 1;
-    default:
-        return 0;
+// Calls that end the test rather than the worker, or take the machine away from everybody.
+static bool is_excluded(const struct worker *worker, uint64_t number) {
+    static const uint16_t administrators[] = {
+        SYS_reboot,
+        SYS_kexec_load,
+        SYS_kexec_file_load,
+        SYS_mount,
+        SYS_umount2,
+        SYS_pivot_root,
+        SYS_sched_setscheduler,
+        SYS_sched_setattr,
+        SYS_swapon,
+        SYS_syslog,
+        SYS_sched_setparam,
+        SYS_acct,
+        SYS_init_module,
+        SYS_sethostname,
+        SYS_prlimit64,
+        SYS_ptrace,
+        SYS_setpriority,
+        SYS_process_vm_writev,
+        SYS_vhangup,
+        SYS_settimeofday,
+        SYS_clock_settime,
+        SYS_adjtimex,
+        SYS_clock_adjtime,
+        428 /* open_tree */,
+        429 /* move_mount */,
+        430,
+        432,
+        442 /* mount_setattr */,
+    };
+    if (!worker->is_administrator) {
+        return false;
     }
-}
-
-static void fill_buffer(void) {
-    for (size_t i = 0; i < sizeof buffer; i += 512) {
-        uint64_t value = below(2) ? number() : pointer();
-        memcpy(buffer + i + below(8) * 8, &value, sizeof value);
-    }
-}
-
-// Calls that need the kernel's promise rather than luck to come back are given a timer.
-static void random_calls(void) {
-    uint64_t count = 100 + below(400);
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t call = below(16) ? below(340) : (below(2) ? 424 + below(40) : next());
-        if (left_out(call & 0xffffffff)) {
-            continue;
-        }
-        uint64_t words[6];
-        for (int k = 0; k < 6; k++) {
-            words[k] = below(2) ? pointer() : number();
-        }
-        if (call == SYS_kill || call == SYS_tkill || call == SYS_tgkill ||
-            call == SYS_rt_sigqueueinfo || call == SYS_rt_tgsigqueueinfo) {
-            words[0] = (uint64_t)getpid(); // not our parent, not everybody
-        }
-        if (call == SYS_clone || call == SYS_fork || call == 435) {
-            if (syscall(SYS_fork) == 0) {
-                _exit(0);
-            }
-            continue;
-        }
-        syscall(SYS_alarm, 1);
-        syscall((long)call, words[0], words[1], words[2], words[3], words[4], words[5]);
-        if (below(20) == 0) {
-            fill_buffer();
+    for (uint32_t i = 0; i < COUNT(administrators); i++) {
+        if (number == administrators[i]) {
+            return true;
         }
     }
+    return starts_process(number);
 }
 
-// Calls that hang together: descriptors that exist, names that exist, memory that is mapped.
-static void likely_calls(void) {
-    int fds[8];
-    for (int i = 0; i < 8; i++) {
-        fds[i] = -1;
+static uint64_t draw_call(struct generator *generator) {
+    static const uint64_t absurd[] = { 461,        512,         547,        1000,       4096,
+                                       UINT64_MAX, 1ull << 63,  0x40000000, 0x40000001, -4096ull,
+                                       1ull << 32, 0x100000001, 0xffffffff };
+    return one_in(generator, 40) ? ELEMENT(generator, absurd) : below(generator, CALLS);
+}
+
+static void run_calls(struct worker *worker);
+
+// The first argument of these says who is meant; anybody but the worker is out of reach only for
+// those who are not administrators.
+static bool is_aimed(uint64_t number) {
+    return number == SYS_kill || number == SYS_tkill || number == SYS_tgkill ||
+           number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo;
+}
+
+static void one_call(struct worker *worker) {
+    struct generator *generator = &worker->generator;
+    const uint64_t number = draw_call(generator);
+    if (is_excluded(worker, number)) {
+        return;
     }
-    for (int i = 0; i < 400; i++) {
-        int *fd = &fds[below(8)];
-        const char *path = paths[below(sizeof paths / sizeof paths[0])];
-        const char *other = paths[below(sizeof paths / sizeof paths[0])];
-        char *at = buffer + below(sizeof buffer / 2);
-        size_t size = below(20000);
-        syscall(SYS_alarm, 1);
-        switch (below(24)) {
-        case 0:
-            close(*fd);
-            *fd = open(path, (int)(below(4) | (next() & 0777700)) | O_NONBLOCK, 0777);
-            break;
-        case 1:
-            (void)!write(*fd, at, size);
-            break;
-        case 2:
-            (void)!read(*fd, at, size);
-            break;
-        case 3:
-            lseek(*fd, (off_t)below(1 << 20), (int)below(4));
-            break;
-        case 4:
-            (void)!ftruncate(*fd, (off_t)below(1 << 20));
-            break;
-        case 5:
-            mmap(NULL, size + 1, (int)below(8), (int)(1 + below(2)), *fd, (off_t)below(4) * 4096);
-            break;
-        case 6:
-            munmap(buffer + sizeof buffer + below(64) * 4096, size + 1);
-            break;
-        case 7:
-            unlink(path);
-            break;
-        case 8:
-            rename(path, other);
-            break;
-        case 9:
-            link(path, other);
-            break;
-        case 10:
-            (void)!symlink(other, path);
-            break;
-        case 11:
-            mkdir(path, 0777);
-            break;
-        case 12:
-            rmdir(path);
-            break;
-        case 13: {
-            int line[2];
-            if (pipe2(line, O_NONBLOCK) == 0) {
-                close(*fd);
-                *fd = line[below(2)];
-                close(line[0] == *fd ? line[1] : line[0]);
-            }
-            break;
-        }
-        case 14:
-            dup2(*fd, (int)below(20));
-            break;
-        case 15:
-            syscall(SYS_getdents64, *fd, at, size);
-            break;
-        case 16:
-            mprotect(mmap(NULL, 65536, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-                     below(65536) & ~4095ul, (int)below(8));
-            break;
-        case 17:
-            signal((int)below(65), below(2) ? SIG_IGN : SIG_DFL);
-            break;
-        case 18:
-            kill(getpid(), (int)(below(2) ? SIGWINCH : below(65)));
-            break;
-        case 19:
-            if (fork() == 0) {
-                _exit(0);
-            }
-            break;
-        case 20:
-            waitpid(-1, NULL, WNOHANG);
-            break;
-        case 21:
-            syscall(SYS_futex, at, below(14), number(), NULL, at + 8, number());
-            break;
-        case 22:
-            syscall(SYS_ioctl, *fd, 0x5400 + below(0x60), at);
-            break;
-        default:
-            sched_yield();
+    const char *shape = number < COUNT(shapes) && shapes[number] ? shapes[number] : "??????";
+    uint64_t arguments[6] = { 0 };
+    for (uint32_t i = 0; i < 6; i++) {
+        const char kind = i < strlen(shape) ? shape[i] : '?';
+        arguments[i] = draw_argument(generator, kind, !worker->is_administrator);
+    }
+    if (worker->is_administrator && is_aimed(number)) {
+        arguments[0] = (uint64_t)getpid();
+        arguments[1] &= number == SYS_tgkill || number == SYS_rt_tgsigqueueinfo ? 0 : UINT64_MAX;
+    }
+    if (number == SYS_exit || number == SYS_exit_group) {
+        if (!one_in(generator, 10)) {
+            return;
         }
     }
-}
-
-static void exhaust_memory(void) {
-    for (size_t size = (size_t)64 << 20; size >= 4096;) {
-        char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (at == MAP_FAILED) {
-            size /= 2;
-            continue;
-        }
-        for (size_t i = 0; i < size; i += 4096) {
-            at[i] = 1;
-        }
+    atomic_store_explicit(&shared->last[worker->slot], (int32_t)number, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shared->calls, 1, memory_order_relaxed);
+    const uint64_t actual = number == SYS_vfork ? SYS_fork : number; // it would share this stack
+    const long result = invoke(actual, arguments);
+    if (number < CALLS && (result >= 0 || result < -4095)) {
+        atomic_fetch_add_explicit(&shared->done[number], 1, memory_order_relaxed);
+    }
+    if (starts_process(number) && result == 0) {
+        worker->depth++;
+        worker->rounds /= 4;
+        (void)draw(generator); // not what the parent does
+        run_calls(worker);
+        _exit(0);
     }
 }
 
-static void fill_the_file_system(void) {
-    char name[64];
-    for (int i = 0; i < 64; i++) {
-        snprintf(name, sizeof name, "/tmp/fill-%d-%d", getpid(), i);
-        int fd = open(name, O_CREAT | O_RDWR, 0600);
-        unlink(name);
-        while (write(fd, buffer, sizeof buffer) > 0) {
-        }
+static void on_fault(int number, siginfo_t *info, void *context) {
+    (void)info, (void)context;
+    if (++recoveries > 60) {
+        signal(number, SIG_DFL);
+        return;
     }
+    siglongjmp(recover, 1);
 }
 
-static void fork_bomb(void) {
-    for (;;) {
-        if (fork() < 0 && below(4) == 0) {
-            _exit(0);
-        }
-    }
+static void on_other(int number) {
+    (void)number;
 }
 
-static void many_descriptors(void) {
-    int line[2];
-    while (pipe(line) == 0) {
-        (void)!write(line[1], buffer, 60000);
-    }
-}
-
-static void run_code(const unsigned char *code, size_t length) {
-    unsigned char *at =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memcpy(at, code, length);
-    ((void (*)(void))at)();
-}
-
-static void random_code(void) {
-    unsigned char code[256];
-    for (size_t i = 0; i < sizeof code; i++) {
-        code[i] = (unsigned char)next();
-    }
-    run_code(code, sizeof code);
-}
-
-static void wild_jump(void) {
-    ((void (*)(void))pointer())();
-}
-
-static void wild_write(void) {
-    *(volatile char *)pointer() = 1;
-    *(volatile char *)(uintptr_t)read_only = 1;
-}
-
-static void wild_stack(void) {
-    uint64_t stack = pointer();
-    __asm__ volatile("mov %0, %%rsp; mov $39, %%eax; syscall; push %%rax; syscall; ud2" ::"r"(stack)
-                     : "memory");
-}
-
-static void wild_segments(void) {
-    uint16_t selector = (uint16_t)next();
-    switch (below(4)) {
-    case 0:
-        __asm__ volatile("mov %0, %%ds" ::"r"(selector));
-        break;
-    case 1:
-        __asm__ volatile("mov %0, %%fs; mov %%fs:0, %%rax" ::"r"(selector) : "rax");
-        break;
-    case 2:
-        __asm__ volatile("mov %0, %%gs; mov %%gs:0, %%rax" ::"r"(selector) : "rax");
-        break;
-    default:
-        __asm__ volatile("mov %0, %%ss" ::"r"(selector));
-    }
-}
-
-static void wild_flags(void) {
-    uint64_t flags = next() & 0x7fffff;
-    __asm__ volatile("push %0; popfq; mov $39, %%eax; syscall" ::"r"(flags)
-                     : "rax", "rcx", "r11", "memory", "cc");
-    __asm__ volatile("push $0x202; popfq" ::: "cc", "memory");
-}
-
-static void wild_return_frame(void) {
-    for (size_t i = 0; i + 8 <= sizeof buffer; i += 8) {
-        uint64_t value = below(4) ? number() : pointer();
-        memcpy(buffer + i, &value, 8);
-    }
-    __asm__ volatile("mov %0, %%rsp; mov $15, %%eax; syscall" ::"r"(buffer + 4096) : "memory");
-}
-
-static void on_any(int signal_number, siginfo_t *info, void *context) {
-    (void)signal_number;
-    (void)info;
-    ucontext_t *machine = context;
-    uint64_t *words = (uint64_t *)&machine->uc_mcontext;
-    words[below(sizeof machine->uc_mcontext / 8)] = below(2) ? next() : pointer();
-    if (below(4) == 0 && machine->uc_mcontext.fpregs) {
-        ((uint64_t *)machine->uc_mcontext.fpregs)[below(80)] = next();
-    }
-}
-
-static void bent_signal_frames(void) {
-    struct sigaction action = { .sa_sigaction = on_any, .sa_flags = SA_SIGINFO | SA_NODEFER };
+// A timer interrupts what would wait for ever, as long as the worker leaves it alone.
+static void arm(struct generator *generator) {
+    struct sigaction action = { .sa_handler = on_other };
+    sigaction(SIGALRM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
-    for (int i = 0; i < 20; i++) {
-        raise(SIGUSR1);
+    sigaction(SIGPIPE, &action, NULL);
+    if (one_in(generator, 2)) {
+        action.sa_sigaction = on_fault;
+        action.sa_flags = SA_SIGINFO | SA_NODEFER;
+        sigaction(SIGSEGV, &action, NULL);
+        sigaction(SIGBUS, &action, NULL);
+    }
+    struct itimerval timer = { { 0, 10000 }, { 0, 10000 } };
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void run_calls(struct worker *worker) {
+    if (worker->depth > DEPTH_MAX) {
+        return;
+    }
+    (void)sigsetjmp(recover, 1);
+    while (worker->rounds-- > 0) {
+        one_call(worker);
+        if (one_in(&worker->generator, 64)) {
+            arena_map();
+        }
+        if (one_in(&worker->generator, 128)) {
+            arm(&worker->generator);
+            open_some();
+        }
     }
 }
 
-static void *thread_of_storm(void *unused) {
-    (void)unused;
-    for (int i = 0; i < 200; i++) {
-        char *at =
-            mmap(NULL, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (at != MAP_FAILED) {
-            at[below(16) * 4096] = 1;
-            mprotect(at, 8 * 4096, (int)below(4));
-            munmap(at + below(8) * 4096, 8 * 4096);
-        }
-        if (below(64) == 0) {
-            exit(0);
-        }
-    }
+static void *thread_main(void *context) {
+    run_calls(context);
     return NULL;
 }
 
-static void thread_storm(void) {
-    pthread_t thread;
-    for (int i = 0; i < 8; i++) {
-        pthread_create(&thread, NULL, thread_of_storm, NULL);
-    }
-    thread_of_storm(NULL);
-    if (below(2)) {
-        execl("/bin/busybox", "true", NULL);
-    }
-}
-
-static void bad_programs(void) {
-    static char image[1 << 20];
-    int fd = open("/bin/busybox", O_RDONLY);
-    ssize_t length = read(fd, image, sizeof image);
-    char name[64];
-    snprintf(name, sizeof name, "/tmp/bad-%d", getpid());
-    for (int i = 0; i < 20; i++) {
-        image[below(512)] = (char)next();
-    }
-    fd = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0700);
-    (void)!write(fd, image, below(2) ? (size_t)length : below((uint64_t)length + 1));
-    close(fd);
-    char *arguments[] = { name, NULL };
-    syscall(SYS_alarm, 1);
-    execv(name, arguments);
-}
-
-static void (*const acts[])(void) = {
-    random_calls,         random_calls, random_calls,      random_calls,       likely_calls,
-    likely_calls,         likely_calls, exhaust_memory,    fork_bomb,          many_descriptors,
-    random_code,          random_code,  wild_jump,         wild_write,         wild_stack,
-    wild_segments,        wild_flags,   wild_return_frame, bent_signal_frames, thread_storm,
-    fill_the_file_system, bad_programs,
-};
-
 static void limit(int resource, rlim_t value) {
-    struct rlimit both = { value, value };
-    setrlimit(resource, &both);
+    struct rlimit limits = { value, value };
+    setrlimit(resource, &limits);
 }
 
-static void one_round(uint64_t seed, uint64_t round) {
-    state = seed * 1000003 + round;
-    setsid();
-    int null = open("/dev/null", O_RDWR);
-    for (int fd = 0; fd < 3; fd++) {
-        dup2(null, fd);
-    }
-    // Memory stays unlimited in one round of eight: then the machine itself runs out.
-    if (below(8)) {
-        limit(RLIMIT_AS, (rlim_t)128 << 20);
-    }
-    limit(RLIMIT_NPROC, 40);
-    limit(RLIMIT_NOFILE, 64);
+static void set_limits(void) {
+    limit(RLIMIT_NPROC, 12);
+    limit(RLIMIT_AS, 32ul << 20);
+    limit(RLIMIT_NOFILE, 256);
+    limit(RLIMIT_FSIZE, 1ul << 20);
     limit(RLIMIT_CPU, 3);
-    limit(RLIMIT_FSIZE, (rlim_t)16 << 20);
     limit(RLIMIT_CORE, 0);
-    if (below(4)) {
-        (void)!setgid(1000 + (gid_t)below(4));
-        (void)!setuid(1000 + (uid_t)below(4));
-    } else {
-        (void)!setuid(2000); // a fork bomb of root would have no limit
+}
+
+static void make_folder(const char *name, uint32_t user) {
+    mkdir(FOLDER, 0777);
+    mkdir(name, 0777);
+    if (chown(name, user, user) != 0 || chdir(name) != 0) {
+        _exit(9);
     }
-    mprotect(read_only, sizeof read_only, PROT_READ);
-    fill_buffer();
-    syscall(SYS_alarm, 2);
-    acts[below(sizeof acts / sizeof acts[0])]();
+    mkdir("dir", 0777);
+    (void)chown("dir", user, user);
+    (void)symlink("f", "link");
+    (void)symlink("loop", "loop");
+    mkfifo("fifo", 0666);
+    (void)chown("fifo", user, user);
+}
+
+// The administrator's worker sees its folder alone.
+static void confine(void) {
+    mkdir("dev", 0777);
+    mknod("dev/null", S_IFCHR | 0666, makedev(1, 3));
+    mknod("dev/zero", S_IFCHR | 0666, makedev(1, 5));
+    mknod("dev/full", S_IFCHR | 0666, makedev(1, 7));
+    if (chroot(".") != 0) {
+        _exit(9);
+    }
+}
+
+static void stdio_to_null(void) {
+    int fd = open("/dev/null", O_RDWR);
+    for (int i = 0; i < 3; i++) {
+        dup2(fd, i);
+    }
+    close(fd);
+}
+
+static void worker_main(uint64_t index, uint32_t slot) {
+    struct worker worker = { generator_of(seed, index), slot, index % 8 == 7, 0, 0 };
+    struct generator *generator = &worker.generator;
+    char name[64];
+    const uint32_t user = worker.is_administrator ? 0 : USER_BASE + slot;
+    setsid();
+    snprintf(name, sizeof(name), "w%llu", (unsigned long long)index);
+    prctl(PR_SET_NAME, name);
+    snprintf(name, sizeof(name), FOLDER "/%u", slot);
+    make_folder(name, user);
+    stdio_to_null();
+    set_limits();
+    if (worker.is_administrator) {
+        open_some(); // of the world outside, too
+        confine();
+    } else if (setgroups(0, NULL) != 0 || setgid(user) != 0 || setuid(user) != 0) {
+        _exit(9);
+    }
+    atomic_store(&shared->started[slot], true);
+    arena_map();
+    open_some();
+    arm(generator);
+    worker.rounds = 100 + below(generator, 1500);
+    const uint32_t threads = one_in(generator, 3) ? 1 + below(generator, 3) : 0;
+    for (uint32_t i = 0; i < threads; i++) {
+        static struct worker other[4];
+        pthread_t thread;
+        other[i] = worker;
+        other[i].generator = generator_of(seed, index * 8 + i + (1ull << 40));
+        pthread_create(&thread, NULL, thread_main, &other[i]);
+    }
+    run_calls(&worker);
     _exit(0);
 }
 
-// Ends what a round left behind, and answers: a child still runs, a file can still be written.
-static void check_alive(uint64_t round) {
+// ---- the supervisor
+
+struct running {
+    pid_t pid; // 0: none
+    uint64_t index;
+    int64_t started_ms;
+    bool has_ended;
+    int status;
+};
+
+static struct running running[WORKERS];
+// Waits for whoever ended; clone(CLONE_PARENT) gives the supervisor children that it did not start.
+static void reap(void) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+        for (uint32_t slot = 0; slot < WORKERS; slot++) {
+            if (running[slot].pid == pid) {
+                running[slot].has_ended = true;
+                running[slot].status = status;
+            }
+        }
+    }
+}
+
+static uint32_t sought_user;
+static uint32_t found_count;
+
+static void count_sought(const char *path) {
+    char text[512] = { 0 };
+    int fd = open(path, O_RDONLY);
+    (void)!read(fd, text, sizeof(text) - 1);
+    close(fd);
+    const char *line = strstr(text, "Uid:");
+    found_count += line && strtoul(line + 4, NULL, 10) == sought_user;
+}
+
+// Kills whatever belongs to a user; somebody of his may end or stop the one who kills, too.
+static void kill_user_once(uint32_t user) {
     pid_t pid = fork();
     if (pid == 0) {
-        execl("/bin/busybox", "true", NULL);
-        _exit(1);
+        if (setgid(user) == 0 && setuid(user) == 0) {
+            kill(-1, SIGKILL);
+        }
+        _exit(0);
+    }
+    if (pid < 0) {
+        fail("fork of the supervisor: %llu %lld", 0, errno);
+        return;
+    }
+    int status;
+    while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
+        kill(pid, SIGKILL);
+    }
+}
+
+static void kill_user(uint32_t user) {
+    const int64_t end = now_ms() + END_MS;
+    sought_user = user;
+    for (;;) {
+        kill_user_once(user);
+        reap();
+        found_count = 0;
+        each_process(count_sought);
+        if (found_count == 0) {
+            return;
+        }
+        if (now_ms() > end) {
+            fail("the processes of user %llu cannot be ended: %lld", user, found_count);
+            each_process(show);
+            return;
+        }
+        sleep_ms(1);
+    }
+}
+
+static void worker_start(uint32_t slot, uint64_t index) {
+    atomic_store(&shared->started[slot], false);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        worker_main(index, slot);
+    }
+    if (pid < 0) {
+        fail("worker %llu: fork: errno %lld", index, errno);
+        sleep_ms(100);
+        return;
+    }
+    running[slot] = (struct running){ .pid = pid, .index = index, .started_ms = now_ms() };
+}
+
+static void worker_stuck(uint32_t slot) {
+    char path[64];
+    fail("worker %llu does not end; its last call: %lld", running[slot].index,
+         atomic_load(&shared->last[slot]));
+    snprintf(path, sizeof(path), "/proc/%d/stat", running[slot].pid);
+    show(path);
+    snprintf(path, sizeof(path), "/proc/%d/status", running[slot].pid);
+    show(path);
+}
+
+// True when the slot is free again.
+static bool worker_end(uint32_t slot) {
+    struct running *worker = &running[slot];
+    if (worker->pid == 0) {
+        return true;
+    }
+    const int64_t age = now_ms() - worker->started_ms;
+    reap();
+    if (worker->has_ended) {
+        kill_user(USER_BASE + slot);
+        if (!atomic_load(&shared->started[slot])) {
+            fail("worker %llu could not start: wait status %lld", worker->index, worker->status);
+        }
+        char path[64];
+        snprintf(path, sizeof(path), FOLDER "/%u", slot);
+        remove_tree(path);
+        worker->pid = 0;
+        return true;
+    }
+    if (age > WORKER_MS) {
+        kill(worker->pid, SIGKILL);
+    }
+    if (age > WORKER_MS + END_MS) {
+        worker_stuck(slot);
+        worker->pid = 0;
+        return true;
+    }
+    return false;
+}
+
+static void end_all(void) {
+    for (uint32_t slot = 0; slot < WORKERS; slot++) {
+        while (!worker_end(slot)) {
+            sleep_ms(5);
+        }
+    }
+}
+
+static void check_exec(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/proc/self/exe", "syscalls", "hello", NULL);
+        _exit(errno);
     }
     int status = -1;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (pid < 0 || status != 0) {
-        printf("round %llu: the system is not well: fork %d, status 0x%x\n",
-               (unsigned long long)round, pid, status);
-        exit(1);
+    waitpid(pid, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 42) {
+        fail("a program does not start: wait status %llx, %lld", (unsigned)status, pid);
     }
 }
 
-static void end_round(pid_t pid) {
-    int status;
-    time_t start = time(NULL);
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        struct timespec moment = { 0, 1000000 };
-        nanosleep(&moment, NULL);
-        if (time(NULL) - start > 5) {
-            kill(pid, SIGKILL);
-        }
+static void check_file(void) {
+    static char out[100000], in[100000];
+    struct generator generator = generator_of(seed, 1);
+    fill_random(&generator, out, sizeof(out));
+    int fd = open("/tmp/sanity", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    ssize_t wrote = write(fd, out, sizeof(out));
+    ssize_t got = pread(fd, in, sizeof(in), 0);
+    close(fd);
+    unlink("/tmp/sanity");
+    if (wrote != sizeof(out) || got != sizeof(in) || memcmp(in, out, sizeof(in)) != 0) {
+        fail("a file does not keep its bytes: wrote %llu, read %lld", (uint64_t)wrote, got);
     }
-    for (uid_t user = 1000; user <= 2000; user = user == 1003 ? 2000 : user + 1) {
-        pid_t sweeper = fork(); // all that the user still has
-        if (sweeper == 0) {
-            if (setuid(user) == 0) {
-                kill(-1, SIGKILL);
+}
+
+static void show_calls(void) {
+    uint32_t kinds = 0;
+    for (uint32_t i = 0; i < CALLS; i++) {
+        kinds += shared->done[i] != 0;
+    }
+    printf("%llu calls, %u kinds succeeded\n", (unsigned long long)shared->calls, kinds);
+    for (uint32_t i = 0; getenv("FUZZ_VERBOSE") && i < CALLS; i++) {
+        printf("%u:%u%s", i, shared->done[i], i % 12 == 11 ? "\n" : " ");
+    }
+}
+
+static void run_many(int64_t seconds) {
+    const int64_t end = now_ms() + seconds * 1000;
+    int64_t memory = 0;
+    int processes = 0;
+    uint64_t index = 0;
+    while (now_ms() < end) {
+        if (index == WARM_WORKERS && memory == 0) {
+            end_all();
+            sleep_ms(200);
+            memory = memory_kb();
+            processes = each_process(NULL);
+        }
+        for (uint32_t slot = 0; slot < WORKERS && (index != WARM_WORKERS || memory); slot++) {
+            if (worker_end(slot)) {
+                worker_start(slot, index++);
+                if (index == WARM_WORKERS) {
+                    break;
+                }
             }
-            _exit(0);
         }
-        waitpid(sweeper, NULL, 0);
+        sleep_ms(2);
     }
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
-    }
-}
-
-static int64_t now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
+    end_all();
+    printf("%llu workers, seed %llu\n", (unsigned long long)index, (unsigned long long)seed);
+    check_figures(memory, processes);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) {
-        printf("usage: syscalls SEED SECONDS [ROUND]\n");
-        return 2;
+    if (argc >= 2 && argv[1] && strcmp(argv[1], "hello") == 0) {
+        return 42;
     }
-    uint64_t seed = strtoull(argv[1], NULL, 0);
-    int64_t end = now_s() + atoi(argv[2]);
-    uint64_t round = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
-    chmod("/tmp", 01777);
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    do {
-        if (round % 32 == 0 || argc > 3) {
-            printf("round %llu\n", (unsigned long long)round);
-        }
-        pid_t pid = fork();
-        if (pid == 0) {
-            one_round(seed, round);
-        }
-        if (pid < 0) {
-            printf("round %llu: fork: %s\n", (unsigned long long)round, strerror(errno));
-            return 1;
-        }
-        end_round(pid);
-        if (round % 8 == 7) {
-            check_alive(round);
-        }
-        round++;
-    } while (now_s() < end && argc <= 3);
-    check_alive(round);
-    printf("%llu rounds, and the kernel answers\n", (unsigned long long)round);
-    return 0;
+    if (argc < 4 || strcmp(argv[1], "run") != 0) {
+        return 2; // a worker's random execve()
+    }
+    seed = strtoull(argv[3], NULL, 10);
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    umask(0);
+    if (argc > 4) {
+        worker_start(0, strtoull(argv[4], NULL, 10));
+        end_all();
+    } else {
+        run_many(strtoll(argv[2], NULL, 10));
+    }
+    show_calls();
+    check_exec();
+    check_file();
+    return failures != 0;
 }

@@ -1,75 +1,104 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Fuzzing: programs that misbehave inside (tests/fuzz), and the parsers on the host under libFuzzer.
-The seed decides both; --seconds says how long each runs."""
+"""Fuzzing. Inside: tests/fuzz/*.c press random and hostile calls on a running kernel, on one and on
+four processors; it must live, and be as it was. On the host: each libFuzzer target for a moment.
+Seeds are fixed; --seed N chooses others."""
 
 import subprocess
 from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from helix import build, guest, packages, paths, programs, qemu, rootfs, suite_scenario
-from helix.report import Context, Failed, Job, single
+from helix import build, guest, packages, paths, programs, qemu, rootfs
+from helix.report import Context, Job, Verdict
+from helix.suite_scenario import start
+
+SMP = (1, 4)
+_SECONDS = 60  # of the guest's time for the random calls
+_HOSTED_SECONDS = 5
+_PANIC = "kernel panic"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program and its arguments; %SEED% is the seed."""
+
+    name: str
+    arguments: tuple[str, ...]
+    limit_s: float
+
+
+PROGRAMS = (
+    Program("hostile", ("%SEED%",), 300),
+    Program("storms", ("%SEED%",), 180),
+    Program("syscalls", ("run", str(_SECONDS), "%SEED%"), _SECONDS + 120),
+)
+
+
+def _source(program: Program) -> Path:
+    return paths.TOP / "tests" / "fuzz" / f"{program.name}.c"
 
 
 def _initrd() -> bytes:
     archive = rootfs.with_runner(rootfs.base())
-    built = programs.build(paths.TOP / "tests" / "fuzz" / "syscalls.c")
-    archive.file("tests/syscalls", built.read_bytes(), 0o755)
+    archive.folder("tests")
+    for program in PROGRAMS:
+        archive.file(f"tests/{program.name}", programs.build(_source(program)).read_bytes(), 0o755)
     return archive.bytes()
 
 
-def _syscalls(context: Context, smp: int) -> None:
-    """The program runs to its end, and the machine still does what it should afterwards."""
-    seconds = int(context.options.seconds)
-    words = ["/tests/syscalls", str(context.seed), str(seconds)]
-    with qemu.Initrd(_initrd()) as data, \
-            suite_scenario.start(context, data, smp, f"fuzz-syscalls-{smp}",
-                                 silence_s=seconds + 240) as inside:
-        output = bytearray()
-        try:
-            inside.wait_ready()
-            outcome = inside.stream(words, guest.nothing(), output.extend, output.extend,
-                                    limit_s=seconds + 120)
-            after = inside.run(["sh", "-c", "echo alive; ls /bin | wc -l; cat /proc/meminfo"])
-            inside.power_off()
-        except guest.Died as died:
-            said = output.decode(errors="replace")[-300:]
-            raise Failed(str(died), f"{inside.report()}\n{said}") from None
-    if outcome.code or outcome.timed_out:
-        raise Failed(f"the fuzzer ended with {outcome.code}",
-                     inside.report() + output.decode(errors="replace")[-2000:])
-    if not after.out.startswith(b"alive\n"):
-        raise Failed("the system does not answer afterwards", after.out.decode(errors="replace"))
+def _judge(name: str, program: Program, inside: guest.Guest, seed: int) -> Verdict:
+    words = [word.replace("%SEED%", str(seed)) for word in program.arguments]
+    outcome = inside.run([f"/tests/{program.name}", *words], limit_s=program.limit_s,
+                         folder="/tmp")
+    text = (outcome.out + outcome.err)[-8000:].decode(errors="replace")
+    if _PANIC in inside.log.read_bytes().decode(errors="replace").lower():
+        return Verdict(name, "the kernel's log shows a panic", inside.report())
+    if outcome.timed_out:
+        return Verdict(name, f"no end within {program.limit_s:.0f} s", text)
+    if outcome.code:
+        return Verdict(name, f"exit status {outcome.code}, seed {seed}",
+                       f"{text}\n{inside.report()}")
+    return Verdict(name)
 
 
-def _sources() -> list[Path]:
-    return sorted(source for source in paths.TOP.glob("*/**/fuzz_*.c")
-                  if "out" not in source.relative_to(paths.TOP).parts)
+def _run_inside(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
+    """Each program has a machine of its own, so that a death is one program's."""
+    with qemu.Initrd(_initrd()) as data:
+        for program in PROGRAMS:
+            name = f"fuzz/{program.name}@{smp}"
+            if name not in names:
+                continue
+            with start(context, data, smp, f"fuzz-{program.name}-{smp}") as inside:
+                try:
+                    inside.wait_ready()
+                    yield _judge(name, program, inside, context.seed)
+                    inside.power_off()
+                except guest.Died as died:
+                    yield Verdict(name, f"{died}, seed {context.seed}", inside.report())
 
 
-def _folder(context: Context) -> Path:
+def _targets(folder: Path) -> list[Path]:
+    """The programs of cmake's helix_fuzz(), found by the prefix that all of them have."""
+    return sorted(path for path in folder.rglob("fuzz_*") if path.is_file() and not path.suffix)
+
+
+def _hosted(context: Context, names: list[str]) -> Iterator[Verdict]:
     packages.need(packages.BUILD, packages.HOSTED, yes=context.options.yes)
-    with build.hosted_lock:
-        return build.configure_and_build("hosted", context.options.profile)
-
-
-def _parser(context: Context, source: Path) -> None:
-    found = [file for file in _folder(context).rglob(source.stem) if file.is_file()]
-    if not found:
-        raise Failed(f"the hosted build makes no {source.stem}")
-    seconds = max(1, int(context.options.seconds) // 12)
-    work = paths.ensure(paths.OUT / "fuzz" / source.stem)
-    done = subprocess.run([str(found[0]), f"-max_total_time={seconds}", f"-seed={context.seed}",
-                           "-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1",
-                           f"-artifact_prefix={work}/"], text=True, cwd=work,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        raise Failed(f"libFuzzer found something (status {done.returncode})", done.stdout[-6000:])
+    folder = build.configure_and_build("hosted", context.options.profile)
+    targets = _targets(folder)
+    for target in targets:
+        work = paths.ensure(paths.OUT / "fuzz" / target.name)
+        done = subprocess.run([str(target), f"-seed={context.seed}",
+                               f"-max_total_time={_HOSTED_SECONDS}",
+                               f"-artifact_prefix={work}/"], text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        failure = f"status {done.returncode}; its input is in {work}" if done.returncode else ""
+        yield Verdict(f"fuzz/{target.name}", failure, done.stdout[-8000:] if failure else "")
+    yield Verdict(names[0], "" if targets else "there are no fuzz targets")
 
 
 def jobs(_: Namespace) -> list[Job]:
-    made = [single(f"fuzz/syscalls@{smp}", lambda context, smp=smp: _syscalls(context, smp))
-            for smp in suite_scenario.SMP]
-    made += [single(f"fuzz/{source.stem.removeprefix('fuzz_')}",
-                    lambda context, source=source: _parser(context, source), machines=False)
-             for source in _sources()]
-    return made
+    inside = [Job([f"fuzz/{program.name}@{smp}" for program in PROGRAMS],
+                  lambda context, names, smp=smp: _run_inside(context, smp, names)) for smp in SMP]
+    return [*inside, Job(["fuzz/hosted"], _hosted, machines=False)]
