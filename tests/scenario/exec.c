@@ -4,6 +4,7 @@
 // The program runs itself again with the name of a small task as its first argument.
 #include "check.h"
 
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
@@ -61,6 +62,51 @@ static void arguments_and_environment(void) {
 
 static void on_nothing(int number) {
     (void)number;
+}
+
+// A process that shares its table of descriptors gets one of its own.
+static void shared_descriptors_stay(void) {
+    int marked = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    NEED(marked >= 0);
+    long pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        char *arguments[] = { self, "task-exit", NULL };
+        execve(self, arguments, no_environment);
+        _exit(111);
+    }
+    EXITS((pid_t)pid, 0);
+    SAME(fcntl(marked, F_GETFD), FD_CLOEXEC);
+}
+
+static void copy_self(const char *name) {
+    static char bytes[1 << 16];
+    int from = open(self, O_RDONLY);
+    int to = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0700);
+    NEED(from >= 0 && to >= 0);
+    for (ssize_t count; (count = read(from, bytes, sizeof bytes)) > 0;) {
+        NEED(write(to, bytes, (size_t)count) == count);
+    }
+    close(from);
+    close(to);
+}
+
+// The owner and the group of a file with the bits become the effective ones.
+static void set_user_and_group(void) {
+    char output[128];
+    char *arguments[] = { "ids", "task-ids", NULL };
+    copy_self("ids");
+    NEED(chmod(".", 0755) == 0);
+    NEED(chown("ids", 1234, 4321) == 0);
+    NEED(chmod("ids", 06755) == 0);
+    SAME(run(arguments, no_environment, "ids", output, sizeof output), 0);
+    if (strcmp(output, "0 1234 1234 0 4321 4321 1") != 0) {
+        check_fail(__FILE__, __LINE__, "got %s", output);
+    }
+    NEED(chmod("ids", 0755) == 0);
+    SAME(run(arguments, no_environment, "ids", output, sizeof output), 0);
+    if (strcmp(output, "0 0 0 0 0 0 0") != 0) {
+        check_fail(__FILE__, __LINE__, "got %s", output);
+    }
 }
 
 static void keeps_and_drops(void) {
@@ -352,6 +398,18 @@ static int task_name(void) {
     return count <= 0 || write(1, text, (size_t)count) != count;
 }
 
+static int task_ids(void) {
+    uid_t user[3];
+    gid_t group[3];
+    if (getresuid(&user[0], &user[1], &user[2]) != 0 ||
+        getresgid(&group[0], &group[1], &group[2]) != 0) {
+        return 1;
+    }
+    dprintf(1, "%u %u %u %u %u %u %lu", user[0], user[1], user[2], group[0], group[1], group[2],
+            getauxval(AT_SECURE));
+    return 0;
+}
+
 static int task(int argc, char **argv, char **environment) {
     if (strcmp(argv[1], "task-print") == 0) {
         return task_print(argv, environment);
@@ -364,6 +422,9 @@ static int task(int argc, char **argv, char **environment) {
         memset(address, 0, sizeof address);
         snprintf(address, sizeof address, "%llx", (unsigned long long)(uintptr_t)&argc);
         return write(1, (void *)getauxval(AT_RANDOM), 16) != 16 || write(1, address, 16) != 16;
+    }
+    if (strcmp(argv[1], "task-ids") == 0) {
+        return task_ids();
     }
     if (strcmp(argv[1], "task-name") == 0) {
         return task_name();
@@ -380,7 +441,8 @@ static const struct check_case cases[] = {
     CASE(script_of_a_script),         CASE(refuses_names),    CASE(refuses_contents),
     CASE(survives_bent_programs),     CASE(busy_text),        CASE(big_arguments),
     CASE(empty_arguments_get_a_name), CASE(auxiliary_vector), CASE(random_differs),
-    CASE(name_of_the_process),        CASE(by_descriptor),
+    CASE(name_of_the_process),        CASE(by_descriptor),    CASE(shared_descriptors_stay),
+    CASE(set_user_and_group),
 };
 
 int main(int argc, char **argv, char **environment) {

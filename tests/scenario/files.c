@@ -3,6 +3,8 @@
 // Open files: flags, positions, contents, sizes.
 #include "check.h"
 
+#include <sys/resource.h>
+
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -339,6 +341,28 @@ static void locks(void) {
     EXITS(pid, 0);
 }
 
+// The lowest number that is free, up to the limit.
+static void numbers_of_descriptors(void) {
+    int fd[4];
+    for (int i = 0; i < 4; i++) {
+        fd[i] = open("/dev/null", O_RDONLY);
+        SAME(fd[i], fd[0] + i);
+    }
+    close(fd[2]);
+    close(fd[0]);
+    SAME(open("/dev/null", O_RDONLY), fd[0]);
+    SAME(fcntl(fd[1], F_DUPFD, fd[3]), fd[3] + 1);
+    SAME(open("/dev/null", O_RDONLY), fd[2]);
+    struct rlimit limit = { (rlim_t)fd[3] + 3, (rlim_t)fd[3] + 3 };
+    NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    SAME(open("/dev/null", O_RDONLY), fd[3] + 2);
+    REFUSED(open("/dev/null", O_RDONLY), EMFILE);
+    REFUSED(fcntl(fd[1], F_DUPFD, fd[3] + 3), EINVAL);
+    REFUSED(dup2(fd[1], fd[3] + 3), EBADF);
+    close(fd[1]);
+    SAME(open("/dev/null", O_RDONLY), fd[1]);
+}
+
 static const struct check_case cases[] = {
     CASE(open_flags),
     CASE(creation_mask),
@@ -356,5 +380,6 @@ static const struct check_case cases[] = {
     CASE(bad_buffers),
     CASE(about_files),
     CASE(locks),
+    CASE(numbers_of_descriptors),
 };
 CHECK_MAIN(cases)

@@ -84,11 +84,16 @@ static void open_files_are_shared(void) {
     SAME(lseek(fd, 0, SEEK_END), 6);
 }
 
+static void on_nothing(int number) {
+    (void)number;
+}
+
 static void inherits(void) {
     NEED(chdir("/tmp") == 0);
     umask(027);
     setenv("SOMETHING", "here", 1);
     signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, on_nothing);
     pid_t pid;
     CHILD(pid) {
         char folder[64];
@@ -98,10 +103,26 @@ static void inherits(void) {
         struct sigaction action;
         SAME(sigaction(SIGUSR1, NULL, &action), 0);
         CHECK(action.sa_handler == SIG_IGN);
+        SAME(sigaction(SIGUSR2, NULL, &action), 0);
+        CHECK(action.sa_handler == on_nothing);
         SAME(getpgrp(), getpgid(getppid()));
         SAME(getsid(0), getsid(getppid()));
     }
     EXITS(pid, 0);
+}
+
+static void the_heap_goes_on(void) {
+    uintptr_t start = (uintptr_t)syscall(SYS_brk, 0);
+    SAME(syscall(SYS_brk, start + 8192), start + 8192);
+    *(volatile char *)start = 7;
+    pid_t pid;
+    CHILD(pid) {
+        SAME(syscall(SYS_brk, 0), start + 8192);
+        SAME(syscall(SYS_brk, start + 16384), start + 16384);
+        SAME(*(volatile char *)start, 7);
+    }
+    EXITS(pid, 0);
+    SAME(syscall(SYS_brk, 0), start + 8192);
 }
 
 static void pending_and_alarm_are_not_inherited(void) {
@@ -257,6 +278,7 @@ static const struct check_case cases[] = {
     CASE(grandchildren_copy_too),
     CASE(open_files_are_shared),
     CASE(inherits),
+    CASE(the_heap_goes_on),
     CASE(pending_and_alarm_are_not_inherited),
     CASE(many_at_once),
     CASE(many_in_turn),

@@ -192,6 +192,9 @@ static void renaming_with_flags(void) {
     SAME(number_of("b"), a);
     REFUSED(syscall(SYS_renameat2, AT_FDCWD, "a", AT_FDCWD, "absent", 2), ENOENT);
     REFUSED(syscall(SYS_renameat2, AT_FDCWD, "a", AT_FDCWD, "b", 3), EINVAL);
+    SAME(syscall(SYS_renameat2, AT_FDCWD, "a", AT_FDCWD, "c", 1), 0);
+    SAME(number_of("c"), b);
+    REFUSED(access("a", F_OK), ENOENT);
 }
 
 static void listing(void) {
