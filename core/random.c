@@ -2,7 +2,8 @@
 // core/random.c: the kernel's random generator: lib's ChaCha20 state under a lock.
 //
 // It is seeded at the first use, which comes after the clocks are up, and takes a few fresh bits
-// from the counter and, if there is one, the hardware generator each RESEED_CALLS calls.
+// from the counter and, if there is one, the hardware generator each RESEED_CALLS calls. Small
+// requests are served from a pool that is filled at once and wiped as it is used.
 #include <core/random.h>
 
 #include <core/input.h>
@@ -12,11 +13,14 @@
 #include <lib/string.h>
 
 #define RESEED_CALLS 1024u
+#define POOL_BYTES   480u // seven blocks, and what the one that makes the next key leaves
 #define SEED_WORDS   (RANDOM_SEED_BYTES / sizeof(uint64_t))
 
 static const struct lock_class random_class = { .name = "random", .rank = LOCK_RANK_LEAF };
 static struct spinlock random_lock = SPINLOCK_INIT(&random_class);
 static struct random_state state; // [random_lock]
+static uint8_t pool[POOL_BYTES];  // [random_lock] the last pool_left bytes are unused
+static size_t pool_left;          // [random_lock]
 static uint32_t calls;            // [random_lock] since the last reseed
 static bool is_seeded;            // [random_lock]
 static _Atomic uint32_t is_weak;
@@ -51,6 +55,7 @@ static void seed_locked(void) {
     memset(&seed, 0, sizeof(seed));
     __asm__ volatile("" : : "r"(&seed) : "memory"); // the wipe is not dead code
     calls = 0;
+    pool_left = 0;
 }
 
 static void prepare_locked(void) {
@@ -59,10 +64,26 @@ static void prepare_locked(void) {
     }
 }
 
+// At most the whole pool. What is left of one that is too small is thrown away.
+static void take_locked(void *to, size_t size_bytes) {
+    if (pool_left < size_bytes) {
+        random_fill(&state, pool, POOL_BYTES);
+        pool_left = POOL_BYTES;
+    }
+    uint8_t *from = pool + POOL_BYTES - pool_left;
+    memcpy(to, from, size_bytes);
+    memset(from, 0, size_bytes); // nobody can find out later what was given
+    pool_left -= size_bytes;
+}
+
 void random_bytes(void *to, size_t size_bytes) {
     const unsigned long irq = spin_lock_irq(&random_lock);
     prepare_locked();
-    random_fill(&state, to, size_bytes);
+    if (size_bytes > POOL_BYTES / 2) {
+        random_fill(&state, to, size_bytes);
+    } else {
+        take_locked(to, size_bytes);
+    }
     spin_unlock_irq(&random_lock, irq);
 }
 
@@ -78,6 +99,7 @@ void random_mix(const void *bytes, size_t size_bytes) {
     const unsigned long irq = spin_lock_irq(&random_lock);
     prepare_locked();
     random_add(&state, bytes, size_bytes);
+    pool_left = 0;
     spin_unlock_irq(&random_lock, irq);
 }
 

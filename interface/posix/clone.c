@@ -372,6 +372,41 @@ static enum hx_status clone(struct call *call, const struct clone_request *reque
     return call_ok(call, tid);
 }
 
+// Only what is shared with other processes can be taken apart; threads of one process share it for
+// good, so a process with several threads is refused.
+enum hx_status sys_unshare(struct call *call) {
+    struct posix_process *process = call->process;
+    const uint64_t flags = call->args[0];
+    if ((flags & ~(uint64_t)(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM)) != 0 ||
+        process->process->thread_count != 1) {
+        return HX_ERR_INVALID;
+    }
+    struct fs_context *fs = (flags & CLONE_FS) ? fs_context_copy(process->fs) : NULL;
+    struct file_table *files = (flags & CLONE_FILES) ? file_table_copy(process->files) : NULL;
+    if (((flags & CLONE_FS) && fs == NULL) || ((flags & CLONE_FILES) && files == NULL)) {
+        if (fs != NULL) {
+            fs_context_put(fs);
+        }
+        if (files != NULL) {
+            file_table_put(files);
+        }
+        return HX_ERR_NO_MEMORY;
+    }
+    mutex_lock(&process->process->lock);
+    struct fs_context *old_fs = process->fs;
+    struct file_table *old_files = process->files;
+    process->fs = fs != NULL ? fs : old_fs;
+    process->files = files != NULL ? files : old_files;
+    mutex_unlock(&process->process->lock);
+    if (fs != NULL) {
+        fs_context_put(old_fs);
+    }
+    if (files != NULL) {
+        file_table_put(old_files);
+    }
+    return HX_OK;
+}
+
 enum hx_status sys_fork(struct call *call) {
     const struct clone_request request = { .exit_signal = SIGCHLD };
     return clone(call, &request);

@@ -21,15 +21,11 @@ static bool log_is_allowed(void) {
     return atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) < LOG_LINES_MAX;
 }
 
-// One line like Linux's, if the program does not handle it itself.
+// One line like Linux's, for a program that does not handle it itself.
 static void log_fatal(struct posix_thread *thread, int32_t number, const struct hal_frame *frame,
                       const struct hal_fault *fault) {
     struct posix_process *process = thread->process;
-    const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    const bool is_handled = signal_action_locked(process, number)->handler > SIG_IGN &&
-                            (thread->blocked & SIGNAL_BIT(number)) == 0;
-    spin_unlock_irq(&process->signal_lock, irq);
-    if (is_handled || !log_is_allowed()) {
+    if (!log_is_allowed()) {
         return;
     }
     if (fault->kind == HAL_FAULT_PAGE) {
@@ -135,8 +131,7 @@ static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
 void posix_fault(struct thread *thread, struct hal_frame *frame, const struct hal_fault *fault) {
     struct posix_thread *self = thread->personality;
     struct posix_siginfo info = { 0 };
-    if (classify(self, frame, fault, &info)) {
+    if (classify(self, frame, fault, &info) && !signal_force(self, &info, fault)) {
         log_fatal(self, info.number, frame, fault);
-        signal_force(self, &info, fault);
     }
 }

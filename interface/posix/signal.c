@@ -285,7 +285,7 @@ void posix_signal_thread(struct posix_thread *thread, int32_t number,
     HX_IGNORE(signal_send(thread->process, thread, number, info, false)); // as above
 }
 
-void signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
+bool signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
                   const struct hal_fault *fault) {
     struct posix_process *process = thread->process;
     const int32_t number = info->number;
@@ -306,6 +306,7 @@ void signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
         thread_notify(&thread->native->thread, THREAD_SIGNAL);
     }
     spin_unlock_irq(&process->signal_lock, irq);
+    return node != NULL;
 }
 
 // Taking -----------------------------------------------------------------------------------------

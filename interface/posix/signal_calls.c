@@ -287,7 +287,7 @@ enum hx_status sys_rt_sigreturn(struct call *call) {
         NULL; // what the handler interrupted is not restarted by a stale block
     if (pop_frame(call, &blocked, &stack) != HX_OK) {
         const struct posix_siginfo info = { .number = SIGSEGV, .code = SI_KERNEL };
-        signal_force(thread, &info, &(struct hal_fault){ 0 });
+        (void)signal_force(thread, &info, &(struct hal_fault){ 0 });
         return call_frame_is_set(call);
     }
     signal_set_mask(thread, blocked);

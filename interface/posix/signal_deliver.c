@@ -26,6 +26,8 @@ struct delivery {
     struct posix_siginfo info;
     struct hal_fault fault;
     struct posix_action action;
+    uint64_t blocked; // the mask to restore after the handler
+    bool is_more;     // others are ready to be taken
     int32_t number;
     uint32_t continues; // of the process, when it was taken
 };
@@ -186,6 +188,23 @@ static void stop_wait(struct posix_thread *self) {
 
 // Handlers ---------------------------------------------------------------------------------------
 
+// The mask for the time of the handler. If that cannot be entered the process ends, so it may come
+// first.
+static void close_mask_locked(struct posix_thread *self, struct posix_action *action,
+                              struct delivery *out) {
+    out->blocked = self->restore_blocked ? self->blocked_saved : self->blocked;
+    self->restore_blocked = false;
+    uint64_t blocked = self->blocked | action->mask;
+    if ((action->flags & SA_NODEFER) == 0) {
+        blocked |= SIGNAL_BIT(out->number);
+    }
+    self->blocked = blocked & ~SIGNALS_NEVER_BLOCKED;
+    out->is_more = (signal_pending_locked(self) & ~self->blocked) != 0;
+    if (action->flags & SA_RESETHAND) {
+        action->handler = SIG_DFL;
+    }
+}
+
 // Takes the next signal that means something, and decides what.
 static enum taken take_next(struct posix_thread *self, struct delivery *out) {
     struct posix_process *process = self->process;
@@ -205,9 +224,7 @@ static enum taken take_next(struct posix_thread *self, struct delivery *out) {
         }
         if (action->handler != SIG_DFL) {
             taken = TAKEN_HANDLER;
-            if (action->flags & SA_RESETHAND) {
-                action->handler = SIG_DFL;
-            }
+            close_mask_locked(self, action, out);
         } else {
             taken = (SIGNAL_BIT(number) & SIGNALS_STOP) ? TAKEN_STOP : TAKEN_DEATH;
         }
@@ -253,11 +270,22 @@ static void restart_without_handler(struct posix_thread *self, struct hal_frame 
     self->restart_always = false;
 }
 
+// The frame cannot be written: that is a fault of its own, whose handler may have a stack of its
+// own.
+static void no_room(struct posix_thread *self, const struct delivery *taken) {
+    const struct posix_siginfo info = { .number = SIGSEGV, .code = SI_KERNEL };
+    signal_set_mask(self, taken->blocked);
+    if (taken->number == SIGSEGV) {
+        (void)group_exit_begin(self->process, SIGSEGV);
+    } else {
+        (void)signal_force(self, &info, &taken->fault);
+    }
+}
+
 // Enters the handler. If there is no room for the frame the process dies by SIGSEGV. Returns
 // whether there is more to take.
 static bool enter_handler(struct posix_thread *self, struct hal_frame *frame,
                           const struct delivery *taken) {
-    struct posix_process *process = self->process;
     struct thread *thread = &self->native->thread;
     restart_for_handler(self, frame, &taken->action);
     struct hal_signal_delivery delivery; // field by field: its largest one is filled below
@@ -265,29 +293,20 @@ static bool enter_handler(struct posix_thread *self, struct hal_frame *frame,
     delivery.handler = taken->action.handler;
     delivery.restorer = (taken->action.flags & SA_RESTORER) ? taken->action.restorer : 0;
     delivery.with_info = (taken->action.flags & SA_SIGINFO) != 0;
-    delivery.blocked = self->restore_blocked ? self->blocked_saved : self->blocked;
+    delivery.blocked = taken->blocked;
     delivery.stack = self->stack;
     delivery.stack_top = frame_top(self, &taken->action, frame);
     delivery.fault = taken->fault;
     siginfo_encode(&taken->info, delivery.info);
     hal_fpu_save(thread->fpu);
     if (hal_signal_push(frame, &delivery, thread->fpu, copy_to_user) != HX_OK) {
-        (void)group_exit_begin(process, SIGSEGV);
+        no_room(self, taken);
         return true;
     }
     if (self->stack.flags & SS_AUTODISARM) {
         self->stack = (struct hal_signal_stack){ .flags = SS_DISABLE };
     }
-    const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    self->restore_blocked = false;
-    uint64_t blocked = self->blocked | taken->action.mask;
-    if ((taken->action.flags & SA_NODEFER) == 0) {
-        blocked |= SIGNAL_BIT(taken->number);
-    }
-    self->blocked = blocked & ~SIGNALS_NEVER_BLOCKED;
-    const bool is_more = (signal_pending_locked(self) & ~self->blocked) != 0;
-    spin_unlock_irq(&process->signal_lock, irq);
-    return is_more;
+    return taken->is_more;
 }
 
 static void finish_without_handler(struct posix_thread *self, struct hal_frame *frame) {

@@ -98,8 +98,9 @@ enum hx_status signal_send_locked(struct posix_process *process, struct posix_th
 // With the lock taken inside; for sigqueue and the like.
 enum hx_status signal_send(struct posix_process *process, struct posix_thread *thread,
                            int32_t number, const struct posix_siginfo *info, bool must_queue);
-// A signal that the thread caused itself by a fault: cannot be blocked or ignored.
-void signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
+// A signal that the thread caused itself by a fault: cannot be blocked or ignored. Returns whether
+// a handler will see it; else the process ends.
+bool signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
                   const struct hal_fault *fault);
 
 // Takes the next of `set` that is pending for the thread or its process. 0: none. The lowest number

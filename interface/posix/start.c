@@ -24,7 +24,7 @@
 #define NOFILE_SOFT   1024u
 #define NOFILE_HARD   4096u
 
-static struct thread starter; // runs start_run(), then it is gone
+static struct thread starter; // runs start_run(), then its stack goes back
 static struct mount_space *mounts;
 static struct fs_context *root_context;
 
@@ -263,6 +263,17 @@ static void start_run(void *argument) {
     user_thread_start(thread);
 }
 
+static void starter_destroy(struct object *object) {
+    struct thread *thread = CONTAINER_OF(object, struct thread, object);
+    kernel_stack_free(thread->stack_low, THREAD_STACK_BYTES);
+}
+
+static const struct object_type starter_type = {
+    .kind = OBJECT_THREAD,
+    .name = "start",
+    .destroy = starter_destroy,
+};
+
 static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     (void)env;
     *out_self = NULL;
@@ -282,7 +293,9 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
         return HX_ERR_NO_MEMORY;
     }
     thread_init(&starter, "start", stack, THREAD_STACK_BYTES, start_run, NULL);
+    starter.object.type = &starter_type;
     thread_start(&starter);
+    object_put(&starter.object); // the running reference remains
     return HX_OK;
 }
 
