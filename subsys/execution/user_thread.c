@@ -128,8 +128,8 @@ static void fpu_fill(struct user_thread *thread, const void *fpu) {
     if (fpu == NULL) {
         hal_fpu_init(thread->fpu);
     } else if (fpu == current->fpu) {
-        // Its registers are loaded while it runs. XSAVE leaves parts of its header alone, and garbage
-        // there would be refused when the area is loaded.
+        // Its registers are loaded while it runs. XSAVE leaves parts of its header alone, and
+        // garbage there would be refused when the area is loaded.
         hal_fpu_init(thread->fpu);
         hal_fpu_save(thread->fpu);
     } else {
