@@ -76,11 +76,13 @@ function(helix_module)
     TESTS ${M_TESTS})
 endfunction()
 
-# The modules of the profile: sets HELIX_MODULES.
-if(NOT EXISTS ${CMAKE_CURRENT_LIST_DIR}/../profiles/${HELIX_PROFILE}.cmake)
-  message(FATAL_ERROR "there is no profile '${HELIX_PROFILE}' in profiles/")
-endif()
-include(${CMAKE_CURRENT_LIST_DIR}/../profiles/${HELIX_PROFILE}.cmake)
+# helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES.
+macro(helix_profile)
+  if(NOT EXISTS ${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
+    message(FATAL_ERROR "there is no profile '${HELIX_PROFILE}' in profiles/")
+  endif()
+  include(${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
+endmacro()
 
 # helix_folders(f ...): the folders below this one that are part of the build, in this order.
 function(helix_folders)
