@@ -170,8 +170,8 @@ static bool image_is_extended(const struct signal_software *software, uint64_t f
 // Reads the image at `from` (0: none, the initial state). An image without the extended part sets
 // x87 and SSE alone.
 static enum hx_status image_pop(uint64_t from, uint8_t *fpu, hal_copy_in_t copy_in) {
-    hal_fpu_init(fpu);
     if (from == 0) {
+        hal_fpu_init(fpu);
         return HX_OK;
     }
     if (from % 64 != 0 || copy_in(fpu, uaddr_make(from), FXSAVE_BYTES) != HX_OK) {
@@ -188,6 +188,7 @@ static enum hx_status image_pop(uint64_t from, uint8_t *fpu, hal_copy_in_t copy_
         }
     } else if (x86_features.xsave) {
         const uint64_t legacy = 3; // XSTATE_BV: x87 and SSE
+        memset(fpu + FXSAVE_BYTES, 0, x86_features.fpu_bytes - FXSAVE_BYTES);
         memcpy(fpu + FXSAVE_BYTES, &legacy, sizeof(legacy));
     }
     if (!hal_fpu_sanitize(fpu)) {
