@@ -39,13 +39,19 @@ def _run_shown(command: list[str], top: Path, what: str) -> None:
         raise ui.Failure(f"{what} failed; repeat with: {' '.join(command)}", "".join(kept)[-20000:])
 
 
-def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
-                        targets: list[str] | None = None) -> Path:
-    """Configures by need, builds, and returns the build folder."""
+def configure(preset: str, profile: str, top: Path = paths.TOP) -> Path:
+    """Configures by need; the build folder."""
     folder = top / "out" / f"{preset}-{profile}"
     if not (folder / "build.ninja").exists():
         _run_shown(["cmake", "--preset", preset, f"-DHELIX_PROFILE={profile}"], top,
                    f"configuring {preset}")
+    return folder
+
+
+def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
+                        targets: list[str] | None = None) -> Path:
+    """Configures by need, builds, and returns the build folder."""
+    folder = configure(preset, profile, top)
     _run_shown(["ninja", "-C", str(folder), *(targets or [])], top, f"building {preset}")
     return folder
 

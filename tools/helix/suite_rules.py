@@ -8,6 +8,8 @@ It is compiled as the sources in PART are, with the real flags. Its first lines 
   // HOW: link            what refuses it: `compile` (if nothing is said), `link` as a part of the
                           kernel, or `symbols`, the check of what a module may call
 tests/rules/NAME.cmake is the same for a description of a part. Rules about text are in this file.
+tests/rules/NAME.check is read by ./helix check as if it were at the path behind PATH:, which must then
+say what stands behind EXPECT:.
 """
 
 import json
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helix import build, packages, paths
+from helix import build, packages, paths, ratchets
 from helix.report import Context, Failed, Job, Verdict
 
 _HERE = paths.TOP / "tests" / "rules"
@@ -254,6 +256,19 @@ def _check_segments(tools: Tools) -> None:
         raise Failed("a segment is writable and executable", text)
 
 
+def _checks() -> dict[str, Path]:
+    return {f"rules/check-{source.stem.replace('_', '-')}": source
+            for source in sorted(_HERE.glob("*.check"))}
+
+
+def _refused_by_check(source: Path) -> None:
+    text = source.read_text()
+    words = dict(re.findall(r"^// (PATH|EXPECT): (.*)$", text, re.M))
+    found = list(ratchets.problems(words["PATH"], text))
+    if not any(words["EXPECT"] in problem for problem in found):
+        raise Failed(f"check does not say '{words['EXPECT']}'", "\n".join(found))
+
+
 _OF_BUILD: dict[str, Callable[[Tools], None]] = {"rules/modules-call-sdk": _check_modules,
                                                  "rules/image-segments": _check_segments}
 
@@ -264,6 +279,8 @@ def _bodies(tools: Tools) -> dict[str, Callable[[], None]]:
         bodies[rule.name] = lambda rule=rule: _check(tools, rule)
     for text_rule in _TEXT_RULES:
         bodies[text_rule.name] = lambda rule=text_rule: _check_text(rule)
+    for name, source in _checks().items():
+        bodies[name] = lambda source=source: _refused_by_check(source)
     for name, body in _OF_BUILD.items():
         bodies[name] = lambda body=body: body(tools)
     return bodies
@@ -283,4 +300,4 @@ def _run(context: Context, names: list[str]) -> Iterator[Verdict]:
 
 def jobs(_: Namespace) -> list[Job]:
     names = [rule.name for rule in _rules()] + [rule.name for rule in _TEXT_RULES]
-    return [Job([*names, *_OF_BUILD], _run, machines=False)]
+    return [Job([*names, *_checks(), *_OF_BUILD], _run, machines=False)]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a person does: ./helix run in a pseudo-terminal, keys typed, the screen read. Nothing waits
-for a span of time: each step waits for what it expects to see."""
+for a span of time: each step waits for what it expects to see. A key that sends a signal is typed when its
+receiver has shown that it is in the foreground: in a subshell, as the shell itself goes on for a
+moment before that."""
 
 import os
 import pty
@@ -141,7 +143,7 @@ def _canonical_input(screen: Screen) -> None:
 
 
 def _interrupts(screen: Screen) -> None:
-    screen.line("echo rea$((1))dy; sleep 1000")
+    screen.line("(echo rea$((1))dy; exec sleep 1000)")
     screen.expect(r"rea1dy\n")
     screen.keys(CTRL_C)
     screen.expect(r"\^C")
@@ -165,16 +167,16 @@ def _interrupts(screen: Screen) -> None:
 
 
 def _stops_and_goes_on(screen: Screen) -> None:
-    screen.line("echo rea$((1))dy; cat")
+    screen.line("(echo rea$((1))dy; exec cat)")
     screen.expect(r"rea1dy\n")
     screen.keys(b"first\r")
     screen.expect(r"first\nfirst\n")
     screen.keys(CTRL_Z)
     screen.expect(r"Stopped")
     screen.prompt()
-    screen.ask("jobs", r"\[1\]\+\s+Stopped\s+cat")
+    screen.ask("jobs", r"\[1\]\+\s+Stopped\s+\(echo")
     screen.line("fg")
-    screen.expect(r"cat\n")
+    screen.expect(r"cat\)\n")
     screen.keys(b"second\r")
     screen.expect(r"second\nsecond\n")
     screen.keys(CTRL_D)

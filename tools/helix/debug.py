@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""./helix debug: the machine stopped before its first instruction, and gdb with the kernel's symbols.
+tools/gdb/helpers.py adds words to gdb; the console is the machine's, in a file and a second window."""
+
+import os
+import socket
+import subprocess
+from argparse import Namespace
+from pathlib import Path
+
+from helix import build, packages, paths, qemu, rootfs, ui
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _initrd(options: Namespace) -> bytes:
+    if options.initrd:
+        return Path(options.initrd).read_bytes()
+    archive = rootfs.interactive()
+    if options.root:
+        archive.tree(Path(options.root))
+    return archive.bytes()
+
+
+def _gdb(elf: Path, port: int, console: Path) -> list[str]:
+    return ["gdb", "-q", str(elf), "-ex", "set architecture i386:x86-64",
+            "-ex", f"source {paths.TOP / 'tools' / 'gdb' / 'helpers.py'}",
+            "-ex", f"target remote 127.0.0.1:{port}",
+            "-ex", f"echo \\nconsole: socat -,raw,echo=0 {console}, or its copy {console}.log\\n",
+            "-ex", "hbreak kernel_main", "-ex", "continue"]
+
+
+def command(options: Namespace) -> int:
+    """gdb's exit status. The machine ends with gdb."""
+    packages.need(packages.RUN, packages.DEBUG, yes=options.yes)
+    elf = build.kernel(options.arch, options.profile, options.yes)
+    port = _free_port()
+    console = paths.ensure(paths.OUT / "tmp") / "console"
+    with qemu.Initrd(_initrd(options)) as initrd:
+        append = qemu.append_for(elf, "/init", options.append).replace("panic=-1 ", "")
+        machine = qemu.Machine(elf, initrd, append, options.smp, options.mem)
+        machine.serial = ["chardev:console"]
+        machine.extra = ["-S", "-gdb", f"tcp:127.0.0.1:{port}", "-chardev",
+                         f"socket,id=console,path={console},server=on,wait=off,"
+                         f"logfile={console}.log"]
+        with subprocess.Popen(machine.command(), stdin=subprocess.DEVNULL,
+                              preexec_fn=os.setpgrp) as process:  # Ctrl-C is gdb's
+            try:
+                if process.poll() is not None:
+                    raise ui.Failure("QEMU did not start")
+                return subprocess.run(_gdb(elf, port, console), check=False).returncode
+            finally:
+                process.kill()
