@@ -234,6 +234,18 @@ def command(options: Namespace) -> int:
 
 
 _NOTICED = "mutants/changes-are-noticed"
+_CURRENT = "mutants/lists-are-current"
+
+
+def _check_current() -> Verdict:
+    """Each mutant's line is still there, once."""
+    wrong = []
+    for mutant in listed():
+        try:
+            changed((paths.TOP / mutant.file).read_text(), mutant)
+        except (Failed, OSError) as failure:
+            wrong.append(f"{mutant.name}: {failure}")
+    return Verdict(_CURRENT, f"{len(wrong)} do not apply" if wrong else "", "\n".join(wrong))
 
 
 def _refusal(tree: Tree, mutant: Mutant) -> str:
@@ -255,6 +267,10 @@ def _check_machinery(tree: Tree, mutant: Mutant) -> Verdict:
 
 def _run_quick(context: Context, names: list[str]) -> Iterator[Verdict]:
     packages.need(packages.BUILD, packages.HOSTED, yes=context.options.yes)
+    if _CURRENT in names:
+        yield _check_current()
+    if names == [_CURRENT]:
+        return
     tree = Tree(context.options)
     quick = [mutant for mutant in listed() if mutant.quick]
     if _NOTICED in names:
@@ -268,4 +284,4 @@ def _run_quick(context: Context, names: list[str]) -> Iterator[Verdict]:
 def jobs(_: Namespace) -> list[Job]:
     """The quick ones, so that the machinery itself is tested in each run."""
     names = [f"mutants/{mutant.name}" for mutant in listed() if mutant.quick]
-    return [Job([_NOTICED, *names], _run_quick, machines=False)]
+    return [Job([_CURRENT, _NOTICED, *names], _run_quick, machines=False)]

@@ -32,13 +32,13 @@ static bool test_map(void) {
     CHECK(aspace_fault(aspace, at + 16 * PAGE_SIZE, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
     CHECK(aspace_fault(aspace, UINT64_MAX, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
     CHECK(aspace_resident_pages(aspace) == 1);
-    for (uint64_t i = 0; i < 16; i++) {
+    for (uint64_t i = 16; i-- > 0;) { // downward, so that frames do not follow in the same order
         CHECK(memtest_poke(aspace, at + i * PAGE_SIZE, i));
     }
     // Across the end of a page, and so of a frame.
-    CHECK(memtest_poke(aspace, at + PAGE_SIZE - 4, 0x1111111122222222));
-    CHECK(memtest_peek(aspace, at + PAGE_SIZE, 0x11111111) &&
-          memtest_poke(aspace, at + PAGE_SIZE, 1));
+    CHECK(memtest_poke(aspace, at + 2 * PAGE_SIZE - 4, 0x1111111122222222));
+    CHECK(memtest_peek(aspace, at + 2 * PAGE_SIZE, 0x11111111));
+    CHECK(memtest_poke(aspace, at + 2 * PAGE_SIZE, 2));
     // A hole in the middle: three pieces, the middle one empty.
     CHECK(unmap(aspace, at + 4 * PAGE_SIZE, 4) == HX_OK && mappings(aspace) == 2);
     CHECK(aspace_fault(aspace, at + 4 * PAGE_SIZE, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
@@ -78,6 +78,10 @@ static bool test_refusals(void) {
     CHECK(aspace_map(aspace, &request, &result) == HX_OK);
     CHECK(aspace_protect(aspace, result, PAGE_SIZE, RW) == HX_ERR_ACCESS_DENIED);
     CHECK(aspace_protect(aspace, result, 2 * PAGE_SIZE, ASPACE_READ) == HX_ERR_NO_MEMORY);
+    request.protection_max = 0; // all three, but not two of them at once
+    CHECK(aspace_map(aspace, &request, &result) == HX_OK);
+    CHECK(aspace_protect(aspace, result, PAGE_SIZE, RW | ASPACE_EXECUTE) == HX_ERR_ACCESS_DENIED);
+    CHECK(unmap(aspace, result.value, 1) == HX_OK);
     CHECK(aspace_protect(aspace, uaddr_make(result.value + 1), 1, ASPACE_READ) == HX_ERR_INVALID);
     request = (struct aspace_map_request){ .size_bytes = 0 };
     CHECK(aspace_map(aspace, &request, &result) == HX_ERR_INVALID);
