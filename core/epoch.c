@@ -42,8 +42,12 @@ void epoch_leave(void) {
     preempt_enable();
 }
 
+// The flag falls here and nowhere else: whoever raised it is through with timer_arm() by now, so no
+// two processors arm the timer at once. seq_cst: before the worker takes the lists, so who still
+// finds it up has its item taken.
 static void delay_expired(struct timer *timer) {
     (void)timer;
+    atomic_store_explicit(&delay_armed, 0, memory_order_seq_cst);
     waitable_pulse(&work);
 }
 
@@ -54,9 +58,9 @@ void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *it
     struct epoch_item *head = atomic_load_explicit(&cpu->retired, memory_order_relaxed);
     do {
         item->next = head;
-        // Release: the worker must see the item's fields.
+        // The worker must see the item's fields; seq_cst: before the look at delay_armed.
     } while (!atomic_compare_exchange_weak_explicit(&cpu->retired, &head, item,
-                                                    memory_order_release, memory_order_relaxed));
+                                                    memory_order_seq_cst, memory_order_relaxed));
     uint32_t count = atomic_fetch_add_explicit(&cpu->retired_count, 1, memory_order_relaxed) + 1;
     if (!worker_runs) {
         preempt_enable();
@@ -64,8 +68,7 @@ void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *it
     }
     if (count == RETIRE_MANY) {
         waitable_pulse(&work);
-    } else if (atomic_load_explicit(&delay_armed, memory_order_relaxed) == 0 &&
-               // seq_cst: pairs with worker_run(), which clears it before it takes the lists.
+    } else if (atomic_load_explicit(&delay_armed, memory_order_seq_cst) == 0 &&
                atomic_exchange_explicit(&delay_armed, 1, memory_order_seq_cst) == 0) {
         timer_arm(&delay, time_now() + RETIRE_DELAY_NS);
     }
@@ -131,8 +134,6 @@ static void worker_run(void *argument) {
     (void)argument;
     for (;;) {
         uint32_t sequence = waitable_sequence(&work);
-        // Before the lists are taken: who retires later finds it clear and arms the timer.
-        atomic_store_explicit(&delay_armed, 0, memory_order_seq_cst);
         struct epoch_item *item = take_all();
         if (item == NULL) {
             HX_IGNORE(wait_change(&work, sequence, TIME_NEVER, 0)); // cannot fail without flags

@@ -23,7 +23,8 @@ struct timer {
 };
 
 void timer_init(struct timer *timer, void (*expired)(struct timer *timer));
-// Arms or re-arms. Any context. A deadline in the past fires at once.
+// Arms or re-arms. Any context. A deadline in the past fires at once. Two processors must not arm the
+// same timer at once: the caller has a lock for that, or a reason why it cannot be.
 void timer_arm(struct timer *timer, time_ns_t deadline);
 // After it returns, `expired` is neither pending nor running (it must not be called from it, nor
 // under a lock that `expired` takes). Returns whether it was still pending.
