@@ -405,7 +405,7 @@ static bool worker_end(uint32_t slot) {
     reap();
     if (worker->has_ended) {
         kill_user(USER_BASE + slot);
-        if (!atomic_load(&shared->started[slot])) {
+        if (!atomic_load(&shared->started[slot]) && WIFEXITED(worker->status)) {
             fail("worker %llu could not start: wait status %lld", worker->index, worker->status);
         }
         char path[64];
