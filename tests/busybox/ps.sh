@@ -10,4 +10,4 @@ kill -CONT $pid; kill $pid; wait $pid; echo $?
 pidof sleep || echo none
 cat /proc/$$/comm
 tr '\0' ' ' < /proc/$$/cmdline; echo
-sleep 500 & killall sleep; wait $!; echo $?
+sleep 500 & until pidof sleep >/dev/null; do :; done; killall sleep; wait $!; echo $?
