@@ -287,13 +287,16 @@ void sched_place(struct thread *thread, uint32_t why) NO_LOCK_ANALYSIS {
     for (;;) {
         cpu = cpu_table[place_choose(thread)];
         raw_lock(&cpu->queue.lock);
+        // Before the looks at the affinity, for thread_set_affinity(), and before the thread is
+        // linked, for thread_queue_lock(): they hold another queue's lock.
+        atomic_store_explicit(&thread->cpu, cpu->id, memory_order_seq_cst);
+        atomic_thread_fence(memory_order_seq_cst);
         if (is_here(thread, cpu)) {
             break;
         }
         raw_unlock(&cpu->queue.lock); // its affinity changed meanwhile
     }
     uint32_t id = cpu->id;
-    atomic_store_explicit(&thread->cpu, id, memory_order_relaxed);
     queue_add(cpu, thread, why, now);
     bool idle = cpu->queue.current == &cpu->idle;
     bool interrupt = kick_locked(cpu, now);

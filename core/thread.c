@@ -233,11 +233,15 @@ void thread_yield(void) {
     }
 }
 
-// Locks the queue that a thread belongs to. Interrupts off.
-static struct cpu *thread_queue_lock(struct thread *thread) NO_LOCK_ANALYSIS {
+// Locks the queue that a thread belongs to; *out_queued: it waits there. Interrupts off.
+// Who wakes a blocked thread queues it elsewhere without this lock, but stores the processor before
+// it links the thread; so the link is looked at first, and then found to be this queue's, or not.
+static struct cpu *thread_queue_lock(struct thread *thread, bool *out_queued) NO_LOCK_ANALYSIS {
     for (;;) {
         uint32_t id = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
         raw_lock(&cpu_table[id]->queue.lock);
+        *out_queued = list_is_linked(&thread->queue_link);
+        atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&thread->cpu, memory_order_relaxed) == id) {
             return cpu_table[id];
         }
@@ -257,8 +261,8 @@ static void reschedule_locked(struct cpu *cpu, struct thread *thread) {
 
 void thread_set_sched(struct thread *thread, const struct sched_params *params) NO_LOCK_ANALYSIS {
     unsigned long state = hal_irq_save();
-    struct cpu *cpu = thread_queue_lock(thread);
-    bool queued = list_is_linked(&thread->queue_link);
+    bool queued;
+    struct cpu *cpu = thread_queue_lock(thread, &queued);
     if (queued) {
         queue_remove(cpu, thread);
     }
@@ -276,24 +280,30 @@ void thread_set_sched(struct thread *thread, const struct sched_params *params) 
 void thread_set_affinity(struct thread *thread, uint64_t affinity) NO_LOCK_ANALYSIS {
     affinity &= cpu_online_mask();
     ASSERT(affinity != 0);
-    unsigned long state = hal_irq_save();
-    struct cpu *cpu = thread_queue_lock(thread);
-    bool misplaced = (affinity >> cpu->id & 1) == 0;
-    bool moves = misplaced && list_is_linked(&thread->queue_link);
-    if (moves) {
-        queue_remove(cpu, thread);
-    }
-    atomic_store_explicit(&thread->affinity, affinity, memory_order_relaxed);
-    thread->sched.allowed = affinity;
-    if (misplaced) {
-        reschedule_locked(cpu, thread);
-    }
-    raw_unlock(&cpu->queue.lock);
-    if (moves) {
-        sched_place(thread, SCHED_MOVE);
-    }
-    hal_irq_restore(state);
-    preempt_check();
+    bool again;
+    do {
+        unsigned long state = hal_irq_save();
+        bool queued;
+        struct cpu *cpu = thread_queue_lock(thread, &queued);
+        bool misplaced = (affinity >> cpu->id & 1) == 0;
+        bool moves = misplaced && queued;
+        if (moves) {
+            queue_remove(cpu, thread);
+        }
+        thread->sched.allowed = affinity;
+        // seq_cst: before the look at `cpu`. Who wakes it now either sees this or is seen there.
+        atomic_store_explicit(&thread->affinity, affinity, memory_order_seq_cst);
+        again = atomic_load_explicit(&thread->cpu, memory_order_seq_cst) != cpu->id;
+        if (misplaced) {
+            reschedule_locked(cpu, thread);
+        }
+        raw_unlock(&cpu->queue.lock);
+        if (moves) {
+            sched_place(thread, SCHED_MOVE);
+        }
+        hal_irq_restore(state);
+        preempt_check();
+    } while (again);
 }
 
 void thread_set_aspace(struct core_aspace *aspace) {
