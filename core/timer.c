@@ -99,8 +99,10 @@ bool timer_cancel(struct timer *timer) {
     return pending;
 }
 
-// Calls what is due; returns the counter value of the first that is not.
+// Calls what is due at the start, so that timers that arm themselves again do not keep us here;
+// returns the counter value of the first that is not.
 static uint64_t timers_expire(struct cpu *cpu) {
+    const time_ns_t now = time_now();
     for (;;) {
         raw_lock(&cpu->timer_lock);
         struct rbnode *node = rbtree_first(&cpu->timers);
@@ -109,7 +111,7 @@ static uint64_t timers_expire(struct cpu *cpu) {
             return COUNTER_NEVER;
         }
         struct timer *timer = RB_ENTRY(node, struct timer, node);
-        if (timer->deadline > time_now()) {
+        if (timer->deadline > now) {
             uint64_t counter = time_to_counter(timer->deadline);
             raw_unlock(&cpu->timer_lock);
             return counter;

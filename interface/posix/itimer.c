@@ -25,7 +25,7 @@ static void alarm_expired(struct timer *timer) {
     const unsigned long irq = spin_lock_irq(&process->alarm_lock);
     const bool is_due = process->alarm_deadline != 0 && process->alarm_deadline <= time_now();
     if (is_due && process->alarm_interval != 0) {
-        process->alarm_deadline = time_after(process->alarm_interval);
+        process->alarm_deadline = time_after(MAX_OF(process->alarm_interval, INTERVAL_LEAST_NS));
         timer_arm(timer, process->alarm_deadline);
     } else if (is_due) {
         process->alarm_deadline = 0;

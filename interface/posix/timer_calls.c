@@ -87,7 +87,7 @@ static void timer_expired(struct timer *expired) {
     spin_lock(&process->alarm_lock);
     const bool is_due = timer->deadline != 0 && timer->deadline <= time_now();
     if (is_due && timer->interval != 0) {
-        timer->deadline = time_after(timer->interval);
+        timer->deadline = time_after(MAX_OF(timer->interval, INTERVAL_LEAST_NS));
         timer_arm(expired, timer->deadline);
     } else if (is_due) {
         timer->deadline = 0;

@@ -35,6 +35,9 @@ enum hx_status timespec_to_user(struct uaddr to, time_ns_t ns);
 // now + span, TIME_NEVER if that is beyond.
 time_ns_t time_after(time_ns_t span);
 
+// Timers of programs do not repeat faster: their interrupts would leave no time for anything else.
+#define INTERVAL_LEAST_NS ((time_ns_t)100000)
+
 #define CLOCK_REALTIME           0
 #define CLOCK_MONOTONIC          1
 #define CLOCK_PROCESS_CPUTIME_ID 2
