@@ -106,8 +106,8 @@ static struct signal_node *node_alloc(struct posix_user *user) {
 }
 
 // Signals of one number below SIGNAL_REALTIME are pending once at most, so nobody counts them.
-static struct signal_node *node_create(struct posix_process *process, int32_t number,
-                                       bool must_queue) {
+// NULL: no memory, or the target's user has as many as it may.
+static struct signal_node *node_create(struct posix_process *process, int32_t number) {
     if (number < SIGNAL_REALTIME) {
         return node_alloc(NULL);
     }
@@ -116,7 +116,7 @@ static struct signal_node *node_create(struct posix_process *process, int32_t nu
     spin_unlock(&process->credentials_lock);
     const int32_t count = atomic_fetch_add_explicit(&user->pending, 1, memory_order_relaxed);
     struct signal_node *node = NULL;
-    if (!must_queue || (uint64_t)count < posix_limit(process, RLIMIT_SIGPENDING)) {
+    if (count >= 0 && (uint64_t)count < posix_limit(process, RLIMIT_SIGPENDING)) {
         node = node_alloc(user);
     }
     if (node == NULL) {
@@ -248,7 +248,7 @@ enum hx_status signal_send_locked(struct posix_process *process, struct posix_th
     }
     // SIGKILL is not looked at any more: the process ends right here.
     if (node == NULL && number != SIGKILL) {
-        node = node_create(process, number, must_queue);
+        node = node_create(process, number);
         if (node == NULL && must_queue) {
             return HX_ERR_LIMIT;
         }
@@ -293,7 +293,7 @@ bool signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     struct posix_action *action = signal_action_locked(process, number);
     const bool is_hopeless = (thread->blocked & bit) != 0 || action->handler <= SIG_IGN;
-    struct signal_node *node = is_hopeless ? NULL : node_create(process, number, false);
+    struct signal_node *node = is_hopeless ? NULL : node_create(process, number);
     if (node == NULL) { // also without memory: the thread cannot go on without its handler
         (void)group_exit_begin_locked(process, number);
     } else {
