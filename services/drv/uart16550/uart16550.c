@@ -16,6 +16,7 @@
 
 #define ENABLE_RECEIVE     0x01u
 #define ENABLE_TRANSMIT    0x02u
+#define IDENTIFY_NONE      0x01u // no interrupt is pending
 #define FIFO_ON            0x01u
 #define FIFO_CLEAR         0x06u
 #define FIFO_TRIGGER_8     0x80u
@@ -84,14 +85,16 @@ static void interrupt(void *context) {
     struct uart *uart = context;
     uint8_t bytes[DRAIN_BYTES];
     uint32_t count;
-    // Reading the identification acknowledges a transmit interrupt (8.6.1).
-    (void)uart_get(uart, REGISTER_IDENTIFY);
-    while ((count = drain(uart, bytes)) > 0) {
-        uart->events->received(uart->client, bytes, count);
-    }
-    if (transmitter_ready(uart)) {
-        uart->events->writable(uart->client);
-    }
+    // The line is an edge: until all causes are gone at once it does not fall, and so never rises
+    // again. Reading the identification acknowledges a transmit interrupt (8.6.1).
+    do {
+        while ((count = drain(uart, bytes)) > 0) {
+            uart->events->received(uart->client, bytes, count);
+        }
+        if (transmitter_ready(uart)) {
+            uart->events->writable(uart->client);
+        }
+    } while ((uart_get(uart, REGISTER_IDENTIFY) & IDENTIFY_NONE) == 0);
 }
 
 static enum hx_status uart_attach(void *self, const struct console_events *events, void *client) {
