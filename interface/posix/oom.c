@@ -15,7 +15,7 @@
 #define LOOK_NS     (NS_PER_SECOND / 500) // between two looks
 
 static const struct lock_class oom_class = { .name = "oom", .rank = LOCK_RANK_PROCESS - 1 };
-static struct mutex oom_lock = { .lock = SPINLOCK_INIT(&oom_class), .lock_class = &oom_class };
+static struct mutex oom_lock = { .lock_class = &oom_class };
 static time_ns_t killed_at; // [oom_lock]
 
 static uint64_t resident_pages(struct posix_process *process) {
@@ -82,6 +82,6 @@ void oom_wait(struct posix_process *self) {
     kill_one(self);
     waitable_init(&nothing, 0);
     // It ends by the deadline or by a signal that kills: either way the page is tried again.
-    HX_IGNORE(wait_change(&nothing, waitable_sequence(&nothing), time_after(LOOK_NS),
-                          WAIT_KILLABLE));
+    HX_IGNORE(
+        wait_change(&nothing, waitable_sequence(&nothing), time_after(LOOK_NS), WAIT_KILLABLE));
 }

@@ -3,10 +3,7 @@
 #include "internal.h"
 
 static const struct lock_class reclaim_class = { "reclaim", LOCK_RANK_SLEEP_LAST, false };
-static struct mutex reclaim_lock = {
-    .lock = SPINLOCK_INIT(&reclaim_class),
-    .lock_class = &reclaim_class,
-};
+static struct mutex reclaim_lock = { .lock_class = &reclaim_class };
 static struct list shrinkers = LIST_INIT(shrinkers); // [reclaim_lock]
 
 void shrinker_register(struct shrinker *shrinker) {
