@@ -436,9 +436,42 @@ static void signals_in_a_group(void) {
     storm_of_processes(signals_body);
 }
 
+// What a child writes to shared memory, and what it adds, is there when it has ended.
+static volatile uint32_t *shared_words;
+
+static void shared_body(struct generator *generator) {
+    const uint32_t mine = 16 + below(generator, 1000);
+    volatile uint32_t *word = &shared_words[getpid() % 8 * 1024 + mine];
+    *word = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        *word = 1;
+        __atomic_fetch_add(&shared_words[0], 1, __ATOMIC_RELAXED);
+        if (one_in(generator, 2)) {
+            madvise((void *)shared_words, 32 * PAGE, MADV_DONTNEED);
+        }
+        _exit(*word == 1 ? 0 : 1);
+    }
+    __atomic_fetch_add(&shared_words[1], 1, __ATOMIC_RELAXED);
+    int status = check_wait(pid);
+    if (status != 0 || *word != 1) {
+        check_fail(__FILE_NAME__, __LINE__, "wait status 0x%x, word %u", status, *word);
+        _exit(1);
+    }
+}
+
+static void shared_memory(void) {
+    shared_words = mmap(NULL, 32 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(shared_words != MAP_FAILED);
+    storm_of_processes(shared_body);
+    SAME(shared_words[0], shared_words[1]);
+    CHECK(shared_words[0] > 0);
+}
+
 static const struct check_case cases[] = {
-    CASE(memory_by_threads),  CASE(memory_by_processes),   CASE(descriptors_main),
-    CASE(names_by_processes), CASE(processes_and_readers), CASE(signals_in_a_group),
+    CASE(shared_memory),      CASE(memory_by_threads),  CASE(memory_by_processes),
+    CASE(descriptors_main),   CASE(names_by_processes), CASE(processes_and_readers),
+    CASE(signals_in_a_group),
 };
 
 int main(int argc, char **argv) {

@@ -145,7 +145,8 @@ static void one_call(struct worker *worker) {
             return;
         }
     }
-    atomic_store_explicit(&shared->last[worker->slot], (int32_t)number, memory_order_relaxed);
+    atomic_store_explicit(&shared->last[worker->slot % WORKERS], (int32_t)number,
+                          memory_order_relaxed);
     atomic_fetch_add_explicit(&shared->calls, 1, memory_order_relaxed);
     const uint64_t actual = number == SYS_vfork ? SYS_fork : number; // it would share this stack
     const long result = invoke(actual, arguments);
