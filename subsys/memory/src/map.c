@@ -2,6 +2,8 @@
 // map.c: making and removing mappings.
 #include "private.h"
 
+#include <core/thread.h>
+
 bool range_valid(uint64_t address, uint64_t size_bytes, uint64_t *out_end) {
     if (address & PAGE_MASK || address >= HAL_USER_END || size_bytes > HAL_USER_END - address) {
         return false;
@@ -228,13 +230,15 @@ static enum hx_status map_locked(struct aspace *aspace, const struct aspace_map_
     return HX_OK;
 }
 
-// As far as it goes: a page that cannot be had now faults later.
+// As far as it goes: a page that cannot be had now faults later. A kill ends it, for the range may
+// take minutes.
 static void populate(struct aspace *aspace, uint64_t start, uint64_t size, uint32_t protection) {
     uint32_t access = protection & ASPACE_WRITE  ? ASPACE_WRITE
                       : protection & ASPACE_READ ? ASPACE_READ
                                                  : ASPACE_EXECUTE;
     for (uint64_t at = start; at < start + size; at += PAGE_SIZE) {
-        if (fault_page(aspace, at, access, NULL) != HX_OK) {
+        if ((thread_attention(thread_current()) & THREAD_KILL) != 0 ||
+            fault_page(aspace, at, access, NULL) != HX_OK) {
             break;
         }
     }
