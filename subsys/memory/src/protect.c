@@ -2,6 +2,8 @@
 // protect.c: changing rights and advice of ranges.
 #include "private.h"
 
+#include <core/thread.h>
+
 // The first mapping of a range that is mapped without holes; NULL if it is not.
 static struct mapping *covered(struct aspace *aspace, uint64_t start, uint64_t end) {
     struct mapping *first = mapping_find(aspace, start);
@@ -134,6 +136,9 @@ static enum hx_status flag_locked(struct aspace *aspace, uint64_t start, uint64_
 
 static enum hx_status populate(struct aspace *aspace, uint64_t start, uint64_t end) {
     for (uint64_t at = start; at < end; at += PAGE_SIZE) {
+        if ((thread_attention(thread_current()) & THREAD_KILL) != 0) {
+            return HX_ERR_CANCELED; // the range may take minutes
+        }
         rwlock_read(&aspace->lock);
         const struct mapping *mapping = mapping_find(aspace, at);
         bool there = mapping != NULL && mapping->start <= at;
