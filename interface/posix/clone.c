@@ -80,12 +80,14 @@ static enum hx_status check_limits(struct posix_process *process) {
     if (atomic_load_explicit(&space->threads, memory_order_relaxed) >= space->threads_max) {
         return HX_ERR_LIMIT;
     }
+    const unsigned long irq = spin_lock_irq(&process->credentials_lock);
     const int32_t count = atomic_load_explicit(&process->user->threads, memory_order_relaxed);
+    const uint32_t uid = process->user->uid;
+    spin_unlock_irq(&process->credentials_lock, irq);
     if (count >= 0 && (uint64_t)count < posix_limit(process, RLIMIT_NPROC)) {
         return HX_OK;
     }
-    return process->user->uid == 0 || posix_capable(CAPABILITY_SYS_RESOURCE) ||
-                   posix_capable(CAPABILITY_SYS_ADMIN)
+    return uid == 0 || posix_capable(CAPABILITY_SYS_RESOURCE) || posix_capable(CAPABILITY_SYS_ADMIN)
                ? HX_OK
                : HX_ERR_LIMIT;
 }

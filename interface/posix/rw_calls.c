@@ -19,7 +19,7 @@ static enum hx_status broken_pipe(struct call *call) {
     const struct posix_siginfo info = {
         .number = SIGPIPE,
         .pid = call->process->pid,
-        .uid = call->process->credentials->uid,
+        .uid = atomic_load_explicit(&call->process->uid, memory_order_relaxed),
     };
     posix_signal_thread(call->thread, SIGPIPE, &info);
     return HX_ERR_BROKEN_PIPE;

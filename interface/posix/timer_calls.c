@@ -204,7 +204,9 @@ enum hx_status sys_timer_create(struct call *call) {
             return status;
         }
     }
+    const unsigned long irq = spin_lock_irq(&process->credentials_lock);
     const int32_t queued = atomic_load_explicit(&process->user->pending, memory_order_relaxed);
+    spin_unlock_irq(&process->credentials_lock, irq);
     if (queued >= 0 && (uint64_t)queued >= posix_limit(process, RLIMIT_SIGPENDING)) {
         return HX_ERR_WOULD_BLOCK;
     }
