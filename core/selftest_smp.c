@@ -97,6 +97,28 @@ static void stage_check(uint32_t number) {
     }
 }
 
+// What one thread does while it holds something (stages 1 to 3), perhaps with preemption off, and
+// another one just before it asks for that on another processor.
+static void stage_hold(void) {
+    time_ns_t end = time_now() + 1000 * MS; // the other one may find no place
+    stage_reach(1);
+    while (atomic_load_explicit(&stage, memory_order_acquire) == 1 && time_now() < end) {
+        hal_relax();
+    }
+    for (end = time_now() + 50 * MS; time_now() < end;) {
+        hal_relax();
+    }
+    stage_reach(3);
+}
+
+static void stage_follow(void) {
+    uint32_t held = 1;
+    stage_wait(held);
+    // Not if the holder has given up waiting.
+    (void)atomic_compare_exchange_strong_explicit(&stage, &held, 2, memory_order_acq_rel,
+                                                  memory_order_relaxed);
+}
+
 static void rwlock_holder(void *argument) {
     if (selftest_index(argument) == 0) {
         rwlock_read(&rwlock);
@@ -147,6 +169,25 @@ static void spin_worker(void *argument) {
 static bool test_spinlock(void) {
     spinlock_init(&spinlock, &outer_class);
     return guarded_run(spin_worker, (uint64_t)WORKERS * ROUNDS);
+}
+
+static void spin_holder(void *argument) {
+    bool is_holder = selftest_index(argument) == 0;
+    if (!is_holder) {
+        stage_follow();
+    }
+    spin_lock(&spinlock);
+    if (is_holder) {
+        stage_hold();
+    } else {
+        stage_check(3);
+    }
+    spin_unlock(&spinlock);
+}
+
+static bool test_spinlock_excludes(void) {
+    spinlock_init(&spinlock, &outer_class);
+    return cpu_online_count() == 1 || stages_run(spin_holder);
 }
 
 // Calls: every processor calls all others at once.
@@ -235,8 +276,11 @@ static bool test_epoch(void) {
     node_publish(&nodes[0]);
     CHECK(core_selftest_threads(WORKERS, false, epoch_worker));
     CHECK(atomic_load_explicit(&errors, memory_order_relaxed) == 0);
-    (void)thread_sleep_until(time_now() + 30 * MS, 0);
-    CHECK(atomic_load_explicit(&reclaimed, memory_order_relaxed) >= 2);
+    time_ns_t end = time_now() + 10000 * MS; // the worker comes when it comes
+    while (atomic_load_explicit(&reclaimed, memory_order_relaxed) < 2) {
+        CHECK(time_now() < end);
+        (void)thread_sleep_until(time_now() + MS, 0);
+    }
     epoch_synchronize();
     return true;
 }
@@ -245,22 +289,10 @@ static bool test_epoch(void) {
 static void epoch_holder(void *argument) {
     if (selftest_index(argument) == 0) {
         epoch_enter();
-        stage_reach(1);
-        time_ns_t end = time_now() + 1000 * MS; // the other one cannot come if there is no place
-        while (atomic_load_explicit(&stage, memory_order_acquire) == 1 && time_now() < end) {
-            hal_relax();
-        }
-        for (end = time_now() + 50 * MS; time_now() < end;) {
-            hal_relax();
-        }
-        stage_reach(3);
+        stage_hold();
         epoch_leave();
     } else {
-        uint32_t entered = 1;
-        stage_wait(entered);
-        // Not if the first one has given up waiting.
-        (void)atomic_compare_exchange_strong_explicit(&stage, &entered, 2, memory_order_acq_rel,
-                                                      memory_order_relaxed);
+        stage_follow();
         epoch_synchronize();
         stage_check(3);
     }
@@ -333,7 +365,7 @@ static struct timer slow;
 static void slow_fired(struct timer *timer) {
     (void)timer;
     stage_reach(1);
-    time_ns_t end = time_now() + 2 * MS;
+    time_ns_t end = time_now() + 50 * MS;
     while (time_now() < end) {
         hal_relax();
     }
@@ -373,6 +405,7 @@ static bool test_lives(void) {
 
 const struct selftest core_selftest_smp[] = {
     { "spin lock", test_spinlock },
+    { "spin lock excludes", test_spinlock_excludes },
     { "mutex", test_mutex },
     { "rwlock", test_rwlock },
     { "rwlock excludes", test_rwlock_excludes },

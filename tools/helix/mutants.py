@@ -32,7 +32,7 @@ from helix.report import Context, Failed, Job, Verdict, chosen
 _LISTS = paths.TOP / "tests" / "mutants"
 _TREE = paths.OUT / "mutants"
 _SHARED = ("cache", "third_party", "user")  # folders of out/ that the copy shares with us
-_LEAST_S = 60.0  # a test that takes longer than this and than six times as usual hangs
+_LEAST_S = 30.0  # a test that takes longer than this and than six times as usual hangs
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 // copies against unmapping, cutting and cloning, so that a forgotten shoot-down shows.
 #include "selftest.h"
 
+#include <core/time.h>
 #include <memory/usercopy.h>
 
 #define RW    (ASPACE_READ | ASPACE_WRITE)
@@ -19,7 +20,7 @@ static _Atomic uint64_t written[MEMTEST_THREADS];
 // Stores growing numbers into a page of its own; the clones must show a number that was there.
 static bool write_counters(uint32_t index) {
     struct uaddr at = uaddr_make(base + index * PAGE_SIZE);
-    for (uint64_t i = 1; i <= 1500; i++) {
+    for (uint64_t i = 1; i <= 10000; i++) {
         CHECK(copy_to_user(at, &i, sizeof i) == HX_OK);
         uint64_t back = 0;
         CHECK(copy_from_user(&back, at, sizeof back) == HX_OK && back == i);
@@ -46,7 +47,8 @@ static bool clone_and_look(uint32_t index) {
                 CHECK(value >= before[i] && (round == 0 || value == seen[i]));
                 seen[i] = value;
             }
-            thread_yield();
+            // Time for stores through translations that should be gone.
+            (void)thread_sleep_until(time_now() + 1000000, 0);
         }
         aspace_put(child);
     } while (atomic_load_explicit(&running, memory_order_acquire) > 0);
