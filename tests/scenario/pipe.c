@@ -174,6 +174,23 @@ static void a_long_stream(void) {
     EXITS(pid, 0);
 }
 
+// What is written while the end of the buffer is still unread goes on at its beginning.
+static void the_buffer_is_a_ring(void) {
+    enum { FIRST = 60000, TAKEN = 50000, SECOND = 40000 };
+    static unsigned char out[FIRST + SECOND];
+    static unsigned char in[FIRST + SECOND];
+    int line[2];
+    for (unsigned i = 0; i < sizeof out; i++) {
+        out[i] = (unsigned char)(i * 7 + i / 251);
+    }
+    NEED(pipe(line) == 0);
+    SAME(write(line[1], out, FIRST), FIRST);
+    SAME(read(line[0], in, TAKEN), TAKEN);
+    SAME(write(line[1], out + FIRST, SECOND), SECOND);
+    SAME(read(line[0], in + TAKEN, sizeof in), sizeof in - TAKEN);
+    CHECK(memcmp(in, out, sizeof in) == 0);
+}
+
 static void many_parts(void) {
     int line[2];
     NEED(pipe(line) == 0);
@@ -289,6 +306,7 @@ static const struct check_case cases[] = {
     CASE(small_writes_are_whole_or_not),
     CASE(writers_do_not_mix),
     CASE(a_long_stream),
+    CASE(the_buffer_is_a_ring),
     CASE(many_parts),
     CASE(poll_sees_states),
     CASE(descriptors),
