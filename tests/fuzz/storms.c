@@ -468,10 +468,72 @@ static void shared_memory(void) {
     CHECK(shared_words[0] > 0);
 }
 
+// Nothing that a child does with its mappings of shared memory changes what is in there.
+static void press_on_mapping(struct generator *generator, char *region, uint64_t pages) {
+    char *at = region + below(generator, pages) * PAGE;
+    const uint64_t size = (1 + below(generator, pages)) * PAGE;
+    static const int advice[] = { MADV_DONTNEED, MADV_FREE, 10, 11, 18, 19, 20, 21, 22 };
+    switch (below(generator, 8)) {
+    case 0:
+        mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        break;
+    case 1:
+        munmap(at, one_in(generator, 2) ? PAGE : size);
+        break;
+    case 2:
+        mprotect(at, size, (int)below(generator, 4));
+        break;
+    case 3:
+        mremap(at, PAGE, (1 + below(generator, 12)) * PAGE, MREMAP_MAYMOVE);
+        break;
+    case 4:
+        syscall(SYS_mremap, at, one_in(generator, 2) ? 0 : PAGE, size, MREMAP_MAYMOVE, 0);
+        break;
+    case 5:
+        msync(at, size, (int)below(generator, 8));
+        break;
+    case 6:
+        if (fork() == 0) {
+            madvise(at, size, ELEMENT(generator, advice));
+            _exit(0);
+        }
+        break;
+    default:
+        madvise(at, size, ELEMENT(generator, advice));
+    }
+}
+
+static void mappings_of_shared_memory(void) {
+    const uint64_t pages = 8;
+    uint64_t *words =
+        mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    for (uint64_t i = 0; i < pages * PAGE / 8; i++) {
+        words[i] = i * 3 + 1;
+    }
+    for (uint64_t round = 0; round < 400; round++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct generator generator = generator_of(seed, round);
+            for (int i = 0; i < 6; i++) {
+                press_on_mapping(&generator, (char *)words, pages);
+            }
+            _exit(0);
+        }
+        (void)check_wait(pid);
+        for (uint64_t i = 0; i < pages * PAGE / 8; i++) {
+            if (words[i] != i * 3 + 1) {
+                check_fail(__FILE_NAME__, __LINE__, "round %d: word %d is %llx", (int)round, (int)i,
+                           (unsigned long long)words[i]);
+                return;
+            }
+        }
+    }
+}
+
 static const struct check_case cases[] = {
-    CASE(shared_memory),      CASE(memory_by_threads),  CASE(memory_by_processes),
-    CASE(descriptors_main),   CASE(names_by_processes), CASE(processes_and_readers),
-    CASE(signals_in_a_group),
+    CASE(mappings_of_shared_memory), CASE(shared_memory),      CASE(memory_by_threads),
+    CASE(memory_by_processes),       CASE(descriptors_main),   CASE(names_by_processes),
+    CASE(processes_and_readers),     CASE(signals_in_a_group),
 };
 
 int main(int argc, char **argv) {
