@@ -112,6 +112,7 @@ static void release_resources(struct posix_process *process) {
         MAX_OF(process->maximum_resident_pages, aspace_resident_pages(aspace));
     thread_set_aspace(NULL);
     aspace_put(aspace);
+    oom_memory_given_back(process);
 }
 
 static void process_end(struct posix_process *process) {

@@ -88,7 +88,9 @@ void job_session_end(struct posix_process *process);
 
 // oom.c: there is no memory for a page that a program needs: sees to it that a process ends, and
 // waits a moment. The caller holds nothing and tries again.
-void oom_wait(struct posix_process *self);
+void oom_wait(struct posix_thread *thread);
+// The memory of a process that ends is free again.
+void oom_memory_given_back(struct posix_process *process);
 
 // exit.c
 NORETURN void posix_thread_exit(struct posix_thread *thread, int32_t status);

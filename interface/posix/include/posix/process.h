@@ -116,6 +116,7 @@ struct posix_process {
     struct posix_user *user;          // [credentials_lock] keeps; whose RLIMIT_NPROC counts it
     struct fs_context *fs;            // keeps; [process lock] NULL once it is dead
     struct file_table *files;         // keeps; NULL once it is dead
+    _Atomic bool memory_given_back;   // it ended, and its address space is gone
     bool aspace_shared;               // with another process, since the last exec
     struct posix_limit limits[RLIMIT_COUNT];
     struct file *executable; // [process lock] keeps
@@ -168,6 +169,7 @@ struct posix_thread {
     bool leaving;           // [signal_lock] takes no signals: not linked yet, or ending
     bool stop_counted;      // [signal_lock] one of stop_remaining
     uint64_t set_child_tid; // own; user address, written at the first stop point
+    uint32_t oom_seen;      // own; what oom.c knew when this thread lacked a page last
 };
 
 struct posix_process *posix_current(void); // of the running thread; NULL in kernel threads
