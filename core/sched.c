@@ -283,19 +283,11 @@ void sched_place(struct thread *thread, uint32_t why) NO_LOCK_ANALYSIS {
     unsigned long state = hal_irq_save();
     uint64_t now = input_counter();
     trace_at(now, TRACE_WAKE, thread->id, why);
-    struct cpu *cpu;
-    for (;;) {
-        cpu = cpu_table[place_choose(thread)];
-        raw_lock(&cpu->queue.lock);
-        // Before the looks at the affinity, for thread_set_affinity(), and before the thread is
-        // linked, for thread_queue_lock(): they hold another queue's lock.
-        atomic_store_explicit(&thread->cpu, cpu->id, memory_order_seq_cst);
-        atomic_thread_fence(memory_order_seq_cst);
-        if (is_here(thread, cpu)) {
-            break;
-        }
-        raw_unlock(&cpu->queue.lock); // its affinity changed meanwhile
-    }
+    struct cpu *cpu = cpu_table[place_choose(thread)]; // its affinity stays while it is not queued
+    raw_lock(&cpu->queue.lock);
+    // Before it is linked, for change_begin(), who may hold another queue's lock.
+    atomic_store_explicit(&thread->cpu, cpu->id, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
     uint32_t id = cpu->id;
     queue_add(cpu, thread, why, now);
     bool idle = cpu->queue.current == &cpu->idle;

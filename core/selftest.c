@@ -229,8 +229,14 @@ static bool test_trace(void) {
 }
 
 static const struct selftest tests[] = {
-    { "switch", test_ping_pong }, { "yield", test_yield }, { "preempt", test_preempt },
-    { "timers", test_timers },    { "wait", test_wait },   { "trace", test_trace },
+    { "switch", test_ping_pong },
+    { "yield", test_yield },
+    { "preempt", test_preempt },
+    { "timers", test_timers },
+    { "wait", test_wait },
+    { "trace", test_trace },
+    { "changes", core_selftest_sched },
+    { "change holds", core_selftest_sched_wake },
 };
 
 static bool run_all(const struct selftest *list, uint32_t count) {

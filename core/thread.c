@@ -64,19 +64,28 @@ void thread_init(struct thread *thread, const char *name, void *stack_low, size_
     hal_context_init(&thread->context, thread->stack_top, thread_main, thread);
 }
 
+// Before a thread that became READY is queued, interrupts off: see change_begin().
+static void change_wait(const struct thread *thread) {
+    while (atomic_load_explicit(&thread->changing, memory_order_seq_cst) != 0) {
+        hal_relax();
+    }
+}
+
 void thread_start(struct thread *thread) {
     ASSERT(atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_NEW);
     object_get(&thread->object);
     unsigned long state = spin_lock_irq(&all_lock);
     list_push_back(&all_threads, &thread->all_link);
     spin_unlock_irq(&all_lock, state);
-    preempt_disable();
+    state = hal_irq_save();
+    trace(TRACE_THREAD_START, thread->id, 0);
+    atomic_store_explicit(&thread->state, THREAD_READY, memory_order_seq_cst);
+    change_wait(thread);
     // Near its creator, whose caches it shares, unless another processor is idle.
     atomic_store_explicit(&thread->cpu, hal_cpu_id(), memory_order_relaxed);
-    trace(TRACE_THREAD_START, thread->id, 0);
-    atomic_store_explicit(&thread->state, THREAD_READY, memory_order_relaxed);
     sched_place(thread, SCHED_NEW);
-    preempt_enable();
+    hal_irq_restore(state);
+    preempt_check();
 }
 
 enum hx_status thread_start_own(struct thread *thread, const char *name, void (*entry)(void *)) {
@@ -170,18 +179,20 @@ void thread_block(void) {
 void thread_wake(struct thread *thread) {
     // seq_cst: see the top.
     atomic_store_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
-    uint32_t blocked = THREAD_BLOCKED;
-    if (atomic_load_explicit(&thread->state, memory_order_seq_cst) != THREAD_BLOCKED ||
-        !atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_READY,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+    if (atomic_load_explicit(&thread->state, memory_order_seq_cst) != THREAD_BLOCKED) {
         return;
     }
-    unsigned long state = hal_irq_save();
-    // It may still be on its way off its stack. Acquire: its registers are saved.
-    while (atomic_load_explicit(&thread->on_cpu, memory_order_acquire) != 0) {
-        hal_relax();
+    unsigned long state = hal_irq_save(); // from READY until it is queued: change_begin() waits
+    uint32_t blocked = THREAD_BLOCKED;
+    if (atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_READY,
+                                                memory_order_seq_cst, memory_order_relaxed)) {
+        // It may still be on its way off its stack. Acquire: its registers are saved.
+        while (atomic_load_explicit(&thread->on_cpu, memory_order_acquire) != 0) {
+            hal_relax();
+        }
+        change_wait(thread);
+        sched_place(thread, SCHED_WAKE);
     }
-    sched_place(thread, SCHED_WAKE);
     hal_irq_restore(state);
     preempt_check();
 }
@@ -233,20 +244,36 @@ void thread_yield(void) {
     }
 }
 
-// Locks the queue that a thread belongs to; *out_queued: it waits there. Interrupts off.
-// Who wakes a blocked thread queues it elsewhere without this lock, but stores the processor before
-// it links the thread; so the link is looked at first, and then found to be this queue's, or not.
-static struct cpu *thread_queue_lock(struct thread *thread, bool *out_queued) NO_LOCK_ANALYSIS {
+// Begins a change of what policies see of a thread: locks the queue that it belongs to;
+// *out_queued: it waits there. Until change_end(), interrupts stay off and nobody queues it.
+// Who wakes it does so without this lock: it makes it READY, then waits for `changing` to be 0;
+// here it is the other way round, so one of the two sees the other (seq_cst). One that is READY but
+// not queued yet is left alone until it is. It is linked after `cpu` was stored, so the link is
+// looked at first, and then found to be this queue's, or not.
+static struct cpu *change_begin(struct thread *thread, bool *out_queued) NO_LOCK_ANALYSIS {
     for (;;) {
+        while (atomic_exchange_explicit(&thread->changing, 1, memory_order_seq_cst) != 0) {
+            hal_relax();
+        }
         uint32_t id = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
         raw_lock(&cpu_table[id]->queue.lock);
+        bool ready = atomic_load_explicit(&thread->state, memory_order_seq_cst) == THREAD_READY;
         *out_queued = list_is_linked(&thread->queue_link);
         atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&thread->cpu, memory_order_relaxed) == id) {
+        if (atomic_load_explicit(&thread->cpu, memory_order_relaxed) == id &&
+            (*out_queued || !ready)) {
             return cpu_table[id];
         }
         raw_unlock(&cpu_table[id]->queue.lock);
+        atomic_store_explicit(&thread->changing, 0, memory_order_release);
+        hal_relax();
     }
+}
+
+// The queue is unlocked already.
+static void change_end(struct thread *thread) {
+    // Release: who queues it now sees all of the change.
+    atomic_store_explicit(&thread->changing, 0, memory_order_release);
 }
 
 // Makes the processor of a running thread schedule. Queue locked.
@@ -262,7 +289,7 @@ static void reschedule_locked(struct cpu *cpu, struct thread *thread) {
 void thread_set_sched(struct thread *thread, const struct sched_params *params) NO_LOCK_ANALYSIS {
     unsigned long state = hal_irq_save();
     bool queued;
-    struct cpu *cpu = thread_queue_lock(thread, &queued);
+    struct cpu *cpu = change_begin(thread, &queued);
     if (queued) {
         queue_remove(cpu, thread);
     }
@@ -273,6 +300,7 @@ void thread_set_sched(struct thread *thread, const struct sched_params *params) 
     // Either side of the comparison may have changed: the current thread is judged again.
     reschedule_locked(cpu, queued ? cpu->queue.current : thread);
     raw_unlock(&cpu->queue.lock);
+    change_end(thread);
     hal_irq_restore(state);
     preempt_check();
 }
@@ -280,30 +308,26 @@ void thread_set_sched(struct thread *thread, const struct sched_params *params) 
 void thread_set_affinity(struct thread *thread, uint64_t affinity) NO_LOCK_ANALYSIS {
     affinity &= cpu_online_mask();
     ASSERT(affinity != 0);
-    bool again;
-    do {
-        unsigned long state = hal_irq_save();
-        bool queued;
-        struct cpu *cpu = thread_queue_lock(thread, &queued);
-        bool misplaced = (affinity >> cpu->id & 1) == 0;
-        bool moves = misplaced && queued;
-        if (moves) {
-            queue_remove(cpu, thread);
-        }
-        thread->sched.allowed = affinity;
-        // seq_cst: before the look at `cpu`. Who wakes it now either sees this or is seen there.
-        atomic_store_explicit(&thread->affinity, affinity, memory_order_seq_cst);
-        again = atomic_load_explicit(&thread->cpu, memory_order_seq_cst) != cpu->id;
-        if (misplaced) {
-            reschedule_locked(cpu, thread);
-        }
-        raw_unlock(&cpu->queue.lock);
-        if (moves) {
-            sched_place(thread, SCHED_MOVE);
-        }
-        hal_irq_restore(state);
-        preempt_check();
-    } while (again);
+    unsigned long state = hal_irq_save();
+    bool queued;
+    struct cpu *cpu = change_begin(thread, &queued);
+    bool misplaced = (affinity >> cpu->id & 1) == 0;
+    bool moves = misplaced && queued;
+    if (moves) {
+        queue_remove(cpu, thread);
+    }
+    atomic_store_explicit(&thread->affinity, affinity, memory_order_relaxed);
+    thread->sched.allowed = affinity;
+    if (misplaced) {
+        reschedule_locked(cpu, thread);
+    }
+    raw_unlock(&cpu->queue.lock);
+    if (moves) {
+        sched_place(thread, SCHED_MOVE);
+    }
+    change_end(thread);
+    hal_irq_restore(state);
+    preempt_check();
 }
 
 void thread_set_aspace(struct core_aspace *aspace) {

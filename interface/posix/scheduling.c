@@ -190,9 +190,8 @@ static enum hx_status set_class(struct call *call, int32_t policy, int32_t prior
     if (thread == NULL) {
         return call_int(call, 0) < 0 ? HX_ERR_INVALID : HX_ERR_NO_PROCESS;
     }
-    struct sched_params params = thread->native->thread.sched.params;
     if (policy < 0) {
-        policy = (int32_t)params.sched_class;
+        policy = (int32_t)thread->native->thread.sched.params.sched_class;
     }
     enum hx_status status = check_class(policy, priority);
     const uint64_t limit = posix_limit(thread->process, RLIMIT_RTPRIO);
@@ -202,9 +201,14 @@ static enum hx_status set_class(struct call *call, int32_t policy, int32_t prior
         status = HX_ERR_NOT_PERMITTED;
     }
     if (status == HX_OK) {
+        // Under the lock that set_nice() holds: none of the two undoes the other's change.
+        struct process *native = thread->process->process;
+        const unsigned long irq = spin_lock_irq(&native->thread_lock);
+        struct sched_params params = thread->native->thread.sched.params;
         params.sched_class = (uint32_t)policy;
         params.priority = (uint32_t)priority;
         thread_set_sched(&thread->native->thread, &params);
+        spin_unlock_irq(&native->thread_lock, irq);
     }
     user_thread_put(thread->native);
     return status;

@@ -74,8 +74,9 @@ struct thread {
     _Atomic uint32_t wake_pending; // a wake came before the block
     _Atomic uint32_t cpu;          // [q] where it runs, waits to run, or ran last
     _Atomic uint32_t on_cpu;       // 1 while some processor is still on its stack
-    _Atomic uint64_t affinity;     // bit per processor
-    struct sched_thread sched;     // [q] the policy's view
+    _Atomic uint32_t changing;     // 1: who wakes it waits: affinity or parameters change
+    _Atomic uint64_t affinity;     // [q, changing] bit per processor
+    struct sched_thread sched;     // [q, changing] the policy's view
     const void *policy;            // [q] whose data `sched` holds
     struct list queue_link;        // [q] in its run queue
     uint32_t user_cpu;             // whose registers last held its FPU and TLS state
