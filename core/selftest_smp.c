@@ -392,6 +392,40 @@ static bool test_timer_cancel(void) {
     return cpu_online_count() == 1 || stages_run(slow_worker);
 }
 
+// The same if the timer was armed again, and fired, on another processor meanwhile.
+static void twice_fired(struct timer *timer) {
+    if (atomic_load_explicit(&stage, memory_order_relaxed) == 0) {
+        slow_fired(timer);
+    } else {
+        atomic_fetch_add_explicit(&calls, 1, memory_order_release);
+    }
+}
+
+static void twice_worker(void *argument) {
+    uintptr_t index = selftest_index(argument);
+    thread_set_affinity(thread_current(), UINT64_C(1) << (1 - index));
+    if (index == 0) {
+        timer_arm(&slow, time_now());
+        stage_wait(2);
+        return;
+    }
+    while (atomic_load_explicit(&stage, memory_order_acquire) == 0) {
+        hal_relax();
+    }
+    timer_arm(&slow, time_now());
+    while (atomic_load_explicit(&calls, memory_order_acquire) == 0) {
+        hal_relax();
+    }
+    (void)timer_cancel(&slow);
+    stage_check(2);
+}
+
+static bool test_timer_cancel_twice(void) {
+    timer_init(&slow, twice_fired);
+    atomic_store_explicit(&calls, 0, memory_order_relaxed);
+    return cpu_online_count() == 1 || stages_run(twice_worker);
+}
+
 static void nothing(void *argument) {
     (void)argument;
 }
@@ -415,6 +449,7 @@ const struct selftest core_selftest_smp[] = {
     { "affinity", test_affinity },
     { "timer race", test_timer_race },
     { "timer cancel", test_timer_cancel },
+    { "timer cancel twice", test_timer_cancel_twice },
     { "thread lives", test_lives },
 };
 const uint32_t core_selftest_smp_count = ARRAY_SIZE(core_selftest_smp);

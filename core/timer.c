@@ -8,8 +8,8 @@
 //
 // timer->armed changes only under the lock of the processor in timer->cpu. `expired` runs without
 // that lock; the processor says so in timer_running, before armed becomes 0, and the timer says
-// where in ran_on. So whoever sees armed == 0 (acquire) also sees where a call may still be
-// running.
+// where in ran_on. So whoever sees armed == 0 (acquire) also sees where calls may still be running:
+// more than one processor, if it was armed again meanwhile.
 #include "core_private.h"
 
 #include <core/log.h>
@@ -83,19 +83,18 @@ void timer_arm(struct timer *timer, time_ns_t deadline) {
 }
 
 bool timer_cancel(struct timer *timer) {
-    bool pending = false;
-    do {
-        unsigned long state = hal_irq_save();
-        pending |= timer_disarm(timer);
-        hal_irq_restore(state);
-        // Also after a successful disarm: an earlier call of `expired` may still be running.
-        struct cpu *ran_on = cpu_table[atomic_load_explicit(&timer->ran_on, memory_order_relaxed)];
+    unsigned long state = hal_irq_save();
+    bool pending = timer_disarm(timer);
+    hal_irq_restore(state);
+    // Also after a successful disarm: earlier calls of `expired` may still be running.
+    uint64_t ran_on = atomic_load_explicit(&timer->ran_on, memory_order_relaxed);
+    for (; ran_on != 0; ran_on &= ran_on - 1) {
+        struct cpu *cpu = cpu_table[__builtin_ctzll(ran_on)];
         // Acquire: pairs with the release in timers_expire(), so what `expired` did is visible.
-        while (atomic_load_explicit(&ran_on->timer_running, memory_order_acquire) == timer) {
+        while (atomic_load_explicit(&cpu->timer_running, memory_order_acquire) == timer) {
             hal_relax();
         }
-        // Once more if that call armed it again.
-    } while (atomic_load_explicit(&timer->armed, memory_order_relaxed) != 0);
+    }
     return pending;
 }
 
@@ -117,7 +116,7 @@ static uint64_t timers_expire(struct cpu *cpu) {
             return counter;
         }
         rbtree_remove(&cpu->timers, node);
-        atomic_store_explicit(&timer->ran_on, cpu->id, memory_order_relaxed);
+        atomic_fetch_or_explicit(&timer->ran_on, UINT64_C(1) << cpu->id, memory_order_relaxed);
         atomic_store_explicit(&cpu->timer_running, timer, memory_order_relaxed);
         atomic_store_explicit(&timer->armed, 0, memory_order_release);
         raw_unlock(&cpu->timer_lock);

@@ -38,6 +38,14 @@ static void arm_locked(struct posix_process *process, const time_ns_t used[CPU_W
     }
 }
 
+// 0: no span, no end.
+static time_ns_t span_end(time_ns_t start, time_ns_t span) {
+    if (span == 0) {
+        return 0;
+    }
+    return span > TIME_NEVER - start ? TIME_NEVER : start + span;
+}
+
 static void used_by(struct posix_process *process, time_ns_t out_used[CPU_WATCHES]) {
     time_ns_t user;
     time_ns_t system;
@@ -59,8 +67,7 @@ static void cpu_expired(struct timer *timer) {
         const time_ns_t deadline = process->cpu_deadlines[i];
         is_due[i] = deadline != 0 && used[i] >= deadline;
         if (is_due[i]) {
-            const time_ns_t interval = process->cpu_intervals[i];
-            process->cpu_deadlines[i] = interval != 0 ? used[i] + interval : 0;
+            process->cpu_deadlines[i] = span_end(used[i], process->cpu_intervals[i]);
         }
     }
     arm_locked(process, used);
@@ -98,8 +105,7 @@ void cpu_timer_set(struct posix_process *process, enum cpu_watch watch, time_ns_
     const time_ns_t old = process->cpu_deadlines[watch];
     *out_left = old != 0 ? MAX_OF(old - used[watch], (time_ns_t)1) : 0;
     *out_interval = process->cpu_intervals[watch];
-    process->cpu_deadlines[watch] =
-        value == 0 ? 0 : (value > TIME_NEVER - used[watch] ? TIME_NEVER : used[watch] + value);
+    process->cpu_deadlines[watch] = span_end(used[watch], value);
     process->cpu_intervals[watch] = value == 0 ? 0 : interval;
     arm_locked(process, used);
     spin_unlock_irq(&process->alarm_lock, irq);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // interface/posix/itimer.c: setitimer(ITIMER_REAL) and alarm.
 //
-// To stop the timer, its deadline becomes 0 under alarm_lock, and it is cancelled after: if it is
-// just expiring it sees the 0 and does nothing more.
+// One that repeats is not armed again when it expires, but when its signal is taken: so a program
+// gets no more interrupts than it can handle signals.
+// To stop the timer, its deadline becomes 0 under the signal_lock, and it is cancelled after: if it
+// is just expiring it sees the 0 and does nothing more.
 #include "life.h"
 #include "signals.h"
 #include "times.h"
@@ -22,17 +24,22 @@ static const struct lock_class alarm_class = { .name = "alarm", .rank = LOCK_RAN
 
 static void alarm_expired(struct timer *timer) {
     struct posix_process *process = CONTAINER_OF(timer, struct posix_process, alarm);
-    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
-    const bool is_due = process->alarm_deadline != 0 && process->alarm_deadline <= time_now();
-    if (is_due && process->alarm_interval != 0) {
-        process->alarm_deadline = time_after(MAX_OF(process->alarm_interval, INTERVAL_LEAST_NS));
-        timer_arm(timer, process->alarm_deadline);
-    } else if (is_due) {
-        process->alarm_deadline = 0;
+    spin_lock(&process->signal_lock);
+    if (process->alarm_deadline != 0 && process->alarm_deadline <= time_now()) {
+        process->alarm_expired = process->alarm_interval != 0;
+        if (!process->alarm_expired) {
+            process->alarm_deadline = 0;
+        }
+        HX_IGNORE(signal_send_locked(process, NULL, SIGALRM, NULL, NULL, false)); // cannot fail
     }
-    spin_unlock_irq(&process->alarm_lock, irq);
-    if (is_due) {
-        posix_signal_process(process, SIGALRM, NULL);
+    spin_unlock(&process->signal_lock);
+}
+
+void process_alarm_taken_locked(struct posix_process *process) {
+    if (process->alarm_expired) {
+        process->alarm_expired = false;
+        (void)time_expirations(&process->alarm_deadline, process->alarm_interval, time_now());
+        timer_arm(&process->alarm, process->alarm_deadline);
     }
 }
 
@@ -41,20 +48,28 @@ void process_timers_init(struct posix_process *process) {
     timer_init(&process->alarm, alarm_expired);
     cpu_timer_init(process);
     list_init(&process->timers);
+    list_init(&process->timers_ignored);
 }
 
-// Stops it; gives what was left (0: it did not run) and the interval.
+// What is left (0: it does not run) and the interval.
+static void alarm_get_locked(struct posix_process *process, time_ns_t *out_left,
+                             time_ns_t *out_interval) {
+    const bool runs = process->alarm_deadline != 0 && !process->alarm_expired;
+    *out_left = runs ? MAX_OF(process->alarm_deadline - time_now(), (time_ns_t)1000) : 0;
+    *out_interval = process->alarm_interval;
+}
+
+// Stops it; gives what alarm_get_locked() gave before.
 static void alarm_stop(struct posix_process *process, time_ns_t *out_left,
                        time_ns_t *out_interval) {
-    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
-    const time_ns_t deadline = process->alarm_deadline;
-    *out_interval = process->alarm_interval;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    alarm_get_locked(process, out_left, out_interval);
     process->alarm_deadline = 0;
     process->alarm_interval = 0;
-    spin_unlock_irq(&process->alarm_lock, irq);
+    process->alarm_expired = false;
+    spin_unlock_irq(&process->signal_lock, irq);
     // Also without a deadline: it may just be expiring.
     (void)timer_cancel(&process->alarm);
-    *out_left = deadline != 0 ? MAX_OF(deadline - time_now(), (time_ns_t)1) : 0;
 }
 
 static void alarm_set(struct posix_process *process, time_ns_t value, time_ns_t interval,
@@ -63,11 +78,11 @@ static void alarm_set(struct posix_process *process, time_ns_t value, time_ns_t 
     if (value == 0) {
         return;
     }
-    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
     process->alarm_deadline = time_after(value);
     process->alarm_interval = interval;
     timer_arm(&process->alarm, process->alarm_deadline);
-    spin_unlock_irq(&process->alarm_lock, irq);
+    spin_unlock_irq(&process->signal_lock, irq);
 }
 
 void process_timers_end(struct posix_process *process) {
@@ -94,21 +109,17 @@ enum hx_status sys_getitimer(struct call *call) {
     if (which < ITIMER_REAL || which > ITIMER_PROF) {
         return HX_ERR_INVALID;
     }
+    time_ns_t left;
+    time_ns_t interval;
     if (which == ITIMER_REAL) {
-        const unsigned long irq = spin_lock_irq(&process->alarm_lock);
-        const time_ns_t deadline = process->alarm_deadline;
-        out.interval = timeval_from_ns(process->alarm_interval);
-        spin_unlock_irq(&process->alarm_lock, irq);
-        if (deadline != 0) {
-            out.value = timeval_from_ns(MAX_OF(deadline - time_now(), (time_ns_t)1000));
-        }
+        const unsigned long irq = spin_lock_irq(&process->signal_lock);
+        alarm_get_locked(process, &left, &interval);
+        spin_unlock_irq(&process->signal_lock, irq);
     } else {
-        time_ns_t left;
-        time_ns_t interval;
         cpu_timer_get(process, watch_of(which), &left, &interval);
-        out.value = timeval_from_ns(left);
-        out.interval = timeval_from_ns(interval);
     }
+    out.value = timeval_from_ns(left);
+    out.interval = timeval_from_ns(interval);
     return copy_to_user(call_address(call, 1), &out, sizeof(out));
 }
 

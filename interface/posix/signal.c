@@ -37,18 +37,29 @@ bool signal_is_ignored_locked(struct posix_process *process, int32_t number) {
 
 // Pending sets -----------------------------------------------------------------------------------
 
-static void node_free(struct signal_node *node) {
+// It is in no queue any more.
+static void node_release(struct signal_node *node) {
     list_remove(&node->link);
     node->pending = NULL;
     if (node->release != NULL) {
         node->release(node);
-        return;
+    }
+}
+
+static void node_destroy(struct signal_node *node) {
+    if (node->release != NULL) {
+        return; // a timer's own
     }
     if (node->user != NULL) {
         atomic_fetch_sub_explicit(&node->user->pending, 1, memory_order_relaxed);
         posix_user_put(node->user);
     }
     heap_free(node);
+}
+
+static void node_free(struct signal_node *node) {
+    node_release(node);
+    node_destroy(node);
 }
 
 void pending_flush(struct posix_pending *pending, uint64_t set) {
@@ -339,11 +350,12 @@ static void take_from(struct posix_pending *pending, int32_t number, struct posi
         *out_info = (struct posix_siginfo){ .number = number, .code = SI_USER };
         return;
     }
+    node_release(found);
     *out_info = found->info;
     if (out_fault != NULL) {
         *out_fault = found->fault;
     }
-    node_free(found);
+    node_destroy(found);
 }
 
 int32_t signal_take_locked(struct posix_thread *thread, uint64_t set,
@@ -359,6 +371,9 @@ int32_t signal_take_locked(struct posix_thread *thread, uint64_t set,
     }
     const int32_t number = lowest(ready);
     take_from(pending, number, out_info, out_fault);
+    if (number == SIGALRM && pending != &thread->pending) {
+        process_alarm_taken_locked(thread->process);
+    }
     return number;
 }
 

@@ -75,6 +75,7 @@ enum hx_status sys_rt_sigaction(struct call *call) {
     if (is_set) {
         *action = fresh;
         flush_if_ignored_locked(process, number);
+        process_timers_heeded_locked(process, number);
     }
     spin_unlock_irq(&process->signal_lock, irq);
     return call->args[2] != 0 ? copy_to_user(call_address(call, 2), &old, sizeof(old)) : HX_OK;

@@ -77,11 +77,17 @@ struct signal_node {
     struct hal_fault fault;        // of synchronous signals, for the machine's part of the frame
     struct posix_user *user;       // keeps; whose RLIMIT_SIGPENDING counts it
     struct posix_pending *pending; // [lock] that it is queued in, or NULL
-    // A timer's own node: called, with the lock, once it is in no queue. NULL: it is the heap's.
+    // A timer's own node: called, with the lock, once it is in no queue, and before its info is
+    // read. NULL: it is the heap's.
     void (*release)(struct signal_node *node);
 };
 // Takes a node that may be queued out of its queue, without calling release.
 void signal_node_cancel_locked(struct signal_node *node);
+
+// SIGALRM, or a timer's signal that nobody was to get, concerns timers again (itimer.c,
+// timer_calls.c): the first was taken, the second is not ignored any more.
+void process_alarm_taken_locked(struct posix_process *process);
+void process_timers_heeded_locked(struct posix_process *process, int32_t number);
 
 // Throws pending signals of a set away. Needs the lock, or nobody else to know the set.
 void pending_flush(struct posix_pending *pending, uint64_t set);

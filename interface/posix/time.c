@@ -60,6 +60,13 @@ time_ns_t time_after(time_ns_t span) {
     return span > TIME_NEVER - now ? TIME_NEVER : now + span;
 }
 
+uint64_t time_expirations(time_ns_t *deadline, time_ns_t interval, time_ns_t now) {
+    const time_ns_t last = now - (now - *deadline) % interval;
+    const uint64_t count = (uint64_t)((now - *deadline) / interval) + 1;
+    *deadline = interval > TIME_NEVER - last ? TIME_NEVER : last + interval;
+    return count;
+}
+
 // Processor time ---------------------------------------------------------------------------------
 
 void process_times_book_locked(struct posix_thread *thread) {

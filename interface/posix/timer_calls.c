@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // interface/posix/timer_calls.c: POSIX timers: timer_create and its family.
 //
-// A timer brings its own queue entry, so that sending from the timer interrupt needs no memory. If
-// it expires while the entry is still queued, that is an overrun, counted in the entry.
+// A timer brings its own queue entry, so that sending from the timer interrupt needs no memory. One
+// that repeats is not armed again when it expires, but when its signal is taken; how often it would
+// have expired meanwhile is the overrun. So a program gets no more interrupts than it can handle
+// signals. While the signal is ignored nobody takes it, and the timer waits in timers_ignored.
 #include "life.h"
 #include "pids.h"
 #include "signals.h"
@@ -17,6 +19,7 @@
 #define SIGEV_THREAD_ID 4
 
 #define TIMER_ABSTIME 1
+#define OVERRUN_MAX   ((uint64_t)INT32_MAX)
 
 // struct sigevent; 64 bytes, of which these matter.
 struct sigevent_user {
@@ -36,73 +39,103 @@ struct posix_timer {
     int32_t number; // 0: SIGEV_NONE
     int32_t tid;    // 0: the process
     struct timer timer;
-    time_ns_t deadline;      // [alarm_lock] 0: not armed
-    time_ns_t interval;      // [alarm_lock]
-    struct signal_node node; // [signal_lock]
-    uint32_t overrun;        // [signal_lock] of the last delivery
+    struct list ignored_link; // [signal_lock] in process.timers_ignored
+    time_ns_t deadline;       // [signal_lock] 0: not armed; past: it expired, see below
+    time_ns_t interval;       // [signal_lock]
+    bool expired;             // [signal_lock] its signal is on its way, or ignored
+    bool sending;             // [signal_lock]
+    struct signal_node node;  // [signal_lock] its info.uid is the overrun
+    uint32_t overrun;         // [signal_lock] of the last delivery
 };
+
+// Its signal does not keep it back any more.
+static void go_on_locked(struct posix_timer *timer) {
+    if (timer->expired) {
+        timer->expired = false;
+        const uint64_t count = time_expirations(&timer->deadline, timer->interval, time_now());
+        timer->node.info.uid = (uint32_t)MIN_OF(timer->node.info.uid + count - 1, OVERRUN_MAX);
+        timer_arm(&timer->timer, timer->deadline);
+    }
+}
 
 // The entry was delivered, or thrown away.
 static void node_released(struct signal_node *node) {
     struct posix_timer *timer = CONTAINER_OF(node, struct posix_timer, node);
-    timer->overrun = node->info.uid; // where siginfo has it
+    if (!timer->sending) {
+        go_on_locked(timer);
+        timer->overrun = timer->node.info.uid;
+    }
+}
+
+void process_timers_heeded_locked(struct posix_process *process, int32_t number) {
+    if (signal_is_ignored_locked(process, number)) {
+        return;
+    }
+    list_for_each_safe (link, &process->timers_ignored) {
+        struct posix_timer *timer = LIST_ENTRY(link, struct posix_timer, ignored_link);
+        if (timer->number == number) {
+            list_remove(&timer->ignored_link);
+            go_on_locked(timer);
+        }
+    }
 }
 
 static void send_locked(struct posix_timer *timer, struct posix_thread *thread) {
     struct posix_process *process = timer->process;
-    spin_lock(&process->signal_lock);
-    if (timer->node.pending != NULL) {
-        timer->node.info.uid++;
-    } else {
-        struct posix_siginfo info = timer->node.info;
-        info.uid = 0;
-        HX_IGNORE(signal_send_locked(process, thread, timer->number, &info, &timer->node, false));
-    }
-    spin_unlock(&process->signal_lock);
-}
-
-// Interrupts off.
-static void timer_send(struct posix_timer *timer) {
-    struct pid_space *space = timer->process->process->ns->pids;
-    if (timer->number == 0) {
+    if (timer->node.pending != NULL) { // of before it was set again
+        timer->node.info.uid += timer->node.info.uid < OVERRUN_MAX;
         return;
     }
-    spin_lock(&space->lock);
-    struct posix_thread *thread = NULL;
-    if (timer->tid != 0) {
-        thread = pid_thread_locked(space, timer->tid);
-        if (thread != NULL && (thread->process != timer->process || thread->leaving)) {
-            thread = NULL; // the number is somebody else's by now
-        }
+    struct posix_siginfo info = timer->node.info;
+    info.uid = 0;
+    timer->sending = true;
+    HX_IGNORE(signal_send_locked(process, thread, timer->number, &info, &timer->node, false));
+    timer->sending = false;
+    if (timer->node.pending == NULL && timer->expired) {
+        timer->node.info.uid = 0;
+        list_push_back(&process->timers_ignored, &timer->ignored_link);
     }
+}
+
+static void expire_locked(struct posix_timer *timer, struct posix_thread *thread) {
+    if (timer->deadline == 0 || timer->expired || timer->deadline > time_now()) {
+        return;
+    }
+    timer->expired = timer->interval != 0;
+    if (!timer->expired) {
+        timer->deadline = 0;
+    }
+    // Nobody gets it if the thread is gone.
     if (thread != NULL || timer->tid == 0) {
         send_locked(timer, thread);
     }
-    spin_unlock(&space->lock);
 }
 
 static void timer_expired(struct timer *expired) {
     struct posix_timer *timer = CONTAINER_OF(expired, struct posix_timer, timer);
     struct posix_process *process = timer->process;
-    spin_lock(&process->alarm_lock);
-    const bool is_due = timer->deadline != 0 && timer->deadline <= time_now();
-    if (is_due && timer->interval != 0) {
-        timer->deadline = time_after(MAX_OF(timer->interval, INTERVAL_LEAST_NS));
-        timer_arm(expired, timer->deadline);
-    } else if (is_due) {
-        timer->deadline = 0;
+    struct pid_space *space = process->process->ns->pids;
+    spin_lock(&space->lock);
+    struct posix_thread *thread = NULL;
+    if (timer->tid != 0) {
+        thread = pid_thread_locked(space, timer->tid);
+        if (thread != NULL && (thread->process != process || thread->leaving)) {
+            thread = NULL; // the number is somebody else's by now
+        }
     }
-    spin_unlock(&process->alarm_lock);
-    if (is_due) {
-        timer_send(timer);
-    }
+    spin_lock(&process->signal_lock);
+    expire_locked(timer, thread);
+    spin_unlock(&process->signal_lock);
+    spin_unlock(&space->lock);
 }
 
 static void timer_stop(struct posix_timer *timer) {
-    const unsigned long irq = spin_lock_irq(&timer->process->alarm_lock);
+    const unsigned long irq = spin_lock_irq(&timer->process->signal_lock);
     timer->deadline = 0;
     timer->interval = 0;
-    spin_unlock_irq(&timer->process->alarm_lock, irq);
+    timer->expired = false;
+    list_remove(&timer->ignored_link);
+    spin_unlock_irq(&timer->process->signal_lock, irq);
     (void)timer_cancel(&timer->timer);
 }
 
@@ -173,6 +206,7 @@ static struct posix_timer *timer_new(struct posix_process *process, int32_t cloc
     timer->tid = event->notify == SIGEV_THREAD_ID ? event->tid : 0;
     timer_init(&timer->timer, timer_expired);
     list_init(&timer->node.link);
+    list_init(&timer->ignored_link);
     timer->node.release = node_released;
     timer->node.info = (struct posix_siginfo){
         .number = event->number,
@@ -255,12 +289,22 @@ enum hx_status sys_timer_delete(struct call *call) {
 
 static struct itimerspec_user timer_state(struct posix_timer *timer) {
     struct itimerspec_user out = { 0 };
-    const unsigned long irq = spin_lock_irq(&timer->process->alarm_lock);
-    const time_ns_t deadline = timer->deadline;
+    const unsigned long irq = spin_lock_irq(&timer->process->signal_lock);
+    const time_ns_t now = time_now();
+    time_ns_t deadline = timer->deadline;
+    const bool is_past = deadline != 0 && deadline <= now;
+    // Without a signal it never expires; its time goes on all the same.
+    if (is_past && (timer->expired || timer->number == 0)) {
+        deadline = 0;
+        if (timer->interval != 0) {
+            deadline = timer->deadline;
+            (void)time_expirations(&deadline, timer->interval, now);
+        }
+    }
     out.interval = timespec_from_ns(timer->interval);
-    spin_unlock_irq(&timer->process->alarm_lock, irq);
+    spin_unlock_irq(&timer->process->signal_lock, irq);
     if (deadline != 0) {
-        out.value = timespec_from_ns(MAX_OF(deadline - time_now(), (time_ns_t)1));
+        out.value = timespec_from_ns(MAX_OF(deadline - now, (time_ns_t)1));
     }
     return out;
 }
@@ -270,11 +314,13 @@ static void timer_set(struct posix_timer *timer, time_ns_t deadline, time_ns_t i
     if (deadline == 0) {
         return;
     }
-    const unsigned long irq = spin_lock_irq(&timer->process->alarm_lock);
+    const unsigned long irq = spin_lock_irq(&timer->process->signal_lock);
     timer->deadline = deadline;
     timer->interval = interval;
-    timer_arm(&timer->timer, deadline);
-    spin_unlock_irq(&timer->process->alarm_lock, irq);
+    if (timer->number != 0) {
+        timer_arm(&timer->timer, deadline);
+    }
+    spin_unlock_irq(&timer->process->signal_lock, irq);
 }
 
 enum hx_status sys_timer_settime(struct call *call) {

@@ -42,8 +42,7 @@ static uint64_t take_expirations(struct timerfd *self) {
     if (self->deadline != 0 && now >= self->deadline) {
         count = 1;
         if (self->interval != 0) {
-            count += (uint64_t)((now - self->deadline) / self->interval);
-            self->deadline += (time_ns_t)count * self->interval;
+            count = time_expirations(&self->deadline, self->interval, now);
             next = self->deadline;
         } else {
             self->deadline = 0;
@@ -152,8 +151,8 @@ static void set_locked(struct timerfd *self, time_ns_t value, time_ns_t interval
     if (!absolute) {
         self->deadline = time_after(value);
     } else {
-        const time_ns_t deadline = self->real ? value - time_real_offset() : value;
-        self->deadline = MAX_OF(deadline, 1);
+        const bool shifts = self->real && value != TIME_NEVER;
+        self->deadline = MAX_OF(shifts ? value - time_real_offset() : value, 1);
     }
     timer_arm(&self->timer, self->deadline);
 }
@@ -161,9 +160,12 @@ static void set_locked(struct timerfd *self, time_ns_t value, time_ns_t interval
 static void set(struct timerfd *self, time_ns_t value, time_ns_t interval, bool absolute,
                 struct itimerspec_user *out_old) {
     mutex_lock(&self->setting);
-    (void)timer_cancel(&self->timer);
-    const unsigned long state = spin_lock_irq(&self->lock);
+    unsigned long state = spin_lock_irq(&self->lock);
     *out_old = current_locked(self);
+    self->deadline = 0; // who reads does not arm it any more
+    spin_unlock_irq(&self->lock, state);
+    (void)timer_cancel(&self->timer);
+    state = spin_lock_irq(&self->lock);
     set_locked(self, value, interval, absolute);
     spin_unlock_irq(&self->lock, state);
     mutex_unlock(&self->setting);

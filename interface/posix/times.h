@@ -35,8 +35,9 @@ enum hx_status timespec_to_user(struct uaddr to, time_ns_t ns);
 // now + span, TIME_NEVER if that is beyond.
 time_ns_t time_after(time_ns_t span);
 
-// Timers of programs do not repeat faster: their interrupts would leave no time for anything else.
-#define INTERVAL_LEAST_NS ((time_ns_t)100000)
+// How often a timer whose deadline is past has expired by `now` (at least once); its deadline moves
+// to the first moment after `now`, TIME_NEVER if that is beyond. The interval is not 0.
+uint64_t time_expirations(time_ns_t *deadline, time_ns_t interval, time_ns_t now);
 
 #define CLOCK_REALTIME           0
 #define CLOCK_MONOTONIC          1

@@ -18,14 +18,15 @@ struct timer {
     time_ns_t deadline;
     void (*expired)(struct timer *timer); // interrupts off; must not sleep; may re-arm
     _Atomic uint32_t cpu;                 // whose tree it is in, or was in last
-    _Atomic uint32_t ran_on;              // processor whose handler called `expired` last
     _Atomic uint32_t armed;
+    _Atomic uint64_t ran_on; // bit per processor whose handler called `expired`
 };
 
 void timer_init(struct timer *timer, void (*expired)(struct timer *timer));
-// Arms or re-arms. Any context. A deadline in the past fires at once. Two processors must not arm the
-// same timer at once: the caller has a lock for that, or a reason why it cannot be.
+// Arms or re-arms. Any context. A deadline in the past fires at once. Two processors must not arm
+// the same timer at once: the caller has a lock for that, or a reason why it cannot be.
 void timer_arm(struct timer *timer, time_ns_t deadline);
 // After it returns, `expired` is neither pending nor running (it must not be called from it, nor
-// under a lock that `expired` takes). Returns whether it was still pending.
+// under a lock that `expired` takes). The caller has seen to it that nobody arms the timer any
+// more, `expired` included. Returns whether it was still pending.
 bool timer_cancel(struct timer *timer);

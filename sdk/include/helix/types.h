@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef int64_t time_ns_t;  // nanoseconds; a moment on the monotonic clock, or a span
-typedef uint32_t handle_t;  // index and generation in a process's handle table
-typedef uint64_t rights_t;  // a set of HX_RIGHT_…
+typedef int64_t time_ns_t; // nanoseconds; a moment on the monotonic clock, or a span
+typedef uint32_t handle_t; // index and generation in a process's handle table
+typedef uint64_t rights_t; // a set of HX_RIGHT_…
 
 #define TIME_NEVER INT64_MAX // a deadline that does not come
 
@@ -54,13 +54,12 @@ static inline bool uaddr_is_null(struct uaddr address) {
 
 #define CACHE_LINE 64u
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
-#define ALIGN_UP(value, alignment)   (((value) + ((alignment)-1)) & ~((alignment)-1))
-#define ALIGN_DOWN(value, alignment) ((value) & ~((alignment)-1))
-#define MIN_OF(a, b)                 ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b)                 ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(array)                   (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define ALIGN_UP(value, alignment)          (((value) + ((alignment) - 1)) & ~((alignment) - 1))
+#define ALIGN_DOWN(value, alignment)        ((value) & ~((alignment) - 1))
+#define MIN_OF(a, b)                        ((a) < (b) ? (a) : (b))
+#define MAX_OF(a, b)                        ((a) > (b) ? (a) : (b))
 
 #define NORETURN           __attribute__((noreturn))
 #define PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))

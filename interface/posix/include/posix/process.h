@@ -127,13 +127,15 @@ struct posix_process {
     uint32_t personality_flags;
     struct timer alarm;                             // ITIMER_REAL
     struct spinlock alarm_lock;                     // taken with interrupts off
-    time_ns_t alarm_deadline;                       // [alarm_lock] 0: not armed
-    time_ns_t alarm_interval;                       // [alarm_lock]
+    time_ns_t alarm_deadline;                       // [signal_lock] 0: not armed
+    time_ns_t alarm_interval;                       // [signal_lock]
+    bool alarm_expired;                             // [signal_lock] SIGALRM was not taken yet
     struct timer cpu_timer;                         // looks at the processor time that was used
     bool timers_over;                               // [alarm_lock] none is set any more
     time_ns_t cpu_deadlines[CPU_WATCHES];           // [alarm_lock] processor time; 0: not watched
     time_ns_t cpu_intervals[CPU_WATCHES];           // [alarm_lock]
     struct list timers;                             // [process lock] struct posix_timer.link
+    struct list timers_ignored;                     // [signal_lock] struct posix_timer.ignored_link
     int32_t timer_next;                             // [process lock] the next timer's id
     time_ns_t children_user_ns, children_system_ns; // [tree_lock] of waited-for children
     time_ns_t dead_user_ns, dead_system_ns;         // of threads that left
