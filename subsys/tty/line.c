@@ -345,6 +345,14 @@ bool line_is_readable(const struct line *line) {
     return has_local(line, ICANON) ? line->delimiters > 0 : used_cells(line) > 0;
 }
 
+bool line_is_worth_reading(const struct line *line) {
+    const uint8_t *characters = line->settings.characters;
+    if (has_local(line, ICANON) || characters[VTIME] > 0) {
+        return line_is_readable(line);
+    }
+    return used_cells(line) >= MAX_OF(characters[VMIN], 1u);
+}
+
 uint32_t line_available(const struct line *line) {
     if (!has_local(line, ICANON)) {
         return used_cells(line);

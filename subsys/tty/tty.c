@@ -77,7 +77,7 @@ static void throttle_update(struct tty *tty) {
 void tty_finish(struct tty *tty) {
     output_flush(tty);
     throttle_update(tty);
-    uint32_t levels = (line_is_readable(&tty->line) ? WAIT_READABLE : 0) |
+    uint32_t levels = (line_is_worth_reading(&tty->line) ? WAIT_READABLE : 0) |
                       (output_room(tty) > TTY_OUTPUT_BYTES / 4 ? WAIT_WRITABLE : 0);
     // Only a real change moves the sequence: a reader that looked in vain must be able to sleep.
     if (tty->changed || waitable_state(&tty->waitable) != levels) {

@@ -14,8 +14,8 @@ from pathlib import Path
 from helix import qemu, ui
 
 GREETING = b"\nhelix runner 1\n"
-WINDOW = 2048
-CHUNK = 1024
+WINDOW = 16384
+CHUNK = 4096
 ENVIRONMENT = {"PATH": "/bin:/sbin:/usr/bin:/usr/sbin", "HOME": "/", "TERM": "linux",
                "USER": "root"}
 
@@ -140,7 +140,7 @@ class Guest:
 
     def _start(self, description: bytes) -> None:
         left = self._send_windowed(b"A", description)
-        while left or self._credit < WINDOW:
+        while left:
             kind, payload = self._next_frame()
             if kind == b"C":
                 self._credit += struct.unpack("<I", payload)[0]

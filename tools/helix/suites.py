@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_fuzz,
-                   suite_rules, suite_scenario, suite_terminal, suite_unit, ui)
+                   suite_rules, suite_scenario, suite_terminal, suite_tool, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
 SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
@@ -19,6 +19,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "scenario": suite_scenario.jobs,
     "busybox": suite_busybox.jobs,
     "terminal": suite_terminal.jobs,
+    "tool": suite_tool.jobs,
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
 }

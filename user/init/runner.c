@@ -7,12 +7,14 @@
 //                  Z end of standard input              G signal number  Q power off
 //   guest to host  O standard output   E standard error   K nobody reads standard input any more
 //                  X wait status (4 bytes) and 1 if time was up   C bytes of A and I consumed (4)
-// The host keeps at most 2,048 payload bytes of A and I under way, so no tty buffer overflows; in
-// the other direction the port itself holds the writer back. A command's description is strings,
-// each with its terminator: limit in ms of guest time (0: none), folder, number of arguments,
-// arguments, environment.
+// The host keeps at most 16,384 payload bytes of A and I under way, which is what is held here
+// until the command takes it; in the other direction the port itself holds the writer back. Bytes
+// are reported as consumed some at a time, as a report costs this side more than the bytes that it
+// allows. A command's description is strings, each with its terminator: limit in ms of guest time
+// (0: none), folder, number of arguments, arguments, environment.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -31,11 +33,13 @@
 
 #define HEADER      3u
 #define FRAME_MAX   4096u
-#define INPUT_MAX   4096u
+#define INPUT_MAX   16384u
+#define CREDIT_STEP (INPUT_MAX / 4)
 #define COMMAND_MAX (256u * 1024)
 #define WORDS_MAX   4096u
 
-static int line;               // the second serial port
+static int line; // the second serial port
+static struct termios line_settings;
 static int child_exit_pipe[2]; // written by the SIGCHLD handler
 static char command[COMMAND_MAX];
 static size_t command_length;
@@ -83,9 +87,14 @@ static void send_frame(char kind, const void *payload, size_t length) {
     }
 }
 
-static void send_credit(size_t bytes) {
-    uint32_t count = (uint32_t)bytes;
-    send_frame('C', &count, sizeof count);
+// Tells what was consumed, once that is worth a frame: the host then still has most of its window.
+static void add_credit(size_t bytes) {
+    static uint32_t consumed;
+    consumed += (uint32_t)bytes;
+    if (consumed >= CREDIT_STEP) {
+        send_frame('C', &consumed, sizeof consumed);
+        consumed = 0;
+    }
 }
 
 static void on_child(int signal_number) {
@@ -185,7 +194,7 @@ static void drop_input(void) {
         send_frame('K', NULL, 0);
     }
     if (job.pending_length) {
-        send_credit(job.pending_length);
+        add_credit(job.pending_length);
         job.pending_length = 0;
     }
 }
@@ -198,7 +207,7 @@ static void push_input(void) {
         } else if (count > 0) {
             job.pending_length -= (size_t)count;
             memmove(job.pending, job.pending + count, job.pending_length);
-            send_credit((size_t)count);
+            add_credit((size_t)count);
         }
     }
     if (job.input_ended && job.pending_length == 0) {
@@ -208,7 +217,7 @@ static void push_input(void) {
 
 static void add_input(const unsigned char *payload, size_t length) {
     if (!job.pid || job.input < 0) {
-        send_credit(length);
+        add_credit(length);
         return;
     }
     if (length > INPUT_MAX - job.pending_length) {
@@ -227,7 +236,7 @@ static void add_command(const unsigned char *payload, size_t length) {
     }
     memcpy(command + command_length, payload, length);
     command_length += length;
-    send_credit(length);
+    add_credit(length);
 }
 
 static void handle_frame(char kind, const unsigned char *payload, size_t length) {
@@ -264,6 +273,19 @@ static void handle_frame(char kind, const unsigned char *payload, size_t length)
     }
 }
 
+// Sets how many bytes have to be there before poll() looks at the line again: what is missing of a
+// frame. The port brings a few at a time, and waking for each costs more than moving them.
+static void expect_bytes(size_t count) {
+    cc_t least = (cc_t)(count < UCHAR_MAX ? count : UCHAR_MAX);
+    if (line_settings.c_cc[VMIN] == least) {
+        return;
+    }
+    line_settings.c_cc[VMIN] = least;
+    if (tcsetattr(line, TCSANOW, &line_settings) != 0) {
+        die("tcsetattr of /dev/ttyS1");
+    }
+}
+
 static void read_line(void) {
     static unsigned char buffer[HEADER + 0xffff];
     static size_t filled;
@@ -276,16 +298,20 @@ static void read_line(void) {
     }
     filled += (size_t)count;
     size_t at = 0;
+    size_t wanted = HEADER;
     while (filled - at >= HEADER) {
         size_t length = buffer[at + 1] | (size_t)buffer[at + 2] << 8;
-        if (filled - at < HEADER + length) {
+        wanted = HEADER + length;
+        if (filled - at < wanted) {
             break;
         }
         handle_frame((char)buffer[at], buffer + at + HEADER, length);
-        at += HEADER + length;
+        at += wanted;
+        wanted = HEADER;
     }
     filled -= at;
     memmove(buffer, buffer + at, filled);
+    expect_bytes(wanted - filled);
 }
 
 // Passes on what can be read now. Returns false when there is nothing more at present.
@@ -363,8 +389,8 @@ static void step(void) {
     char drain[64];
     if (ready > 0 && polled[1].revents) {
         (void)!read(child_exit_pipe[0], drain, sizeof drain);
+        reap();
     }
-    reap();
     if (ready > 0 && polled[2].revents) {
         pass_output(&job.output, 'O');
     }
@@ -394,22 +420,18 @@ static void prepare_files(void) {
 }
 
 static void open_line(void) {
-    struct termios settings;
     line = open("/dev/ttyS1", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (line < 0) {
         die("/dev/ttyS1");
     }
-    if (tcgetattr(line, &settings) != 0) {
+    if (tcgetattr(line, &line_settings) != 0) {
         die("tcgetattr of /dev/ttyS1");
     }
-    cfmakeraw(&settings);
-    settings.c_cflag |= CREAD | CLOCAL;
-    settings.c_cc[VMIN] = 1;
-    settings.c_cc[VTIME] = 0;
-    cfsetspeed(&settings, B115200);
-    if (tcsetattr(line, TCSANOW, &settings) != 0) {
-        die("tcsetattr of /dev/ttyS1");
-    }
+    cfmakeraw(&line_settings);
+    line_settings.c_cflag |= CREAD | CLOCAL;
+    line_settings.c_cc[VTIME] = 0;
+    cfsetspeed(&line_settings, B115200);
+    expect_bytes(HEADER);
 }
 
 int main(void) {

@@ -186,6 +186,31 @@ static void raw_mode(void) {
     CHECK(!line_is_readable(&line));
 }
 
+static void polling_waits_for_enough(void) {
+    fresh();
+    CHECK(!line_is_worth_reading(&line));
+    type("ab");
+    CHECK(!line_is_worth_reading(&line));
+    type("\n");
+    CHECK(line_is_worth_reading(&line)); // canonical: a line, whatever VMIN says
+    struct termios settings = line.settings;
+    settings.local &= ~(ICANON | ECHO);
+    settings.characters[VMIN] = 4;
+    line_set(&line, &settings);
+    CHECK(!line_is_worth_reading(&line) && line_is_readable(&line));
+    type("d");
+    CHECK(line_is_worth_reading(&line));
+    line_flush_input(&line);
+    settings.characters[VTIME] = 1; // the timer runs from the first byte on: a poller must see it
+    line_set(&line, &settings);
+    type("e");
+    CHECK(line_is_worth_reading(&line));
+    line_flush_input(&line);
+    settings.characters[VMIN] = settings.characters[VTIME] = 0;
+    line_set(&line, &settings);
+    CHECK(!line_is_worth_reading(&line));
+}
+
 static void long_lines(void) {
     fresh();
     for (uint32_t i = 0; i < 2 * LINE_CELLS; i++) {
@@ -258,6 +283,7 @@ int main(void) {
     signals_flush();
     flow_control();
     raw_mode();
+    polling_waits_for_enough();
     long_lines();
     positions_wrap();
     output_processing();

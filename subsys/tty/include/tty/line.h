@@ -42,6 +42,9 @@ void line_receive(struct line *line, uint8_t byte);
 // alone counts as readable with zero bytes.
 bool line_is_readable(const struct line *line);
 uint32_t line_available(const struct line *line);
+// Is there enough that a poller wants to know? Outside canonical mode VMIN bytes, if no timer
+// (VTIME) bounds the wait for them; else as line_is_readable().
+bool line_is_worth_reading(const struct line *line);
 // Takes up to `capacity` bytes: in canonical mode of one line at most. Returns how many; 0 with
 // line_is_readable() before means end of file.
 uint32_t line_read(struct line *line, uint8_t *to, uint32_t capacity);
