@@ -3,9 +3,13 @@
 
 import argparse
 import importlib
+import re
+import signal
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
-from helix import ui
+from helix import build, ui
 
 # Words of the design whose feature does not exist yet.
 _NOT_YET = {
@@ -15,46 +19,94 @@ _NOT_YET = {
     "demo": "there are no demonstrations yet",
 }
 
+_PROCESSORS = 64  # that the kernel can use
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as everything here does."""
+
+    def __init__(self, **words: object) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter,
+                         **words)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        self.exit(2, f"helix: {message}; '{self.prog} --help' explains\n")
+
+
+def _one_of(what: str, there: tuple[str, ...]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in there:
+            raise argparse.ArgumentTypeError(f"there is no {what} {text} yet; there is "
+                                             f"{', '.join(there)}")
+        return text
+    return check
+
+
+def _processors(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _PROCESSORS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processors; "
+                                         f"say 1 to {_PROCESSORS}")
+    return int(text)
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,6}[kKmMgG]?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size of memory; say 64M or 2G, for example")
+    return text
+
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--arch", default="x86_64", metavar="A")
-    parser.add_argument("--profile", default="minimal", metavar="P")
+    parser.add_argument("--arch", default="x86_64", metavar="A", help="default: %(default)s",
+                        type=_one_of("Helix for", build.ARCHES))
+    parser.add_argument("--profile", default="minimal", metavar="P", help="default: %(default)s",
+                        type=_one_of("profile", build.PROFILES))
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
 
 
 def _machine(parser: argparse.ArgumentParser, smp: int) -> None:
-    parser.add_argument("--smp", type=int, default=smp, metavar="N", help="processors")
-    parser.add_argument("--mem", default="256M", metavar="M", help="memory, as QEMU writes it")
-    parser.add_argument("--initrd", metavar="F", help="an initramfs of your own")
+    parser.add_argument("--smp", type=_processors, default=smp, metavar="N",
+                        help="processors (default: %(default)s)")
+    parser.add_argument("--mem", type=_memory, default="256M", metavar="M",
+                        help="memory, as QEMU writes it (default: %(default)s)")
+    parser.add_argument("--initrd", metavar="F",
+                        help="an initramfs of your own (default: busybox's programs)")
     parser.add_argument("--root", metavar="DIR", help="a folder whose files are added")
     parser.add_argument("--append", default="", metavar="S", help="more words for the kernel")
-    parser.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
-    parser.add_argument("--disk", action="append", metavar="IMG")
-    parser.add_argument("--net", choices=("user", "none"), default="none")
-    parser.add_argument("--display", action="store_true")
+    parser.add_argument("--kernel", metavar="FILE",
+                        help="another kernel; 'linux' is Debian's (default: the one that is built)")
+    for absent in ("--disk", "--net", "--display"):  # of the design, but not there
+        parser.add_argument(absent, nargs="?", const="yes", help=argparse.SUPPRESS)
 
 
 def _test(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("names", nargs="*", metavar="SUITE|NAME",
                         help="a suite, or names of tests (* and ? allowed); default: what CI needs")
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--smp", type=int, metavar="N", help="only with so many processors")
+    parser.add_argument("--seed", type=int, default=1, metavar="N",
+                        help="of what is random (default: %(default)s)")
+    parser.add_argument("--smp", type=_processors, metavar="N", help="only with so many processors")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at once")
-    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="length of a fuzz run")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at once (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", 
+                        help="length of a fuzz run (default: %(default)s)")
     parser.add_argument("--mutants", action="store_true",
                         help="change the kernel line by line; each change must be noticed")
-    parser.add_argument("--coverage", action="store_true")
+    parser.add_argument("--coverage", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--accept", action="store_true", help="take what Linux prints as expected")
     parser.add_argument("--list", action="store_true", help="show the names only")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="./helix", description="Builds, runs and tests Helix.")
+    parser = _Parser(prog="./helix", description="Builds, runs and tests Helix.",
+                     epilog="./helix help WORD explains a word.")
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
     _common(words.add_parser("build", help="build the kernel"))
-    run = words.add_parser("run", help="boot to a shell; with -- CMD, run it inside")
+    run = words.add_parser(
+        "run", help="boot to a shell; with -- CMD, run it inside",
+        usage="./helix run [OPTION]... [-- CMD [ARGUMENT]...]",
+        description="Boots to a shell. With -- CMD, runs it inside instead: its standard input,\n"
+        "output and error are its own, its exit status is ours.")
     _common(run)
     _machine(run, 2)
     debug = words.add_parser("debug", help="boot under gdb")
@@ -76,8 +128,6 @@ def _parser() -> argparse.ArgumentParser:
     _common(image)
     image.add_argument("--add", action="append", default=[], metavar="DIR", help="files to add")
     image.add_argument("-o", dest="output", required=True, metavar="FILE")
-    for word in _NOT_YET:
-        words.add_parser(word, help="not there yet").add_argument("rest", nargs="*")
     return parser
 
 
@@ -91,12 +141,31 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1:]
 
 
+def _parse(ours: list[str]) -> argparse.Namespace:
+    if ours and ours[0] in _NOT_YET:
+        raise ui.Failure(f"{ours[0]}: {_NOT_YET[ours[0]]}")
+    if ours and ours[0] == "help":
+        ours = [*ours[1:], "--help"]
+    parser = _parser()
+    options, unknown = parser.parse_known_args(ours)
+    if unknown and options.word == "run" and not unknown[0].startswith("-"):
+        parser.error(f"a command to run inside stands behind --: ./helix run -- {' '.join(unknown)}")
+    if unknown:
+        parser.error(f"{options.word} does not know {' '.join(unknown)}")
+    return options
+
+
+def _end(*_: object) -> NoReturn:
+    """Told to end: what was started is ended, too, by what stands behind `with` and `finally`."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + signal.SIGTERM)
+
+
 def main() -> int:
     """Runs a word; the exit status."""
+    signal.signal(signal.SIGTERM, _end)
     ours, command = _split(sys.argv[1:])
-    options = _parser().parse_args(ours)
-    if options.word in _NOT_YET:
-        raise ui.Failure(f"{options.word}: {_NOT_YET[options.word]}")
+    options = _parse(ours)
     if command and options.word != "run":
         raise ui.Failure("only 'run' takes a command behind --")
     options.command = command

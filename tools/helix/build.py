@@ -15,21 +15,18 @@ ARCHES = ("x86_64",)
 PROFILES = ("minimal",)
 
 
-def check_choice(arch: str, profile: str) -> None:
-    if arch not in ARCHES:
-        raise ui.Failure(f"there is no Helix for {arch} yet; there is one for {', '.join(ARCHES)}")
-    if profile not in PROFILES:
-        raise ui.Failure(f"there is no profile {profile} yet; there is {', '.join(PROFILES)}")
-
-
 def _run_shown(command: list[str], top: Path, what: str) -> None:
     """Runs a build step with a line of progress; its output is shown only if it fails."""
     kept: list[str] = []
+    begun = False
     with subprocess.Popen(command, cwd=top, text=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if re.match(r"\[\d+/\d+\] ", line):
+                if not begun:
+                    ui.stage(what)
+                begun = True
                 ui.progress(f"{what} {line.strip()}")
             else:
                 kept.append(line)
@@ -43,6 +40,7 @@ def configure(preset: str, profile: str, top: Path = paths.TOP) -> Path:
     """Configures by need; the build folder."""
     folder = top / "out" / f"{preset}-{profile}"
     if not (folder / "build.ninja").exists():
+        ui.stage(f"configuring {preset}")
         _run_shown(["cmake", "--preset", preset, f"-DHELIX_PROFILE={profile}"], top,
                    f"configuring {preset}")
     return folder
@@ -58,7 +56,6 @@ def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
 
 def kernel(arch: str, profile: str, yes: bool, top: Path = paths.TOP) -> Path:
     """Builds the kernel; its file."""
-    check_choice(arch, profile)
     packages.need(packages.BUILD, yes=yes)
     elf = configure_and_build(arch, profile, top) / "helix.elf"
     if not elf.exists():

@@ -95,7 +95,7 @@ def unpacked(package: str) -> Path:
 
 def _unpack(package: str, folder: Path) -> Path:
     if _archive(package) is None:
-        ui.progress(f"downloading {package}")
+        ui.stage(f"downloading {package}")
         _download(package)
         ui.progress_done()
     fresh = paths.CACHE / f".{package}.{os.getpid()}"

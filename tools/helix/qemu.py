@@ -3,7 +3,6 @@
 
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +25,8 @@ class Machine:
     accel: str = "tcg"
 
     def command(self) -> list[str]:
-        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+        # The kernel ends a machine whose command is gone, however that ended.
+        words = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
                  "-display", "none", "-accel", self.accel, "-M", self.machine, "-cpu", self.cpu,
                  "-smp", str(self.smp), "-m", self.mem]
         if self.kernel:
@@ -39,19 +39,19 @@ class Machine:
 
 
 class Initrd:
-    """An initramfs in a file that goes away with the block."""
+    """An initramfs in a file without a name: nothing is left of it when the process has ended."""
 
     def __init__(self, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(suffix=".cpio", dir=paths.ensure(paths.OUT / "tmp"))
-        with os.fdopen(descriptor, "wb") as file:
+        self._descriptor = os.memfd_create("initrd")
+        with os.fdopen(os.dup(self._descriptor), "wb") as file:
             file.write(data)
-        self.path = Path(name)
+        self.path = Path(f"/proc/{os.getpid()}/fd/{self._descriptor}")
 
     def __enter__(self) -> Path:
         return self.path
 
     def __exit__(self, *_: object) -> None:
-        self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
 
 
 def stop(process: subprocess.Popen[bytes], patience_s: float = 10) -> int:

@@ -1,11 +1,100 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The command itself: what ./helix says, carries and leaves behind."""
 
+import os
 import random
+import re
+import signal
+import subprocess
+import time
 from argparse import Namespace
+from pathlib import Path
 
-from helix import guest, qemu, rootfs, suite_scenario
+from helix import guest, paths, qemu, rootfs, suite_scenario
 from helix.report import Context, Failed, Job, single
+
+# What is wrong in the words of a call, and what must be said: in one line, with status 2.
+_WRONG = {
+    "run --smp 0": r"'0' is no number of processors; say 1 to \d+",
+    "run --smp x": r"'x' is no number of processors",
+    "run --mem x": r"'x' is no size of memory; say 64M",
+    "run --mem 0": r"'0' is no size of memory",
+    "run --arch vax": r"no Helix for vax yet; there is x86_64",
+    "build --profile huge": r"no profile huge yet; there is minimal",
+    "run ls /": r"behind --: \./helix run -- ls /",
+    "run --frobnicate": r"run does not know --frobnicate",
+    "frobnicate": r"'frobnicate'",
+}
+
+
+def _call(words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([paths.TOP / "helix", *words.split()], text=True, timeout=60, check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+
+
+def _refuses_wrong_words(_: Context) -> None:
+    for words, expected in _WRONG.items():
+        done = _call(words)
+        if done.returncode != 2 or done.stdout or done.stderr.count("\n") != 1 or \
+                not re.search(expected, done.stderr):
+            raise Failed(f"./helix {words}: status {done.returncode}, not 2 and one line with "
+                         f"/{expected}/", done.stdout + done.stderr)
+
+
+def _explains_itself(_: Context) -> None:
+    done = _call("help")
+    if done.returncode or _call("--help").stdout != done.stdout:
+        raise Failed("help and --help differ", done.stdout + done.stderr)
+    words = re.findall(r"^    (\w+) ", done.stdout, re.M)
+    for word in ("build", "run", "debug", "test", "check", "bench", "image"):
+        text = _call(f"help {word}").stdout
+        if word not in words or f"./helix {word}" not in text:
+            raise Failed(f"help of {word} is not there", done.stdout + text)
+    if "-- CMD" not in _call("help run").stdout:
+        raise Failed("help of run does not show how a command is run inside")
+
+
+def _machines(marker: str) -> list[str]:
+    """The processes of machines whose kernel got the marker among its words."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes()
+        except OSError:
+            continue  # it has just ended
+        if words.startswith(b"qemu-system") and marker.encode() in words:
+            found.append(entry.parent.name)
+    return found
+
+
+def _ends_machine(context: Context, number: int) -> None:
+    """Ends a run by a signal; the machine must end, too, and no file may be left."""
+    marker = f"marker={os.getpid()}-{number}"
+    before = set(paths.ensure(paths.OUT / "tmp").iterdir())
+    command = [paths.TOP / "helix", "run", "--kernel", str(context.kernel), "--append", marker,
+               "--", "sh", "-c", "echo here; exec sleep 1000"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            if process.stdout.readline() != b"here\n" or not _machines(marker):
+                raise Failed("the machine did not start")
+        finally:
+            process.send_signal(number)
+        process.wait(30)
+    limit = time.monotonic() + 30
+    while _machines(marker):
+        if time.monotonic() > limit:
+            raise Failed(f"30 s after signal {number} the machine still runs")
+        time.sleep(0.05)
+    left = [path.name for path in set((paths.OUT / "tmp").iterdir()) - before
+            if path.suffix == ".cpio"]
+    if left:
+        raise Failed(f"signal {number} leaves {' '.join(left)}")
+
+
+def _leaves_nothing(context: Context) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        _ends_machine(context, number)
 
 
 def _carries_bytes(context: Context) -> None:
@@ -29,4 +118,7 @@ def _carries_bytes(context: Context) -> None:
 
 
 def jobs(_: Namespace) -> list[Job]:
-    return [single("tool/carries-bytes", _carries_bytes)]
+    return [single("tool/carries-bytes", _carries_bytes),
+            single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),
+            single("tool/explains-itself", _explains_itself, machines=False),
+            single("tool/leaves-nothing", _leaves_nothing)]

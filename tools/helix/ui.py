@@ -51,6 +51,14 @@ def progress(message: str) -> None:
         _progress_shown = True
 
 
+def stage(message: str) -> None:
+    """Something long begins: a line of progress, or a line that stays where no terminal is."""
+    if sys.stderr.isatty():
+        progress(message)
+    else:
+        say(f"helix: {message}")
+
+
 def progress_done() -> None:
     """Removes the line of progress."""
     with _lock:
