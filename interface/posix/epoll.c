@@ -56,18 +56,12 @@ struct interest {
 // Inside an address space's lock, under which the last reference to a file may go.
 static const struct lock_class epolls_class = { .name = "epolls",
                                                 .rank = LOCK_RANK_SLEEP_LAST - 15 };
-static const struct lock_class epoll_classes[2] = {
-    { .name = "epoll of epolls", .rank = LOCK_RANK_SLEEP_LAST - 14 },
-    { .name = "epoll", .rank = LOCK_RANK_SLEEP_LAST - 13 },
-};
-static const struct lock_class ready_classes[2] = {
-    { .name = "epoll ready", .rank = LOCK_RANK_WAITABLE + 1 },
-    { .name = "epoll of epolls ready", .rank = LOCK_RANK_WAITABLE + 3 },
-};
-static const struct lock_class waitable_classes[2] = {
-    { .name = "epoll waitable", .rank = LOCK_RANK_WAITABLE + 2 },
-    { .name = "epoll of epolls waitable", .rank = LOCK_RANK_WAITABLE + 4 },
-};
+static const struct lock_class epoll_class = { .name = "epoll", .rank = LOCK_RANK_SLEEP_LAST - 13 };
+// Of `ready_lock` and of the waitable. They nest: an epoll's two inside those of one that it
+// watches. There is no circle, as nobody watches an epoll that watches others.
+static const struct lock_class ready_class = { .name = "epoll ready",
+                                               .rank = LOCK_RANK_WAITABLE + 1,
+                                               .nest = true };
 
 static struct mutex epolls_lock;
 static struct list epolls = LIST_INIT(epolls); // [epolls_lock] struct epoll.all_link
@@ -197,13 +191,6 @@ static const struct file_ops epoll_ops = {
     .release = epoll_release,
 };
 
-// The classes of an epoll's locks follow its level.
-static void set_level(struct epoll *epoll, uint32_t level) {
-    epoll->level = level;
-    epoll->ready_lock.lock_class = &ready_classes[level];
-    epoll->waitable.lock.lock_class = &waitable_classes[level];
-}
-
 static enum hx_status make_epoll(struct call *call, uint32_t flags) {
     if ((flags & ~O_CLOEXEC) != 0) {
         return HX_ERR_INVALID;
@@ -212,12 +199,12 @@ static enum hx_status make_epoll(struct call *call, uint32_t flags) {
     if (epoll == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    mutex_init(&epoll->mutex, &epoll_classes[1]);
+    mutex_init(&epoll->mutex, &epoll_class);
     rbtree_init(&epoll->interests, interest_less, NULL);
-    spinlock_init(&epoll->ready_lock, &ready_classes[0]);
+    spinlock_init(&epoll->ready_lock, &ready_class);
     list_init(&epoll->ready);
     waitable_init(&epoll->waitable, 0);
-    set_level(epoll, 0);
+    epoll->waitable.lock.lock_class = &ready_class;
     struct file *file = file_create(&epoll_ops, FILE_READ | FILE_WRITE, epoll);
     if (file == NULL) {
         heap_free(epoll);
@@ -247,7 +234,7 @@ static enum hx_status check_level(struct epoll *epoll, const struct file *file) 
     if (watched->level != 0 || atomic_load_explicit(&epoll->watchers, memory_order_relaxed) != 0) {
         return HX_ERR_TOO_MANY_LINKS;
     }
-    set_level(epoll, 1);
+    epoll->level = 1;
     return HX_OK;
 }
 

@@ -30,6 +30,7 @@
 #define FUTEX_CLOCK_REALTIME 256u
 #define FUTEX_ANY            UINT32_MAX
 #define FUTEX_WAKE_OP_TRIES  1000u // a bound; each try only fails if another thread stored
+#define REQUEUE_TRIES        1000u // a bound; each try only fails if another thread began to wait
 
 // One word: an address of an address space, or an offset in a shared object. `owner` is compared,
 // never followed; a reference on it, if any, is the call's.
@@ -40,8 +41,9 @@ struct futex_key {
 
 struct futex_bucket {
     struct spinlock lock;
-    _Atomic uint32_t count; // of waiters, those that are about to enter included
-    struct list waiters;    // [lock] in order of arrival
+    _Atomic uint32_t count;   // of waiters, those that are about to enter included
+    _Atomic uint32_t entries; // [lock for writing] how often waiters entered
+    struct list waiters;      // [lock] in order of arrival
 };
 
 struct futex_waiter {
@@ -142,6 +144,11 @@ static uint32_t wake(const struct futex_key *key, uint32_t count, uint32_t bits)
     return woken;
 }
 
+// As on Linux, where at least one is woken.
+static uint32_t wake_count(int32_t count) {
+    return count > 0 ? (uint32_t)count : 1;
+}
+
 void futex_wake_address(struct uaddr address, uint32_t count) {
     struct futex_key key;
     struct memory_object *object;
@@ -160,6 +167,7 @@ static void waiter_enter(struct futex_waiter *waiter) {
     atomic_fetch_add_explicit(&bucket->count, 1, memory_order_seq_cst); // see the top
     spin_lock(&bucket->lock);
     list_push_back(&bucket->waiters, &waiter->link);
+    atomic_fetch_add_explicit(&bucket->entries, 1, memory_order_relaxed);
     spin_unlock(&bucket->lock);
 }
 
@@ -264,14 +272,14 @@ static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
 }
 
 // Wakes `count` waiters of `from` and moves up to `move` others to `to`. Gives how many of both.
-static uint32_t requeue(const struct futex_key *from, const struct futex_key *to, uint32_t count,
-                        uint32_t move, uint32_t *out_moved) {
+// Buckets locked.
+static uint32_t requeue_locked(const struct futex_key *from, const struct futex_key *to,
+                               uint32_t count, uint32_t move) {
     struct futex_bucket *source = bucket_of(from);
     struct futex_bucket *target = bucket_of(to);
     uint32_t woken = 0;
     uint32_t moved = 0;
     struct list moving = LIST_INIT(moving);
-    lock_two(source, target);
     list_for_each_safe (link, &source->waiters) {
         struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
         if (!key_equal(&waiter->key, from)) {
@@ -291,20 +299,48 @@ static uint32_t requeue(const struct futex_key *from, const struct futex_key *to
         }
     }
     atomic_fetch_add_explicit(&target->count, moved, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&target->entries, moved, memory_order_relaxed);
     list_splice_back(&target->waiters, &moving);
-    unlock_two(source, target);
-    *out_moved = moved;
-    return woken;
+    return woken + moved;
+}
+
+// The same, if the word has a value (if `compares`). User memory cannot be read under the lock; but
+// if nobody entered the bucket since before the value was read, those who wait are the same as
+// then.
+static enum hx_status requeue(struct call *call, const struct futex_key keys[2], bool compares) {
+    struct futex_bucket *source = bucket_of(&keys[0]);
+    struct futex_bucket *target = bucket_of(&keys[1]);
+    for (unsigned tries = 0; tries < REQUEUE_TRIES; tries++) {
+        // Acquire: before the value is read.
+        const uint32_t entries = atomic_load_explicit(&source->entries, memory_order_acquire);
+        uint32_t value = call_uint(call, 5);
+        if (compares && user_load32(call_address(call, 0), &value) != HX_OK) {
+            return HX_ERR_BAD_ADDRESS;
+        }
+        if (value != call_uint(call, 5)) {
+            return HX_ERR_WOULD_BLOCK;
+        }
+        lock_two(source, target);
+        const bool is_same =
+            atomic_load_explicit(&source->entries, memory_order_relaxed) == entries;
+        if (is_same || !compares) {
+            call->result =
+                requeue_locked(&keys[0], &keys[1], call_uint(call, 2), call_uint(call, 3));
+        }
+        unlock_two(source, target);
+        if (is_same || !compares) {
+            return HX_OK;
+        }
+    }
+    return HX_ERR_WOULD_BLOCK; // the caller looks at the word, as if it had changed
 }
 
 static enum hx_status futex_requeue(struct call *call, bool is_private, bool compares) {
     const struct uaddr from = call_address(call, 0);
     const struct uaddr to = call_address(call, 4);
-    const int32_t count = call_int(call, 2);
-    const int32_t move = call_int(call, 3);
     struct futex_key keys[2];
     struct memory_object *objects[2];
-    if (count < 0 || move < 0) {
+    if (call_int(call, 2) < 0 || call_int(call, 3) < 0) {
         return HX_ERR_INVALID;
     }
     enum hx_status status = key_make(from, is_private, &keys[0], &objects[0]);
@@ -313,17 +349,7 @@ static enum hx_status futex_requeue(struct call *call, bool is_private, bool com
     }
     status = key_make(to, is_private, &keys[1], &objects[1]);
     if (status == HX_OK) {
-        uint32_t value = call_uint(call, 5);
-        if (compares && user_load32(from, &value) != HX_OK) {
-            status = HX_ERR_BAD_ADDRESS;
-        } else if (value != call_uint(call, 5)) {
-            status = HX_ERR_WOULD_BLOCK;
-        } else {
-            uint32_t moved;
-            const uint32_t woken =
-                requeue(&keys[0], &keys[1], (uint32_t)count, (uint32_t)move, &moved);
-            call->result = (int64_t)woken + moved;
-        }
+        status = requeue(call, keys, compares);
         key_drop(objects[1]);
     }
     key_drop(objects[0]);
@@ -416,9 +442,9 @@ static enum hx_status futex_wake_op(struct call *call, bool is_private) {
         status = wake_op_apply(call_address(call, 4), encoded, &old);
         if (status == HX_OK) {
             const int32_t argument = ((int32_t)(encoded << 20)) >> 20;
-            call->result = wake(&keys[0], call_uint(call, 2), FUTEX_ANY);
+            call->result = wake(&keys[0], wake_count(call_int(call, 2)), FUTEX_ANY);
             if (wake_op_compare((encoded >> 24) & 15, (int32_t)old, argument)) {
-                call->result += wake(&keys[1], call_uint(call, 3), FUTEX_ANY);
+                call->result += wake(&keys[1], wake_count(call_int(call, 3)), FUTEX_ANY);
             }
         }
         key_drop(objects[1]);
@@ -437,9 +463,7 @@ static enum hx_status futex_wake(struct call *call, bool is_private, uint32_t bi
     }
     const enum hx_status status = key_make(call_address(call, 0), is_private, &key, &object);
     if (status == HX_OK) {
-        const int32_t count = call_int(call, 2);
-        // As on Linux, where at least one is woken.
-        call->result = wake(&key, count > 0 ? (uint32_t)count : 1, bits);
+        call->result = wake(&key, wake_count(call_int(call, 2)), bits);
         key_drop(object);
     }
     return status;

@@ -91,6 +91,67 @@ static void wakes_so_many(void) {
     sleepers_join(sleepers, 5);
 }
 
+// At least one is woken, whatever the count; a requeue may wake none.
+static void wakes_at_least_one(void) {
+    static uint32_t word;
+    static uint32_t other;
+    const uint32_t operation = FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0);
+    struct sleeper sleepers[6];
+    sleepers_start(sleepers, 6, &word);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, 0, NULL, NULL, 0), 1);
+    SAME(futex(&word, FUTEX_WAKE_PRIVATE, (uint32_t)-5, NULL, NULL, 0), 1);
+    SAME(futex(&word, FUTEX_WAKE_OP_PRIVATE, 0, (void *)0, &other, operation), 1);
+    SAME(futex(&word, FUTEX_WAKE_OP_PRIVATE, (uint32_t)-1, (void *)-1, &other, operation), 1);
+    SAME(futex(&other, FUTEX_WAKE_OP_PRIVATE, 0, (void *)0, &word, operation), 1);
+    SAME(futex(&other, FUTEX_WAKE_OP_PRIVATE, 0, (void *)-7, &word, operation), 1);
+    sleepers_join(sleepers, 6);
+}
+
+// A requeue that compares moves only those who wait for the value that it compares with.
+static _Atomic uint32_t turns;
+static _Atomic uint32_t turn_waited_for;
+static _Atomic bool turns_over;
+
+static void *turn_waits(void *argument) {
+    while (!turns_over) {
+        const uint32_t turn = atomic_fetch_add(&turns, 1) + 1;
+        turn_waited_for = turn;
+        futex(&turns, FUTEX_WAIT_PRIVATE, turn, NULL, NULL, 0);
+    }
+    return argument;
+}
+
+static void *turn_wakes(void *argument) {
+    while (!turns_over) {
+        futex(&turns, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+    return argument;
+}
+
+static void moves_only_what_it_compared(void) {
+    static uint32_t other;
+    pthread_t threads[2];
+    struct timespec now;
+    NEED(pthread_create(&threads[0], NULL, turn_waits, NULL) == 0);
+    NEED(pthread_create(&threads[1], NULL, turn_wakes, NULL) == 0);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const time_t end = now.tv_sec + 2;
+    while (now.tv_sec < end) {
+        const uint32_t turn = turns;
+        if (futex(&turns, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)1, &other, turn) == 1) {
+            SAME(turn_waited_for, turn);
+            SAME(futex(&other, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 1);
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+    turns_over = true;
+    pthread_join(threads[1], NULL);
+    while (pthread_tryjoin_np(threads[0], NULL) != 0) {
+        futex(&turns, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        sched_yield();
+    }
+}
+
 static void wakes_by_bits(void) {
     static uint32_t word;
     struct sleeper sleepers[4];
@@ -225,6 +286,8 @@ static const struct check_case cases[] = {
     CASE(time_limits),
     CASE(refuses),
     CASE(wakes_so_many),
+    CASE(wakes_at_least_one),
+    CASE(moves_only_what_it_compared),
     CASE(wakes_by_bits),
     CASE(moves_waiters),
     CASE(wake_with_an_operation),

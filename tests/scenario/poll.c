@@ -4,6 +4,9 @@
 #include "check.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 
@@ -159,8 +162,62 @@ static void mask_for_the_wait(void) {
     SAME(sigismember(&now, SIGUSR1), 1);
 }
 
+// An epoll begins to watch another one while its events come and are waited for.
+static int storm_epoll;
+static int storm_event;
+static _Atomic bool storm_over;
+
+static void *storm_tells(void *argument) {
+    const uint64_t one = 1;
+    while (!storm_over) {
+        CHECK(write(storm_event, &one, sizeof one) == sizeof one);
+    }
+    return argument;
+}
+
+static void *storm_waits(void *argument) {
+    struct epoll_event event;
+    while (!storm_over) {
+        epoll_wait(storm_epoll, &event, 1, 0);
+    }
+    return argument;
+}
+
+static void epoll_of_epoll_under_load(void) {
+    struct epoll_event event = { .events = EPOLLIN };
+    for (int round = 0; round < 100; round++) {
+        const int watched = epoll_create1(0);
+        pthread_t threads[2];
+        storm_epoll = epoll_create1(0);
+        storm_event = eventfd(0, 0);
+        storm_over = false;
+        NEED(epoll_ctl(storm_epoll, EPOLL_CTL_ADD, storm_event, &event) == 0);
+        NEED(pthread_create(&threads[0], NULL, storm_tells, NULL) == 0);
+        NEED(pthread_create(&threads[1], NULL, storm_waits, NULL) == 0);
+        usleep(500);
+        SAME(epoll_ctl(storm_epoll, EPOLL_CTL_ADD, watched, &event), 0);
+        SAME(epoll_ctl(watched, EPOLL_CTL_ADD, storm_event, &event), 0);
+        usleep(500);
+        storm_over = true;
+        pthread_join(threads[0], NULL);
+        pthread_join(threads[1], NULL);
+        SAME(write(storm_event, &(uint64_t){ 1 }, 8), 8);
+        SAME(epoll_wait(storm_epoll, &event, 1, 1000), 1);
+        close(storm_epoll);
+        close(watched);
+        close(storm_event);
+    }
+}
+
 static const struct check_case cases[] = {
-    CASE(time_limits),     CASE(wakes),           CASE(wakes_on_close),    CASE(many),
-    CASE(odd_descriptors), CASE(files_are_ready), CASE(signals_interrupt), CASE(mask_for_the_wait),
+    CASE(epoll_of_epoll_under_load),
+    CASE(time_limits),
+    CASE(wakes),
+    CASE(wakes_on_close),
+    CASE(many),
+    CASE(odd_descriptors),
+    CASE(files_are_ready),
+    CASE(signals_interrupt),
+    CASE(mask_for_the_wait),
 };
 CHECK_MAIN(cases)
