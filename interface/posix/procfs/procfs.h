@@ -104,6 +104,7 @@ enum hx_status proc_empty(const struct proc_target *target, struct proc_text *te
 enum hx_status proc_maps(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_memory(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_smaps(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_smaps_rollup(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_mounts(const struct proc_target *target, struct proc_text *text);
 
 // Links.

@@ -56,6 +56,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("oom_score_adj", PROC_PID, 0644, proc_oom_score_adj, proc_oom_score_adj_set),
     LINK("root", PROC_PID, proc_jump_link, proc_root_jump),
     TEXT("smaps", PROC_PID, 0444, proc_smaps, NULL),
+    TEXT("smaps_rollup", PROC_PID, 0444, proc_smaps_rollup, NULL),
     TEXT("stat", PROC_PID, 0444, proc_stat, NULL),
     TEXT("statm", PROC_PID, 0444, proc_statm, NULL),
     TEXT("status", PROC_PID, 0444, proc_status, NULL),

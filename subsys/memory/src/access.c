@@ -87,6 +87,45 @@ static uint64_t count_resident(struct aspace *aspace, uint64_t start, uint64_t e
     return pages;
 }
 
+static void count_one(void *context, struct aspace *aspace, uint64_t address) {
+    uint64_t *count = context;
+    (void)aspace, (void)address;
+    (*count)++;
+}
+
+// How many translations show the frame. It may have left its home since it was seen: then one.
+static uint64_t count_translations(const struct frame_home *home) {
+    uint64_t count = 0;
+    struct translation_visit visit = { count_one, &count };
+    frame_home_visit(home, &visit);
+    return MAX_OF(count, 1);
+}
+
+static void usage_add(struct aspace_usage *usage, const struct frame_home *home) {
+    uint64_t sharers = count_translations(home);
+    uint64_t share = ((uint64_t)PAGE_SIZE << ASPACE_SHARE_SHIFT) / sharers;
+    bool anonymous = home->family->kind == MEMORY_PRIVATE;
+    usage->pages[sharers > 1][home->dirty]++;
+    usage->referenced_pages += (home->flags & HAL_MAP_ACCESSED) != 0;
+    usage->anonymous_pages += anonymous;
+    usage->share += share;
+    usage->dirty_share += home->dirty ? share : 0;
+    usage->anonymous_share += anonymous ? share : 0;
+}
+
+enum hx_status aspace_measure(struct aspace *aspace, uint64_t start, uint64_t end,
+                              struct aspace_usage *usage) {
+    struct frame_home home;
+    for (uint64_t at = start; frame_home_next(aspace, &at, end, &home); at += PAGE_SIZE) {
+        usage_add(usage, &home);
+        frame_home_drop(&home);
+        if ((thread_attention(thread_current()) & THREAD_KILL) != 0) {
+            return HX_ERR_CANCELED; // each page may have thousands of translations
+        }
+    }
+    return HX_OK;
+}
+
 bool aspace_next_mapping(struct aspace *aspace, uint64_t address, struct mapping_info *out_info) {
     rwlock_read(&aspace->lock);
     const struct mapping *mapping = mapping_find(aspace, address);
@@ -96,6 +135,7 @@ bool aspace_next_mapping(struct aspace *aspace, uint64_t address, struct mapping
             .end = mapping->end,
             .offset_bytes = mapping_below(mapping) != NULL ? mapping->object_page << PAGE_SHIFT : 0,
             .protection = mapping->protection,
+            .protection_max = mapping->protection_max,
             .flags = mapping->flags,
             .file = mapping->file != NULL ? object_get(mapping->file) : NULL,
             .label = mapping->label,

@@ -8,7 +8,7 @@
 #define ZAP_BATCH 512u // pages for which preemption stays off
 
 static const struct lock_class aspace_class = { "address space", LOCK_RANK_ASPACE, false };
-static const struct lock_class table_class = { "page table", LOCK_RANK_PAGE_TABLE, false };
+static const struct lock_class table_class = { "page table", LOCK_RANK_PAGE_TABLE, true };
 static struct heap_cache *aspace_cache;
 
 // Undoes up to ZAP_BATCH translations from *address on.

@@ -4,6 +4,10 @@
 // Pages are shared by reference and become read-only on both sides; the child gets the parent's
 // translations of them, so that it does not fault to read. Pages of files come back by faults. The
 // parent's processors are told once, at the end.
+//
+// Whoever undoes or counts translations may find the child as soon as a mapping of it is in a list,
+// so its page table is locked, too, and its mapping is in the lists before it gets translations:
+// behind the parent's, so that what was undone in the parent does not come up in the child later.
 #include "private.h"
 
 struct share {
@@ -25,6 +29,18 @@ static void share_one(void *context, uint64_t page, struct frame *frame) {
     }
 }
 
+static void lock_tables(struct aspace *parent, struct aspace *child)
+    HX_ATTR(no_thread_safety_analysis) {
+    spin_lock(parent < child ? &parent->table_lock : &child->table_lock);
+    spin_lock(parent < child ? &child->table_lock : &parent->table_lock);
+}
+
+static void unlock_tables(struct aspace *parent, struct aspace *child)
+    HX_ATTR(no_thread_safety_analysis) {
+    spin_unlock(&child->table_lock);
+    spin_unlock(&parent->table_lock);
+}
+
 // Makes the pages of a private object that the mapping covers read-only in the parent and maps them
 // in the child. Returns whether the parent had any.
 static bool share_translations(struct aspace *parent, struct aspace *child,
@@ -41,11 +57,11 @@ static bool share_translations(struct aspace *parent, struct aspace *child,
         return false; // nothing of it is translated
     }
     mutex_lock(&private->lock);
-    spin_lock(&parent->table_lock);
+    lock_tables(parent, child);
     object_visit_locked(private, &visit);
-    spin_unlock(&parent->table_lock);
+    resident_add(child, share.mapped);
+    unlock_tables(parent, child);
     mutex_unlock(&private->lock);
-    resident_add(child, share.mapped); // nobody else knows the child
     return share.any;
 }
 
@@ -85,9 +101,11 @@ static enum hx_status clone_mapping(struct aspace *parent, struct aspace *child,
         }
         memory_object_put(private); // the copy's reference
         atomic_store_explicit(&copy->object, clone, memory_order_relaxed);
+    }
+    mapping_insert_copy(child, copy, mapping);
+    if (mapping_private(copy) != NULL) {
         *flush = share_translations(parent, child, mapping, private) || *flush;
     }
-    mapping_insert(child, copy);
     return HX_OK;
 }
 

@@ -209,6 +209,7 @@ static enum hx_status break_sharing(struct fault *fault, struct memory_object *p
         return HX_ERR_NO_MEMORY;
     }
     page_copy(frame_data(frame), frame_data(old));
+    frame->object = private->family;
     frame->offset = fault->page;
     enum hx_status status = radix_set(&private->pages, fault->page, frame);
     ASSERT(status == HX_OK); // replacing never fails

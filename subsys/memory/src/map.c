@@ -151,6 +151,7 @@ static void fill(struct mapping *mapping, struct aspace *aspace,
     mapping->end = start + size;
     mapping->guard = request->flags & ASPACE_GROWSDOWN ? ASPACE_GUARD : 0;
     list_init(&mapping->object_link);
+    list_init(&mapping->private_link);
     mapping->aspace = aspace;
     mapping->protection = request->protection;
     mapping->protection_max = request->protection_max != 0

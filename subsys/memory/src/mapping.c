@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // mapping.c: one mapping: its references, its place, splitting and joining.
 //
-// A mapping's borders are read by whoever holds its address space's lock or the lock of the object
-// that it looks at (unmap.c), so they change with both held.
+// A mapping's borders are read by whoever holds its address space's lock, or the lock of its
+// private object or of what it looks at (unmap.c, family.c), so they change with all of them held.
 #include "private.h"
 
 _Static_assert(offsetof(struct mapping, start) == offsetof(struct gap_node, start) &&
@@ -32,6 +32,7 @@ void mapping_copy(struct mapping *to, const struct mapping *from) {
     to->end = from->end;
     to->guard = from->guard;
     list_init(&to->object_link);
+    list_init(&to->private_link);
     to->aspace = from->aspace;
     to->protection = from->protection;
     to->protection_max = from->protection_max;
@@ -61,30 +62,78 @@ void mappings_release(struct list *gone) {
     list_init(gone);
 }
 
-void mapping_link(struct mapping *mapping) {
+void mapping_lock(const struct mapping *mapping) HX_ATTR(no_thread_safety_analysis) {
+    struct memory_object *object = mapping_object(mapping);
+    if (object == NULL) {
+        return;
+    }
+    mutex_lock(&object->lock);
+    if (object->backing != NULL) {
+        mutex_lock(&object->backing->lock);
+    }
+}
+
+void mapping_unlock(const struct mapping *mapping) HX_ATTR(no_thread_safety_analysis) {
+    struct memory_object *object = mapping_object(mapping);
+    if (object == NULL) {
+        return;
+    }
+    if (object->backing != NULL) {
+        mutex_unlock(&object->backing->lock);
+    }
+    mutex_unlock(&object->lock);
+}
+
+// Into the lists of what it looks at, which are locked.
+static void link_locked(struct mapping *mapping) {
+    struct memory_object *private = mapping_private(mapping);
     struct memory_object *below = mapping_below(mapping);
+    if (private != NULL) {
+        list_push_back(&private->mappings, &mapping->private_link);
+    }
     if (below != NULL) {
-        mutex_lock(&below->lock);
         list_push_back(&below->mappings, &mapping->object_link);
-        mutex_unlock(&below->lock);
     }
 }
 
 void mapping_unlink(struct mapping *mapping) {
-    struct memory_object *below = mapping_below(mapping);
-    if (below != NULL) {
-        mutex_lock(&below->lock);
+    if (mapping_object(mapping) != NULL) {
+        mapping_lock(mapping);
+        list_remove(&mapping->private_link);
         list_remove(&mapping->object_link);
-        mutex_unlock(&below->lock);
+        mapping_unlock(mapping);
     }
 }
 
-void mapping_insert(struct aspace *aspace, struct mapping *mapping) {
+static void insert(struct aspace *aspace, struct mapping *mapping) {
     mapping->aspace = aspace;
     gaps_insert(&aspace->mappings, &mapping->place);
     aspace->mapped_pages += mapping_pages(mapping);
     aspace->mapping_count++;
-    mapping_link(mapping);
+}
+
+static void stale_copy(struct mapping *to, const struct mapping *from) {
+    atomic_store_explicit(&to->stale_page,
+                          atomic_load_explicit(&from->stale_page, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
+void mapping_insert(struct aspace *aspace, struct mapping *mapping) {
+    insert(aspace, mapping);
+    if (mapping_object(mapping) != NULL) {
+        mapping_lock(mapping);
+        link_locked(mapping);
+        mapping_unlock(mapping);
+    }
+}
+
+void mapping_insert_copy(struct aspace *aspace, struct mapping *mapping,
+                         const struct mapping *original) {
+    insert(aspace, mapping);
+    mapping_lock(mapping);
+    stale_copy(mapping, original); // a cut since the copy was made marked only the original
+    link_locked(mapping);
+    mapping_unlock(mapping);
 }
 
 void mapping_remove(struct aspace *aspace, struct mapping *mapping) {
@@ -94,7 +143,7 @@ void mapping_remove(struct aspace *aspace, struct mapping *mapping) {
     aspace->mapping_count--;
 }
 
-// Borders and page; the lock of what it looks at is held.
+// Borders and page; mapping_lock() is held.
 static void resize_locked(struct aspace *aspace, struct mapping *mapping, uint64_t start,
                           uint64_t end) {
     aspace->mapped_pages -= mapping_pages(mapping);
@@ -110,44 +159,24 @@ static void resize_locked(struct aspace *aspace, struct mapping *mapping, uint64
 }
 
 void mapping_resize(struct aspace *aspace, struct mapping *mapping, uint64_t start, uint64_t end) {
-    struct memory_object *below = mapping_below(mapping);
-    if (below == NULL) {
-        resize_locked(aspace, mapping, start, end);
-        return;
-    }
-    mutex_lock(&below->lock);
+    mapping_lock(mapping);
     resize_locked(aspace, mapping, start, end);
-    mutex_unlock(&below->lock);
-}
-
-static void divide(struct aspace *aspace, struct mapping *mapping, uint64_t address,
-                   struct mapping *upper) {
-    resize_locked(aspace, mapping, mapping->start, address);
-    gaps_insert(&aspace->mappings, &upper->place);
-    aspace->mapped_pages += mapping_pages(upper);
-    aspace->mapping_count++;
+    mapping_unlock(mapping);
 }
 
 void mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address,
                    struct mapping *upper) {
-    struct memory_object *below = mapping_below(mapping);
     mapping_copy(upper, mapping);
     upper->start = address;
     upper->guard = 0;
     upper->flags &= ~ASPACE_GROWSDOWN;
     upper->object_page += (address - mapping->start) >> PAGE_SHIFT;
-    if (below == NULL) {
-        divide(aspace, mapping, address, upper);
-        return;
-    }
-    mutex_lock(&below->lock);
-    divide(aspace, mapping, address, upper);
-    // A cut between the copy and here marked only the lower part.
-    atomic_store_explicit(&upper->stale_page,
-                          atomic_load_explicit(&mapping->stale_page, memory_order_relaxed),
-                          memory_order_relaxed);
-    list_push_back(&below->mappings, &upper->object_link);
-    mutex_unlock(&below->lock);
+    mapping_lock(mapping);
+    resize_locked(aspace, mapping, mapping->start, address);
+    insert(aspace, upper);
+    stale_copy(upper, mapping); // a cut since the copy was made marked only the lower part
+    link_locked(upper);
+    mapping_unlock(mapping);
 }
 
 static enum hx_status isolate_at(struct aspace *aspace, uint64_t address) {
@@ -174,10 +203,6 @@ enum hx_status mapping_isolate(struct aspace *aspace, uint64_t start, uint64_t e
     return status;
 }
 
-static bool only_user(const struct memory_object *object) {
-    return atomic_load_explicit(&object->object.references, memory_order_relaxed) == 1;
-}
-
 // Whether the pages of `upper` can be numbered on from those of `lower`.
 static bool pages_continue(const struct mapping *lower, const struct mapping *upper) {
     struct memory_object *low = mapping_object(lower);
@@ -186,13 +211,13 @@ static bool pages_continue(const struct mapping *lower, const struct mapping *up
     if (low == high) {
         return low == NULL || lower->object_page + pages == upper->object_page;
     }
-    // One is untouched anonymous memory; the other's private object has no other user, so that the
-    // numbers are free.
+    // One is untouched anonymous memory; no other mapping reaches the other's private object, so
+    // that the numbers are free.
     if (high == NULL && mapping_below(lower) == NULL) {
-        return only_user(low);
+        return mapping_is_sole(lower);
     }
     if (low == NULL && mapping_below(upper) == NULL) {
-        return upper->object_page >= pages && only_user(high);
+        return upper->object_page >= pages && mapping_is_sole(upper);
     }
     return false;
 }
@@ -206,8 +231,9 @@ static bool alike(const struct mapping *lower, const struct mapping *upper) {
                atomic_load_explicit(&upper->stale_page, memory_order_relaxed);
 }
 
-// `gone` leaves the tree and its list, `kept` takes its place too. With the lock of what they look
-// at held throughout, whoever undoes translations finds every address in one of the two.
+// `gone` leaves the tree and its lists, `kept` takes its place too. With mapping_lock() of `kept`
+// held throughout (`gone` has the same objects or none), whoever undoes or counts translations
+// finds every address in one of the two.
 static void absorb(struct aspace *aspace, struct mapping *kept, struct mapping *gone) {
     uint64_t start = MIN_OF(kept->start, gone->start);
     uint64_t end = MAX_OF(kept->end, gone->end);
@@ -215,6 +241,7 @@ static void absorb(struct aspace *aspace, struct mapping *kept, struct mapping *
                             atomic_load_explicit(&gone->stale_page, memory_order_relaxed));
     atomic_store_explicit(&kept->stale_page, stale, memory_order_relaxed);
     list_remove(&gone->object_link);
+    list_remove(&gone->private_link);
     gaps_remove(&aspace->mappings, &gone->place);
     aspace->mapped_pages -= mapping_pages(gone);
     aspace->mapping_count--;
@@ -228,14 +255,9 @@ struct mapping *mapping_merge(struct aspace *aspace, struct mapping *mapping) {
     }
     struct mapping *gone = mapping_object(lower) != NULL ? mapping : lower;
     struct mapping *kept = gone == lower ? mapping : lower;
-    struct memory_object *below = mapping_below(kept); // alike: of both
-    if (below == NULL) {
-        absorb(aspace, kept, gone);
-    } else {
-        mutex_lock(&below->lock);
-        absorb(aspace, kept, gone);
-        mutex_unlock(&below->lock);
-    }
+    mapping_lock(kept);
+    absorb(aspace, kept, gone);
+    mapping_unlock(kept);
     mapping_release(gone);
     return kept;
 }
@@ -268,6 +290,7 @@ enum hx_status mapping_make_private(struct mapping *mapping) {
     spin_lock(&aspace->table_lock);
     bool mine = mapping_object(mapping) == object;
     if (mine) {
+        list_push_back(&fresh->mappings, &mapping->private_link); // nobody else knows it yet
         atomic_store_explicit(&mapping->object, fresh, memory_order_release);
     }
     spin_unlock(&aspace->table_lock);

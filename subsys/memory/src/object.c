@@ -31,6 +31,10 @@ static void object_destroy(struct object *base) {
         memory_object_put(object->backing);
     }
     object_put(&object->account->object);
+    family_leave(object);
+}
+
+void object_dealloc(struct memory_object *object) {
     heap_cache_free(object_cache, object);
 }
 
@@ -61,6 +65,7 @@ static struct memory_object *create(enum memory_object_kind kind, struct account
     object->backing = NULL;
     object->backing_offset = 0;
     object->clone = NULL;
+    family_init(object);
     object->pager = NULL;
     object->pager_context = NULL;
     object_get(&account->object);

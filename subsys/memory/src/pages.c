@@ -16,7 +16,7 @@ enum hx_status object_insert_locked(struct memory_object *object, uint64_t page,
         return status;
     }
     object->page_count++;
-    frame->object = object->kind == MEMORY_PRIVATE ? NULL : object;
+    frame->object = object->family;
     frame->offset = page;
     return HX_OK;
 }
@@ -159,8 +159,8 @@ void object_remove_locked(struct memory_object *object, uint64_t first, uint64_t
             break;
         }
         radix_remove(&object->pages, page);
-        if (object->kind != MEMORY_PRIVATE) {
-            frame->object = NULL; // a reader may still hold it, but it is no longer the file's
+        if (object->kind != MEMORY_PRIVATE) { // others of its family may have it, too
+            frame->object = NULL; // a reader may still hold it, but it is not the file's
         }
         frame_put(frame);
         removed++;

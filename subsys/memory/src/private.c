@@ -120,6 +120,7 @@ struct memory_object *private_clone(struct memory_object *object, struct account
         clone->pages.height = object->pages.height;
         clone->page_count = object->page_count;
     }
+    family_join(clone, object);
     mutex_unlock(&object->lock);
     return clone;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // private.h: what the files of subsys/memory share: objects, mappings, faults.
 //
-// Locks, outermost first: aspace.lock, a private object's lock, its backing's lock, table_lock.
+// Locks, outermost first: aspace.lock, a private object's lock, its backing's lock, table_lock,
+// family_lock (nothing is taken inside it).
 #pragma once
 
 #include "gaps.h"
@@ -55,6 +56,41 @@ static inline struct frame *user_frame(bool zero) {
     return frame_alloc_use(MEMORY_SLEEP, zero, FRAME_USER);
 }
 
+// Frees the memory of an object, when its family has no more use for it.
+void object_dealloc(struct memory_object *object);
+
+// ---- families, from a frame to its translations: family.c --------------------------------------
+
+// Makes a fresh object a family of its own.
+void family_init(struct memory_object *object);
+// Makes `clone`, which has given no frame its name yet, a member of the family of `object`.
+void family_join(struct memory_object *clone, const struct memory_object *object);
+// The last step of an object's death; its memory goes, now or with the family.
+void family_leave(struct memory_object *object);
+
+// Where a frame belongs. Only its place is held: the frame may leave it meanwhile.
+struct frame_home {
+    const struct frame *frame;    // only to be compared
+    struct memory_object *family; // keeps its memory (family_references), not its pages
+    uint64_t page;
+    uint32_t flags; // HAL_MAP_… of the translation that showed it
+    bool dirty;     // it differs from what it was read from, or has nothing behind it
+};
+// The home of the first frame that is translated at *address or above it; *address becomes where.
+// False: none below `end`. What belongs to nobody (the zero page, devices) is passed over. No lock
+// is needed; the address space must live.
+bool frame_home_next(struct aspace *aspace, uint64_t *address, uint64_t end,
+                     struct frame_home *out_home);
+void frame_home_drop(struct frame_home *home);
+// Calls `each` for each translation of the frame in any address space; with the locks held of the
+// object that it is reached through and of the page table. Takes those one after the other, so
+// what changes meanwhile may be missed or told twice. Thread context, no lock of memory's held.
+struct translation_visit {
+    void (*each)(void *context, struct aspace *aspace, uint64_t address);
+    void *context;
+};
+void frame_home_visit(const struct frame_home *home, const struct translation_visit *visit);
+
 // ---- private objects: private.c ----------------------------------------------------------------
 
 // A clone that shares all frames, to be charged to `account`; NULL: no memory, or the limit.
@@ -89,6 +125,11 @@ static inline struct memory_object *mapping_below(const struct mapping *mapping)
 static inline struct memory_object *mapping_private(const struct mapping *mapping) {
     struct memory_object *object = mapping_object(mapping);
     return object != NULL && object->kind == MEMORY_PRIVATE ? object : NULL;
+}
+
+// Whether no other mapping reaches its private object. aspace.lock held: all of them are in one.
+static inline bool mapping_is_sole(const struct mapping *mapping) {
+    return mapping->private_link.next == mapping->private_link.previous;
 }
 
 static inline uint64_t mapping_page(const struct mapping *mapping, uint64_t address) {
@@ -128,11 +169,17 @@ void mapping_copy(struct mapping *to, const struct mapping *from);
 void mapping_release(struct mapping *mapping);
 // The same for a list of them (object_link). No lock held.
 void mappings_release(struct list *gone);
-// Into and out of the list of what it looks at.
-void mapping_link(struct mapping *mapping);
+// Locks what reaches the mapping through a list: its private object and what it looks at. The
+// mapping has the same object until mapping_unlock(): aspace.lock is held for writing.
+void mapping_lock(const struct mapping *mapping);
+void mapping_unlock(const struct mapping *mapping);
+// Out of the lists of what it looks at.
 void mapping_unlink(struct mapping *mapping);
 // Into and out of the address space: tree, list, counters. aspace.lock held for writing.
 void mapping_insert(struct aspace *aspace, struct mapping *mapping);
+// The same for a copy of a mapping that is in the lists: no cut of the file passes between them.
+void mapping_insert_copy(struct aspace *aspace, struct mapping *mapping,
+                         const struct mapping *original);
 void mapping_remove(struct aspace *aspace, struct mapping *mapping);
 // Changes the borders, and the page at the start with them.
 void mapping_resize(struct aspace *aspace, struct mapping *mapping, uint64_t start, uint64_t end);

@@ -45,10 +45,7 @@ static bool has_room(const struct aspace *aspace, uint64_t more_bytes) {
 // Whether the pages behind the last one of a range can be given to it: a private object may have
 // pages of another mapping there.
 static bool can_number(const struct mapping *mapping, uint64_t end) {
-    const struct memory_object *object = mapping_private(mapping);
-    return object == NULL ||
-           (mapping->end == end &&
-            atomic_load_explicit(&object->object.references, memory_order_relaxed) == 1);
+    return mapping_private(mapping) == NULL || (mapping->end == end && mapping_is_sole(mapping));
 }
 
 static bool grow_in_place(const struct remap *remap, struct mapping *mapping) {
@@ -109,14 +106,9 @@ static enum hx_status move(struct remap *remap, struct mapping *mapping, uint64_
         return status;
     }
     mapping = mapping_find(aspace, remap->start);
-    struct memory_object *below = mapping_below(mapping);
-    if (below == NULL) {
-        relocate(remap, mapping, *out_to);
-    } else {
-        mutex_lock(&below->lock); // nobody undoes translations between the two places
-        relocate(remap, mapping, *out_to);
-        mutex_unlock(&below->lock);
-    }
+    mapping_lock(mapping); // nobody undoes or counts translations between the two places
+    relocate(remap, mapping, *out_to);
+    mapping_unlock(mapping);
     return HX_OK;
 }
 

@@ -128,6 +128,7 @@ bool memory_selftest(void) {
     bool passed = run_all(memtest_frames);
     passed = run_all(memtest_objects) && passed;
     passed = run_all(memtest_aspaces) && passed;
+    passed = run_all(memtest_families) && passed;
     passed = run_all(memtest_races) && passed;
     return passed;
 }

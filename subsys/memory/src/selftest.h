@@ -22,7 +22,8 @@ struct memtest {
     bool (*run)(void);
 };
 
-extern const struct memtest memtest_frames[], memtest_objects[], memtest_aspaces[], memtest_races[];
+extern const struct memtest memtest_frames[], memtest_objects[], memtest_aspaces[],
+    memtest_families[], memtest_races[];
 
 // Runs `work(index)` in `count` threads and waits for all; false if one returned false.
 bool memtest_threads(uint32_t count, bool (*work)(uint32_t index));

@@ -35,7 +35,8 @@ struct mapping {
             uint64_t gap, gap_max;
         };
     };
-    struct list object_link; // in the list of the file or plain object that it looks at
+    struct list object_link;  // in the list of the file or plain object that it looks at
+    struct list private_link; // in the list of its private object
     struct aspace *aspace;
     uint32_t protection;     // ASPACE_READ | WRITE | EXECUTE
     uint32_t protection_max; // what mprotect may give
@@ -139,11 +140,26 @@ enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const 
 // for the caller. False if there is none.
 struct mapping_info {
     uint64_t start, end, offset_bytes;
-    uint32_t protection, flags;
+    uint32_t protection, protection_max, flags;
     struct object *file;
     const char *label;
-    uint64_t resident_pages;
+    uint64_t resident_pages; // the zero page's included
 };
 bool aspace_next_mapping(struct aspace *aspace, uint64_t address, struct mapping_info *out_info);
+
+// What is resident in a range, for /proc/PID/smaps. Frames that belong to nobody (the zero page,
+// devices) do not count.
+#define ASPACE_SHARE_SHIFT 12u // shares are in bytes << this: a page among three is no whole number
+struct aspace_usage {
+    uint64_t pages[2][2]; // [translated elsewhere, too][differs from what lies behind it]
+    uint64_t referenced_pages, anonymous_pages;
+    uint64_t share; // each page divided by the number of its translations
+    uint64_t dirty_share, anonymous_share;
+};
+// Adds what [start, end) has to *usage. Takes no lock for long: what changes meanwhile is counted
+// before or after the change. Thread context, no lock of memory's held. HX_OK; HX_ERR_CANCELED: the
+// thread is to die.
+enum hx_status aspace_measure(struct aspace *aspace, uint64_t start, uint64_t end,
+                              struct aspace_usage *usage);
 uint64_t aspace_virtual_pages(struct aspace *aspace);
 uint64_t aspace_resident_pages(struct aspace *aspace);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <memory/frame.h>: physical page frames: per-processor caches over a buddy allocator.
 //
-// Each frame of a file names the memory object and the offset that it holds, and through the object
-// every mapping of it can be found (<memory/object.h>). A frame is freed when its last reference is
-// dropped. Copy-on-write shares one frame among objects by reference.
+// Each frame of a program or a file names the family of memory objects that it belongs to and the
+// offset that it has there, and through them every mapping of it can be found (<memory/object.h>).
+// A frame is freed when its last reference is dropped. Copy-on-write shares one frame among the
+// objects of a family by reference.
 #pragma once
 
 #include <hal/mmu.h>

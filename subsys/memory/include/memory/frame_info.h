@@ -27,7 +27,7 @@ struct frame {
     struct list link; // free list, or the owner's
     union {
         struct memory_object
-            *object;     // of USER frames: the file they belong to; NULL: a private page
+            *object;     // of USER frames: what they belong to (its `family`); NULL: nothing
         void *slab_free; // of SLAB frames: the first free object
     };
     union {

@@ -8,11 +8,15 @@
 //   device   fixed physical range
 // A page table entry never holds a reference: a frame stays in its object while it is mapped, and
 // leaves it only after every mapping of it was undone (memory_object_unmap_range(), copy-on-write).
-// Fork clones a private object: both share the frames by reference. Each page of a private object
-// is mapped by one mapping at most, the one that reaches the object; a file's `mappings` holds all
-// that look at it, shared and private ones, whether a private object lies between or not.
+// Fork clones a private object: both share the frames by reference, at the same offset, and are of
+// one family. Each page of a private object is mapped by one mapping at most, the one that reaches
+// the object; a file's `mappings` holds all that look at it, shared and private ones, whether a
+// private object lies between or not.
 // Lock: `lock` guards pages, mappings and size; it is taken inside an address space's lock and
 // before its page-table lock. A backing's lock comes after its private object's.
+// Family: a frame names the object that its family began with. That object's memory stays as long
+// as the family has members, though the object itself may be gone. Any other kind of object is a
+// family of its own.
 #pragma once
 
 #include <core/lock.h>
@@ -43,10 +47,15 @@ struct memory_object {
     struct radix pages;            // [lock] struct frame * by page offset
     uint64_t page_count;           // [lock]
     _Atomic uint64_t size_bytes;   // end of file for file objects; UINT64_MAX for anonymous ones
-    struct list mappings;          // [lock] struct mapping.object_link; not of private objects
+    struct list mappings;          // [lock] struct mapping.object_link; private_link if private
     struct memory_object *backing; // keeps; private objects over a file, else NULL
     uint64_t backing_offset;       // in pages: page i of this lies at backing_offset + i there
     struct memory_object *clone;   // while its address space is cloned: the child's
+    struct memory_object *family;  // what its frames name: itself, or what it is a clone of
+    struct list family_link;       // [family->family_lock]
+    struct list family_members;    // [family_lock] of the first one; older ones come first
+    _Atomic uint32_t family_references; // of the first one: members, and who looks at them
+    struct spinlock family_lock;
     const struct pager_ops *pager;
     void *pager_context;
     struct account *account; // keeps; charged for each frame
@@ -92,7 +101,7 @@ void memory_object_truncate(struct memory_object *object, uint64_t size_bytes);
 // Frees the pages of [first, first + count) (a punched hole), unmapped everywhere first.
 void memory_object_drop(struct memory_object *object, uint64_t first, uint64_t count);
 // Undoes all translations to the object's own pages of a range in every address space, with
-// shoot-down. (Private copies of a range stay; a private object itself has nothing to undo here.)
+// shoot-down. Private copies of a range stay. Not of private objects.
 void memory_object_unmap_range(struct memory_object *object, uint64_t first, uint64_t count);
 // Writes the dirty pages of [first, first + count) back through the pager; they are clean then
 // unless they are written again. HX_OK, HX_ERR_NO_MEMORY, HX_ERR_IO and what else the pager says.
