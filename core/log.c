@@ -59,6 +59,10 @@ void log_console_level(enum log_level level) {
     atomic_store_explicit(&console_level, (int)level, memory_order_relaxed);
 }
 
+enum log_level log_console_level_get(void) {
+    return (enum log_level)atomic_load_explicit(&console_level, memory_order_relaxed);
+}
+
 void log_console_set(void (*write)(const char *text, size_t length)) {
     unsigned long state = spin_lock_irq(&log_lock);
     console = write;

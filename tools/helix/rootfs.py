@@ -9,12 +9,15 @@ from pathlib import Path
 from helix import cpio, packages, programs
 
 # The init of an interactive run: mounts, then a shell with job control on the console. The shell's
-# end is the machine's.
+# end is the machine's. The terminal belongs to the shell: from here on only warnings and worse come
+# between, unless the command line chose another level; the rest is in dmesg.
 INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 hostname helix
+read level rest </proc/sys/kernel/printk
+[ "$level" != 7 ] || dmesg -n 5
 cd /root
 setsid sh -c 'exec sh -l </dev/ttyS0 >/dev/ttyS0 2>&1'
 poweroff -f

@@ -239,6 +239,18 @@ def _shows_processes(screen: Screen) -> None:
     screen.ask("stty size; stty -a | grep -c 'icanon'", r"1\n")
 
 
+def _keeps_the_log_away(screen: Screen) -> None:
+    """After the boot only warnings and worse come to the console; dmesg has all."""
+    screen.ask("cat /proc/sys/kernel/printk", r"\n5\s")
+    screen.line("echo \"<6>in$((1+1))fo\" >/dev/kmsg; echo do$((1))ne")
+    screen.expect(r"\)ne\ndo1ne\n")  # and nothing between
+    screen.prompt()
+    screen.ask("dmesg | grep -c in2fo", r"\n1\n")
+    screen.ask("echo \"<4>wa$((1+2))rn\" >/dev/kmsg", r"wa3rn\n")
+    screen.ask("dmesg -n 7; cat /proc/sys/kernel/printk", r"\n7\s")
+    screen.ask("dmesg -n 5; dmesg | grep -c 'Run /init'", r"\n1\n")
+
+
 def _ends(screen: Screen) -> None:
     screen.line("exit")
     status = screen.end()
@@ -249,13 +261,13 @@ def _ends(screen: Screen) -> None:
 _STEPS: dict[str, Callable[[Screen], None]] = {
     "commands": _runs_commands, "line-editing": _edits_lines, "canonical": _canonical_input,
     "interrupt": _interrupts, "stop-and-continue": _stops_and_goes_on, "background": _background,
-    "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes, "exit": _ends,
+    "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes,
+    "log": _keeps_the_log_away, "exit": _ends,
 }
 
 
 def _command(context: Context, smp: int) -> list[str]:
-    words = [sys.executable, "-m", "helix", "run", "--yes", "--smp", str(smp), "--append", "quiet",
-             "--kernel", str(context.kernel)]
+    words = [sys.executable, "-m", "helix", "run", "--yes", "--smp", str(smp), "--kernel", str(context.kernel)]
     return ["env", f"PYTHONPATH={paths.TOP / 'tools'}", "PYTHONDONTWRITEBYTECODE=1", *words]
 
 

@@ -16,6 +16,7 @@ void log_write(enum log_level level, const char *format, ...) PRINTF(2, 3);
 
 // Messages above this level stay off the console. Default LOG_INFO; `quiet` sets LOG_WARNING.
 void log_console_level(enum log_level level);
+enum log_level log_console_level_get(void);
 // Sets who prints lines (any context, interrupts off, must not log); until then, and in a panic,
 // the HAL's early console does.
 void log_console_set(void (*write)(const char *text, size_t length));

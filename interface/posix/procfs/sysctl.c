@@ -46,11 +46,9 @@ CONSTANT_TEXT(proc_pipe_max_size, "%u\n", PIPE_BYTES)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)
 
 // Linux's console level is one more than the highest level that is printed.
-static _Atomic uint32_t console_level = LOG_INFO + 1;
-
 enum hx_status proc_printk(const struct proc_target *target, struct proc_text *text) {
     (void)target;
-    text_put(text, "%u\t4\t1\t7\n", atomic_load_explicit(&console_level, memory_order_relaxed));
+    text_put(text, "%u\t4\t1\t7\n", (unsigned)log_console_level_get() + 1);
     return HX_OK;
 }
 
@@ -63,7 +61,6 @@ enum hx_status proc_printk_set(const struct proc_target *target, const char *tex
         return HX_ERR_INVALID;
     }
     log_console_level((enum log_level)(level - 1));
-    atomic_store_explicit(&console_level, level, memory_order_relaxed);
     return HX_OK;
 }
 

@@ -195,6 +195,16 @@ static enum hx_status kmsg_read(struct file *file, struct io_buffer *to, uint64_
     return status;
 }
 
+// What is written may begin with "<N>", its level; without that it is information. Moves *text.
+static enum log_level kmsg_level(const char **text) {
+    const char *at = *text;
+    if (at[0] != '<' || at[1] < '0' || at[1] > '7' || at[2] != '>') {
+        return LOG_INFO;
+    }
+    *text += 3;
+    return (enum log_level)(at[1] - '0');
+}
+
 static enum hx_status kmsg_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                  size_t *out_moved) {
     size_t total = from->remaining;
@@ -211,7 +221,9 @@ static enum hx_status kmsg_write(struct file *file, struct io_buffer *from, uint
             taken--;
         }
         line[taken] = '\0';
-        log_info("%s", line);
+        const char *text = line;
+        enum log_level level = kmsg_level(&text);
+        log_write(level, "%s", text);
         *out_moved = total;
     }
     heap_free(line);
