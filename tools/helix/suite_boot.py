@@ -175,7 +175,11 @@ def _machines() -> list[Boot]:
               Boot("machine-microvm-smp-2", _plain, machine="microvm", smp=2, linux=False,
                    expect=[_GOOD, "first: 2 processors"]),
               Boot("mem-24M", _plain, mem="24M", linux=False),
-              Boot("mem-6G", _plain, mem="6G")]
+              Boot("mem-6G", _plain, mem="6G"),
+              Boot("mem-too-little", lambda: _plain() + bytes(1900000), mem="4M", linux=False, never=[],
+                   expect=[r"panic: Helix with this initramfs needs at least 5 MiB; "
+                           r"this machine has 4\n"]),
+              Boot("mem-least", _plain, mem="4M", linux=False)]
     return boots
 
 

@@ -76,6 +76,9 @@ static const struct hal_page_ops page_ops = { table_alloc, table_free };
 static const struct core_memory_ops core_ops = { boot_alloc, kernel_stack_alloc,
                                                  kernel_stack_free };
 
+#define MIB         (1024u * 1024u)
+#define START_BYTES (MIB / 2) // what is free must be this much, or some step runs out
+
 // Usable memory that is neither firmware's, the image's nor boot's.
 static void usable_ranges(struct ranges *ranges, const struct boot_info *info) {
     ranges_from_map(ranges, info, DIRECT_SIZE);
@@ -96,11 +99,25 @@ static uint64_t initrd_end(const struct boot_info *info) {
     return info->initrd_bytes > UINT64_MAX - start ? UINT64_MAX : start + info->initrd_bytes;
 }
 
+// Says it before any step runs out of memory for what only it needs.
+static void check_enough(const struct boot_info *info) {
+    struct ranges machine;
+    ranges_from_map(&machine, info, DIRECT_SIZE);
+    uint64_t machine_mib = (ranges_bytes(&machine) + MIB - 1) / MIB;
+    uint64_t unused = ranges_bytes(&early_ranges);
+    if (unused < START_BYTES) {
+        uint64_t missing_mib = (START_BYTES - unused + MIB - 1) / MIB;
+        panic("Helix with this initramfs needs at least %u MiB; this machine has %u",
+              (unsigned)(machine_mib + missing_mib), (unsigned)machine_mib);
+    }
+}
+
 void memory_init_early(const struct boot_info *info) {
     usable_ranges(&early_ranges, info);
     if (info->initrd_bytes != 0) {
         ranges_exclude(&early_ranges, info->initrd.value, initrd_end(info));
     }
+    check_enough(info);
     hal_page_ops_set(&early_page_ops);
     core_memory_ops_set(&core_ops);
 }
