@@ -26,9 +26,9 @@ class Machine:
 
     def command(self) -> list[str]:
         # The kernel ends a machine whose command is gone, however that ended.
-        words = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-                 "-display", "none", "-accel", self.accel, "-M", self.machine, "-cpu", self.cpu,
-                 "-smp", str(self.smp), "-m", self.mem]
+        words = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults",
+                 "-no-user-config", "-no-reboot", "-display", "none", "-accel", self.accel,
+                 "-M", self.machine, "-cpu", self.cpu, "-smp", str(self.smp), "-m", self.mem]
         if self.kernel:
             words += ["-kernel", str(self.kernel), "-append", self.append]
         if self.initrd:
