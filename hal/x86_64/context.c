@@ -55,6 +55,17 @@ void hal_fpu_init(void *area) {
     memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
 
+void hal_fpu_reset(void) {
+    // XSTATE_BV, behind the first 512 bytes, is 0: what lies beyond is not read (SDM 1 13.8).
+    static const struct {
+        alignas(64) uint16_t control;
+        uint8_t zero[MXCSR_OFFSET - sizeof(uint16_t)];
+        uint32_t mxcsr;
+        uint8_t rest[576 - MXCSR_OFFSET - sizeof(uint32_t)];
+    } initial = { .control = FCW_DEFAULT, .mxcsr = MXCSR_DEFAULT };
+    hal_fpu_restore(&initial);
+}
+
 void hal_fpu_save(void *area) {
     if (x86_features.xsave) {
         __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");

@@ -303,6 +303,7 @@ static bool enter_handler(struct posix_thread *self, struct hal_frame *frame,
         no_room(self, taken);
         return true;
     }
+    hal_fpu_reset(); // as on Linux: whatever rounding the program uses, a handler has the default
     if (self->stack.flags & SS_AUTODISARM) {
         self->stack = (struct hal_signal_stack){ .flags = SS_DISABLE };
     }

@@ -115,16 +115,19 @@ static enum hx_status look(struct posix_process *parent, const struct wait_reque
 
 static enum hx_status wait_child(struct posix_process *parent, const struct wait_request *request,
                                  struct wait_report *report) {
+    bool interrupted = false;
     for (;;) {
         const uint32_t sequence = waitable_sequence(&parent->children_changed);
         enum hx_status status = look(parent, request, report);
         if (status != HX_OK || report->process != NULL || (request->options & WNOHANG)) {
             return status;
         }
-        status = wait_change(&parent->children_changed, sequence, TIME_NEVER, WAIT_INTERRUPTIBLE);
-        if (status != HX_OK) {
+        if (interrupted) {
             return HX_ERR_RESTART;
         }
+        // One more look after a signal: it may be the SIGCHLD of what is waited for.
+        status = wait_change(&parent->children_changed, sequence, TIME_NEVER, WAIT_INTERRUPTIBLE);
+        interrupted = status != HX_OK;
     }
 }
 

@@ -418,6 +418,21 @@ static void stops_are_told_unless_not_wanted(void) {
     }
 }
 
+// The signal that tells of a child does not end the wait for that child.
+static void a_wait_ends_with_its_child(void) {
+    install(SIGCHLD, 0);
+    for (int round = 0; round < 200; round++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            usleep(round % 4 * 300);
+            _exit(round);
+        }
+        int status;
+        SAME(waitpid(pid, &status, 0), pid);
+        SAME(WEXITSTATUS(status), round);
+    }
+}
+
 static void continue_drops_pending_stops(void) {
     block(SIG_BLOCK, SIGTSTP);
     raise(SIGTSTP);
@@ -467,6 +482,54 @@ static void vector_registers_survive(void) {
     SAME(seen, 1);
     SAME(out[0], in[0]);
     SAME(out[1], in[1]);
+}
+
+// A handler starts with the floating-point state of a new program; what it changes does not stay.
+static volatile uint32_t handler_mxcsr;
+static volatile uint16_t handler_control;
+static volatile uint64_t handler_xmm;
+static void on_odd_float(int number) {
+    (void)number;
+    uint32_t mxcsr;
+    uint16_t control;
+    uint64_t xmm;
+    __asm__ volatile("stmxcsr %0; fnstcw %1; movq %%xmm9, %2"
+                     : "=m"(mxcsr), "=m"(control), "=r"(xmm));
+    handler_mxcsr = mxcsr;
+    handler_control = control;
+    handler_xmm = xmm;
+    mxcsr = 0x1f80 | 0x6000;
+    __asm__ volatile("ldmxcsr %0; fldz; fldz" ::"m"(mxcsr));
+    seen++;
+}
+
+static void handlers_start_with_fresh_floats(void) {
+    struct sigaction action = { .sa_handler = on_odd_float };
+    sigaction(SIGUSR1, &action, NULL);
+    const uint32_t odd = 0x9fc0;         // flush to zero, denormals are zero
+    const uint16_t odd_control = 0x0c7f; // round to zero, single precision
+    const uint64_t value = 0x1122334455667788;
+    uint32_t mxcsr = 0;
+    uint16_t control = 0;
+    uint64_t xmm = 0;
+    long result;
+    __asm__ volatile("ldmxcsr %4; fldcw %5; movq %6, %%xmm9; syscall; stmxcsr %1; fnstcw %2;"
+                     "movq %%xmm9, %3"
+                     : "=a"(result), "=m"(mxcsr), "=m"(control), "=m"(xmm)
+                     : "m"(odd), "m"(odd_control), "r"(value), "0"(SYS_tgkill), "D"(getpid()),
+                       "S"(getpid()), "d"(SIGUSR1)
+                     : "rcx", "r11", "xmm9", "memory");
+    const uint32_t fresh = 0x1f80;
+    const uint16_t fresh_control = 0x037f;
+    __asm__ volatile("ldmxcsr %0; fldcw %1" ::"m"(fresh), "m"(fresh_control));
+    SAME(result, 0);
+    SAME(seen, 1);
+    SAME(handler_mxcsr, fresh);
+    SAME(handler_control, fresh_control);
+    SAME(handler_xmm, 0);
+    SAME(mxcsr, odd);
+    SAME(control, odd_control);
+    SAME(xmm, value);
 }
 
 static stack_t alternate;
@@ -578,6 +641,8 @@ static const struct check_case cases[] = {
     CASE(continue_drops_pending_stops),
     CASE(registers_survive),
     CASE(vector_registers_survive),
+    CASE(handlers_start_with_fresh_floats),
+    CASE(a_wait_ends_with_its_child),
     CASE(alternate_stack),
     CASE(no_permission),
     CASE(init_is_protected),
