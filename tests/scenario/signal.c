@@ -425,10 +425,18 @@ static void a_wait_ends_with_its_child(void) {
         pid_t pid = fork();
         if (pid == 0) {
             usleep(round % 4 * 300);
+            raise(SIGSTOP);
             _exit(round);
         }
         int status;
-        SAME(waitpid(pid, &status, 0), pid);
+        SAME(waitpid(pid, &status, WUNTRACED), pid);
+        CHECK(WIFSTOPPED(status));
+        seen = 0;
+        kill(pid, SIGCONT);
+        while (seen == 0) { // that it went on
+        }
+        while (waitpid(pid, &status, 0) != pid) {
+        }
         SAME(WEXITSTATUS(status), round);
     }
 }
