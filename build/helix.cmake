@@ -72,8 +72,40 @@ endfunction()
 # interface/. It is compiled against the SDK and lib alone.
 function(helix_module)
   cmake_parse_arguments(M "" "NAME" "SRCS;HOST_SRCS;DEPS;TESTS" ${ARGN})
-  helix_library(NAME ${M_NAME} LAYER outer SRCS ${M_SRCS} HOST_SRCS ${M_HOST_SRCS} DEPS sdk lib ${M_DEPS}
+  helix_library(NAME ${M_NAME} LAYER outer SRCS ${M_SRCS} HOST_SRCS ${M_HOST_SRCS} DEPS sdk lib ports ${M_DEPS}
     TESTS ${M_TESTS})
+endfunction()
+
+# helix_ports(NAME n PORTS ...): a part that holds what portgen makes of each NAME.port in this folder: the
+# header <helix/ports/NAME_port.h> and the functions behind it.
+function(helix_ports)
+  cmake_parse_arguments(P "" "NAME" "PORTS" ${ARGN})
+  helix_portgen()
+  set(into ${CMAKE_CURRENT_BINARY_DIR}/include/helix/ports)
+  file(MAKE_DIRECTORY ${into})
+  foreach(port ${P_PORTS})
+    set(made ${into}/${port}_port.h ${CMAKE_CURRENT_BINARY_DIR}/${port}_port.c)
+    add_custom_command(OUTPUT ${made}
+      COMMAND ${HELIX_PORTGEN} ${CMAKE_CURRENT_SOURCE_DIR}/${port}.port ${made}
+      DEPENDS ${HELIX_PORTGEN} ${CMAKE_CURRENT_SOURCE_DIR}/${port}.port
+      COMMENT "Making the port ${port}" VERBATIM)
+    list(APPEND sources ${made})
+  endforeach()
+  helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${sources} DEPS sdk lib
+    INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include)
+endfunction()
+
+# The compiler of ports is a program of this machine, whatever the product is: HELIX_PORTGEN.
+function(helix_portgen)
+  set(HELIX_PORTGEN ${CMAKE_BINARY_DIR}/portgen)
+  find_program(HELIX_HOST_CC NAMES clang-19 cc gcc REQUIRED)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/portgen/*.c)
+  file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/portgen/*.h)
+  set(status ${PROJECT_SOURCE_DIR}/sdk/include)
+  add_custom_command(OUTPUT ${HELIX_PORTGEN}
+    COMMAND ${HELIX_HOST_CC} -std=gnu17 -O1 -Wall -Wextra -Werror -I${status} -o ${HELIX_PORTGEN} ${sources}
+    DEPENDS ${sources} ${headers} ${status}/helix/status.h COMMENT "Building portgen" VERBATIM)
+  return(PROPAGATE HELIX_PORTGEN)
 endfunction()
 
 # helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES.

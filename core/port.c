@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // core/port.c: the table of who uses which port.
 #include <core/lock.h>
+#include <core/log.h>
 #include <core/port.h>
 #include <lib/string.h>
 
@@ -10,42 +11,62 @@ static const struct lock_class ports_class = { "ports", LOCK_RANK_LEAF, false };
 static struct spinlock ports_lock = SPINLOCK_INIT(&ports_class);
 
 static struct {
-    const char *port;
+    const struct hx_port_provided *wanted; // NULL: free
     port_installer_t installer;
 } ports[PORTS_MAX]; // [ports_lock] filled from the front, never emptied
 
-static port_installer_t installer_find_locked(const char *port) {
-    for (uint32_t i = 0; i < PORTS_MAX && ports[i].port != NULL; i++) {
-        if (strcmp(ports[i].port, port) == 0) {
-            return ports[i].installer;
-        }
+// The row of a port, or the first that is free; PORTS_MAX: neither.
+static uint32_t row_find_locked(const char *port) {
+    uint32_t row = 0;
+    while (row < PORTS_MAX && ports[row].wanted != NULL &&
+           strcmp(ports[row].wanted->port, port) != 0) {
+        row++;
     }
-    return NULL;
+    return row;
 }
 
-enum hx_status port_installer_register(const char *port, port_installer_t installer) {
-    enum hx_status status = HX_ERR_LIMIT;
+enum hx_status port_installer_register(const struct hx_port_provided *wanted,
+                                       port_installer_t installer) {
+    enum hx_status status = HX_OK;
     spin_lock(&ports_lock);
-    if (installer_find_locked(port) != NULL) {
+    uint32_t row = row_find_locked(wanted->port);
+    if (row == PORTS_MAX) {
+        status = HX_ERR_LIMIT;
+    } else if (ports[row].wanted != NULL) {
         status = HX_ERR_EXISTS;
     } else {
-        for (uint32_t i = 0; i < PORTS_MAX; i++) {
-            if (ports[i].port == NULL) {
-                ports[i].port = port;
-                ports[i].installer = installer;
-                status = HX_OK;
-                break;
-            }
-        }
+        ports[row].wanted = wanted;
+        ports[row].installer = installer;
     }
     spin_unlock(&ports_lock);
     return status;
 }
 
-enum hx_status port_provide(const char *port, const char *slot, struct hx_version version,
+// The two sides read one description of the port, or they do not talk.
+static bool is_same(const struct hx_port_provided *wanted, const struct hx_port_provided *found) {
+    if (wanted->version.major == found->version.major && wanted->abi == found->abi) {
+        return true;
+    }
+    log_error("port %s: expected %u.%u with ABI %016llx, found %u.%u with ABI %016llx",
+              wanted->port, wanted->version.major, wanted->version.minor,
+              (unsigned long long)wanted->abi, found->version.major, found->version.minor,
+              (unsigned long long)found->abi);
+    return false;
+}
+
+enum hx_status port_provide(const struct hx_port_provided *provided, const char *slot,
                             const void *operations, void *self) {
+    const struct hx_port_provided *wanted = NULL;
+    port_installer_t installer = NULL;
     spin_lock(&ports_lock);
-    port_installer_t installer = installer_find_locked(port);
+    uint32_t row = row_find_locked(provided->port);
+    if (row < PORTS_MAX) {
+        wanted = ports[row].wanted;
+        installer = ports[row].installer;
+    }
     spin_unlock(&ports_lock);
-    return installer == NULL ? HX_ERR_NOT_FOUND : installer(slot, version, operations, self);
+    if (wanted == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    return is_same(wanted, provided) ? installer(slot, operations, self) : HX_ERR_BAD_IMAGE;
 }

@@ -370,11 +370,9 @@ static enum hx_status idle_init(struct cpu *cpu) {
     return HX_OK;
 }
 
-static enum hx_status install(const char *slot, struct hx_version version, const void *operations,
-                              void *self) {
-    if (version.major != 1) {
-        return HX_ERR_NOT_SUPPORTED;
-    }
+static const struct hx_port_provided sched_port = SCHED_PORT_PROVIDED;
+
+static enum hx_status install(const char *slot, const void *operations, void *self) {
     if (strcmp(slot, "sched") != 0) {
         return HX_ERR_NOT_FOUND;
     }
@@ -383,7 +381,7 @@ static enum hx_status install(const char *slot, struct hx_version version, const
 
 enum hx_status sched_init(void) {
     enum hx_status status = idle_init(cpu_this());
-    return status != HX_OK ? status : port_installer_register("helix.sched", install);
+    return status != HX_OK ? status : port_installer_register(&sched_port, install);
 }
 
 void sched_init_cpu_online(struct cpu *cpu) {

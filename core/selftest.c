@@ -2,6 +2,7 @@
 // core/selftest.c: tests of switching, blocking, waiting and timers, inside a booted kernel.
 #include "selftest.h"
 
+#include <core/port.h>
 #include <core/sched.h>
 
 #define TEST_LIMIT_NS 120000000000 // emulated processors may have to share one real one
@@ -228,6 +229,19 @@ static bool test_trace(void) {
     return true;
 }
 
+// A provider that was built against another description of the port does not get in.
+static bool test_port(void) {
+    const struct sched_ops *ops = cpu_table[0]->queue.ops;
+    const struct hx_port_provided wrong_abi = { "helix.sched", { 1, 0, 0 }, SCHED_PORT_ABI ^ 1 };
+    const struct hx_port_provided wrong_version = { "helix.sched", { 2, 0, 0 }, SCHED_PORT_ABI };
+    const struct hx_port_provided unknown = { "helix.nothing", { 1, 0, 0 }, SCHED_PORT_ABI };
+    CHECK(port_provide(&wrong_abi, "sched", NULL, NULL) == HX_ERR_BAD_IMAGE);
+    CHECK(port_provide(&wrong_version, "sched", NULL, NULL) == HX_ERR_BAD_IMAGE);
+    CHECK(port_provide(&unknown, "sched", NULL, NULL) == HX_ERR_NOT_FOUND);
+    CHECK(cpu_table[0]->queue.ops == ops);
+    return true;
+}
+
 static const struct selftest tests[] = {
     { "switch", test_ping_pong },
     { "yield", test_yield },
@@ -235,6 +249,7 @@ static const struct selftest tests[] = {
     { "timers", test_timers },
     { "wait", test_wait },
     { "trace", test_trace },
+    { "port", test_port },
     { "changes", core_selftest_sched },
     { "change holds", core_selftest_sched_wake },
 };

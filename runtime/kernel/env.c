@@ -152,7 +152,7 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
     const struct hx_module *module = env->module;
     for (uint32_t i = 0; i < module->provides_count; i++) {
         if (strcmp(module->provides[i].port, port) == 0) {
-            return port_provide(port, slot, module->provides[i].version, operations, self);
+            return port_provide(&module->provides[i], slot, operations, self);
         }
     }
     return HX_ERR_INVALID;

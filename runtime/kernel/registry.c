@@ -45,7 +45,7 @@ static int version_compare(struct hx_version a, struct hx_version b) {
 static bool provides(const struct hx_module *module, const struct hx_port_required *wanted) {
     for (uint32_t i = 0; i < module->provides_count; i++) {
         const struct hx_port_provided *port = &module->provides[i];
-        if (strcmp(port->port, wanted->port) == 0 &&
+        if (strcmp(port->port, wanted->port) == 0 && port->abi == wanted->abi &&
             version_compare(port->version, wanted->least) >= 0 &&
             version_compare(port->version, wanted->below) < 0) {
             return true;

@@ -7,7 +7,7 @@
 
 #include <core/lock.h>
 #include <core/wait.h>
-#include <helix/ports/char_port.h>
+#include <helix/ports/console_port.h>
 #include <tty/line.h>
 #include <tty/tty.h>
 
@@ -16,7 +16,9 @@
 #define TTY_MAX          8u
 
 struct tty {
-    const struct console_device *device;
+    const char *name; // "ttyS0"
+    uint32_t major, minor;
+    const struct console_ops *ops;
     void *driver;
     struct mutex lock;
     struct line line;

@@ -44,8 +44,7 @@ static void output_flush(struct tty *tty) {
         uint32_t at = tty->output_head & (TTY_OUTPUT_BYTES - 1);
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
         uint32_t taken = 0;
-        enum hx_status status =
-            tty->device->ops->write(tty->driver, tty->output + at, span, &taken);
+        enum hx_status status = tty->ops->write(tty->driver, tty->output + at, span, &taken);
         if (status != HX_OK) {
             tty->output_head = tty->output_tail; // a dead line swallows what it is given
             tty->changed = true;
@@ -70,7 +69,7 @@ static void throttle_update(struct tty *tty) {
     if (want != tty->throttled) {
         tty->throttled = want;
         // A driver that cannot hold the sender off loses bytes, as a real line does.
-        HX_IGNORE(tty->device->ops->throttle(tty->driver, want));
+        HX_IGNORE(tty->ops->throttle(tty->driver, want));
     }
 }
 
@@ -116,7 +115,8 @@ static const struct line_events line_events = { line_echo, line_signal, line_flu
 
 // What the driver tells ---------------------------------------------------------------------------
 
-static void driver_received(void *client, const uint8_t *bytes, uint32_t count) {
+static void driver_received(void *client, const void *data, uint32_t count) {
+    const uint8_t *bytes = data;
     struct tty *tty = client;
     input_bytes(INPUT_CONSOLE, bytes, count);
     mutex_lock(&tty->lock);
@@ -351,8 +351,7 @@ static const struct file_ops tty_file_ops = {
 
 static struct tty *find_minor(uint32_t major, uint32_t minor) {
     for (uint32_t i = 0; i < terminal_count; i++) {
-        const struct console_device *device = terminals[i]->device;
-        if (device->major == major && device->minor == minor) {
+        if (terminals[i]->major == major && terminals[i]->minor == minor) {
             return terminals[i];
         }
     }
@@ -361,7 +360,7 @@ static struct tty *find_minor(uint32_t major, uint32_t minor) {
 
 static struct tty *console_terminal(void) {
     for (uint32_t i = 0; i < terminal_count; i++) {
-        if (strcmp(terminals[i]->device->name, console_name) == 0) {
+        if (strcmp(terminals[i]->name, console_name) == 0) {
             return terminals[i];
         }
     }
@@ -402,35 +401,42 @@ static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
     if (tty != NULL) {
         // The log has nowhere to report that its console is gone.
-        HX_IGNORE(
-            tty->device->ops->write_now(tty->driver, (const uint8_t *)text, (uint32_t)length));
+        HX_IGNORE(tty->ops->write_now(tty->driver, text, (uint32_t)length));
     }
 }
 
-static enum hx_status install_console(const char *slot, struct hx_version version,
-                                      const void *operations, void *self) {
-    (void)slot;
-    (void)version;
-    const struct console_device *device = operations;
+static const struct hx_port_provided console_port = CONSOLE_PORT_PROVIDED;
+
+static enum hx_status install_console(const char *slot, const void *operations, void *self) {
+    const struct console_ops *ops = operations;
+    uint32_t major = 0;
+    uint32_t minor = 0;
     if (terminal_count == TTY_MAX) {
         return HX_ERR_LIMIT;
     }
-    if (find_minor(device->major, device->minor) != NULL) {
-        return HX_ERR_EXISTS;
+    enum hx_status status = ops->describe(self, &major, &minor);
+    if (status == HX_OK && find_minor(major, minor) != NULL) {
+        status = HX_ERR_EXISTS;
+    }
+    if (status != HX_OK) {
+        return status;
     }
     struct tty *tty = heap_alloc_zero(sizeof(*tty), MEMORY_SLEEP);
     if (tty == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    tty->device = device;
+    tty->name = slot;
+    tty->major = major;
+    tty->minor = minor;
+    tty->ops = ops;
     tty->driver = self;
     tty->input_speed = tty->output_speed = 115200;
     mutex_init(&tty->lock, &tty_class);
     waitable_init(&tty->waitable, WAIT_WRITABLE);
     line_init(&tty->line, &line_events, tty);
-    enum hx_status status = device_node_add(device->name, 0600, device->major, device->minor);
+    status = device_node_add(slot, 0600, major, minor);
     if (status == HX_OK) {
-        status = device->ops->attach(self, &driver_events, tty);
+        status = ops->attach(self, &driver_events, tty);
     }
     if (status != HX_OK) {
         heap_free(tty);
@@ -449,11 +455,11 @@ void tty_console_choose(const char *name) {
 }
 
 uint32_t tty_device_minor(struct tty *tty) {
-    return tty->device->minor;
+    return tty->minor;
 }
 
 uint32_t tty_device_major(struct tty *tty) {
-    return tty->device->major;
+    return tty->major;
 }
 
 enum hx_status tty_init(void) {
@@ -475,7 +481,7 @@ enum hx_status tty_init(void) {
         status = device_node_add("console", 0600, MAJOR_TTY_AUX, MINOR_CONSOLE);
     }
     if (status == HX_OK) {
-        status = port_installer_register("helix.console", install_console);
+        status = port_installer_register(&console_port, install_console);
     }
     return status;
 }

@@ -11,14 +11,15 @@
 
 // Takes a provider into `slot`. Borrows all of it for good. Returns HX_OK, HX_ERR_EXISTS (the slot
 // is taken), or its own reason to refuse.
-typedef enum hx_status (*port_installer_t)(const char *slot, struct hx_version version,
-                                           const void *operations, void *self);
+typedef enum hx_status (*port_installer_t)(const char *slot, const void *operations, void *self);
 
-// Registers the only user of `port` (borrowed text). HX_ERR_EXISTS: it has one already;
-// HX_ERR_LIMIT: the table is full.
-enum hx_status port_installer_register(const char *port, port_installer_t installer);
+// Registers the only user of a port; `wanted` (borrowed for good) is what it was built against.
+// HX_ERR_EXISTS: the port has a user already; HX_ERR_LIMIT: the table is full.
+enum hx_status port_installer_register(const struct hx_port_provided *wanted,
+                                       port_installer_t installer);
 
-// Hands a provider to the user of the port. HX_ERR_NOT_FOUND: nobody uses this port; else what the
-// installer returns.
-enum hx_status port_provide(const char *port, const char *slot, struct hx_version version,
+// Hands a provider to the user of the port; `provided` is what the provider was built against.
+// HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different
+// descriptions of it, which the log shows. Else what the installer returns.
+enum hx_status port_provide(const struct hx_port_provided *provided, const char *slot,
                             const void *operations, void *self);

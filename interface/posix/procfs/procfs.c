@@ -371,7 +371,7 @@ static enum hx_status procfs_readdir(void *fs, uint64_t number, uint64_t cookie,
     return HX_OK;
 }
 
-static enum hx_status procfs_read(void *fs, uint64_t number, uint64_t offset, char *buffer,
+static enum hx_status procfs_read(void *fs, uint64_t number, uint64_t offset, void *buffer,
                                   uint32_t capacity, uint32_t *out_length) {
     (void)fs;
     const struct node node = node_unpack(number);
@@ -409,7 +409,7 @@ static enum hx_status write_line(const struct proc_entry *entry, const struct no
     return status;
 }
 
-static enum hx_status procfs_write(void *fs, uint64_t number, uint64_t offset, const char *text,
+static enum hx_status procfs_write(void *fs, uint64_t number, uint64_t offset, const void *text,
                                    uint32_t length, uint32_t *out_length) {
     (void)fs;
     (void)offset; // every write is a whole value
@@ -431,7 +431,7 @@ static enum hx_status procfs_write(void *fs, uint64_t number, uint64_t offset, c
     return status;
 }
 
-static enum hx_status procfs_readlink(void *fs, uint64_t number, char *buffer, uint32_t capacity,
+static enum hx_status procfs_readlink(void *fs, uint64_t number, void *buffer, uint32_t capacity,
                                       uint32_t *out_length) {
     (void)fs;
     const struct node node = node_unpack(number);
@@ -501,6 +501,12 @@ static enum hx_status procfs_open_jump(void *fs, uint64_t number, uint32_t flags
     return status;
 }
 
+static enum hx_status procfs_describe(void *self, uint32_t *out_kind) {
+    (void)self;
+    *out_kind = FS_GENERATED | FS_UNCACHED;
+    return HX_OK;
+}
+
 static enum hx_status procfs_mount(void *self, const char *options, void **out_fs,
                                    struct fs_info *out_root) {
     (void)options; // hidepid and its like are not known, and Linux ignores none of its own
@@ -522,7 +528,7 @@ static enum hx_status procfs_forget(void *fs, uint64_t node) {
 }
 
 static const struct fs_ops procfs_ops = {
-    .flags = FS_GENERATED | FS_UNCACHED,
+    .describe = procfs_describe,
     .mount = procfs_mount,
     .lookup = procfs_lookup,
     .readlink = procfs_readlink,

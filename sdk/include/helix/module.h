@@ -25,17 +25,22 @@ struct hx_version {
     uint16_t patch;
 };
 
-// A port that the module provides, and the version that it implements.
+// A port that the module provides, and the version that it implements: FS_PORT_PROVIDED of
+// <helix/ports/fs_port.h>. The ABI is a hash of the port's names, types and their order, so that a
+// module built against another description of the same version is found out.
 struct hx_port_provided {
     const char *port; // "helix.fs"
     struct hx_version version;
+    uint64_t abi;
 };
 
-// A port that the module calls: any version from `least` on, below `below`.
+// A port that the module calls: any version from `least` on, below `below`, of that ABI:
+// FS_PORT_REQUIRED.
 struct hx_port_required {
     const char *port;
     struct hx_version least;
     struct hx_version below;
+    uint64_t abi;
 };
 
 // When a built-in module is started. A failure of a deferred one never stops the boot.

@@ -2,6 +2,7 @@
 // mem.c: the devices without hardware: null, zero, full, random, urandom, through helix.char.
 #include <helix/env.h>
 #include <helix/ports/char_port.h>
+#include <lib/string.h>
 
 #define MEM_MAJOR     1u
 #define MINOR_NULL    3u
@@ -38,8 +39,6 @@ static enum hx_status mem_write(void *self, uint32_t minor, uint64_t offset, con
     return HX_OK;
 }
 
-static const struct char_ops mem_ops = { .read = mem_read, .write = mem_write };
-
 static const struct char_node nodes[] = {
     { "null", MEM_MAJOR, MINOR_NULL, 0666, CHAR_NODE_SINK },
     { "zero", MEM_MAJOR, MINOR_ZERO, 0666, CHAR_NODE_ZEROES | CHAR_NODE_SINK },
@@ -48,21 +47,32 @@ static const struct char_node nodes[] = {
     { "urandom", MEM_MAJOR, MINOR_URANDOM, 0666, 0 },
 };
 
-static const struct char_device mem_device = {
-    .ops = &mem_ops,
-    .nodes = nodes,
-    .node_count = ARRAY_SIZE(nodes),
+_Static_assert(ARRAY_SIZE(nodes) <= CHAR_NODES_MAX, "describe() has room for all");
+
+static enum hx_status mem_describe(void *self, struct char_node *to, uint32_t capacity,
+                                   uint32_t *out_count) {
+    (void)self;
+    uint32_t count = MIN_OF((uint32_t)ARRAY_SIZE(nodes), capacity);
+    memcpy(to, nodes, count * sizeof(nodes[0]));
+    *out_count = count;
+    return HX_OK;
+}
+
+static const struct char_ops mem_ops = {
+    .describe = mem_describe,
+    .read = mem_read,
+    .write = mem_write,
 };
 
 static enum hx_status mem_init(struct hx_env *env, void **out_self) {
-    enum hx_status status = hx_port_provide(env, "helix.char", "mem", &mem_device, env);
+    enum hx_status status = hx_port_provide(env, "helix.char", "mem", &mem_ops, env);
     if (status == HX_OK) {
         *out_self = env;
     }
     return status;
 }
 
-static const struct hx_port_provided mem_provides[] = { { "helix.char", { 1, 0, 0 } } };
+static const struct hx_port_provided mem_provides[] = { CHAR_PORT_PROVIDED };
 static const struct hx_module_ops mem_module_ops = { .init = mem_init };
 
 HX_MODULE(mem, .name = "mem", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,

@@ -3,7 +3,7 @@
 // PC16550D data sheet (1995), table 2 and sections 8.1 to 8.7.
 
 #include <helix/env.h>
-#include <helix/ports/char_port.h>
+#include <helix/ports/console_port.h>
 #include <lib/string.h>
 
 #define REGISTER_DATA     0u // receive buffer, transmit holding
@@ -41,7 +41,7 @@ struct uart {
     bool throttled;                      // [lock]
     const struct console_events *events; // set once, before the interrupt is on
     void *client;
-    struct console_device device;
+    uint32_t minor;
 };
 
 static uint8_t uart_get(const struct uart *uart, uint32_t at) {
@@ -103,6 +103,15 @@ static void interrupt(void *context) {
     }
 }
 
+#define MAJOR_TTY 4u
+
+static enum hx_status uart_describe(void *self, uint32_t *out_major, uint32_t *out_minor) {
+    const struct uart *uart = self;
+    *out_major = MAJOR_TTY;
+    *out_minor = uart->minor;
+    return HX_OK;
+}
+
 static enum hx_status uart_attach(void *self, const struct console_events *events, void *client) {
     struct uart *uart = self;
     uart->events = events;
@@ -117,9 +126,10 @@ static enum hx_status uart_attach(void *self, const struct console_events *event
     return status;
 }
 
-static enum hx_status uart_write(void *self, const uint8_t *bytes, uint32_t count,
+static enum hx_status uart_write(void *self, const void *data, uint32_t count,
                                  uint32_t *out_taken) {
     struct uart *uart = self;
+    const uint8_t *bytes = data;
     uint32_t taken = 0;
     hx_spinlock_acquire(&uart->lock);
     while (taken < count && (uart_get(uart, REGISTER_STATUS) & STATUS_EMPTY)) {
@@ -144,8 +154,9 @@ static enum hx_status uart_throttle(void *self, bool on) {
     return HX_OK;
 }
 
-static enum hx_status uart_write_now(void *self, const uint8_t *bytes, uint32_t count) {
+static enum hx_status uart_write_now(void *self, const void *data, uint32_t count) {
     struct uart *uart = self;
+    const uint8_t *bytes = data;
     hx_spinlock_acquire(&uart->lock);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t polls = 0;
@@ -160,6 +171,7 @@ static enum hx_status uart_write_now(void *self, const uint8_t *bytes, uint32_t 
 
 static const struct console_ops uart_ops = {
     .attach = uart_attach,
+    .describe = uart_describe,
     .write = uart_write,
     .throttle = uart_throttle,
     .write_now = uart_write_now,
@@ -187,13 +199,13 @@ static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint16_t b
                                const char *name, uint32_t minor) {
     uart->env = env;
     uart->base = base;
-    uart->device = (struct console_device){ name, 4, minor, &uart_ops };
+    uart->minor = minor;
     hx_spinlock_init(&uart->lock, name);
     if (!uart_answers(uart)) {
         return HX_OK;
     }
     uart_setup(uart);
-    return hx_port_provide(env, "helix.console", name, &uart->device, uart);
+    return hx_port_provide(env, "helix.console", name, &uart_ops, uart);
 }
 
 static enum hx_status uart_init(struct hx_env *env, void **out_self) {
@@ -209,7 +221,7 @@ static enum hx_status uart_init(struct hx_env *env, void **out_self) {
     return status;
 }
 
-static const struct hx_port_provided provided[] = { { "helix.console", { 1, 0, 0 } } };
+static const struct hx_port_provided provided[] = { CONSOLE_PORT_PROVIDED };
 static const struct hx_module_ops operations = { .init = uart_init };
 
 HX_MODULE(uart16550, .name = "uart16550", .version = { 1, 0, 0 }, .phase = HX_PHASE_CRITICAL,

@@ -64,7 +64,7 @@ static bool parse_size(struct option *option, uint64_t unit, uint64_t *out_block
         number > (UINT64_MAX >> 16 >> shift)) {
         return false;
     }
-    *out_blocks = is_percent ? FS_BLOCKS_PERCENT(number)
+    *out_blocks = is_percent ? FS_BLOCKS_PERCENT + number
                              : ((number << shift) * unit + BLOCK_BYTES - 1) / BLOCK_BYTES;
     return true;
 }

@@ -72,6 +72,12 @@ static void radix_release(void *context, void *node, size_t size_bytes) {
     hx_free(context, node);
 }
 
+static enum hx_status ramfs_describe(void *self, uint32_t *out_kind) {
+    (void)self;
+    *out_kind = FS_NO_PAGER;
+    return HX_OK;
+}
+
 static enum hx_status ramfs_unmount(void *instance) {
     struct ramfs *fs = instance;
     uint64_t number = 0;
@@ -145,7 +151,7 @@ static enum hx_status ramfs_lookup(void *instance, uint64_t directory, struct fs
     return status;
 }
 
-static enum hx_status ramfs_readlink(void *instance, uint64_t number, char *buffer,
+static enum hx_status ramfs_readlink(void *instance, uint64_t number, void *buffer,
                                      uint32_t capacity, uint32_t *out_length) {
     struct ramfs *fs = instance;
     enum hx_status status = HX_ERR_NOT_LINK;
@@ -473,7 +479,7 @@ static enum hx_status ramfs_forget(void *instance, uint64_t number) {
 }
 
 const struct fs_ops ramfs_ops = {
-    .flags = FS_NO_PAGER,
+    .describe = ramfs_describe,
     .mount = ramfs_mount,
     .unmount = ramfs_unmount,
     .lookup = ramfs_lookup,

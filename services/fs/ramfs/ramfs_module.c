@@ -12,7 +12,7 @@ static struct ramfs_type types[] = {
     { .name = "tmpfs",
       .magic = MAGIC_TMPFS,
       .root_mode = 01777,
-      .blocks = FS_BLOCKS_PERCENT(50),
+      .blocks = FS_BLOCKS_PERCENT + 50,
       .refuses_options = true },
 };
 
@@ -29,7 +29,7 @@ static enum hx_status ramfs_init(struct hx_env *env, void **out_self) {
     return HX_OK;
 }
 
-static const struct hx_port_provided ramfs_provides[] = { { "helix.fs", { 1, 0, 0 } } };
+static const struct hx_port_provided ramfs_provides[] = { FS_PORT_PROVIDED };
 static const struct hx_module_ops ramfs_module_ops = { .init = ramfs_init };
 
 HX_MODULE(ramfs, .name = "ramfs", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,

@@ -25,7 +25,7 @@ static enum hx_status rr_init(struct hx_env *env, void **out_self) {
     return HX_OK;
 }
 
-static const struct hx_port_provided rr_provides[] = { { "helix.sched", { 1, 0, 0 } } };
+static const struct hx_port_provided rr_provides[] = { SCHED_PORT_PROVIDED };
 static const struct hx_module_ops rr_module_ops = { .init = rr_init };
 
 HX_MODULE(rr, .name = "rr", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,

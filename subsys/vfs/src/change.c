@@ -134,7 +134,7 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     if (target == NULL ? fs->ops->create == NULL : fs->ops->symlink == NULL) {
         // In a file system that makes its names up, this one does not exist and never will: ENOENT,
         // as Linux's procfs says.
-        return (fs->ops->flags & FS_GENERATED) != 0 ? HX_ERR_NOT_FOUND : HX_ERR_NOT_PERMITTED;
+        return (fs->kind & FS_GENERATED) != 0 ? HX_ERR_NOT_FOUND : HX_ERR_NOT_PERMITTED;
     }
     struct inode *inode = inode_prepare(fs, mode);
     if (inode == NULL) {

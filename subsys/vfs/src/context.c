@@ -30,7 +30,7 @@ bool path_equal(struct path a, struct path b) {
     }
     // Names of file systems that are not cached are made anew by each look-up.
     return a.name == b.name ||
-           ((path_inode(a)->fs->ops->flags & FS_UNCACHED) != 0 && path_inode(a) == path_inode(b));
+           ((path_inode(a)->fs->kind & FS_UNCACHED) != 0 && path_inode(a) == path_inode(b));
 }
 
 static void context_destroy(struct object *object) {

@@ -19,8 +19,8 @@ static const struct lock_class table_class = { "device numbers", LOCK_RANK_FILE 
 
 struct char_binding { // a node of a character device
     struct list link;
-    const struct char_device *device;
-    const struct char_node *node;
+    struct char_node node;
+    const struct char_ops *ops;
     void *self;
 };
 
@@ -41,7 +41,7 @@ static struct device_open *find_opener(uint32_t major, uint32_t first, uint32_t 
 static struct char_binding *find_binding(uint32_t major, uint32_t minor) {
     list_for_each (link, &bindings) {
         struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
-        if (binding->node->major == major && binding->node->minor == minor) {
+        if (binding->node.major == major && binding->node.minor == minor) {
             return binding;
         }
     }
@@ -81,10 +81,10 @@ static enum hx_status read_zeroes(struct io_buffer *to, size_t *out_moved) {
 static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_t offset,
                                 size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_ops *ops = binding->device->ops;
+    const struct char_ops *ops = binding->ops;
     size_t moved = 0;
     enum hx_status status = HX_OK;
-    if ((binding->node->flags & CHAR_NODE_ZEROES) != 0) {
+    if ((binding->node.flags & CHAR_NODE_ZEROES) != 0) {
         return read_zeroes(to, out_moved);
     }
     if (ops->read == NULL) {
@@ -99,7 +99,7 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
         uint32_t length = 0;
         size_t done = 0;
         uint32_t capacity = (uint32_t)MIN_OF(to->remaining, PAGE_SIZE);
-        status = ops->read(binding->self, binding->node->minor, offset, buffer, capacity, &length);
+        status = ops->read(binding->self, binding->node.minor, offset, buffer, capacity, &length);
         if (status == HX_OK && length == 0) {
             break;
         }
@@ -117,10 +117,10 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
 static enum hx_status char_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                  size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_ops *ops = binding->device->ops;
+    const struct char_ops *ops = binding->ops;
     size_t moved = 0;
     enum hx_status status = HX_OK;
-    if ((binding->node->flags & CHAR_NODE_SINK) != 0) {
+    if ((binding->node.flags & CHAR_NODE_SINK) != 0) {
         *out_moved = from->remaining;
         from->remaining = 0;
         return HX_OK;
@@ -138,8 +138,8 @@ static enum hx_status char_write(struct file *file, struct io_buffer *from, uint
         status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
         if (taken != 0) {
             enum hx_status copied = status;
-            status = ops->write(binding->self, binding->node->minor, offset, buffer,
-                                (uint32_t)taken, &length);
+            status = ops->write(binding->self, binding->node.minor, offset, buffer, (uint32_t)taken,
+                                &length);
             status = status == HX_OK ? copied : status;
         }
         moved += length;
@@ -168,7 +168,7 @@ static enum hx_status char_map(struct file *file, uint32_t protection, bool shar
     (void)protection;
     (void)shared;
     const struct char_binding *binding = file->data;
-    if ((binding->node->flags & CHAR_NODE_ZEROES) == 0) {
+    if ((binding->node.flags & CHAR_NODE_ZEROES) == 0) {
         return HX_ERR_NO_DEVICE;
     }
     *out_object = memory_object_create_plain(&account_root, UINT64_MAX);
@@ -183,36 +183,42 @@ static const struct file_ops char_file_ops = {
 };
 
 // The user of the port helix.char.
-static enum hx_status char_install(const char *slot, struct hx_version version,
-                                   const void *operations, void *self) {
-    const struct char_device *device = operations;
+static const struct hx_port_provided char_port = CHAR_PORT_PROVIDED;
+
+static enum hx_status node_add(const struct char_node *node, const struct char_ops *ops,
+                               void *self) {
+    struct char_binding *binding = heap_alloc_zero(sizeof(*binding), MEMORY_SLEEP);
+    if (binding == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    *binding = (struct char_binding){ .node = *node, .ops = ops, .self = self };
+    mutex_lock(&table_lock);
+    bool is_taken = find_binding(node->major, node->minor) != NULL;
+    if (!is_taken) {
+        list_push_back(&bindings, &binding->link);
+    }
+    mutex_unlock(&table_lock);
+    if (is_taken) {
+        heap_free(binding);
+        return HX_ERR_EXISTS;
+    }
+    return device_node_add(binding->node.name, node->mode, node->major, node->minor);
+}
+
+static enum hx_status char_install(const char *slot, const void *operations, void *self) {
     (void)slot;
-    if (version.major != 1) {
-        return HX_ERR_NOT_SUPPORTED;
+    const struct char_ops *ops = operations;
+    uint32_t count = 0;
+    struct char_node *nodes = heap_alloc_zero(CHAR_NODES_MAX * sizeof(*nodes), MEMORY_SLEEP);
+    if (nodes == NULL) {
+        return HX_ERR_NO_MEMORY;
     }
-    for (uint32_t i = 0; i < device->node_count; i++) {
-        const struct char_node *node = &device->nodes[i];
-        struct char_binding *binding = heap_alloc_zero(sizeof(*binding), MEMORY_SLEEP);
-        if (binding == NULL) {
-            return HX_ERR_NO_MEMORY;
-        }
-        *binding = (struct char_binding){ .device = device, .node = node, .self = self };
-        mutex_lock(&table_lock);
-        bool is_taken = find_binding(node->major, node->minor) != NULL;
-        if (!is_taken) {
-            list_push_back(&bindings, &binding->link);
-        }
-        mutex_unlock(&table_lock);
-        if (is_taken) {
-            heap_free(binding);
-            return HX_ERR_EXISTS;
-        }
-        enum hx_status status = device_node_add(node->name, node->mode, node->major, node->minor);
-        if (status != HX_OK) {
-            return status;
-        }
+    enum hx_status status = ops->describe(self, nodes, CHAR_NODES_MAX, &count);
+    for (uint32_t i = 0; status == HX_OK && i < count; i++) {
+        status = node_add(&nodes[i], ops, self);
     }
-    return HX_OK;
+    heap_free(nodes);
+    return status;
 }
 
 // Opening
@@ -241,5 +247,5 @@ enum hx_status device_open(struct file *file) {
 
 enum hx_status char_devices_init(void) {
     mutex_init(&table_lock, &table_class);
-    return port_installer_register("helix.char", char_install);
+    return port_installer_register(&char_port, char_install);
 }

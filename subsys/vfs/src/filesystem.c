@@ -15,6 +15,7 @@ static const struct lock_class rename_class = { "rename", LOCK_RANK_DIRECTORY - 
 static struct mutex types_lock;
 static struct list types = LIST_INIT(types); // [types_lock] only ever grows
 static _Atomic uint64_t next_device = 1;
+static const struct hx_port_provided fs_port = FS_PORT_PROVIDED;
 
 // Types
 // -----------------------------------------------------------------------------------------------
@@ -36,6 +37,10 @@ enum hx_status vfs_type_register(struct fs_type *type) {
     if (fs_type_find(type->name) != NULL) {
         return HX_ERR_EXISTS;
     }
+    enum hx_status status = type->ops->describe(type->self, &type->kind);
+    if (status != HX_OK) {
+        return status;
+    }
     mutex_lock(&types_lock);
     list_push_back(&types, &type->link);
     mutex_unlock(&types_lock);
@@ -50,7 +55,7 @@ enum hx_status vfs_filesystems_text(uint64_t offset, char *buffer, uint32_t capa
     list_for_each (link, &types) {
         char line[64];
         const struct fs_type *type = LIST_ENTRY(link, struct fs_type, link);
-        bool has_device = type->ops->read_pages != NULL;
+        bool has_device = (type->kind & (FS_NO_PAGER | FS_GENERATED)) == 0;
         size_t size =
             format_string(line, sizeof(line), "%s\t%.48s\n", has_device ? "" : "nodev", type->name);
         for (size_t i = 0; i < size; i++, at++) {
@@ -65,11 +70,7 @@ enum hx_status vfs_filesystems_text(uint64_t offset, char *buffer, uint32_t capa
 }
 
 // The user of the port helix.fs: each slot is a type of that name.
-static enum hx_status fs_install(const char *slot, struct hx_version version,
-                                 const void *operations, void *self) {
-    if (version.major != 1) {
-        return HX_ERR_NOT_SUPPORTED;
-    }
+static enum hx_status fs_install(const char *slot, const void *operations, void *self) {
     struct fs_type *type = heap_alloc_zero(sizeof(*type), MEMORY_SLEEP);
     if (type == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -86,7 +87,7 @@ static enum hx_status fs_install(const char *slot, struct hx_version version,
 
 enum hx_status filesystems_init(void) {
     mutex_init(&types_lock, &types_class);
-    return port_installer_register("helix.fs", fs_install);
+    return port_installer_register(&fs_port, fs_install);
 }
 
 // Instances
@@ -111,15 +112,15 @@ static const struct object_type filesystem_type = { OBJECT_INODE, "file system",
 // The account that pays for the pages has the file system's size as its limit.
 static void set_limit(struct filesystem *fs) {
     struct fs_usage usage = { 0 };
-    if (!(fs->ops->flags & FS_NO_PAGER) || fs->ops->usage == NULL ||
+    if (!(fs->kind & FS_NO_PAGER) || fs->ops->usage == NULL ||
         fs->ops->usage(fs->instance, &usage) != HX_OK || usage.blocks == 0) {
         return;
     }
     uint64_t pages = usage.blocks;
-    if (pages >= FS_BLOCKS_PERCENT(0)) {
+    if (pages >= FS_BLOCKS_PERCENT) {
         struct frame_stats stats;
         frame_stats(&stats);
-        pages = stats.total * (pages - FS_BLOCKS_PERCENT(0)) / 100;
+        pages = stats.total * (pages - FS_BLOCKS_PERCENT) / 100;
     } else {
         pages = pages > INT64_MAX / PAGE_SIZE ? INT64_MAX / PAGE_SIZE
                                               : pages * usage.block_bytes / PAGE_SIZE;
@@ -140,6 +141,7 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
     }
     object_init(&fs->object, &filesystem_type);
     fs->ops = type->ops;
+    fs->kind = type->kind;
     fs->type = type;
     fs->type_name = type->name;
     fs->device = atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed);
@@ -181,7 +183,7 @@ enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
         return HX_OK;
     }
     enum hx_status status = fs->ops->usage(fs->instance, out_usage);
-    if (status != HX_OK || !(fs->ops->flags & FS_NO_PAGER) || out_usage->blocks == 0) {
+    if (status != HX_OK || !(fs->kind & FS_NO_PAGER) || out_usage->blocks == 0) {
         return status;
     }
     int64_t limit = atomic_load_explicit(&fs->account->limit[ACCOUNT_FRAMES], memory_order_relaxed);

@@ -84,7 +84,7 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode) {
         return NULL;
     }
     memset(inode, 0, sizeof(*inode));
-    if (type == FS_MODE_REGULAR && (fs->ops->flags & FS_GENERATED) == 0) {
+    if (type == FS_MODE_REGULAR && (fs->kind & FS_GENERATED) == 0) {
         inode->pages = memory_object_create_plain(fs->account, 0);
         if (inode->pages == NULL) {
             heap_cache_free(inode_cache, inode);
@@ -94,7 +94,7 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode) {
     object_init(&inode->object, &inode_object_type);
     inode->fs = filesystem_get(fs);
     const struct lock_class *directory =
-        (fs->ops->flags & FS_UNCACHED) != 0 ? &uncached_class : &directory_class;
+        (fs->kind & FS_UNCACHED) != 0 ? &uncached_class : &directory_class;
     rwlock_init(&inode->lock, type == FS_MODE_DIRECTORY ? directory : &file_class);
     spinlock_init(&inode->info_lock, &info_class);
     list_init(&inode->hash_link);

@@ -59,5 +59,5 @@ static inline uint32_t inode_mode(const struct inode *inode) {
     return __atomic_load_n(&inode->info.mode, __ATOMIC_RELAXED);
 }
 static inline bool inode_has_flag(const struct inode *inode, uint32_t flag) {
-    return (inode->fs->ops->flags & flag) != 0;
+    return (inode->fs->kind & flag) != 0;
 }

@@ -51,7 +51,7 @@ static bool build(struct text_builder *builder, struct path at, struct path root
 
 static bool is_deleted(struct path path) {
     return name_is_dead(path.name) && name_parent(path.name) != NULL &&
-           (name_inode(path.name)->fs->ops->flags & FS_UNCACHED) == 0;
+           (name_inode(path.name)->fs->kind & FS_UNCACHED) == 0;
 }
 
 enum hx_status path_to_text(struct path path, struct path root, char *buffer, size_t capacity,

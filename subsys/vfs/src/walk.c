@@ -24,7 +24,7 @@ enum hx_status name_load_locked(struct name *directory, struct fs_name text, uin
                                 struct name **out_name) {
     struct inode *inode = name_inode(directory);
     struct filesystem *fs = inode->fs;
-    bool is_cached = (fs->ops->flags & FS_UNCACHED) == 0 &&
+    bool is_cached = (fs->kind & FS_UNCACHED) == 0 &&
                      (!name_is_dead(directory) || name_parent(directory) == NULL);
     struct name *name = is_cached ? name_find_get(directory, hash, text) : NULL;
     if (name != NULL) {

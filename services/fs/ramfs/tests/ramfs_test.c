@@ -189,7 +189,7 @@ static const struct {
     { "size=64k", HX_OK, 0, 16 },
     { "size=1,mode=1777", HX_OK, 01777, 1 },
     { ",size=2G,,uid=5,gid=6", HX_OK, 0, 524288 },
-    { "size=20%", HX_OK, 0, FS_BLOCKS_PERCENT(20) },
+    { "size=20%", HX_OK, 0, FS_BLOCKS_PERCENT + 20 },
     { "nr_blocks=3", HX_OK, 0, 3 },
     { "nr_inodes=1k,huge=never", HX_OK, 0, 0 },
     { "size=", HX_ERR_INVALID, 0, 0 },

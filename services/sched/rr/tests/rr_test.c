@@ -19,7 +19,7 @@ static void reset(void) {
 }
 
 static struct sched_thread make(uint32_t sched_class, uint32_t priority, int32_t nice) {
-    struct sched_thread thread = { .params = { sched_class, nice, priority },
+    struct sched_thread thread = { .params = { sched_class, nice, priority, 0 },
                                    .allowed = UINT64_MAX };
     return thread;
 }

@@ -28,6 +28,7 @@ struct filesystem { // a mounted instance
     struct object object;
     const struct fs_ops *ops;
     void *instance;
+    uint32_t kind;         // FS_NO_PAGER, …
     const char *type_name; // "tmpfs"
     uint64_t device;       // st_dev, anonymous number
     struct mutex rename_lock;
@@ -225,6 +226,7 @@ struct fs_type {
     const char *name;
     const struct fs_ops *ops;
     void *self;
+    uint32_t kind; // what describe() says; set when it is registered
     // Links that lead to a place rather than to a text (procfs: cwd, root, exe, fd/N); may be NULL.
     // Gives a path with references. HX_ERR_NOT_LINK: this one has a text like any other;
     // HX_ERR_NO_OPERATION: it leads to a file without a path, see open_jump.
@@ -233,7 +235,7 @@ struct fs_type {
     // file, usually by file_reopen(). May be NULL.
     enum hx_status (*open_jump)(void *fs, uint64_t node, uint32_t flags, struct file **out_file);
 };
-// HX_ERR_EXISTS: a type of that name is there.
+// HX_ERR_EXISTS: a type of that name is there; or what its describe() fails with.
 enum hx_status vfs_type_register(struct fs_type *type);
 // Text of /proc/filesystems, from `offset` on.
 enum hx_status vfs_filesystems_text(uint64_t offset, char *buffer, uint32_t capacity,

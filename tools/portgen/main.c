@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tools/portgen/main.c: portgen IN.port OUTPUT…: makes from a port what the name of each output
+// says:
+// *_port.h the header, *_port.c the binding.
+#include "portgen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *read_file(struct arena *arena, const char *path, size_t *out_length) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return NULL;
+    }
+    long length = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    char *copy = NULL;
+    if (length >= 0 && fseek(file, 0, SEEK_SET) == 0) {
+        copy = arena_alloc(arena, (size_t)length + 1);
+        *out_length = fread(copy, 1, (size_t)length, file);
+    }
+    (void)fclose(file);
+    return copy;
+}
+
+// NAME.port beside the file that was given.
+static char *load_beside(struct compiler *compiler, const char *name, const char **out_path) {
+    const char *path = compiler->context;
+    const char *slash = strrchr(path, '/');
+    struct text beside = { 0 };
+    text_add(&beside, "%.*s%s.port", slash != NULL ? (int)(slash - path + 1) : 0, path, name);
+    *out_path = arena_copy(&compiler->arena, beside.data, beside.length);
+    text_free(&beside);
+    size_t length;
+    return read_file(&compiler->arena, *out_path, &length);
+}
+
+static const struct {
+    const char *ending;
+    void (*emit)(const struct port *port, struct text *out);
+} outputs[] = {
+    { "_port.h", emit_header },
+    { "_port.c", emit_source },
+};
+
+static bool write_output(const struct port *port, const char *path) {
+    struct text text = { 0 };
+    size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        size_t ending = strlen(outputs[i].ending);
+        if (length > ending && strcmp(path + length - ending, outputs[i].ending) == 0) {
+            outputs[i].emit(port, &text);
+        }
+    }
+    FILE *file = text.length > 0 ? fopen(path, "wb") : NULL;
+    bool good = file != NULL && fwrite(text.data, 1, text.length, file) == text.length;
+    good = (file == NULL || fclose(file) == 0) && good;
+    text_free(&text);
+    if (!good) {
+        (void)fprintf(stderr, "portgen: cannot write %s\n", path);
+    }
+    return good;
+}
+
+int main(int count, char **words) {
+    if (count < 2) {
+        (void)fputs("portgen IN.port OUTPUT...\n", stderr);
+        return 2;
+    }
+    struct compiler compiler = { .load = load_beside, .context = words[1] };
+    size_t length = 0;
+    char *text = read_file(&compiler.arena, words[1], &length);
+    struct port *port = NULL;
+    if (text == NULL) {
+        (void)fprintf(stderr, "portgen: cannot read %s\n", words[1]);
+    } else {
+        port = port_read(&compiler, words[1], text, length);
+        (void)fputs(compiler.failed ? compiler.errors.data : "", stderr);
+    }
+    bool good = port != NULL;
+    for (int i = 2; good && i < count; i++) {
+        good = write_output(port, words[i]);
+    }
+    text_free(&compiler.errors);
+    arena_free(&compiler.arena);
+    return good ? 0 : 1;
+}

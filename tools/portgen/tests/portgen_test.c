@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// portgen_test.c: every file of tests/bad is refused with the one line that its first line holds,
+// and the ABI hash changes with what crosses a boundary and with nothing else.
+#include "../portgen.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char folder[4096]; // of this file
+
+static char *read_whole(struct arena *arena, const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return NULL;
+    }
+    char *text = arena_alloc(arena, 65536);
+    (void)fread(text, 1, 65535, file);
+    (void)fclose(file);
+    return text;
+}
+
+static char *load(struct compiler *compiler, const char *name, const char **out_path) {
+    struct text path = { 0 };
+    text_add(&path, "%s/bad/%s.port", folder, name);
+    char *text = read_whole(&compiler->arena, path.data);
+    *out_path = strrchr(arena_copy(&compiler->arena, path.data, path.length), '/') + 1;
+    text_free(&path);
+    return text;
+}
+
+static void end(struct compiler *compiler) {
+    text_free(&compiler->errors);
+    arena_free(&compiler->arena);
+}
+
+// Errors ------------------------------------------------------------------------------------------
+
+static void check_bad(const char *name) {
+    struct compiler compiler = { .load = load };
+    const char *path;
+    char base[256];
+    (void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(name, "."), name);
+    const char *text = load(&compiler, base, &path);
+    CHECK(port_read(&compiler, name, text, strlen(text)) == NULL);
+    CHECK(compiler.failed && compiler.errors.length > 3);
+    const char *wanted = text + strlen("// ");
+    size_t length = strcspn(wanted, "\n");
+    bool is_same = strncmp(text, "// ", 3) == 0 && compiler.errors.length == length + 1 &&
+                   memcmp(compiler.errors.data, wanted, length) == 0;
+    CHECK(is_same);
+    if (!is_same) {
+        (void)fprintf(stderr, "wanted %.*s\nfound  %s", (int)length, wanted, compiler.errors.data);
+    }
+    end(&compiler);
+}
+
+static void test_errors(void) {
+    struct text path = { 0 };
+    text_add(&path, "%s/bad", folder);
+    DIR *bad = opendir(path.data);
+    uint32_t count = 0;
+    CHECK(bad != NULL);
+    for (struct dirent *entry = readdir(bad); entry != NULL; entry = readdir(bad)) {
+        if (strstr(entry->d_name, ".port") != NULL) {
+            check_bad(entry->d_name);
+            count++;
+        }
+    }
+    CHECK(count > 60);
+    (void)closedir(bad);
+    text_free(&path);
+}
+
+// The ABI -----------------------------------------------------------------------------------------
+
+static uint64_t abi_of(const char *text) {
+    struct compiler compiler = { .load = load };
+    struct port *port = port_read(&compiler, "abi.port", text, strlen(text));
+    uint64_t abi = port != NULL ? port->abi : 0;
+    CHECK(port != NULL && abi != 0);
+    end(&compiler);
+    return abi;
+}
+
+#define PORT(version, fields, method)                                                              \
+    "port helix.abi " version " { struct s { " fields " } method go(a: s, " method "; }"
+#define FIELDS "a: u32; b: u32;"
+
+static void test_abi(void) {
+    uint64_t abi = abi_of(PORT("1.0", FIELDS, "b: u32) -> (c: bytes<8>)"));
+    CHECK(abi == abi_of("// Words.\n" PORT("1.0", FIELDS, "b: u32) -> (c: bytes<8>)")));
+    CHECK(abi == abi_of(PORT("1.0", "a : u32; // x\n b:u32;", "b: u32) -> (c: bytes<0x8>)")));
+    CHECK(abi == abi_of(PORT("1.0", FIELDS, "b: u32) -> (c: bytes<8>) fails IO rights READ")));
+    static const char *const others[] = {
+        PORT("1.1", FIELDS, "b: u32) -> (c: bytes<8>)"),
+        PORT("1.0", "b: u32; a: u32;", "b: u32) -> (c: bytes<8>)"),
+        PORT("1.0", "a: u32; b: i32;", "b: u32) -> (c: bytes<8>)"),
+        PORT("1.0", "a: u32; b: u32; c: u64;", "b: u32) -> (c: bytes<8>)"),
+        PORT("1.0", "a: u32; b: bool[4];", "b: u32) -> (c: bytes<8>)"),
+        PORT("1.0", FIELDS, "b: u64) -> (c: bytes<8>)"),
+        PORT("1.0", FIELDS, "d: u32) -> (c: bytes<8>)"),
+        PORT("1.0", FIELDS, "b: u32) -> (c: bytes<9>)"),
+        PORT("1.0", FIELDS, "b: u32)"),
+        PORT("1.0", FIELDS, "b: u32) -> (c: bytes<8>); method more()"),
+        PORT("1.0", FIELDS, "b: u32) -> (c: bytes<8>); event more()"),
+        PORT("1.0", FIELDS, "b: u32) -> (c: bytes<8>); const A = 1"),
+    };
+    uint64_t seen[sizeof(others) / sizeof(others[0])];
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        seen[i] = abi_of(others[i]);
+        CHECK(seen[i] != abi);
+        for (size_t j = 0; j < i; j++) {
+            CHECK(seen[j] != seen[i]);
+        }
+    }
+    CHECK(abi_of("port helix.a 1.0 { method go(a: handle<READ>); }") !=
+          abi_of("port helix.a 1.0 { method go(a: handle<WRITE>); }"));
+    CHECK(abi_of("port helix.a 1.0 { enum e { A = 1; } method go(a: e); }") !=
+          abi_of("port helix.a 1.0 { enum e { A = 2; } method go(a: e); }"));
+}
+
+int main(void) {
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(__FILE__, '/') - __FILE__),
+                   __FILE__);
+    test_errors();
+    test_abi();
+    return check_result();
+}
