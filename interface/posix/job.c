@@ -194,7 +194,7 @@ static bool caller_ignores(int32_t number) {
     struct posix_process *process = thread->process;
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     const bool is_ignored = (thread->blocked & SIGNAL_BIT(number)) != 0 ||
-                            signal_action_locked(process, number)->handler == SIG_IGN;
+                            signal_action_locked(process, number).handler == SIG_IGN;
     spin_unlock_irq(&process->signal_lock, irq);
     return is_ignored;
 }

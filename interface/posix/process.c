@@ -197,16 +197,22 @@ static const struct object_type actions_type = {
     .destroy = actions_destroy,
 };
 
-struct posix_actions *posix_actions_create(const struct posix_actions *from) {
+static const struct lock_class actions_class = { .name = "signal actions",
+                                                 .rank = LOCK_RANK_SIGNAL + 1 };
+
+struct posix_actions *posix_actions_create(struct posix_actions *from) {
     struct posix_actions *actions = heap_cache_alloc(actions_cache, MEMORY_SLEEP);
     if (actions == NULL) {
         return NULL;
     }
     if (from != NULL) {
+        const unsigned long irq = spin_lock_irq(&from->lock);
         memcpy(actions->action, from->action, sizeof(actions->action));
+        spin_unlock_irq(&from->lock, irq);
     } else {
         memset(actions->action, 0, sizeof(actions->action));
     }
+    spinlock_init(&actions->lock, &actions_class);
     object_init(&actions->object, &actions_type);
     return actions;
 }

@@ -14,8 +14,20 @@
 #include <lib/string.h>
 #include <memory/heap.h>
 
-struct posix_action *signal_action_locked(struct posix_process *process, int32_t number) {
-    return &process->actions->action[number];
+struct posix_action signal_action_locked(const struct posix_process *process, int32_t number) {
+    struct posix_actions *actions = process->actions;
+    spin_lock(&actions->lock);
+    const struct posix_action action = actions->action[number];
+    spin_unlock(&actions->lock);
+    return action;
+}
+
+void signal_action_set_locked(struct posix_process *process, int32_t number,
+                              const struct posix_action *to) {
+    struct posix_actions *actions = process->actions;
+    spin_lock(&actions->lock);
+    actions->action[number] = *to;
+    spin_unlock(&actions->lock);
 }
 
 // Process 1 is never hurt by a signal that it has no handler for.
@@ -23,8 +35,8 @@ static bool is_unkillable(const struct posix_process *process) {
     return process->pid == 1;
 }
 
-bool signal_is_ignored_locked(struct posix_process *process, int32_t number) {
-    const uint64_t handler = process->actions->action[number].handler;
+bool signal_is_ignored_locked(const struct posix_process *process, int32_t number) {
+    const uint64_t handler = signal_action_locked(process, number).handler;
     const uint64_t bit = SIGNAL_BIT(number);
     if (bit & SIGNALS_NEVER_BLOCKED) {
         return is_unkillable(process);
@@ -202,7 +214,7 @@ static void side_effects_locked(struct posix_process *process, int32_t number) {
 // Does this signal end the process for certain, once the thread takes it?
 static bool is_fatal_locked(struct posix_process *process, int32_t number) {
     const uint64_t bit = SIGNAL_BIT(number);
-    return !is_unkillable(process) && process->actions->action[number].handler == SIG_DFL &&
+    return !is_unkillable(process) && signal_action_locked(process, number).handler == SIG_DFL &&
            (bit & (SIGNALS_IGNORED | SIGNALS_STOP | SIGNALS_CORE)) == 0;
 }
 
@@ -302,8 +314,8 @@ bool signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
     const int32_t number = info->number;
     const uint64_t bit = SIGNAL_BIT(number);
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    struct posix_action *action = signal_action_locked(process, number);
-    const bool is_hopeless = (thread->blocked & bit) != 0 || action->handler <= SIG_IGN;
+    const uint64_t handler = signal_action_locked(process, number).handler;
+    const bool is_hopeless = (thread->blocked & bit) != 0 || handler <= SIG_IGN;
     struct signal_node *node = is_hopeless ? NULL : node_create(process, number);
     if (node == NULL) { // also without memory: the thread cannot go on without its handler
         (void)group_exit_begin_locked(process, number);
@@ -416,9 +428,9 @@ bool signal_thread_leaves(struct posix_thread *thread) {
 void signal_actions_reset(struct posix_process *process) {
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     for (int32_t number = 1; number <= (int32_t)POSIX_SIGNALS; number++) {
-        struct posix_action *action = signal_action_locked(process, number);
-        const uint64_t kept = action->handler == SIG_IGN ? SIG_IGN : SIG_DFL;
-        *action = (struct posix_action){ .handler = kept };
+        const uint64_t old = signal_action_locked(process, number).handler;
+        const struct posix_action fresh = { .handler = old == SIG_IGN ? SIG_IGN : SIG_DFL };
+        signal_action_set_locked(process, number, &fresh);
     }
     spin_unlock_irq(&process->signal_lock, irq);
 }

@@ -70,10 +70,9 @@ enum hx_status sys_rt_sigaction(struct call *call) {
         fresh.mask &= ~SIGNALS_NEVER_BLOCKED;
     }
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    struct posix_action *action = signal_action_locked(process, number);
-    const struct posix_action old = *action;
+    const struct posix_action old = signal_action_locked(process, number);
     if (is_set) {
-        *action = fresh;
+        signal_action_set_locked(process, number, &fresh);
         flush_if_ignored_locked(process, number);
         process_timers_heeded_locked(process, number);
     }

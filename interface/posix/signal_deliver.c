@@ -190,8 +190,8 @@ static void stop_wait(struct posix_thread *self) {
 
 // The mask for the time of the handler. If that cannot be entered the process ends, so it may come
 // first.
-static void close_mask_locked(struct posix_thread *self, struct posix_action *action,
-                              struct delivery *out) {
+static void close_mask_locked(struct posix_thread *self, struct delivery *out) {
+    const struct posix_action *action = &out->action;
     out->blocked = self->restore_blocked ? self->blocked_saved : self->blocked;
     self->restore_blocked = false;
     uint64_t blocked = self->blocked | action->mask;
@@ -201,7 +201,9 @@ static void close_mask_locked(struct posix_thread *self, struct posix_action *ac
     self->blocked = blocked & ~SIGNALS_NEVER_BLOCKED;
     out->is_more = (signal_pending_locked(self) & ~self->blocked) != 0;
     if (action->flags & SA_RESETHAND) {
-        action->handler = SIG_DFL;
+        struct posix_action once = *action;
+        once.handler = SIG_DFL;
+        signal_action_set_locked(self->process, out->number, &once);
     }
 }
 
@@ -215,16 +217,15 @@ static enum taken take_next(struct posix_thread *self, struct delivery *out) {
         if (number == 0) {
             break;
         }
-        struct posix_action *action = signal_action_locked(process, number);
         out->number = number;
-        out->action = *action;
+        out->action = signal_action_locked(process, number);
         out->continues = process->continues;
         if (signal_is_ignored_locked(process, number)) {
             continue;
         }
-        if (action->handler != SIG_DFL) {
+        if (out->action.handler != SIG_DFL) {
             taken = TAKEN_HANDLER;
-            close_mask_locked(self, action, out);
+            close_mask_locked(self, out);
         } else {
             taken = (SIGNAL_BIT(number) & SIGNALS_STOP) ? TAKEN_STOP : TAKEN_DEATH;
         }

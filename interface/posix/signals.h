@@ -92,9 +92,11 @@ void process_timers_heeded_locked(struct posix_process *process, int32_t number)
 // Throws pending signals of a set away. Needs the lock, or nobody else to know the set.
 void pending_flush(struct posix_pending *pending, uint64_t set);
 
-struct posix_action *signal_action_locked(struct posix_process *process, int32_t number);
+struct posix_action signal_action_locked(const struct posix_process *process, int32_t number);
+void signal_action_set_locked(struct posix_process *process, int32_t number,
+                              const struct posix_action *to);
 // Would it be thrown away at once? Not looking at masks.
-bool signal_is_ignored_locked(struct posix_process *process, int32_t number);
+bool signal_is_ignored_locked(const struct posix_process *process, int32_t number);
 
 // Queues it for a thread, or (NULL) the process, and wakes whoever shall take it. HX_ERR_LIMIT: too
 // many are queued (only if `must_queue`). `node` may be NULL; if not it is taken, or released.

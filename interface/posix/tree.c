@@ -144,7 +144,7 @@ static struct posix_siginfo child_info(struct posix_process *process, int32_t co
 
 static struct posix_action action_of(struct posix_process *process, int32_t number) {
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    const struct posix_action action = *signal_action_locked(process, number);
+    const struct posix_action action = signal_action_locked(process, number);
     spin_unlock_irq(&process->signal_lock, irq);
     return action;
 }

@@ -441,6 +441,35 @@ static void a_wait_ends_with_its_child(void) {
     }
 }
 
+// Two processes that share their actions never see half of one.
+struct kernel_action {
+    uint64_t handler, flags, restorer, mask;
+};
+static const struct kernel_action kinds[2] = { { 0x1000, 0, 0x1000, 0x1000 },
+                                               { 0x2000, SA_RESTART, 0x2000, 0x2000 } };
+static volatile int torn;
+
+static int change_actions(void *argument) {
+    (void)argument;
+    for (int i = 0; i < 200000; i++) {
+        struct kernel_action old;
+        syscall(SYS_rt_sigaction, SIGUSR1, &kinds[i & 1], &old, 8);
+        const struct kernel_action *kind = &kinds[old.handler == kinds[1].handler];
+        torn += memcmp(&old, kind, sizeof old) != 0;
+    }
+    return 0;
+}
+
+static void shared_actions_are_whole(void) {
+    static char stack[65536] __attribute__((aligned(16)));
+    SAME(syscall(SYS_rt_sigaction, SIGUSR1, &kinds[0], NULL, 8), 0);
+    pid_t pid =
+        clone(change_actions, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+    change_actions(NULL);
+    EXITS(pid, 0);
+    SAME(torn, 0);
+}
+
 static void continue_drops_pending_stops(void) {
     block(SIG_BLOCK, SIGTSTP);
     raise(SIGTSTP);
@@ -651,6 +680,7 @@ static const struct check_case cases[] = {
     CASE(vector_registers_survive),
     CASE(handlers_start_with_fresh_floats),
     CASE(a_wait_ends_with_its_child),
+    CASE(shared_actions_are_whole),
     CASE(alternate_stack),
     CASE(no_permission),
     CASE(init_is_protected),

@@ -73,7 +73,7 @@ static void take_signals(const struct proc_target *target, const struct posix_th
         snapshot->blocked = thread->blocked;
     }
     for (uint32_t i = 1; process->actions != NULL && i <= POSIX_SIGNALS; i++) {
-        const uint64_t handler = process->actions->action[i].handler;
+        const uint64_t handler = signal_action_locked(process, (int32_t)i).handler;
         const uint64_t bit = (uint64_t)1 << (i - 1);
         snapshot->ignored |= handler == SIG_IGN ? bit : 0;
         snapshot->caught |= handler != SIG_IGN && handler != SIG_DFL ? bit : 0;

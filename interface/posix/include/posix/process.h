@@ -47,9 +47,10 @@ struct posix_action {
     uint64_t mask;
 };
 
-struct posix_actions { // shared by CLONE_SIGHAND
+struct posix_actions { // shared by CLONE_SIGHAND, also among processes
     struct object object;
-    struct posix_action action[POSIX_SIGNALS + 1]; // [signal_lock of the process]
+    struct spinlock lock;                          // inside a process's signal_lock
+    struct posix_action action[POSIX_SIGNALS + 1]; // [lock]
 };
 
 struct posix_pending {
