@@ -76,10 +76,10 @@ function(helix_module)
     TESTS ${M_TESTS})
 endfunction()
 
-# helix_ports(NAME n PORTS ...): a part that holds what portgen makes of each NAME.port in this folder: the
+# helix_ports(NAME n PORTS ... [TESTS ...]): a part that holds what portgen makes of each NAME.port in this folder: the
 # header <helix/ports/NAME_port.h> and the functions behind it.
 function(helix_ports)
-  cmake_parse_arguments(P "" "NAME" "PORTS" ${ARGN})
+  cmake_parse_arguments(P "" "NAME" "PORTS;TESTS" ${ARGN})
   helix_portgen()
   set(into ${CMAKE_CURRENT_BINARY_DIR}/include/helix/ports)
   file(MAKE_DIRECTORY ${into})
@@ -92,7 +92,7 @@ function(helix_ports)
     list(APPEND sources ${made})
   endforeach()
   helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${sources} DEPS sdk lib
-    INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include)
+    INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include TESTS ${P_TESTS})
 endfunction()
 
 # The compiler of ports is a program of this machine, whatever the product is: HELIX_PORTGEN.

@@ -33,6 +33,7 @@ static _Atomic uint64_t idle_mask;
 // The installed policy; [policy_lock] for writing and for processors that come up.
 static struct spinlock policy_lock = SPINLOCK_INIT(&policy_class);
 static const char *policy_name = "fifo (built in)";
+static struct sched_ops policy_tables[2]; // the one in use, and the one that comes
 static const struct sched_ops *policy_ops;
 static void *policy_self;
 
@@ -397,20 +398,21 @@ void sched_init_cpu_online(struct cpu *cpu) {
 
 enum hx_status sched_install(const char *name, const struct sched_ops *ops,
                              void *self) NO_LOCK_ANALYSIS {
-    enum hx_status status = HX_OK;
     unsigned long state = spin_lock_irq(&policy_lock);
     uint64_t online = cpu_online_mask();
+    struct sched_ops *bound = &policy_tables[policy_ops == &policy_tables[0]];
+    enum hx_status status = sched_bind(bound, ops, ~(rights_t)0);
     for (uint64_t rest = online; rest != 0 && status == HX_OK; rest &= rest - 1) {
-        status = ops->cpu_add(self, (uint32_t)__builtin_ctzll(rest));
+        status = bound->cpu_add(self, (uint32_t)__builtin_ctzll(rest));
     }
     if (status == HX_OK) {
         policy_name = name;
-        policy_ops = ops;
+        policy_ops = bound;
         policy_self = self;
         for (uint64_t rest = online; rest != 0; rest &= rest - 1) {
             struct cpu *cpu = cpu_table[__builtin_ctzll(rest)];
             raw_lock(&cpu->queue.lock);
-            queue_set_policy(cpu, ops, self);
+            queue_set_policy(cpu, bound, self);
             raw_unlock(&cpu->queue.lock);
         }
     }

@@ -18,7 +18,7 @@
 struct tty {
     const char *name; // "ttyS0"
     uint32_t major, minor;
-    const struct console_ops *ops;
+    struct console_ops ops; // bound
     void *driver;
     struct mutex lock;
     struct line line;

@@ -44,7 +44,7 @@ static void output_flush(struct tty *tty) {
         uint32_t at = tty->output_head & (TTY_OUTPUT_BYTES - 1);
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
         uint32_t taken = 0;
-        enum hx_status status = tty->ops->write(tty->driver, tty->output + at, span, &taken);
+        enum hx_status status = tty->ops.write(tty->driver, tty->output + at, span, &taken);
         if (status != HX_OK) {
             tty->output_head = tty->output_tail; // a dead line swallows what it is given
             tty->changed = true;
@@ -69,7 +69,7 @@ static void throttle_update(struct tty *tty) {
     if (want != tty->throttled) {
         tty->throttled = want;
         // A driver that cannot hold the sender off loses bytes, as a real line does.
-        HX_IGNORE(tty->ops->throttle(tty->driver, want));
+        HX_IGNORE(tty->ops.throttle(tty->driver, want));
     }
 }
 
@@ -401,20 +401,23 @@ static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
     if (tty != NULL) {
         // The log has nowhere to report that its console is gone.
-        HX_IGNORE(tty->ops->write_now(tty->driver, text, (uint32_t)length));
+        HX_IGNORE(tty->ops.write_now(tty->driver, text, (uint32_t)length));
     }
 }
 
 static const struct hx_port_provided console_port = CONSOLE_PORT_PROVIDED;
 
 static enum hx_status install_console(const char *slot, const void *operations, void *self) {
-    const struct console_ops *ops = operations;
+    struct console_ops ops;
     uint32_t major = 0;
     uint32_t minor = 0;
     if (terminal_count == TTY_MAX) {
         return HX_ERR_LIMIT;
     }
-    enum hx_status status = ops->describe(self, &major, &minor);
+    enum hx_status status = console_bind(&ops, operations, ~(rights_t)0);
+    if (status == HX_OK) {
+        status = ops.describe(self, &major, &minor);
+    }
     if (status == HX_OK && find_minor(major, minor) != NULL) {
         status = HX_ERR_EXISTS;
     }
@@ -436,7 +439,7 @@ static enum hx_status install_console(const char *slot, const void *operations, 
     line_init(&tty->line, &line_events, tty);
     status = device_node_add(slot, 0600, major, minor);
     if (status == HX_OK) {
-        status = ops->attach(self, &driver_events, tty);
+        status = ops.attach(self, &driver_events, tty);
     }
     if (status != HX_OK) {
         heap_free(tty);

@@ -260,6 +260,20 @@ static void put_events(const struct port *port, struct text *out) {
     text_add(out, "};\n\n");
 }
 
+static void put_numbers(const struct port *port, struct text *out) {
+    text_add(out, "// Its methods by number, in messages and in the trace.\nenum %s_method {\n",
+             port->prefix);
+    for (const struct method *method = port->methods; method != NULL; method = method->next) {
+        text_add(out, "    %s_METHOD_", port->upper);
+        text_upper(out, method->name);
+        text_add(out, ",\n");
+    }
+    text_add(out,
+             "    %s_METHOD_COUNT,\n};\nextern const char *const %s_method_names[%s_METHOD_COUNT]; "
+             "// \"%s.%s\", …\n\n",
+             port->upper, port->prefix, port->upper, port->prefix, port->methods->name);
+}
+
 static void put_head(const struct port *port, struct text *out) {
     text_add(
         out,
@@ -293,13 +307,13 @@ void emit_header(const struct port *port, struct text *out) {
     }
     put_events(port, out);
     put_operations(port, out);
-    text_add(out,
-             "// Makes the table that a client calls: without holes, and with methods that "
-             "`rights` do not\n"
-             "// allow refused with HX_ERR_ACCESS_DENIED. HX_ERR_NOT_SUPPORTED: `ops` lacks a "
-             "method that is\n"
-             "// not optional. Any context.\n"
-             "enum hx_status %s_bind(struct %s_ops *out_bound, const struct %s_ops *ops, rights_t "
-             "rights);\n",
-             port->prefix, port->prefix, port->prefix);
+    put_numbers(port, out);
+    text_add(
+        out,
+        "// Makes the table that a client calls: without holes, and with methods that `rights`\n"
+        "// do not allow refused with HX_ERR_ACCESS_DENIED. HX_ERR_BAD_IMAGE: `ops` lacks a\n"
+        "// method that is not optional. Any context.\n"
+        "enum hx_status %s_bind(struct %s_ops *out_bound, const struct %s_ops *ops, rights_t "
+        "rights);\n",
+        port->prefix, port->prefix, port->prefix);
 }

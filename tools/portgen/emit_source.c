@@ -79,13 +79,11 @@ static void put_bind(const struct port *port, struct text *out) {
              "    (void)rights;\n",
              prefix, prefix, prefix);
     if (port->events != NULL) {
-        text_add(out,
-                 "    if (ops->attach == NULL) {\n        return HX_ERR_NOT_SUPPORTED;\n    }\n");
+        text_add(out, "    if (ops->attach == NULL) {\n        return HX_ERR_BAD_IMAGE;\n    }\n");
     }
     for (const struct method *method = port->methods; method != NULL; method = method->next) {
         if (method->optional == NULL) {
-            text_add(out,
-                     "    if (ops->%s == NULL) {\n        return HX_ERR_NOT_SUPPORTED;\n    }\n",
+            text_add(out, "    if (ops->%s == NULL) {\n        return HX_ERR_BAD_IMAGE;\n    }\n",
                      method->name);
         }
     }
@@ -107,4 +105,10 @@ void emit_source(const struct port *port, struct text *out) {
         put_absent(method, out);
     }
     put_bind(port, out);
+    text_add(out, "\nconst char *const %s_method_names[%s_METHOD_COUNT] = {\n", port->prefix,
+             port->upper);
+    for (const struct method *method = port->methods; method != NULL; method = method->next) {
+        text_add(out, "    \"%s.%s\",\n", port->prefix, method->name);
+    }
+    text_add(out, "};\n");
 }

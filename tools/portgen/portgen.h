@@ -29,6 +29,7 @@ struct text { // grows; always terminated once something was added
 };
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_upper(struct text *text, const char *name);
 // A comment of several lines as "// " lines, each behind `indent`.
 void text_comment(struct text *text, const char *indent, const char *doc);
 void text_free(struct text *text);

@@ -65,6 +65,12 @@ void text_add(struct text *text, const char *format, ...) {
     va_end(arguments);
 }
 
+void text_upper(struct text *text, const char *name) {
+    for (; *name != '\0'; name++) {
+        text_add(text, "%c", *name >= 'a' && *name <= 'z' ? *name - 'a' + 'A' : *name);
+    }
+}
+
 void text_comment(struct text *text, const char *indent, const char *doc) {
     while (doc != NULL && *doc != '\0') {
         size_t length = strcspn(doc, "\n");

@@ -521,6 +521,16 @@ static enum hx_status procfs_usage(void *fs, struct fs_usage *out_usage) {
     return HX_OK;
 }
 
+// Owners and modes are the processes'.
+static enum hx_status procfs_setinfo(void *fs, uint64_t node, const struct fs_info *info,
+                                     uint32_t what) {
+    (void)fs;
+    (void)node;
+    (void)info;
+    (void)what;
+    return HX_ERR_NOT_PERMITTED;
+}
+
 static enum hx_status procfs_forget(void *fs, uint64_t node) {
     (void)fs;
     (void)node;
@@ -534,6 +544,7 @@ static const struct fs_ops procfs_ops = {
     .readlink = procfs_readlink,
     .readdir = procfs_readdir,
     .getinfo = procfs_getinfo,
+    .setinfo = procfs_setinfo,
     .forget = procfs_forget,
     .usage = procfs_usage,
     .read_text = procfs_read,

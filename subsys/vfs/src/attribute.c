@@ -23,8 +23,8 @@ uint64_t inode_size(struct inode *inode) {
 
 void inode_info(struct inode *inode, struct fs_info *out_info) {
     struct filesystem *fs = inode->fs;
-    if (inode_has_flag(inode, FS_GENERATED) && fs->ops->getinfo != NULL &&
-        fs->ops->getinfo(fs->instance, inode->node, out_info) == HX_OK) {
+    if (inode_has_flag(inode, FS_GENERATED) &&
+        filesystem_ops(fs)->getinfo(fs->instance, inode->node, out_info) == HX_OK) {
         return;
     }
     spin_lock(&inode->info_lock);
@@ -33,8 +33,8 @@ void inode_info(struct inode *inode, struct fs_info *out_info) {
     out_info->size_bytes = inode_size(inode);
     struct fs_info fresh;
     // How large a directory is only its file system can tell; the core sees names come and go.
-    if (inode_type(inode) == FS_MODE_DIRECTORY && fs->ops->getinfo != NULL &&
-        fs->ops->getinfo(fs->instance, inode->node, &fresh) == HX_OK) {
+    if (inode_type(inode) == FS_MODE_DIRECTORY &&
+        filesystem_ops(fs)->getinfo(fs->instance, inode->node, &fresh) == HX_OK) {
         out_info->size_bytes = fresh.size_bytes;
     }
 }
@@ -70,13 +70,9 @@ enum hx_status inode_permission(struct inode *inode, const struct credentials *c
 // Tells the file system and changes the core's copy.
 static enum hx_status inode_set(struct inode *inode, struct fs_info *info, uint32_t what) {
     struct filesystem *fs = inode->fs;
-    if (fs->ops->setinfo != NULL) {
-        enum hx_status status = fs->ops->setinfo(fs->instance, inode->node, info, what);
-        if (status != HX_OK) {
-            return status;
-        }
-    } else if (inode_has_flag(inode, FS_GENERATED)) {
-        return HX_ERR_NOT_PERMITTED;
+    enum hx_status status = filesystem_ops(fs)->setinfo(fs->instance, inode->node, info, what);
+    if (status != HX_OK) {
+        return status;
     }
     spin_lock(&inode->info_lock);
     if ((what & FS_SET_MODE) != 0) {
@@ -244,12 +240,11 @@ enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes) {
     if (size_bytes > FILE_BYTES_MAX) {
         return HX_ERR_FILE_TOO_BIG;
     }
-    if (fs->ops->setinfo != NULL) {
-        struct fs_info info = { .size_bytes = size_bytes };
-        enum hx_status status = fs->ops->setinfo(fs->instance, inode->node, &info, FS_SET_SIZE);
-        if (status != HX_OK) {
-            return status;
-        }
+    struct fs_info info = { .size_bytes = size_bytes };
+    enum hx_status status =
+        filesystem_ops(fs)->setinfo(fs->instance, inode->node, &info, FS_SET_SIZE);
+    if (status != HX_OK) {
+        return status;
     }
     memory_object_truncate(inode->pages, size_bytes);
     return HX_OK;
@@ -337,8 +332,8 @@ enum hx_status inode_target(struct inode *inode, const char **out_target) {
     if (buffer == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status =
-        fs->ops->readlink(fs->instance, inode->node, buffer, PATH_BYTES_MAX - 1, &length);
+    enum hx_status status = filesystem_ops(fs)->readlink(fs->instance, inode->node, buffer,
+                                                         PATH_BYTES_MAX - 1, &length);
     if (status == HX_OK) {
         target = heap_alloc(length + 1, MEMORY_SLEEP);
         status = target == NULL ? HX_ERR_NO_MEMORY : HX_OK;
@@ -365,8 +360,8 @@ enum hx_status vfs_readlink(struct path path, char *buffer, uint32_t capacity,
         return HX_ERR_NOT_LINK;
     }
     if (inode_has_flag(inode, FS_UNCACHED)) {
-        return inode->fs->ops->readlink(inode->fs->instance, inode->node, buffer, capacity,
-                                        out_length);
+        return filesystem_ops(inode->fs)->readlink(inode->fs->instance, inode->node, buffer,
+                                                   capacity, out_length);
     }
     const char *target = NULL;
     enum hx_status status = inode_target(inode, &target);

@@ -131,22 +131,21 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     struct filesystem *fs = change->inode->fs;
     struct fs_info info = new_info(lookup, change->inode, mode, device);
     struct fs_info made;
-    if (target == NULL ? fs->ops->create == NULL : fs->ops->symlink == NULL) {
-        // In a file system that makes its names up, this one does not exist and never will: ENOENT,
-        // as Linux's procfs says.
-        return (fs->kind & FS_GENERATED) != 0 ? HX_ERR_NOT_FOUND : HX_ERR_NOT_PERMITTED;
-    }
     struct inode *inode = inode_prepare(fs, mode);
     if (inode == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = target == NULL ? fs->ops->create(fs->instance, change->inode->node,
-                                                             change->last, &info, &made)
-                                           : fs->ops->symlink(fs->instance, change->inode->node,
-                                                              change->last, *target, &info, &made);
+    const struct fs_ops *ops = filesystem_ops(fs);
+    uint64_t directory = change->inode->node;
+    enum hx_status status =
+        target == NULL ? ops->create(fs->instance, directory, change->last, &info, &made)
+                       : ops->symlink(fs->instance, directory, change->last, *target, &info, &made);
     if (status != HX_OK) {
         inode_discard(inode);
-        return status;
+        // In a file system that makes its names up, this one does not exist and never will: ENOENT,
+        // as Linux's procfs says.
+        bool never = status == HX_ERR_NOT_PERMITTED && (fs->kind & FS_GENERATED) != 0;
+        return never ? HX_ERR_NOT_FOUND : status;
     }
     inode_publish(inode, &made);
     name_set_inode(change->name, inode);
@@ -160,9 +159,6 @@ enum hx_status change_create_temporary(struct path directory, const struct looku
     struct filesystem *fs = parent->fs;
     struct fs_info info = new_info(lookup, parent, mode, 0);
     struct fs_info made;
-    if (fs->ops->create == NULL) {
-        return HX_ERR_NO_OPERATION;
-    }
     struct inode *inode = inode_prepare(fs, mode);
     if (inode == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -172,12 +168,12 @@ enum hx_status change_create_temporary(struct path directory, const struct looku
         inode_discard(inode);
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status =
-        fs->ops->create(fs->instance, parent->node, (struct fs_name){ "", 0 }, &info, &made);
+    enum hx_status status = filesystem_ops(fs)->create(fs->instance, parent->node,
+                                                       (struct fs_name){ "", 0 }, &info, &made);
     if (status != HX_OK) {
         inode_discard(inode);
         name_put(name);
-        return status;
+        return status == HX_ERR_NOT_PERMITTED ? HX_ERR_NO_OPERATION : status;
     }
     inode->is_temporary = true;
     inode_publish(inode, &made);
@@ -279,13 +275,13 @@ static enum hx_status link_locked(struct change *change, struct path from,
     if (status != HX_OK) {
         return status;
     }
-    if (inode_type(inode) == FS_MODE_DIRECTORY || fs->ops->link == NULL) {
+    if (inode_type(inode) == FS_MODE_DIRECTORY) {
         return HX_ERR_NOT_PERMITTED;
     }
     if (inode->info.links == 0 && !inode->is_temporary) {
         return HX_ERR_NOT_FOUND;
     }
-    status = fs->ops->link(fs->instance, inode->node, change->inode->node, change->last);
+    status = filesystem_ops(fs)->link(fs->instance, inode->node, change->inode->node, change->last);
     if (status != HX_OK) {
         return status;
     }
@@ -347,10 +343,7 @@ static enum hx_status unlink_locked(struct change *change, const struct lookup *
     if (status != HX_OK) {
         return status;
     }
-    if (fs->ops->unlink == NULL) {
-        return HX_ERR_NOT_PERMITTED;
-    }
-    status = fs->ops->unlink(fs->instance, change->inode->node, change->last, directory);
+    status = filesystem_ops(fs)->unlink(fs->instance, change->inode->node, change->last, directory);
     if (status != HX_OK) {
         return status;
     }

@@ -20,7 +20,7 @@ static const struct lock_class table_class = { "device numbers", LOCK_RANK_FILE 
 struct char_binding { // a node of a character device
     struct list link;
     struct char_node node;
-    const struct char_ops *ops;
+    struct char_ops ops; // bound
     void *self;
 };
 
@@ -81,15 +81,11 @@ static enum hx_status read_zeroes(struct io_buffer *to, size_t *out_moved) {
 static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_t offset,
                                 size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_ops *ops = binding->ops;
+    const struct char_ops *ops = &binding->ops;
     size_t moved = 0;
     enum hx_status status = HX_OK;
     if ((binding->node.flags & CHAR_NODE_ZEROES) != 0) {
         return read_zeroes(to, out_moved);
-    }
-    if (ops->read == NULL) {
-        *out_moved = 0;
-        return HX_OK;
     }
     char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
     if (buffer == NULL) {
@@ -117,16 +113,13 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
 static enum hx_status char_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                  size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_ops *ops = binding->ops;
+    const struct char_ops *ops = &binding->ops;
     size_t moved = 0;
     enum hx_status status = HX_OK;
     if ((binding->node.flags & CHAR_NODE_SINK) != 0) {
         *out_moved = from->remaining;
         from->remaining = 0;
         return HX_OK;
-    }
-    if (ops->write == NULL) {
-        return HX_ERR_INVALID;
     }
     char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
     if (buffer == NULL) {
@@ -191,7 +184,7 @@ static enum hx_status node_add(const struct char_node *node, const struct char_o
     if (binding == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    *binding = (struct char_binding){ .node = *node, .ops = ops, .self = self };
+    *binding = (struct char_binding){ .node = *node, .ops = *ops, .self = self };
     mutex_lock(&table_lock);
     bool is_taken = find_binding(node->major, node->minor) != NULL;
     if (!is_taken) {
@@ -207,15 +200,19 @@ static enum hx_status node_add(const struct char_node *node, const struct char_o
 
 static enum hx_status char_install(const char *slot, const void *operations, void *self) {
     (void)slot;
-    const struct char_ops *ops = operations;
+    struct char_ops ops;
     uint32_t count = 0;
+    enum hx_status status = char_bind(&ops, operations, ~(rights_t)0);
+    if (status != HX_OK) {
+        return status;
+    }
     struct char_node *nodes = heap_alloc_zero(CHAR_NODES_MAX * sizeof(*nodes), MEMORY_SLEEP);
     if (nodes == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = ops->describe(self, nodes, CHAR_NODES_MAX, &count);
+    status = ops.describe(self, nodes, CHAR_NODES_MAX, &count);
     for (uint32_t i = 0; status == HX_OK && i < count; i++) {
-        status = node_add(&nodes[i], ops, self);
+        status = node_add(&nodes[i], &ops, self);
     }
     heap_free(nodes);
     return status;

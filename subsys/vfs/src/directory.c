@@ -39,7 +39,7 @@ static void put_dots(struct file *file, struct fs_entry *entry) {
 static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_entries,
                                         uint32_t capacity, uint32_t *out_count) {
     struct inode *inode = file->inode;
-    const struct fs_ops *ops = inode->fs->ops;
+    const struct fs_ops *ops = filesystem_ops(inode->fs);
     uint32_t count = 0;
     enum hx_status status = HX_OK;
     if (inode->info.links == 0 && !inode_has_flag(inode, FS_GENERATED)) {
@@ -91,12 +91,9 @@ const struct file_ops directory_ops = {
 static enum hx_status generated_read(struct file *file, struct io_buffer *to, uint64_t offset,
                                      size_t *out_moved) {
     struct inode *inode = file->inode;
-    const struct fs_ops *ops = inode->fs->ops;
+    const struct fs_ops *ops = filesystem_ops(inode->fs);
     size_t moved = 0;
     enum hx_status status = HX_OK;
-    if (ops->read_text == NULL) {
-        return HX_ERR_INVALID;
-    }
     char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
     if (buffer == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -129,12 +126,9 @@ static enum hx_status generated_read(struct file *file, struct io_buffer *to, ui
 static enum hx_status generated_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                       size_t *out_moved) {
     struct inode *inode = file->inode;
-    const struct fs_ops *ops = inode->fs->ops;
+    const struct fs_ops *ops = filesystem_ops(inode->fs);
     size_t taken = 0;
     uint32_t length = 0;
-    if (ops->write_text == NULL) {
-        return HX_ERR_INVALID;
-    }
     char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
     if (buffer == NULL) {
         return HX_ERR_NO_MEMORY;

@@ -37,7 +37,13 @@ enum hx_status vfs_type_register(struct fs_type *type) {
     if (fs_type_find(type->name) != NULL) {
         return HX_ERR_EXISTS;
     }
-    enum hx_status status = type->ops->describe(type->self, &type->kind);
+    enum hx_status status = fs_bind(&type->writer, type->ops, ~(rights_t)0);
+    if (status == HX_OK) {
+        status = fs_bind(&type->reader, type->ops, HX_RIGHT_READ);
+    }
+    if (status == HX_OK) {
+        status = type->writer.describe(type->self, &type->kind);
+    }
     if (status != HX_OK) {
         return status;
     }
@@ -99,8 +105,8 @@ static void filesystem_reclaim(struct epoch_item *item) {
 
 static void filesystem_destroy(struct object *object) {
     struct filesystem *fs = CONTAINER_OF(object, struct filesystem, object);
-    if (fs->ops->unmount != NULL && fs->instance != NULL) {
-        HX_IGNORE(fs->ops->unmount(fs->instance)); // it is gone, whatever it says
+    if (fs->instance != NULL) {
+        HX_IGNORE(filesystem_ops(fs)->unmount(fs->instance)); // it is gone, whatever it says
     }
     object_put(&fs->account->object);
     epoch_retire(&fs->item, filesystem_reclaim);
@@ -112,8 +118,8 @@ static const struct object_type filesystem_type = { OBJECT_INODE, "file system",
 // The account that pays for the pages has the file system's size as its limit.
 static void set_limit(struct filesystem *fs) {
     struct fs_usage usage = { 0 };
-    if (!(fs->kind & FS_NO_PAGER) || fs->ops->usage == NULL ||
-        fs->ops->usage(fs->instance, &usage) != HX_OK || usage.blocks == 0) {
+    if (!(fs->kind & FS_NO_PAGER) || filesystem_ops(fs)->usage(fs->instance, &usage) != HX_OK ||
+        usage.blocks == 0) {
         return;
     }
     uint64_t pages = usage.blocks;
@@ -140,7 +146,7 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
         return NULL;
     }
     object_init(&fs->object, &filesystem_type);
-    fs->ops = type->ops;
+    atomic_init(&fs->ops, &type->writer);
     fs->kind = type->kind;
     fs->type = type;
     fs->type_name = type->name;
@@ -158,7 +164,7 @@ enum hx_status filesystem_create(const struct fs_type *type, const char *options
         return HX_ERR_NO_MEMORY;
     }
     void *instance = NULL;
-    enum hx_status status = type->ops->mount(type->self, options, &instance, &info);
+    enum hx_status status = type->writer.mount(type->self, options, &instance, &info);
     if (status == HX_OK) {
         fs->instance = instance;
         set_limit(fs);
@@ -176,13 +182,20 @@ enum hx_status filesystem_create(const struct fs_type *type, const char *options
     return status;
 }
 
+void filesystem_set_read_only(struct filesystem *fs, bool read_only) {
+    atomic_store_explicit(&fs->read_only, read_only, memory_order_relaxed);
+    // Relaxed: the table is as old as the type. What changes names or contents is refused behind
+    // every check, whoever forgets one.
+    atomic_store_explicit(&fs->ops, read_only ? &fs->type->reader : &fs->type->writer,
+                          memory_order_relaxed);
+}
+
 enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
     struct filesystem *fs = path_inode(path)->fs;
-    *out_usage = (struct fs_usage){ .block_bytes = PAGE_SIZE };
-    if (fs->ops->usage == NULL) {
-        return HX_OK;
+    enum hx_status status = filesystem_ops(fs)->usage(fs->instance, out_usage);
+    if (status == HX_OK && out_usage->block_bytes == 0) {
+        out_usage->block_bytes = PAGE_SIZE; // it does not say
     }
-    enum hx_status status = fs->ops->usage(fs->instance, out_usage);
     if (status != HX_OK || !(fs->kind & FS_NO_PAGER) || out_usage->blocks == 0) {
         return status;
     }

@@ -61,9 +61,7 @@ static void inode_destroy(struct object *object) {
     struct inode *inode = CONTAINER_OF(object, struct inode, object);
     struct filesystem *fs = inode->fs;
     ASSERT(inode->special == NULL);
-    if (fs->ops->forget != NULL) {
-        HX_IGNORE(fs->ops->forget(fs->instance, inode->node)); // there is nobody to tell
-    }
+    HX_IGNORE(filesystem_ops(fs)->forget(fs->instance, inode->node)); // there is nobody to tell
     uint32_t index = bucket_index(fs, inode->node);
     struct spinlock *lock = bucket_lock_of(index);
     spin_lock(lock);
@@ -204,7 +202,7 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
 void inode_refresh_links(struct inode *inode) {
     struct filesystem *fs = inode->fs;
     struct fs_info info;
-    if (fs->ops->getinfo == NULL || fs->ops->getinfo(fs->instance, inode->node, &info) != HX_OK) {
+    if (filesystem_ops(fs)->getinfo(fs->instance, inode->node, &info) != HX_OK) {
         return;
     }
     bool pin = false;

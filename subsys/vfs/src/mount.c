@@ -215,8 +215,7 @@ static enum hx_status remount(struct path at, uint32_t flags) {
     mutex_lock(&mounts_lock);
     atomic_store_explicit(&at.mount->flags, flags & MOUNT_KEPT, memory_order_relaxed);
     if ((flags & MOUNT_BIND) == 0) {
-        atomic_store_explicit(&at.mount->fs->read_only, flags & MOUNT_READ_ONLY,
-                              memory_order_relaxed);
+        filesystem_set_read_only(at.mount->fs, (flags & MOUNT_READ_ONLY) != 0);
     }
     mutex_unlock(&mounts_lock);
     return HX_OK;
@@ -250,7 +249,7 @@ enum hx_status vfs_mount(struct mount_space *space, const char *source, const ch
     }
     name_put(root);
     if (!is_shared) {
-        atomic_store_explicit(&mount->fs->read_only, flags & MOUNT_READ_ONLY, memory_order_relaxed);
+        filesystem_set_read_only(mount->fs, (flags & MOUNT_READ_ONLY) != 0);
     }
     status = mount_add(space, mount, at);
     if (status != HX_OK) {

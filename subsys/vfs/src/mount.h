@@ -64,6 +64,9 @@ struct mount *mount_find_get(struct mount *parent, const struct name *point);
 // is kept by that name's inode.
 enum hx_status filesystem_create(const struct fs_type *type, const char *options,
                                  struct name **out_root);
+// From now on its module is called with the right to read alone, or with all rights again. Calls
+// that were on their way go on.
+void filesystem_set_read_only(struct filesystem *fs, bool read_only);
 const struct fs_type *fs_type_find(const char *name);
 
 // A mount that is in no tree. Gets its own reference on `root`.

@@ -148,16 +148,13 @@ static enum hx_status rename_locked(struct rename *rename) {
     if (status != HX_OK) {
         return status;
     }
-    if (fs->ops->rename == NULL) {
-        return HX_ERR_NOT_PERMITTED;
-    }
     rename->from_text = name_text_create(to->last);
     rename->to_text = name_text_create(from->last);
     if (rename->from_text == NULL || rename->to_text == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = fs->ops->rename(fs->instance, from->inode->node, from->last, to->inode->node, to->last,
-                             rename->flags);
+    status = filesystem_ops(fs)->rename(fs->instance, from->inode->node, from->last,
+                                        to->inode->node, to->last, rename->flags);
     if (status == HX_OK) {
         commit(rename);
     }
@@ -181,9 +178,6 @@ static enum hx_status rename_checked(struct rename *rename) {
         return status;
     }
     struct filesystem *fs = from->inode->fs;
-    if (fs->ops->rename == NULL) {
-        return HX_ERR_NOT_PERMITTED;
-    }
     mutex_lock(&fs->rename_lock);
     lock_both(from->inode, to->inode);
     status = rename_locked(rename);

@@ -367,6 +367,34 @@ static bool test_mounts(void) {
     return true;
 }
 
+// The module of a file system that is read-only is called with the right to read alone, whatever
+// forgets to look; and with all rights again after a remount.
+static bool test_rights(void) {
+    struct path e;
+    struct fs_info info = { .mode = FS_MODE_REGULAR | 0600 };
+    const struct fs_name name = { "f", 1 };
+    CHECK_STATUS(vfs_test_directory("e"), HX_OK);
+    CHECK_STATUS(path_lookup(&vfs_test_lookup, "e", &e), HX_OK);
+    CHECK_STATUS(vfs_mount(vfs_test_space, "x", "tmpfs", e, MOUNT_READ_ONLY, ""), HX_OK);
+    path_put(e);
+    CHECK_STATUS(path_lookup(&vfs_test_lookup, "e", &e), HX_OK);
+    struct filesystem *fs = path_inode(e)->fs;
+    uint64_t root = path_inode(e)->node;
+    CHECK_STATUS(filesystem_ops(fs)->create(fs->instance, root, name, &info, &info),
+                 HX_ERR_ACCESS_DENIED);
+    CHECK_STATUS(filesystem_ops(fs)->unlink(fs->instance, root, name, false), HX_ERR_ACCESS_DENIED);
+    CHECK_STATUS(filesystem_ops(fs)->lookup(fs->instance, root, name, &info), HX_ERR_NOT_FOUND);
+    CHECK_STATUS(vfs_mount(vfs_test_space, NULL, NULL, e, MOUNT_REMOUNT, NULL), HX_OK);
+    CHECK_STATUS(filesystem_ops(fs)->create(fs->instance, root, name, &info, &info), HX_OK);
+    CHECK_STATUS(vfs_mount(vfs_test_space, NULL, NULL, e, MOUNT_REMOUNT | MOUNT_READ_ONLY, NULL),
+                 HX_OK);
+    CHECK_STATUS(filesystem_ops(fs)->unlink(fs->instance, root, name, false), HX_ERR_ACCESS_DENIED);
+    CHECK_STATUS(filesystem_ops(fs)->lookup(fs->instance, root, name, &info), HX_OK);
+    CHECK_STATUS(vfs_unmount(vfs_test_space, e, 0), HX_OK);
+    path_put(e);
+    return true;
+}
+
 static bool test_usage_limit(void) {
     struct path e;
     struct fs_usage usage;
@@ -407,5 +435,6 @@ const struct selftest vfs_tests_names[] = {
     { "texts", test_texts },      { "changes", test_changes },
     { "renames", test_renames },  { "permissions", test_permissions },
     { "mounts", test_mounts },    { "usage", test_usage_limit },
+    { "rights", test_rights },
 };
 const uint32_t vfs_tests_names_count = ARRAY_SIZE(vfs_tests_names);

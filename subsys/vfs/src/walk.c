@@ -33,7 +33,7 @@ enum hx_status name_load_locked(struct name *directory, struct fs_name text, uin
     }
     struct fs_info info;
     struct inode *found = NULL;
-    enum hx_status status = fs->ops->lookup(fs->instance, inode->node, text, &info);
+    enum hx_status status = filesystem_ops(fs)->lookup(fs->instance, inode->node, text, &info);
     if (status == HX_OK) {
         status = inode_open(fs, &info, &found);
     } else if (status == HX_ERR_NOT_FOUND) {
@@ -233,17 +233,14 @@ static enum hx_status walk_find(struct walk *walk, struct name **out_name) {
 
 // The text of a link that a file system makes up, in a buffer of the walk's.
 static enum hx_status walk_read_link(struct walk *walk, struct inode *link, const char **out_text) {
-    const struct fs_ops *ops = link->fs->ops;
     uint32_t length = 0;
     char *buffer = heap_alloc(PATH_BYTES_MAX, MEMORY_SLEEP);
     if (buffer == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     walk->link_buffers[walk->links - 1] = buffer;
-    enum hx_status status =
-        ops->follow != NULL
-            ? ops->follow(link->fs->instance, link->node, buffer, PATH_BYTES_MAX - 1, &length)
-            : ops->readlink(link->fs->instance, link->node, buffer, PATH_BYTES_MAX - 1, &length);
+    enum hx_status status = filesystem_ops(link->fs)->follow(link->fs->instance, link->node, buffer,
+                                                             PATH_BYTES_MAX - 1, &length);
     if (status == HX_OK) {
         buffer[length] = '\0';
         *out_text = buffer;

@@ -26,7 +26,7 @@ struct path;
 
 struct filesystem { // a mounted instance
     struct object object;
-    const struct fs_ops *ops;
+    _Atomic(const struct fs_ops *) ops; // the type's table for what may be done now; never holes
     void *instance;
     uint32_t kind;         // FS_NO_PAGER, …
     const char *type_name; // "tmpfs"
@@ -38,6 +38,11 @@ struct filesystem { // a mounted instance
     _Atomic uint32_t read_only; // not only one mount of it
     struct epoch_item item;
 };
+
+static inline const struct fs_ops *filesystem_ops(struct filesystem *fs) {
+    // Relaxed: both tables were there before the file system.
+    return atomic_load_explicit(&fs->ops, memory_order_relaxed);
+}
 
 struct inode {
     struct object object;
@@ -226,7 +231,11 @@ struct fs_type {
     const char *name;
     const struct fs_ops *ops;
     void *self;
-    uint32_t kind; // what describe() says; set when it is registered
+    // Set when it is registered: what describe() says, and `ops` bound with all rights and with
+    // HX_RIGHT_READ alone.
+    uint32_t kind;
+    struct fs_ops writer;
+    struct fs_ops reader;
     // Links that lead to a place rather than to a text (procfs: cwd, root, exe, fd/N); may be NULL.
     // Gives a path with references. HX_ERR_NOT_LINK: this one has a text like any other;
     // HX_ERR_NO_OPERATION: it leads to a file without a path, see open_jump.
@@ -235,7 +244,8 @@ struct fs_type {
     // file, usually by file_reopen(). May be NULL.
     enum hx_status (*open_jump)(void *fs, uint64_t node, uint32_t flags, struct file **out_file);
 };
-// HX_ERR_EXISTS: a type of that name is there; or what its describe() fails with.
+// HX_ERR_EXISTS: a type of that name is there; HX_ERR_BAD_IMAGE: its operations lack a method that
+// is not optional; or what its describe() fails with.
 enum hx_status vfs_type_register(struct fs_type *type);
 // Text of /proc/filesystems, from `offset` on.
 enum hx_status vfs_filesystems_text(uint64_t offset, char *buffer, uint32_t capacity,
