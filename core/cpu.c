@@ -93,6 +93,7 @@ __attribute__((no_stack_protector)) enum hx_status core_init(void) {
     if (status == HX_OK) {
         status = epoch_init();
     }
+    capability_init();
     return status;
 }
 

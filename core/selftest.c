@@ -251,6 +251,7 @@ static const struct selftest tests[] = {
     { "trace", test_trace },
     { "port", test_port },
     { "changes", core_selftest_sched },
+    { "capabilities", core_selftest_capability },
     { "change holds", core_selftest_sched_wake },
 };
 

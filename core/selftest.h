@@ -30,7 +30,8 @@ static inline uintptr_t selftest_index(void *argument) {
     return (uintptr_t)argument;
 }
 
-bool core_selftest_sched(void); // selftest_sched.c
+bool core_selftest_sched(void);      // selftest_sched.c
+bool core_selftest_capability(void); // selftest_capability.c
 bool core_selftest_sched_wake(void);
 extern const struct selftest core_selftest_smp[];
 extern const uint32_t core_selftest_smp_count;

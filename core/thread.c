@@ -30,7 +30,9 @@ static void thread_destroy(struct object *object) {
     (void)object; // the storage is the caller's, who replaces the type if it wants to know
 }
 
-static const struct object_type thread_type = { OBJECT_THREAD, "thread", thread_destroy };
+static const struct object_type thread_type = { .kind = OBJECT_THREAD,
+                                                .name = "thread",
+                                                .destroy = thread_destroy };
 
 void thread_setup(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes) {
     __builtin_memset(thread, 0, sizeof(*thread));
@@ -101,7 +103,7 @@ enum hx_status thread_start_own(struct thread *thread, const char *name, void (*
 void thread_exit(void) {
     struct thread *thread = thread_current();
     trace(TRACE_THREAD_EXIT, thread->id, 0);
-    ASSERT(thread->preempt_off == 0);
+    ASSERT(thread->preempt_off == 0 && thread->under_count == 0);
     hal_irq_off();
     atomic_store_explicit(&thread->state, THREAD_DEAD, memory_order_relaxed);
     sched_switch(SWITCH_EXIT);

@@ -10,6 +10,7 @@
 // A wake may be spurious (thread_block()), so wait_for() looks again each time.
 #include "core_private.h"
 
+#include <core/capability.h>
 #include <core/log.h>
 #include <core/wait.h>
 
@@ -130,10 +131,13 @@ static enum hx_status wait_attention(uint32_t flags) {
     if (flags != 0 && (attention & THREAD_KILL) != 0) {
         return HX_ERR_CANCELED;
     }
-    if ((flags & WAIT_INTERRUPTIBLE) != 0 && (attention & (THREAD_SIGNAL | THREAD_STOP)) != 0) {
-        return HX_ERR_INTERRUPTED;
+    if ((flags & WAIT_INTERRUPTIBLE) == 0) {
+        return HX_OK;
     }
-    return HX_OK;
+    if ((attention & THREAD_REVOKE) != 0 && capability_lost()) {
+        return HX_ERR_REVOKED;
+    }
+    return (attention & (THREAD_SIGNAL | THREAD_STOP)) != 0 ? HX_ERR_INTERRUPTED : HX_OK;
 }
 
 static bool deadline_passed(time_ns_t deadline) {

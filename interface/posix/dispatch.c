@@ -8,6 +8,7 @@
 
 #include <core/log.h>
 #include <core/trace.h>
+#include <execution/native.h>
 
 #define STATUS_LOWEST 128 // -HX_ERR_NOT_SOCKET
 
@@ -60,9 +61,13 @@ static void finish_error(struct call *call, enum hx_status status) {
     hal_frame_set_result(call->frame, -(int64_t)errno_of(call, status));
 }
 
-static enum hx_status unknown_call(struct call *call) {
+// Not one of Linux's: a native call, or nobody's.
+static enum hx_status other_call(struct call *call) {
     struct posix_process *process = call->process;
     const uint64_t number = hal_frame_syscall_number(call->frame);
+    if (number >= NATIVE_CALL_FIRST && native_call(call->frame)) {
+        return call_frame_is_set(call);
+    }
     trace(TRACE_SYSCALL_UNKNOWN, number, 0);
     if (!process->unknown_call_logged) {
         process->unknown_call_logged = true;
@@ -88,7 +93,7 @@ __attribute__((no_stack_protector)) static void posix_syscall(struct thread *thr
     call.result = 0;
     call.errno_value = 0;
     call_function_t function = number <= HAL_SYSCALL_MAX ? functions[number] : NULL;
-    const enum hx_status status = (function != NULL ? function : unknown_call)(&call);
+    const enum hx_status status = (function != NULL ? function : other_call)(&call);
     if (__builtin_expect(status != HX_OK, 0)) {
         finish_error(&call, status);
         return;

@@ -11,6 +11,7 @@
 #include "times.h"
 
 #include <core/trace.h>
+#include <execution/handles.h>
 #include <hal/context.h>
 #include <lib/format.h>
 #include <lib/string.h>
@@ -68,6 +69,7 @@ static void own_parts_use(struct posix_process *process, struct own_parts *parts
         file_table_put(old);
     }
     file_table_close_on_exec(process->files);
+    handles_close_all(process->process);
 }
 
 // The only thread has the process's number from now on.

@@ -11,6 +11,7 @@
 #include "times.h"
 
 #include <core/log.h>
+#include <memory/frame.h>
 
 #define PATIENCE_NS (2 * NS_PER_SECOND)   // for one that is ending
 #define LOOK_NS     (NS_PER_SECOND / 500) // between two looks
@@ -85,7 +86,7 @@ static void kill_one(struct posix_thread *thread) {
     struct posix_process *victim = choose(&ending);
     const time_ns_t now = time_now();
     // Asked after choosing: one that ended in between is seen by one of the two.
-    const bool more = more_since(thread);
+    const bool more = more_since(thread) || !frames_are_short();
     if (!more && (!ending || now - killed_at > PATIENCE_NS)) {
         struct posix_process *chosen = victim != NULL ? victim : thread->process;
         log_warning("out of memory: killed process %d (%s)", chosen->pid, chosen->command);

@@ -8,6 +8,7 @@
 #include "times.h"
 
 #include <core/time.h>
+#include <lib/bitmap.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -335,7 +336,7 @@ static uint64_t word_of(const struct select_sets *sets, uint32_t word) {
 static uint32_t sets_count(const struct select_sets *sets) {
     uint32_t count = 0;
     for (uint32_t word = 0; word < sets->words; word++) {
-        count += (uint32_t)__builtin_popcountll(word_of(sets, word));
+        count += bits_count(word_of(sets, word));
     }
     return count;
 }

@@ -68,10 +68,7 @@ size_t bitmap_find_clear_range(const uint64_t *words, size_t bit_count, size_t f
 size_t bitmap_count(const uint64_t *words, size_t bit_count) {
     size_t count = 0;
     for (size_t word = 0; word < BITMAP_WORDS(bit_count); word++) {
-        uint64_t bits = words[word] & range_mask(word, 0, bit_count);
-        for (; bits != 0; bits &= bits - 1) {
-            count++;
-        }
+        count += bits_count(words[word] & range_mask(word, 0, bit_count));
     }
     return count;
 }

@@ -2,6 +2,8 @@
 // subsys/execution/process.c: execution domains: an address space, an account, name spaces.
 #include "private.h"
 
+#include <execution/handles.h>
+
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -47,6 +49,7 @@ static void process_destroy(struct object *object) {
     if (process->aspace != NULL) {
         aspace_put(process->aspace);
     }
+    handles_close_all(process);
     account_release(process->account, ACCOUNT_PROCESSES, 1);
     object_put(&process->account->object);
     object_put(&process->ns->object);

@@ -129,7 +129,7 @@ static void hog_of_everything(void) {
 
 // Again and again: between the end of a hog and the return of its memory, nobody else is to blame.
 static void hogs_of_everything(void) {
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 6; i++) {
         with_witness(many_hogs);
     }
 }

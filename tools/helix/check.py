@@ -127,6 +127,11 @@ _STEPS: dict[str, Callable[[Namespace, list[str]], Problems]] = {
 }
 
 
+def problems(step: str, options: Namespace) -> list[str]:
+    """What one step finds, without mending anything."""
+    return sorted(set(_STEPS[step](Namespace(**{**vars(options), "fix": False}), _files())))
+
+
 def command(options: Namespace) -> int:
     packages.need(packages.BUILD, packages.CHECK, yes=options.yes)
     files = _files()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helix import packages, paths, ui
 
-_WARN = ["-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
+_WARN = [f"-I{paths.TOP / 'sdk/include'}", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
          # Tests pass on purpose what these warn about.
          "-Wno-nonnull", "-Wno-stringop-overread", "-Wno-stringop-overflow", "-Wno-array-bounds",
          "-Wno-infinite-recursion", "-Wno-format-truncation"]

@@ -122,6 +122,11 @@ def jobs(_: Namespace) -> list[Job]:
     return _jobs_of("scenario")
 
 
+def native_jobs(_: Namespace) -> list[Job]:
+    """The same for programs that use what only Helix has."""
+    return _jobs_of("native")
+
+
 def torture_jobs(_: Namespace) -> list[Job]:
     """The same for programs that press hard: many processors, processes, pages at once."""
     return _jobs_of("torture")

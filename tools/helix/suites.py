@@ -7,11 +7,12 @@ import traceback
 from argparse import Namespace
 from collections.abc import Callable
 
-from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_fuzz,
-                   suite_rules, suite_scenario, suite_terminal, suite_tool, suite_unit, ui)
+from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
+                   suite_fuzz, suite_rules, suite_scenario, suite_terminal, suite_tool, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
 SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
+    "check": suite_check.jobs,
     "rules": suite_rules.jobs,
     "unit": suite_unit.jobs,
     "mutants": mutants.jobs,
@@ -20,6 +21,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "busybox": suite_busybox.jobs,
     "terminal": suite_terminal.jobs,
     "tool": suite_tool.jobs,
+    "native": suite_scenario.native_jobs,
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
 }

@@ -18,14 +18,19 @@ enum object_kind {
     OBJECT_MODULE,
     OBJECT_EVENT,
     OBJECT_TIMER,
+    OBJECT_CAPABILITY,
+    OBJECT_TABLE,
 };
 
 struct object;
+struct waitable;
 
 struct object_type {
     enum object_kind kind;
     const char *name;
     void (*destroy)(struct object *object); // takes the object; the count is zero
+    // What changes of its state are told through; NULL: it has none.
+    struct waitable *(*waitable)(struct object *object);
 };
 
 struct object {

@@ -19,6 +19,7 @@
 #define THREAD_NAME_BYTES  16u
 #define THREAD_STACK_BYTES (4u * PAGE_SIZE)
 
+struct capability;
 struct core_aspace;
 struct thread;
 
@@ -37,6 +38,9 @@ enum thread_state {
 #define THREAD_STOP       (1u << 2) // stop at the next point
 #define THREAD_RESCHEDULE (1u << 3)
 #define THREAD_TICK       (1u << 4) // core's own: an accounting tick has to be booked
+#define THREAD_REVOKE     (1u << 5) // core's own: it may act under a capability that was revoked
+
+#define THREAD_UNDER_MAX 4u // capabilities that a thread acts under at once
 
 // What a personality does for its threads. Thread context, interrupts on, nothing held.
 struct thread_ops {
@@ -89,6 +93,11 @@ struct thread {
     struct thread *reap_next; // core's list of the dead
 
     struct list all_link; // core's table of all threads
+
+    // Derived capabilities that it acts under, in the order of entering; NULL: none. Others look at
+    // them to revoke, in an epoch.
+    _Atomic(struct capability *) under[THREAD_UNDER_MAX];
+    uint32_t under_count; // own
 
     // Debug: locks held, innermost last.
     uint32_t locks_held;

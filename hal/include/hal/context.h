@@ -24,7 +24,7 @@ void hal_kernel_stack_set(void *stack_top);
 // Floating point and vector state of user mode: `size` bytes aligned to 64.
 size_t hal_fpu_size(void);
 void hal_fpu_init(void *area); // the state a new program starts with
-void hal_fpu_reset(void); // loads that state
+void hal_fpu_reset(void);      // loads that state
 void hal_fpu_save(void *area);
 void hal_fpu_restore(const void *area); // needs a checked or own area
 // A user-supplied image becomes loadable: reserved bits cleared, sizes checked; false if hopeless.

@@ -83,6 +83,12 @@ enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_t
     return HX_OK;
 }
 
+enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    text_put(text, "%llu\n", (unsigned long long)heap_fail_count());
+    return HX_OK;
+}
+
 enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *text) {
     (void)target;
     uint64_t nth;

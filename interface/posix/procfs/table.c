@@ -99,7 +99,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("pipe-max-size", PROC_SYS_FS, 0444, proc_pipe_max_size, NULL),
 
     TEXT("boot", PROC_HELIX, 0444, proc_helix_boot, NULL),
-    TEXT("fail_nth", PROC_HELIX, 0200, NULL, proc_fail_nth_set),
+    TEXT("fail_nth", PROC_HELIX, 0600, proc_fail_nth, proc_fail_nth_set),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
     TEXT("trace", PROC_HELIX, 0400, proc_helix_trace, NULL),
 };

@@ -25,6 +25,15 @@ static inline void bitmap_clear(uint64_t *words, size_t index) {
     words[index / BITMAP_WORD_BITS] &= ~((uint64_t)1 << (index % BITMAP_WORD_BITS));
 }
 
+// How many bits of a word are set: sums of neighbouring pairs, fours and eights. (The compiler's
+// own may be a call into its library, which a kernel does not have.)
+static inline uint32_t bits_count(uint64_t word) {
+    word -= (word >> 1) & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (uint32_t)((word * 0x0101010101010101u) >> 56);
+}
+
 // Sets or clears the `count` bits from `first`; count may be 0.
 void bitmap_set_range(uint64_t *words, size_t first, size_t count);
 void bitmap_clear_range(uint64_t *words, size_t first, size_t count);

@@ -13,7 +13,9 @@ static void account_destroy(struct object *object) {
     heap_cache_free(account_cache, account);
 }
 
-static const struct object_type account_type = { OBJECT_ACCOUNT, "account", account_destroy };
+static const struct object_type account_type = { .kind = OBJECT_ACCOUNT,
+                                                 .name = "account",
+                                                 .destroy = account_destroy };
 
 struct account account_root;
 

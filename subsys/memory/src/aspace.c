@@ -83,7 +83,9 @@ static void aspace_destroy(struct object *object) {
     heap_cache_free(aspace_cache, aspace);
 }
 
-static const struct object_type aspace_type = { OBJECT_ASPACE, "address space", aspace_destroy };
+static const struct object_type aspace_type = { .kind = OBJECT_ASPACE,
+                                                .name = "address space",
+                                                .destroy = aspace_destroy };
 
 struct aspace *aspace_create(struct account *account) {
     struct aspace *aspace = heap_cache_alloc(aspace_cache, MEMORY_SLEEP);

@@ -4,6 +4,7 @@
 
 _Atomic uint64_t memory_fail_armed; // the count that is left, of the thread below
 static _Atomic uint64_t fail_thread;
+static _Atomic uint64_t fail_count;
 
 bool memory_fail_countdown(void) {
     const struct thread *thread = thread_current();
@@ -13,7 +14,15 @@ bool memory_fail_countdown(void) {
     // Only this thread counts, so nobody else stores in between.
     uint64_t left = atomic_load_explicit(&memory_fail_armed, memory_order_relaxed);
     atomic_store_explicit(&memory_fail_armed, left - 1, memory_order_relaxed);
-    return left == 1;
+    if (left != 1) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&fail_count, 1, memory_order_relaxed);
+    return true;
+}
+
+uint64_t heap_fail_count(void) {
+    return atomic_load_explicit(&fail_count, memory_order_relaxed);
 }
 
 void heap_fail_nth(uint64_t nth) {

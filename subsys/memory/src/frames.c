@@ -17,6 +17,7 @@
 #define ARRAY_BYTES  ALIGN_UP(FRAME_CHUNK * sizeof(struct frame), PAGE_SIZE)
 #define RESERVE_MIN  32u
 #define RESERVE_MAX  1024u
+#define SHORT_PAGES  64u // above the reserve
 
 struct frame_cache {
     _Alignas(CACHE_LINE) uint32_t count;
@@ -145,6 +146,10 @@ uint64_t frames_free_pages(void) {
     uint64_t pages = free_locked();
     spin_unlock_irq(&frames.lock, state);
     return pages;
+}
+
+bool frames_are_short(void) {
+    return frames_free_pages() < frames.reserve + SHORT_PAGES;
 }
 
 // Whether an allocation in this mode may take `pages` more.

@@ -38,7 +38,9 @@ void object_dealloc(struct memory_object *object) {
     heap_cache_free(object_cache, object);
 }
 
-static const struct object_type memory_object_type = { OBJECT_MEMORY, "memory", object_destroy };
+static const struct object_type memory_object_type = { .kind = OBJECT_MEMORY,
+                                                       .name = "memory",
+                                                       .destroy = object_destroy };
 
 void objects_init(void) {
     object_cache = heap_cache_create("memory object", sizeof(struct memory_object), CACHE_LINE);

@@ -40,7 +40,9 @@ static void context_destroy(struct object *object) {
     heap_free(context);
 }
 
-static const struct object_type context_type = { OBJECT_PROCESS, "fs context", context_destroy };
+static const struct object_type context_type = { .kind = OBJECT_PROCESS,
+                                                 .name = "fs context",
+                                                 .destroy = context_destroy };
 
 static struct fs_context *context_alloc(uint32_t umask) {
     struct fs_context *context = heap_alloc_zero(sizeof(*context), MEMORY_SLEEP);

@@ -7,8 +7,9 @@ static void credentials_destroy(struct object *object) {
     heap_free(CONTAINER_OF(object, struct credentials, object));
 }
 
-static const struct object_type credentials_type = { OBJECT_PROCESS, "credentials",
-                                                     credentials_destroy };
+static const struct object_type credentials_type = { .kind = OBJECT_PROCESS,
+                                                     .name = "credentials",
+                                                     .destroy = credentials_destroy };
 
 struct credentials *credentials_create_root(void) {
     struct credentials *credentials = heap_alloc_zero(sizeof(*credentials), MEMORY_SLEEP);

@@ -35,7 +35,9 @@ static void file_destroy(struct object *object) {
     heap_cache_free(file_cache, file);
 }
 
-static const struct object_type file_type = { OBJECT_FILE, "file", file_destroy };
+static const struct object_type file_type = { .kind = OBJECT_FILE,
+                                              .name = "file",
+                                              .destroy = file_destroy };
 
 static struct file *file_alloc(const struct file_ops *ops, uint32_t flags) {
     struct file *file = heap_cache_alloc(file_cache, MEMORY_SLEEP);

@@ -112,8 +112,9 @@ static void filesystem_destroy(struct object *object) {
     epoch_retire(&fs->item, filesystem_reclaim);
 }
 
-static const struct object_type filesystem_type = { OBJECT_INODE, "file system",
-                                                    filesystem_destroy };
+static const struct object_type filesystem_type = { .kind = OBJECT_INODE,
+                                                    .name = "file system",
+                                                    .destroy = filesystem_destroy };
 
 // The account that pays for the pages has the file system's size as its limit.
 static void set_limit(struct filesystem *fs) {

@@ -70,7 +70,9 @@ static void inode_destroy(struct object *object) {
     inode_free(inode);
 }
 
-static const struct object_type inode_object_type = { OBJECT_INODE, "inode", inode_destroy };
+static const struct object_type inode_object_type = { .kind = OBJECT_INODE,
+                                                      .name = "inode",
+                                                      .destroy = inode_destroy };
 
 // The making of an inode
 // -----------------------------------------------------------------------------------------------

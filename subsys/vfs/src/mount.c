@@ -63,7 +63,9 @@ static void mount_destroy(struct object *object) {
     epoch_retire(&mount->item, mount_reclaim);
 }
 
-static const struct object_type mount_type = { OBJECT_INODE, "mount", mount_destroy };
+static const struct object_type mount_type = { .kind = OBJECT_INODE,
+                                               .name = "mount",
+                                               .destroy = mount_destroy };
 
 static char *text_copy(const char *text) {
     size_t size = strlen(text) + 1;

@@ -14,7 +14,7 @@ struct call;
 struct file_table *file_table_create(void);
 struct file_table *file_table_copy(struct file_table *from); // fork; NULL: no memory
 struct file_table *file_table_get(struct file_table *table);
-void file_table_put(struct file_table *table);               // the last one closes all
+void file_table_put(struct file_table *table); // the last one closes all
 void file_table_close_on_exec(struct file_table *table);
 
 // The file at `fd`, with a reference. HX_ERR_BAD_HANDLE. O_PATH files only with `allow_path`.

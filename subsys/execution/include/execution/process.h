@@ -10,6 +10,7 @@
 
 #define UTS_BYTES 65u
 
+struct handle_table;
 struct mount_space; // subsys/vfs's
 struct pid_space;   // interface/posix's
 
@@ -31,14 +32,16 @@ struct process {
     struct object object;
     uint64_t id; // kernel-wide, never reused
     struct mutex lock;
-    struct aspace *aspace;       // [lock] keeps; replaced by exec, NULL once the process is dead
-    struct account *account;     // keeps
-    struct name_spaces *ns;      // keeps
-    struct list threads;         // [thread_lock] struct user_thread.process_link
-    struct spinlock thread_lock; // taken with interrupts off
-    uint32_t thread_count;       // [thread_lock] that have not exited
-    struct waitable threads_changed;                      // pulsed when a thread has left
-    void *personality;                                    // the personality's own
+    struct aspace *aspace;   // [lock] keeps; replaced by exec, NULL once the process is dead
+    struct account *account; // keeps
+    struct name_spaces *ns;  // keeps
+    _Atomic(struct handle_table *)
+        handles;                     // keeps; NULL: it has never had one (<execution/handles.h>)
+    struct list threads;             // [thread_lock] struct user_thread.process_link
+    struct spinlock thread_lock;     // taken with interrupts off
+    uint32_t thread_count;           // [thread_lock] that have not exited
+    struct waitable threads_changed; // pulsed when a thread has left
+    void *personality;               // the personality's own
     void (*personality_destroy)(struct process *process); // on the last reference
 };
 

@@ -134,7 +134,8 @@ enum hx_status aspace_identify(struct aspace *aspace, struct uaddr address, bool
 enum hx_status aspace_read_other(struct aspace *aspace, struct uaddr from, void *to,
                                  size_t size_bytes);
 // Writing is for an address space that no thread runs in yet: a write fault on the same page at the
-// same time would copy it (the reference here counts as a sharer), and the store could miss the copy.
+// same time would copy it (the reference here counts as a sharer), and the store could miss the
+// copy.
 enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const void *from,
                                   size_t size_bytes);
 

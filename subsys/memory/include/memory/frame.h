@@ -43,6 +43,10 @@ struct frame *frame_of(struct paddr address); // NULL if it is not memory
 // One zero page that everybody maps read-only.
 struct frame *frame_zero_page(void);
 
+// Whether so little is free that an allocation may fail for it; otherwise a failure was another's,
+// or is over.
+bool frames_are_short(void);
+
 struct frame_stats {
     uint64_t total;  // frames under management
     uint64_t free;   // those in the processors' caches included

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/capability.c: derivation trees and revocation.
+//
+// Entering costs a thread no fence: it stores what it acts under, then looks at the rights. Who
+// revokes clears the rights, interrupts every processor, then looks at what threads act under; the
+// interrupt stands for the fence of both sides. So either the thread finds no rights, or it is
+// seen. Leaving is the same once more: the thread clears its word, then looks at its attention; the
+// revoker has set THREAD_REVOKE and interrupted every processor before it looks at the word again.
+#include "core_private.h"
+
+#include <core/capability.h>
+#include <core/lock.h>
+#include <core/log.h>
+#include <core/sched.h>
+#include <core/trace.h>
+
+#define TREE_LOCKS 16u // trees share locks by the address of their object
+#define BATCH      16u // threads told at a time
+
+static const struct lock_class tree_class = { "capabilities", LOCK_RANK_LEAF, false };
+static struct spinlock tree_locks[TREE_LOCKS] = {
+    [0 ... TREE_LOCKS - 1] = SPINLOCK_INIT(&tree_class),
+};
+static struct waitable left; // pulsed when a thread leaves what was revoked under it
+
+static struct spinlock *tree_lock(const struct object *object) {
+    return &tree_locks[((uintptr_t)object >> 6) % TREE_LOCKS];
+}
+
+static struct capability_derived *derived_of(struct list *link) {
+    return LIST_ENTRY(link, struct capability_derived, sibling);
+}
+
+void capability_init(void) {
+    waitable_init(&left, 0);
+}
+
+static void capability_setup(struct capability *capability, struct object *object,
+                             struct object *counted, uint32_t rights) {
+    capability->object = object;
+    capability->counted = counted;
+    capability->parent = NULL;
+    capability->depth = 0;
+    atomic_init(&capability->rights, rights | CAPABILITY_LIVE);
+    list_init(&capability->children);
+}
+
+void capability_init_root(struct capability *root, struct object *object, rights_t rights) {
+    capability_setup(root, object, object, (uint32_t)rights);
+}
+
+// After a grace period: revocation may still have been looking at it.
+static void derived_reclaim(struct epoch_item *item) {
+    struct capability_derived *derived = CONTAINER_OF(item, struct capability_derived, retired);
+    struct capability *capability = &derived->capability;
+    struct spinlock *lock = tree_lock(capability->object);
+    ASSERT(list_is_empty(&capability->children)); // each keeps its parent
+    spin_lock(lock);
+    list_remove(&derived->sibling);
+    spin_unlock(lock);
+    capability_put(capability->parent);
+    object_put(capability->object);
+    derived->release(derived);
+}
+
+static void derived_destroy(struct object *object) {
+    struct capability_derived *derived = CONTAINER_OF(object, struct capability_derived, own);
+    epoch_retire(&derived->retired, derived_reclaim);
+}
+
+static const struct object_type derived_type = {
+    .kind = OBJECT_CAPABILITY,
+    .name = "capability",
+    .destroy = derived_destroy,
+};
+
+enum hx_status capability_derive(struct capability *parent, rights_t rights,
+                                 struct capability_derived *derived,
+                                 void (*release)(struct capability_derived *derived)) {
+    struct capability *capability = &derived->capability;
+    struct spinlock *lock = tree_lock(parent->object);
+    if (parent->depth == CAPABILITY_DEPTH_MAX) {
+        return HX_ERR_LIMIT;
+    }
+    object_init(&derived->own, &derived_type);
+    derived->release = release;
+    // Under the lock: a revocation of the parent comes before, and is seen, or finds the child.
+    spin_lock(lock);
+    const uint32_t had = atomic_load_explicit(&parent->rights, memory_order_relaxed);
+    if (had == 0) {
+        spin_unlock(lock);
+        return HX_ERR_REVOKED;
+    }
+    capability_setup(capability, parent->object, &derived->own, had & (uint32_t)rights);
+    capability->parent = capability_get(parent);
+    capability->depth = parent->depth + 1;
+    list_push_back(&parent->children, &derived->sibling);
+    spin_unlock(lock);
+    object_get(capability->object);
+    return HX_OK;
+}
+
+// Clears the rights of all of a subtree, depth first. The tree is locked.
+static void kill_subtree(struct capability *top) {
+    struct capability *at = top;
+    for (;;) {
+        atomic_store_explicit(&at->rights, 0, memory_order_relaxed);
+        if (!list_is_empty(&at->children)) {
+            at = &derived_of(at->children.next)->capability;
+            continue;
+        }
+        while (at != top) {
+            struct list *next =
+                CONTAINER_OF(at, struct capability_derived, capability)->sibling.next;
+            if (next != &at->parent->children) {
+                at = &derived_of(next)->capability;
+                break;
+            }
+            at = at->parent;
+        }
+        if (at == top) {
+            return;
+        }
+    }
+}
+
+static void nothing(void *argument) {
+    (void)argument;
+}
+
+// Every processor has seen what was stored before, and shows what it stored before.
+static void barrier_all(void) {
+    cpu_call(cpu_online_mask(), nothing, NULL);
+}
+
+static bool acts_under_dead(const struct thread *thread) {
+    for (uint32_t i = 0; i < THREAD_UNDER_MAX; i++) {
+        const struct capability *capability =
+            atomic_load_explicit(&thread->under[i], memory_order_relaxed);
+        if (capability != NULL && !capability_is_live(capability)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct batch {
+    struct thread *threads[BATCH]; // keeps
+    uint32_t count;
+    bool any; // some thread acts under a dead capability, told or not
+};
+
+// Epoch: what a thread acts under is not freed while it is looked at.
+static bool batch_visit(struct thread *thread, void *context) {
+    struct batch *batch = context;
+    if (thread == thread_current() || !acts_under_dead(thread)) {
+        return true;
+    }
+    batch->any = true;
+    if ((thread_attention(thread) & THREAD_REVOKE) == 0 && object_try_get(&thread->object)) {
+        batch->threads[batch->count++] = thread;
+    }
+    return batch->count < BATCH;
+}
+
+static bool batch_collect(struct batch *batch) {
+    batch->count = 0;
+    batch->any = false;
+    epoch_enter();
+    thread_for_each(batch_visit, batch);
+    epoch_leave();
+    return batch->any;
+}
+
+// Tells all threads that act under something dead. Whether there are any.
+static bool tell_threads(void) {
+    struct batch batch;
+    do {
+        if (!batch_collect(&batch)) {
+            return false;
+        }
+        for (uint32_t i = 0; i < batch.count; i++) {
+            thread_notify(batch.threads[i], THREAD_REVOKE);
+            object_put(&batch.threads[i]->object);
+        }
+    } while (batch.count != 0);
+    return true;
+}
+
+// Until no other thread acts under something dead.
+static enum hx_status wait_until_left(void) {
+    for (;;) {
+        const uint32_t sequence = waitable_sequence(&left);
+        barrier_all();
+        if (!tell_threads()) {
+            return HX_OK;
+        }
+        barrier_all(); // see the top: now a thread that leaves sees that it was told
+        struct batch batch;
+        if (!batch_collect(&batch)) {
+            return HX_OK;
+        }
+        if (wait_change(&left, sequence, TIME_NEVER, WAIT_KILLABLE) != HX_OK) {
+            return HX_ERR_CANCELED;
+        }
+    }
+}
+
+enum hx_status capability_revoke(struct capability *capability) {
+    ASSERT(thread_current()->under_count == 0);
+    if (capability->parent == NULL) {
+        return HX_ERR_NOT_PERMITTED;
+    }
+    struct spinlock *lock = tree_lock(capability->object);
+    spin_lock(lock);
+    kill_subtree(capability);
+    spin_unlock(lock);
+    const enum hx_status status = wait_until_left();
+    // Who waits for the object without acting under a capability looks again.
+    if (capability->object->type->waitable != NULL) {
+        waitable_pulse(capability->object->type->waitable(capability->object));
+    }
+    return status;
+}
+
+enum hx_status capability_refusal(const struct capability *capability) {
+    const enum hx_status status =
+        capability_is_live(capability) ? HX_ERR_ACCESS_DENIED : HX_ERR_REVOKED;
+    trace(TRACE_REFUSAL, (uint64_t)(-(int64_t)status), capability->object->type->kind);
+    return status;
+}
+
+bool capability_enter_derived(struct capability *capability, uint32_t need) {
+    struct thread *thread = thread_current();
+    ASSERT(thread->under_count < THREAD_UNDER_MAX);
+    _Atomic(struct capability *) *under = &thread->under[thread->under_count];
+    atomic_store_explicit(under, capability, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); // see the top
+    if ((atomic_load_explicit(&capability->rights, memory_order_relaxed) & need) == need) {
+        thread->under_count++;
+        return true;
+    }
+    atomic_store_explicit(under, NULL, memory_order_relaxed);
+    return false;
+}
+
+void capability_leave_derived(struct capability *capability) {
+    struct thread *thread = thread_current();
+    ASSERT(thread->under_count != 0);
+    _Atomic(struct capability *) *under = &thread->under[--thread->under_count];
+    ASSERT(atomic_load_explicit(under, memory_order_relaxed) == capability);
+    atomic_store_explicit(under, NULL, memory_order_release); // behind all that the use did
+    atomic_signal_fence(memory_order_seq_cst);                // see the top
+    if ((thread_attention(thread) & THREAD_REVOKE) != 0) {
+        thread_attention_clear(thread, THREAD_REVOKE);
+        waitable_pulse(&left);
+    }
+}
+
+bool capability_lost(void) {
+    return acts_under_dead(thread_current());
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/native/event.c: events: a few bits of state that can be waited for.
+#include "native.h"
+
+#include <memory/account.h>
+#include <memory/heap.h>
+
+#define EVENT_RIGHTS (HX_RIGHT_SIGNAL | HX_RIGHT_WAIT | HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE)
+
+struct event {
+    struct object object;
+    struct capability root;
+    struct waitable waitable;
+    struct account *account; // keeps; charged for one object
+};
+
+static struct event *event_of(struct object *object) {
+    return CONTAINER_OF(object, struct event, object);
+}
+
+static void event_destroy(struct object *object) {
+    struct event *event = event_of(object);
+    account_release(event->account, ACCOUNT_OBJECTS, 1);
+    object_put(&event->account->object);
+    heap_free(event);
+}
+
+static struct waitable *event_waitable(struct object *object) {
+    return &event_of(object)->waitable;
+}
+
+static const struct object_type event_type = {
+    .kind = OBJECT_EVENT,
+    .name = "event",
+    .destroy = event_destroy,
+    .waitable = event_waitable,
+};
+
+int64_t native_event_create(const uint64_t *args) {
+    struct account *account = process_current()->account;
+    if ((args[0] & ~(uint64_t)HX_STATE_USER) != 0) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = account_charge(account, ACCOUNT_OBJECTS, 1);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct event *event = heap_alloc(sizeof(*event), MEMORY_SLEEP);
+    if (event == NULL) {
+        account_release(account, ACCOUNT_OBJECTS, 1);
+        return HX_ERR_NO_MEMORY;
+    }
+    object_init(&event->object, &event_type);
+    capability_init_root(&event->root, &event->object, EVENT_RIGHTS);
+    waitable_init(&event->waitable, (uint32_t)args[0]);
+    object_get(&account->object);
+    event->account = account;
+    return native_give(&event->root);
+}
+
+int64_t native_event_update(const uint64_t *args) {
+    struct capability *capability;
+    if (((args[1] | args[2]) & ~(uint64_t)HX_STATE_USER) != 0) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_EVENT,
+                                         HX_RIGHT_SIGNAL, &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    waitable_update(&event_of(capability->object)->waitable, (uint32_t)args[1], (uint32_t)args[2]);
+    handle_leave(capability);
+    return HX_OK;
+}
+
+enum hx_object native_object(const struct object *object) {
+    return object->type == &event_type ? HX_OBJECT_EVENT : HX_OBJECT_OTHER;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/native/handle_calls.c: handles: close, derive, revoke, look at.
+#include "native.h"
+
+#include <memory/heap.h>
+#include <memory/usercopy.h>
+
+int64_t native_give(struct capability *capability) {
+    handle_t handle;
+    enum hx_status status = handle_add(process_current(), capability, &handle);
+    if (status != HX_OK) {
+        capability_put(capability);
+        return status;
+    }
+    return handle;
+}
+
+int64_t native_handle_close(const uint64_t *args) {
+    return handle_close(process_current(), (handle_t)args[0]);
+}
+
+static void derived_release(struct capability_derived *derived) {
+    heap_free(derived);
+}
+
+static int64_t derive(struct capability *parent, rights_t rights) {
+    struct capability_derived *derived = heap_alloc(sizeof(*derived), MEMORY_SLEEP);
+    if (derived == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    enum hx_status status = capability_derive(parent, rights, derived, derived_release);
+    if (status != HX_OK) {
+        heap_free(derived);
+        return status;
+    }
+    return native_give(&derived->capability);
+}
+
+int64_t native_handle_derive(const uint64_t *args) {
+    struct capability *parent;
+    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &parent);
+    if (status != HX_OK) {
+        return status;
+    }
+    int64_t result = derive(parent, args[1]);
+    capability_put(parent);
+    return result;
+}
+
+int64_t native_handle_revoke(const uint64_t *args) {
+    struct capability *capability;
+    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    // Not entered: who revokes acts under nothing.
+    status = (capability_rights(capability) & HX_RIGHT_ADMIN) != 0 ? capability_revoke(capability)
+                                                                   : capability_refusal(capability);
+    capability_put(capability);
+    return status;
+}
+
+int64_t native_handle_info(const uint64_t *args) {
+    struct capability *capability;
+    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    const struct hx_handle_info info = {
+        .object = native_object(capability->object),
+        .live = capability_is_live(capability),
+        .rights = capability_rights(capability),
+    };
+    capability_put(capability);
+    return copy_to_user(uaddr_make(args[1]), &info, sizeof(info));
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <helix/native.h>: the native system calls: numbers from 4,096 up, for programs of any
+// personality.
+//
+// A call is made like a Linux call of the machine; its result is a value from 0 up, or a negative
+// enum hx_status. Linux's calls and these mix in one program. What a handle allows is checked by
+// every call that takes one: HX_ERR_BAD_HANDLE (not a handle, or of another kind of object),
+// HX_ERR_ACCESS_DENIED (a right is missing), HX_ERR_REVOKED. Calls that make a handle may fail with
+// HX_ERR_NO_MEMORY, HX_ERR_LIMIT and HX_ERR_TABLE_FULL, those that take an address with
+// HX_ERR_BAD_ADDRESS. Handles are a process's own: fork passes none on, exec closes all.
+#pragma once
+
+#include <helix/types.h>
+
+// What a handle is for.
+enum hx_object {
+    HX_OBJECT_OTHER = 0,
+    HX_OBJECT_EVENT = 1,
+};
+
+struct hx_handle_info {
+    uint32_t object; // enum hx_object
+    uint32_t live;   // 0: it was revoked
+    uint64_t rights; // HX_RIGHT_…; 0 if it was revoked
+};
+
+// One object that hx_wait looks at.
+struct hx_wait_item {
+    handle_t handle;
+    uint32_t mask;      // HX_STATE_… that make it ready
+    uint32_t out_state; // what is set now, within the mask; HX_STATE_REVOKED always counts
+    uint32_t zero;      // must be 0
+};
+
+#define HX_STATE_READABLE (1u << 0)
+#define HX_STATE_WRITABLE (1u << 1)
+#define HX_STATE_ERROR    (1u << 2)
+#define HX_STATE_CLOSED   (1u << 3)    // there is no peer any more
+#define HX_STATE_USER     (0xffu << 8) // an event's, with the program's meaning
+#define HX_STATE_REVOKED  (1u << 31)   // the handle was revoked
+#define HX_WAIT_MAX       64u
+
+// X(name, number): the calls. Their arguments, in order:
+//   handle_close(handle)
+//   handle_derive(handle, rights) -> handle         with those of the rights that `handle` has
+//   handle_revoke(handle)                           kills a derived handle in every process, and
+//   all
+//                                                   derived from it; needs ADMIN. On return no call
+//                                                   acts under it. HX_ERR_NOT_PERMITTED: not
+//                                                   derived
+//   handle_info(handle, struct hx_handle_info *)
+//   event_create(state) -> handle                   state: bits of HX_STATE_USER
+//   event_update(handle, clear, set)                needs SIGNAL; bits of HX_STATE_USER
+//   wait(struct hx_wait_item *, count, deadline) -> number of items that are ready; needs WAIT on
+//        each. The deadline is a moment of CLOCK_MONOTONIC in nanoseconds, TIME_NEVER: none.
+//        HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED (a signal), HX_ERR_INVALID
+#define HX_NATIVE_CALLS(X)                                                                         \
+    X(handle_close, 4096)                                                                          \
+    X(handle_derive, 4097)                                                                         \
+    X(handle_revoke, 4098)                                                                         \
+    X(handle_info, 4099)                                                                           \
+    X(event_create, 4100)                                                                          \
+    X(event_update, 4101)                                                                          \
+    X(wait, 4102)
+
+enum hx_native_call {
+#define X(name, number) HX_CALL_##name = number,
+    HX_NATIVE_CALLS(X)
+#undef X
+};

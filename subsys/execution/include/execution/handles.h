@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <execution/handles.h>: a process's table of handles: small numbers that name capabilities.
+//
+// A handle is an index and a generation, so that one that was closed does not name what comes to
+// its place later: a place whose generations are used up is not used again. Looking up takes no
+// lock: places do not move, and one is reused only after a grace period. A table is made when a
+// process gets its first handle, and ends with the process or its program (exec); fork gives none.
+// Each handle is charged to the process's account.
+#pragma once
+
+#include <core/capability.h>
+#include <execution/process.h>
+
+#define HANDLE_NONE       0u
+#define HANDLE_INDEX_BITS 16u
+#define HANDLES_MAX       (1u << HANDLE_INDEX_BITS)
+
+// All calls: thread context.
+
+// Names `capability`; takes the reference on HX_OK. HX_ERR_NO_MEMORY, HX_ERR_LIMIT (the account's),
+// HX_ERR_TABLE_FULL.
+enum hx_status handle_add(struct process *process, struct capability *capability,
+                          handle_t *out_handle);
+// What a handle names, with a reference. HX_ERR_BAD_HANDLE.
+enum hx_status handle_find(struct process *process, handle_t handle,
+                           struct capability **out_capability);
+// The name ends; the capability goes when nothing uses it. HX_ERR_BAD_HANDLE.
+enum hx_status handle_close(struct process *process, handle_t handle);
+// Closes all. The caller is the process's only thread, or the process has none.
+void handles_close_all(struct process *process);
+
+// Finds and enters in one: the object behind `handle` if it is of that kind and the rights are
+// there. Ends with handle_leave(). HX_ERR_BAD_HANDLE (also another kind), HX_ERR_ACCESS_DENIED,
+// HX_ERR_REVOKED.
+enum hx_status handle_enter(struct process *process, handle_t handle, enum object_kind kind,
+                            rights_t need, struct capability **out_capability);
+void handle_leave(struct capability *capability);

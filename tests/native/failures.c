@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tests/native/failures.c: every call that allocates, with each of its allocations failing in turn.
+// A call that fails says so and has done nothing; afterwards it works.
+// LIMIT: 240
+#include "native.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/timerfd.h>
+
+#define MOST 400 // allocations of one call
+
+static int control = -1; // /proc/helix/fail_nth
+
+static void fail_nth(int nth) {
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d", nth);
+    // Turning it off may itself hit the failure that was asked for; then it is over.
+    while (write(control, text, length) != length && nth == 0) {
+    }
+}
+
+static uint64_t failures(void) {
+    char text[32] = { 0 };
+    NEED(pread(control, text, sizeof text - 1, 0) > 0);
+    return strtoull(text, NULL, 10);
+}
+
+static bool may_fail_with(int error) {
+    return error == ENOMEM || error == EAGAIN || error == ENOSPC || error == EFAULT;
+}
+
+// Calls `call` with its first allocation failing, then the second, until it has no more of them.
+// `call` gives 0 or -1 with errno, and leaves nothing behind.
+static void exhaust(const char *name, int (*call)(void)) {
+    SAME(call(), 0); // what is cached is cached
+    int nth = 1;
+    for (; nth < MOST; nth++) {
+        const uint64_t before = failures();
+        fail_nth(nth);
+        errno = 0;
+        const int result = call();
+        const int error = errno;
+        fail_nth(0);
+        if (result != 0 && !may_fail_with(error)) {
+            check_fail(__FILE_NAME__, __LINE__, "%s: allocation %d fails: errno %d %s", name, nth,
+                       error, strerror(error));
+        }
+        if (failures() == before) {
+            break;
+        }
+    }
+    CHECK(nth < MOST);
+    errno = 0;
+    const int result = call();
+    if (result != 0) {
+        check_fail(__FILE_NAME__, __LINE__, "%s fails afterwards: %d %s", name, errno,
+                   strerror(errno));
+    }
+}
+
+static int closed(int fd) {
+    if (fd < 0) {
+        return -1;
+    }
+    close(fd);
+    return 0;
+}
+
+// ---- processes
+
+static int call_fork(void) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(3);
+    }
+    return pid < 0 || check_wait(pid) < 0 ? -1 : 0;
+}
+
+static int call_vfork(void) {
+    const pid_t pid = vfork();
+    if (pid == 0) {
+        _exit(9);
+    }
+    return pid < 0 || check_wait(pid) < 0 ? -1 : 0;
+}
+
+// A child counts its own failing allocations in exec; its end says how it went.
+static void exec_child(int nth) {
+    fail_nth(nth);
+    execl("/bin/busybox", "busybox", "true", NULL);
+    const int error = errno;
+    fail_nth(0);
+    _exit(may_fail_with(error) || error == E2BIG ? 40 : 41);
+}
+
+static void exec(void) {
+    int nth = 1;
+    for (; nth < MOST; nth++) {
+        const uint64_t before = failures();
+        const pid_t pid = fork();
+        if (pid == 0) {
+            exec_child(nth);
+        }
+        const int status = check_wait(pid);
+        // Past the point of no return there is nobody to tell: it is killed, or the new program
+        // finds that its own calls fail and ends with 127.
+        CHECK(
+            (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 40 ||
+                                   WEXITSTATUS(status) == 127)) ||
+            (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGSEGV)));
+        if (failures() == before) {
+            break;
+        }
+    }
+    CHECK(nth > 5 && nth < MOST);
+    fail_nth(0);
+}
+
+static void *thread_main(void *argument) {
+    return argument;
+}
+
+static int call_thread(void) {
+    pthread_t thread;
+    errno = pthread_create(&thread, NULL, thread_main, NULL);
+    return errno != 0 ? -1 : (pthread_join(thread, NULL), 0);
+}
+
+static void processes(void) {
+    exhaust("fork", call_fork);
+    exhaust("vfork", call_vfork);
+    exhaust("pthread_create", call_thread);
+}
+
+// ---- memory
+
+static int call_mmap(void) {
+    char *memory = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -1;
+    }
+    memset(memory, 1, 1 << 16); // a fault without memory waits and is tried again
+    return munmap(memory, 1 << 16);
+}
+
+static int call_shared(void) {
+    char *memory = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -1;
+    }
+    memset(memory, 1, 1 << 16);
+    return munmap(memory, 1 << 16);
+}
+
+static char *pages;
+
+static int call_protect_back(int result) {
+    const int error = errno;
+    fail_nth(0);
+    SAME(mprotect(pages, 1 << 16, PROT_READ | PROT_WRITE), 0);
+    errno = error;
+    return result;
+}
+
+static int call_split(void) {
+    return call_protect_back(mprotect(pages + 4096, 4096, PROT_READ));
+}
+
+static int call_hole(void) {
+    const int result = munmap(pages + 8192, 4096);
+    const int error = errno;
+    fail_nth(0);
+    if (result == 0) {
+        CHECK(mmap(pages + 8192, 4096, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == pages + 8192);
+    }
+    errno = error;
+    return result;
+}
+
+static int call_move(void) {
+    char *from = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (from == MAP_FAILED) {
+        return -1;
+    }
+    from[0] = from[65535] = 5;
+    char *to = mremap(from, 1 << 16, 1 << 17, MREMAP_MAYMOVE);
+    const int error = errno;
+    fail_nth(0);
+    if (to == MAP_FAILED) {
+        CHECK(from[0] == 5 && from[65535] == 5);
+        SAME(munmap(from, 1 << 16), 0);
+        errno = error;
+        return -1;
+    }
+    CHECK(to[0] == 5 && to[65535] == 5 && to[131071] == 0);
+    return munmap(to, 1 << 17);
+}
+
+static void memory(void) {
+    pages = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(pages, 1, 1 << 16);
+    exhaust("mmap", call_mmap);
+    exhaust("mmap shared", call_shared);
+    exhaust("mprotect", call_split);
+    exhaust("munmap", call_hole);
+    exhaust("mremap", call_move);
+}
+
+// ---- files
+
+static int call_create(void) {
+    const int fd = open("new", O_RDWR | O_CREAT, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    const ssize_t wrote = write(fd, "text", 4);
+    const int error = errno;
+    close(fd);
+    errno = error;
+    const int result = wrote == 4 ? 0 : -1;
+    fail_nth(0);
+    unlink("new");
+    errno = error;
+    return result;
+}
+
+static int undone(int result, int (*undo)(const char *), const char *name) {
+    const int error = errno;
+    fail_nth(0);
+    if (result == 0) {
+        SAME(undo(name), 0);
+    } else {
+        CHECK(access(name, F_OK) != 0); // a call that failed has done nothing
+    }
+    errno = error;
+    return result;
+}
+
+static int call_mkdir(void) {
+    return undone(mkdir("folder", 0700), rmdir, "folder");
+}
+
+static int call_symlink(void) {
+    return undone(symlink("target", "soft"), unlink, "soft");
+}
+
+static int call_link(void) {
+    return undone(link("file", "hard"), unlink, "hard");
+}
+
+static int call_mknod(void) {
+    return undone(mknod("fifo", S_IFIFO | 0600, 0), unlink, "fifo");
+}
+
+static int call_rename(void) {
+    const int result = rename("file", "renamed");
+    const int error = errno;
+    fail_nth(0);
+    CHECK(access(result == 0 ? "renamed" : "file", F_OK) == 0);
+    CHECK(access(result == 0 ? "file" : "renamed", F_OK) != 0);
+    rename("renamed", "file");
+    errno = error;
+    return result;
+}
+
+static int call_mount(void) {
+    const int result = mount("none", "point", "tmpfs", 0, "");
+    const int error = errno;
+    fail_nth(0);
+    if (result == 0) {
+        SAME(umount("point"), 0);
+    }
+    errno = error;
+    return result;
+}
+
+static int call_large_write(void) {
+    static char block[1 << 16];
+    const int fd = open("file", O_RDWR);
+    if (fd < 0) {
+        return -1;
+    }
+    const ssize_t wrote = write(fd, block, sizeof block);
+    const int error = errno;
+    fail_nth(0);
+    ftruncate(fd, 0);
+    close(fd);
+    errno = error;
+    return wrote > 0 ? 0 : -1; // a short write is allowed
+}
+
+static int call_stat(void) {
+    struct stat info;
+    return stat("file", &info);
+}
+
+static void files(void) {
+    SAME(closed(open("file", O_RDWR | O_CREAT, 0600)), 0);
+    SAME(mkdir("point", 0700), 0);
+    exhaust("open", call_create);
+    exhaust("mkdir", call_mkdir);
+    exhaust("symlink", call_symlink);
+    exhaust("link", call_link);
+    exhaust("mknod", call_mknod);
+    exhaust("rename", call_rename);
+    exhaust("mount", call_mount);
+    exhaust("write", call_large_write);
+    exhaust("stat", call_stat);
+}
+
+// ---- descriptors and what can be waited for
+
+static int call_pipe(void) {
+    int ends[2];
+    if (pipe(ends) != 0) {
+        return -1;
+    }
+    close(ends[0]);
+    return closed(ends[1]);
+}
+
+static int call_dup(void) {
+    return closed(fcntl(0, F_DUPFD, 900)); // the table has to grow in a child that has a small one
+}
+
+static int call_dup_in_child(void) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(0);
+    }
+    return pid < 0 ? -1 : (check_wait(pid), call_dup());
+}
+
+static int call_eventfd(void) {
+    return closed(eventfd(0, 0));
+}
+
+static int call_timerfd(void) {
+    return closed(timerfd_create(CLOCK_MONOTONIC, 0));
+}
+
+static int call_epoll(void) {
+    struct epoll_event event = { .events = EPOLLIN };
+    const int ends = epoll_create1(0);
+    if (ends < 0) {
+        return -1;
+    }
+    const int watched = eventfd(1, 0);
+    int result = watched < 0 ? -1 : epoll_ctl(ends, EPOLL_CTL_ADD, watched, &event);
+    const int error = errno;
+    if (result == 0) {
+        SAME(epoll_wait(ends, &event, 1, 0), 1);
+    }
+    close(watched);
+    close(ends);
+    errno = error;
+    return result;
+}
+
+static int call_poll(void) {
+    struct pollfd items[200];
+    for (size_t i = 0; i < 200; i++) {
+        items[i] = (struct pollfd){ .fd = 1, .events = POLLOUT };
+    }
+    return poll(items, 200, 0) >= 0 ? 0 : -1;
+}
+
+static int call_timer(void) {
+    timer_t timer;
+    struct sigevent event = { .sigev_notify = SIGEV_NONE };
+    return timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ? -1 : timer_delete(timer);
+}
+
+static void descriptors(void) {
+    exhaust("pipe", call_pipe);
+    exhaust("dup", call_dup_in_child);
+    exhaust("eventfd", call_eventfd);
+    exhaust("timerfd", call_timerfd);
+    exhaust("epoll", call_epoll);
+    exhaust("poll", call_poll);
+    exhaust("timer_create", call_timer);
+}
+
+// ---- native calls
+
+static int native_errno(int64_t result) {
+    errno = result == HX_ERR_NO_MEMORY ? ENOMEM : result < 0 ? EIO : 0;
+    return result < 0 ? -1 : 0;
+}
+
+static int call_event(void) {
+    const int64_t handle = NATIVE(event_create, 0);
+    if (handle > 0) {
+        const int64_t derived = NATIVE(handle_derive, handle, HX_RIGHT_WAIT);
+        struct hx_wait_item item = { .handle = (handle_t)handle, .mask = HX_STATE_USER };
+        const int64_t waited = NATIVE(wait, &item, 1, 0);
+        NATIVE(handle_close, handle);
+        if (derived < 0 || waited != HX_ERR_TIMED_OUT) {
+            return native_errno(derived < 0 ? derived : waited);
+        }
+        NATIVE(handle_close, derived);
+    }
+    return native_errno(handle);
+}
+
+// A process that has no table yet.
+static int call_first_event(void) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(3);
+    }
+    return pid < 0 ? -1 : (check_wait(pid), call_event());
+}
+
+static void native(void) {
+    exhaust("event", call_event);
+    exhaust("first event", call_first_event);
+}
+
+static void begin(void) {
+    control = open("/proc/helix/fail_nth", O_RDWR | O_CLOEXEC);
+    NEED(control >= 0);
+}
+
+#define WITH(name)                                                                                 \
+    static void failing_##name(void) {                                                             \
+        begin();                                                                                   \
+        name();                                                                                    \
+    }
+WITH(processes)
+WITH(exec)
+WITH(memory)
+WITH(files)
+WITH(descriptors)
+WITH(native)
+
+static const struct check_case cases[] = {
+    CASE(failing_processes), CASE(failing_exec),        CASE(failing_memory),
+    CASE(failing_files),     CASE(failing_descriptors), CASE(failing_native),
+};
+CHECK_MAIN(cases)
