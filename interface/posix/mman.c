@@ -29,8 +29,9 @@
 #define MAP_SYNC            0x80000u
 #define MAP_FIXED_NOREPLACE 0x100000u
 
-#define MREMAP_MAYMOVE 1u
-#define MREMAP_FIXED   2u
+#define MREMAP_MAYMOVE   1u
+#define MREMAP_FIXED     2u
+#define MREMAP_DONTUNMAP 4u
 
 static enum hx_status protection_from(uint64_t prot, uint32_t *out_protection) {
     if (prot & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) {
@@ -175,18 +176,20 @@ enum hx_status sys_mprotect(struct call *call) {
 
 enum hx_status sys_mremap(struct call *call) {
     const uint64_t flags = call->args[3];
-    struct uaddr address;
-    if ((flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 ||
-        ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)) || (call->args[0] & PAGE_MASK) != 0 ||
-        call->args[1] == 0 || call->args[2] == 0) {
+    const uint64_t known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    if ((flags & ~known) != 0 || (flags != 0 && !(flags & MREMAP_MAYMOVE)) ||
+        ((flags & MREMAP_DONTUNMAP) && call->args[1] != call->args[2]) ||
+        (call->args[0] & PAGE_MASK) != 0 || call->args[1] == 0 || call->args[2] == 0) {
         return HX_ERR_INVALID;
     }
-    const enum hx_status status =
-        aspace_remap(aspace_current(), call_address(call, 0), call->args[1], call->args[2],
-                     (flags & MREMAP_MAYMOVE) != 0, (flags & MREMAP_FIXED) != 0,
-                     call_address(call, 4), &address);
+    const uint32_t remap_flags = ((flags & MREMAP_MAYMOVE) ? ASPACE_REMAP_MOVE : 0) |
+                                 ((flags & MREMAP_FIXED) ? ASPACE_REMAP_FIXED : 0) |
+                                 ((flags & MREMAP_DONTUNMAP) ? ASPACE_REMAP_LEAVE : 0);
+    struct uaddr place = call_address(call, 4);
+    const enum hx_status status = aspace_remap(aspace_current(), call_address(call, 0),
+                                               call->args[1], call->args[2], remap_flags, &place);
     if (status == HX_OK) {
-        call->result = (int64_t)address.value;
+        call->result = (int64_t)place.value;
     }
     return status;
 }

@@ -179,6 +179,22 @@ void mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t addr
     mapping_unlock(mapping);
 }
 
+struct mapping *mapping_create_like(struct aspace *aspace, const struct mapping *model) {
+    struct mapping *fresh = aspace->mapping_count < MAPPINGS_MAX ? mapping_alloc() : NULL;
+    if (fresh == NULL) {
+        return NULL;
+    }
+    mapping_copy(fresh, model);
+    struct memory_object *private = mapping_private(fresh);
+    if (private != NULL) {
+        struct memory_object *below = private->backing;
+        atomic_init(&fresh->object, below != NULL ? memory_object_get(below) : NULL);
+        memory_object_put(private); // not the last one: the model keeps it
+    }
+    atomic_init(&fresh->stale_page, STALE_NONE);
+    return fresh;
+}
+
 static enum hx_status isolate_at(struct aspace *aspace, uint64_t address) {
     struct mapping *mapping = mapping_find(aspace, address);
     if (mapping == NULL || mapping->start >= address) {
@@ -222,13 +238,24 @@ static bool pages_continue(const struct mapping *lower, const struct mapping *up
     return false;
 }
 
-static bool alike(const struct mapping *lower, const struct mapping *upper) {
+// Whether they lie side by side and differ in nothing but their pages.
+static bool akin(const struct mapping *lower, const struct mapping *upper) {
     return lower->end == upper->start && lower->protection == upper->protection &&
            lower->protection_max == upper->protection_max && lower->flags == upper->flags &&
            !(lower->flags & ASPACE_GROWSDOWN) && lower->file == upper->file &&
-           lower->label == upper->label && pages_continue(lower, upper) &&
+           lower->label == upper->label;
+}
+
+static bool alike(const struct mapping *lower, const struct mapping *upper) {
+    return akin(lower, upper) && pages_continue(lower, upper) &&
            atomic_load_explicit(&lower->stale_page, memory_order_relaxed) ==
                atomic_load_explicit(&upper->stale_page, memory_order_relaxed);
+}
+
+bool mapping_goes_on(const struct mapping *lower, const struct mapping *upper) {
+    const struct memory_object *below = mapping_below(lower);
+    return akin(lower, upper) && below == mapping_below(upper) &&
+           (below == NULL || mapping_page(lower, lower->end) == upper->object_page);
 }
 
 // `gone` leaves the tree and its lists, `kept` takes its place too. With mapping_lock() of `kept`

@@ -187,6 +187,12 @@ void mapping_resize(struct aspace *aspace, struct mapping *mapping, uint64_t sta
 // `upper`, which was allocated.
 void mapping_split(struct aspace *aspace, struct mapping *mapping, uint64_t address,
                    struct mapping *upper);
+// A mapping like `model` in whose place nothing was written yet, with references of its own, in no
+// tree and no list. NULL: no memory, or too many mappings. aspace.lock held for writing.
+struct mapping *mapping_create_like(struct aspace *aspace, const struct mapping *model);
+// Whether a program takes the two for one mapping: `upper` begins where `lower` ends and shows what
+// lies behind it. Pages of anonymous memory may have any numbers.
+bool mapping_goes_on(const struct mapping *lower, const struct mapping *upper);
 // Splits so that no mapping crosses `start` or `end`. HX_OK or HX_ERR_NO_MEMORY.
 enum hx_status mapping_isolate(struct aspace *aspace, uint64_t start, uint64_t end);
 // Joins `mapping` with its lower neighbour if they are alike; returns the one that remains.

@@ -239,32 +239,38 @@ static bool test_remap(void) {
     struct aspace *aspace = aspace_create(&account_root);
     uint64_t at;
     uint64_t wall;
-    struct uaddr moved;
+    struct uaddr moved = uaddr_make(0);
     CHECK(aspace != NULL && memtest_map(aspace, 8 * PAGE_SIZE, &wall));
     CHECK(memtest_map(aspace, 4 * PAGE_SIZE, &at));
     CHECK(aspace_protect(aspace, uaddr_make(wall), PAGE_SIZE, ASPACE_READ) == HX_OK);
     for (uint64_t i = 0; i < 4; i++) {
         CHECK(memtest_poke(aspace, at + i * PAGE_SIZE, i + 10));
     }
-    CHECK(aspace_remap(aspace, uaddr_make(at), 4 * PAGE_SIZE, 8 * PAGE_SIZE, false, false,
-                       uaddr_make(0), &moved) == HX_ERR_NO_MEMORY);
-    CHECK(aspace_remap(aspace, uaddr_make(at), 4 * PAGE_SIZE, 8 * PAGE_SIZE, true, false,
-                       uaddr_make(0), &moved) == HX_OK);
+    CHECK(aspace_remap(aspace, uaddr_make(at), 4 * PAGE_SIZE, 8 * PAGE_SIZE, 0, &moved) ==
+          HX_ERR_NO_MEMORY);
+    CHECK(aspace_remap(aspace, uaddr_make(at), 4 * PAGE_SIZE, 8 * PAGE_SIZE, ASPACE_REMAP_MOVE,
+                       &moved) == HX_OK);
     CHECK(moved.value != at && aspace_fault(aspace, at, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
     for (uint64_t i = 0; i < 8; i++) {
         CHECK(memtest_peek(aspace, moved.value + i * PAGE_SIZE, i < 4 ? i + 10 : 0));
     }
-    CHECK(aspace_remap(aspace, moved, 8 * PAGE_SIZE, 2 * PAGE_SIZE, false, false, uaddr_make(0),
-                       &moved) == HX_OK);
+    CHECK(aspace_remap(aspace, moved, 8 * PAGE_SIZE, 2 * PAGE_SIZE, 0, &moved) == HX_OK);
     CHECK(aspace_fault(aspace, moved.value + 2 * PAGE_SIZE, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
-    CHECK(aspace_remap(aspace, moved, 2 * PAGE_SIZE, 6 * PAGE_SIZE, false, false, uaddr_make(0),
-                       &moved) == HX_OK);
+    CHECK(aspace_remap(aspace, moved, 2 * PAGE_SIZE, 6 * PAGE_SIZE, 0, &moved) == HX_OK);
     CHECK(memtest_peek(aspace, moved.value + 3 * PAGE_SIZE, 0));
     struct uaddr fixed = uaddr_make(0x40000000);
-    CHECK(aspace_remap(aspace, uaddr_make(moved.value + PAGE_SIZE), PAGE_SIZE, PAGE_SIZE, true,
-                       true, fixed, &fixed) == HX_OK);
+    CHECK(aspace_remap(aspace, uaddr_make(moved.value + PAGE_SIZE), PAGE_SIZE, PAGE_SIZE,
+                       ASPACE_REMAP_MOVE | ASPACE_REMAP_FIXED, &fixed) == HX_OK);
     CHECK(memtest_peek(aspace, 0x40000000, 11) && memtest_peek(aspace, moved.value, 10));
-    CHECK(aspace_remap(aspace, uaddr_make(0x5000), PAGE_SIZE, PAGE_SIZE, true, false, uaddr_make(0),
+    // What stays at the old place counts towards the limit.
+    aspace->limit_pages = aspace->mapped_pages;
+    CHECK(aspace_remap(aspace, fixed, PAGE_SIZE, PAGE_SIZE, ASPACE_REMAP_MOVE | ASPACE_REMAP_LEAVE,
+                       &moved) == HX_ERR_NO_MEMORY);
+    aspace->limit_pages++;
+    CHECK(aspace_remap(aspace, fixed, PAGE_SIZE, PAGE_SIZE, ASPACE_REMAP_MOVE | ASPACE_REMAP_LEAVE,
+                       &moved) == HX_OK);
+    CHECK(memtest_peek(aspace, moved.value, 11) && memtest_peek(aspace, fixed.value, 0));
+    CHECK(aspace_remap(aspace, uaddr_make(0x5000), PAGE_SIZE, PAGE_SIZE, ASPACE_REMAP_MOVE,
                        &moved) == HX_ERR_BAD_ADDRESS);
     aspace_put(aspace);
     return true;

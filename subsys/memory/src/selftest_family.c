@@ -8,7 +8,8 @@
 #define RW      (ASPACE_READ | ASPACE_WRITE)
 #define SPACES  4u
 #define PAGES   12u
-#define FORKERS (MEMTEST_THREADS - 2)
+#define FORKERS (MEMTEST_THREADS - 3)
+#define TARGET  0x40000000ull
 
 static struct aspace *spaces[SPACES]; // some NULL
 static struct memory_object *file;
@@ -151,11 +152,8 @@ static bool protect(struct aspace *aspace, uint64_t page, uint64_t count, uint32
 
 // Mappings that are split, joined, cut and moved, in the parent and in the child.
 static bool test_reshaped(void) {
-    struct uaddr moved = uaddr_make(0x40000000);
+    struct uaddr moved = uaddr_make(TARGET);
     CHECK(begin() && touch(spaces[0], base) && protect(spaces[0], 3, 4, ASPACE_READ));
-    // Two mappings reach one object: the lower cannot take the page numbers of the upper.
-    CHECK(aspace_remap(spaces[0], uaddr_make(base), 3 * PAGE_SIZE, 5 * PAGE_SIZE, true, false,
-                       moved, &moved) == HX_ERR_NO_MEMORY);
     spaces[1] = aspace_clone(spaces[0]);
     CHECK(spaces[1] != NULL && walks_agree() && sharers(spaces[0], base + 4 * PAGE_SIZE) == 2);
     CHECK(protect(spaces[0], 3, 4, RW) && protect(spaces[1], 5, 1, 0));
@@ -164,7 +162,7 @@ static bool test_reshaped(void) {
     CHECK(aspace_unmap(spaces[0], uaddr_make(base + PAGE_SIZE), 2 * PAGE_SIZE) == HX_OK);
     CHECK(walks_agree() && sharers(spaces[1], base + PAGE_SIZE) == 1);
     CHECK(aspace_remap(spaces[1], uaddr_make(base + 2 * PAGE_SIZE), 3 * PAGE_SIZE, 3 * PAGE_SIZE,
-                       true, true, uaddr_make(0x40000000), &moved) == HX_OK);
+                       ASPACE_REMAP_MOVE | ASPACE_REMAP_FIXED, &moved) == HX_OK);
     CHECK(walks_agree() && sharers(spaces[1], moved.value + PAGE_SIZE) == 2);
     CHECK(memtest_poke(spaces[0], base + 4 * PAGE_SIZE, 44) && walks_agree());
     spaces[2] = aspace_clone(spaces[1]);
@@ -186,14 +184,116 @@ static bool test_grown(void) {
     CHECK(spaces[1] != NULL);
     for (uint32_t i = 0; i < 2; i++) {
         CHECK(aspace_remap(spaces[i], uaddr_make(base), PAGES * PAGE_SIZE, 2ul * PAGES * PAGE_SIZE,
-                           true, false, moved, &moved) == HX_OK);
+                           ASPACE_REMAP_MOVE, &moved) == HX_OK);
         CHECK(memtest_poke(spaces[i], moved.value + PAGES * PAGE_SIZE, 1) && walks_agree());
+        CHECK(spaces[i]->mapping_count == 1);
     }
     CHECK(sharers(spaces[1], moved.value) == 2);
     memory_object_put(object);
     drop_spaces();
     return true;
 }
+
+// ---- mappings in pieces ------------------------------------------------------------------------
+
+static bool map_at(struct aspace *aspace, uint64_t start, uint64_t pages) {
+    struct aspace_map_request request = { .hint = uaddr_make(start),
+                                          .size_bytes = pages * PAGE_SIZE,
+                                          .protection = RW,
+                                          .flags = ASPACE_FIXED };
+    struct uaddr at;
+    CHECK(aspace_map(aspace, &request, &at) == HX_OK);
+    return true;
+}
+
+// A mapping in three pieces, the middle one of another object, and a whole one at TARGET; twice.
+static bool begin_pieces(void) {
+    CHECK(begin() && touch(spaces[0], base) && map_at(spaces[0], base + 4 * PAGE_SIZE, 1));
+    CHECK(memtest_poke(spaces[0], base + 4 * PAGE_SIZE, 4));
+    CHECK(map_at(spaces[0], TARGET, PAGES) && touch(spaces[0], TARGET));
+    spaces[1] = aspace_clone(spaces[0]);
+    CHECK(spaces[1] != NULL && spaces[1]->mapping_count == 4);
+    return true;
+}
+
+// The pages at `start` begin with first, first + step, …
+static bool shows(struct aspace *aspace, uint64_t start, uint64_t pages, uint64_t first,
+                  uint64_t step) {
+    for (uint64_t i = 0; i < pages; i++) {
+        CHECK(memtest_peek(aspace, start + i * PAGE_SIZE, first + i * step));
+    }
+    return true;
+}
+
+static bool unmoved(struct aspace *aspace) {
+    return aspace->mapping_count == 4 && shows(aspace, base, PAGES, 0, 1) &&
+           shows(aspace, TARGET, PAGES, 0, 1);
+}
+
+struct piece_move {
+    uint64_t old_pages, new_pages;
+    uint32_t flags;
+};
+
+// From the second page to the third one of TARGET; all or nothing.
+static enum hx_status move_pieces(const struct piece_move *move) {
+    struct uaddr to = uaddr_make(TARGET + 2 * PAGE_SIZE);
+    return aspace_remap(spaces[1], uaddr_make(base + PAGE_SIZE), move->old_pages * PAGE_SIZE,
+                        move->new_pages * PAGE_SIZE,
+                        ASPACE_REMAP_MOVE | ASPACE_REMAP_FIXED | move->flags, &to);
+}
+
+static bool moved_pieces(const struct piece_move *move) {
+    struct aspace *aspace = spaces[1];
+    uint64_t kept = MIN_OF(move->old_pages, move->new_pages);
+    uint64_t fresh = TARGET + (2 + kept) * PAGE_SIZE;
+    for (uint64_t i = kept; i < move->new_pages; i++, fresh += PAGE_SIZE) {
+        CHECK(memtest_peek(aspace, fresh, 0) && memtest_poke(aspace, fresh, 77));
+    }
+    uint64_t behind = 2 + move->new_pages;
+    CHECK(shows(aspace, TARGET, 2, 0, 1) && shows(aspace, TARGET + 2 * PAGE_SIZE, kept, 1, 1));
+    CHECK(shows(aspace, TARGET + behind * PAGE_SIZE, PAGES - behind, behind, 1));
+    behind = 1 + move->old_pages;
+    CHECK(shows(aspace, base, 1, 0, 1));
+    CHECK(shows(aspace, base + behind * PAGE_SIZE, PAGES - behind, behind, 1));
+    if (move->flags & ASPACE_REMAP_LEAVE) {
+        return shows(aspace, base + PAGE_SIZE, move->old_pages, 0, 0);
+    }
+    CHECK(aspace_fault(aspace, base + PAGE_SIZE, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
+    CHECK(aspace_fault(aspace, base + move->old_pages * PAGE_SIZE, ASPACE_READ) ==
+          HX_ERR_BAD_ADDRESS);
+    return true;
+}
+
+static bool fail_each_allocation(const struct piece_move *move) {
+    enum hx_status status = HX_ERR_NO_MEMORY;
+    bool reached = true;
+    uint64_t failed = 0;
+    for (uint64_t nth = 1; reached && nth < 100; nth++) {
+        CHECK(begin_pieces());
+        heap_fail_nth(nth);
+        status = move_pieces(move);
+        reached = atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) == 0;
+        heap_fail_nth(0);
+        failed += status != HX_OK;
+        CHECK(unmoved(spaces[0]) && walks_agree());
+        CHECK(status == HX_OK ? moved_pieces(move) : unmoved(spaces[1]));
+        CHECK(walks_agree());
+        drop_spaces();
+    }
+    CHECK(status == HX_OK && failed >= 4);
+    return true;
+}
+
+static bool test_pieces(void) {
+    const struct piece_move moves[] = { { 7, 9, 0 }, { 8, 5, 0 }, { 6, 6, ASPACE_REMAP_LEAVE } };
+    for (uint32_t i = 0; i < ARRAY_SIZE(moves); i++) {
+        CHECK(fail_each_allocation(&moves[i]));
+    }
+    return true;
+}
+
+// ---- over a file -------------------------------------------------------------------------------
 
 static bool map_file(struct aspace *aspace) {
     struct aspace_map_request request = { .size_bytes = PAGES * PAGE_SIZE,
@@ -291,9 +391,22 @@ static bool still_running(void) {
     return atomic_load_explicit(&running, memory_order_acquire) > 0;
 }
 
+static void find_second(void *context, struct aspace *aspace, uint64_t address) {
+    (void)address;
+    *(uint64_t *)context += aspace == spaces[1];
+}
+
+// Each page of spaces[0] leads to the one of spaces[1], wherever that is.
 static bool all_are_shared(void) {
     for (uint64_t page = 0; page < PAGES; page++) {
-        CHECK(sharers(spaces[1], base + page * PAGE_SIZE) >= 2);
+        struct frame_home home;
+        uint64_t at = base + page * PAGE_SIZE;
+        uint64_t count = 0;
+        struct translation_visit visit = { find_second, &count };
+        CHECK(frame_home_next(spaces[0], &at, at + PAGE_SIZE, &home));
+        frame_home_visit(&home, &visit);
+        frame_home_drop(&home);
+        CHECK(count == 1);
     }
     return true;
 }
@@ -320,12 +433,26 @@ static bool cutter(void) {
     return true;
 }
 
+static bool move_half(uint64_t from, uint64_t to) {
+    struct uaddr moved = uaddr_make(to);
+    CHECK(aspace_remap(spaces[1], uaddr_make(from), PAGES / 2 * PAGE_SIZE, PAGES / 2 * PAGE_SIZE,
+                       ASPACE_REMAP_MOVE | ASPACE_REMAP_FIXED, &moved) == HX_OK);
+    return true;
+}
+
+// Pages that others find through spaces[0] go to and fro in spaces[1].
+static bool mover(void) {
+    do {
+        CHECK(move_half(base, TARGET) && move_half(TARGET, base));
+        thread_yield();
+    } while (still_running());
+    return true;
+}
+
 static bool race(uint32_t index) {
-    if (index == 0) {
-        return walker();
-    }
-    if (index == 1) {
-        return cutter();
+    if (index < 3) {
+        bool (*const others[])(void) = { walker, cutter, mover };
+        return others[index]();
     }
     bool passed = forker(index);
     atomic_fetch_sub_explicit(&running, 1, memory_order_acq_rel);
@@ -346,11 +473,8 @@ static bool test_race(void) {
 }
 
 const struct memtest memtest_families[] = {
-    { "generations", test_generations },
-    { "reshaped mappings", test_reshaped },
-    { "grown mappings", test_grown },
-    { "family over a file", test_over_file },
-    { "family, failing allocations", test_failures },
-    { "family against forks", test_race },
-    { NULL, NULL },
+    { "generations", test_generations },      { "reshaped mappings", test_reshaped },
+    { "grown mappings", test_grown },         { "mappings in pieces", test_pieces },
+    { "family over a file", test_over_file }, { "family, failing allocations", test_failures },
+    { "family against forks", test_race },    { NULL, NULL },
 };

@@ -99,10 +99,17 @@ enum hx_status aspace_unmap(struct aspace *aspace, struct uaddr address, uint64_
 // HX_ERR_NO_MEMORY if part of the range is not mapped (as Linux says it).
 enum hx_status aspace_protect(struct aspace *aspace, struct uaddr address, uint64_t size_bytes,
                               uint32_t protection);
-// mremap: grows or shrinks in place, or moves if `may_move` (to *to if `fixed`).
+#define ASPACE_REMAP_MOVE  (1u << 0) // it may move
+#define ASPACE_REMAP_FIXED (1u << 1) // with MOVE: to *place, replacing what is there
+#define ASPACE_REMAP_LEAVE (1u << 2) // with MOVE: the old place stays mapped, without its pages
+// mremap: grows, shrinks or moves [address, address + old_bytes) with its pages. Mappings that
+// differ in nothing but their pages count as one. HX_OK: *place is where it is now; else nothing
+// changed. Returns HX_ERR_BAD_ADDRESS (not mapped, or in several ways; to shrink in place, the
+// first page
+//         counts), HX_ERR_INVALID (sizes, *place, old and new place overlap), HX_ERR_NO_MEMORY
+//         (also: no room, RLIMIT_AS)
 enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_t old_bytes,
-                            uint64_t new_bytes, bool may_move, bool fixed, struct uaddr to,
-                            struct uaddr *out_address);
+                            uint64_t new_bytes, uint32_t flags, struct uaddr *place);
 enum aspace_advice {
     ASPACE_ADVICE_DONTNEED,
     ASPACE_ADVICE_DONTFORK,
