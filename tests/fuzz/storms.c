@@ -76,6 +76,8 @@ static void storm_of_processes(void (*body)(struct generator *generator)) {
 #define REGION       0x30000000ul
 #define REGION_PAGES 64u
 
+#define REMAP_DONTUNMAP 4 // not in every libc's header
+
 static int region_file = -1;
 static int null_pipe[2];
 
@@ -103,7 +105,10 @@ static void memory_body(struct generator *generator) {
         mremap(at, pages * PAGE, (1 + below(generator, 12)) * PAGE, MREMAP_MAYMOVE);
         break;
     case 5:
-        syscall(SYS_mremap, at, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other);
+        syscall(SYS_mremap, at, pages * PAGE,
+                (one_in(generator, 2) ? pages : 1 + below(generator, 12)) * PAGE,
+                MREMAP_MAYMOVE | MREMAP_FIXED | (one_in(generator, 4) ? REMAP_DONTUNMAP : 0),
+                other);
         break;
     case 6:
         madvise(at, pages * PAGE, ELEMENT(generator, advice));

@@ -233,8 +233,140 @@ static void leaves_the_old_place(void) {
     CHECK(moved[0] == 'B' && moved[PAGE] == 'w' && at[PAGE] == 'B' && at[2 * PAGE] == 'C');
 }
 
+// ---- at random ---------------------------------------------------------------------------------
+
+enum { REGION = 48, LONGEST = 12 };
+
+struct page {
+    bool mapped, writable;
+    int value;
+};
+
+// What the pages of a region must show.
+struct model {
+    char *at;
+    struct page pages[REGION];
+    uint64_t state; // of the numbers below
+};
+
+static size_t below(struct model *model, size_t bound) {
+    model->state = model->state * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(model->state >> 33) % bound;
+}
+
+static void set(struct model *model, size_t first, size_t count, struct page page) {
+    for (size_t i = first; i < first + count; i++) {
+        model->pages[i] = page;
+    }
+}
+
+static void map_zeroes(struct model *model, size_t first, size_t count) {
+    char *at = model->at + first * PAGE;
+    NEED(mmap(at, count * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+              0) == at);
+    set(model, first, count, (struct page){ true, true, 0 });
+}
+
+static void store(struct model *model, size_t first, size_t count) {
+    for (size_t i = first; i < first + count; i++) {
+        if (model->pages[i].mapped && model->pages[i].writable) {
+            model->pages[i].value = (int)below(model, 1 << 30);
+            *(volatile int *)(model->at + i * PAGE) = model->pages[i].value;
+        }
+    }
+}
+
+static void protect(struct model *model, size_t first, size_t count) {
+    bool writable = below(model, 3) > 0;
+    char *at = model->at + first * PAGE;
+    for (size_t i = 0; i < count; i++) {
+        if (!model->pages[first + i].mapped) {
+            return;
+        }
+    }
+    SAME(mprotect(at, count * PAGE, PROT_READ | (writable ? PROT_WRITE : 0)), 0);
+    for (size_t i = 0; i < count; i++) {
+        model->pages[first + i].writable = writable;
+    }
+}
+
+// Linux does not move across every border that Helix does, and has unmapped the target and what is
+// to go by then.
+static void move_to(struct model *model, size_t from, size_t old_pages, size_t to) {
+    size_t new_pages = 1 + below(model, LONGEST);
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    if (below(model, 4) == 0) {
+        flags |= MREMAP_DONTUNMAP;
+        new_pages = old_pages;
+    }
+    const struct page first = model->pages[from];
+    if ((from < to + new_pages && to < from + old_pages) || !first.mapped) {
+        return;
+    }
+    char *target = model->at + to * PAGE;
+    if (remap_to(model->at + from * PAGE, old_pages, new_pages, flags, target) != target) {
+        map_zeroes(model, to, new_pages);
+        if (new_pages < old_pages) {
+            map_zeroes(model, from + new_pages, old_pages - new_pages);
+        }
+        return;
+    }
+    set(model, to, new_pages, (struct page){ true, first.writable, 0 });
+    for (size_t i = 0; i < old_pages && i < new_pages; i++) {
+        model->pages[to + i] = model->pages[from + i];
+    }
+    set(model, from, old_pages,
+        (struct page){ (flags & MREMAP_DONTUNMAP) != 0, first.writable, 0 });
+}
+
+static void step(struct model *model) {
+    size_t first = below(model, REGION - LONGEST);
+    size_t count = 1 + below(model, LONGEST);
+    switch (below(model, 8)) {
+    case 0:
+        SAME(munmap(model->at + first * PAGE, count * PAGE), 0);
+        set(model, first, count, (struct page){ 0 });
+        break;
+    case 1:
+        map_zeroes(model, first, count);
+        break;
+    case 2:
+        protect(model, first, count);
+        break;
+    case 3:
+    case 4:
+        store(model, first, count);
+        break;
+    default:
+        move_to(model, first, count, below(model, REGION - LONGEST));
+        break;
+    }
+    for (size_t i = 0; i < REGION; i++) {
+        NEED(!model->pages[i].mapped ||
+             *(volatile int *)(model->at + i * PAGE) == model->pages[i].value);
+    }
+}
+
+static void at_random(void) {
+    struct model model = { .at = room(REGION), .state = 1 };
+    for (uint64_t round = 0; round < 40; round++) {
+        pid_t pid;
+        CHILD(pid) {
+            model.state += round + 1;
+            for (int i = 0; i < 50; i++) {
+                step(&model);
+            }
+        }
+        for (int i = 0; i < 50; i++) {
+            step(&model);
+        }
+        EXITS(pid, 0);
+    }
+}
+
 static const struct check_case cases[] = {
-    CASE(grows_a_part), CASE(grows_in_place), CASE(of_a_refilled_hole), CASE(of_unlike_pieces),
-    CASE(to_a_place),   CASE(after_fork),     CASE(over_a_file),        CASE(leaves_the_old_place),
+    CASE(grows_a_part),     CASE(grows_in_place),       CASE(of_a_refilled_hole),
+    CASE(of_unlike_pieces), CASE(to_a_place),           CASE(after_fork),
+    CASE(over_a_file),      CASE(leaves_the_old_place), CASE(at_random),
 };
 CHECK_MAIN(cases)
