@@ -33,8 +33,27 @@ static void on_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     thread->ops->fault(thread, frame, fault);
 }
 
+// There is no memory for the page: the personality says for how long it is tried again.
+static SLOW_PATH enum hx_status copy_fault_again(const struct hal_fault *fault) {
+    struct thread *thread = thread_current();
+    const time_ns_t since = time_now();
+    enum hx_status status = HX_ERR_NO_MEMORY;
+    while (status == HX_ERR_NO_MEMORY && thread->ops != NULL &&
+           thread->ops->copy_waits(thread, since)) {
+        status = fault_ops->user_page(fault);
+    }
+    return status;
+}
+
 static bool on_copy_fault(const struct hal_fault *fault) {
-    return fault_ops != NULL && fault_ops->user_page(fault) == HX_OK;
+    if (fault_ops == NULL) {
+        return false;
+    }
+    enum hx_status status = fault_ops->user_page(fault);
+    if (status == HX_ERR_NO_MEMORY) {
+        status = copy_fault_again(fault);
+    }
+    return status == HX_OK;
 }
 
 static void on_interrupt(uint32_t line) {

@@ -104,5 +104,6 @@ __attribute__((no_stack_protector)) static void posix_syscall(struct thread *thr
 const struct thread_ops posix_thread_ops = {
     .syscall = posix_syscall,
     .fault = posix_fault,
+    .copy_waits = oom_copy_waits,
     .stop_point = posix_stop_point,
 };

@@ -64,7 +64,7 @@ static bool page_fault(struct posix_thread *thread, const struct hal_fault *faul
         set_info(info, SIGBUS, BUS_ADRERR, fault->address);
         return true;
     case HX_ERR_NO_MEMORY:
-        oom_wait(thread);
+        HX_IGNORE(oom_wait(thread)); // a thread that is killed does not come back
         return false;
     case HX_ERR_LIMIT:
         log_warning("out of its memory: killed process %d (%s)", thread->process->pid,

@@ -87,8 +87,14 @@ bool job_group_is_orphaned(struct posix_process *process); // not locked
 void job_session_end(struct posix_process *process);
 
 // oom.c: there is no memory for a page that a program needs: sees to it that a process ends, and
-// waits a moment. The caller holds nothing and tries again.
-void oom_wait(struct posix_thread *thread);
+// waits a moment. The caller tries again; it may hold sleeping locks if it ends this by itself.
+// False: the thread is being killed.
+bool oom_wait(struct posix_thread *thread);
+// thread_ops.copy_waits: the same, for a bounded time.
+bool oom_copy_waits(struct thread *thread, time_ns_t since);
+void oom_init(void);
+// Kills for those who wait; needs a kernel thread that holds nothing.
+NORETURN void oom_serve(void);
 // The memory of a process that ends is free again.
 void oom_memory_given_back(struct posix_process *process);
 

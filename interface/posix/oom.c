@@ -5,6 +5,11 @@
 // one is ending no other is chosen, unless the ending takes too long; and after one has ended, who
 // found no page before that tries again before another is chosen. Process 1 is spared as long as
 // there is another.
+//
+// Who lacks a page may hold locks (user memory is copied under those of files), so it only asks; a
+// thread of the kernel that holds nothing chooses. The victim may need such a lock to end: if that
+// takes too long, its memory is taken from it before it has ended. Only where another process
+// shares that memory another victim has to be chosen, and a copy gives up in the end.
 #include "life.h"
 #include "pids.h"
 #include "signals.h"
@@ -15,10 +20,18 @@
 
 #define PATIENCE_NS (2 * NS_PER_SECOND)   // for one that is ending
 #define LOOK_NS     (NS_PER_SECOND / 500) // between two looks
+#define COPY_NS     (4 * PATIENCE_NS)     // for a copy
 
-static const struct lock_class oom_class = { .name = "oom", .rank = LOCK_RANK_PROCESS - 1 };
-static struct mutex oom_lock = { .lock_class = &oom_class };
-static time_ns_t killed_at;          // [oom_lock]
+// What the thread that asked last knew and who it is; asked again at each look.
+struct request {
+    uint32_t ended; // of ended_count, when it found no page
+    int32_t pid;
+};
+
+static const struct lock_class oom_class = { .name = "oom", .rank = LOCK_RANK_LEAF };
+static struct spinlock oom_lock = SPINLOCK_INIT(&oom_class);
+static struct request request;       // [oom_lock]
+static struct waitable asked;        // changes with each request
 static _Atomic uint32_t ended_count; // processes that ended and have given their memory back
 
 static uint64_t resident_pages(struct posix_process *process) {
@@ -43,33 +56,51 @@ static bool has_memory(struct posix_process *process) {
 }
 
 void oom_memory_given_back(struct posix_process *process) {
-    atomic_store_explicit(&process->memory_given_back, true, memory_order_release);
+    // In this order: who sees it without memory sees that it was counted.
     atomic_fetch_add_explicit(&ended_count, 1, memory_order_release);
+    atomic_store_explicit(&process->memory_given_back, true, memory_order_release);
 }
 
-// The greatest process that is not ending, with a reference; NULL: process 1 is alone.
-// *out_ending: there is one that ends and still has memory.
-static struct posix_process *choose(bool *out_ending) {
-    struct posix_process *greatest = NULL;
-    uint64_t most = 0;
+struct candidate {
+    struct posix_process *process; // keeps; NULL: none
+    uint64_t pages;
+};
+
+// Takes the process, or drops it if a greater one is there.
+static void candidate_offer(struct candidate *candidate, struct posix_process *process,
+                            uint64_t pages) {
+    struct posix_process *loser = process;
+    if (candidate->process == NULL || pages > candidate->pages) {
+        loser = candidate->process;
+        *candidate = (struct candidate){ process, pages };
+    }
+    if (loser != NULL) {
+        process_put(loser->process);
+    }
+}
+
+static void candidate_put(struct candidate *candidate) {
+    if (candidate->process != NULL) {
+        process_put(candidate->process->process);
+    }
+}
+
+// The greatest process but the first that is not ending, and the greatest one that ends and still
+// has memory.
+static void look_around(struct candidate *out_running, struct candidate *out_ending) {
     struct posix_process *process;
-    *out_ending = false;
+    *out_running = *out_ending = (struct candidate){ 0 };
     for (int32_t pid = 1; (process = posix_process_next(pid)) != NULL;) {
         pid = process->pid;
         const uint64_t pages = resident_pages(process);
-        const bool ending = is_ending(process);
-        *out_ending |= ending && has_memory(process);
-        if (ending || pages <= most) {
+        if (!is_ending(process)) {
+            candidate_offer(out_running, process, pages);
+        } else if (has_memory(process)) {
+            candidate_offer(out_ending, process, pages);
+        } else {
             process_put(process->process);
-            continue;
         }
-        if (greatest != NULL) {
-            process_put(greatest->process);
-        }
-        greatest = process;
-        most = pages;
     }
-    return greatest;
 }
 
 // Whether a process gave its memory back since the thread looked last.
@@ -80,30 +111,97 @@ static bool more_since(struct posix_thread *thread) {
     return more;
 }
 
-static void kill_one(struct posix_thread *thread) {
-    bool ending;
-    mutex_lock(&oom_lock);
-    struct posix_process *victim = choose(&ending);
-    const time_ns_t now = time_now();
-    // Asked after choosing: one that ended in between is seen by one of the two.
-    const bool more = more_since(thread) || !frames_are_short();
-    if (!more && (!ending || now - killed_at > PATIENCE_NS)) {
-        struct posix_process *chosen = victim != NULL ? victim : thread->process;
-        log_warning("out of memory: killed process %d (%s)", chosen->pid, chosen->command);
-        (void)group_exit_begin(chosen, SIGKILL);
-        killed_at = now;
+// Takes the memory of a process whose threads do not come back to user mode. False: it has none to
+// take.
+static bool take_memory(const struct candidate *ending) {
+    struct posix_process *process = ending->process;
+    if (ending->pages == 0 || process->aspace_shared) {
+        return false;
     }
-    mutex_unlock(&oom_lock);
-    if (victim != NULL) {
-        process_put(victim->process);
+    struct aspace *aspace = process_aspace(process->process);
+    if (aspace == NULL) {
+        return false;
+    }
+    HX_IGNORE(aspace_unmap(aspace, uaddr_make(0), HAL_USER_END)); // what is there is seen next time
+    aspace_put(aspace);
+    log_warning("out of memory: process %d (%s) does not end, took its memory", process->pid,
+                process->command);
+    return true;
+}
+
+static void kill_one(struct posix_process *victim) {
+    if (victim != NULL && group_exit_begin(victim, SIGKILL)) {
+        log_warning("out of memory: killed process %d (%s)", victim->pid, victim->command);
     }
 }
 
-void oom_wait(struct posix_thread *thread) {
+// Since when the same process is ending; another one is given its time, too.
+struct patience {
+    int32_t pid;
+    time_ns_t since;
+};
+
+static bool is_over(struct patience *patience, const struct posix_process *ending) {
+    if (ending->pid != patience->pid) {
+        *patience = (struct patience){ ending->pid, time_now() };
+    }
+    return time_now() - patience->since > PATIENCE_NS;
+}
+
+// Makes memory free for who asked.
+static void serve(const struct request *why, struct patience *patience) {
+    struct candidate running;
+    struct candidate ending;
+    look_around(&running, &ending);
+    if (running.process == NULL && ending.process == NULL) {
+        running.process = posix_process_find(why->pid);
+    }
+    // Asked after looking: one that ended in between is seen by one of the two.
+    const bool more = atomic_load_explicit(&ended_count, memory_order_acquire) != why->ended ||
+                      !frames_are_short();
+    const bool must_kill = ending.process == NULL ||
+                           (!more && is_over(patience, ending.process) && !take_memory(&ending));
+    if (!more && must_kill) {
+        kill_one(running.process);
+    }
+    candidate_put(&running);
+    candidate_put(&ending);
+}
+
+void oom_init(void) {
+    waitable_init(&asked, 0);
+}
+
+void oom_serve(void) {
+    struct patience patience = { 0 };
+    uint32_t sequence = 0;
+    for (;;) {
+        HX_IGNORE(wait_change(&asked, sequence, TIME_NEVER, 0)); // cannot fail without flags
+        sequence = waitable_sequence(&asked);
+        const unsigned long irq = spin_lock_irq(&oom_lock);
+        const struct request why = request;
+        spin_unlock_irq(&oom_lock, irq);
+        serve(&why, &patience);
+    }
+}
+
+static void ask(const struct posix_thread *thread) {
+    const unsigned long irq = spin_lock_irq(&oom_lock);
+    request = (struct request){ .ended = thread->oom_seen, .pid = thread->process->pid };
+    spin_unlock_irq(&oom_lock, irq);
+    waitable_pulse(&asked);
+}
+
+bool oom_wait(struct posix_thread *thread) {
     struct waitable nothing;
-    kill_one(thread);
+    if (!more_since(thread)) {
+        ask(thread);
+    }
     waitable_init(&nothing, 0);
-    // It ends by the deadline or by a signal that kills: either way the page is tried again.
-    HX_IGNORE(
-        wait_change(&nothing, waitable_sequence(&nothing), time_after(LOOK_NS), WAIT_KILLABLE));
+    return wait_change(&nothing, waitable_sequence(&nothing), time_after(LOOK_NS), WAIT_KILLABLE) ==
+           HX_ERR_TIMED_OUT;
+}
+
+bool oom_copy_waits(struct thread *thread, time_ns_t since) {
+    return time_now() - since < COPY_NS && oom_wait(thread->personality);
 }

@@ -24,7 +24,7 @@
 #define NOFILE_SOFT   1024u
 #define NOFILE_HARD   4096u
 
-static struct thread starter; // runs start_run(), then its stack goes back
+static struct thread starter; // starts process 1, then kills when memory runs out
 static struct mount_space *mounts;
 static struct fs_context *root_context;
 
@@ -245,8 +245,7 @@ static void open_console(struct posix_process *process) {
     }
 }
 
-static void start_run(void *argument) {
-    (void)argument;
+static void start_process_1(void) {
     struct exec_image image;
     make_root();
     choose_console();
@@ -263,16 +262,11 @@ static void start_run(void *argument) {
     user_thread_start(thread);
 }
 
-static void starter_destroy(struct object *object) {
-    struct thread *thread = CONTAINER_OF(object, struct thread, object);
-    kernel_stack_free(thread->stack_low, THREAD_STACK_BYTES);
+static void starter_run(void *argument) {
+    (void)argument;
+    start_process_1();
+    oom_serve();
 }
-
-static const struct object_type starter_type = {
-    .kind = OBJECT_THREAD,
-    .name = "start",
-    .destroy = starter_destroy,
-};
 
 static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     (void)env;
@@ -281,6 +275,7 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     futex_init();
     descriptors_init();
     job_init();
+    oom_init();
     enum hx_status status = process_caches_init();
     if (status == HX_OK) {
         status = procfs_init();
@@ -292,8 +287,7 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     if (stack == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    thread_init(&starter, "start", stack, THREAD_STACK_BYTES, start_run, NULL);
-    starter.object.type = &starter_type;
+    thread_init(&starter, "start", stack, THREAD_STACK_BYTES, starter_run, NULL);
     thread_start(&starter);
     object_put(&starter.object); // the running reference remains
     return HX_OK;

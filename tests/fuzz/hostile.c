@@ -69,8 +69,19 @@ static bool is_hogs_end(int status) {
            (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+static void fork_once(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(3);
+    }
+    if (child > 0) {
+        (void)check_wait(child);
+    }
+    sleep_ms(2);
+}
+
 // A process that uses little goes on beside hogs that want everything.
-static void with_witness(void (*hogs)(void)) {
+static void with_witness_of(void (*act)(void), void (*hogs)(void)) {
     int pair[2];
     NEED(pipe(pair) == 0);
     pid_t witness = fork();
@@ -79,14 +90,7 @@ static void with_witness(void (*hogs)(void)) {
         close(pair[1]);
         fcntl(pair[0], F_SETFL, O_NONBLOCK);
         while (read(pair[0], &byte, 1) < 0) {
-            pid_t child = fork();
-            if (child == 0) {
-                _exit(3);
-            }
-            if (child > 0) {
-                (void)check_wait(child);
-            }
-            sleep_ms(2);
+            act();
         }
         _exit(5);
     }
@@ -94,6 +98,10 @@ static void with_witness(void (*hogs)(void)) {
     hogs();
     close(pair[1]);
     EXITS(witness, 5);
+}
+
+static void with_witness(void (*hogs)(void)) {
+    with_witness_of(fork_once, hogs);
 }
 
 static void one_hog(void) {
@@ -132,6 +140,106 @@ static void hogs_of_everything(void) {
     for (int i = 0; i < 6; i++) {
         with_witness(many_hogs);
     }
+}
+
+// A call that moves bytes into or out of memory that is not there yet waits for it as a program
+// does.
+static ssize_t moved(const char *call, ssize_t got) {
+    if (got < 0 && errno == EFAULT) {
+        check_fail(__FILE_NAME__, __LINE__, "%s gave EFAULT", call);
+        _exit(8);
+    }
+    return got;
+}
+
+static int shared_file = -1; // its position is everybody's, and so is the lock on it
+
+static void share_file(void) {
+    static const char content[16 * PAGE];
+    shared_file = open("shared", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    NEED(shared_file >= 0 && write(shared_file, content, sizeof(content)) == sizeof(content));
+}
+
+static void copy_once(void) {
+    int ends[2];
+    char *memory =
+        mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return;
+    }
+    if (pipe(ends) == 0) {
+        // The pipe itself may get no memory.
+        if (moved("write to a pipe", write(ends[1], memory, PAGE)) > 0) {
+            moved("read from a pipe", read(ends[0], memory + PAGE, PAGE));
+        }
+        close(ends[0]);
+        close(ends[1]);
+    }
+    moved("pread", pread(shared_file, memory + 2 * PAGE, 16 * PAGE, 0));
+    moved("getrandom", syscall(SYS_getrandom, memory + 32 * PAGE, 16 * PAGE, 0));
+    munmap(memory, 64 * PAGE);
+}
+
+static void copies_beside_hogs(void) {
+    share_file();
+    for (int i = 0; i < 4; i++) {
+        with_witness_of(copy_once, many_hogs);
+    }
+    close(shared_file);
+}
+
+static bool is_nearly_out(void) {
+    struct sysinfo info;
+    NEED(sysinfo(&info) == 0);
+    return info.freeram * info.mem_unit < 4ul << 20;
+}
+
+static char *fresh(size_t size) {
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    NEED(memory != MAP_FAILED);
+    return memory;
+}
+
+// Has nearly everything, and wants nothing more but the lock of the file's position.
+static void have_and_lock(void) {
+    while (!is_nearly_out()) {
+        memset(fresh(16 * PAGE), 1, 16 * PAGE);
+    }
+    for (;;) {
+        char byte;
+        lseek(shared_file, 0, SEEK_SET);
+        (void)!read(shared_file, &byte, 1);
+    }
+}
+
+// Needs the other one's memory under that lock, without which the other one cannot end.
+static void need_under_lock(void) {
+    while (!is_nearly_out()) {
+        sleep_ms(1);
+    }
+    for (int i = 0; i < 128; i++) {
+        lseek(shared_file, 0, SEEK_SET);
+        moved("read", read(shared_file, fresh(16 * PAGE), 16 * PAGE));
+    }
+}
+
+static void victim_without_its_lock(void) {
+    for (int i = 0; i < 8; i++) {
+        share_file();
+        pid_t hog = fork();
+        if (hog == 0) {
+            have_and_lock();
+        }
+        pid_t reader = fork();
+        if (reader == 0) {
+            need_under_lock();
+            _exit(5);
+        }
+        EXITS(reader, 5);
+        KILLED(hog, SIGKILL);
+        close(shared_file);
+    }
+    unlink("shared");
 }
 
 // A file that takes all memory is refused its growth, and gives it back.
@@ -450,6 +558,8 @@ static void ends_that_meet(void) {
 static const struct check_case cases[] = { CASE(hog_within_its_limit),
                                            CASE(hog_of_everything),
                                            CASE(hogs_of_everything),
+                                           CASE(copies_beside_hogs),
+                                           CASE(victim_without_its_lock),
                                            CASE(file_hog_of_everything),
                                            CASE(fork_bomb),
                                            CASE(thread_bomb),

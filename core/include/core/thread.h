@@ -46,6 +46,9 @@ enum thread_state {
 struct thread_ops {
     void (*syscall)(struct thread *thread, struct hal_frame *frame);
     void (*fault)(struct thread *thread, struct hal_frame *frame, const struct hal_fault *fault);
+    // A user copy found no memory for a page, for the first time at `since`; the caller may hold
+    // sleeping locks. Waits a moment; false: no longer, the copy ends.
+    bool (*copy_waits)(struct thread *thread, time_ns_t since);
     // At a stop point on the way to user mode, while any of SIGNAL, KILL or STOP is set. May block;
     // may not return if the thread exits.
     void (*stop_point)(struct thread *thread, struct hal_frame *frame);
