@@ -76,23 +76,34 @@ function(helix_module)
     TESTS ${M_TESTS})
 endfunction()
 
-# helix_ports(NAME n PORTS ... [TESTS ...]): a part that holds what portgen makes of each NAME.port in this folder: the
-# header <helix/ports/NAME_port.h> and the functions behind it.
+# helix_ports(NAME n PORTS ... [ATOMIC ...] [DEPS ...] [TESTS ...] [HOST_ONLY]): a part that holds what portgen makes
+# of each NAME.port in this folder: <helix/ports/NAME_port.h> and the functions behind it and, unless the port is
+# ATOMIC, <helix/ports/NAME_wire.h>, its isolated form, with a fuzz target. HOST_ONLY: for tests.
 function(helix_ports)
-  cmake_parse_arguments(P "" "NAME" "PORTS;TESTS" ${ARGN})
+  cmake_parse_arguments(P "HOST_ONLY" "NAME" "PORTS;ATOMIC;DEPS;TESTS" ${ARGN})
   helix_portgen()
   set(into ${CMAKE_CURRENT_BINARY_DIR}/include/helix/ports)
   file(MAKE_DIRECTORY ${into})
-  foreach(port ${P_PORTS})
+  file(GLOB ports CONFIGURE_DEPENDS *.port) # one may use another
+  foreach(port ${P_PORTS} ${P_ATOMIC})
     set(made ${into}/${port}_port.h ${CMAKE_CURRENT_BINARY_DIR}/${port}_port.c)
+    if(port IN_LIST P_PORTS)
+      list(APPEND made ${into}/${port}_wire.h ${CMAKE_CURRENT_BINARY_DIR}/${port}_wire.c)
+      file(CONFIGURE OUTPUT fuzz_${port}_wire.c @ONLY
+        CONTENT "#include <helix/ports/@port@_wire.h>\n#define FUZZ_PORT @port@_wire\n#include \"fuzz_wire.h\"\n")
+      list(APPEND fuzz ${CMAKE_CURRENT_BINARY_DIR}/fuzz_${port}_wire.c)
+    endif()
     add_custom_command(OUTPUT ${made}
       COMMAND ${HELIX_PORTGEN} ${CMAKE_CURRENT_SOURCE_DIR}/${port}.port ${made}
-      DEPENDS ${HELIX_PORTGEN} ${CMAKE_CURRENT_SOURCE_DIR}/${port}.port
+      DEPENDS portgen_program ${HELIX_PORTGEN} ${ports}
       COMMENT "Making the port ${port}" VERBATIM)
-    list(APPEND sources ${made})
+    list(APPEND host_sources ${made})
   endforeach()
-  helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${sources} DEPS sdk lib
-    INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include TESTS ${P_TESTS})
+  if(NOT P_HOST_ONLY)
+    set(sources ${host_sources})
+  endif()
+  helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${host_sources} DEPS sdk lib ${P_DEPS}
+    INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include TESTS ${P_TESTS} FUZZ ${fuzz})
 endfunction()
 
 # The compiler of ports is a program of this machine, whatever the product is: HELIX_PORTGEN.
@@ -102,9 +113,12 @@ function(helix_portgen)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/portgen/*.c)
   file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/portgen/*.h)
   set(status ${PROJECT_SOURCE_DIR}/sdk/include)
-  add_custom_command(OUTPUT ${HELIX_PORTGEN}
-    COMMAND ${HELIX_HOST_CC} -std=gnu17 -O1 -Wall -Wextra -Werror -I${status} -o ${HELIX_PORTGEN} ${sources}
-    DEPENDS ${sources} ${headers} ${status}/helix/status.h COMMENT "Building portgen" VERBATIM)
+  if(NOT TARGET portgen_program)
+    add_custom_command(OUTPUT ${HELIX_PORTGEN}
+      COMMAND ${HELIX_HOST_CC} -std=gnu17 -O1 -Wall -Wextra -Werror -I${status} -o ${HELIX_PORTGEN} ${sources}
+      DEPENDS ${sources} ${headers} ${status}/helix/status.h COMMENT "Building portgen" VERBATIM)
+    add_custom_target(portgen_program DEPENDS ${HELIX_PORTGEN})
+  endif()
   return(PROPAGATE HELIX_PORTGEN)
 endfunction()
 

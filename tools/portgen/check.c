@@ -11,8 +11,7 @@ static uint64_t max_of(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-// Size and alignment in C of one element of a struct's field; size 0: it cannot stand in a struct.
-static void field_layout(const struct type *type, uint64_t *out_size, uint64_t *out_align) {
+void type_layout(const struct type *type, uint64_t *out_size, uint64_t *out_align) {
     *out_align = 1;
     switch (type->kind) {
     case KIND_STRUCT:
@@ -56,7 +55,7 @@ static void check_field(struct compiler *compiler, struct declaration *declarati
              field->name);
         return;
     }
-    field_layout(&field->type, &size, &align);
+    type_layout(&field->type, &size, &align);
     align = max_of(align, field->type.align);
     check_padding(compiler, field, declaration->size, align);
     field->offset = declaration->size;
@@ -98,11 +97,12 @@ static void check_struct(struct compiler *compiler, struct declaration *declarat
 // Names -------------------------------------------------------------------------------------------
 
 static const char *const reserved[] = {
-    "auto",    "bool",  "break",    "case",   "char",     "client", "const",    "continue",
-    "default", "do",    "double",   "else",   "enum",     "events", "extern",   "float",
-    "for",     "goto",  "if",       "inline", "int",      "long",   "restrict", "register",
-    "return",  "self",  "short",    "signed", "sizeof",   "static", "struct",   "switch",
-    "typedef", "union", "unsigned", "void",   "volatile", "while",
+    "auto",     "bool",     "break",    "case",   "char",   "client",         "const",
+    "continue", "default",  "do",       "double", "else",   "enum",           "events",
+    "extern",   "float",    "for",      "goto",   "if",     "inline",         "int",
+    "long",     "restrict", "register", "return", "self",   "call_arguments", "short",
+    "signed",   "sizeof",   "static",   "struct", "switch", "typedef",        "union",
+    "unsigned", "void",     "volatile", "while",
 };
 
 static void check_name(struct compiler *compiler, const struct place *place, const char *name) {
@@ -190,6 +190,25 @@ static bool is_variable_result(const struct field *field) {
            (field->direction == DIRECTION_INOUT && field->type.kind == KIND_BYTES);
 }
 
+// What <lib/wire.h> has room for: arguments, and pages of one of them.
+static void check_room(struct compiler *compiler, const struct method *method) {
+    uint32_t arguments = 0;
+    const struct field *pages = NULL;
+    for (const struct field *field = method->fields; field != NULL; field = field->next) {
+        arguments++;
+        if (field->type.kind == KIND_PAGES && (pages != NULL || field->type.bound > PAGES_MAX)) {
+            fail(compiler, &field->place,
+                 "'%s' is too many pages; a method has one such argument, of at most %u",
+                 field->name, PAGES_MAX);
+        }
+        pages = field->type.kind == KIND_PAGES ? field : pages;
+    }
+    if (arguments > ARGUMENTS_MAX) {
+        fail(compiler, &method->place, "'%s' has %u parameters; keep to %u, or use a struct",
+             method->name, arguments, ARGUMENTS_MAX);
+    }
+}
+
 static void check_parameters(struct compiler *compiler, const struct port *port,
                              const struct method *method) {
     bool is_atomic = !is_isolated(port, method);
@@ -221,6 +240,7 @@ static void check_parameters(struct compiler *compiler, const struct port *port,
              "a message of '%s' could have %llu bytes; keep it below %u, or use pages",
              method->name, (unsigned long long)max_of(sizes[0], sizes[1]), BODY_MAX);
     }
+    check_room(compiler, method);
     check_names(compiler, method->fields);
 }
 
@@ -343,8 +363,8 @@ static uint64_t item_size(const struct type *type) {
     case KIND_BYTES:
         return 8 + type->bound + 1;
     case KIND_ARRAY:
-        field_layout(&(struct type){ .kind = type->element, .declaration = type->declaration },
-                     &size, &align);
+        type_layout(&(struct type){ .kind = type->element, .declaration = type->declaration },
+                    &size, &align);
         return 8 + type->bound * size;
     case KIND_PAGES:
         return 8 + type->bound * 4;

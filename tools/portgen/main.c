@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tools/portgen/main.c: portgen IN.port OUTPUT…: makes from a port what the name of each output
 // says:
-// *_port.h the header, *_port.c the binding.
+// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form.
 #include "portgen.h"
 
 #include <stdio.h>
@@ -41,6 +41,8 @@ static const struct {
 } outputs[] = {
     { "_port.h", emit_header },
     { "_port.c", emit_source },
+    { "_wire.h", emit_wire_header },
+    { "_wire.c", emit_wire_source },
 };
 
 static bool write_output(const struct port *port, const char *path) {

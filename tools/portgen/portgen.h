@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BODY_MAX    65536u // bytes of a message's body, both ways
-#define NESTING_MAX 8u     // structs in structs, ports that use ports
+#define BODY_MAX      65536u // bytes of a message's body, both ways
+#define PAGES_MAX     64u
+#define ARGUMENTS_MAX 12u
+#define NESTING_MAX   8u // structs in structs, ports that use ports
 
 // Memory and text ---------------------------------------------------------------------------------
 
@@ -218,6 +220,8 @@ uint64_t scalar_size(enum kind kind);
 enum kind carrier_of(enum kind kind);
 // Whether the isolated form has it.
 bool is_isolated(const struct port *port, const struct method *method);
+// Size and alignment in C of one element of a struct's field; 0 if it cannot be one.
+void type_layout(const struct type *type, uint64_t *out_size, uint64_t *out_align);
 // Most bytes that it takes in a message's body.
 uint64_t body_size(const struct field *field, bool is_reply);
 
@@ -226,6 +230,9 @@ uint64_t body_size(const struct field *field, bool is_reply);
 // <helix/ports/NAME_port.h>: types and the operations table; and the functions behind it.
 void emit_header(const struct port *port, struct text *out);
 void emit_source(const struct port *port, struct text *out);
+// <helix/ports/NAME_wire.h> and its source: the isolated form.
+void emit_wire_header(const struct port *port, struct text *out);
+void emit_wire_source(const struct port *port, struct text *out);
 
 // How the C parameters of a method, without the first, are written.
 enum style {

@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (port != NULL) {
         emit_header(port, &out);
         emit_source(port, &out);
+        emit_wire_header(port, &out);
+        emit_wire_source(port, &out);
     }
     text_free(&out);
     text_free(&compiler.errors);

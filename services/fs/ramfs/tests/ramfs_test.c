@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // ramfs_test.c: the module against its port, on the host: the calls' results, cookies while names
 // come and go, every allocation failing once, and nothing left at the end (the sanitizers watch).
+// All of it twice: by direct calls, and through the messages of the isolated form.
 #include "../ramfs.h"
+#include "wire_model.h"
 
+#include <helix/ports/fs_wire.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +55,9 @@ HX_ATTR(no_thread_safety_analysis) void hx_mutex_unlock(struct hx_mutex *mutex) 
 
 static struct ramfs_type plain = { .name = "ramfs", .root_mode = 0755, .magic = 1 };
 static struct ramfs_type strict = { .name = "tmpfs", .refuses_options = true };
-static const struct fs_ops *const ops = &ramfs_ops;
+static const struct fs_ops *ops = &ramfs_ops;
+static void *plain_self = &plain;
+static void *strict_self = &strict;
 static const struct fs_info file_info = { .mode = FS_MODE_REGULAR | 0644 };
 static const struct fs_info directory_info = { .mode = FS_MODE_DIRECTORY | 0755 };
 
@@ -69,7 +74,7 @@ static uint64_t links_of(void *fs, uint64_t node) {
 static void *mount_plain(uint64_t *out_root) {
     struct fs_info root;
     void *fs;
-    CHECK(ops->mount(&plain, "", &fs, &root) == HX_OK);
+    CHECK(ops->mount(plain_self, "", &fs, &root) == HX_OK);
     CHECK(root.mode == (FS_MODE_DIRECTORY | 0755) && root.links == 2);
     *out_root = root.node;
     return fs;
@@ -208,7 +213,7 @@ static void test_options(void) {
         struct fs_info root;
         struct fs_usage usage;
         void *fs;
-        enum hx_status status = ops->mount(&strict, option_cases[i].options, &fs, &root);
+        enum hx_status status = ops->mount(strict_self, option_cases[i].options, &fs, &root);
         CHECK(status == option_cases[i].expected);
         if (status == HX_OK) {
             CHECK((root.mode & 07777) == option_cases[i].mode);
@@ -219,7 +224,7 @@ static void test_options(void) {
     }
     struct fs_info root;
     void *fs;
-    CHECK(ops->mount(&plain, "what=ever", &fs, &root) == HX_OK);
+    CHECK(ops->mount(plain_self, "what=ever", &fs, &root) == HX_OK);
     CHECK(ops->unmount(fs) == HX_OK);
 }
 
@@ -253,7 +258,7 @@ static void test_no_memory(void) {
         struct fs_info root;
         void *fs;
         fail_after = nth;
-        enum hx_status status = ops->mount(&plain, "", &fs, &root);
+        enum hx_status status = ops->mount(plain_self, "", &fs, &root);
         if (status == HX_OK) {
             status = sequence(fs, root.node);
             CHECK(ops->unmount(fs) == HX_OK);
@@ -268,7 +273,7 @@ static void test_no_memory(void) {
     }
 }
 
-int main(void) {
+static void test_all(void) {
     test_names();
     test_links();
     test_rename();
@@ -276,5 +281,26 @@ int main(void) {
     test_options();
     test_no_memory();
     CHECK(depth == 0);
+}
+
+// The same through messages, as if the module were on the other side of a wall.
+static void test_isolated(void) {
+    static struct model plain_model, strict_model;
+    struct fs_ops bound;
+    CHECK(fs_bind(&bound, &ramfs_ops, ~(rights_t)0) == HX_OK);
+    model_init(&plain_model, &fs_wire, &bound, &plain);
+    model_init(&strict_model, &fs_wire, &bound, &strict);
+    ops = &fs_wire_client;
+    plain_self = &plain_model.client.targets[0];
+    strict_self = &strict_model.client.targets[0];
+    test_all();
+    CHECK(plain_model.server.refused == 0 && strict_model.server.refused == 0);
+    model_fini(&plain_model);
+    model_fini(&strict_model);
+}
+
+int main(void) {
+    test_all();
+    test_isolated();
     return 0;
 }

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <lib/wire.h>: calls of a port as messages: what its isolated form sends over a ring.
+//
+// portgen describes each method of a port (struct wire_method) and makes the typed ends: a client,
+// whose operations table sends, and a server, which calls the operations of a module. This file is
+// what lies between: it writes arguments into a message, and reads one that the other side wrote.
+// The other side is hostile: what it shares is read once, into memory of one's own, and then
+// checked: lengths and counts against their bounds, enums, flags, booleans and terminators inside
+// of structures, page numbers, instances, rights of handles, and the message's own length to the
+// byte. Nothing is called and nothing is given to a caller before all of it was checked.
+//
+// A message is the payload of one slot. What does not fit lies in pages of a pool that both sides
+// see; the client of a call takes them for the request and for the reply.
+//
+// Locking: a client may be used by many threads; a server by one at a time.
+#pragma once
+
+#include <helix/types.h>
+
+// Messages ----------------------------------------------------------------------------------------
+
+#define WIRE_INLINE_BYTES 40u
+#define WIRE_PAGED        255u // in inline_bytes: the body lies in the pool
+
+enum wire_message_kind {
+    WIRE_REQUEST = 1,
+    WIRE_REPLY = 2,
+    WIRE_EVENT = 3,
+};
+
+struct wire_message {
+    uint32_t call; // the transport's: pairs a reply with its request
+    uint16_t method;
+    uint8_t kind;
+    uint8_t inline_bytes; // of the body, or WIRE_PAGED
+    uint16_t body_page;   // where a paged body starts
+    uint16_t reply_page;  // of a request: where a paged reply must start
+    uint32_t body_bytes;  // of a paged body
+    alignas(8) uint8_t body[WIRE_INLINE_BYTES];
+};
+_Static_assert(sizeof(struct wire_message) == 56, "the payload of one slot");
+
+// Descriptions, made by portgen -------------------------------------------------------------------
+
+#define WIRE_ARGUMENTS_MAX 12u
+#define WIRE_PAGES_MAX     64u // in one argument; a method has one such argument at most
+#define WIRE_INSTANCES_MAX 16u // that one connection may have open
+
+enum wire_check_kind {
+    WIRE_CHECK_BOOL,
+    WIRE_CHECK_ENUM,   // one of `values`
+    WIRE_CHECK_FLAGS,  // no bit beyond `limit`
+    WIRE_CHECK_TEXT,   // a length of at most `limit`, the bytes, a zero
+    WIRE_CHECK_STRING, // a zero within limit + 1 bytes
+    WIRE_CHECK_STRUCT,
+};
+
+// What must hold for `count` elements in a row, the first at `offset`.
+struct wire_check {
+    enum wire_check_kind kind;
+    uint32_t offset, count, stride;
+    uint64_t limit;
+    const uint32_t *values; // `limit` of them
+    const struct wire_layout *layout;
+};
+
+// A scalar or a structure.
+struct wire_layout {
+    uint32_t size_bytes;
+    uint32_t check_count;
+    const struct wire_check *checks;
+};
+
+enum wire_kind {
+    WIRE_VALUE, // a scalar or a structure
+    WIRE_TEXT,
+    WIRE_STRING,
+    WIRE_BYTES,
+    WIRE_ARRAY,
+    WIRE_PAGES,
+    WIRE_HANDLE,
+    WIRE_INSTANCE, // as a result
+};
+
+enum wire_direction { WIRE_IN, WIRE_OUT, WIRE_INOUT, WIRE_RESULT };
+
+struct wire_field {
+    enum wire_kind kind;
+    enum wire_direction direction;
+    uint32_t bound;
+    const struct wire_layout *layout; // of a VALUE, and of an ARRAY's element
+    rights_t rights;                  // that a HANDLE must have
+};
+
+// Where one parameter is: the value, structure, text, bytes, array, page pointers; the places that
+// results go to. `count` is a length, a number of elements, or the capacity for a result.
+struct wire_argument {
+    void *data;
+    uint32_t count;
+    uint32_t *out_count; // of a result without fixed size
+    uint64_t token;      // of a handle that was handed over
+};
+
+// Calls the operation of a table; `first` is the provider, the instance, or an event's client.
+typedef enum hx_status (*wire_invoke_t)(const void *table, void *first,
+                                        struct wire_argument *arguments);
+
+struct wire_method {
+    wire_invoke_t invoke; // NULL: only the kernel form has it
+    const struct wire_field *fields;
+    uint32_t field_count;
+    bool on_instance, ends;
+    const enum hx_status *fails; // what the module may answer
+    uint32_t fail_count;
+};
+
+// The last method of a port with events is its attach(), which gets the server as its argument.
+struct wire_port {
+    const struct wire_method *methods, *events;
+    uint32_t method_count, event_count;
+    uint32_t request_max, reply_max, event_max; // bytes of bodies
+};
+
+// Scalars that may hold anything, and one that may not.
+extern const struct wire_layout wire_u8, wire_u16, wire_u32, wire_u64, wire_bool;
+
+// Connections -------------------------------------------------------------------------------------
+
+#define WIRE_POOL_PAGES_MAX 64u
+
+struct wire_pool {
+    uint8_t *base;         // shared with the other side
+    uint32_t page_count;   // up to WIRE_POOL_PAGES_MAX
+    _Atomic uint64_t used; // bit per page; this side's
+};
+
+// What carries messages, pages and handles. `context` is the connection's.
+struct wire_transport {
+    // Sends a request and waits, bounded, for its reply. Returns HX_OK and a reply that nobody
+    // checked, or HX_ERR_PEER_DIED, HX_ERR_REVOKED.
+    enum hx_status (*call)(void *context, const struct wire_message *request,
+                           struct wire_message *out_reply);
+    // Sends an event. Returns when its pages may be used again.
+    enum hx_status (*send)(void *context, const struct wire_message *event);
+    // Puts a page of the caller into the pool, writable or not, until it is given back. The number
+    // is what the other side finds it by.
+    enum hx_status (*page_share)(void *context, void *page, bool writable, uint32_t *out_number);
+    void (*page_unshare)(void *context, void *page, bool writable, uint32_t number);
+    // Hands a handle over. HX_ERR_ACCESS_DENIED: it lacks some of `rights`.
+    enum hx_status (*handle_send)(void *context, handle_t handle, rights_t rights,
+                                  uint64_t *out_token);
+    // The message with that token will never be sent.
+    void (*handle_unsend)(void *context, uint64_t token);
+    // A handle of this side for a token that came, if it has `rights`.
+    enum hx_status (*handle_take)(void *context, uint64_t token, rights_t rights,
+                                  handle_t *out_handle);
+    void (*handle_drop)(void *context, handle_t handle);
+};
+
+struct wire {
+    const struct wire_port *port;
+    const struct wire_transport *transport;
+    void *context;
+    struct wire_pool *pool;
+};
+
+struct wire_target { // what a client's operations get first: the provider, or an instance of it
+    struct wire_client *client;
+    _Atomic uint64_t id; // the server's number for it; 0: the provider, or free
+};
+
+struct wire_client {
+    struct wire wire;
+    struct wire_target targets[1 + WIRE_INSTANCES_MAX]; // the first is the provider
+    const void *events;                                 // table and context of who wants them
+    void *events_client;
+    uint8_t *scratch; // event_max bytes
+};
+
+struct wire_server {
+    struct wire wire;
+    const void *ops; // bound with the rights of the connection
+    void *self;
+    uint8_t *scratch; // request_max + reply_max bytes, aligned to 8
+    struct {
+        void *instance; // NULL: free
+        uint32_t generation;
+    } instances[WIRE_INSTANCES_MAX];
+    bool is_attached;
+    uint64_t refused; // requests that were malformed
+    uint64_t lost;    // events that found no room
+};
+
+// Caller's storage; `wire` is copied, the rest is kept. Scratch memory as above; a client's may be
+// NULL if its port has no events.
+void wire_client_init(struct wire_client *client, const struct wire *wire, void *scratch);
+void wire_server_init(struct wire_server *server, const struct wire *wire, const void *ops,
+                      void *self, void *scratch);
+
+// The client's end of each method. Returns what the module answers;
+//         HX_ERR_INVALID    an argument is beyond its bound; nothing was sent
+//         HX_ERR_LIMIT      no instance is free
+//         HX_ERR_NO_MEMORY  the pool is used up
+//         HX_ERR_CORRUPT    the reply is malformed; results are untouched, buffers may not be
+//         or what the transport fails with
+enum hx_status wire_call(struct wire_target *target, uint32_t method,
+                         struct wire_argument *arguments);
+// The client's end of attach(): asks for events, which go to `events` with `client` from now on.
+enum hx_status wire_attach(struct wire_target *target, const void *events, void *client);
+// Checks an event that came and calls who attached. HX_ERR_CORRUPT: it is malformed.
+enum hx_status wire_receive(struct wire_client *client, const struct wire_message *event);
+
+// The server's end: checks a request (a private copy of the slot), calls the module, makes the
+// reply. A malformed request is answered with HX_ERR_CORRUPT.
+void wire_serve(struct wire_server *server, const struct wire_message *request,
+                struct wire_message *out_reply);
+// The module's end of each event.
+void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments);
+
+// Whether a value or structure in private memory holds what its layout says.
+bool wire_valid(const struct wire_layout *layout, const void *bytes);

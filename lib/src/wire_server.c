@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// lib/src/wire_server.c: requests that come in, the calls they become, replies and events that go
+// out.
+#include "wire.h"
+
+#include <lib/string.h>
+
+void wire_server_init(struct wire_server *server, const struct wire *wire, const void *ops,
+                      void *self, void *scratch) {
+    memset(server, 0, sizeof(*server));
+    server->wire = *wire;
+    server->ops = ops;
+    server->self = self;
+    server->scratch = scratch;
+}
+
+// Instances ---------------------------------------------------------------------------------------
+
+// The number of an instance: its place and how often the place was used.
+static uint64_t instance_number(const struct wire_server *server, uint32_t place) {
+    return (uint64_t)server->instances[place].generation << 32 | (place + 1);
+}
+
+// WIRE_INSTANCES_MAX: no such instance.
+static uint32_t instance_find(const struct wire_server *server, uint64_t number) {
+    uint32_t place = 0;
+    while (place < WIRE_INSTANCES_MAX && (server->instances[place].instance == NULL ||
+                                          instance_number(server, place) != number)) {
+        place++;
+    }
+    return place;
+}
+
+static uint32_t instance_free(const struct wire_server *server) {
+    uint32_t place = 0;
+    while (place < WIRE_INSTANCES_MAX && server->instances[place].instance != NULL) {
+        place++;
+    }
+    return place;
+}
+
+static void instance_end(struct wire_server *server, uint32_t place) {
+    server->instances[place].instance = NULL;
+    server->instances[place].generation++;
+}
+
+// A request ---------------------------------------------------------------------------------------
+
+struct service {
+    struct wire_server *server;
+    const struct wire_method *method;
+    struct wire_argument arguments[WIRE_ARGUMENTS_MAX];
+    void *pages[WIRE_PAGES_MAX];
+    uint32_t counts[WIRE_ARGUMENTS_MAX]; // what the module says of results without fixed size
+    void *made;                          // the instance that it gives
+    uint32_t place;                      // of the instance that is called, or that will be given
+    struct wire_writer reply;
+};
+
+// Places for the results, in the reply's body as far as their size is known before the call.
+static void results_place(struct service *service) {
+    for (uint32_t i = 0; i < service->method->field_count; i++) {
+        const struct wire_field *field = &service->method->fields[i];
+        struct wire_argument *argument = &service->arguments[i];
+        uint64_t element = wire_element(field);
+        if (!wire_is_answered(field)) {
+            continue;
+        }
+        if (field->kind == WIRE_BYTES || field->kind == WIRE_ARRAY) {
+            (void)wire_reserve(&service->reply, 8);
+            element *= argument->count;
+        }
+        void *place = wire_reserve(&service->reply, MAX_OF(element, 8u));
+        if (field->kind == WIRE_INSTANCE) {
+            argument->data = (void *)&service->made;
+        } else if (field->direction == WIRE_RESULT) {
+            argument->data = place;
+            argument->out_count = &service->counts[i];
+        }
+        if (place != NULL && !wire_is_sized(field)) {
+            memset(place, 0, element); // a module may leave some of it as it is
+        }
+    }
+}
+
+static bool is_attach(const struct wire_port *port, const struct wire_message *request) {
+    return port->event_count > 0 && request->method == port->method_count - 1u;
+}
+
+// Whom the request calls, or the place for what it makes.
+static enum hx_status instance_read(struct service *service, uint64_t number) {
+    struct wire_server *server = service->server;
+    service->place = instance_find(server, number);
+    if (service->method->on_instance ? service->place == WIRE_INSTANCES_MAX : number != 0) {
+        return HX_ERR_CORRUPT;
+    }
+    if (wire_gives_instance(service->method)) {
+        service->place = instance_free(server);
+        return service->place == WIRE_INSTANCES_MAX ? HX_ERR_LIMIT : HX_OK;
+    }
+    return HX_OK;
+}
+
+// The arguments of a request whose method and body are known.
+static enum hx_status arguments_read(struct service *service, const struct wire_message *request,
+                                     struct wire_reader *reader) {
+    struct wire_server *server = service->server;
+    enum hx_status status = instance_read(service, wire_get_number(reader));
+    if (status == HX_OK && is_attach(server->wire.port, request)) {
+        service->arguments[0].data = server;
+        status = server->is_attached ? HX_ERR_LIMIT : HX_OK;
+    }
+    for (uint32_t i = 0; i < service->method->field_count; i++) {
+        if (service->method->fields[i].kind == WIRE_PAGES) {
+            service->arguments[i].data = (void *)service->pages;
+        }
+    }
+    if (status == HX_OK &&
+        !wire_decode(&server->wire, service->method, reader, service->arguments)) {
+        status = HX_ERR_CORRUPT;
+    }
+    return status;
+}
+
+static enum hx_status request_read(struct service *service, const struct wire_message *request) {
+    struct wire_server *server = service->server;
+    const struct wire_port *port = server->wire.port;
+    struct wire_reader reader;
+    if (request->kind != WIRE_REQUEST || request->method >= port->method_count ||
+        port->methods[request->method].invoke == NULL ||
+        !wire_body_open(&server->wire, request, server->scratch, port->request_max, &reader)) {
+        return HX_ERR_CORRUPT;
+    }
+    service->method = &port->methods[request->method];
+    return arguments_read(service, request, &reader);
+}
+
+// Results that are not in their place yet: counts, instances, what went in and comes back.
+static enum hx_status results_put(struct service *service) {
+    struct wire_writer *reply = &service->reply;
+    reply->at = 8;
+    for (uint32_t i = 0; i < service->method->field_count; i++) {
+        const struct wire_field *field = &service->method->fields[i];
+        const struct wire_argument *argument = &service->arguments[i];
+        uint64_t element = wire_element(field);
+        if (!wire_is_answered(field)) {
+            continue;
+        }
+        if (wire_is_sized(field)) {
+            if (service->counts[i] > argument->count) {
+                return HX_ERR_CORRUPT; // the module claims more than there was room for
+            }
+            wire_put_number(reply, service->counts[i]);
+            (void)wire_reserve(reply, service->counts[i] * element);
+        } else if (field->kind == WIRE_INSTANCE) {
+            service->server->instances[service->place].instance = service->made;
+            wire_put_number(reply, instance_number(service->server, service->place));
+        } else if (field->direction == WIRE_RESULT) {
+            (void)wire_reserve(reply, element);
+        } else if (field->kind == WIRE_BYTES) {
+            wire_put_number(reply, argument->count);
+            wire_put(reply, argument->data, argument->count);
+        } else {
+            wire_put(reply, argument->data, element);
+        }
+    }
+    return HX_OK;
+}
+
+static enum hx_status invoke(struct service *service, const struct wire_message *request) {
+    struct wire_server *server = service->server;
+    void *first =
+        service->method->on_instance ? server->instances[service->place].instance : server->self;
+    (void)wire_reserve(&service->reply, 8);
+    results_place(service);
+    if (service->reply.failed) {
+        return HX_ERR_CORRUPT; // the scratch memory is not as large as the port says
+    }
+    enum hx_status status = service->method->invoke(server->ops, first, service->arguments);
+    if (status != HX_OK) {
+        return status;
+    }
+    server->is_attached |= is_attach(server->wire.port, request);
+    if (service->method->ends) {
+        instance_end(server, service->place);
+    }
+    return results_put(service);
+}
+
+// The reply's body to where the client wants it. False: there it cannot go.
+static bool reply_place(const struct service *service, const struct wire_message *request,
+                        struct wire_message *out_reply) {
+    const struct wire_writer *reply = &service->reply;
+    if (reply->at <= WIRE_INLINE_BYTES) {
+        memcpy(out_reply->body, reply->bytes, reply->at);
+        out_reply->inline_bytes = (uint8_t)reply->at;
+        return true;
+    }
+    uint8_t *to = wire_pool_at(service->server->wire.pool, request->reply_page, reply->at);
+    if (to == NULL) {
+        return false;
+    }
+    memcpy(to, reply->bytes, reply->at);
+    out_reply->inline_bytes = WIRE_PAGED;
+    out_reply->body_page = request->reply_page;
+    out_reply->body_bytes = reply->at;
+    return true;
+}
+
+static void put_status(struct service *service, enum hx_status status) {
+    uint64_t number = (uint32_t)(int32_t)status;
+    if (status != HX_OK) {
+        service->reply.at = 8;
+    }
+    memcpy(service->reply.bytes, &number, sizeof(number));
+}
+
+void wire_serve(struct wire_server *server, const struct wire_message *request,
+                struct wire_message *out_reply) {
+    const struct wire_port *port = server->wire.port;
+    struct service service = { .server = server };
+    service.reply = (struct wire_writer){ server->scratch + ALIGN_UP(port->request_max, 8u), 0,
+                                          port->reply_max, false };
+    *out_reply = (struct wire_message){ .call = request->call, .kind = WIRE_REPLY };
+    out_reply->method = request->method;
+    enum hx_status status = request_read(&service, request);
+    server->refused += status == HX_ERR_CORRUPT;
+    if (status == HX_OK) {
+        status = invoke(&service, request);
+    }
+    put_status(&service, status);
+    if (!reply_place(&service, request, out_reply)) {
+        server->refused++;
+        put_status(&service, HX_ERR_CORRUPT);
+        (void)reply_place(&service, request, out_reply); // a status alone fits into the slot
+    }
+}
+
+// Events ------------------------------------------------------------------------------------------
+
+static enum hx_status event_send(struct wire_server *server, uint32_t event,
+                                 struct wire_argument *arguments) {
+    const struct wire *wire = &server->wire;
+    struct wire_message message = { .method = (uint16_t)event, .kind = WIRE_EVENT };
+    struct wire_shared shared;
+    uint32_t page;
+    if (!wire_pool_take(wire->pool, wire->port->event_max, &page)) {
+        return HX_ERR_NO_MEMORY;
+    }
+    struct wire_writer writer = { wire_pool_at(wire->pool, page, wire->port->event_max), 0,
+                                  wire->port->event_max, false };
+    enum hx_status status =
+        wire_encode(wire, &wire->port->events[event], arguments, &writer, &shared);
+    if (status == HX_OK) {
+        wire_body_place(&message, &writer, page);
+        status = wire->transport->send(wire->context, &message);
+        wire_unshare(wire, &shared);
+    }
+    wire_pool_give(wire->pool, page, wire->port->event_max);
+    return status;
+}
+
+void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments) {
+    if (event_send(server, event, arguments) != HX_OK) {
+        server->lost++;
+    }
+}
