@@ -134,10 +134,12 @@ static enum hx_status copy_shared(struct posix_process *child, struct posix_proc
         return HX_ERR_NO_MEMORY;
     }
     if (flags & CLONE_SIGHAND) {
-        object_get(&parent->actions->object);
+        const unsigned long irq = spin_lock_irq(&parent->signal_lock);
         child->actions = parent->actions;
+        object_get(&child->actions->object);
+        spin_unlock_irq(&parent->signal_lock, irq);
     } else {
-        child->actions = posix_actions_create(parent->actions);
+        child->actions = posix_actions_create(parent);
     }
     return child->actions != NULL ? HX_OK : HX_ERR_NO_MEMORY;
 }

@@ -30,7 +30,7 @@ static uint32_t references(const struct object *object) {
 static enum hx_status own_parts_make(struct posix_process *process, struct own_parts *parts) {
     *parts = (struct own_parts){ 0 };
     if (references(&process->actions->object) > 1) {
-        parts->actions = posix_actions_create(process->actions);
+        parts->actions = posix_actions_create(process);
         if (parts->actions == NULL) {
             return HX_ERR_NO_MEMORY;
         }

@@ -36,7 +36,7 @@ void posix_thread_uncount(struct posix_thread *thread);
 // Ties a thread's data to its native thread, with which it is destroyed from now on.
 void posix_thread_bind(struct posix_thread *thread, struct user_thread *native);
 
-struct posix_actions *posix_actions_create(struct posix_actions *from); // NULL: defaults
+struct posix_actions *posix_actions_create(struct posix_process *from); // NULL: defaults
 
 // Replaces the credentials: takes the new ones and, if not NULL, the user, which then counts the
 // process.

@@ -200,15 +200,17 @@ static const struct object_type actions_type = {
 static const struct lock_class actions_class = { .name = "signal actions",
                                                  .rank = LOCK_RANK_SIGNAL + 1 };
 
-struct posix_actions *posix_actions_create(struct posix_actions *from) {
+struct posix_actions *posix_actions_create(struct posix_process *from) {
     struct posix_actions *actions = heap_cache_alloc(actions_cache, MEMORY_SLEEP);
     if (actions == NULL) {
         return NULL;
     }
     if (from != NULL) {
-        const unsigned long irq = spin_lock_irq(&from->lock);
-        memcpy(actions->action, from->action, sizeof(actions->action));
-        spin_unlock_irq(&from->lock, irq);
+        const unsigned long irq = spin_lock_irq(&from->signal_lock);
+        spin_lock(&from->actions->lock);
+        memcpy(actions->action, from->actions->action, sizeof(actions->action));
+        spin_unlock(&from->actions->lock);
+        spin_unlock_irq(&from->signal_lock, irq);
     } else {
         memset(actions->action, 0, sizeof(actions->action));
     }

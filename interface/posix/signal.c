@@ -14,20 +14,48 @@
 #include <lib/string.h>
 #include <memory/heap.h>
 
+// Whether another process has them, too. That begins only under this one's signal_lock; and what
+// the other did before it let go of them is seen.
+static bool is_shared(const struct posix_actions *actions) {
+    return atomic_load_explicit(&actions->object.references, memory_order_acquire) > 1;
+}
+
+// The signal_lock of one process guards actions that nobody shares. True: locked.
+HX_ATTR(no_thread_safety_analysis) static bool actions_begin(struct posix_actions *actions) {
+    const bool shared = is_shared(actions);
+    if (shared) {
+        spin_lock(&actions->lock);
+    }
+    return shared;
+}
+
+HX_ATTR(no_thread_safety_analysis)
+static void actions_end(struct posix_actions *actions, bool is_locked) {
+    if (is_locked) {
+        spin_unlock(&actions->lock);
+    }
+}
+
+// One word cannot be half of another.
+static uint64_t handler_of(const struct posix_process *process, int32_t number) {
+    return *(const volatile uint64_t *)&process->actions->action[number].handler;
+}
+
 struct posix_action signal_action_locked(const struct posix_process *process, int32_t number) {
     struct posix_actions *actions = process->actions;
-    spin_lock(&actions->lock);
+    const bool is_locked = actions_begin(actions);
     const struct posix_action action = actions->action[number];
-    spin_unlock(&actions->lock);
+    actions_end(actions, is_locked);
     return action;
 }
 
 void signal_action_set_locked(struct posix_process *process, int32_t number,
-                              const struct posix_action *to) {
+                              const struct posix_action *to, struct posix_action *out_old) {
     struct posix_actions *actions = process->actions;
-    spin_lock(&actions->lock);
+    const bool is_locked = actions_begin(actions);
+    *out_old = actions->action[number];
     actions->action[number] = *to;
-    spin_unlock(&actions->lock);
+    actions_end(actions, is_locked);
 }
 
 // Process 1 is never hurt by a signal that it has no handler for.
@@ -36,7 +64,7 @@ static bool is_unkillable(const struct posix_process *process) {
 }
 
 bool signal_is_ignored_locked(const struct posix_process *process, int32_t number) {
-    const uint64_t handler = signal_action_locked(process, number).handler;
+    const uint64_t handler = handler_of(process, number);
     const uint64_t bit = SIGNAL_BIT(number);
     if (bit & SIGNALS_NEVER_BLOCKED) {
         return is_unkillable(process);
@@ -214,7 +242,7 @@ static void side_effects_locked(struct posix_process *process, int32_t number) {
 // Does this signal end the process for certain, once the thread takes it?
 static bool is_fatal_locked(struct posix_process *process, int32_t number) {
     const uint64_t bit = SIGNAL_BIT(number);
-    return !is_unkillable(process) && signal_action_locked(process, number).handler == SIG_DFL &&
+    return !is_unkillable(process) && handler_of(process, number) == SIG_DFL &&
            (bit & (SIGNALS_IGNORED | SIGNALS_STOP | SIGNALS_CORE)) == 0;
 }
 
@@ -314,7 +342,7 @@ bool signal_force(struct posix_thread *thread, const struct posix_siginfo *info,
     const int32_t number = info->number;
     const uint64_t bit = SIGNAL_BIT(number);
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    const uint64_t handler = signal_action_locked(process, number).handler;
+    const uint64_t handler = handler_of(process, number);
     const bool is_hopeless = (thread->blocked & bit) != 0 || handler <= SIG_IGN;
     struct signal_node *node = is_hopeless ? NULL : node_create(process, number);
     if (node == NULL) { // also without memory: the thread cannot go on without its handler
@@ -427,10 +455,13 @@ bool signal_thread_leaves(struct posix_thread *thread) {
 
 void signal_actions_reset(struct posix_process *process) {
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    struct posix_actions *actions = process->actions;
+    const bool is_locked = actions_begin(actions);
     for (int32_t number = 1; number <= (int32_t)POSIX_SIGNALS; number++) {
-        const uint64_t old = signal_action_locked(process, number).handler;
+        const uint64_t old = actions->action[number].handler;
         const struct posix_action fresh = { .handler = old == SIG_IGN ? SIG_IGN : SIG_DFL };
-        signal_action_set_locked(process, number, &fresh);
+        actions->action[number] = fresh;
     }
+    actions_end(actions, is_locked);
     spin_unlock_irq(&process->signal_lock, irq);
 }

@@ -36,10 +36,7 @@ static bool is_signal(int32_t number) {
 // struct kernel_sigaction: handler, flags, restorer, mask: posix_action's own layout.
 _Static_assert(sizeof(struct posix_action) == 32, "it crosses the ABI");
 
-static void flush_if_ignored_locked(struct posix_process *process, int32_t number) {
-    if (!signal_is_ignored_locked(process, number)) {
-        return;
-    }
+static void flush_locked(struct posix_process *process, int32_t number) {
     struct process *native = process->process;
     pending_flush(&process->pending, SIGNAL_BIT(number));
     spin_lock(&native->thread_lock);
@@ -70,11 +67,16 @@ enum hx_status sys_rt_sigaction(struct call *call) {
         fresh.mask &= ~SIGNALS_NEVER_BLOCKED;
     }
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    const struct posix_action old = signal_action_locked(process, number);
-    if (is_set) {
-        signal_action_set_locked(process, number, &fresh);
-        flush_if_ignored_locked(process, number);
-        process_timers_heeded_locked(process, number);
+    struct posix_action old;
+    if (!is_set) {
+        old = signal_action_locked(process, number);
+    } else {
+        signal_action_set_locked(process, number, &fresh, &old);
+        if (signal_is_ignored_locked(process, number)) {
+            flush_locked(process, number);
+        } else {
+            process_timers_heeded_locked(process, number);
+        }
     }
     spin_unlock_irq(&process->signal_lock, irq);
     return call->args[2] != 0 ? copy_to_user(call_address(call, 2), &old, sizeof(old)) : HX_OK;

@@ -202,8 +202,9 @@ static void close_mask_locked(struct posix_thread *self, struct delivery *out) {
     out->is_more = (signal_pending_locked(self) & ~self->blocked) != 0;
     if (action->flags & SA_RESETHAND) {
         struct posix_action once = *action;
+        struct posix_action old;
         once.handler = SIG_DFL;
-        signal_action_set_locked(self->process, out->number, &once);
+        signal_action_set_locked(self->process, out->number, &once, &old);
     }
 }
 

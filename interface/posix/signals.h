@@ -94,7 +94,7 @@ void pending_flush(struct posix_pending *pending, uint64_t set);
 
 struct posix_action signal_action_locked(const struct posix_process *process, int32_t number);
 void signal_action_set_locked(struct posix_process *process, int32_t number,
-                              const struct posix_action *to);
+                              const struct posix_action *to, struct posix_action *out_old);
 // Would it be thrown away at once? Not looking at masks.
 bool signal_is_ignored_locked(const struct posix_process *process, int32_t number);
 

@@ -68,9 +68,6 @@ static void node_released(struct signal_node *node) {
 }
 
 void process_timers_heeded_locked(struct posix_process *process, int32_t number) {
-    if (signal_is_ignored_locked(process, number)) {
-        return;
-    }
     list_for_each_safe (link, &process->timers_ignored) {
         struct posix_timer *timer = LIST_ENTRY(link, struct posix_timer, ignored_link);
         if (timer->number == number) {

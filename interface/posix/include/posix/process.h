@@ -50,7 +50,7 @@ struct posix_action {
 struct posix_actions { // shared by CLONE_SIGHAND, also among processes
     struct object object;
     struct spinlock lock;                          // inside a process's signal_lock
-    struct posix_action action[POSIX_SIGNALS + 1]; // [lock]
+    struct posix_action action[POSIX_SIGNALS + 1]; // [signal_lock, and lock if it is shared]
 };
 
 struct posix_pending {
