@@ -54,8 +54,8 @@ static bool is_same(const struct hx_port_provided *wanted, const struct hx_port_
     return false;
 }
 
-enum hx_status port_provide(const struct hx_port_provided *provided, const char *slot,
-                            const void *operations, void *self) {
+enum hx_status port_provide(const struct hx_port_provided *provided,
+                            const struct port_provider *provider) {
     const struct hx_port_provided *wanted = NULL;
     port_installer_t installer = NULL;
     spin_lock(&ports_lock);
@@ -68,5 +68,5 @@ enum hx_status port_provide(const struct hx_port_provided *provided, const char 
     if (wanted == NULL) {
         return HX_ERR_NOT_FOUND;
     }
-    return is_same(wanted, provided) ? installer(slot, operations, self) : HX_ERR_BAD_IMAGE;
+    return is_same(wanted, provided) ? installer(provider) : HX_ERR_BAD_IMAGE;
 }

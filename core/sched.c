@@ -373,11 +373,11 @@ static enum hx_status idle_init(struct cpu *cpu) {
 
 static const struct hx_port_provided sched_port = SCHED_PORT_PROVIDED;
 
-static enum hx_status install(const char *slot, const void *operations, void *self) {
-    if (strcmp(slot, "sched") != 0) {
+static enum hx_status install(const struct port_provider *provider) {
+    if (strcmp(provider->slot, "sched") != 0) {
         return HX_ERR_NOT_FOUND;
     }
-    return sched_install("module", operations, self);
+    return sched_install(provider->name, provider->operations, provider->self);
 }
 
 enum hx_status sched_init(void) {

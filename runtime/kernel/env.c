@@ -152,7 +152,8 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
     const struct hx_module *module = env->module;
     for (uint32_t i = 0; i < module->provides_count; i++) {
         if (strcmp(module->provides[i].port, port) == 0) {
-            return port_provide(&module->provides[i], slot, operations, self);
+            const struct port_provider provider = { module->name, slot, operations, self };
+            return port_provide(&module->provides[i], &provider);
         }
     }
     return HX_ERR_INVALID;

@@ -407,16 +407,16 @@ static void console_write(const char *text, size_t length) {
 
 static const struct hx_port_provided console_port = CONSOLE_PORT_PROVIDED;
 
-static enum hx_status install_console(const char *slot, const void *operations, void *self) {
+static enum hx_status install_console(const struct port_provider *provider) {
     struct console_ops ops;
     uint32_t major = 0;
     uint32_t minor = 0;
     if (terminal_count == TTY_MAX) {
         return HX_ERR_LIMIT;
     }
-    enum hx_status status = console_bind(&ops, operations, ~(rights_t)0);
+    enum hx_status status = console_bind(&ops, provider->operations, ~(rights_t)0);
     if (status == HX_OK) {
-        status = ops.describe(self, &major, &minor);
+        status = ops.describe(provider->self, &major, &minor);
     }
     if (status == HX_OK && find_minor(major, minor) != NULL) {
         status = HX_ERR_EXISTS;
@@ -428,18 +428,18 @@ static enum hx_status install_console(const char *slot, const void *operations, 
     if (tty == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    tty->name = slot;
+    tty->name = provider->slot;
     tty->major = major;
     tty->minor = minor;
     tty->ops = ops;
-    tty->driver = self;
+    tty->driver = provider->self;
     tty->input_speed = tty->output_speed = 115200;
     mutex_init(&tty->lock, &tty_class);
     waitable_init(&tty->waitable, WAIT_WRITABLE);
     line_init(&tty->line, &line_events, tty);
-    status = device_node_add(slot, 0600, major, minor);
+    status = device_node_add(provider->slot, 0600, major, minor);
     if (status == HX_OK) {
-        status = ops.attach(self, &driver_events, tty);
+        status = ops.attach(provider->self, &driver_events, tty);
     }
     if (status != HX_OK) {
         heap_free(tty);

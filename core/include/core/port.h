@@ -9,9 +9,17 @@
 #include <helix/module.h>
 #include <helix/types.h>
 
-// Takes a provider into `slot`. Borrows all of it for good. Returns HX_OK, HX_ERR_EXISTS (the slot
-// is taken), or its own reason to refuse.
-typedef enum hx_status (*port_installer_t)(const char *slot, const void *operations, void *self);
+// Who provides a port, where, and how. Borrowed for good, but not the struct itself.
+struct port_provider {
+    const char *name; // the module's
+    const char *slot;
+    const void *operations;
+    void *self;
+};
+
+// Takes a provider into its slot. Returns HX_OK, HX_ERR_EXISTS (the slot is taken), or its own
+// reason to refuse.
+typedef enum hx_status (*port_installer_t)(const struct port_provider *provider);
 
 // Registers the only user of a port; `wanted` (borrowed for good) is what it was built against.
 // HX_ERR_EXISTS: the port has a user already; HX_ERR_LIMIT: the table is full.
@@ -21,5 +29,5 @@ enum hx_status port_installer_register(const struct hx_port_provided *wanted,
 // Hands a provider to the user of the port; `provided` is what the provider was built against.
 // HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different
 // descriptions of it, which the log shows. Else what the installer returns.
-enum hx_status port_provide(const struct hx_port_provided *provided, const char *slot,
-                            const void *operations, void *self);
+enum hx_status port_provide(const struct hx_port_provided *provided,
+                            const struct port_provider *provider);

@@ -198,11 +198,10 @@ static enum hx_status node_add(const struct char_node *node, const struct char_o
     return device_node_add(binding->node.name, node->mode, node->major, node->minor);
 }
 
-static enum hx_status char_install(const char *slot, const void *operations, void *self) {
-    (void)slot;
+static enum hx_status char_install(const struct port_provider *provider) {
     struct char_ops ops;
     uint32_t count = 0;
-    enum hx_status status = char_bind(&ops, operations, ~(rights_t)0);
+    enum hx_status status = char_bind(&ops, provider->operations, ~(rights_t)0);
     if (status != HX_OK) {
         return status;
     }
@@ -210,9 +209,9 @@ static enum hx_status char_install(const char *slot, const void *operations, voi
     if (nodes == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = ops.describe(self, nodes, CHAR_NODES_MAX, &count);
+    status = ops.describe(provider->self, nodes, CHAR_NODES_MAX, &count);
     for (uint32_t i = 0; status == HX_OK && i < count; i++) {
-        status = node_add(&nodes[i], &ops, self);
+        status = node_add(&nodes[i], &ops, provider->self);
     }
     heap_free(nodes);
     return status;

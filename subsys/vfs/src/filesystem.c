@@ -76,14 +76,14 @@ enum hx_status vfs_filesystems_text(uint64_t offset, char *buffer, uint32_t capa
 }
 
 // The user of the port helix.fs: each slot is a type of that name.
-static enum hx_status fs_install(const char *slot, const void *operations, void *self) {
+static enum hx_status fs_install(const struct port_provider *provider) {
     struct fs_type *type = heap_alloc_zero(sizeof(*type), MEMORY_SLEEP);
     if (type == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    type->name = slot;
-    type->ops = operations;
-    type->self = self;
+    type->name = provider->slot;
+    type->ops = provider->operations;
+    type->self = provider->self;
     enum hx_status status = vfs_type_register(type);
     if (status != HX_OK) {
         heap_free(type);
