@@ -83,10 +83,11 @@ function(helix_ports)
   cmake_parse_arguments(P "HOST_ONLY" "NAME" "PORTS;ATOMIC;DEPS;TESTS" ${ARGN})
   helix_portgen()
   set(into ${CMAKE_CURRENT_BINARY_DIR}/include/helix/ports)
-  file(MAKE_DIRECTORY ${into})
+  set(pages ${CMAKE_BINARY_DIR}/${P_NAME}) # one reference page for each: ports/fs.md
+  file(MAKE_DIRECTORY ${into} ${pages})
   file(GLOB ports CONFIGURE_DEPENDS *.port) # one may use another
   foreach(port ${P_PORTS} ${P_ATOMIC})
-    set(made ${into}/${port}_port.h ${CMAKE_CURRENT_BINARY_DIR}/${port}_port.c)
+    set(made ${into}/${port}_port.h ${CMAKE_CURRENT_BINARY_DIR}/${port}_port.c ${pages}/${port}.md)
     if(port IN_LIST P_PORTS)
       list(APPEND made ${into}/${port}_wire.h ${CMAKE_CURRENT_BINARY_DIR}/${port}_wire.c)
       file(CONFIGURE OUTPUT fuzz_${port}_wire.c @ONLY

@@ -92,23 +92,24 @@ static void call_all(struct model *model) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct model model;
-    if (size < sizeof(answer)) {
-        return 0;
+    static struct model model;
+    size_t head = MIN_OF(size, sizeof(answer));
+    if (model.pool == NULL) {
+        take_port();
+        model_init(&model, &port, NULL, &port);
     }
-    take_port();
-    model_init(&model, &port, NULL, &port);
+    model_reset(&model, &port, NULL, &port);
+    memset(model.pool, 0, 8 * PAGE_SIZE);
     model_seed = 1 + size;
-    memcpy(&answer, data, sizeof(answer));
-    data += sizeof(answer);
-    size -= sizeof(answer);
-    memcpy(model.pool, data, MIN_OF(size, 8 * PAGE_SIZE));
+    memset(&answer, 0, sizeof(answer));
+    memcpy(&answer, data, head);
+    memcpy(model.pool, data + head, MIN_OF(size - head, 8 * PAGE_SIZE));
     serve(&model, &answer);
     model.client.events = &port;
     called = answer.method < port.event_count ? &events[answer.method] : NULL;
     FUZZ_ASSERT(wire_receive(&model.client, &answer) != HX_OK || called != NULL);
     model.tokens = 0;
     call_all(&model);
-    model_fini(&model);
+    FUZZ_ASSERT(model.client_pool.used == ~MODEL_CLIENT_MASK);
     return 0;
 }

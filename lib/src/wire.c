@@ -123,7 +123,7 @@ const struct wire_layout wire_bool = { .size_bytes = 1, .check_count = 1, .check
 static enum hx_status share_pages(const struct wire *wire, const struct wire_field *field,
                                   const struct wire_argument *argument, struct wire_writer *writer,
                                   struct wire_shared *shared) {
-    void *const *pages = argument->data;
+    void *const *pages = (void *const *)argument->data;
     wire_put_number(writer, argument->count);
     uint32_t *to = wire_reserve(writer, (uint64_t)argument->count * sizeof(uint32_t));
     shared->writable = field->direction != WIRE_IN;
@@ -263,7 +263,7 @@ static void take_pages(const struct wire *wire, const struct wire_field *field,
                        struct wire_reader *reader, struct wire_argument *argument) {
     argument->count = take_count(field, reader);
     const uint32_t *numbers = wire_take(reader, (uint64_t)argument->count * sizeof(uint32_t));
-    void **pages = argument->data;
+    void **pages = (void **)argument->data;
     for (uint32_t i = 0; numbers != NULL && i < argument->count; i++) {
         pages[i] = wire_pool_at(wire->pool, numbers[i], PAGE_SIZE);
         reader->failed |= pages[i] == NULL;
@@ -293,26 +293,38 @@ static void decode_one(const struct wire *wire, const struct wire_field *field,
     }
 }
 
+// Drops the handles among the first arguments again.
+static void drop_handles(const struct wire *wire, const struct wire_method *method,
+                         const struct wire_argument *arguments, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (method->fields[i].kind == WIRE_HANDLE) {
+            const handle_t *handle = arguments[i].data;
+            wire->transport->handle_drop(wire->context, *handle);
+        }
+    }
+}
+
+static bool take_handle(const struct wire *wire, const struct wire_field *field,
+                        const struct wire_argument *argument) {
+    uint64_t token;
+    handle_t handle;
+    memcpy(&token, argument->data, sizeof(token));
+    if (wire->transport->handle_take(wire->context, token, field->rights, &handle) != HX_OK) {
+        return false;
+    }
+    memcpy(argument->data, &handle, sizeof(handle));
+    return true;
+}
+
 // Last, when nothing else can be wrong any more: tokens become handles, in place.
 static bool take_handles(const struct wire *wire, const struct wire_method *method,
-                         struct wire_argument *arguments) {
+                         const struct wire_argument *arguments) {
     for (uint32_t i = 0; i < method->field_count; i++) {
         const struct wire_field *field = &method->fields[i];
-        handle_t handle;
-        uint64_t token;
-        if (field->kind != WIRE_HANDLE) {
-            continue;
-        }
-        memcpy(&token, arguments[i].data, sizeof(token));
-        if (wire->transport->handle_take(wire->context, token, field->rights, &handle) != HX_OK) {
-            while (i-- > 0) {
-                if (method->fields[i].kind == WIRE_HANDLE) {
-                    wire->transport->handle_drop(wire->context, *(handle_t *)arguments[i].data);
-                }
-            }
+        if (field->kind == WIRE_HANDLE && !take_handle(wire, field, &arguments[i])) {
+            drop_handles(wire, method, arguments, i);
             return false;
         }
-        memcpy(arguments[i].data, &handle, sizeof(handle));
     }
     return true;
 }

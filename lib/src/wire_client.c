@@ -226,7 +226,8 @@ enum hx_status wire_call(struct wire_target *target, uint32_t method,
 enum hx_status wire_attach(struct wire_target *target, const void *events, void *client) {
     target->client->events = events;
     target->client->events_client = client;
-    return wire_call(target, target->client->wire.port->method_count - 1, NULL);
+    struct wire_argument none[WIRE_ARGUMENTS_MAX] = { 0 };
+    return wire_call(target, target->client->wire.port->method_count - 1, none);
 }
 
 enum hx_status wire_receive(struct wire_client *client, const struct wire_message *event) {

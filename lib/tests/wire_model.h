@@ -139,6 +139,17 @@ static const struct wire_transport model_transport = {
     .handle_drop = model_handle_drop,
 };
 
+// A connection as it is at first, over the same memory.
+static inline void model_reset(struct model *model, const struct wire_port *port, const void *ops,
+                               void *self) {
+    model->client_pool = (struct wire_pool){ model->pool, MODEL_POOL_PAGES, ~MODEL_CLIENT_MASK };
+    model->server_pool = (struct wire_pool){ model->pool, MODEL_POOL_PAGES, MODEL_CLIENT_MASK };
+    const struct wire near = { port, &model_transport, model, &model->client_pool };
+    const struct wire far = { port, &model_transport, model, &model->server_pool };
+    wire_client_init(&model->client, &near, model->client_scratch);
+    wire_server_init(&model->server, &far, ops, self, model->server_scratch);
+}
+
 static inline void model_init(struct model *model, const struct wire_port *port, const void *ops,
                               void *self) {
     memset(model, 0, sizeof(*model));
@@ -148,12 +159,7 @@ static inline void model_init(struct model *model, const struct wire_port *port,
     MODEL_CHECK(model->pool != NULL && model->client_scratch != NULL);
     MODEL_CHECK(model->server_scratch != NULL);
     memset(model->pool, 0xa5, MODEL_POOL_PAGES * PAGE_SIZE);
-    model->client_pool = (struct wire_pool){ model->pool, MODEL_POOL_PAGES, ~MODEL_CLIENT_MASK };
-    model->server_pool = (struct wire_pool){ model->pool, MODEL_POOL_PAGES, MODEL_CLIENT_MASK };
-    const struct wire near = { port, &model_transport, model, &model->client_pool };
-    const struct wire far = { port, &model_transport, model, &model->server_pool };
-    wire_client_init(&model->client, &near, model->client_scratch);
-    wire_server_init(&model->server, &far, ops, self, model->server_scratch);
+    model_reset(model, port, ops, self);
 }
 
 static inline void model_fini(struct model *model) {

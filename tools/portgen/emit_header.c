@@ -202,12 +202,6 @@ static void put_declaration(const struct declaration *declaration, struct text *
 
 // Methods -----------------------------------------------------------------------------------------
 
-static void put_statuses(const struct status_name *status, struct text *out) {
-    for (; status != NULL; status = status->next) {
-        text_add(out, " HX_ERR_%s", status->name);
-    }
-}
-
 static void put_marks(const struct method *method, struct text *out) {
     if (method->fails != NULL) {
         text_add(out, "    // Fails:");

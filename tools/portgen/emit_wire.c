@@ -229,7 +229,7 @@ static void put_client_argument(const struct field *field, struct text *out) {
 static void put_client_arguments(const struct method *method, struct text *out) {
     const struct field *field = arguments_of(method);
     if (field == NULL) {
-        text_add(out, "    struct wire_argument *call_arguments = NULL;\n");
+        text_add(out, "    struct wire_argument call_arguments[1] = { { .data = NULL } };\n");
         return;
     }
     text_add(out, "    struct wire_argument call_arguments[] = {\n");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tools/portgen/main.c: portgen IN.port OUTPUT…: makes from a port what the name of each output
 // says:
-// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form.
+// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form, *.md the
+// page.
 #include "portgen.h"
 
 #include <stdio.h>
@@ -39,10 +40,8 @@ static const struct {
     const char *ending;
     void (*emit)(const struct port *port, struct text *out);
 } outputs[] = {
-    { "_port.h", emit_header },
-    { "_port.c", emit_source },
-    { "_wire.h", emit_wire_header },
-    { "_wire.c", emit_wire_source },
+    { "_port.h", emit_header },      { "_port.c", emit_source }, { "_wire.h", emit_wire_header },
+    { "_wire.c", emit_wire_source }, { ".md", emit_page },
 };
 
 static bool write_output(const struct port *port, const char *path) {

@@ -34,6 +34,22 @@ uint64_t right_of(const char *name) {
     return 0;
 }
 
+void put_rights(uint64_t set, struct text *out) {
+    const char *separator = "";
+    for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
+        if ((set >> i & 1) != 0) {
+            text_add(out, "%s%s", separator, rights[i]);
+            separator = " | ";
+        }
+    }
+}
+
+void put_statuses(const struct status_name *status, struct text *out) {
+    for (; status != NULL; status = status->next) {
+        text_add(out, " HX_ERR_%s", status->name);
+    }
+}
+
 static const struct {
     const char *name, *c_name;
     uint64_t size;

@@ -213,6 +213,10 @@ uint64_t port_abi(const struct port *port);
 bool is_status(const char *name);
 // 0: not the name of a right.
 uint64_t right_of(const char *name);
+// "READ | WRITE"
+void put_rights(uint64_t rights, struct text *out);
+// " HX_ERR_IO HX_ERR_…"
+void put_statuses(const struct status_name *status, struct text *out);
 const char *scalar_name(enum kind kind);   // as in .port files
 const char *scalar_c_name(enum kind kind); // as in C
 uint64_t scalar_size(enum kind kind);
@@ -233,6 +237,8 @@ void emit_source(const struct port *port, struct text *out);
 // <helix/ports/NAME_wire.h> and its source: the isolated form.
 void emit_wire_header(const struct port *port, struct text *out);
 void emit_wire_source(const struct port *port, struct text *out);
+// NAME.md: the reference page.
+void emit_page(const struct port *port, struct text *out);
 
 // How the C parameters of a method, without the first, are written.
 enum style {

@@ -233,12 +233,24 @@ static void test_pages(void *box) {
     model.client_pool.used = ~MODEL_CLIENT_MASK;
 }
 
+static void forge_second(struct model *of, struct wire_message *message) {
+    (void)of;
+    if (message->kind == WIRE_REQUEST) {
+        message->body[16 + 7] ^= 0xff;
+    }
+}
+
 static void test_handles(void *box) {
     CHECK(ops->give(box, HX_RIGHT_SIGNAL | HX_RIGHT_WAIT, HX_RIGHT_READ, true) == HX_OK);
     CHECK(model.handles == 2 && model.tokens == 0);
     CHECK(ops->give(box, HX_RIGHT_SIGNAL, HX_RIGHT_READ, true) == HX_ERR_ACCESS_DENIED);
     CHECK(ops->give(box, HX_RIGHT_SIGNAL | HX_RIGHT_WAIT, 0, true) == HX_ERR_ACCESS_DENIED);
     CHECK(model.handles == 2 && model.tokens == 0); // the first was taken back
+    model.meddle = forge_second;
+    CHECK(ops->give(box, HX_RIGHT_SIGNAL | HX_RIGHT_WAIT, HX_RIGHT_READ, true) == HX_ERR_CORRUPT);
+    CHECK(model.handles == 2); // the first was dropped
+    model.meddle = NULL;
+    model.tokens = 0;
 }
 
 static void test_events(void *self, void *box) {

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         emit_source(port, &out);
         emit_wire_header(port, &out);
         emit_wire_source(port, &out);
+        emit_page(port, &out);
     }
     text_free(&out);
     text_free(&compiler.errors);

@@ -121,10 +121,48 @@ static void test_abi(void) {
           abi_of("port helix.a 1.0 { enum e { A = 2; } method go(a: e); }"));
 }
 
+// The example of docs/ports.md is the port that the build compiles, to the byte; and its page names
+// what it has.
+static void test_example(void) {
+    struct compiler compiler = { .load = load };
+    struct text path = { 0 };
+    struct text page = { 0 };
+    text_add(&path, "%s/ports/mailbox.port", folder);
+    const char *example = read_whole(&compiler.arena, path.data);
+    path.length = 0;
+    text_add(&path, "%s/../../../docs/ports.md", folder);
+    const char *manual = read_whole(&compiler.arena, path.data);
+    CHECK(example != NULL && manual != NULL && strstr(manual, example) != NULL);
+    struct port *port = port_read(&compiler, "mailbox.port", example, strlen(example));
+    CHECK(port != NULL);
+    emit_page(port, &page);
+    static const char *const wanted[] = {
+        "# example.mailbox 1.0\n",
+        "| `MAILBOX_TEXT_MAX` | 200 | ",
+        "### instance box\n",
+        "| 12 | `text` | `name<200>` | ",
+        "224 bytes.",
+        "- needs DELETE\n",
+        "`peek(box: box) -> (letters: array<letter, 16>)`",
+        "- may be absent, which stands for OK\n",
+        "### event arrived\n",
+        "- ends its instance\n",
+        "pages: pages<16>",
+        "owner: string<31>",
+    };
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        CHECK(strstr(page.data, wanted[i]) != NULL);
+    }
+    text_free(&page);
+    text_free(&path);
+    end(&compiler);
+}
+
 int main(void) {
     (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(__FILE__, '/') - __FILE__),
                    __FILE__);
     test_errors();
     test_abi();
+    test_example();
     return check_result();
 }
