@@ -249,16 +249,43 @@ static void read_only_mounts(void) {
     SAME(umount("m"), 0);
 }
 
+static void sized_mounts(void) {
+    static char block[16 * 4096];
+    struct statfs system;
+    NEED(mkdir("m", 0755) == 0);
+    SAME(mount("tmpfs", "m", "tmpfs", 0, "size=48k,nr_inodes=4,mode=750,uid=7,gid=8"), 0);
+    struct stat root;
+    SAME(stat("m", &root), 0);
+    CHECK((root.st_mode & 07777) == 0750 && root.st_uid == 7 && root.st_gid == 8);
+    int fd = open("m/f", O_CREAT | O_RDWR, 0600);
+    SAME(write(fd, block, sizeof block), 12 * 4096);
+    REFUSED(write(fd, block, 1), ENOSPC);
+    SAME(link("m/f", "m/g"), 0);
+    SAME(mkdir("m/d", 0700), 0);
+    SAME(statfs("m", &system), 0);
+    CHECK(system.f_blocks == 12 && system.f_bfree == 0);
+    CHECK(system.f_files == 4 && system.f_ffree == 0);
+    REFUSED(open("m/h", O_CREAT | O_RDWR, 0600), ENOSPC);
+    REFUSED(symlink("f", "m/h"), ENOSPC);
+    REFUSED(link("m/f", "m/h"), ENOSPC);
+    SAME(unlink("m/g"), 0);
+    SAME(symlink("f", "m/h"), 0);
+    SAME(ftruncate(fd, 4096), 0);
+    SAME(unlink("m/f"), 0);
+    SAME(statfs("m", &system), 0);
+    CHECK(system.f_bfree == 11 && system.f_ffree == 0); // the file is open
+    close(fd);
+    SAME(statfs("m", &system), 0);
+    CHECK(system.f_bfree == 12 && system.f_ffree == 1);
+    SAME(umount("m"), 0);
+    REFUSED(mount("tmpfs", "m", "tmpfs", 0, "nr_inodes=x"), EINVAL);
+    SAME(rmdir("m"), 0);
+}
+
 static const struct check_case cases[] = {
-    CASE(own_status),
-    CASE(command_line),
-    CASE(links),
-    CASE(descriptors_are_listed),
-    CASE(processes_are_listed),
-    CASE(figures),
-    CASE(parts_at_offsets),
-    CASE(own_memory),
-    CASE(mounts),
-    CASE(read_only_mounts),
+    CASE(own_status), CASE(sized_mounts),           CASE(command_line),
+    CASE(links),      CASE(descriptors_are_listed), CASE(processes_are_listed),
+    CASE(figures),    CASE(parts_at_offsets),       CASE(own_memory),
+    CASE(mounts),     CASE(read_only_mounts),
 };
 CHECK_MAIN(cases)

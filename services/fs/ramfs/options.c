@@ -95,9 +95,7 @@ static bool parse_id(const char *text, uint32_t *out_value) {
 
 // Known, and of no consequence here.
 static bool is_ignored(const char *key) {
-    static const char *const keys[] = {
-        "nr_inodes", "huge", "mpol", "inode32", "inode64", "noswap"
-    };
+    static const char *const keys[] = { "huge", "mpol", "inode32", "inode64", "noswap" };
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         if (strcmp(keys[i], key) == 0) {
             return true;
@@ -112,6 +110,10 @@ static bool apply(struct ramfs *fs, struct option *option) {
     }
     if (strcmp(option->key, "nr_blocks") == 0) {
         return parse_size(option, BLOCK_BYTES, &fs->blocks);
+    }
+    if (strcmp(option->key, "nr_inodes") == 0) {
+        return strchr(option->value, '%') == NULL &&
+               parse_size(option, BLOCK_BYTES, &fs->inodes_max);
     }
     if (strcmp(option->key, "mode") == 0) {
         return parse_octal(option->value, &fs->mode);

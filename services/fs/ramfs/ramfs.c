@@ -22,9 +22,13 @@ static struct ramfs_node *node_of(const struct ramfs *fs, uint64_t number) {
 
 static void node_destroy(struct ramfs *fs, struct ramfs_node *node) {
     (void)radix_remove(&fs->nodes, node->info.node);
-    fs->node_count--;
+    fs->inodes_used--;
     hx_free(fs->env, node->target);
     hx_free(fs->env, node);
+}
+
+static bool inode_is_left(const struct ramfs *fs) {
+    return fs->inodes_max == 0 || fs->inodes_used < fs->inodes_max;
 }
 
 static enum hx_status node_create(struct ramfs *fs, const struct fs_info *info,
@@ -38,13 +42,14 @@ static enum hx_status node_create(struct ramfs *fs, const struct fs_info *info,
     node->info.size_bytes = 0;
     node->info.links = is_directory(node) ? 2 : 1;
     ramfs_entries_init(node);
-    enum hx_status status = radix_set(&fs->nodes, fs->next_node, node);
+    enum hx_status status =
+        inode_is_left(fs) ? radix_set(&fs->nodes, fs->next_node, node) : HX_ERR_NO_SPACE;
     if (status != HX_OK) {
         hx_free(fs->env, node);
         return status;
     }
     fs->next_node++;
-    fs->node_count++;
+    fs->inodes_used++;
     *out_node = node;
     return HX_OK;
 }
@@ -213,7 +218,8 @@ static enum hx_status ramfs_usage(void *instance, struct fs_usage *out_usage) {
         .block_bytes = BLOCK_BYTES,
         .blocks = fs->blocks,
         .blocks_free = fs->blocks,
-        .nodes = fs->node_count,
+        .nodes = fs->inodes_max != 0 ? fs->inodes_max : fs->inodes_used,
+        .nodes_free = fs->inodes_max != 0 ? fs->inodes_max - fs->inodes_used : 0,
         .magic = fs->type->magic,
     };
     hx_mutex_unlock(&fs->lock);
@@ -315,9 +321,12 @@ static enum hx_status ramfs_link(void *instance, uint64_t number, uint64_t direc
         status = HX_ERR_EXISTS;
     } else if (status == HX_OK && node->info.links == LINKS_MAX) {
         status = HX_ERR_LIMIT;
+    } else if (status == HX_OK && node->info.links != 0 && !inode_is_left(fs)) {
+        status = HX_ERR_NO_SPACE;
     }
     if (status == HX_OK) {
         ramfs_entry_add(fs, entry, parent, node);
+        fs->inodes_used += node->info.links != 0;
         node->info.links++;
     }
     hx_mutex_unlock(&fs->lock);
@@ -338,6 +347,7 @@ static void remove_entry(struct ramfs *fs, struct ramfs_entry *entry) {
         node->info.links = 0;
     } else {
         node->info.links--;
+        fs->inodes_used -= node->info.links != 0;
     }
     ramfs_entry_remove(fs, entry);
 }

@@ -44,9 +44,10 @@ struct ramfs {
     const struct ramfs_type *type;
     struct hx_mutex lock;
     struct radix_memory memory;
-    struct radix nodes; // by number
-    uint64_t next_node; // numbers are never used again
-    uint64_t node_count;
+    struct radix nodes;           // by number
+    uint64_t next_node;           // numbers are never used again
+    uint64_t inodes_used;         // nodes, and names that a node has beyond its first
+    uint64_t inodes_max;          // 0: no limit
     struct ramfs_entry **buckets; // by directory and name
     uint64_t bucket_count;        // a power of two
     uint64_t entry_count;
