@@ -97,12 +97,13 @@ static void check_struct(struct compiler *compiler, struct declaration *declarat
 // Names -------------------------------------------------------------------------------------------
 
 static const char *const reserved[] = {
-    "auto",     "bool",     "break",    "case",   "char",   "client",         "const",
-    "continue", "default",  "do",       "double", "else",   "enum",           "events",
-    "extern",   "float",    "for",      "goto",   "if",     "inline",         "int",
-    "long",     "restrict", "register", "return", "self",   "call_arguments", "short",
-    "signed",   "sizeof",   "static",   "struct", "switch", "typedef",        "union",
-    "unsigned", "void",     "volatile", "while",
+    "alignas", "alignof",  "asm",      "false",    "linux",  "true",   "typeof",
+    "unix",    "auto",     "bool",     "break",    "case",   "char",   "client",
+    "const",   "continue", "default",  "do",       "double", "else",   "enum",
+    "events",  "extern",   "float",    "for",      "goto",   "if",     "inline",
+    "int",     "long",     "restrict", "register", "return", "self",   "call_arguments",
+    "short",   "signed",   "sizeof",   "static",   "struct", "switch", "typedef",
+    "union",   "unsigned", "void",     "volatile", "while",
 };
 
 static void check_name(struct compiler *compiler, const struct place *place, const char *name) {

@@ -344,18 +344,19 @@ static void put_methods(const struct port *port, struct text *out) {
         uint32_t fails = put_fails(port, NULL, out);
         text_add(&rows, "    { .invoke = serve_attach, .fails = %s, .fail_count = %u },\n",
                  fails > 0 ? "fails_attach" : "NULL", fails);
-        text_add(out,
-                 "static const struct %s_events sender;\n\n"
-                 "static enum hx_status serve_attach(const void *table, void *first,\n"
-                 "                                  struct wire_argument *arguments) {\n"
-                 "    const struct %s_ops *operations = table;\n"
-                 "    return operations->attach(first, &sender, arguments[0].data);\n}\n\n"
-                 "static enum hx_status client_attach(void *self, const struct %s_events *events,\n"
-                 "                                   void *client) {\n"
-                 "    return wire_attach(self, events, client);\n}\n\n",
-                 port->prefix, port->prefix, port->prefix);
+        text_add(
+            out,
+            "static const struct %s_events port_events_sent;\n\n"
+            "static enum hx_status serve_attach(const void *table, void *first,\n"
+            "                                  struct wire_argument *arguments) {\n"
+            "    const struct %s_ops *operations = table;\n"
+            "    return operations->attach(first, &port_events_sent, arguments[0].data);\n}\n\n"
+            "static enum hx_status client_attach(void *self, const struct %s_events *events,\n"
+            "                                   void *client) {\n"
+            "    return wire_attach(self, events, client);\n}\n\n",
+            port->prefix, port->prefix, port->prefix);
     }
-    text_add(out, "static const struct wire_method methods[] = {\n%s};\n\n", rows.data);
+    text_add(out, "static const struct wire_method port_methods[] = {\n%s};\n\n", rows.data);
     text_free(&rows);
 }
 
@@ -373,8 +374,8 @@ static void put_events(const struct port *port, struct text *out) {
         text_add(&table, " send_%s,", event->name);
     }
     text_add(out,
-             "static const struct wire_method events_taken[] = {\n%s};\n\n"
-             "static const struct %s_events sender = {%s };\n\n",
+             "static const struct wire_method port_events_taken[] = {\n%s};\n\n"
+             "static const struct %s_events port_events_sent = {%s };\n\n",
              rows.data, port->prefix, table.data);
     text_free(&rows);
     text_free(&table);
@@ -382,12 +383,12 @@ static void put_events(const struct port *port, struct text *out) {
 
 static void put_tables(const struct port *port, struct text *out) {
     text_add(out,
-             "const struct wire_port %s_wire = {\n    .methods = methods,\n"
-             "    .method_count = ARRAY_SIZE(methods),\n",
+             "const struct wire_port %s_wire = {\n    .methods = port_methods,\n"
+             "    .method_count = ARRAY_SIZE(port_methods),\n",
              port->prefix);
     if (port->events != NULL) {
-        text_add(out,
-                 "    .events = events_taken,\n    .event_count = ARRAY_SIZE(events_taken),\n");
+        text_add(out, "    .events = port_events_taken,\n    .event_count = "
+                      "ARRAY_SIZE(port_events_taken),\n");
     }
     text_add(
         out,

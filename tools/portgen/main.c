@@ -63,6 +63,17 @@ static bool write_output(const struct port *port, const char *path) {
     return good;
 }
 
+// A port is found by the name of its file.
+static void check_name(struct compiler *compiler, const struct port *port, const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    size_t length = strlen(port->prefix);
+    if (strncmp(base, port->prefix, length) != 0 || strcmp(base + length, ".port") != 0) {
+        fail(compiler, &port->place, "this file describes '%s'; name it %s.port", port->name,
+             port->prefix);
+    }
+}
+
 int main(int count, char **words) {
     if (count < 2) {
         (void)fputs("portgen IN.port OUTPUT...\n", stderr);
@@ -76,9 +87,12 @@ int main(int count, char **words) {
         (void)fprintf(stderr, "portgen: cannot read %s\n", words[1]);
     } else {
         port = port_read(&compiler, words[1], text, length);
+        if (port != NULL) {
+            check_name(&compiler, port, words[1]);
+        }
         (void)fputs(compiler.failed ? compiler.errors.data : "", stderr);
     }
-    bool good = port != NULL;
+    bool good = port != NULL && !compiler.failed;
     for (int i = 2; good && i < count; i++) {
         good = write_output(port, words[i]);
     }

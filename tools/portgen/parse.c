@@ -313,6 +313,10 @@ static void parse_use(struct parser *parser) {
     }
     struct use *use = arena_alloc(&parser->compiler->arena, sizeof(*use));
     use->port = port_read(parser->compiler, path, text, strlen(text));
+    if (use->port != NULL && strcmp(use->port->prefix, name) != 0) {
+        fail(parser->compiler, &place, "%s.port describes '%s'; name the file after the port", name,
+             use->port->name);
+    }
     use->next = parser->port->uses;
     parser->port->uses = use;
 }

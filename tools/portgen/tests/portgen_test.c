@@ -22,7 +22,12 @@ static char *read_whole(struct arena *arena, const char *path) {
 }
 
 static char *load(struct compiler *compiler, const char *name, const char **out_path) {
+    static const char twin[] = "port helix.brother 1.0 { method go(); }";
     struct text path = { 0 };
+    if (strcmp(name, "twin") == 0) { // it is not what its name says
+        *out_path = "twin.port";
+        return arena_copy(&compiler->arena, twin, strlen(twin));
+    }
     text_add(&path, "%s/bad/%s.port", folder, name);
     char *text = read_whole(&compiler->arena, path.data);
     *out_path = strrchr(arena_copy(&compiler->arena, path.data, path.length), '/') + 1;
