@@ -206,6 +206,19 @@ static enum hx_status wait_until_left(void) {
     }
 }
 
+// Who waits for the object without acting under a capability looks again, and what was made under
+// one is undone.
+static void object_tell(struct object *object) {
+    const struct object_type *type = object->type;
+    struct waitable *waitable = type->waitable != NULL ? type->waitable(object) : NULL;
+    if (waitable != NULL) {
+        waitable_pulse(waitable);
+    }
+    if (type->revoked != NULL) {
+        type->revoked(object);
+    }
+}
+
 enum hx_status capability_revoke(struct capability *capability) {
     ASSERT(thread_current()->under_count == 0);
     if (capability->parent == NULL) {
@@ -216,10 +229,7 @@ enum hx_status capability_revoke(struct capability *capability) {
     kill_subtree(capability);
     spin_unlock(lock);
     const enum hx_status status = wait_until_left();
-    // Who waits for the object without acting under a capability looks again.
-    if (capability->object->type->waitable != NULL) {
-        waitable_pulse(capability->object->type->waitable(capability->object));
-    }
+    object_tell(capability->object);
     return status;
 }
 
@@ -233,6 +243,9 @@ enum hx_status capability_refusal(const struct capability *capability) {
 bool capability_enter_derived(struct capability *capability, uint32_t need) {
     struct thread *thread = thread_current();
     ASSERT(thread->under_count < THREAD_UNDER_MAX);
+    if (thread->under_count == 0 && (thread_attention(thread) & THREAD_REVOKE) != 0) {
+        thread_attention_clear(thread, THREAD_REVOKE); // of an earlier use: it came too late
+    }
     _Atomic(struct capability *) *under = &thread->under[thread->under_count];
     atomic_store_explicit(under, capability, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); // see the top

@@ -114,6 +114,9 @@ static void user_attention(struct thread *thread, struct hal_frame *frame) {
         if ((attention & THREAD_TICK) != 0) {
             tick_book(thread, &thread->ticks_user);
         }
+        if ((attention & THREAD_REVOKE) != 0) {
+            thread_attention_clear(thread, THREAD_REVOKE); // it came when the thread had left
+        }
         if ((attention & THREAD_RESCHEDULE) != 0) {
             sched_switch(SWITCH_PREEMPT);
         }

@@ -13,7 +13,7 @@ static const native_call_t table[] = {
 static enum hx_status native_init(struct hx_env *env, void **out_self) {
     (void)env;
     *out_self = NULL;
-    native_calls_register(table, ARRAY_SIZE(table));
+    native_calls_register(NATIVE_CALL_FIRST, table, ARRAY_SIZE(table));
     return HX_OK;
 }
 

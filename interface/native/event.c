@@ -74,5 +74,12 @@ int64_t native_event_update(const uint64_t *args) {
 }
 
 enum hx_object native_object(const struct object *object) {
-    return object->type == &event_type ? HX_OBJECT_EVENT : HX_OBJECT_OTHER;
+    switch (object->type->kind) {
+    case OBJECT_EVENT:
+        return HX_OBJECT_EVENT;
+    case OBJECT_FILE:
+        return HX_OBJECT_FILE;
+    default:
+        return HX_OBJECT_OTHER;
+    }
 }

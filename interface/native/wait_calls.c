@@ -47,14 +47,10 @@ static enum hx_status item_begin(struct waiting *waiting, uint32_t index) {
     if (capability_is_live(capability) && (capability_rights(capability) & HX_RIGHT_WAIT) == 0) {
         return capability_refusal(capability);
     }
-    if (capability->object->type->waitable == NULL) {
-        return HX_ERR_NO_OPERATION;
-    }
-    waiting->waits[index] = (struct wait_item){
-        .object = capability->object->type->waitable(capability->object),
-        .use_sequence = true,
-    };
-    return HX_OK;
+    const struct object_type *type = capability->object->type;
+    struct waitable *waitable = type->waitable != NULL ? type->waitable(capability->object) : NULL;
+    waiting->waits[index] = (struct wait_item){ .object = waitable, .use_sequence = true };
+    return waitable != NULL ? HX_OK : HX_ERR_NO_OPERATION; // it never changes
 }
 
 // Fills out_state of each. How many are ready.

@@ -34,7 +34,7 @@ static enum hx_status change_at(struct call *call, int32_t directory_fd, struct 
 static enum hx_status change_fd(struct call *call, int32_t fd, change_t change,
                                 const void *argument) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, fd, &descriptor);
+    enum hx_status status = descriptor_get(call, fd, HX_RIGHT_ADMIN, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -314,7 +314,7 @@ enum hx_status sys_ftruncate(struct call *call) {
         return HX_ERR_INVALID;
     }
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status == HX_OK) {
         status = truncate_file(call, descriptor.file, size);
         descriptor_put(&descriptor);

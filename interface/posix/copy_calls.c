@@ -140,12 +140,12 @@ typedef enum hx_status (*copy_function_t)(struct call *call, struct copy_end *in
 static enum hx_status with_ends(struct call *call, int32_t in_fd, int32_t out_fd,
                                 copy_function_t copy) {
     struct descriptor in;
-    enum hx_status status = descriptor_get(call, in_fd, &in);
+    enum hx_status status = descriptor_get(call, in_fd, HX_RIGHT_READ, &in);
     if (status != HX_OK) {
         return status;
     }
     struct descriptor out;
-    status = descriptor_get(call, out_fd, &out);
+    status = descriptor_get(call, out_fd, HX_RIGHT_WRITE, &out);
     if (status == HX_OK) {
         struct copy_end in_end = { .file = in.file };
         struct copy_end out_end = { .file = out.file };
@@ -326,7 +326,7 @@ static enum hx_status allocate_checked(struct call *call, struct file *file, int
 
 enum hx_status sys_fallocate(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status == HX_OK) {
         status = allocate_checked(call, descriptor.file, call_int(call, 1));
         descriptor_put(&descriptor);
@@ -337,7 +337,7 @@ enum hx_status sys_fallocate(struct call *call) {
 // Advice: doing nothing is correct.
 enum hx_status sys_fadvise64(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -352,7 +352,7 @@ enum hx_status sys_fadvise64(struct call *call) {
 
 enum hx_status sys_readahead(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_READ, &descriptor);
     if (status != HX_OK) {
         return status;
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // descriptor.h: how the calls of interface/posix reach files by number, and what they share.
 //
-// A call borrows a file from its process's table by descriptor_get() and gives it back by
-// descriptor_put(). While a process has one thread and shares its table with nobody, only the
-// caller itself could close the number, so no reference is taken; otherwise the look-up holds the
-// table's lock for a moment and takes one.
+// A number names a capability for a file. A call borrows it from its process's table by
+// descriptor_get(), saying what it needs, and gives it back by descriptor_put(). While a process
+// has one thread and shares its table with nobody, only the caller itself could close the number,
+// so no reference is taken; otherwise the look-up holds the table's lock for a moment and takes
+// one.
 #pragma once
 
 #include "file_numbers.h"
@@ -22,17 +23,18 @@
 struct file_table {
     struct object object;
     struct spinlock lock;
-    uint32_t capacity;       // [lock] a multiple of 64
-    uint32_t lowest;         // [lock] every number below it is in use
-    struct file **files;     // [lock] keeps; NULL: free
-    uint64_t *close_on_exec; // [lock] a bit per number
-    struct file *first_files[FILE_TABLE_FIRST];
+    uint32_t capacity;         // [lock] a multiple of 64
+    uint32_t lowest;           // [lock] every number below it is in use
+    struct capability **files; // [lock] keeps; NULL: free
+    uint64_t *close_on_exec;   // [lock] a bit per number
+    struct capability *first_files[FILE_TABLE_FIRST];
     uint64_t first_close_on_exec[FILE_TABLE_FIRST / 64];
 };
 
 struct descriptor {
     struct file *file;
-    bool owned; // a reference was taken
+    struct capability *capability; // for the file; entered
+    bool owned;                    // a reference was taken
 };
 
 // Whether the caller is its process's only thread: then only the caller can end that.
@@ -48,31 +50,43 @@ static inline bool call_is_alone(const struct call *call) {
            atomic_load_explicit(&table->object.references, memory_order_relaxed) == 1;
 }
 
-// The file at `fd`, O_PATH ones included. HX_ERR_BAD_HANDLE.
-static inline enum hx_status descriptor_get_any(struct call *call, int32_t fd,
+// The file at `fd`, O_PATH ones included, for a use that needs the rights `need`.
+// HX_ERR_BAD_HANDLE, HX_ERR_ACCESS_DENIED, HX_ERR_REVOKED.
+static inline enum hx_status descriptor_get_any(struct call *call, int32_t fd, rights_t need,
                                                 struct descriptor *out_descriptor) {
     struct file_table *table = call->process->files;
-    if (call_is_alone(call)) {
+    struct capability *capability;
+    const bool alone = call_is_alone(call);
+    if (alone) {
         if ((uint32_t)fd >= table->capacity || table->files[fd] == NULL) {
             return HX_ERR_BAD_HANDLE;
         }
-        *out_descriptor = (struct descriptor){ table->files[fd], false };
-        return HX_OK;
+        capability = table->files[fd];
+    } else if (file_table_find(table, fd, &capability) != HX_OK) {
+        return HX_ERR_BAD_HANDLE;
     }
-    out_descriptor->owned = true;
-    return file_table_find(table, fd, true, &out_descriptor->file);
+    enum hx_status status = capability_enter(capability, need);
+    if (status != HX_OK) {
+        if (!alone) {
+            capability_put(capability);
+        }
+        return status;
+    }
+    *out_descriptor = (struct descriptor){ capability_file(capability), capability, !alone };
+    return HX_OK;
 }
 
 static inline void descriptor_put(const struct descriptor *descriptor) {
+    capability_leave(descriptor->capability);
     if (descriptor->owned) {
-        file_put(descriptor->file);
+        capability_put(descriptor->capability);
     }
 }
 
-// The file at `fd`, but not one that was opened with O_PATH. HX_ERR_BAD_HANDLE.
-static inline enum hx_status descriptor_get(struct call *call, int32_t fd,
+// The file at `fd`, but not one that was opened with O_PATH.
+static inline enum hx_status descriptor_get(struct call *call, int32_t fd, rights_t need,
                                             struct descriptor *out_descriptor) {
-    enum hx_status status = descriptor_get_any(call, fd, out_descriptor);
+    enum hx_status status = descriptor_get_any(call, fd, need, out_descriptor);
     if (status == HX_OK &&
         (atomic_load_explicit(&out_descriptor->file->flags, memory_order_relaxed) &
          FILE_PATH_ONLY) != 0) {
@@ -92,14 +106,19 @@ static inline enum hx_status restart_if_interrupted(enum hx_status status) {
     return status == HX_ERR_INTERRUPTED ? HX_ERR_RESTART : status;
 }
 
+// native_files.c
+
+// Registers the native calls between descriptors and handles; once.
+void native_files_init(void);
+
 // files.c
 
 // Prepares everything about descriptors; once, before the first table.
 void descriptors_init(void);
-// Puts `file` at the number `fd` itself, closing what was there; takes the reference on HX_OK.
-// HX_ERR_BAD_HANDLE beyond the limit, HX_ERR_NO_MEMORY.
-enum hx_status file_table_put_at(struct file_table *table, int32_t fd, struct file *file,
-                                 bool close_on_exec);
+// Puts a capability at the number `fd` itself, closing what was there; takes the reference on
+// HX_OK. HX_ERR_BAD_HANDLE beyond the limit, HX_ERR_NO_MEMORY.
+enum hx_status file_table_put_at(struct file_table *table, int32_t fd,
+                                 struct capability *capability, bool close_on_exec);
 // Closes, or marks to be closed by exec, every number in [first, last].
 void file_table_close_range(struct file_table *table, uint32_t first, uint32_t last,
                             bool only_mark);

@@ -37,7 +37,8 @@ enum hx_status sys_chdir(struct call *call) {
 
 enum hx_status sys_fchdir(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get_any(call, call_int(call, 0), &descriptor);
+    enum hx_status status =
+        descriptor_get_any(call, call_int(call, 0), HX_RIGHT_EXECUTE, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -207,7 +208,7 @@ static enum hx_status list_directory(struct file *file, struct listing *listing)
 
 static enum hx_status getdents(struct call *call, bool old) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_READ, &descriptor);
     if (status != HX_OK) {
         return status;
     }

@@ -332,14 +332,16 @@ static enum hx_status control_files(struct call *call, struct file *epoll_file, 
 
 enum hx_status sys_epoll_ctl(struct call *call) {
     struct descriptor epoll;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &epoll);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &epoll);
     if (status != HX_OK) {
         return status;
     }
     struct descriptor target;
-    status = descriptor_get(call, call_int(call, 2), &target);
+    status = descriptor_get(call, call_int(call, 2), HX_RIGHT_WAIT, &target);
     if (status == HX_OK) {
-        status = control_files(call, epoll.file, target.file);
+        // An interest does not keep what it watches, so a revocation could not find it.
+        status = target.capability->parent == NULL ? control_files(call, epoll.file, target.file)
+                                                   : HX_ERR_NOT_PERMITTED;
         descriptor_put(&target);
     }
     descriptor_put(&epoll);
@@ -428,7 +430,7 @@ static enum hx_status do_wait(struct call *call, time_ns_t deadline) {
         return HX_ERR_INVALID;
     }
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WAIT, &descriptor);
     if (status != HX_OK) {
         return status;
     }

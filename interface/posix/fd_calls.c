@@ -59,15 +59,15 @@ enum hx_status sys_close_range(struct call *call) {
 
 // A new number, not below `from`, for the file at `fd`.
 static enum hx_status duplicate(struct call *call, int32_t fd, int32_t from, bool close_on_exec) {
-    struct file *file;
-    enum hx_status status = file_table_find(call->process->files, fd, true, &file);
+    struct capability *capability;
+    enum hx_status status = file_table_find(call->process->files, fd, &capability);
     if (status != HX_OK) {
         return status;
     }
     int32_t got;
-    status = file_table_add(call->process->files, file, close_on_exec, from, &got);
+    status = file_table_add(call->process->files, capability, close_on_exec, from, &got);
     if (status != HX_OK) {
-        file_put(file);
+        capability_put(capability);
         return status;
     }
     return call_ok(call, got);
@@ -79,14 +79,14 @@ enum hx_status sys_dup(struct call *call) {
 
 static enum hx_status duplicate_at(struct call *call, int32_t from, int32_t to,
                                    bool close_on_exec) {
-    struct file *file;
-    enum hx_status status = file_table_find(call->process->files, from, true, &file);
+    struct capability *capability;
+    enum hx_status status = file_table_find(call->process->files, from, &capability);
     if (status != HX_OK) {
         return status;
     }
-    status = file_table_put_at(call->process->files, to, file, close_on_exec);
+    status = file_table_put_at(call->process->files, to, capability, close_on_exec);
     if (status != HX_OK) {
-        file_put(file);
+        capability_put(capability);
         return status;
     }
     return call_ok(call, to);
@@ -241,8 +241,10 @@ enum hx_status sys_fcntl(struct call *call) {
         break;
     }
     struct descriptor descriptor;
-    status = command == F_GETFL ? descriptor_get_any(call, fd, &descriptor)
-                                : descriptor_get(call, fd, &descriptor);
+    const bool changes = command == F_SETFL || command == F_SETPIPE_SZ;
+    status = command == F_GETFL
+                 ? descriptor_get_any(call, fd, 0, &descriptor)
+                 : descriptor_get(call, fd, changes ? HX_RIGHT_ADMIN : 0, &descriptor);
     if (status == HX_OK) {
         status = control_file(call, descriptor.file, command);
         descriptor_put(&descriptor);
@@ -252,7 +254,7 @@ enum hx_status sys_fcntl(struct call *call) {
 
 enum hx_status sys_flock(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status == HX_OK) {
         status = lock_whole_file(call, descriptor.file, call_uint(call, 1));
         descriptor_put(&descriptor);
@@ -310,7 +312,7 @@ static enum hx_status control(struct call *call, struct file *file) {
 
 enum hx_status sys_ioctl(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_ADMIN, &descriptor);
     if (status == HX_OK) {
         status = control(call, descriptor.file);
         descriptor_put(&descriptor);

@@ -28,6 +28,7 @@ static void file_gone(struct file *file) {
 void descriptors_init(void) {
     locks_init();
     epoll_init();
+    native_files_init();
     file_watcher = file_gone;
 }
 
@@ -49,12 +50,12 @@ static void array_free(void *array, size_t size_bytes) {
 // Arrays of one size, on their way into or out of a table.
 struct table_arrays {
     uint32_t capacity;
-    struct file **files;
+    struct capability **files;
     uint64_t *close_on_exec;
 };
 
 static size_t files_bytes(uint32_t capacity) {
-    return capacity * sizeof(struct file *);
+    return capacity * sizeof(struct capability *);
 }
 
 static bool arrays_alloc(struct table_arrays *arrays, uint32_t capacity) {
@@ -110,14 +111,15 @@ static enum hx_status table_grow(struct file_table *table, uint32_t fd) {
     return HX_OK;
 }
 
-static void descriptor_closed(struct file_table *table, struct file *file) {
+static void descriptor_closed(struct file_table *table, struct capability *capability) {
+    struct file *file = capability_file(capability);
     if (file->inode != NULL) {
         advisory_closed(table, file);
     }
     if (file->ops->flush != NULL) {
         file->ops->flush(file);
     }
-    file_put(file);
+    capability_put(capability);
 }
 
 static void file_table_destroy(struct object *object) {
@@ -133,7 +135,7 @@ static void file_table_destroy(struct object *object) {
 }
 
 static const struct object_type file_table_type = {
-    .kind = OBJECT_FILE,
+    .kind = OBJECT_TABLE,
     .name = "file table",
     .destroy = file_table_destroy,
 };
@@ -165,7 +167,7 @@ static bool table_copy_entries(struct file_table *to, struct file_table *from) {
     if (fits) {
         for (uint32_t fd = from->capacity; fd-- > 0;) {
             if (from->files[fd] != NULL) {
-                to->files[fd] = file_get(from->files[fd]);
+                to->files[fd] = capability_get(from->files[fd]);
             }
         }
         memcpy(to->close_on_exec, from->close_on_exec, from->capacity / 8);
@@ -199,24 +201,16 @@ void file_table_put(struct file_table *table) {
     object_put(&table->object);
 }
 
-enum hx_status file_table_find(struct file_table *table, int32_t fd, bool allow_path,
-                               struct file **out_file) {
-    struct file *file = NULL;
+enum hx_status file_table_find(struct file_table *table, int32_t fd,
+                               struct capability **out_capability) {
+    enum hx_status status = HX_ERR_BAD_HANDLE;
     spin_lock(&table->lock);
     if ((uint32_t)fd < table->capacity && table->files[fd] != NULL) {
-        file = table->files[fd];
-        if (!allow_path && (file_flags(file) & FILE_PATH_ONLY) != 0) {
-            file = NULL;
-        } else {
-            file_get(file);
-        }
+        *out_capability = capability_get(table->files[fd]);
+        status = HX_OK;
     }
     spin_unlock(&table->lock);
-    if (file == NULL) {
-        return HX_ERR_BAD_HANDLE;
-    }
-    *out_file = file;
-    return HX_OK;
+    return status;
 }
 
 // RLIMIT_NOFILE of the current process, as far as a table can go.
@@ -234,8 +228,8 @@ static void table_mark(struct file_table *table, uint32_t fd, bool close_on_exec
     }
 }
 
-enum hx_status file_table_add(struct file_table *table, struct file *file, bool close_on_exec,
-                              int32_t from, int32_t *out_fd) {
+enum hx_status file_table_add(struct file_table *table, struct capability *capability,
+                              bool close_on_exec, int32_t from, int32_t *out_fd) {
     const uint32_t limit = descriptor_limit();
     for (;;) {
         spin_lock(&table->lock);
@@ -244,7 +238,7 @@ enum hx_status file_table_add(struct file_table *table, struct file *file, bool 
             fd++;
         }
         if (fd < table->capacity && fd < limit) {
-            table->files[fd] = file;
+            table->files[fd] = capability;
             table_mark(table, fd, close_on_exec);
             if ((uint32_t)from <= table->lowest) {
                 table->lowest = fd + 1;
@@ -264,30 +258,30 @@ enum hx_status file_table_add(struct file_table *table, struct file *file, bool 
     }
 }
 
-// Takes the file out of its place; NULL if there is none.
-static struct file *table_take_locked(struct file_table *table, uint32_t fd) {
-    struct file *file = fd < table->capacity ? table->files[fd] : NULL;
-    if (file != NULL) {
+// Takes what is there out of its place; NULL if there is nothing.
+static struct capability *table_take_locked(struct file_table *table, uint32_t fd) {
+    struct capability *capability = fd < table->capacity ? table->files[fd] : NULL;
+    if (capability != NULL) {
         table->files[fd] = NULL;
         bitmap_clear(table->close_on_exec, fd);
         table->lowest = MIN_OF(table->lowest, fd);
     }
-    return file;
+    return capability;
 }
 
 enum hx_status file_table_close(struct file_table *table, int32_t fd) {
     spin_lock(&table->lock);
-    struct file *file = table_take_locked(table, (uint32_t)fd);
+    struct capability *capability = table_take_locked(table, (uint32_t)fd);
     spin_unlock(&table->lock);
-    if (file == NULL) {
+    if (capability == NULL) {
         return HX_ERR_BAD_HANDLE;
     }
-    descriptor_closed(table, file);
+    descriptor_closed(table, capability);
     return HX_OK;
 }
 
-enum hx_status file_table_put_at(struct file_table *table, int32_t fd, struct file *file,
-                                 bool close_on_exec) {
+enum hx_status file_table_put_at(struct file_table *table, int32_t fd,
+                                 struct capability *capability, bool close_on_exec) {
     if ((uint32_t)fd >= descriptor_limit()) {
         return HX_ERR_BAD_HANDLE;
     }
@@ -300,8 +294,8 @@ enum hx_status file_table_put_at(struct file_table *table, int32_t fd, struct fi
         }
         spin_lock(&table->lock);
     }
-    struct file *old = table->files[fd];
-    table->files[fd] = file;
+    struct capability *old = table->files[fd];
+    table->files[fd] = capability;
     table_mark(table, (uint32_t)fd, close_on_exec);
     spin_unlock(&table->lock);
     if (old != NULL) {
@@ -310,28 +304,28 @@ enum hx_status file_table_put_at(struct file_table *table, int32_t fd, struct fi
     return HX_OK;
 }
 
-// The lowest number in [first, last] whose entry, taken out, is *out_file; false at the end.
+// The lowest number in [first, last] whose entry, taken out, is *out_capability; false at the end.
 static bool table_take_next(struct file_table *table, uint32_t *first, uint32_t last,
-                            bool only_marked, struct file **out_file) {
-    struct file *file = NULL;
+                            bool only_marked, struct capability **out_capability) {
+    struct capability *capability = NULL;
     spin_lock(&table->lock);
     uint32_t fd = *first;
-    for (; fd < table->capacity && fd <= last && file == NULL; fd++) {
+    for (; fd < table->capacity && fd <= last && capability == NULL; fd++) {
         if (!only_marked || bitmap_get(table->close_on_exec, fd)) {
-            file = table_take_locked(table, fd);
+            capability = table_take_locked(table, fd);
         }
     }
     spin_unlock(&table->lock);
     *first = fd;
-    *out_file = file;
-    return file != NULL;
+    *out_capability = capability;
+    return capability != NULL;
 }
 
 void file_table_close_on_exec(struct file_table *table) {
     uint32_t first = 0;
-    struct file *file;
-    while (table_take_next(table, &first, UINT32_MAX, true, &file)) {
-        descriptor_closed(table, file);
+    struct capability *capability;
+    while (table_take_next(table, &first, UINT32_MAX, true, &capability)) {
+        descriptor_closed(table, capability);
     }
 }
 
@@ -345,9 +339,9 @@ void file_table_close_range(struct file_table *table, uint32_t first, uint32_t l
         spin_unlock(&table->lock);
         return;
     }
-    struct file *file;
-    while (table_take_next(table, &first, last, false, &file)) {
-        descriptor_closed(table, file);
+    struct capability *capability;
+    while (table_take_next(table, &first, last, false, &capability)) {
+        descriptor_closed(table, capability);
     }
 }
 
@@ -374,13 +368,13 @@ enum hx_status file_table_set_mark(struct file_table *table, int32_t fd, bool cl
 }
 
 bool file_table_next(struct file_table *table, int32_t from, int32_t *out_fd,
-                     struct file **out_file) {
+                     struct capability **out_capability) {
     bool found = false;
     spin_lock(&table->lock);
     for (uint32_t fd = from < 0 ? 0 : (uint32_t)from; fd < table->capacity && !found; fd++) {
         if (table->files[fd] != NULL) {
             *out_fd = (int32_t)fd;
-            *out_file = file_get(table->files[fd]);
+            *out_capability = capability_get(table->files[fd]);
             found = true;
         }
     }
@@ -390,7 +384,8 @@ bool file_table_next(struct file_table *table, int32_t from, int32_t *out_fd,
 
 enum hx_status call_add_file(struct call *call, struct file *file, bool close_on_exec) {
     int32_t fd;
-    enum hx_status status = file_table_add(call->process->files, file, close_on_exec, 0, &fd);
+    enum hx_status status =
+        file_table_add(call->process->files, &file->root, close_on_exec, 0, &fd);
     if (status != HX_OK) {
         file_put(file);
         return status;
@@ -407,7 +402,7 @@ enum hx_status files_open_console(struct file_table *table, struct fs_context *c
     path_put(lookup.base);
     for (int32_t fd = 0; status == HX_OK && fd < 3; fd++) {
         int32_t got;
-        status = file_table_add(table, file_get(file), false, fd, &got);
+        status = file_table_add(table, capability_get(&file->root), false, fd, &got);
         if (status != HX_OK) {
             file_put(file);
         }

@@ -39,7 +39,7 @@ static enum hx_status lookup_base(struct call *call, int32_t directory_fd, uint3
         return HX_OK; // an empty base is the working directory
     }
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get_any(call, directory_fd, &descriptor);
+    enum hx_status status = descriptor_get_any(call, directory_fd, HX_RIGHT_EXECUTE, &descriptor);
     if (status != HX_OK) {
         return status;
     }

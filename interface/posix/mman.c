@@ -2,6 +2,7 @@
 // interface/posix/mman.c: mmap, mprotect, mremap, munmap, brk.
 //
 // W^X: memory is never writable and executable at once; asking for it is EACCES.
+#include "descriptor.h"
 #include "life.h"
 
 #include <posix/files.h>
@@ -73,19 +74,38 @@ static enum hx_status map_flags(uint64_t flags, uint32_t *out_flags) {
     return HX_OK;
 }
 
+// What mapping a file so needs; a mapping that is not readable now may become so.
+static rights_t map_needs(const struct aspace_map_request *request) {
+    rights_t need = HX_RIGHT_MAP | HX_RIGHT_READ;
+    need |= (request->protection & ASPACE_EXECUTE) != 0 ? HX_RIGHT_EXECUTE : 0;
+    if ((request->flags & ASPACE_SHARED) != 0 && (request->protection & ASPACE_WRITE) != 0) {
+        need |= HX_RIGHT_WRITE;
+    }
+    return need;
+}
+
+// What a mapping may ever be protected to.
+static uint32_t map_limit(const struct descriptor *descriptor, bool is_shared) {
+    const rights_t rights = capability_rights(descriptor->capability);
+    const uint32_t open = file_flags(descriptor->file);
+    uint32_t limit = ASPACE_READ | ASPACE_WRITE | ASPACE_EXECUTE;
+    if (is_shared && ((open & FILE_WRITE) == 0 || (rights & HX_RIGHT_WRITE) == 0)) {
+        limit &= ~ASPACE_WRITE;
+    }
+    return (rights & HX_RIGHT_EXECUTE) == 0 ? limit & ~ASPACE_EXECUTE : limit;
+}
+
 // A file's rights on the mapping, now and later; then its object, with a reference.
-static enum hx_status map_file(struct file *file, struct aspace_map_request *request) {
-    const uint32_t open = atomic_load_explicit(&file->flags, memory_order_relaxed);
+static enum hx_status map_file(const struct descriptor *descriptor,
+                               struct aspace_map_request *request) {
+    struct file *file = descriptor->file;
     const bool is_shared = (request->flags & ASPACE_SHARED) != 0;
-    request->protection_max = ASPACE_READ | ASPACE_WRITE | ASPACE_EXECUTE;
-    if ((open & FILE_READ) == 0) {
+    request->protection_max = map_limit(descriptor, is_shared);
+    if ((file_flags(file) & FILE_READ) == 0) {
         return HX_ERR_PERMISSION;
     }
-    if (is_shared && (open & FILE_WRITE) == 0) {
-        if (request->protection & ASPACE_WRITE) {
-            return HX_ERR_PERMISSION;
-        }
-        request->protection_max = ASPACE_READ | ASPACE_EXECUTE;
+    if ((request->protection & ASPACE_WRITE & ~request->protection_max) != 0) {
+        return HX_ERR_PERMISSION;
     }
     if (file->ops->map == NULL) {
         return HX_ERR_NO_DEVICE;
@@ -98,23 +118,25 @@ static enum hx_status map_file(struct file *file, struct aspace_map_request *req
 
 static enum hx_status map_descriptor(struct call *call, struct aspace_map_request *request,
                                      struct uaddr *out_address) {
-    struct file *file;
-    enum hx_status status = file_table_find(call->process->files, call_int(call, 4), false, &file);
+    struct descriptor descriptor;
+    enum hx_status status =
+        descriptor_get(call, call_int(call, 4), map_needs(request), &descriptor);
     if (status != HX_OK) {
         return status;
     }
-    status = map_file(file, request);
+    status = map_file(&descriptor, request);
     if (status == HX_ERR_NO_DEVICE) {
         status = call_fail(call, status, ENODEV);
     }
     if (status == HX_OK) {
-        request->file = &file->object;
+        request->file = &descriptor.file->object;
+        request->under = descriptor.capability;
         status = aspace_map(aspace_current(), request, out_address);
         if (request->object != NULL) {
             memory_object_put(request->object);
         }
     }
-    file_put(file);
+    descriptor_put(&descriptor);
     return status;
 }
 

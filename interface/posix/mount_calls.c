@@ -164,7 +164,7 @@ enum hx_status sys_sync(struct call *call) {
 
 enum hx_status sys_syncfs(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status == HX_OK) {
         descriptor_put(&descriptor);
     }
@@ -173,7 +173,7 @@ enum hx_status sys_syncfs(struct call *call) {
 
 static enum hx_status sync_file(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -197,7 +197,7 @@ enum hx_status sys_sync_file_range(struct call *call) {
         return HX_ERR_INVALID;
     }
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }

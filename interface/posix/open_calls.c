@@ -219,11 +219,11 @@ static enum hx_status add_pipe(struct call *call, struct file *reader, struct fi
                                bool close_on_exec) {
     struct file_table *table = call->process->files;
     int32_t fds[2];
-    enum hx_status status = file_table_add(table, reader, close_on_exec, 0, &fds[0]);
+    enum hx_status status = file_table_add(table, &reader->root, close_on_exec, 0, &fds[0]);
     if (status != HX_OK) {
         goto fail_reader;
     }
-    status = file_table_add(table, writer, close_on_exec, 0, &fds[1]);
+    status = file_table_add(table, &writer->root, close_on_exec, 0, &fds[1]);
     if (status != HX_OK) {
         HX_IGNORE(file_table_close(table, fds[0])); // it was just added
         file_put(writer);

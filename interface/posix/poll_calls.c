@@ -36,7 +36,7 @@ struct watched {
     struct file *file;
     uint16_t events;
     uint16_t ready;
-    bool owned;
+    struct capability *held; // keeps; NULL: a root in a table that nobody else can change
 };
 
 // poll's events for each set of levels, so that looking at many files is cheap.
@@ -74,16 +74,38 @@ uint32_t poll_mask(uint32_t events) {
     return mask;
 }
 
+// What a file that was taken says now. Whoever watches it under a capability that was revoked sees
+// no more of it.
+static uint16_t watched_events(const struct watched *watched) {
+    if (watched->held != NULL && !capability_is_live(watched->held)) {
+        return LINUX_POLLNVAL;
+    }
+    return (uint16_t)poll_events(watched->file, watched->events);
+}
+
 // Looks at all again; how many are ready.
 static uint32_t look(struct watched *watched, uint32_t count) {
     uint32_t ready = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (watched[i].file != NULL) {
-            watched[i].ready = (uint16_t)poll_events(watched[i].file, watched[i].events);
+            watched[i].ready = watched_events(&watched[i]);
         }
         ready += watched[i].ready != 0 ? 1 : 0;
     }
     return ready;
+}
+
+// A revocation advances the object's sequence: before it the wait sees the change, after it the
+// capability is dead already, and the wait ends at once.
+static void fill_revocable(const struct watched *watched, struct wait_item *item) {
+    if (watched->held == NULL || watched->held->parent == NULL) {
+        return;
+    }
+    item->use_sequence = true;
+    item->sequence = waitable_sequence(item->object);
+    if (!capability_is_live(watched->held)) {
+        item->sequence--;
+    }
 }
 
 static void fill_items(const struct watched *watched, uint32_t count, struct wait_item *items) {
@@ -93,6 +115,7 @@ static void fill_items(const struct watched *watched, uint32_t count, struct wai
         if (file != NULL && file->ops->waitable != NULL) {
             items[i].object = file->ops->waitable(file);
             items[i].mask = poll_mask(watched[i].events);
+            fill_revocable(&watched[i], &items[i]);
         }
     }
 }
@@ -150,26 +173,29 @@ static enum hx_status wait_ready(struct watched *watched, uint32_t count, time_n
     return HX_OK;
 }
 
-// Takes a file and looks at it. HX_ERR_BAD_HANDLE.
+// Takes a file and looks at it. What descriptor_get() returns. Watching is not a use of the file:
+// it may be many at once.
 static enum hx_status watch(struct call *call, int32_t fd, uint32_t events,
                             struct watched *out_watched) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, fd, &descriptor);
+    enum hx_status status = descriptor_get(call, fd, HX_RIGHT_WAIT, &descriptor);
     if (status == HX_OK) {
+        const bool hold = descriptor.owned || descriptor.capability->parent != NULL;
         *out_watched = (struct watched){
             .file = descriptor.file,
             .events = (uint16_t)events,
-            .ready = (uint16_t)poll_events(descriptor.file, events),
-            .owned = descriptor.owned,
+            .held = hold ? capability_get(descriptor.capability) : NULL,
         };
+        out_watched->ready = watched_events(out_watched);
+        descriptor_put(&descriptor);
     }
     return status;
 }
 
 static void release_watched(struct watched *watched, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        if (watched[i].owned) {
-            file_put(watched[i].file);
+        if (watched[i].held != NULL) {
+            capability_put(watched[i].held);
         }
     }
 }

@@ -115,7 +115,7 @@ static inline enum hx_status one_buffer(const struct call *call, struct io_buffe
 
 enum hx_status sys_read(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_READ, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -130,7 +130,7 @@ enum hx_status sys_read(struct call *call) {
 
 enum hx_status sys_write(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -143,13 +143,17 @@ enum hx_status sys_write(struct call *call) {
     return status;
 }
 
+static rights_t move_needs(bool writing) {
+    return writing ? HX_RIGHT_WRITE : HX_RIGHT_READ;
+}
+
 // The file of a call that names an offset. HX_ERR_INVALID, HX_ERR_BAD_HANDLE, HX_ERR_NOT_SEEKABLE.
-static enum hx_status descriptor_get_at(struct call *call, int64_t offset,
+static enum hx_status descriptor_get_at(struct call *call, rights_t need, int64_t offset,
                                         struct descriptor *out_descriptor) {
     if (offset < 0) {
         return HX_ERR_INVALID;
     }
-    enum hx_status status = descriptor_get(call, call_int(call, 0), out_descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), need, out_descriptor);
     if (status == HX_OK && !can_seek(out_descriptor->file)) {
         descriptor_put(out_descriptor);
         return HX_ERR_NOT_SEEKABLE;
@@ -160,7 +164,7 @@ static enum hx_status descriptor_get_at(struct call *call, int64_t offset,
 static enum hx_status move_one_at(struct call *call, bool writing) {
     const int64_t offset = (int64_t)call->args[3];
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get_at(call, offset, &descriptor);
+    enum hx_status status = descriptor_get_at(call, move_needs(writing), offset, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -253,7 +257,8 @@ static enum hx_status move_segments(struct call *call, struct file *file, bool w
 
 static enum hx_status move_many(struct call *call, bool writing) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status =
+        descriptor_get(call, call_int(call, 0), move_needs(writing), &descriptor);
     if (status == HX_OK) {
         status = move_segments(call, descriptor.file, writing, OFFSET_NONE);
         descriptor_put(&descriptor);
@@ -273,7 +278,7 @@ enum hx_status sys_writev(struct call *call) {
 static enum hx_status move_many_at(struct call *call, bool writing) {
     const int64_t offset = (int64_t)call->args[3];
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get_at(call, offset, &descriptor);
+    enum hx_status status = descriptor_get_at(call, move_needs(writing), offset, &descriptor);
     if (status == HX_OK) {
         status = move_segments(call, descriptor.file, writing, offset);
         descriptor_put(&descriptor);
@@ -297,9 +302,10 @@ static enum hx_status move_many_flags(struct call *call, bool writing) {
         return HX_ERR_NO_OPERATION;
     }
     struct descriptor descriptor;
-    enum hx_status status = offset == OFFSET_NONE
-                                ? descriptor_get(call, call_int(call, 0), &descriptor)
-                                : descriptor_get_at(call, offset, &descriptor);
+    enum hx_status status =
+        offset == OFFSET_NONE
+            ? descriptor_get(call, call_int(call, 0), move_needs(writing), &descriptor)
+            : descriptor_get_at(call, move_needs(writing), offset, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -327,7 +333,7 @@ enum hx_status sys_pwritev2(struct call *call) {
 
 enum hx_status sys_lseek(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }

@@ -15,7 +15,7 @@ enum hx_status sys_socketpair(struct call *call) {
 #define NOT_A_SOCKET(name)                                                                         \
     enum hx_status sys_##name(struct call *call) {                                                 \
         struct descriptor descriptor;                                                              \
-        enum hx_status status = descriptor_get(call, call_int(call, 0), &descriptor);              \
+        enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);           \
         if (status != HX_OK) {                                                                     \
             return status;                                                                         \
         }                                                                                          \

@@ -128,7 +128,7 @@ static enum hx_status put_stat(struct uaddr to, const struct file_identity *iden
 static enum hx_status identity_of_fd(struct call *call, int32_t fd,
                                      struct file_identity *out_identity) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get_any(call, fd, &descriptor);
+    enum hx_status status = descriptor_get_any(call, fd, 0, &descriptor);
     if (status == HX_OK) {
         file_identity(descriptor.file, out_identity);
         descriptor_put(&descriptor);
@@ -284,7 +284,7 @@ enum hx_status sys_statfs(struct call *call) {
 
 enum hx_status sys_fstatfs(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get_any(call, call_int(call, 0), &descriptor);
+    enum hx_status status = descriptor_get_any(call, call_int(call, 0), 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }

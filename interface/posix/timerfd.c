@@ -173,7 +173,7 @@ static void set(struct timerfd *self, time_ns_t value, time_ns_t interval, bool 
 
 // The timer at a descriptor. HX_ERR_BAD_HANDLE, HX_ERR_INVALID: it is none.
 static enum hx_status timerfd_get(struct call *call, struct descriptor *out_descriptor) {
-    enum hx_status status = descriptor_get(call, call_int(call, 0), out_descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, out_descriptor);
     if (status == HX_OK && out_descriptor->file->ops != &timerfd_ops) {
         descriptor_put(out_descriptor);
         return HX_ERR_INVALID;

@@ -49,9 +49,9 @@ enum hx_status capability_derive(struct capability *parent, rights_t rights,
                                  struct capability_derived *derived,
                                  void (*release)(struct capability_derived *derived));
 
-// Kills a derived capability and all below it. On return no thread acts under any of them, and none
-// will. Thread context, nothing held; the caller acts under none, so that two that revoke do not
-// wait for each other.
+// Kills a derived capability and all below it. On return no thread acts under any of them, none
+// will, and what was made under them and outlives a call (mappings) is undone. Thread context,
+// nothing held; the caller acts under none, so that two that revoke do not wait for each other.
 // Returns HX_OK; HX_ERR_NOT_PERMITTED: it is a root; HX_ERR_CANCELED: the caller was killed while
 //         it waited: the capabilities are dead, but calls may still be on their way out.
 enum hx_status capability_revoke(struct capability *capability);

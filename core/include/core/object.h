@@ -29,8 +29,11 @@ struct object_type {
     enum object_kind kind;
     const char *name;
     void (*destroy)(struct object *object); // takes the object; the count is zero
-    // What changes of its state are told through; NULL: it has none.
+    // What changes of its state are told through; NULL, or a NULL result: it has none.
     struct waitable *(*waitable)(struct object *object);
+    // A capability for it was revoked: undoes what outlives a call under it. Thread context. May be
+    // NULL.
+    void (*revoked)(struct object *object);
 };
 
 struct object {

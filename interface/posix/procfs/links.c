@@ -137,24 +137,42 @@ bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *ou
     if (table == NULL) {
         return false;
     }
-    struct file *file;
-    const bool found = file_table_next(table, from, out_fd, &file);
+    struct capability *capability;
+    const bool found = file_table_next(table, from, out_fd, &capability);
     if (found) {
-        *out_flags = file_flags(file);
-        file_put(file);
+        *out_flags = file_flags(capability_file(capability));
+        capability_put(capability);
     }
     file_table_put(table);
     return found;
 }
 
-enum hx_status proc_fd_file(const struct proc_target *target, struct file **out_file) {
+// The capability at the target's number, with a reference. HX_ERR_NOT_FOUND.
+static enum hx_status fd_capability(const struct proc_target *target,
+                                    struct capability **out_capability) {
     struct file_table *table = table_of(target->process);
     if (table == NULL) {
         return HX_ERR_NOT_FOUND;
     }
-    enum hx_status status = file_table_find(table, target->fd, true, out_file);
+    enum hx_status status = file_table_find(table, target->fd, out_capability);
     file_table_put(table);
     return status == HX_OK ? HX_OK : HX_ERR_NOT_FOUND;
+}
+
+enum hx_status proc_fd_file(const struct proc_target *target, struct file **out_file) {
+    struct capability *capability;
+    enum hx_status status = fd_capability(target, &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    // Opened anew it would have all rights, and outlive a revocation.
+    if (capability->parent != NULL) {
+        status = HX_ERR_PERMISSION;
+    } else {
+        *out_file = file_get(capability_file(capability));
+    }
+    capability_put(capability);
+    return status;
 }
 
 enum hx_status proc_fd_jump(const struct proc_target *target, struct path *out_path) {
@@ -174,11 +192,12 @@ enum hx_status proc_fd_jump(const struct proc_target *target, struct path *out_p
 
 enum hx_status proc_fd_link(const struct proc_target *target, char *buffer, uint32_t capacity,
                             uint32_t *out_length) {
-    struct file *file;
-    enum hx_status status = proc_fd_file(target, &file);
+    struct capability *capability;
+    enum hx_status status = fd_capability(target, &capability);
     if (status != HX_OK) {
         return status;
     }
+    const struct file *file = capability_file(capability);
     if (file->path.name != NULL) {
         status = give_path(file->path, buffer, capacity, out_length);
     } else {
@@ -192,6 +211,6 @@ enum hx_status proc_fd_link(const struct proc_target *target, char *buffer, uint
         }
         status = give_text(text, buffer, capacity, out_length);
     }
-    file_put(file);
+    capability_put(capability);
     return status;
 }

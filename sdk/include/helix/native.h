@@ -16,6 +16,7 @@
 enum hx_object {
     HX_OBJECT_OTHER = 0,
     HX_OBJECT_EVENT = 1,
+    HX_OBJECT_FILE = 2, // an open file description: what POSIX descriptors name
 };
 
 struct hx_handle_info {
@@ -63,8 +64,19 @@ struct hx_wait_item {
     X(event_update, 4101)                                                                          \
     X(wait, 4102)
 
+// Calls of the POSIX personality, which only its processes have:
+//   file_handle(descriptor) -> handle               what the descriptor names, to derive from
+//   file_descriptor(handle, close_on_exec) -> descriptor   the lowest free one; HX_ERR_TABLE_FULL
+//        A descriptor of a derived handle allows what that allows: READ to read (and map), WRITE to
+//        write, cut and map shared, EXECUTE to start a path at it and to map so, MAP, WAIT to poll,
+//        ADMIN to change attributes and flags and for ioctl. It cannot be watched by epoll, nor be
+//        opened anew through /proc.
+#define HX_POSIX_NATIVE_CALLS(X)                                                                   \
+    X(file_handle, 4224)                                                                           \
+    X(file_descriptor, 4225)
+
 enum hx_native_call {
 #define X(name, number) HX_CALL_##name = number,
-    HX_NATIVE_CALLS(X)
+    HX_NATIVE_CALLS(X) HX_POSIX_NATIVE_CALLS(X)
 #undef X
 };

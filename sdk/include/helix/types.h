@@ -76,3 +76,4 @@ static inline bool uaddr_is_null(struct uaddr address) {
 #define HX_RIGHT_EXCLUSIVE ((rights_t)1 << 8)
 #define HX_RIGHT_SIGNAL    ((rights_t)1 << 9)
 #define HX_RIGHT_WAIT      ((rights_t)1 << 10)
+#define HX_RIGHTS_ALL      (((rights_t)1 << 11) - 1)

@@ -29,7 +29,8 @@ struct fault {
 };
 
 // Puts the translation in, if the mapping still has the object that the caller decided by.
-// HX_ERR_RESTART: it has not. HX_ERR_NO_MEMORY: no page for a table.
+// HX_ERR_RESTART: it has not. HX_ERR_NO_MEMORY: no page for a table. HX_ERR_ACCESS_DENIED: the
+// mapping is dead; a revocation undoes translations under the same lock.
 static enum hx_status install(struct fault *fault, const struct memory_object *expected,
                               struct paddr page, uint32_t flags) {
     struct aspace *aspace = fault->aspace;
@@ -42,6 +43,8 @@ static enum hx_status install(struct fault *fault, const struct memory_object *e
     spin_lock(&aspace->table_lock);
     if (mapping_object(fault->mapping) != expected) {
         status = HX_ERR_RESTART;
+    } else if (mapping_is_dead(fault->mapping)) {
+        status = HX_ERR_ACCESS_DENIED;
     } else if ((flags & rights) != 0) {
         had = hal_page_query(table, fault->address, &old, &old_flags);
         if (!had || old.value != page.value || (flags & ~old_flags & rights) != 0) {
@@ -83,7 +86,8 @@ static void map_around(struct fault *fault, struct memory_object *object,
     uint64_t limit = object_end_page(object);
     int64_t mapped = 0;
     spin_lock(&fault->aspace->table_lock);
-    if (mapping_object(mapping) != (private != NULL ? private : object)) {
+    if (mapping_object(mapping) != (private != NULL ? private : object) ||
+        mapping_is_dead(mapping)) {
         end = start; // it changed meanwhile: neighbours may have copies
     }
     for (uint64_t at = start; at < end && page < limit; at += PAGE_SIZE, page++) {

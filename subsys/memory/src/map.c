@@ -162,6 +162,8 @@ static void fill(struct mapping *mapping, struct aspace *aspace,
     atomic_init(&mapping->stale_page, STALE_NONE);
     mapping->label = request->label;
     mapping->file = request->file != NULL ? object_get(request->file) : NULL;
+    const bool derived = request->under != NULL && request->under->parent != NULL;
+    mapping->under = derived ? capability_get(request->under) : NULL;
     atomic_init(&mapping->object,
                 request->object != NULL ? memory_object_get(request->object) : NULL);
 }
@@ -169,7 +171,7 @@ static void fill(struct mapping *mapping, struct aspace *aspace,
 // Lengthens the mapping right below instead of making one: a growing heap stays one mapping.
 static bool extend_below(struct aspace *aspace, const struct aspace_map_request *request,
                          uint64_t start, uint64_t size) {
-    if (request->object != NULL || request->file != NULL ||
+    if (request->object != NULL || request->file != NULL || request->under != NULL ||
         (request->flags & (ASPACE_SHARED | ASPACE_GROWSDOWN))) {
         return false;
     }

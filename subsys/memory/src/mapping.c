@@ -42,6 +42,7 @@ void mapping_copy(struct mapping *to, const struct mapping *from) {
     to->label = from->label;
     atomic_init(&to->object, object != NULL ? memory_object_get(object) : NULL);
     to->file = from->file != NULL ? object_get(from->file) : NULL;
+    to->under = from->under != NULL ? capability_get(from->under) : NULL;
 }
 
 void mapping_release(struct mapping *mapping) {
@@ -51,6 +52,9 @@ void mapping_release(struct mapping *mapping) {
     }
     if (mapping->file != NULL) {
         object_put(mapping->file);
+    }
+    if (mapping->under != NULL) {
+        capability_put(mapping->under);
     }
     mapping_dealloc(mapping);
 }
@@ -243,7 +247,7 @@ static bool akin(const struct mapping *lower, const struct mapping *upper) {
     return lower->end == upper->start && lower->protection == upper->protection &&
            lower->protection_max == upper->protection_max && lower->flags == upper->flags &&
            !(lower->flags & ASPACE_GROWSDOWN) && lower->file == upper->file &&
-           lower->label == upper->label;
+           lower->under == upper->under && lower->label == upper->label;
 }
 
 static bool alike(const struct mapping *lower, const struct mapping *upper) {

@@ -132,6 +132,11 @@ static inline bool mapping_is_sole(const struct mapping *mapping) {
     return mapping->private_link.next == mapping->private_link.previous;
 }
 
+// Whether the capability that it was made under was revoked.
+static inline bool mapping_is_dead(const struct mapping *mapping) {
+    return mapping->under != NULL && !capability_is_live(mapping->under);
+}
+
 static inline uint64_t mapping_page(const struct mapping *mapping, uint64_t address) {
     return mapping->object_page + ((address - mapping->start) >> PAGE_SHIFT);
 }

@@ -57,3 +57,14 @@ void memory_object_unmap_range(struct memory_object *object, uint64_t first, uin
     object_unmap_locked(object, first, end, false);
     mutex_unlock(&object->lock);
 }
+
+void memory_object_revoke(struct memory_object *object) {
+    mutex_lock(&object->lock);
+    list_for_each (link, &object->mappings) {
+        struct mapping *mapping = LIST_ENTRY(link, struct mapping, object_link);
+        if (mapping_is_dead(mapping)) {
+            aspace_zap_flush(mapping->aspace, mapping->start, mapping->end);
+        }
+    }
+    mutex_unlock(&object->lock);
+}

@@ -35,14 +35,31 @@ static void file_destroy(struct object *object) {
     heap_cache_free(file_cache, file);
 }
 
-static const struct object_type file_type = { .kind = OBJECT_FILE,
-                                              .name = "file",
-                                              .destroy = file_destroy };
+static struct waitable *file_waitable(struct object *object) {
+    struct file *file = CONTAINER_OF(object, struct file, object);
+    return file->ops->waitable != NULL ? file->ops->waitable(file) : NULL;
+}
+
+static void file_revoked(struct object *object) {
+    const struct file *file = CONTAINER_OF(object, struct file, object);
+    if (file->inode != NULL && file->inode->pages != NULL) {
+        memory_object_revoke(file->inode->pages);
+    }
+}
+
+static const struct object_type file_type = {
+    .kind = OBJECT_FILE,
+    .name = "file",
+    .destroy = file_destroy,
+    .waitable = file_waitable,
+    .revoked = file_revoked,
+};
 
 static struct file *file_alloc(const struct file_ops *ops, uint32_t flags) {
     struct file *file = heap_cache_alloc(file_cache, MEMORY_SLEEP);
     if (file != NULL) {
         object_init(&file->object, &file_type);
+        capability_init_root(&file->root, &file->object, HX_RIGHTS_ALL);
         file->ops = ops;
         atomic_init(&file->flags, flags);
         file->path = (struct path){ NULL, NULL };

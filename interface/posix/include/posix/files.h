@@ -17,17 +17,18 @@ struct file_table *file_table_get(struct file_table *table);
 void file_table_put(struct file_table *table); // the last one closes all
 void file_table_close_on_exec(struct file_table *table);
 
-// The file at `fd`, with a reference. HX_ERR_BAD_HANDLE. O_PATH files only with `allow_path`.
-enum hx_status file_table_find(struct file_table *table, int32_t fd, bool allow_path,
-                               struct file **out_file);
-// Puts a file at the lowest free number >= `from`; takes the reference on HX_OK. HX_ERR_TABLE_FULL
-// beyond RLIMIT_NOFILE of the current process.
-enum hx_status file_table_add(struct file_table *table, struct file *file, bool close_on_exec,
-                              int32_t from, int32_t *out_fd);
+// The capability at `fd`, with a reference, whatever it allows. HX_ERR_BAD_HANDLE.
+enum hx_status file_table_find(struct file_table *table, int32_t fd,
+                               struct capability **out_capability);
+// Puts a capability for a file at the lowest free number >= `from`; takes the reference on HX_OK.
+// HX_ERR_TABLE_FULL beyond RLIMIT_NOFILE of the current process.
+enum hx_status file_table_add(struct file_table *table, struct capability *capability,
+                              bool close_on_exec, int32_t from, int32_t *out_fd);
 enum hx_status file_table_close(struct file_table *table, int32_t fd);
-// For /proc/PID/fd: the first used number >= `from` with a reference on its file; false at the end.
+// For /proc/PID/fd: the first used number >= `from` with a reference on its capability; false at
+// the end.
 bool file_table_next(struct file_table *table, int32_t from, int32_t *out_fd,
-                     struct file **out_file);
+                     struct capability **out_capability);
 
 // Copies a path from the program into fresh kernel memory (freed with heap_free()).
 // HX_ERR_NAME_TOO_LONG, HX_ERR_BAD_ADDRESS, HX_ERR_NO_MEMORY.

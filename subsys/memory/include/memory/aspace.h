@@ -7,6 +7,7 @@
 #pragma once
 
 #include <core/aspace.h>
+#include <core/capability.h>
 #include <core/lock.h>
 #include <lib/rbtree.h>
 #include <memory/gap_node.h>
@@ -48,7 +49,10 @@ struct mapping {
     uint64_t object_page;        // page of the object at `start`
     _Atomic uint64_t stale_page; // private copies from this page on lie behind a cut; UINT64_MAX
     struct object *file;         // keeps; the open file, for /proc/self/maps; NULL if anonymous
-    const char *label;           // static: "[heap]", "[stack]", "[vdso]" or NULL
+    // Keeps; the derived capability that it was made under. Once that is revoked, nothing is
+    // mapped.
+    struct capability *under;
+    const char *label; // static: "[heap]", "[stack]", "[vdso]" or NULL
 };
 
 struct aspace {
@@ -86,8 +90,9 @@ struct aspace_map_request {
     uint32_t flags;
     struct memory_object *object; // borrows; NULL: anonymous memory
     uint64_t object_page;
-    struct object *file; // borrows; may be NULL
-    const char *label;   // static or NULL
+    struct object *file;      // borrows; may be NULL
+    struct capability *under; // borrows; for the object; NULL: nobody takes it back
+    const char *label;        // static or NULL
 };
 // Maps. Private mappings of an object get a private object over it; shared anonymous ones a plain
 // one. Returns HX_OK, HX_ERR_INVALID, HX_ERR_NO_MEMORY (also: no room, RLIMIT_AS),

@@ -103,6 +103,9 @@ void memory_object_drop(struct memory_object *object, uint64_t first, uint64_t c
 // Undoes all translations to the object's own pages of a range in every address space, with
 // shoot-down. Private copies of a range stay. Not of private objects.
 void memory_object_unmap_range(struct memory_object *object, uint64_t first, uint64_t count);
+// Undoes all translations of mappings that were made under a capability that is revoked by now; no
+// new ones come up there. Thread context.
+void memory_object_revoke(struct memory_object *object);
 // Writes the dirty pages of [first, first + count) back through the pager; they are clean then
 // unless they are written again. HX_OK, HX_ERR_NO_MEMORY, HX_ERR_IO and what else the pager says.
 enum hx_status memory_object_sync(struct memory_object *object, uint64_t first, uint64_t count);

@@ -6,6 +6,7 @@
 // that their wrapper documents.
 #pragma once
 
+#include <core/capability.h>
 #include <core/object.h>
 #include <core/wait.h>
 #include <memory/usercopy.h>
@@ -28,6 +29,7 @@
 
 struct file {
     struct object object;
+    struct capability root; // what descriptors of it name; with all rights
     const struct file_ops *ops;
     _Atomic uint32_t flags; // FILE_…
     struct path path;       // empty for anonymous files
@@ -70,6 +72,11 @@ struct file_ops {
     // The last reference is gone.
     void (*release)(struct file *file);
 };
+
+// The file that a capability is for; it must be one for a file.
+static inline struct file *capability_file(const struct capability *capability) {
+    return CONTAINER_OF(capability->object, struct file, object);
+}
 
 static inline struct file *file_get(struct file *file) {
     object_get(&file->object);
