@@ -33,8 +33,8 @@ struct file_table {
 
 struct descriptor {
     struct file *file;
-    struct capability *capability; // for the file; entered
-    bool owned;                    // a reference was taken
+    struct capability *capability; // for the file
+    struct capability *held; // entered, and keeps; NULL: a root that only the caller can close
 };
 
 // Whether the caller is its process's only thread: then only the caller can end that.
@@ -50,36 +50,31 @@ static inline bool call_is_alone(const struct call *call) {
            atomic_load_explicit(&table->object.references, memory_order_relaxed) == 1;
 }
 
+// The general case of the two below: the table is shared, the capability is a derived one, or
+// something is wrong.
+enum hx_status descriptor_get_slow(struct call *call, int32_t fd, rights_t need,
+                                   struct descriptor *out_descriptor);
+void descriptor_put_slow(const struct descriptor *descriptor);
+
 // The file at `fd`, O_PATH ones included, for a use that needs the rights `need`.
 // HX_ERR_BAD_HANDLE, HX_ERR_ACCESS_DENIED, HX_ERR_REVOKED.
 static inline enum hx_status descriptor_get_any(struct call *call, int32_t fd, rights_t need,
                                                 struct descriptor *out_descriptor) {
     struct file_table *table = call->process->files;
     struct capability *capability;
-    const bool alone = call_is_alone(call);
-    if (alone) {
-        if ((uint32_t)fd >= table->capacity || table->files[fd] == NULL) {
-            return HX_ERR_BAD_HANDLE;
-        }
-        capability = table->files[fd];
-    } else if (file_table_find(table, fd, &capability) != HX_OK) {
-        return HX_ERR_BAD_HANDLE;
+    if (!call_is_alone(call) || (uint32_t)fd >= table->capacity ||
+        (capability = table->files[fd]) == NULL || !capability_root_allows(capability, need)) {
+        return descriptor_get_slow(call, fd, need, out_descriptor);
     }
-    enum hx_status status = capability_enter(capability, need);
-    if (status != HX_OK) {
-        if (!alone) {
-            capability_put(capability);
-        }
-        return status;
-    }
-    *out_descriptor = (struct descriptor){ capability_file(capability), capability, !alone };
+    out_descriptor->file = capability_file(capability);
+    out_descriptor->capability = capability;
+    out_descriptor->held = NULL;
     return HX_OK;
 }
 
 static inline void descriptor_put(const struct descriptor *descriptor) {
-    capability_leave(descriptor->capability);
-    if (descriptor->owned) {
-        capability_put(descriptor->capability);
+    if (descriptor->held != NULL) {
+        descriptor_put_slow(descriptor);
     }
 }
 

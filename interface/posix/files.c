@@ -213,6 +213,29 @@ enum hx_status file_table_find(struct file_table *table, int32_t fd,
     return status;
 }
 
+enum hx_status descriptor_get_slow(struct call *call, int32_t fd, rights_t need,
+                                   struct descriptor *out_descriptor) {
+    struct capability *capability;
+    enum hx_status status = file_table_find(call->process->files, fd, &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = capability_enter(capability, need);
+    if (status != HX_OK) {
+        capability_put(capability);
+        return status;
+    }
+    out_descriptor->file = capability_file(capability);
+    out_descriptor->capability = capability;
+    out_descriptor->held = capability;
+    return HX_OK;
+}
+
+void descriptor_put_slow(const struct descriptor *descriptor) {
+    capability_leave(descriptor->held);
+    capability_put(descriptor->held);
+}
+
 // RLIMIT_NOFILE of the current process, as far as a table can go.
 static uint32_t descriptor_limit(void) {
     struct posix_process *process = posix_current();

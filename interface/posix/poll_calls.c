@@ -173,23 +173,45 @@ static enum hx_status wait_ready(struct watched *watched, uint32_t count, time_n
     return HX_OK;
 }
 
-// Takes a file and looks at it. What descriptor_get() returns. Watching is not a use of the file:
-// it may be many at once.
-static enum hx_status watch(struct call *call, int32_t fd, uint32_t events,
-                            struct watched *out_watched) {
+// The general case of watch().
+static enum hx_status watch_slow(struct call *call, int32_t fd, uint32_t events,
+                                 struct watched *out_watched) {
     struct descriptor descriptor;
     enum hx_status status = descriptor_get(call, fd, HX_RIGHT_WAIT, &descriptor);
     if (status == HX_OK) {
-        const bool hold = descriptor.owned || descriptor.capability->parent != NULL;
         *out_watched = (struct watched){
             .file = descriptor.file,
             .events = (uint16_t)events,
-            .held = hold ? capability_get(descriptor.capability) : NULL,
+            .held = descriptor.held != NULL ? capability_get(descriptor.held) : NULL,
         };
         out_watched->ready = watched_events(out_watched);
         descriptor_put(&descriptor);
     }
     return status;
+}
+
+// Takes a file and looks at it. What descriptor_get() returns. Watching is not a use of the file:
+// it may be many at once. `table` is NULL if others can change it.
+static inline enum hx_status watch(struct call *call, const struct file_table *table, int32_t fd,
+                                   uint32_t events, struct watched *out_watched) {
+    if (table == NULL || (uint32_t)fd >= table->capacity || table->files[fd] == NULL ||
+        !capability_root_allows(table->files[fd], HX_RIGHT_WAIT)) {
+        return watch_slow(call, fd, events, out_watched);
+    }
+    struct file *file = capability_file(table->files[fd]);
+    if ((file_flags(file) & FILE_PATH_ONLY) != 0) {
+        return HX_ERR_BAD_HANDLE;
+    }
+    out_watched->file = file;
+    out_watched->events = (uint16_t)events;
+    out_watched->ready = (uint16_t)poll_events(file, events);
+    out_watched->held = NULL;
+    return HX_OK;
+}
+
+// The table of descriptors if nobody but the caller can change it.
+static const struct file_table *own_table(const struct call *call) {
+    return call_is_alone(call) ? call->process->files : NULL;
 }
 
 static void release_watched(struct watched *watched, uint32_t count) {
@@ -204,11 +226,13 @@ static void release_watched(struct watched *watched, uint32_t count) {
 // POLLNVAL.
 static uint32_t watch_pollfds(struct call *call, const struct linux_pollfd *fds, uint32_t count,
                               struct watched *watched) {
+    const struct file_table *table = own_table(call);
     uint32_t ready = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (fds[i].fd < 0) {
             watched[i] = (struct watched){ .file = NULL };
-        } else if (watch(call, fds[i].fd, fds[i].events | ALWAYS_EVENTS, &watched[i]) != HX_OK) {
+        } else if (watch(call, table, fds[i].fd, fds[i].events | ALWAYS_EVENTS, &watched[i]) !=
+                   HX_OK) {
             watched[i] = (struct watched){ .ready = LINUX_POLLNVAL };
         }
         ready += watched[i].ready != 0 ? 1 : 0;
@@ -379,12 +403,13 @@ static uint32_t events_asked(const struct select_sets *sets, uint32_t word, uint
 // Takes the files of all sets; *out_ready of them are ready. HX_ERR_BAD_HANDLE.
 static enum hx_status watch_sets(struct call *call, const struct select_sets *sets,
                                  struct watched *watched, uint32_t *out_ready) {
+    const struct file_table *table = own_table(call);
     uint32_t next = 0;
     *out_ready = 0;
     for (uint32_t word = 0; word < sets->words; word++) {
         for (uint64_t any = word_of(sets, word); any != 0; any &= any - 1) {
             const uint32_t bit = (uint32_t)__builtin_ctzll(any);
-            enum hx_status status = watch(call, (int32_t)(word * 64 + bit),
+            enum hx_status status = watch(call, table, (int32_t)(word * 64 + bit),
                                           events_asked(sets, word, bit), &watched[next]);
             if (status != HX_OK) {
                 release_watched(watched, next);

@@ -78,6 +78,13 @@ enum hx_status capability_refusal(const struct capability *capability);
 bool capability_enter_derived(struct capability *capability, uint32_t need);
 void capability_leave_derived(struct capability *capability);
 
+// Whether it is a root that allows `need`: then a use needs no more than that it is not closed
+// meanwhile, as nobody revokes it.
+static inline bool capability_root_allows(const struct capability *capability, rights_t need) {
+    const uint32_t rights = atomic_load_explicit(&capability->rights, memory_order_relaxed);
+    return capability->parent == NULL && ((uint32_t)need & ~rights) == 0;
+}
+
 // Begins a use that needs the rights `need`. The caller holds a reference until it has left. Thread
 // context; at most THREAD_UNDER_MAX at once. Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_REVOKED.
 static inline enum hx_status capability_enter(struct capability *capability, rights_t need) {
