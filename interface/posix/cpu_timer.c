@@ -4,7 +4,9 @@
 //
 // Processor time has no timer of its own. A process that wants to be told has an ordinary one, set
 // to the earliest moment at which the time could be used up; when it fires it looks, and sets
-// itself again.
+// itself again. If nothing was used since it was set, all threads sleep: then it rests, and each
+// thread is asked to say when it goes back to user mode. So a process that sleeps costs nothing,
+// and one that uses time only in the kernel, without going back, could not take the signal anyway.
 #include "signals.h"
 #include "times.h"
 
@@ -36,6 +38,19 @@ static void arm_locked(struct posix_process *process, const time_ns_t used[CPU_W
         const time_ns_t span = left / MAX_OF(process->process->thread_count, 1u);
         timer_arm(&process->cpu_timer, time_after(MAX_OF(span, LOOK_LEAST_NS)));
     }
+    process->cpu_timer_rests = false;
+    process->cpu_seen = used[CPU_WATCH_PROF];
+}
+
+// Lets the timer rest until a thread runs. Needs alarm_lock.
+static void rest_locked(struct posix_process *process) {
+    struct process *native = process->process;
+    process->cpu_timer_rests = true;
+    spin_lock(&native->thread_lock);
+    list_for_each (link, &native->threads) {
+        thread_notify(&LIST_ENTRY(link, struct user_thread, process_link)->thread, THREAD_RUNS);
+    }
+    spin_unlock(&native->thread_lock);
 }
 
 // 0: no span, no end.
@@ -70,7 +85,12 @@ static void cpu_expired(struct timer *timer) {
             process->cpu_deadlines[i] = span_end(used[i], process->cpu_intervals[i]);
         }
     }
-    arm_locked(process, used);
+    // A new process's first thread has still to join: nobody would say that it runs.
+    if (used[CPU_WATCH_PROF] != 0 && used[CPU_WATCH_PROF] == process->cpu_seen) {
+        rest_locked(process);
+    } else {
+        arm_locked(process, used);
+    }
     spin_unlock(&process->alarm_lock);
     const bool is_over = hard != RLIMIT_INFINITY &&
                          (uint64_t)(used[CPU_WATCH_LIMIT] / NS_PER_SECOND) >= MAX_OF(hard, 1u);
@@ -84,6 +104,16 @@ static void cpu_expired(struct timer *timer) {
 
 void cpu_timer_init(struct posix_process *process) {
     timer_init(&process->cpu_timer, cpu_expired);
+}
+
+void cpu_timer_resume(struct posix_process *process) {
+    time_ns_t used[CPU_WATCHES];
+    used_by(process, used);
+    const unsigned long irq = spin_lock_irq(&process->alarm_lock);
+    if (process->cpu_timer_rests) {
+        arm_locked(process, used);
+    }
+    spin_unlock_irq(&process->alarm_lock, irq);
 }
 
 void cpu_timer_end(struct posix_process *process) {

@@ -10,6 +10,7 @@
 //   restart_always again, as it was        again, as it was
 #include "life.h"
 #include "signals.h"
+#include "times.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -334,6 +335,10 @@ void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
     struct delivery taken;
     if (self->set_child_tid != 0) {
         write_child_tid(self);
+    }
+    if (thread_attention(thread) & THREAD_RUNS) {
+        thread_attention_clear(thread, THREAD_RUNS);
+        cpu_timer_resume(self->process);
     }
     for (;;) {
         const uint32_t attention = thread_attention(thread);

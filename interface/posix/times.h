@@ -71,6 +71,8 @@ void cpu_timer_set(struct posix_process *process, enum cpu_watch watch, time_ns_
                    time_ns_t interval, time_ns_t *out_left, time_ns_t *out_interval);
 void cpu_timer_get(struct posix_process *process, enum cpu_watch watch, time_ns_t *out_left,
                    time_ns_t *out_interval);
+// A thread runs again that was asked to say so (THREAD_RUNS). Thread context.
+void cpu_timer_resume(struct posix_process *process);
 // RLIMIT_CPU was set, or inherited.
 void cpu_limit_apply(struct posix_process *process);
 

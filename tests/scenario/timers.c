@@ -257,6 +257,49 @@ static void longest_interval_of_processor_time(void) {
     SAME(handled, 1);
 }
 
+static long long used_ns(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return used.tv_sec * SECOND + used.tv_nsec;
+}
+
+// A process that sleeps uses nothing up, however near the end is; once it runs, the end comes when
+// it should.
+static void processor_time_after_sleep(void) {
+    const struct itimerval to = { { 0, 0 }, { 0, 40 * 1000 } };
+    signal(SIGPROF, on_signal);
+    const long long start = used_ns();
+    SAME(setitimer(ITIMER_PROF, &to, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        const long long end = used_ns() + 5 * MS;
+        sleep_ns(60 * MS);
+        SAME(handled, 0);
+        while (used_ns() < end) {
+        }
+    }
+    while (handled == 0 && used_ns() < start + SECOND) {
+    }
+    SAME(handled, 1);
+    CHECK(used_ns() - start >= 40 * MS);
+    CHECK(used_ns() - start <= 200 * MS); // Linux counts ticks for this timer
+}
+
+// The same of RLIMIT_CPU.
+static void processor_limit_after_sleep(void) {
+    const struct rlimit limit = { 1, 2 };
+    signal(SIGXCPU, on_signal);
+    SAME(setrlimit(RLIMIT_CPU, &limit), 0);
+    while (used_ns() < SECOND - 20 * MS) {
+    }
+    sleep_ns(60 * MS);
+    SAME(handled, 0);
+    while (handled == 0 && used_ns() < 2 * SECOND) {
+    }
+    SAME(handled, 1);
+    CHECK(used_ns() >= SECOND);
+    CHECK(used_ns() <= SECOND + 300 * MS);
+}
+
 static void real_time_signals_have_a_limit(void) {
     const struct rlimit limit = { 16, 16 };
     const union sigval value = { 0 };
@@ -292,6 +335,8 @@ static const struct check_case cases[] = {
     CASE(longest_interval_of_timerfd),
     CASE(tiny_interval_of_timerfd),
     CASE(longest_interval_of_processor_time),
+    CASE(processor_time_after_sleep),
+    CASE(processor_limit_after_sleep),
     CASE(real_time_signals_have_a_limit),
 };
 

@@ -39,6 +39,7 @@ enum thread_state {
 #define THREAD_RESCHEDULE (1u << 3)
 #define THREAD_TICK       (1u << 4) // core's own: an accounting tick has to be booked
 #define THREAD_REVOKE     (1u << 5) // core's own: it may act under a capability that was revoked
+#define THREAD_RUNS       (1u << 6) // the personality asked when it runs again; ends no wait
 
 #define THREAD_UNDER_MAX 4u // capabilities that a thread acts under at once
 
@@ -49,8 +50,8 @@ struct thread_ops {
     // A user copy found no memory for a page, for the first time at `since`; the caller may hold
     // sleeping locks. Waits a moment; false: no longer, the copy ends.
     bool (*copy_waits)(struct thread *thread, time_ns_t since);
-    // At a stop point on the way to user mode, while any of SIGNAL, KILL or STOP is set. May block;
-    // may not return if the thread exits.
+    // At a stop point on the way to user mode, while any of SIGNAL, KILL, STOP or RUNS is set. May
+    // block; may not return if the thread exits.
     void (*stop_point)(struct thread *thread, struct hal_frame *frame);
     // The thread is dead, off its stack, and nobody refers to it but the caller's reference.
     void (*retired)(struct thread *thread);

@@ -133,6 +133,8 @@ struct posix_process {
     bool alarm_expired;                             // [signal_lock] SIGALRM was not taken yet
     struct timer cpu_timer;                         // looks at the processor time that was used
     bool timers_over;                               // [alarm_lock] none is set any more
+    bool cpu_timer_rests;                           // [alarm_lock] until a thread runs
+    time_ns_t cpu_seen;                             // [alarm_lock] used when it was set last
     time_ns_t cpu_deadlines[CPU_WATCHES];           // [alarm_lock] processor time; 0: not watched
     time_ns_t cpu_intervals[CPU_WATCHES];           // [alarm_lock]
     struct list timers;                             // [process lock] struct posix_timer.link
