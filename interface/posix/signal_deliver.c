@@ -17,7 +17,7 @@
 #include <memory/usercopy.h>
 
 enum {
-#define X(name, number) CALL_##name = number,
+#define X(name, number) CALL_##name = (number),
     HAL_SYSCALL_TABLE(X)
 #undef X
 };
