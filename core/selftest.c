@@ -81,6 +81,22 @@ static bool test_ping_pong(void) {
     return ping_pong_run(true) && ping_pong_run(false);
 }
 
+// A wake that comes before the block ends it at once, and only one.
+static void early_waker(void *argument) {
+    (void)argument;
+    thread_wake(thread_current());
+    thread_wake(thread_current());
+    thread_block();
+    HX_IGNORE(wait_one(&balls[0], WAIT_READABLE, time_now() + MS, 0)); // nothing comes: times out
+    thread_wake(thread_current());
+    thread_block();
+}
+
+static bool test_early_wake(void) {
+    waitable_init(&balls[0], 0);
+    return core_selftest_threads(2, true, early_waker);
+}
+
 static _Atomic uint32_t turns[2];
 
 static void yielder(void *argument) {
@@ -245,6 +261,7 @@ static bool test_port(void) {
 
 static const struct selftest tests[] = {
     { "switch", test_ping_pong },
+    { "early wake", test_early_wake },
     { "yield", test_yield },
     { "preempt", test_preempt },
     { "timers", test_timers },
