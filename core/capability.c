@@ -240,12 +240,19 @@ enum hx_status capability_refusal(const struct capability *capability) {
     return status;
 }
 
+// The thread does not act under it any more; see the top.
+static void under_clear(struct thread *thread, _Atomic(struct capability *) *under) {
+    atomic_store_explicit(under, NULL, memory_order_release); // behind all that the use did
+    atomic_signal_fence(memory_order_seq_cst);
+    if ((thread_attention(thread) & THREAD_REVOKE) != 0) {
+        thread_attention_clear(thread, THREAD_REVOKE);
+        waitable_pulse(&left);
+    }
+}
+
 bool capability_enter_derived(struct capability *capability, uint32_t need) {
     struct thread *thread = thread_current();
     ASSERT(thread->under_count < THREAD_UNDER_MAX);
-    if (thread->under_count == 0 && (thread_attention(thread) & THREAD_REVOKE) != 0) {
-        thread_attention_clear(thread, THREAD_REVOKE); // of an earlier use: it came too late
-    }
     _Atomic(struct capability *) *under = &thread->under[thread->under_count];
     atomic_store_explicit(under, capability, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); // see the top
@@ -253,7 +260,7 @@ bool capability_enter_derived(struct capability *capability, uint32_t need) {
         thread->under_count++;
         return true;
     }
-    atomic_store_explicit(under, NULL, memory_order_relaxed);
+    under_clear(thread, under); // a revoker may have seen it
     return false;
 }
 
@@ -262,14 +269,20 @@ void capability_leave_derived(struct capability *capability) {
     ASSERT(thread->under_count != 0);
     _Atomic(struct capability *) *under = &thread->under[--thread->under_count];
     ASSERT(atomic_load_explicit(under, memory_order_relaxed) == capability);
-    atomic_store_explicit(under, NULL, memory_order_release); // behind all that the use did
-    atomic_signal_fence(memory_order_seq_cst);                // see the top
-    if ((thread_attention(thread) & THREAD_REVOKE) != 0) {
-        thread_attention_clear(thread, THREAD_REVOKE);
-        waitable_pulse(&left);
-    }
+    under_clear(thread, under);
 }
 
 bool capability_lost(void) {
-    return acts_under_dead(thread_current());
+    struct thread *thread = thread_current();
+    if ((thread_attention(thread) & THREAD_REVOKE) == 0) {
+        return false;
+    }
+    if (acts_under_dead(thread)) {
+        return true;
+    }
+    // It came too late for what it meant. Cleared before the second look: either a revoker finds it
+    // cleared, and sets it again, or its kill is seen.
+    thread_attention_clear(thread, THREAD_REVOKE);
+    atomic_thread_fence(memory_order_seq_cst);
+    return acts_under_dead(thread);
 }

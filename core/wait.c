@@ -134,7 +134,7 @@ static enum hx_status wait_attention(uint32_t flags) {
     if ((flags & WAIT_INTERRUPTIBLE) == 0) {
         return HX_OK;
     }
-    if ((attention & THREAD_REVOKE) != 0 && capability_lost()) {
+    if (capability_lost()) {
         return HX_ERR_REVOKED;
     }
     return (attention & (THREAD_SIGNAL | THREAD_STOP)) != 0 ? HX_ERR_INTERRUPTED : HX_OK;

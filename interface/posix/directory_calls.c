@@ -44,6 +44,8 @@ enum hx_status sys_fchdir(struct call *call) {
     }
     if (descriptor.file->path.name == NULL) {
         status = HX_ERR_NOT_DIRECTORY;
+    } else if (descriptor.capability->parent != NULL) {
+        status = HX_ERR_NOT_PERMITTED; // the working directory would outlive a revocation
     } else {
         status = check_directory(call, descriptor.file->path);
     }

@@ -220,6 +220,22 @@ static enum hx_status control_file(struct call *call, struct file *file, uint32_
     }
 }
 
+// What a command changes for all who share the description takes a right.
+static rights_t command_needs(int32_t command) {
+    switch (command) {
+    case F_SETFL:
+    case F_SETPIPE_SZ:
+        return HX_RIGHT_ADMIN;
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return HX_RIGHT_WRITE;
+    default:
+        return 0;
+    }
+}
+
 enum hx_status sys_fcntl(struct call *call) {
     const int32_t fd = call_int(call, 0);
     const uint32_t command = call_uint(call, 1);
@@ -241,10 +257,8 @@ enum hx_status sys_fcntl(struct call *call) {
         break;
     }
     struct descriptor descriptor;
-    const bool changes = command == F_SETFL || command == F_SETPIPE_SZ;
-    status = command == F_GETFL
-                 ? descriptor_get_any(call, fd, 0, &descriptor)
-                 : descriptor_get(call, fd, changes ? HX_RIGHT_ADMIN : 0, &descriptor);
+    status = command == F_GETFL ? descriptor_get_any(call, fd, 0, &descriptor)
+                                : descriptor_get(call, fd, command_needs(command), &descriptor);
     if (status == HX_OK) {
         status = control_file(call, descriptor.file, command);
         descriptor_put(&descriptor);
@@ -254,7 +268,7 @@ enum hx_status sys_fcntl(struct call *call) {
 
 enum hx_status sys_flock(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status == HX_OK) {
         status = lock_whole_file(call, descriptor.file, call_uint(call, 1));
         descriptor_put(&descriptor);

@@ -72,17 +72,22 @@ static void alarm_stop(struct posix_process *process, time_ns_t *out_left,
     (void)timer_cancel(&process->alarm);
 }
 
-static void alarm_set(struct posix_process *process, time_ns_t value, time_ns_t interval,
-                      time_ns_t *out_left, time_ns_t *out_interval) {
-    alarm_stop(process, out_left, out_interval);
-    if (value == 0) {
-        return;
-    }
+static void alarm_start(struct posix_process *process, time_ns_t value, time_ns_t interval) {
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     process->alarm_deadline = time_after(value);
     process->alarm_interval = interval;
     timer_arm(&process->alarm, process->alarm_deadline);
     spin_unlock_irq(&process->signal_lock, irq);
+}
+
+static void alarm_set(struct posix_process *process, time_ns_t value, time_ns_t interval,
+                      time_ns_t *out_left, time_ns_t *out_interval) {
+    mutex_lock(&process->process->lock); // who stops it does not stop what another has just set
+    alarm_stop(process, out_left, out_interval);
+    if (value != 0) {
+        alarm_start(process, value, interval);
+    }
+    mutex_unlock(&process->process->lock);
 }
 
 void process_timers_end(struct posix_process *process) {

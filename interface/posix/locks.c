@@ -283,6 +283,24 @@ static void mark_released(struct file *file) {
     atomic_fetch_or_explicit(&file->flags, FILE_WATCHED, memory_order_relaxed);
 }
 
+// Another thread may have closed the descriptor while this one waited for the lock: then nobody
+// would ever release it (Linux's fcntl_setlk() looks again, too).
+static enum hx_status lock_keep(struct call *call, struct file *file) {
+    struct capability *now;
+    if (call_is_alone(call)) {
+        return HX_OK;
+    }
+    if (file_table_find(call->process->files, call_int(call, 0), &now) == HX_OK) {
+        const bool same = now->object == &file->object;
+        capability_put(now);
+        if (same) {
+            return HX_OK;
+        }
+    }
+    advisory_closed(call->process->files, file);
+    return HX_ERR_BAD_HANDLE;
+}
+
 enum hx_status lock_set(struct call *call, struct file *file, bool of_description, bool wait) {
     struct linux_flock user;
     struct advisory wanted;
@@ -297,7 +315,8 @@ enum hx_status lock_set(struct call *call, struct file *file, bool of_descriptio
     if (of_description) {
         mark_released(file);
     }
-    return set_lock(file->inode, &wanted, wait);
+    status = set_lock(file->inode, &wanted, wait);
+    return status == HX_OK && !of_description && !wanted.unlock ? lock_keep(call, file) : status;
 }
 
 enum hx_status lock_query(struct call *call, struct file *file, bool of_description) {

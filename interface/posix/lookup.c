@@ -32,8 +32,9 @@ enum hx_status path_from_user(struct uaddr from, char **out_path) {
     return text_from_user(from, PATH_BYTES_MAX, HX_ERR_NAME_TOO_LONG, out_path);
 }
 
-// Where a relative path starts: the working directory, or an open directory.
-static enum hx_status lookup_base(struct call *call, int32_t directory_fd, uint32_t flags,
+// Where a relative path starts: the working directory, or an open directory. `is_all`: the path is
+// empty, and means what the descriptor is open on.
+static enum hx_status lookup_base(struct call *call, int32_t directory_fd, bool is_all,
                                   struct lookup *lookup) {
     if (directory_fd == AT_FDCWD) {
         return HX_OK; // an empty base is the working directory
@@ -45,8 +46,10 @@ static enum hx_status lookup_base(struct call *call, int32_t directory_fd, uint3
     }
     const struct inode *inode = descriptor.file->inode;
     if (descriptor.file->path.name == NULL || inode == NULL ||
-        ((flags & LOOKUP_EMPTY) == 0 && inode_type(inode) != FS_MODE_DIRECTORY)) {
+        (!is_all && inode_type(inode) != FS_MODE_DIRECTORY)) {
         status = HX_ERR_NOT_DIRECTORY;
+    } else if (is_all && descriptor.capability->parent != NULL) {
+        status = HX_ERR_ACCESS_DENIED; // by name it would have all rights
     } else {
         lookup->base = path_get(descriptor.file->path);
     }
@@ -72,7 +75,8 @@ enum hx_status lookup_begin_path(struct call *call, int32_t directory_fd, const 
     if (path[0] == '/') {
         return HX_OK;
     }
-    enum hx_status status = lookup_base(call, directory_fd, flags, out_lookup);
+    const bool is_all = (flags & LOOKUP_EMPTY) != 0 && path[0] == '\0';
+    enum hx_status status = lookup_base(call, directory_fd, is_all, out_lookup);
     if (status != HX_OK) {
         lookup_end(out_lookup);
     }

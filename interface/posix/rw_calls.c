@@ -341,6 +341,8 @@ enum hx_status sys_lseek(struct call *call) {
     uint64_t position = 0;
     if (whence > 4) {
         status = HX_ERR_INVALID;
+    } else if ((capability_rights(descriptor.capability) & (HX_RIGHT_READ | HX_RIGHT_WRITE)) == 0) {
+        status = capability_refusal(descriptor.capability); // the position is all sharers'
     } else {
         status = file_seek(descriptor.file, (int64_t)call->args[1], whence, &position);
     }

@@ -172,8 +172,9 @@ static void set(struct timerfd *self, time_ns_t value, time_ns_t interval, bool 
 }
 
 // The timer at a descriptor. HX_ERR_BAD_HANDLE, HX_ERR_INVALID: it is none.
-static enum hx_status timerfd_get(struct call *call, struct descriptor *out_descriptor) {
-    enum hx_status status = descriptor_get(call, call_int(call, 0), 0, out_descriptor);
+static enum hx_status timerfd_get(struct call *call, rights_t need,
+                                  struct descriptor *out_descriptor) {
+    enum hx_status status = descriptor_get(call, call_int(call, 0), need, out_descriptor);
     if (status == HX_OK && out_descriptor->file->ops != &timerfd_ops) {
         descriptor_put(out_descriptor);
         return HX_ERR_INVALID;
@@ -196,7 +197,7 @@ enum hx_status sys_timerfd_settime(struct call *call) {
         return HX_ERR_INVALID;
     }
     struct descriptor descriptor;
-    status = timerfd_get(call, &descriptor);
+    status = timerfd_get(call, HX_RIGHT_WRITE, &descriptor);
     if (status != HX_OK) {
         return status;
     }
@@ -211,7 +212,7 @@ enum hx_status sys_timerfd_settime(struct call *call) {
 
 enum hx_status sys_timerfd_gettime(struct call *call) {
     struct descriptor descriptor;
-    enum hx_status status = timerfd_get(call, &descriptor);
+    enum hx_status status = timerfd_get(call, 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 
 #define REVOCABLE (HX_RIGHTS_ALL)
@@ -80,6 +82,10 @@ static void only_reading(void) {
     REFUSED(fchmod(fd, 0600), EPERM);
     REFUSED(fcntl(fd, F_SETFL, O_APPEND), EPERM);
     REFUSED(ioctl(fd, FIONREAD, text), EPERM);
+    REFUSED(flock(fd, LOCK_SH), EPERM);
+    struct flock lock = { .l_type = F_RDLCK };
+    REFUSED(fcntl(fd, F_SETLK, &lock), EPERM);
+    SAME(fcntl(fd, F_GETLK, &lock), 0);
     struct pollfd item = { .fd = fd, .events = POLLIN };
     SAME(poll(&item, 1, 0), 1);
     SAME(item.revents, POLLNVAL);
@@ -101,6 +107,25 @@ static void only_writing(void) {
     // What the open file itself does not allow, no right gives.
     const int reader = narrowed(other, HX_RIGHTS_ALL, &handle);
     REFUSED(write(reader, "x", 1), EBADF);
+}
+
+// What a capability for waiting alone does not change: positions, times, owners, timers.
+static void only_waiting(void) {
+    handle_t handle;
+    const int file = file_new("file");
+    const int fd = narrowed(file, HX_RIGHT_WAIT | HX_RIGHT_EXECUTE, &handle);
+    REFUSED(lseek(fd, 0, SEEK_SET), EPERM);
+    SAME(lseek(file, 0, SEEK_CUR), 9);
+    REFUSED(utimensat(fd, "", NULL, AT_EMPTY_PATH), EPERM);
+    REFUSED(fchownat(fd, "", 1, 1, AT_EMPTY_PATH), EPERM);
+    REFUSED(linkat(fd, "", AT_FDCWD, "another", AT_EMPTY_PATH), EPERM);
+    struct itimerspec soon = { .it_value = { 1000, 0 } }, none = { 0 };
+    const int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+    const int watch = narrowed(timer, HX_RIGHT_WAIT | HX_RIGHT_READ, &handle);
+    SAME(timerfd_settime(timer, 0, &soon, NULL), 0);
+    REFUSED(timerfd_settime(watch, 0, &none, NULL), EPERM);
+    SAME(timerfd_gettime(watch, &none), 0);
+    CHECK(none.it_value.tv_sec > 900);
 }
 
 static void mapping_needs_rights(void) {
@@ -130,6 +155,7 @@ static void folders(void) {
     REFUSED(fchdir(blind), EPERM);
     const int path = narrowed(folder, HX_RIGHT_EXECUTE | HX_RIGHT_ADMIN, &handle);
     CHECK(openat(path, "inside", O_RDONLY) >= 0);
+    REFUSED(fchdir(path), EPERM); // it would outlive a revocation
     char entries[256];
     REFUSED(syscall(SYS_getdents64, path, entries, sizeof entries), EPERM);
     CHECK(syscall(SYS_getdents64, blind, entries, sizeof entries) > 0);
@@ -370,6 +396,7 @@ static const struct check_case cases[] = {
     CASE(same_file_same_handle),
     CASE(only_reading),
     CASE(only_writing),
+    CASE(only_waiting),
     CASE(mapping_needs_rights),
     CASE(folders),
     CASE(no_way_around),

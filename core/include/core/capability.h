@@ -103,5 +103,6 @@ static inline void capability_leave(struct capability *capability) {
     }
 }
 
-// Whether the running thread acts under a capability that was revoked; for waits that end then.
+// Whether the running thread was told that it acts under a capability that was revoked; for what
+// takes long, and ends then.
 bool capability_lost(void);

@@ -68,9 +68,10 @@ struct hx_wait_item {
 //   file_handle(descriptor) -> handle               what the descriptor names, to derive from
 //   file_descriptor(handle, close_on_exec) -> descriptor   the lowest free one; HX_ERR_TABLE_FULL
 //        A descriptor of a derived handle allows what that allows: READ to read (and map), WRITE to
-//        write, cut and map shared, EXECUTE to start a path at it and to map so, MAP, WAIT to poll,
-//        ADMIN to change attributes and flags and for ioctl. It cannot be watched by epoll, nor be
-//        opened anew through /proc.
+//        write, cut, lock, set a timer and map shared, EXECUTE to start a path at it and to map so,
+//        MAP, WAIT to poll, ADMIN to change attributes and flags and for ioctl. It cannot be
+//        watched by epoll, become the working directory, be named by an empty path (AT_EMPTY_PATH),
+//        nor be opened anew through /proc.
 #define HX_POSIX_NATIVE_CALLS(X)                                                                   \
     X(file_handle, 4224)                                                                           \
     X(file_descriptor, 4225)

@@ -10,6 +10,8 @@
 // behind the parent's, so that what was undone in the parent does not come up in the child later.
 #include "private.h"
 
+#define SLICE_PAGES 512u // copied at once under the locks of the page tables
+
 struct share {
     struct hal_pagetable *parent, *child;
     uint64_t start; // address of page 0 of the object, may wrap
@@ -51,16 +53,21 @@ static bool share_translations(struct aspace *parent, struct aspace *child,
         .start = mapping->start - (mapping->object_page << PAGE_SHIFT),
         .flags = mapping_hal_flags(mapping, false),
     };
-    struct pages_visit visit = { mapping->object_page,
-                                 mapping->object_page + mapping_pages(mapping), share_one, &share };
+    const uint64_t end = mapping->object_page + mapping_pages(mapping);
     if (share.flags == 0) {
         return false; // nothing of it is translated
     }
     mutex_lock(&private->lock);
-    lock_tables(parent, child);
-    object_visit_locked(private, &visit);
-    resident_add(child, share.mapped);
-    unlock_tables(parent, child);
+    uint64_t first = mapping->object_page;
+    while (radix_next(&private->pages, first, &first) != NULL && first < end) {
+        struct pages_visit visit = { first, MIN_OF(first + SLICE_PAGES, end), share_one, &share };
+        share.mapped = 0;
+        lock_tables(parent, child);
+        object_visit_locked(private, &visit);
+        resident_add(child, share.mapped);
+        unlock_tables(parent, child);
+        first = visit.end;
+    }
     mutex_unlock(&private->lock);
     return share.any;
 }

@@ -63,7 +63,8 @@ enum hx_status device_open_register(struct device_open *device) {
 // -----------------------------------------------------------------------------------------------
 
 static bool is_told_to_stop(void) {
-    return (thread_attention(thread_current()) & (THREAD_SIGNAL | THREAD_KILL)) != 0;
+    return (thread_attention(thread_current()) & (THREAD_SIGNAL | THREAD_KILL)) != 0 ||
+           capability_lost();
 }
 
 static enum hx_status read_zeroes(struct io_buffer *to, size_t *out_moved) {
