@@ -18,6 +18,7 @@
 
 static uint64_t seed = 1;
 static int64_t storm_end;
+static uint64_t stormer_index; // which of the processes this one is
 
 struct stormer {
     struct generator generator;
@@ -62,6 +63,7 @@ static void storm_of_processes(void (*body)(struct generator *generator)) {
         pids[i] = fork();
         if (pids[i] == 0) {
             struct stormer self = { generator_of(seed, i), body };
+            stormer_index = i;
             stormer_main(&self);
             _exit(0);
         }
@@ -446,7 +448,7 @@ static volatile uint32_t *shared_words;
 
 static void shared_body(struct generator *generator) {
     const uint32_t mine = 16 + below(generator, 1000);
-    volatile uint32_t *word = &shared_words[getpid() % 8 * 1024 + mine];
+    volatile uint32_t *word = &shared_words[stormer_index * 1024 + mine];
     *word = 0;
     pid_t pid = fork();
     if (pid == 0) {
