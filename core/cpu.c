@@ -55,7 +55,7 @@ static void online_set(struct cpu *cpu) {
 void core_init_early(void) {
     hal_current_set(&boot_thread);
     cpu_setup(&boot_cpu, 0);
-    thread_setup(&boot_thread, "boot", boot_stack_low, BOOT_STACK_BYTES);
+    thread_setup(&boot_thread, "boot", boot_stack_low, (size_t)(boot_stack_top - boot_stack_low));
     atomic_store_explicit(&boot_thread.state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&boot_thread.on_cpu, 1, memory_order_relaxed);
     boot_cpu.queue.current = &boot_thread;

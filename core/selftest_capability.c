@@ -121,6 +121,7 @@ static void offer_user(uint32_t index) {
         }
         atomic_fetch_add_explicit(&uses, 1, memory_order_relaxed);
         capability_leave(capability);
+        hal_relax(); // others are waited for
     }
 }
 

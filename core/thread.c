@@ -126,6 +126,7 @@ static void thread_bury(struct thread *thread) {
     unsigned long state = spin_lock_irq(&all_lock);
     list_remove(&thread->all_link);
     spin_unlock_irq(&all_lock, state);
+    hal_context_fini(&thread->context);
     struct core_aspace *aspace = thread->aspace;
     thread->aspace = NULL;
     waitable_update(&thread->exited, 0, WAIT_SIGNALED);

@@ -151,7 +151,7 @@ boot_directories:
     .skip 4 * 4096
     .globl boot_stack_low
 boot_stack_low:
-    .skip 32768 // BOOT_STACK_BYTES
+    .skip 32768
     .globl boot_stack_top
 boot_stack_top:
 

@@ -375,7 +375,7 @@ static bool tell(struct interest *interest, struct linux_epoll_event *out_event)
     if (ready == 0) {
         return false;
     }
-    *out_event = (struct linux_epoll_event){ ready, interest->data };
+    *out_event = (struct linux_epoll_event){ .events = ready, .data = interest->data };
     if ((interest->events & EPOLLONESHOT) != 0) {
         interest->events = 0;
     } else if ((interest->events & EPOLLET) == 0) {

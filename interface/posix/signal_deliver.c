@@ -255,7 +255,7 @@ static void restart_for_handler(struct posix_thread *self, struct hal_frame *fra
                                 const struct posix_action *action) {
     if (self->restart_always ||
         (self->restart_status == HX_ERR_RESTART && (action->flags & SA_RESTART))) {
-        hal_frame_restart(frame);
+        hal_frame_restart(frame, hal_frame_syscall_number(frame));
     }
     self->restart_status = HX_OK;
     self->restart_always = false;
@@ -263,11 +263,9 @@ static void restart_for_handler(struct posix_thread *self, struct hal_frame *fra
 
 static void restart_without_handler(struct posix_thread *self, struct hal_frame *frame) {
     if (self->restart_status != HX_OK) {
-        hal_frame_restart(frame);
-        if (self->restart_status == HX_ERR_RESTART_BLOCK) {
-            // The number lies where the result goes, on this machine and the other two.
-            hal_frame_set_result(frame, CALL_restart_syscall);
-        }
+        hal_frame_restart(frame, self->restart_status == HX_ERR_RESTART_BLOCK
+                                     ? CALL_restart_syscall
+                                     : hal_frame_syscall_number(frame));
     }
     self->restart_status = HX_OK;
     self->restart_always = false;

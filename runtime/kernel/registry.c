@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // runtime/kernel/registry.c: the modules that are linked into the image.
 //
-// HX_MODULE() puts a pointer to each manifest into section .helix.modules.b; the linker script
-// keeps sections .helix.* sorted by name, so the two empty arrays below stand before and behind
-// them.
+// HX_MODULE() puts a pointer to each manifest into section helix_modules; the linker names its
+// ends, as it does for every section whose name is an identifier.
 #include "private.h"
 
 #include <core/log.h>
@@ -13,23 +12,21 @@
 
 typedef const struct hx_module *const module_pointer_t;
 
-__attribute__((used, section(".helix.modules.a"))) static module_pointer_t modules_start[0];
-__attribute__((used, section(".helix.modules.c"))) static module_pointer_t modules_end[0];
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker chose the names
+extern module_pointer_t __start_helix_modules[];
+extern module_pointer_t __stop_helix_modules[];
+// NOLINTEND(bugprone-reserved-identifier)
 
 #define MODULES_MAX 64u
 
 static struct hx_env *envs[MODULES_MAX]; // in the order of the section
 
-// The two arrays are different objects to the compiler: their addresses are compared as numbers.
 static uint32_t module_count(void) {
-    uintptr_t bytes = (uintptr_t)modules_end - (uintptr_t)modules_start;
-    return (uint32_t)(bytes / sizeof(module_pointer_t));
+    return (uint32_t)(__stop_helix_modules - __start_helix_modules);
 }
 
 static const struct hx_module *module_at(uint32_t index) {
-    module_pointer_t *first = modules_start;
-    __asm__("" : "+r"(first)); // its size is the linker's business
-    return first[index];
+    return __start_helix_modules[index];
 }
 
 static int version_compare(struct hx_version a, struct hx_version b) {

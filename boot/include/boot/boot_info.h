@@ -24,7 +24,7 @@ struct boot_memory {
 };
 
 struct boot_info {
-    const char *loader;                         // "pvh", "multiboot2"
+    const char *loader;                         // "pvh", "multiboot2", …
     struct boot_memory memory[BOOT_MEMORY_MAX]; // sorted by base, not overlapping
     uint32_t memory_count;
     struct paddr initrd;
@@ -36,8 +36,7 @@ struct boot_info {
     struct paddr kernel_end;
 };
 
-// The stack that kernel_main runs on.
-#define BOOT_STACK_BYTES 32768u
+// The stack that kernel_main runs on; at least 16 KiB.
 extern char boot_stack_low[];
 extern char boot_stack_top[];
 

@@ -17,7 +17,7 @@
 #include <lib/list.h>
 
 #define THREAD_NAME_BYTES  16u
-#define THREAD_STACK_BYTES (4u * PAGE_SIZE)
+#define THREAD_STACK_BYTES HAL_STACK_BYTES
 
 struct capability;
 struct core_aspace;

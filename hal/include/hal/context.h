@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <hal/context.h>: switching stacks, and the registers that the kernel itself does not use.
 //
-// A context is a stack pointer: the callee-saved registers lie on the thread's own stack.
+// A context is a stack pointer, with what else the machine needs: the callee-saved registers lie on
+// the thread's own stack.
 #pragma once
 
+#include <hal_arch/context.h> // struct hal_context; HAL_STACK_BYTES, the size of a kernel stack
 #include <helix/types.h>
 
-struct hal_context {
-    void *sp;
-};
-
 // Prepares a stack so that the first switch to it calls `entry(argument)`, interrupts off. `entry`
-// must not return.
+// must not return. The stack has HAL_STACK_BYTES.
 void hal_context_init(struct hal_context *context, void *stack_top, void (*entry)(void *),
                       void *argument);
+
+// Releases what the machine keeps for a context that never runs again, before its stack goes. Not
+// needed for one that never ran.
+void hal_context_fini(struct hal_context *context);
 
 // Saves into `from`, continues `to`. Interrupts off. Returns when somebody switches back.
 void hal_switch(struct hal_context *from, const struct hal_context *to);

@@ -18,7 +18,7 @@
 //   unsigned long hal_irq_save(void)   turns interrupts off; returns what hal_irq_restore() takes
 //   void hal_irq_restore(unsigned long state)
 //   void hal_irq_on(void), hal_irq_off(void), bool hal_irq_is_on(void)
-//   void hal_relax(void)               a hint inside a spin loop
+//   void hal_relax(void)               in each loop that waits for others; interrupts may come here
 
 // Number of processors that the firmware lists, at most HAL_CPU_MAX. Valid after hal_init().
 uint32_t hal_cpu_count(void);

@@ -16,7 +16,7 @@
 //   uint64_t hal_frame_syscall_number(f)     as the program gave it
 //   uint64_t hal_frame_argument(f, index)    0 … 5
 //   void hal_frame_set_result(f, int64_t value)
-//   void hal_frame_restart(f)                back to the system call instruction, number restored
+//   void hal_frame_restart(f, number)        back to the system call instruction: makes this call
 //   void hal_frame_init_user(f, pc, sp)      all registers zero, interrupts on, user mode
 
 enum hal_fault_kind {

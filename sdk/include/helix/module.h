@@ -95,5 +95,5 @@ struct hx_module {
 // module, at file scope. The section holds one pointer per module.
 #define HX_MODULE(identifier, ...)                                                                 \
     static const struct hx_module hx_module_##identifier = { .sdk_abi = HX_SDK_ABI, __VA_ARGS__ }; \
-    __attribute__((used, section(".helix.modules.b"))) static const struct hx_module               \
+    __attribute__((used, section("helix_modules"))) static const struct hx_module                  \
         *const hx_module_pointer_##identifier = &hx_module_##identifier

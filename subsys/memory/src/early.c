@@ -84,14 +84,6 @@ static void usable_ranges(struct ranges *ranges, const struct boot_info *info) {
     ranges_from_map(ranges, info, DIRECT_SIZE);
     ranges_exclude(ranges, 0, LOW_MEMORY);
     ranges_exclude(ranges, info->kernel_start.value, info->kernel_end.value);
-    uint64_t boot = (uint64_t)(uintptr_t)info; // inside the image, unless boot copied it elsewhere
-    if (boot >= HAL_IMAGE_BASE) {
-        ranges_exclude(ranges, boot - HAL_IMAGE_BASE, boot - HAL_IMAGE_BASE + sizeof *info);
-    } else if (boot >= HAL_DIRECT_BASE && boot < HAL_DIRECT_END) {
-        ranges_exclude(ranges, boot - HAL_DIRECT_BASE, boot - HAL_DIRECT_BASE + sizeof *info);
-    } else {
-        ranges_exclude(ranges, boot, boot + sizeof *info);
-    }
 }
 
 static uint64_t initrd_end(const struct boot_info *info) {

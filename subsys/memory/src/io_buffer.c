@@ -71,7 +71,9 @@ static enum hx_status move(struct io_buffer *buffer, uint8_t *kernel, size_t siz
         size_t moved = length == 0 ? 0
                                    : move_user(uaddr_add(segment->base, buffer->offset), kernel,
                                                length, direction);
-        kernel += direction == CLEAR ? 0 : moved;
+        if (direction != CLEAR) { // it has no kernel side
+            kernel += moved;
+        }
         buffer->offset += moved;
         buffer->remaining -= moved;
         *out_moved += moved;

@@ -388,6 +388,7 @@ static bool forker(uint32_t index) {
 }
 
 static bool still_running(void) {
+    hal_relax(); // a loop over it waits for others
     return atomic_load_explicit(&running, memory_order_acquire) > 0;
 }
 

@@ -311,8 +311,8 @@ static inline uint64_t zero_bytes(uint64_t word) {
 }
 
 // The eight bytes at a place in a terminated text; those behind the end are anything. Memory behind
-// the text is read, but never of another page.
-static inline uint64_t word_at(const char *at) {
+// the text is read, but never of another page; sanitizers would mind.
+__attribute__((no_sanitize("address", "thread"))) static inline uint64_t word_at(const char *at) {
     uint64_t word = 0;
     if (((uintptr_t)at & PAGE_MASK) <= PAGE_SIZE - sizeof(word)) {
         __builtin_memcpy(&word, at, sizeof(word));

@@ -94,8 +94,8 @@ static inline void hal_frame_set_result(struct hal_frame *frame, int64_t value) 
     frame->rax = (uint64_t)value;
 }
 
-static inline void hal_frame_restart(struct hal_frame *frame) {
-    frame->rax = frame->number;
+static inline void hal_frame_restart(struct hal_frame *frame, uint64_t number) {
+    frame->rax = number;
     hal_frame_set_pc(frame, frame->rip - 2); // SYSCALL is 0f 05
 }
 
