@@ -1,23 +1,53 @@
-# hosted: the pure parts and their tests, as programs of this machine, under sanitizers, and with the
-# counters by which the fuzzer finds its way.
-target_compile_options(helix_host INTERFACE -fsanitize=address,undefined,fuzzer-no-link
-  -fno-sanitize-recover=all -O1 -fno-omit-frame-pointer)
-target_link_options(helix_host INTERFACE -fsanitize=address,undefined)
+# hosted: two products. The pure parts and their tests, as programs of this machine, under sanitizers
+# and with the counters by which the fuzzer finds its way; and the whole kernel as one process,
+# helix-hosted, plain or with HELIX_SANITIZE=address or thread (then without the tests).
+if(NOT HELIX_SANITIZE)
+  target_compile_options(helix_host INTERFACE -fsanitize=address,undefined,fuzzer-no-link
+    -fno-sanitize-recover=all -O1 -fno-omit-frame-pointer)
+  target_link_options(helix_host INTERFACE -fsanitize=address,undefined)
+endif()
+set(helix_sanitize_ "")
+set(helix_sanitize_address -fsanitize=address,undefined -fno-sanitize-recover=undefined
+  -fsanitize-address-use-after-return=never)
+set(helix_sanitize_thread -fsanitize=thread)
 
+# The kernel's code. Its names are hidden: the host's libraries neither see nor replace them.
+add_library(helix_process INTERFACE)
+target_compile_options(helix_process INTERFACE -O2 -fno-pie -fno-omit-frame-pointer -fno-builtin-printf
+  -fvisibility=hidden ${helix_sanitize_${HELIX_SANITIZE}})
+set_property(GLOBAL PROPERTY helix_process_parts "")
+
+# The same part for both products; where it has no pure files there is only the second one.
 function(helix_add_part name srcs host_srcs deps)
-  if(NOT host_srcs)
+  if(host_srcs AND NOT HELIX_SANITIZE)
+    add_library(${name} STATIC ${host_srcs})
+    target_include_directories(${name} PUBLIC include)
+    target_link_libraries(${name} PRIVATE helix_flags helix_host PUBLIC ${deps})
+  else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE include)
     target_link_libraries(${name} INTERFACE ${deps})
-    return()
   endif()
-  add_library(${name} STATIC ${host_srcs})
-  target_include_directories(${name} PUBLIC include)
-  target_link_libraries(${name} PRIVATE helix_flags helix_host PUBLIC ${deps})
+  list(REMOVE_ITEM srcs src/string.c) # libc's memcpy() and its like, which sanitizers know
+  if(srcs)
+    add_library(${name}_process OBJECT ${srcs})
+    target_include_directories(${name}_process PRIVATE
+      $<TARGET_PROPERTY:${name},INTERFACE_INCLUDE_DIRECTORIES>)
+    target_link_libraries(${name}_process PRIVATE helix_flags helix_process)
+    foreach(dependency ${deps}) # what it generates comes first
+      if(TARGET ${dependency}_process)
+        add_dependencies(${name}_process ${dependency}_process)
+      endif()
+    endforeach()
+    set_property(GLOBAL APPEND PROPERTY helix_process_parts ${name}_process)
+  endif()
 endfunction()
 
 # Each test is a program; exit status 0 is a pass. "check.h" is for all of them.
 function(helix_tests name)
+  if(HELIX_SANITIZE)
+    return()
+  endif()
   foreach(source ${ARGN})
     get_filename_component(test ${source} NAME_WE)
     add_executable(${test} ${source})
@@ -30,6 +60,9 @@ endfunction()
 # Each fuzz target is a libFuzzer program; ./helix test fuzz runs them with fixed seeds. A short run is
 # one of the tests, so that a target does not rot. "fuzz.h" is for all of them.
 function(helix_fuzz name)
+  if(HELIX_SANITIZE)
+    return()
+  endif()
   foreach(source ${ARGN})
     get_filename_component(target ${source} NAME_WE)
     add_executable(${target} ${source})

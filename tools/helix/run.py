@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from helix import build, cpio, guest, packages, paths, programs, qemu, rootfs, ui
+from helix import build, cpio, guest, hosted, packages, paths, programs, qemu, rootfs, ui
 
 _NOT_YET = {"disk": "there are no block devices yet", "net": "there is no network yet",
             "display": "there is no display yet"}
@@ -89,6 +89,8 @@ def _one_command(machine: qemu.Machine, words: list[str]) -> int:
 
 def command(options: Namespace) -> int:
     _refuse_what_is_not_there(options)
+    if options.arch == "hosted":
+        return hosted.run(options)
     packages.need(packages.RUN, yes=options.yes)
     kernel = kernel_of(options)
     words: list[str] = options.command

@@ -101,4 +101,4 @@ def _hosted(context: Context, names: list[str]) -> Iterator[Verdict]:
 def jobs(_: Namespace) -> list[Job]:
     inside = [Job([f"fuzz/{program.name}@{smp}" for program in PROGRAMS],
                   lambda context, names, smp=smp: _run_inside(context, smp, names)) for smp in SMP]
-    return [*inside, Job(["fuzz/hosted"], _hosted, machines=False)]
+    return [*inside, Job(["fuzz/host"], _hosted, machines=False)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from helix import build, packages
 from helix.report import Context, Job, Verdict
 
-_NAME = "unit/hosted"
+_NAME = "unit/host"
 
 
 def _listed(folder: str) -> list[str]:

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <boot_arch/settings.h>: what the process's command line makes of the hosted machine. Filled by
+// boot before anything else runs; hal reads it.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hosted_settings {
+    uint32_t processors;
+    void *memory; // the machine's, mapped once: its direct map
+    uint64_t memory_bytes;
+    int memory_file; // the same memory, for other mappings of its pages
+};
+
+extern struct hosted_settings hosted_settings;

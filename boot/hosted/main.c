@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// boot/hosted/main.c: from a process's arguments to struct boot_info. The host's libc is used here
+// and in hal/hosted alone.
+//
+//   helix-hosted [--smp N] [--mem MIB] [--initrd FILE] [WORD…]
+//
+// The words are the kernel's command line.
+#define _GNU_SOURCE
+#include "../src/memory.h"
+
+#include <boot_arch/settings.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEMORY_MIB     256u
+#define PROCESSORS_MAX 64u
+
+struct hosted_settings hosted_settings = { .processors = 1 };
+static struct boot_info boot_info;
+
+static NORETURN void fail(const char *what) {
+    fprintf(stderr, "helix-hosted: %s\n", what);
+    exit(2);
+}
+
+static void must(bool ok, const char *what) {
+    if (!ok) {
+        perror(what);
+        exit(2);
+    }
+}
+
+static uint64_t number(const char *text, uint64_t most, const char *what) {
+    char *end;
+    uint64_t value = text == NULL ? 0 : strtoull(text, &end, 10);
+    if (text == NULL || *text == '\0' || *end != '\0' || value == 0 || value > most) {
+        fail(what);
+    }
+    return value;
+}
+
+static void memory_make(uint64_t size_bytes) {
+    int file = memfd_create("helix memory", MFD_CLOEXEC);
+    must(file >= 0 && ftruncate(file, (off_t)size_bytes) == 0, "memory");
+    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    must(memory != MAP_FAILED, "memory");
+    hosted_settings.memory = memory;
+    hosted_settings.memory_bytes = size_bytes;
+    hosted_settings.memory_file = file;
+    boot_memory_add(&boot_info, 0, PAGE_SIZE, BOOT_MEMORY_RESERVED); // 0 means none
+    boot_memory_add(&boot_info, PAGE_SIZE, size_bytes - PAGE_SIZE, BOOT_MEMORY_USABLE);
+}
+
+// The archive lies at the end of the memory, as a loader would put it.
+static void initrd_read(const char *name) {
+    struct stat stat;
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    must(file >= 0 && fstat(file, &stat) == 0, name);
+    uint64_t size = (uint64_t)stat.st_size;
+    if (size + (16u << 20) > hosted_settings.memory_bytes) {
+        fail("the archive does not fit into the memory");
+    }
+    uint64_t at = ALIGN_DOWN(hosted_settings.memory_bytes - size, (uint64_t)PAGE_SIZE);
+    uint64_t done = 0;
+    while (done < size) {
+        ssize_t got = read(file, (char *)hosted_settings.memory + at + done, size - done);
+        must(got > 0, name);
+        done += (uint64_t)got;
+    }
+    close(file);
+    boot_info.initrd = paddr_make(at);
+    boot_info.initrd_bytes = size;
+}
+
+static void word_add(const char *word) {
+    size_t used = strlen(boot_info.command_line);
+    int wanted = snprintf(boot_info.command_line + used, BOOT_COMMAND_MAX - used, "%s%s",
+                          used == 0 ? "" : " ", word);
+    boot_info.command_line_cut |= wanted < 0 || (size_t)wanted >= BOOT_COMMAND_MAX - used;
+}
+
+static void arguments_read(char **argument, const char **out_initrd, uint64_t *out_mib) {
+    for (; *argument != NULL; argument++) {
+        if (strcmp(*argument, "--smp") == 0) {
+            hosted_settings.processors =
+                (uint32_t)number(*++argument, PROCESSORS_MAX, "--smp wants 1 to 64");
+        } else if (strcmp(*argument, "--mem") == 0) {
+            *out_mib = number(*++argument, 1u << 20, "--mem wants a number of MiB");
+        } else if (strcmp(*argument, "--initrd") == 0) {
+            *out_initrd = *++argument;
+        } else if (strncmp(*argument, "--", 2) == 0) {
+            fail("usage: [--smp N] [--mem MIB] [--initrd FILE] [WORD...]");
+        } else {
+            word_add(*argument);
+        }
+        if (*argument == NULL) {
+            fail("an option without its value");
+        }
+    }
+}
+
+static void *boot_main(void *argument) {
+    (void)argument;
+    kernel_main(&boot_info);
+}
+
+int main(int count, char **arguments) {
+    (void)count;
+    const char *initrd = NULL;
+    uint64_t mib = MEMORY_MIB;
+    arguments_read(arguments + 1, &initrd, &mib);
+    memory_make(mib << 20);
+    if (initrd != NULL) {
+        initrd_read(initrd);
+    }
+    boot_info.loader = "a host process";
+    pthread_attr_t attributes;
+    pthread_t thread;
+    size_t stack_bytes = (size_t)(boot_stack_top - boot_stack_low);
+    must(pthread_attr_init(&attributes) == 0, "the boot thread");
+    must(pthread_attr_setstack(&attributes, boot_stack_low, stack_bytes) == 0, "the boot stack");
+    must(pthread_create(&thread, &attributes, boot_main, NULL) == 0, "the boot thread");
+    pthread_join(thread, NULL); // it ends the process
+    return 2;
+}

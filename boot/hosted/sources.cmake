@@ -1,0 +1,2 @@
+# hosted: a process's main(), and nothing else.
+set(BOOT_SOURCES hosted/main.c hosted/stack.S src/memory.c)

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/hosted/host.c: the host's side: its libc and system calls, behind host.h.
+#define _GNU_SOURCE
+#include "host.h"
+
+#include "sanitize.h"
+
+#include <boot_arch/settings.h>
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define PAGE            4096u
+#define NS_PER_SECOND   1000000000u
+#define SIGNAL_STACK    65536u
+#define FAULT_WRITE_BIT 2u // of the page-fault error code
+
+struct start {
+    void (*entry)(void *);
+    void *argument;
+};
+
+static void *thread_main(void *argument) {
+    struct start start = *(struct start *)argument;
+    free(argument);
+    start.entry(start.argument);
+    return NULL;
+}
+
+bool host_thread_start(void (*entry)(void *), void *argument) {
+    struct start *start = malloc(sizeof(*start));
+    pthread_t thread;
+    if (start == NULL) {
+        return false;
+    }
+    *start = (struct start){ entry, argument };
+    if (pthread_create(&thread, NULL, thread_main, start) != 0) {
+        free(start);
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}
+
+void host_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until) {
+    struct timespec end = { (time_t)(until / NS_PER_SECOND), (long)(until % NS_PER_SECOND) };
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+            until == UINT64_MAX ? NULL : &end, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+void host_wake(_Atomic uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+}
+
+void host_yield(void) {
+    sched_yield();
+}
+
+void host_sleep_forever(void) {
+    for (;;) {
+        pause();
+    }
+}
+
+uint64_t host_counter(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+uint64_t host_seconds(void) {
+    return (uint64_t)time(NULL);
+}
+
+bool host_random(uint64_t *out_value) {
+    return getrandom(out_value, sizeof(*out_value), 0) == sizeof(*out_value);
+}
+
+void host_write(const char *text, size_t length) {
+    while (length > 0) {
+        ssize_t done = write(STDOUT_FILENO, text, length);
+        if (done < 0 && errno != EINTR) {
+            return; // nobody is left to be told
+        }
+        if (done > 0) {
+            text += done;
+            length -= (size_t)done;
+        }
+    }
+}
+
+void host_exit(int status) {
+    _exit(status);
+}
+
+// ---- addresses ---------------------------------------------------------------------------------
+
+void *host_reserve(size_t size_bytes) {
+    void *at =
+        mmap(NULL, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+bool host_map(uint64_t address, uint64_t offset, bool write) {
+    void *at = (void *)(uintptr_t)address;
+    int rights = write ? PROT_READ | PROT_WRITE : PROT_READ;
+    return mmap(at, PAGE, rights, MAP_SHARED | MAP_FIXED, hosted_settings.memory_file,
+                (off_t)offset) != MAP_FAILED;
+}
+
+void host_unmap(uint64_t address) {
+    void *at = (void *)(uintptr_t)address;
+    if (mmap(at, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
+        abort(); // the host lost count of its own mappings
+    }
+}
+
+void *host_stack_alloc(size_t size_bytes) {
+    char *low = mmap(NULL, size_bytes + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (low == MAP_FAILED) {
+        return NULL;
+    }
+    if (mprotect(low + PAGE, size_bytes, PROT_READ | PROT_WRITE) != 0) {
+        munmap(low, size_bytes + PAGE);
+        return NULL;
+    }
+    return low + PAGE;
+}
+
+void host_stack_free(void *stack_low, size_t size_bytes) {
+    munmap((char *)stack_low - PAGE, size_bytes + PAGE);
+}
+
+// ---- faults ------------------------------------------------------------------------------------
+
+static void (*fault_handler)(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write);
+
+static void on_signal(int number, siginfo_t *info, void *context) {
+    (void)number;
+    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    fault_handler((uint64_t)registers[REG_RIP], (uint64_t)registers[REG_RSP],
+                  (uint64_t)registers[REG_RBP], (uint64_t)(uintptr_t)info->si_addr,
+                  (registers[REG_ERR] & FAULT_WRITE_BIT) != 0);
+    _exit(1);
+}
+
+void host_fault_handler(void (*handler)(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address,
+                                        bool write)) {
+    fault_handler = handler;
+#if !HOSTED_ASAN && !HOSTED_TSAN
+    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
+#else
+    (void)on_signal;
+#endif
+}
+
+void host_fault_stack(void) {
+#if !HOSTED_ASAN && !HOSTED_TSAN
+    stack_t stack = { .ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK };
+    if (stack.ss_sp != NULL) {
+        sigaltstack(&stack, NULL); // without it an overflow ends the process just the same
+    }
+#endif
+}

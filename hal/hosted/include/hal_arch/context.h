@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <hal_arch/context.h>: the machine's part of <hal/context.h>.
+#pragma once
+
+#include <stddef.h>
+
+// The host's libc runs on kernel stacks too, and sanitizers make frames larger.
+#define HAL_STACK_BYTES 65536u
+
+struct hal_context {
+    void *sp;
+    void *fiber;     // TSan's name for it; made when it first runs
+    char *stack_low; // NULL: the stack came with a host thread; known once it was left
+    size_t stack_bytes;
+};
+
+void hal_context_fini(struct hal_context *context);

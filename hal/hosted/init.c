@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/hosted/init.c: the order of things (see <hal/init.h>), and the devices that the machine
+// lacks.
+#include <hal/init.h>
+
+#include "clock.h"
+#include "machine.h"
+
+#include <boot_arch/settings.h>
+#include <hal/io.h>
+#include <hal/irq.h>
+#include <hal/user_abi.h>
+#include <lib/format.h>
+
+#define STATUS_OF(code) ((code) * 2 + 1) // as QEMU's exit device has it
+
+void hal_console_init(void) {
+    hosted_processor_bind(0);
+}
+
+void hal_console_write(const char *text, size_t length) {
+    host_write(text, length);
+}
+
+void hal_init_early(const struct boot_info *info) {
+    (void)info;
+    hosted_direct_base = (uint64_t)(uintptr_t)hosted_settings.memory;
+    hosted_direct_end = hosted_direct_base + hosted_settings.memory_bytes;
+    host_fault_handler(hosted_kernel_fault);
+}
+
+enum hx_status hal_init(const struct boot_info *info) {
+    (void)info;
+    return hosted_clock_init() ? HX_OK : HX_ERR_NO_MEMORY;
+}
+
+// ---- how a run ends ----------------------------------------------------------------------------
+
+void hal_power_off(void) {
+    host_exit(0);
+}
+
+void hal_restart(void) {
+    host_exit(0);
+}
+
+void hal_debug_exit(uint8_t code) {
+    host_exit(STATUS_OF(code));
+}
+
+// ---- what it lacks -----------------------------------------------------------------------------
+
+uint8_t hal_port_read8(uint16_t port) {
+    (void)port;
+    return 0xff;
+}
+
+void hal_port_write8(uint16_t port, uint8_t value) {
+    (void)port, (void)value;
+}
+
+uint32_t hal_irq_from_isa(uint32_t isa) {
+    return isa;
+}
+
+enum hx_status hal_irq_enable(uint32_t line) {
+    (void)line;
+    return HX_ERR_NO_DEVICE;
+}
+
+void hal_irq_disable(uint32_t line) {
+    (void)line;
+}
+
+// ---- what it says of itself --------------------------------------------------------------------
+
+bool hal_random_seed(uint64_t *out_value) {
+    return host_random(out_value);
+}
+
+size_t hal_cpu_describe(uint32_t cpu, char *buffer, size_t capacity) {
+    (void)cpu;
+    size_t length = format_string(buffer, capacity, "model name\t: hosted\n");
+    return MIN_OF(length, capacity - 1);
+}
+
+uint64_t hal_hwcap(void) {
+    return 0;
+}
+
+uint64_t hal_hwcap2(void) {
+    return 0;
+}
+
+const char *hal_platform(void) {
+    return "hosted";
+}

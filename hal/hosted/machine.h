@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/hosted/machine.h: what the files of this folder share about processors. Nobody else includes
+// it.
+#pragma once
+
+#include "host.h"
+
+#include <hal/context.h>
+#include <hal/cpu.h>
+#include <hal/mmu.h>
+#include <hal/trap.h>
+#include <helix/types.h>
+
+// What waits to be delivered to a processor. STOP is also looked for in hal_relax().
+#define PENDING_CALL       (1u << 0)
+#define PENDING_RESCHEDULE (1u << 1)
+#define PENDING_STOP       (1u << 2)
+#define PENDING_TIMER      (1u << 3)
+
+#define TLB_ENTRIES 64u
+
+// A translation that this processor remembers until it is told to forget it.
+struct tlb_entry {
+    uint64_t page;  // its address | 1; 0: none
+    uint8_t *frame; // in the direct map
+    bool write;     // may be written, and the entry says dirty already
+};
+
+// All fields are the processor's own, except the atomic ones.
+struct processor {
+    struct hosted_processor base; // first: hosted_this() points at it
+    _Atomic uint32_t asleep;      // inside hal_idle()
+    _Atomic uint64_t deadline;    // of the timer; UINT64_MAX: none
+    uint32_t relaxes;
+    void *stack_top; // of the thread that runs
+    struct hal_tls tls;
+    struct hal_context *left; // across a switch, for sanitizers
+    const struct hal_pagetable *table;
+    struct hal_context host; // of the host thread's own stack
+    void (*entry)(void *);
+    void *argument;
+    _Atomic bool reached;
+    struct tlb_entry tlb[TLB_ENTRIES];
+};
+
+extern struct hal_handlers hosted_handlers;
+extern struct processor hosted_processors[HAL_CPU_MAX];
+
+static inline struct processor *this_processor(void) {
+    return (struct processor *)(void *)hosted_this();
+}
+
+// Marks something pending and wakes the processor if it sleeps. Any context, any host thread.
+void processor_interrupt(struct processor *processor, uint32_t bits);
+
+// Handles what is pending without asking for preemption; whether there was anything. Interrupts
+// off.
+bool hosted_interrupts_handle(void);
+// Binds the calling host thread to a processor.
+void hosted_processor_bind(uint32_t cpu);
+// For host_fault_handler().
+void hosted_kernel_fault(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write);
+
+// The page-table allocator that memory registered.
+struct paddr table_page_alloc(void);
+void table_page_free(struct paddr page);

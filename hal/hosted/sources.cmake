@@ -1,0 +1,2 @@
+set(HAL_SOURCES hosted/clock.c hosted/context.c hosted/cpu.c hosted/host.c hosted/init.c hosted/mmu.c
+  hosted/pagetable.c hosted/signal.c hosted/switch.S hosted/trap.c hosted/usercopy.c)

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/hosted/trap.c: faults of the kernel itself, backtraces.
+#include "machine.h"
+#include "sanitize.h"
+
+#include <hal/io.h>
+#include <hal/trap.h>
+#include <lib/format.h>
+
+// Never reached: there is no user mode yet, and execve() takes no file (hal_elf_machine()).
+void hal_enter_user(struct hal_frame *frame) {
+    (void)frame;
+    __builtin_trap();
+}
+
+void hosted_kernel_fault(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write) {
+    struct hal_frame frame = { .pc = pc, .sp = sp, .fp = fp };
+    const struct hal_fault fault = {
+        .kind = HAL_FAULT_PAGE,
+        .access = write ? HAL_ACCESS_WRITE : HAL_ACCESS_READ,
+        .address = address,
+    };
+    hosted_handlers.fault(&frame, &fault);
+}
+
+uint64_t hal_frame_fp(const struct hal_frame *frame) {
+    return frame->fp;
+}
+
+NOT_INSTRUMENTED uint32_t hal_backtrace(uint64_t fp, const void *stack_low, const void *stack_high,
+                                        uint64_t *out_addresses, uint32_t capacity) {
+    uint64_t low = (uint64_t)(uintptr_t)stack_low;
+    uint64_t high = (uint64_t)(uintptr_t)stack_high;
+    uint32_t count = 0;
+    if (fp == 0) {
+        fp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    }
+    while (count < capacity && fp >= low && fp + 16 <= high && fp % 8 == 0) {
+        const uint64_t *link = (const uint64_t *)(uintptr_t)fp; // NOLINT: checked above
+        if (link[1] == 0) {
+            break;
+        }
+        out_addresses[count++] = link[1];
+        if (link[0] <= fp) {
+            break;
+        }
+        fp = link[0];
+    }
+    return count;
+}
+
+void hal_frame_print(const struct hal_frame *frame) {
+    char line[128];
+    size_t length = format_string(line, sizeof(line), "pc %016lx sp %016lx fp %016lx call %lu\n",
+                                  (unsigned long)frame->pc, (unsigned long)frame->sp,
+                                  (unsigned long)frame->fp, (unsigned long)frame->number);
+    hal_console_write(line, MIN_OF(length, sizeof(line) - 1));
+}

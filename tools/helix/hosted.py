@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The hosted machine: the kernel as a process of this one."""
+
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from helix import build, packages, paths, ui
+
+NAME = "helix-hosted"
+PASSED = 33  # the exit status of a self-test that passed, as on the other machines
+
+
+def process(variant: str, profile: str, top: Path = paths.TOP) -> Path:
+    """Builds the kernel as a process; `variant` is "", "address" or "thread" (the sanitizer)."""
+    preset = f"hosted-{variant}" if variant else "hosted"
+    with build.hosted_lock:
+        return build.configure_and_build(preset, profile, top, [NAME]) / NAME
+
+
+def kernel(profile: str, yes: bool) -> Path:
+    packages.need(packages.BUILD, packages.HOSTED, yes=yes)
+    return process("", profile)
+
+
+def _mebibytes(text: str) -> str:
+    units = {"M": 1, "G": 1024}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "M")
+    if not number.isdigit():
+        raise ui.Failure(f"--mem {text}: a number with M or G")
+    return str(int(number) * units[unit])
+
+
+def command(options: Namespace, smp: int, mem: str, words: list[str]) -> list[str]:
+    line = [str(kernel(options.profile, options.yes)), "--smp", str(smp), "--mem", _mebibytes(mem)]
+    return line + words
+
+
+def run(options: Namespace) -> int:
+    """./helix run --arch hosted; its exit status is the kernel's."""
+    if options.command:
+        raise ui.Failure("a command behind -- needs ring 3; the hosted machine has linked programs")
+    words = options.append.split()
+    if options.initrd:
+        words = ["--initrd", options.initrd, *words]
+    sys.stdout.flush()
+    return subprocess.run(command(options, options.smp, options.mem, words), check=False).returncode
