@@ -67,6 +67,7 @@ static void make_root(void) {
     }
     make_skeleton();
     unpack_archive(root);
+    vfs_limit_growth(root);
     path_put(root);
 }
 

@@ -282,10 +282,44 @@ static void sized_mounts(void) {
     SAME(rmdir("m"), 0);
 }
 
+// The file system that came with the kernel does not eat the memory: neither by contents nor by
+// names.
+static void root_is_limited(void) {
+    static char block[1 << 20];
+    struct statfs before, after;
+    int fd = open("/root-limit", O_CREAT | O_RDWR | O_EXCL, 0600);
+    NEED(fd >= 0);
+    SAME(statfs("/", &before), 0);
+    CHECK(before.f_blocks > before.f_bfree && before.f_files > before.f_ffree);
+    uint64_t written = 0;
+    for (ssize_t done; (done = write(fd, block, sizeof(block))) > 0;) {
+        written += (uint64_t)done;
+    }
+    REFUSED(write(fd, block, 1), ENOSPC);
+    SAME(written, before.f_bfree * (uint64_t)before.f_bsize);
+    close(fd);
+    SAME(unlink("/root-limit"), 0);
+    SAME(statfs("/", &after), 0);
+    SAME(after.f_bfree, before.f_bfree);
+    NEED(mkdir("/many", 0700) == 0);
+    uint64_t names = 0;
+    char name[32];
+    do {
+        snprintf(name, sizeof(name), "/many/%lu", (unsigned long)names);
+    } while (mknod(name, S_IFREG | 0600, 0) == 0 && ++names <= before.f_ffree);
+    REFUSED(mknod(name, S_IFREG | 0600, 0), ENOSPC);
+    SAME(names, before.f_ffree); // the folder instead of the file
+    while (names-- > 0) {
+        snprintf(name, sizeof(name), "/many/%lu", (unsigned long)names);
+        NEED(unlink(name) == 0);
+    }
+    SAME(rmdir("/many"), 0);
+}
+
 static const struct check_case cases[] = {
     CASE(own_status), CASE(sized_mounts),           CASE(command_line),
     CASE(links),      CASE(descriptors_are_listed), CASE(processes_are_listed),
     CASE(figures),    CASE(parts_at_offsets),       CASE(own_memory),
-    CASE(mounts),     CASE(read_only_mounts),
+    CASE(mounts),     CASE(read_only_mounts),       CASE(root_is_limited),
 };
 CHECK_MAIN(cases)

@@ -507,9 +507,10 @@ static enum hx_status procfs_describe(void *self, uint32_t *out_kind) {
     return HX_OK;
 }
 
-static enum hx_status procfs_mount(void *self, const char *options, void **out_fs,
-                                   struct fs_info *out_root) {
+static enum hx_status procfs_mount(void *self, const char *options, uint64_t memory_bytes,
+                                   void **out_fs, struct fs_info *out_root) {
     (void)options; // hidepid and its like are not known, and Linux ignores none of its own
+    (void)memory_bytes;
     *out_fs = self;
     const struct node root = { .row = PROC_ROOT };
     return node_info(&root, out_root);

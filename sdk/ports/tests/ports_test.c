@@ -18,8 +18,9 @@ static enum hx_status describe(void *self, uint32_t *out_kind) {
     return self == &here ? HX_OK : HX_ERR_INVALID;
 }
 
-static enum hx_status mount(void *self, const char *options, void **out_fs,
+static enum hx_status mount(void *self, const char *options, uint64_t memory_bytes, void **out_fs,
                             struct fs_info *out_root) {
+    (void)memory_bytes;
     (void)options;
     *out_fs = self;
     *out_root = (struct fs_info){ .node = 1 };

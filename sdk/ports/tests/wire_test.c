@@ -215,8 +215,12 @@ static void test_cut(struct model *model, uint32_t number, bool reply) {
 
 static void alter(struct model *model, struct wire_message *message) {
     uint8_t *bytes = (uint8_t *)message;
+    const uint16_t method = message->method;
     if ((message->kind == WIRE_REPLY) == cut_reply) {
         bytes[model->cut] ^= (uint8_t)(1 + model_random() % 255);
+    }
+    if (message->method < port.method_count) {
+        message->method = method; // another method is another test's
     }
 }
 

@@ -42,8 +42,9 @@ static bool next_option(const char **list, struct option *out_option, bool *out_
     return true;
 }
 
-// "1234", "64k", "1g", "50%" in blocks.
-static bool parse_size(struct option *option, uint64_t unit, uint64_t *out_blocks) {
+// "1234", "64k", "1g" in blocks; "50%" of `memory_blocks`.
+static bool parse_size(struct option *option, uint64_t unit, uint64_t memory_blocks,
+                       uint64_t *out_blocks) {
     static const char suffixes[] = "kmgt";
     size_t length = strlen(option->value);
     uint64_t number;
@@ -64,7 +65,7 @@ static bool parse_size(struct option *option, uint64_t unit, uint64_t *out_block
         number > (UINT64_MAX >> 16 >> shift)) {
         return false;
     }
-    *out_blocks = is_percent ? FS_BLOCKS_PERCENT + number
+    *out_blocks = is_percent ? memory_blocks / 100 * number + memory_blocks % 100 * number / 100
                              : ((number << shift) * unit + BLOCK_BYTES - 1) / BLOCK_BYTES;
     return true;
 }
@@ -106,14 +107,14 @@ static bool is_ignored(const char *key) {
 
 static bool apply(struct ramfs *fs, struct option *option) {
     if (strcmp(option->key, "size") == 0) {
-        return parse_size(option, 1, &fs->blocks);
+        return parse_size(option, 1, fs->memory_blocks, &fs->blocks);
     }
     if (strcmp(option->key, "nr_blocks") == 0) {
-        return parse_size(option, BLOCK_BYTES, &fs->blocks);
+        return parse_size(option, BLOCK_BYTES, fs->memory_blocks, &fs->blocks);
     }
     if (strcmp(option->key, "nr_inodes") == 0) {
         return strchr(option->value, '%') == NULL &&
-               parse_size(option, BLOCK_BYTES, &fs->inodes_max);
+               parse_size(option, BLOCK_BYTES, 0, &fs->inodes_max);
     }
     if (strcmp(option->key, "mode") == 0) {
         return parse_octal(option->value, &fs->mode);

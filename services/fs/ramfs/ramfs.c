@@ -102,8 +102,14 @@ static enum hx_status ramfs_unmount(void *instance) {
 
 #define BUCKETS_AT_FIRST 64u
 
-static enum hx_status ramfs_mount(void *self, const char *options, void **out_fs,
-                                  struct fs_info *out_root) {
+static void set_limits(struct ramfs *fs, uint64_t memory_bytes) {
+    fs->memory_blocks = memory_bytes / BLOCK_BYTES;
+    fs->blocks = fs->type->limits_contents ? fs->memory_blocks / 2 : 0;
+    fs->inodes_max = fs->type->limits_names ? fs->memory_blocks / 2 : 0;
+}
+
+static enum hx_status ramfs_mount(void *self, const char *options, uint64_t memory_bytes,
+                                  void **out_fs, struct fs_info *out_root) {
     const struct ramfs_type *type = self;
     struct ramfs_node *root;
     struct ramfs *fs = hx_alloc(type->env, sizeof(*fs));
@@ -113,7 +119,7 @@ static enum hx_status ramfs_mount(void *self, const char *options, void **out_fs
     fs->env = type->env;
     fs->type = type;
     fs->mode = type->root_mode;
-    fs->blocks = type->blocks;
+    set_limits(fs, memory_bytes);
     fs->next_node = 1;
     hx_mutex_init(&fs->lock, "ramfs");
     fs->memory = (struct radix_memory){ radix_allocate, radix_release, fs->env };

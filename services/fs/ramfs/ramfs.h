@@ -11,9 +11,11 @@
 struct ramfs_type {
     const char *name;
     struct hx_env *env;
-    uint64_t magic;       // statfs's f_type
-    uint32_t root_mode;   // unless mode= says otherwise
-    uint64_t blocks;      // unless size= says otherwise
+    uint64_t magic;     // statfs's f_type
+    uint32_t root_mode; // unless mode= says otherwise
+    // Unless size= and nr_inodes= say otherwise, as tmpfs of Linux:
+    bool limits_contents; // to half of the memory
+    bool limits_names;    // to one for two pages of it
     bool refuses_options; // that it does not know
 };
 
@@ -51,6 +53,7 @@ struct ramfs {
     struct ramfs_entry **buckets; // by directory and name
     uint64_t bucket_count;        // a power of two
     uint64_t entry_count;
+    uint64_t memory_blocks;  // what the machine has
     uint64_t blocks;         // limit on the contents; 0: none
     uint32_t uid, gid, mode; // of the root
 };

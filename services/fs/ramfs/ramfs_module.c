@@ -6,13 +6,19 @@
 #define MAGIC_TMPFS UINT64_C(0x01021994)
 
 static struct ramfs_type types[] = {
-    { .name = "rootfs", .magic = MAGIC_RAMFS, .root_mode = 0755 },
+    // What starts the system may be larger than half of the memory; vfs_limit_growth() follows.
+    { .name = "rootfs", .magic = MAGIC_RAMFS, .root_mode = 0755, .limits_names = true },
     { .name = "ramfs", .magic = MAGIC_RAMFS, .root_mode = 0755 },
-    { .name = "devtmpfs", .magic = MAGIC_TMPFS, .root_mode = 0755 },
+    { .name = "devtmpfs",
+      .magic = MAGIC_TMPFS,
+      .root_mode = 0755,
+      .limits_contents = true,
+      .limits_names = true },
     { .name = "tmpfs",
       .magic = MAGIC_TMPFS,
       .root_mode = 01777,
-      .blocks = FS_BLOCKS_PERCENT + 50,
+      .limits_contents = true,
+      .limits_names = true,
       .refuses_options = true },
 };
 

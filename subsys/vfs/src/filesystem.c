@@ -123,17 +123,26 @@ static void set_limit(struct filesystem *fs) {
         usage.blocks == 0) {
         return;
     }
-    uint64_t pages = usage.blocks;
-    if (pages >= FS_BLOCKS_PERCENT) {
-        struct frame_stats stats;
-        frame_stats(&stats);
-        pages = stats.total * (pages - FS_BLOCKS_PERCENT) / 100;
-    } else {
-        pages = pages > INT64_MAX / PAGE_SIZE ? INT64_MAX / PAGE_SIZE
-                                              : pages * usage.block_bytes / PAGE_SIZE;
-    }
+    const uint64_t pages = usage.blocks > INT64_MAX / PAGE_SIZE
+                               ? INT64_MAX / PAGE_SIZE
+                               : usage.blocks * usage.block_bytes / PAGE_SIZE;
     atomic_store_explicit(&fs->account->limit[ACCOUNT_FRAMES], (int64_t)pages,
                           memory_order_relaxed);
+}
+
+void vfs_limit_growth(struct path path) {
+    struct account *account = path_inode(path)->fs->account;
+    struct frame_stats stats;
+    frame_stats(&stats);
+    int64_t used = atomic_load_explicit(&account->used[ACCOUNT_FRAMES], memory_order_relaxed);
+    atomic_store_explicit(&account->limit[ACCOUNT_FRAMES], used + (int64_t)(stats.free / 2),
+                          memory_order_relaxed);
+}
+
+static uint64_t memory_bytes(void) {
+    struct frame_stats stats;
+    frame_stats(&stats);
+    return stats.total * PAGE_SIZE;
 }
 
 static struct filesystem *filesystem_alloc(const struct fs_type *type) {
@@ -165,7 +174,8 @@ enum hx_status filesystem_create(const struct fs_type *type, const char *options
         return HX_ERR_NO_MEMORY;
     }
     void *instance = NULL;
-    enum hx_status status = type->writer.mount(type->self, options, &instance, &info);
+    enum hx_status status =
+        type->writer.mount(type->self, options, memory_bytes(), &instance, &info);
     if (status == HX_OK) {
         fs->instance = instance;
         set_limit(fs);
@@ -197,10 +207,10 @@ enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
     if (status == HX_OK && out_usage->block_bytes == 0) {
         out_usage->block_bytes = PAGE_SIZE; // it does not say
     }
-    if (status != HX_OK || !(fs->kind & FS_NO_PAGER) || out_usage->blocks == 0) {
+    int64_t limit = atomic_load_explicit(&fs->account->limit[ACCOUNT_FRAMES], memory_order_relaxed);
+    if (status != HX_OK || !(fs->kind & FS_NO_PAGER) || limit == INT64_MAX) {
         return status;
     }
-    int64_t limit = atomic_load_explicit(&fs->account->limit[ACCOUNT_FRAMES], memory_order_relaxed);
     int64_t used = atomic_load_explicit(&fs->account->used[ACCOUNT_FRAMES], memory_order_relaxed);
     out_usage->block_bytes = PAGE_SIZE;
     out_usage->blocks = (uint64_t)limit;

@@ -53,8 +53,12 @@ HX_ATTR(no_thread_safety_analysis) void hx_mutex_unlock(struct hx_mutex *mutex) 
         }                                                                                          \
     } while (0)
 
+#define MEMORY_BYTES (1000u * 4096u)
+
 static struct ramfs_type plain = { .name = "ramfs", .root_mode = 0755, .magic = 1 };
-static struct ramfs_type strict = { .name = "tmpfs", .refuses_options = true };
+static struct ramfs_type strict = {
+    .name = "tmpfs", .limits_contents = true, .limits_names = true, .refuses_options = true
+};
 static const struct fs_ops *ops = &ramfs_ops;
 static void *plain_self = &plain;
 static void *strict_self = &strict;
@@ -74,7 +78,7 @@ static uint64_t links_of(void *fs, uint64_t node) {
 static void *mount_plain(uint64_t *out_root) {
     struct fs_info root;
     void *fs;
-    CHECK(ops->mount(plain_self, "", &fs, &root) == HX_OK);
+    CHECK(ops->mount(plain_self, "", MEMORY_BYTES, &fs, &root) == HX_OK);
     CHECK(root.mode == (FS_MODE_DIRECTORY | 0755) && root.links == 2);
     *out_root = root.node;
     return fs;
@@ -189,23 +193,25 @@ static const struct {
     enum hx_status expected;
     uint32_t mode;
     uint64_t blocks;
+    uint64_t nodes;
 } option_cases[] = {
-    { "", HX_OK, 0, 0 },
-    { "size=64k", HX_OK, 0, 16 },
-    { "size=1,mode=1777", HX_OK, 01777, 1 },
-    { ",size=2G,,uid=5,gid=6", HX_OK, 0, 524288 },
-    { "size=20%", HX_OK, 0, FS_BLOCKS_PERCENT + 20 },
-    { "nr_blocks=3", HX_OK, 0, 3 },
-    { "nr_inodes=1k,huge=never", HX_OK, 0, 0 },
-    { "size=", HX_ERR_INVALID, 0, 0 },
-    { "size=101%", HX_ERR_INVALID, 0, 0 },
-    { "size=k", HX_ERR_INVALID, 0, 0 },
-    { "size=99999999999999999999", HX_ERR_INVALID, 0, 0 },
-    { "mode=8", HX_ERR_INVALID, 0, 0 },
-    { "mode=17777", HX_ERR_INVALID, 0, 0 },
-    { "uid=-1", HX_ERR_INVALID, 0, 0 },
-    { "what=ever", HX_ERR_INVALID, 0, 0 },
-    { "a_key_that_is_much_longer_than_all_known_ones=1", HX_ERR_INVALID, 0, 0 },
+    { "", HX_OK, 0, 500, 500 },
+    { "size=64k", HX_OK, 0, 16, 500 },
+    { "size=1,mode=1777", HX_OK, 01777, 1, 500 },
+    { ",size=2G,,uid=5,gid=6", HX_OK, 0, 524288, 500 },
+    { "size=20%", HX_OK, 0, 200, 500 },
+    { "size=0,nr_inodes=0", HX_OK, 0, 0, 1 },
+    { "nr_blocks=3", HX_OK, 0, 3, 500 },
+    { "nr_inodes=1k,huge=never", HX_OK, 0, 500, 1024 },
+    { "size=", HX_ERR_INVALID, 0, 0, 0 },
+    { "size=101%", HX_ERR_INVALID, 0, 0, 0 },
+    { "size=k", HX_ERR_INVALID, 0, 0, 0 },
+    { "size=99999999999999999999", HX_ERR_INVALID, 0, 0, 0 },
+    { "mode=8", HX_ERR_INVALID, 0, 0, 0 },
+    { "mode=17777", HX_ERR_INVALID, 0, 0, 0 },
+    { "uid=-1", HX_ERR_INVALID, 0, 0, 0 },
+    { "what=ever", HX_ERR_INVALID, 0, 0, 0 },
+    { "a_key_that_is_much_longer_than_all_known_ones=1", HX_ERR_INVALID, 0, 0, 0 },
 };
 
 static void test_options(void) {
@@ -213,18 +219,20 @@ static void test_options(void) {
         struct fs_info root;
         struct fs_usage usage;
         void *fs;
-        enum hx_status status = ops->mount(strict_self, option_cases[i].options, &fs, &root);
+        enum hx_status status =
+            ops->mount(strict_self, option_cases[i].options, MEMORY_BYTES, &fs, &root);
         CHECK(status == option_cases[i].expected);
         if (status == HX_OK) {
             CHECK((root.mode & 07777) == option_cases[i].mode);
             CHECK(ops->usage(fs, &usage) == HX_OK && usage.blocks == option_cases[i].blocks);
+            CHECK(usage.nodes == option_cases[i].nodes);
             CHECK(ops->unmount(fs) == HX_OK);
         }
         CHECK(blocks_in_use == 0);
     }
     struct fs_info root;
     void *fs;
-    CHECK(ops->mount(plain_self, "what=ever", &fs, &root) == HX_OK);
+    CHECK(ops->mount(plain_self, "what=ever", MEMORY_BYTES, &fs, &root) == HX_OK);
     CHECK(ops->unmount(fs) == HX_OK);
 }
 
@@ -258,7 +266,7 @@ static void test_no_memory(void) {
         struct fs_info root;
         void *fs;
         fail_after = nth;
-        enum hx_status status = ops->mount(plain_self, "", &fs, &root);
+        enum hx_status status = ops->mount(plain_self, "", MEMORY_BYTES, &fs, &root);
         if (status == HX_OK) {
             status = sequence(fs, root.node);
             CHECK(ops->unmount(fs) == HX_OK);

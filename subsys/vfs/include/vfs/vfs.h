@@ -224,6 +224,9 @@ enum hx_status vfs_mounts_text(struct mount_space *space, uint64_t offset, char 
                                uint32_t capacity, uint32_t *out_length);
 // statfs(2).
 enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage);
+// From now on the contents of that file system, which is one with FS_NO_PAGER, may grow by half of
+// the memory that is free, and no further: for a root that holds what came with the kernel.
+void vfs_limit_growth(struct path path);
 
 // Registered file system types; `type` and what it names are borrowed for good.
 struct fs_type {
