@@ -23,6 +23,8 @@ _WRONG = {
     "build --profile huge": r"no profile huge yet; there is minimal",
     "run ls /": r"behind --: \./helix run -- ls /",
     "run --frobnicate": r"run does not know --frobnicate",
+    "test check/format nonsense": r"no test is called nonsense; suites: ",
+    "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "frobnicate": r"'frobnicate'",
 }
 

@@ -36,14 +36,18 @@ def _all_jobs(options: Namespace) -> list[Job]:
 def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     """The jobs with the names that were asked for."""
     selected = []
-    for job in _all_jobs(options):
+    jobs = _all_jobs(options)
+    for pattern in options.names:
+        if not any(chosen(name, [pattern]) for job in jobs for name in job.names):
+            raise ui.Failure(f"no test is called {pattern}; suites: {' '.join(SUITES)}")
+    for job in jobs:
         names = [name for name in job.names if not options.names or chosen(name, options.names)]
         if options.smp:
             names = [name for name in names if "@" not in name or name.endswith(f"@{options.smp}")]
         if names:
             selected.append((job, names))
     if not selected:
-        raise ui.Failure(f"no test is called {' '.join(options.names)}; suites: {' '.join(SUITES)}")
+        raise ui.Failure(f"none of these tests is for --smp {options.smp}")
     return selected
 
 
