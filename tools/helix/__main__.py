@@ -181,7 +181,7 @@ if __name__ == "__main__":
         if failure.detail:
             print(failure.detail.rstrip(), file=sys.stderr)
         print(f"helix: {failure}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(failure.status)
     except KeyboardInterrupt:
         ui.progress_done()
         sys.exit(130)

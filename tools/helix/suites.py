@@ -39,7 +39,7 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     jobs = _all_jobs(options)
     for pattern in options.names:
         if not any(chosen(name, [pattern]) for job in jobs for name in job.names):
-            raise ui.Failure(f"no test is called {pattern}; suites: {' '.join(SUITES)}")
+            raise ui.WrongWords(f"no test is called {pattern}; suites: {' '.join(SUITES)}")
     for job in jobs:
         names = [name for name in job.names if not options.names or chosen(name, options.names)]
         if options.smp:
@@ -47,7 +47,7 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
         if names:
             selected.append((job, names))
     if not selected:
-        raise ui.Failure(f"none of these tests is for --smp {options.smp}")
+        raise ui.WrongWords(f"none of these tests is for --smp {options.smp}")
     return selected
 
 

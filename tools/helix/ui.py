@@ -9,9 +9,17 @@ import threading
 class Failure(Exception):
     """Ends the command with one clear line. `detail` (a log) is shown above it."""
 
+    status = 1
+
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+
+
+class WrongWords(Failure):
+    """A call that cannot be understood."""
+
+    status = 2
 
 
 _lock = threading.Lock()
