@@ -108,7 +108,7 @@ void hal_context_init(struct hal_context *context, void *stack_top, void (*entry
                     hal_user_frame(stack_top), entry, argument);
 }
 
-void hal_context_fini(struct hal_context *context) {
+void hosted_context_fini(struct hal_context *context) {
 #if HOSTED_TSAN
     if (context->fiber != NULL && context->stack_low != NULL) { // else a host thread's own
         __tsan_destroy_fiber(context->fiber);
@@ -166,10 +166,9 @@ void hal_fpu_restore(const void *area) {
     __asm__ volatile("fldcw %0" : : "m"(state->control));
 }
 
-bool hal_fpu_sanitize(void *area) {
+void hosted_fpu_sanitize(void *area) {
     struct fpu_state *state = area;
     state->mxcsr &= MXCSR_MASK;
-    return true;
 }
 
 void hal_tls_save(struct hal_tls *out_tls) {

@@ -75,7 +75,7 @@ void hosted_interrupts(void) {
     } while (atomic_load_explicit(&hosted_this()->pending, memory_order_relaxed) != 0);
 }
 
-void hal_relax(void) {
+void hosted_relax(void) {
     struct processor *processor = this_processor();
     uint32_t pending = atomic_load_explicit(&processor->base.pending, memory_order_relaxed);
     if (pending & PENDING_STOP) {

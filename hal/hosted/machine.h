@@ -56,6 +56,8 @@ void processor_interrupt(struct processor *processor, uint32_t bits);
 // Handles what is pending without asking for preemption; whether there was anything. Interrupts
 // off.
 bool hosted_interrupts_handle(void);
+// Makes an area that a program wrote safe to load.
+void hosted_fpu_sanitize(void *area);
 // Binds the calling host thread to a processor.
 void hosted_processor_bind(uint32_t cpu);
 // For host_fault_handler().

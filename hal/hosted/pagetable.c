@@ -202,7 +202,7 @@ uint64_t hal_page_next(const struct hal_pagetable *table, uint64_t address, uint
 }
 
 bool pagetable_walk(const struct hal_pagetable *table, uint64_t address, uint32_t access,
-                    struct paddr *out_page, bool *out_present) {
+                    struct paddr *out_page) {
     uint32_t level;
     entry_t *entry = entry_find(table, address, &level);
     uint64_t need = access & HAL_ACCESS_WRITE     ? ENTRY_WRITE
@@ -211,7 +211,6 @@ bool pagetable_walk(const struct hal_pagetable *table, uint64_t address, uint32_
     uint64_t mark = ENTRY_ACCESSED | (access & HAL_ACCESS_WRITE ? ENTRY_DIRTY : 0);
     uint64_t old = entry != NULL ? entry_load(entry) : 0;
     do {
-        *out_present = (old & ENTRY_READ) != 0;
         if (!(old & need)) {
             return false;
         }

@@ -14,6 +14,6 @@
 #define ENTRY_ADDRESS  (~(uint64_t)PAGE_MASK)
 
 // What the processor does on a miss: finds the page for an access (HAL_ACCESS_…), marks its entry
-// accessed and, for a write, dirty. False: not mapped, or (*out_present) not for this access.
+// accessed and, for a write, dirty. False: not mapped, or not for this access.
 bool pagetable_walk(const struct hal_pagetable *table, uint64_t address, uint32_t access,
-                    struct paddr *out_page, bool *out_present);
+                    struct paddr *out_page);

@@ -53,7 +53,7 @@ enum hx_status hal_signal_pop(struct hal_frame *frame, void *fpu, uint64_t *out_
     frame->result = in.frame.result;
     frame->way = in.frame.way == HOSTED_AGAIN ? HOSTED_AGAIN : HOSTED_RESUME;
     memcpy(fpu, in.fpu, sizeof(in.fpu));
-    (void)hal_fpu_sanitize(fpu);
+    hosted_fpu_sanitize(fpu);
     *out_blocked = in.blocked;
     *out_stack = in.stack;
     return HX_OK;

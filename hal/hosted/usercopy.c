@@ -35,12 +35,12 @@ void hal_pagetable_activate(const struct hal_pagetable *table) {
 }
 
 // Fills in what a real page fault would say.
-static void fault_make(struct hal_fault *fault, uint64_t address, uint32_t access, bool present) {
+static void fault_make(struct hal_fault *fault, uint64_t address, uint32_t access) {
     *fault = (struct hal_fault){
         .kind = HAL_FAULT_PAGE,
-        .access = access | (present ? HAL_ACCESS_PRESENT : 0),
+        .access = access,
         .address = address,
-        .code = access | (present ? HAL_ACCESS_PRESENT : 0),
+        .code = access,
     };
 }
 
@@ -53,10 +53,9 @@ uint8_t *user_translate(uint64_t address, uint32_t access, struct hal_fault *out
         return entry->frame + (address - page);
     }
     struct paddr frame;
-    bool present = false;
     if (processor->table == NULL || address >= HAL_USER_END ||
-        !pagetable_walk(processor->table, page, access, &frame, &present)) {
-        fault_make(out_fault, address, access, present);
+        !pagetable_walk(processor->table, page, access, &frame)) {
+        fault_make(out_fault, address, access);
         return NULL;
     }
     *entry = (struct tlb_entry){ page | 1, hal_phys_to_virt(frame), write };

@@ -14,13 +14,15 @@
 #define HEADER_OFFSET 512u // of the XSAVE area: XSTATE_BV, XCOMP_BV, zeros (SDM 1 13.4.2)
 #define HEADER_BYTES  64u
 
+#define ELF_MACHINE_X86_64 62u // EM_X86_64 (gABI, table 5)
+
 // arch_prctl (Linux, arch/x86/include/uapi/asm/prctl.h).
 #define ARCH_SET_GS 0x1001u
 #define ARCH_SET_FS 0x1002u
 #define ARCH_GET_FS 0x1003u
 #define ARCH_GET_GS 0x1004u
 
-extern char hal_context_start[];
+extern char x86_context_start[];
 
 // What hal_switch() pops.
 struct switch_frame {
@@ -38,7 +40,7 @@ void hal_context_init(struct hal_context *context, void *stack_top, void (*entry
     *frame = (struct switch_frame){
         .r12 = (uint64_t)(uintptr_t)entry,
         .r13 = (uint64_t)(uintptr_t)argument,
-        .return_address = (uint64_t)(uintptr_t)hal_context_start,
+        .return_address = (uint64_t)(uintptr_t)x86_context_start,
     };
     context->sp = frame;
 }
@@ -84,7 +86,7 @@ void hal_fpu_restore(const void *area) {
 
 // What XRSTOR and FXRSTOR refuse (SDM 1 10.5.2, 13.8.1): MXCSR's reserved bits, components that are
 // not enabled, the compacted format.
-bool hal_fpu_sanitize(void *area) {
+void x86_fpu_sanitize(void *area) {
     uint32_t mxcsr;
     memcpy(&mxcsr, (char *)area + MXCSR_OFFSET, sizeof(mxcsr));
     mxcsr &= x86_features.mxcsr_mask;
@@ -96,25 +98,24 @@ bool hal_fpu_sanitize(void *area) {
         memset((char *)area + HEADER_OFFSET, 0, HEADER_BYTES);
         memcpy((char *)area + HEADER_OFFSET, &components, sizeof(components));
     }
-    return true;
 }
 
 // In kernel mode the user's GS base waits in the other register for SWAPGS.
 void hal_tls_save(struct hal_tls *out_tls) {
-    out_tls->base = msr_read(MSR_FS_BASE);
-    out_tls->base2 = msr_read(MSR_KERNEL_GS_BASE);
+    out_tls->fs_base = msr_read(MSR_FS_BASE);
+    out_tls->gs_base = msr_read(MSR_KERNEL_GS_BASE);
 }
 
 void hal_tls_restore(const struct hal_tls *tls) {
-    msr_write(MSR_FS_BASE, tls->base);
-    msr_write(MSR_KERNEL_GS_BASE, tls->base2);
+    msr_write(MSR_FS_BASE, tls->fs_base);
+    msr_write(MSR_KERNEL_GS_BASE, tls->gs_base);
 }
 
 bool hal_tls_set(struct hal_tls *tls, uint64_t value) {
     if (value >= HAL_USER_END) {
         return false;
     }
-    tls->base = value;
+    tls->fs_base = value;
     return true;
 }
 
@@ -126,12 +127,12 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
         if (value >= HAL_USER_END) {
             return HX_ERR_NOT_PERMITTED;
         }
-        *(code == ARCH_SET_FS ? &tls->base : &tls->base2) = value;
+        *(code == ARCH_SET_FS ? &tls->fs_base : &tls->gs_base) = value;
         *out_is_get = false;
         return HX_OK;
     case ARCH_GET_FS:
     case ARCH_GET_GS:
-        *out_value = code == ARCH_GET_FS ? tls->base : tls->base2;
+        *out_value = code == ARCH_GET_FS ? tls->fs_base : tls->gs_base;
         *out_is_get = true;
         return HX_OK;
     default:
@@ -140,5 +141,5 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
 }
 
 uint16_t hal_elf_machine(void) {
-    return HAL_ELF_MACHINE_X86_64;
+    return ELF_MACHINE_X86_64;
 }

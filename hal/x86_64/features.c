@@ -36,11 +36,11 @@ struct patch {
     uint64_t address;
     uint64_t is_stac;
 };
-extern const struct patch hal_patches_start[];
-extern const struct patch hal_patches_end[];
+extern const struct patch x86_patches_start[];
+extern const struct patch x86_patches_end[];
 
 static void patch_text(void) {
-    for (const struct patch *patch = hal_patches_start; patch < hal_patches_end; patch++) {
+    for (const struct patch *patch = x86_patches_start; patch < x86_patches_end; patch++) {
         uint8_t *text = (uint8_t *)(uintptr_t)patch->address; // NOLINT: the linker's
         text[0] = 0x0f;
         text[1] = 0x01;
@@ -80,10 +80,10 @@ void x86_features_detect(void) {
     struct cpuid leaf7 = x86_features.max_leaf >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
     struct cpuid ext1 = cpuid(0x80000001u, 0);
     if (!(ext1.edx & EXT1_EDX_NX)) {
-        hal_die("the processor cannot forbid execution of data (NX)");
+        x86_die("the processor cannot forbid execution of data (NX)");
     }
     if (!(ext1.edx & EXT1_EDX_SYSCALL)) {
-        hal_die("the processor has no SYSCALL instruction");
+        x86_die("the processor has no SYSCALL instruction");
     }
     x86_features.smep = (leaf7.ebx & LEAF7_EBX_SMEP) != 0;
     x86_features.smap = (leaf7.ebx & LEAF7_EBX_SMAP) != 0;

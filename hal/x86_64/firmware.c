@@ -25,7 +25,7 @@ static const void *acpi_map(void *context, uint64_t address, size_t size_bytes) 
 
 static void acpi_unmap(void *context, const void *mapped, size_t size_bytes) {
     (void)context;
-    if ((uint64_t)(uintptr_t)mapped >= HAL_DEVICE_BASE) {
+    if ((uint64_t)(uintptr_t)mapped >= X86_DEVICE_BASE) {
         x86_device_unmap(mapped, size_bytes);
     }
 }

@@ -22,7 +22,7 @@ static struct hal_pagetable kernel_table;
 static uint16_t root_used[ROOT_KERNEL_MAX]; // indices in use, in the order of their making
 static uint32_t root_used_count;
 static atomic_flag kernel_lock = ATOMIC_FLAG_INIT; // guards tables below the root, device_next
-static uint64_t device_next = HAL_DEVICE_BASE;
+static uint64_t device_next = X86_DEVICE_BASE;
 
 // For the start of other processors: a root with the low page in it, below 4 GiB as CR3 is loaded
 // in 32-bit mode.
@@ -60,7 +60,7 @@ static void kernel_lock_drop(unsigned long state) {
 }
 
 static uint64_t image_phys(const char *address) {
-    return (uint64_t)(uintptr_t)address - HAL_IMAGE_BASE;
+    return (uint64_t)(uintptr_t)address - X86_IMAGE_BASE;
 }
 
 // Before the final tables are active, table pages are reached through the boot tables' direct map
@@ -123,7 +123,7 @@ static bool image_map(void) {
         uint64_t bits = page < image_phys(image_text_end)     ? BITS_TEXT
                         : page < image_phys(image_rodata_end) ? BITS_READ
                                                               : BITS_DATA;
-        if (!map_page(HAL_IMAGE_BASE + page, page, bits)) {
+        if (!map_page(X86_IMAGE_BASE + page, page, bits)) {
             return false;
         }
     }
@@ -184,7 +184,7 @@ enum hx_status hal_mmu_init(const struct boot_info *info) {
     kernel_table.root = x86_table_page_alloc();
     if (kernel_table.root.value == 0 || !direct_map() || !image_map() ||
         kernel_entry(HAL_VMAP_BASE, LEVEL_HUGE) == NULL ||
-        kernel_entry(HAL_DEVICE_BASE, LEVEL_HUGE) == NULL) {
+        kernel_entry(X86_DEVICE_BASE, LEVEL_HUGE) == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     cr3_write(kernel_table.root.value);
@@ -238,7 +238,7 @@ void *x86_device_map(uint64_t address, size_t size_bytes, uint32_t flags) {
     }
     unsigned long state = kernel_lock_take();
     uint64_t base = device_next;
-    bool ok = size <= HAL_IMAGE_BASE - base;
+    bool ok = size <= X86_IMAGE_BASE - base;
     for (uint64_t offset = 0; ok && offset < size; offset += PAGE_SIZE) {
         ok = map_page(base + offset, first + offset, entry_flags(flags));
     }
@@ -289,7 +289,7 @@ struct paddr trampoline_root_open(void) {
     trampoline_tables[0][0] = trampoline_phys(1) | PTE_PRESENT | PTE_WRITE;
     trampoline_tables[1][0] = trampoline_phys(2) | PTE_PRESENT | PTE_WRITE;
     trampoline_tables[2][0] = trampoline_phys(3) | PTE_PRESENT | PTE_WRITE;
-    trampoline_tables[3][table_index(HAL_TRAMPOLINE, LEVEL_PAGE)] = HAL_TRAMPOLINE | PTE_PRESENT;
+    trampoline_tables[3][table_index(X86_TRAMPOLINE, LEVEL_PAGE)] = X86_TRAMPOLINE | PTE_PRESENT;
     return paddr_make(trampoline_phys(0));
 }
 

@@ -68,7 +68,7 @@ struct cpu_block {
 // 0 gives for a pointer to nothing and drops stores through it.
 static inline struct cpu_block *cpu_block(void) {
     struct cpu_block *block;
-    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(block) : "i"(HAL_GS_SELF));
+    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(block) : "i"(X86_GS_SELF));
     return block;
 }
 
@@ -86,7 +86,7 @@ extern uint32_t x86_cpu_total;
 extern _Atomic uint64_t x86_cpu_started; // bit per processor
 
 // Says why and stops: an impossible machine, or a bug before core can panic.
-NORETURN void hal_die(const char *reason);
+NORETURN void x86_die(const char *reason);
 
 // ---- features ---------------------------------------------------------------------------------
 
@@ -102,6 +102,8 @@ extern struct features x86_features;
 
 void x86_features_detect(void); // boot processor, once; patches the text
 void x86_features_enable(void); // each processor
+// Makes an image that a program wrote safe to load.
+void x86_fpu_sanitize(void *area);
 
 // ---- traps ------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ void hal_port_write8(uint16_t port, uint8_t value) {
     out8(port, value);
 }
 
-void hal_die(const char *reason) {
+void x86_die(const char *reason) {
     size_t length = 0;
     while (reason[length] != '\0') {
         length++;

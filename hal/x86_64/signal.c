@@ -152,7 +152,7 @@ enum hx_status hal_signal_push(struct hal_frame *frame, const struct hal_signal_
     frame->rax = 0;
     frame->rflags &= ~(uint64_t)(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
     hal_frame_set_sp(frame, at);
-    hal_frame_set_pc(frame, delivery->handler);
+    x86_frame_set_pc(frame, delivery->handler);
     return HX_OK;
 }
 
@@ -191,10 +191,7 @@ static enum hx_status image_pop(uint64_t from, uint8_t *fpu, hal_copy_in_t copy_
         memset(fpu + FXSAVE_BYTES, 0, x86_features.fpu_bytes - FXSAVE_BYTES);
         memcpy(fpu + FXSAVE_BYTES, &legacy, sizeof(legacy));
     }
-    if (!hal_fpu_sanitize(fpu)) {
-        hal_fpu_init(fpu);
-        return HX_ERR_BAD_ADDRESS;
-    }
+    x86_fpu_sanitize(fpu);
     return HX_OK;
 }
 
@@ -216,13 +213,13 @@ static void context_restore(struct hal_frame *frame, const struct signal_context
         .rdx = context->rdx,
         .rsi = context->rsi,
         .rdi = context->rdi,
-        .vector = HAL_VECTOR_CHANGED,
+        .vector = X86_VECTOR_CHANGED,
         .number = UINT64_MAX, // no system call to restart
         .rip = context->rip,
-        .cs = HAL_USER_CS,
+        .cs = X86_USER_CS,
         .rflags = rflags,
         .rsp = context->rsp,
-        .ss = HAL_USER_DS,
+        .ss = X86_USER_DS,
     };
 }
 

@@ -25,15 +25,15 @@ struct start {
     _Atomic bool reached;
 };
 
-extern char hal_trampoline_start[];
-extern char hal_trampoline_end[];
-extern char hal_trampoline_data[];
+extern char x86_trampoline_start[];
+extern char x86_trampoline_end[];
+extern char x86_trampoline_data[];
 
 _Atomic uint64_t x86_cpu_started = 1;
 static struct cpu_block *blocks[HAL_CPU_MAX];
 static void *early_data[HAL_CPU_MAX]; // hal_cpu_data_set() before the start
 
-NORETURN void hal_smp_entry(struct start *start); // called by trampoline.S
+NORETURN void x86_smp_entry(struct start *start); // called by trampoline.S
 
 uint32_t hal_cpu_count(void) {
     return x86_cpu_total;
@@ -46,7 +46,7 @@ void hal_cpu_data_set(uint32_t cpu, void *data) {
     }
 }
 
-void hal_smp_entry(struct start *start) {
+void x86_smp_entry(struct start *start) {
     struct cpu_block *block = start->block;
     x86_features_enable();
     x86_tables_load(block, start->ist_tops);
@@ -63,15 +63,15 @@ void hal_smp_entry(struct start *start) {
 }
 
 static void trampoline_prepare(void *stack_top, struct start *start) {
-    uint8_t *page = hal_phys_to_virt(paddr_make(HAL_TRAMPOLINE));
+    uint8_t *page = hal_phys_to_virt(paddr_make(X86_TRAMPOLINE));
     struct trampoline_data data = {
         .temporary_root = trampoline_root_open().value,
         .stack_top = (uint64_t)(uintptr_t)stack_top,
-        .entry = (uint64_t)(uintptr_t)hal_smp_entry,
+        .entry = (uint64_t)(uintptr_t)x86_smp_entry,
         .argument = (uint64_t)(uintptr_t)start,
     };
-    memcpy(page, hal_trampoline_start, (size_t)(hal_trampoline_end - hal_trampoline_start));
-    memcpy(page + (hal_trampoline_data - hal_trampoline_start), &data, sizeof(data));
+    memcpy(page, x86_trampoline_start, (size_t)(x86_trampoline_end - x86_trampoline_start));
+    memcpy(page + (x86_trampoline_data - x86_trampoline_start), &data, sizeof(data));
 }
 
 static bool wait_reached(struct start *start, uint64_t microseconds) {
@@ -86,7 +86,7 @@ static bool wait_reached(struct start *start, uint64_t microseconds) {
 }
 
 static bool processor_wake(uint32_t apic_id, struct start *start) {
-    uint32_t startup = LAPIC_COMMAND_STARTUP | (uint32_t)(HAL_TRAMPOLINE >> PAGE_SHIFT);
+    uint32_t startup = LAPIC_COMMAND_STARTUP | (uint32_t)(X86_TRAMPOLINE >> PAGE_SHIFT);
     lapic_send(apic_id, LAPIC_COMMAND_INIT);
     x86_clock_spin(INIT_PAUSE_US);
     lapic_send(apic_id, startup);

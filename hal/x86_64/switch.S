@@ -22,7 +22,7 @@ FUNCTION hal_switch
     ret
 
 // A new context returns here; hal_context_init() put the entry and its argument into r12 and r13.
-FUNCTION hal_context_start
+FUNCTION x86_context_start
     mov %r13, %rdi
     xor %ebp, %ebp
     call *%r12

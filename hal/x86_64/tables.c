@@ -6,10 +6,10 @@
 
 #include <hal/context.h>
 
-_Static_assert(offsetof(struct cpu_block, self) == HAL_GS_SELF, "<hal_arch/cpu.h>");
-_Static_assert(offsetof(struct cpu_block, data) == HAL_GS_DATA, "<hal_arch/cpu.h>");
-_Static_assert(offsetof(struct cpu_block, current) == HAL_GS_CURRENT, "<hal_arch/cpu.h>");
-_Static_assert(offsetof(struct cpu_block, id) == HAL_GS_ID, "<hal_arch/cpu.h>");
+_Static_assert(offsetof(struct cpu_block, self) == X86_GS_SELF, "<hal_arch/cpu.h>");
+_Static_assert(offsetof(struct cpu_block, data) == X86_GS_DATA, "<hal_arch/cpu.h>");
+_Static_assert(offsetof(struct cpu_block, current) == X86_GS_CURRENT, "<hal_arch/cpu.h>");
+_Static_assert(offsetof(struct cpu_block, id) == X86_GS_ID, "<hal_arch/cpu.h>");
 _Static_assert(offsetof(struct cpu_block, scratch) == GS_SCRATCH, "gs.h");
 _Static_assert(offsetof(struct cpu_block, tss.rsp) == GS_STACK, "gs.h");
 _Static_assert(sizeof(struct tss) == 104, "SDM 3A figure 8-11");
@@ -36,13 +36,13 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-extern char hal_trap_stubs[]; // 256 stubs of STUB_BYTES each, in trap.S
-extern char hal_entry_nmi[];  // the four that come at any moment
-extern char hal_entry_debug[];
-extern char hal_entry_double_fault[];
-extern char hal_entry_machine_check[];
-extern char hal_syscall_entry[];
-extern char hal_syscall_compat[];
+extern char x86_trap_stubs[]; // 256 stubs of STUB_BYTES each, in trap.S
+extern char x86_entry_nmi[];  // the four that come at any moment
+extern char x86_entry_debug[];
+extern char x86_entry_double_fault[];
+extern char x86_entry_machine_check[];
+extern char x86_syscall_entry[];
+extern char x86_syscall_compat[];
 
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
 static struct cpu_block boot_block __attribute__((aligned(4096)));
@@ -52,7 +52,7 @@ static void gate_set(uint32_t vector, const char *entry, uint32_t attributes) {
     uint64_t offset = (uint64_t)(uintptr_t)entry;
     idt[vector] = (struct gate){
         .offset_low = (uint16_t)offset,
-        .selector = HAL_KERNEL_CS,
+        .selector = X86_KERNEL_CS,
         .attributes = (uint16_t)attributes,
         .offset_middle = (uint16_t)(offset >> 16),
         .offset_high = (uint32_t)(offset >> 32),
@@ -61,27 +61,27 @@ static void gate_set(uint32_t vector, const char *entry, uint32_t attributes) {
 
 void x86_idt_init(void) {
     for (uint32_t vector = 0; vector < VECTORS; vector++) {
-        gate_set(vector, hal_trap_stubs + (size_t)vector * STUB_BYTES, GATE_INTERRUPT);
+        gate_set(vector, x86_trap_stubs + (size_t)vector * STUB_BYTES, GATE_INTERRUPT);
     }
     idt[3].attributes |= GATE_USER;
     idt[4].attributes |= GATE_USER;
-    gate_set(1, hal_entry_debug, GATE_INTERRUPT | IST_DEBUG);
-    gate_set(2, hal_entry_nmi, GATE_INTERRUPT | IST_NMI);
-    gate_set(8, hal_entry_double_fault, GATE_INTERRUPT | IST_DOUBLE_FAULT);
-    gate_set(18, hal_entry_machine_check, GATE_INTERRUPT | IST_MACHINE_CHECK);
+    gate_set(1, x86_entry_debug, GATE_INTERRUPT | IST_DEBUG);
+    gate_set(2, x86_entry_nmi, GATE_INTERRUPT | IST_NMI);
+    gate_set(8, x86_entry_double_fault, GATE_INTERRUPT | IST_DOUBLE_FAULT);
+    gate_set(18, x86_entry_machine_check, GATE_INTERRUPT | IST_MACHINE_CHECK);
 }
 
 static void gdt_fill(struct cpu_block *block) {
     uint64_t tss = (uint64_t)(uintptr_t)&block->tss;
     block->gdt[0] = 0;
-    block->gdt[HAL_KERNEL_CS / 8] = 0x00af9b000000ffff;
-    block->gdt[HAL_KERNEL_DS / 8] = 0x00cf93000000ffff;
-    block->gdt[HAL_USER_CS32 / 8] = 0;
-    block->gdt[HAL_USER_DS / 8] = 0x00cff3000000ffff;
-    block->gdt[HAL_USER_CS / 8] = 0x00affb000000ffff;
-    block->gdt[HAL_TSS / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 |
+    block->gdt[X86_KERNEL_CS / 8] = 0x00af9b000000ffff;
+    block->gdt[X86_KERNEL_DS / 8] = 0x00cf93000000ffff;
+    block->gdt[X86_USER_CS32 / 8] = 0;
+    block->gdt[X86_USER_DS / 8] = 0x00cff3000000ffff;
+    block->gdt[X86_USER_CS / 8] = 0x00affb000000ffff;
+    block->gdt[X86_TSS / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 |
                               (uint64_t)0x89 << 40 | (tss >> 24 & 0xff) << 56;
-    block->gdt[HAL_TSS / 8 + 1] = tss >> 32;
+    block->gdt[X86_TSS / 8 + 1] = tss >> 32;
 }
 
 // Reloads all segment registers, code by a far return.
@@ -96,14 +96,14 @@ static void segments_load(void) {
                      "movl %2, %%fs\n\t"
                      "movl %2, %%gs"
                      :
-                     : "i"(HAL_KERNEL_CS), "r"(HAL_KERNEL_DS), "r"(0)
+                     : "i"(X86_KERNEL_CS), "r"(X86_KERNEL_DS), "r"(0)
                      : "rax", "memory");
 }
 
 static void syscall_registers_load(void) {
-    msr_write(MSR_STAR, (uint64_t)(HAL_USER_CS32 | 3) << 48 | (uint64_t)HAL_KERNEL_CS << 32);
-    msr_write(MSR_LSTAR, (uint64_t)(uintptr_t)hal_syscall_entry);
-    msr_write(MSR_CSTAR, (uint64_t)(uintptr_t)hal_syscall_compat);
+    msr_write(MSR_STAR, (uint64_t)(X86_USER_CS32 | 3) << 48 | (uint64_t)X86_KERNEL_CS << 32);
+    msr_write(MSR_LSTAR, (uint64_t)(uintptr_t)x86_syscall_entry);
+    msr_write(MSR_CSTAR, (uint64_t)(uintptr_t)x86_syscall_compat);
     // Cleared on entry: trap, interrupt, direction, I/O level, nested, resume, alignment check.
     msr_write(MSR_FMASK,
               RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | 0x3000u | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
@@ -127,7 +127,7 @@ void x86_tables_load(struct cpu_block *block, const uint64_t *ist_tops) {
     msr_write(MSR_FS_BASE, 0);
     __asm__ volatile("lidt %0" : : "m"(idt_pointer));
     __asm__ volatile("lldt %w0" : : "r"(0));
-    __asm__ volatile("ltr %w0" : : "r"(HAL_TSS));
+    __asm__ volatile("ltr %w0" : : "r"(X86_TSS));
     syscall_registers_load();
 }
 

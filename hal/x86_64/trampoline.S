@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/x86_64/trampoline.S: where another processor begins: real mode at HAL_TRAMPOLINE (SDM 3A 8.4.4).
+// hal/x86_64/trampoline.S: where another processor begins: real mode at X86_TRAMPOLINE (SDM 3A 8.4.4).
 //
 // Copied there; smp.c fills in the data at its end. The temporary root maps this page at its own
 // address, executable and not writable, beside the kernel half.
 
 #include <hal_arch/layout.h>
 
-#define LOW(label) (label - hal_trampoline_start)
-#define PAGE 0x1000 // HAL_TRAMPOLINE, as a plain number
+#define LOW(label) (label - x86_trampoline_start)
+#define PAGE 0x1000 // X86_TRAMPOLINE, as a plain number
 
     .section .rodata.trampoline, "a", @progbits
     .balign 16
-    .globl hal_trampoline_start, hal_trampoline_end, hal_trampoline_data
-hal_trampoline_start:
+    .globl x86_trampoline_start, x86_trampoline_end, x86_trampoline_data
+x86_trampoline_start:
     .code16
     cli
     cld
@@ -24,7 +24,7 @@ hal_trampoline_start:
     // protection and paging at once.
     mov $0xa0, %eax
     mov %eax, %cr4
-    mov LOW(hal_trampoline_data), %eax
+    mov LOW(x86_trampoline_data), %eax
     mov %eax, %cr3
     mov $0xc0000080, %ecx
     mov $0x900, %eax
@@ -40,10 +40,10 @@ trampoline_long:
     mov %eax, %ds
     mov %eax, %es
     mov %eax, %ss
-    mov PAGE + LOW(hal_trampoline_data) + 8, %rsp
-    mov PAGE + LOW(hal_trampoline_data) + 24, %rdi
+    mov PAGE + LOW(x86_trampoline_data) + 8, %rsp
+    mov PAGE + LOW(x86_trampoline_data) + 24, %rdi
     xor %ebp, %ebp
-    mov PAGE + LOW(hal_trampoline_data) + 16, %rax
+    mov PAGE + LOW(x86_trampoline_data) + 16, %rax
     call *%rax
     ud2
 
@@ -56,8 +56,8 @@ trampoline_gdt_pointer:
     .long PAGE + LOW(trampoline_gdt)
 
     .balign 8
-hal_trampoline_data:
+x86_trampoline_data:
     .skip 32
-hal_trampoline_end:
+x86_trampoline_end:
 
     .section .note.GNU-stack, "", @progbits

@@ -60,17 +60,17 @@
 
 // SYSCALL: rcx = user's rip, r11 = its rflags; interrupts, direction, trap and alignment check are
 // off by FMASK, the stack is still the user's.
-FUNCTION hal_syscall_entry
+FUNCTION x86_syscall_entry
     swapgs
     mov %rsp, %gs:GS_SCRATCH
     mov %gs:GS_STACK, %rsp
-    push $HAL_USER_DS
+    push $X86_USER_DS
     push %gs:GS_SCRATCH
     push %r11
-    push $HAL_USER_CS
+    push $X86_USER_CS
     push %rcx
     push %rax
-    push $HAL_VECTOR_SYSCALL
+    push $X86_VECTOR_SYSCALL
     PUSH_REGISTERS
     mov %rsp, %rdi
     xor %ebp, %ebp
@@ -82,22 +82,22 @@ FUNCTION hal_syscall_entry
 trap_user_return:
     mov %rsp, %rdi
     call *(x86_handlers + HANDLERS_USER_RETURN)(%rip)
-    cmpl $HAL_VECTOR_SYSCALL, HAL_FRAME_VECTOR(%rsp)
+    cmpl $X86_VECTOR_SYSCALL, X86_FRAME_VECTOR(%rsp)
     jne 1f
     // Unchanged since SYSCALL, so rcx = rip, r11 = rflags, and rip, the address after a user
     // instruction below HAL_USER_END, is canonical: SYSRET cannot fault (SDM 2B, SYSRET).
     POP_REGISTERS
-    mov (HAL_FRAME_RSP - HAL_FRAME_VECTOR)(%rsp), %rsp
+    mov (X86_FRAME_RSP - X86_FRAME_VECTOR)(%rsp), %rsp
     swapgs
     sysretq
 1:  POP_REGISTERS
-    add $(HAL_FRAME_RIP - HAL_FRAME_VECTOR), %rsp
+    add $(X86_FRAME_RIP - X86_FRAME_VECTOR), %rsp
     swapgs
 trap_iret:
     iretq
 
 // SYSCALL from 32-bit code, which no descriptor allows: back with ENOSYS.
-FUNCTION hal_syscall_compat
+FUNCTION x86_syscall_compat
     mov $-38, %eax
     sysretl
 
@@ -105,7 +105,7 @@ FUNCTION hal_syscall_compat
     .section .text.trap_common, "ax", @progbits
     .balign 16
 trap_common:
-    testb $3, (HAL_FRAME_CS - HAL_FRAME_VECTOR)(%rsp)
+    testb $3, (X86_FRAME_CS - X86_FRAME_VECTOR)(%rsp)
     jz trap_from_kernel
     swapgs
 trap_from_user: // GS is the kernel's, the stack the thread's
@@ -114,20 +114,20 @@ trap_from_user: // GS is the kernel's, the stack the thread's
     CLAC_IF_SMAP
     xor %ebp, %ebp
     mov %rsp, %rdi
-    call hal_trap_user
+    call x86_trap_user
     cli
     jmp trap_user_return
 
 trap_from_kernel:
-    cmpq $trap_iret, (HAL_FRAME_RIP - HAL_FRAME_VECTOR)(%rsp)
+    cmpq $trap_iret, (X86_FRAME_RIP - X86_FRAME_VECTOR)(%rsp)
     je trap_iret_fault
     PUSH_REGISTERS
     cld
     CLAC_IF_SMAP
     mov %rsp, %rdi
-    call hal_trap_kernel
+    call x86_trap_kernel
     POP_REGISTERS
-    add $(HAL_FRAME_RIP - HAL_FRAME_VECTOR), %rsp
+    add $(X86_FRAME_RIP - X86_FRAME_VECTOR), %rsp
     iretq
 
 // The frame that IRETQ refused still lies at the top of the thread's stack, and all registers are
@@ -135,8 +135,8 @@ trap_from_kernel:
 trap_iret_fault:
     swapgs
     mov %rax, %gs:GS_SCRATCH
-    mov (HAL_FRAME_VECTOR - HAL_FRAME_VECTOR)(%rsp), %rax
-    mov (HAL_FRAME_RSP - HAL_FRAME_VECTOR)(%rsp), %rsp
+    mov (X86_FRAME_VECTOR - X86_FRAME_VECTOR)(%rsp), %rax
+    mov (X86_FRAME_RSP - X86_FRAME_VECTOR)(%rsp), %rsp
     push $0
     push %rax
     mov %gs:GS_SCRATCH, %rax
@@ -153,7 +153,7 @@ FUNCTION hal_enter_user
     .section .text.paranoid_entry, "ax", @progbits
     .balign 16
 paranoid_entry:
-    testb $3, (HAL_FRAME_CS - HAL_FRAME_VECTOR)(%rsp)
+    testb $3, (X86_FRAME_CS - X86_FRAME_VECTOR)(%rsp)
     jnz 3f
     PUSH_REGISTERS
     cld
@@ -166,12 +166,12 @@ paranoid_entry:
     swapgs
     inc %ebx
 1:  mov %rsp, %rdi
-    call hal_trap_paranoid
+    call x86_trap_paranoid
     test %ebx, %ebx
     jz 2f
     swapgs
 2:  POP_REGISTERS
-    add $(HAL_FRAME_RIP - HAL_FRAME_VECTOR), %rsp
+    add $(X86_FRAME_RIP - X86_FRAME_VECTOR), %rsp
     iretq
 
 3:  // From user mode: continue on the thread's stack, so that this one is free again.
@@ -189,27 +189,27 @@ paranoid_entry:
     mov %gs:GS_SCRATCH, %rdi
     jmp trap_from_user
 
-FUNCTION hal_entry_debug
+FUNCTION x86_entry_debug
     push $0
     push $1
     jmp paranoid_entry
 
-FUNCTION hal_entry_nmi
+FUNCTION x86_entry_nmi
     push $0
     push $2
     jmp paranoid_entry
 
-FUNCTION hal_entry_double_fault
+FUNCTION x86_entry_double_fault
     push $8
     jmp paranoid_entry
 
-FUNCTION hal_entry_machine_check
+FUNCTION x86_entry_machine_check
     push $0
     push $18
     jmp paranoid_entry
 
 // One stub per vector, 16 bytes each; those of SDM 3A table 6-1 with an error code push no zero.
-FUNCTION hal_trap_stubs
+FUNCTION x86_trap_stubs
     vector = 0
     .rept 256
     .balign 16

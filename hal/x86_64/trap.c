@@ -11,7 +11,6 @@
 #define VECTOR_EXCEPTION_END 32u
 
 // Page-fault error code (SDM 3A 4.7).
-#define PF_PRESENT  (1u << 0)
 #define PF_WRITE    (1u << 1)
 #define PF_USER     (1u << 2)
 #define PF_RESERVED (1u << 3)
@@ -24,16 +23,16 @@ struct extable_entry {
     uint64_t at;
     uint64_t fixup;
 };
-extern const struct extable_entry hal_extable_start[];
-extern const struct extable_entry hal_extable_end[];
+extern const struct extable_entry x86_extable_start[];
+extern const struct extable_entry x86_extable_end[];
 
 struct hal_handlers x86_handlers;
 _Static_assert(offsetof(struct hal_handlers, syscall) == 0, "trap.S");
 _Static_assert(offsetof(struct hal_handlers, user_return) == 56, "trap.S");
 
-void hal_trap_user(struct hal_frame *frame);
-void hal_trap_kernel(struct hal_frame *frame);
-void hal_trap_paranoid(struct hal_frame *frame);
+void x86_trap_user(struct hal_frame *frame);
+void x86_trap_kernel(struct hal_frame *frame);
+void x86_trap_paranoid(struct hal_frame *frame);
 
 static const uint8_t fault_kinds[VECTOR_EXCEPTION_END] = {
     [0] = HAL_FAULT_DIVIDE,      [1] = HAL_FAULT_STEP,        [2] = HAL_FAULT_FATAL,
@@ -97,9 +96,7 @@ static struct hal_fault fault_read(const struct hal_frame *frame) {
         return fault;
     }
     fault.address = cr2_read();
-    fault.access = (frame->error & PF_PRESENT ? HAL_ACCESS_PRESENT : 0) |
-                   (frame->error & PF_WRITE ? HAL_ACCESS_WRITE : 0) |
-                   (frame->error & PF_USER ? HAL_ACCESS_USER : 0) |
+    fault.access = (frame->error & PF_WRITE ? HAL_ACCESS_WRITE : 0) |
                    (frame->error & PF_FETCH ? HAL_ACCESS_EXECUTE : 0);
     if (frame->error & PF_RESERVED) {
         fault.kind = HAL_FAULT_FATAL; // a page table is damaged
@@ -146,7 +143,7 @@ static bool nmi(const struct hal_frame *frame) {
 }
 
 // Interrupts off on entry; on in between for faults.
-void hal_trap_user(struct hal_frame *frame) {
+void x86_trap_user(struct hal_frame *frame) {
     if (frame->vector >= VECTOR_EXCEPTION_END) {
         interrupt((uint32_t)frame->vector);
         return;
@@ -161,11 +158,11 @@ void hal_trap_user(struct hal_frame *frame) {
 
 // A fault of an instruction that touches user memory. False if it is not one of those.
 static bool user_access_fault(struct hal_frame *frame, const struct hal_fault *fault) {
-    const struct extable_entry *entry = hal_extable_start;
-    while (entry < hal_extable_end && entry->at != frame->rip) {
+    const struct extable_entry *entry = x86_extable_start;
+    while (entry < x86_extable_end && entry->at != frame->rip) {
         entry++;
     }
-    if (entry == hal_extable_end) {
+    if (entry == x86_extable_end) {
         return false;
     }
     if (fault->kind == HAL_FAULT_PAGE && fault->address < HAL_USER_END &&
@@ -181,7 +178,7 @@ static bool user_access_fault(struct hal_frame *frame, const struct hal_fault *f
     return true;
 }
 
-void hal_trap_kernel(struct hal_frame *frame) {
+void x86_trap_kernel(struct hal_frame *frame) {
     bool irqs_on = (frame->rflags & RFLAGS_IF) != 0;
     if (frame->vector >= VECTOR_EXCEPTION_END) {
         interrupt((uint32_t)frame->vector);
@@ -203,7 +200,7 @@ void hal_trap_kernel(struct hal_frame *frame) {
 
 // NMI, debug, double fault and machine check that hit kernel code, on a stack of their own. A debug
 // exception here is what a program's breakpoint leaves behind; the kernel uses none itself.
-void hal_trap_paranoid(struct hal_frame *frame) {
+void x86_trap_paranoid(struct hal_frame *frame) {
     if (nmi(frame)) {
         return;
     }

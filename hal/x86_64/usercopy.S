@@ -10,7 +10,7 @@
 
 // size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes)
 // size_t hal_copy_to_user(struct uaddr to, const void *from, size_t size_bytes)
-    .section .text.hal_copy_user, "ax", @progbits
+    .section .text.x86_copy_user, "ax", @progbits
     .balign 16
     .globl hal_copy_from_user
     .type hal_copy_from_user, @function

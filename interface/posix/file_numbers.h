@@ -3,7 +3,7 @@
 // share them (asm-generic); the others stand in <hal_arch/linux_stat.h>.
 #pragma once
 
-#include <hal_arch/linux_stat.h>
+#include <hal/user_abi.h>
 
 #define RW_COUNT_MAX 0x7ffff000u // MAX_RW_COUNT
 

@@ -15,4 +15,4 @@ static number half(number value) {
 }
 
 // Something that stays refers to it, or the linker would drop it.
-__attribute__((used, section(".helix.modules.b"))) static number (*const kept)(number) = half;
+__attribute__((used, section("helix_modules"))) static number (*const kept)(number) = half;

@@ -13,4 +13,4 @@ extern int patch;
 __attribute__((used, section(SECTION))) int patch = 1;
 
 // Something that stays refers to it, or the linker would drop it.
-__attribute__((used, section(".helix.modules.b"))) static int *const kept = &patch;
+__attribute__((used, section("helix_modules"))) static int *const kept = &patch;

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from helix import build, packages, paths, ratchets, ui
+from helix import build, contract, packages, paths, ratchets, ui
 
 Problems = Iterator[str]
 
@@ -48,6 +48,11 @@ def _format(options: Namespace, files: list[str]) -> Problems:
     yield from (f"{name}: not as clang-format writes it (--fix does it)" for name in seen)
 
 
+def texts() -> dict[str, str]:
+    """The text of each file, by its path."""
+    return {name: (paths.TOP / name).read_text(errors="replace") for name in _files()}
+
+
 def _ratchets(_: Namespace, files: list[str]) -> Problems:
     for name in files:
         try:
@@ -57,6 +62,7 @@ def _ratchets(_: Namespace, files: list[str]) -> Problems:
             continue
         yield from ratchets.problems(name, text)
     yield from ratchets.folder_problems(files)
+    yield from contract.problems(texts())
 
 
 def _scripts(_: Namespace, files: list[str]) -> Problems:

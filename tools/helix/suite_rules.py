@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helix import build, packages, paths, ratchets
+from helix import build, check, contract, packages, paths, ratchets
 from helix.report import Context, Failed, Job, Verdict
 
 _HERE = paths.TOP / "tests" / "rules"
@@ -98,13 +98,13 @@ class Tools:
 
     def undefined(self, file: Path) -> set[str]:
         """The names that an object or archive needs from elsewhere."""
-        return self._symbols("--undefined-only", file) - self.defined(file)
+        return self._symbols(file, "--undefined-only") - self.defined(file)
 
     def defined(self, file: Path) -> set[str]:
-        return self._symbols("--defined-only", file)
+        return self._symbols(file, "--defined-only", "--extern-only")
 
-    def _symbols(self, which: str, file: Path) -> set[str]:
-        good, text = _call(["llvm-nm-19", "--just-symbol-name", "--quiet", which, str(file)],
+    def _symbols(self, file: Path, *which: str) -> set[str]:
+        good, text = _call(["llvm-nm-19", "--just-symbol-name", "--quiet", *which, str(file)],
                            self.folder)
         if not good:
             raise Failed("llvm-nm failed", text)
@@ -197,6 +197,8 @@ _TEXT_RULES = (
     TextRule("rules/text-instructions", r"\b(asm|__asm__)\b(\s+volatile)?\s*\(\s*\"[^\"]",
              r"\.[ch]$", f"hal/|boot/|{_PROGRAMS}", '__asm__ volatile("cli");',
              '__asm__ volatile("" : : : "memory");'),
+    TextRule("rules/text-machine-headers", r"^\s*#\s*include\s*[<\"]hal_arch/", r"\.[chS]$", "hal/",
+             "#include <hal_arch/cpu.h>", "#include <hal/cpu.h>"),
     TextRule("rules/text-include-sideways", r'^\s*#\s*include\s+"(\.\./)+(sdk|lib|boot|hal|core|'
              r'subsys|runtime|services|policy|interface)/', r"\.[chS]$", _PROGRAMS,
              '#include "../../subsys/vfs/src/name.h"', '#include "../name.h"'),
@@ -256,6 +258,55 @@ def _check_segments(tools: Tools) -> None:
         raise Failed("a segment is writable and executable", text)
 
 
+def _check_hal_symbols(tools: Tools) -> None:
+    """What the other parts of the kernel need from hal is in the contract, and all hal_ names are."""
+    hal = tools.folder / "hal" / "libhal.a"
+    promised = contract.functions(check.texts()).keys()
+    defined = tools.defined(hal)
+    needed = set().union(*(tools.undefined(archive) for archive in tools.folder.rglob("lib*.a")
+                           if archive != hal))
+    if not needed & defined & promised:
+        raise Failed("nobody needs anything from hal")
+    named = {name for name in defined if name.startswith("hal_")}
+    wrong = sorted(((needed & defined) | named) - promised)
+    if wrong:
+        raise Failed("hal defines what is not in the contract", "\n".join(wrong))
+
+
+# One line of the tree, what is wrong instead, and what must be said about that.
+_CONTRACT_BREAKS = (
+    ("hal/include/hal/io.h", "// Writes one; nothing happens where the machine has no ports. As above.\n",
+     "", "hal_port_write8() has no comment"),
+    ("hal/include/hal/io.h", "NORETURN void hal_restart(void);",
+     "NORETURN void hal_restart(void);\n// New.\nvoid hal_new(void);", "nobody outside hal uses hal_new()"),
+    ("hal/hosted/init.c", "uint8_t hal_port_read8(", "uint8_t hosted_port_read8(",
+     "hal/hosted does not define hal_port_read8()"),
+    ("hal/x86_64/switch.S", "FUNCTION hal_switch", "FUNCTION x86_switch",
+     "hal/x86_64 does not define hal_switch()"),
+    ("hal/x86_64/include/hal_arch/cpu.h", "#define X86_GS_SELF", "#define HAL_GS_SELF",
+     "HAL_GS_SELF is not in the contract"),
+    ("hal/x86_64/include/hal_arch/cpu.h", "#define X86_GS_SELF", "#define GS_SELF",
+     "GS_SELF begins neither with"),
+    ("hal/hosted/include/hal_arch/linux_stat.h", "#define HAL_O_DIRECT ", "#define HOSTED_DIRECT ",
+     "linux_stat.h does not define HAL_O_DIRECT"),
+    ("docs/porting.md", "`hal/README.md`", "`hal/READ.md`", "names hal/READ.md, which does not exist"),
+    ("docs/porting.md", "`build/arch-ARCH.cmake`", "its flags", "does not name build/arch-x86_64.cmake"),
+)
+
+
+def _check_contract(_: Tools) -> None:
+    files = check.texts()
+    wrong = list(contract.problems(files))
+    if wrong:
+        raise Failed("the porting contract is broken", "\n".join(wrong))
+    for path, before, after, expected in _CONTRACT_BREAKS:
+        if before not in files[path]:
+            raise Failed(f"{path} has no line '{before.strip()}' to break")
+        broken = {**files, path: files[path].replace(before, after)}
+        if not any(expected in problem for problem in contract.problems(broken)):
+            raise Failed(f"nobody says '{expected}'")
+
+
 def _checks() -> dict[str, Path]:
     return {f"rules/check-{source.stem.replace('_', '-')}": source
             for source in sorted(_HERE.glob("*.check"))}
@@ -270,7 +321,9 @@ def _refused_by_check(source: Path) -> None:
 
 
 _OF_BUILD: dict[str, Callable[[Tools], None]] = {"rules/modules-call-sdk": _check_modules,
-                                                 "rules/image-segments": _check_segments}
+                                                 "rules/image-segments": _check_segments,
+                                                 "rules/hal-symbols": _check_hal_symbols,
+                                                 "rules/hal-contract": _check_contract}
 
 
 def _bodies(tools: Tools) -> dict[str, Callable[[], None]]:

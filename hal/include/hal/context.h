@@ -1,41 +1,67 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// <hal/context.h>: switching stacks, and the registers that the kernel itself does not use.
+// <hal/context.h>: switching stacks, and the registers of user mode that the kernel itself does not
+// use.
 //
-// A context is a stack pointer, with what else the machine needs: the callee-saved registers lie on
-// the thread's own stack.
+// A context is what a kernel thread is while it does not run; the thread that owns it also owns its
+// stack. The machine keeps nothing about threads but what is said here. Machine's part:
+// <hal_arch/context.h>, at the end.
 #pragma once
 
-#include <hal_arch/context.h> // struct hal_context; HAL_STACK_BYTES, the size of a kernel stack
 #include <helix/types.h>
 
-// Prepares a stack so that the first switch to it calls `entry(argument)`, interrupts off. `entry`
-// must not return. The stack has HAL_STACK_BYTES.
+struct hal_context;
+struct hal_tls;
+
+// Prepares `context` and the stack below `stack_top` (HAL_STACK_BYTES, aligned to 16, writable) so
+// that the first switch to it calls `entry(argument)` with interrupts off; `entry` must not return.
+// Leaves room for a frame of user mode at the top (hal_user_frame()). Any context; touches no other
+// thread.
 void hal_context_init(struct hal_context *context, void *stack_top, void (*entry)(void *),
                       void *argument);
 
-// Releases what the machine keeps for a context that never runs again, before its stack goes. Not
-// needed for one that never ran.
-void hal_context_fini(struct hal_context *context);
+// Releases what the machine keeps for a context that will not run again, before its stack goes. Not
+// needed for one that never ran. Thread context; not on the context's own stack.
+static inline void hal_context_fini(struct hal_context *context);
 
-// Saves into `from`, continues `to`. Interrupts off. Returns when somebody switches back.
+// Saves the calling thread into `from` and continues `to`; returns when somebody switches back,
+// perhaps on another processor. Interrupts off before and after. The compiler keeps nothing in
+// registers across it that a call may change; it orders no memory between processors: the lock that
+// the caller holds across it does (core's run queue).
 void hal_switch(struct hal_context *from, const struct hal_context *to);
 
-// Tells the processor which stack the next entry from user mode uses. Interrupts off.
+// Tells this processor which stack the next entry from user mode uses: `stack_top` of the thread
+// that is about to run. Interrupts off.
 void hal_kernel_stack_set(void *stack_top);
 
-// Floating point and vector state of user mode: `size` bytes aligned to 64.
-size_t hal_fpu_size(void);
-void hal_fpu_init(void *area); // the state a new program starts with
-void hal_fpu_reset(void);      // loads that state
-void hal_fpu_save(void *area);
-void hal_fpu_restore(const void *area); // needs a checked or own area
-// A user-supplied image becomes loadable: reserved bits cleared, sizes checked; false if hopeless.
-bool hal_fpu_sanitize(void *area);
+// ---- registers of user mode -----------------------------------------------------------------
+//
+// They stay in the processor while the kernel runs, since it is compiled to use general registers
+// only; core saves and restores them when it switches between threads that have them. So the
+// functions below act on the calling thread's, in thread context with interrupts on or off, and a
+// switch in between does no harm. An area has hal_fpu_size() bytes, aligned to 64, and is the
+// caller's; its contents are the machine's.
 
-// Thread-local-storage registers of user mode.
-struct hal_tls {
-    uint64_t base;  // FS base on x86_64
-    uint64_t base2; // GS base on x86_64
-};
+// The size of an area in bytes; the same for the whole boot. Valid after hal_init_early(). Any
+// context.
+size_t hal_fpu_size(void);
+// Fills an area with the state that a new program starts with. hal_fpu_save() need not write all of
+// an area, so each is filled once by this.
+void hal_fpu_init(void *area);
+// Loads the state that a new program starts with: hal_fpu_init() and hal_fpu_restore() in one.
+void hal_fpu_reset(void);
+// Stores the registers into `area`; they keep their values.
+void hal_fpu_save(void *area);
+// Loads the registers from `area`, which hal_fpu_init(), hal_fpu_save() or hal_signal_pop() filled:
+// anything else might fault.
+void hal_fpu_restore(const void *area);
+
+// Stores the thread-pointer registers of user mode into *out_tls.
 void hal_tls_save(struct hal_tls *out_tls);
+// Loads them; all values are user addresses, which hal_tls_set() and hal_thread_control() saw to.
 void hal_tls_restore(const struct hal_tls *tls);
+
+// The machine's part defines:
+//   struct hal_context   at least a stack pointer; all zero bits is "never ran"
+//   struct hal_tls       all zero bits is what a new program has
+//   HAL_STACK_BYTES      the size of a kernel stack, a multiple of a page
+#include <hal_arch/context.h>

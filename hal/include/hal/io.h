@@ -4,17 +4,27 @@
 
 #include <helix/types.h>
 
-// The early console: polled, any context, never fails, usable in a panic. Drops text until init.
+// Finds the early console, and makes <hal/cpu.h>'s "this processor" part valid on processor 0. Boot
+// context, interrupts off, the first call of all.
 void hal_console_init(void);
+// Writes `length` bytes and waits until the hardware took them; a newline also returns the
+// carriage. Any context, a panic's and before hal_init_early() too; never fails: where there is no
+// console, or it is stuck, the text is dropped. Not serialised: callers who want whole lines have a
+// lock.
 void hal_console_write(const char *text, size_t length);
 
-// Port I/O where the machine has it; elsewhere reads give all ones and writes do nothing.
+// Reads a byte from an I/O port; all ones where the machine has no ports. Any context. Ordered with
+// other port accesses of this processor and after its stores.
 uint8_t hal_port_read8(uint16_t port);
+// Writes one; nothing happens where the machine has no ports. As above.
 void hal_port_write8(uint16_t port, uint8_t value);
 
-// How a run ends.
+// Switches the machine off, or stops this processor if that does not work. Any context, a panic's
+// too; turns interrupts off; takes no lock.
 NORETURN void hal_power_off(void);
+// Restarts the machine by the first way that works. As above.
 NORETURN void hal_restart(void);
-// Ends an emulator that was started with an exit device with this status (x86: isa-debug-exit at
-// port 0xf4, whose status is code * 2 + 1); returns if there is none.
+// Ends an emulator that was started with an exit device; the emulator's exit status is code * 2 + 1
+// on every machine, so that the tools look for one number. Returns if there is no such device. Any
+// context.
 void hal_debug_exit(uint8_t code);

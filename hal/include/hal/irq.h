@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// <hal/irq.h>: device interrupt lines. Lines are masked until enabled.
+// <hal/irq.h>: device interrupt lines. Called by core/irq.c alone.
+//
+// Lines are masked until enabled. When one fires, hal_handlers.interrupt is called after the
+// machine acknowledged it and, if it is level-triggered, masked it: core wakes the handler's
+// thread, which enables the line again when it is done. An edge that comes while the line is masked
+// is not lost if the machine can remember it; drivers look at their device before they sleep.
 #pragma once
 
 #include <helix/types.h>
 
-#define HAL_IRQ_LINES 224u
+#define HAL_IRQ_LINES 224u // lines from here on do not exist for core
 
-// The line of an ISA interrupt after the firmware's overrides.
+// The line of an ISA interrupt (0 … 15) after the firmware's overrides, or any number >= 16 as it
+// is; on a machine without ISA, a line that hal_irq_enable() refuses. Any context.
 uint32_t hal_irq_from_isa(uint32_t isa);
-// Routes the line to the boot processor and unmasks it. HX_ERR_NO_DEVICE if there is none such.
+// Routes the line to the boot processor and unmasks it; nothing changes if it was. Thread context;
+// takes a lock of its own with interrupts off.
+// Returns HX_OK
+//         HX_ERR_NO_DEVICE  there is no such line
 enum hx_status hal_irq_enable(uint32_t line);
+// Masks the line; its handler may still be running. Nothing happens if there is none such. Any
+// context.
 void hal_irq_disable(uint32_t line);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 // The host's libc runs on kernel stacks too, and sanitizers make frames larger.
 #define HAL_STACK_BYTES 65536u
@@ -14,4 +15,12 @@ struct hal_context {
     size_t stack_bytes;
 };
 
-void hal_context_fini(struct hal_context *context);
+struct hal_tls {
+    uint64_t base;
+};
+
+void hosted_context_fini(struct hal_context *context);
+
+static inline void hal_context_fini(struct hal_context *context) {
+    hosted_context_fini(context);
+}

@@ -32,7 +32,7 @@ static inline struct hosted_processor *hosted_this(void) {
 
 // Delivers what is pending, interrupts on before and after; may switch threads, and so processors.
 void hosted_interrupts(void);
-void hal_relax(void);
+void hosted_relax(void);
 
 static inline void *hal_current(void) {
     return hosted_this()->current;
@@ -77,4 +77,8 @@ static inline void hal_irq_restore(unsigned long state) {
     if (state != 0) {
         hal_irq_on();
     }
+}
+
+static inline void hal_relax(void) {
+    hosted_relax();
 }

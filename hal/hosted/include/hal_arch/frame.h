@@ -42,10 +42,6 @@ static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {
     return frame->sp;
 }
 
-static inline void hal_frame_set_pc(struct hal_frame *frame, uint64_t value) {
-    frame->pc = value;
-}
-
 static inline void hal_frame_set_sp(struct hal_frame *frame, uint64_t value) {
     frame->sp = value;
 }

@@ -6,7 +6,7 @@
 // free that would do for all), once, before the kernel runs.
 #pragma once
 
-#include <stdint.h>
+#include <helix/types.h>
 
 extern uint64_t hosted_direct_base; // the machine's memory, one mapping
 extern uint64_t hosted_direct_end;
@@ -19,3 +19,7 @@ extern uint64_t hosted_vmap_base;
 #define HAL_DIRECT_END  hosted_direct_end
 #define HAL_VMAP_BASE   hosted_vmap_base
 #define HAL_VMAP_END    (hosted_vmap_base + HOSTED_VMAP_BYTES)
+
+struct hal_pagetable {
+    struct paddr root; // 4 levels of tables in software (hal/hosted/pagetable.c)
+};

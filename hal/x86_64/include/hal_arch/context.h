@@ -2,10 +2,17 @@
 // <hal_arch/context.h>: the machine's part of <hal/context.h>.
 #pragma once
 
+#include <stdint.h>
+
 #define HAL_STACK_BYTES 16384u
 
 struct hal_context {
     void *sp; // the callee-saved registers lie on the thread's own stack
+};
+
+struct hal_tls {
+    uint64_t fs_base;
+    uint64_t gs_base;
 };
 
 static inline void hal_context_fini(struct hal_context *context) {

@@ -8,29 +8,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HAL_GS_SELF    0
-#define HAL_GS_DATA    8
-#define HAL_GS_CURRENT 16
-#define HAL_GS_ID      24
+#define X86_GS_SELF    0
+#define X86_GS_DATA    8
+#define X86_GS_CURRENT 16
+#define X86_GS_ID      24
 
-#define HAL_RFLAGS_IF 0x200ul
+#define X86_RFLAGS_IF 0x200ul
 
 // An ordinary load, so the compiler may keep the value: it is the same for the whole life of the
 // thread, and hal_current_set() is a barrier.
 static inline void *hal_current(void) {
-    return *(void *__seg_gs const *)HAL_GS_CURRENT;
+    return *(void *__seg_gs const *)X86_GS_CURRENT;
 }
 
 static inline void hal_current_set(void *thread) {
-    __asm__ volatile("movq %0, %%gs:%c1" : : "r"(thread), "i"(HAL_GS_CURRENT) : "memory");
+    __asm__ volatile("movq %0, %%gs:%c1" : : "r"(thread), "i"(X86_GS_CURRENT) : "memory");
 }
 
 static inline void *hal_cpu_data(void) {
-    return *(void *volatile __seg_gs const *)HAL_GS_DATA;
+    return *(void *volatile __seg_gs const *)X86_GS_DATA;
 }
 
 static inline uint32_t hal_cpu_id(void) {
-    return *(volatile uint32_t __seg_gs const *)HAL_GS_ID;
+    return *(volatile uint32_t __seg_gs const *)X86_GS_ID;
 }
 
 static inline void hal_irq_on(void) {
@@ -41,24 +41,24 @@ static inline void hal_irq_off(void) {
     __asm__ volatile("cli" : : : "memory");
 }
 
-static inline unsigned long hal_irq_flags(void) {
+static inline unsigned long x86_irq_flags(void) {
     unsigned long flags;
     __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
     return flags;
 }
 
 static inline bool hal_irq_is_on(void) {
-    return (hal_irq_flags() & HAL_RFLAGS_IF) != 0;
+    return (x86_irq_flags() & X86_RFLAGS_IF) != 0;
 }
 
 static inline unsigned long hal_irq_save(void) {
-    unsigned long flags = hal_irq_flags();
+    unsigned long flags = x86_irq_flags();
     hal_irq_off();
     return flags;
 }
 
 static inline void hal_irq_restore(unsigned long state) {
-    if (state & HAL_RFLAGS_IF) {
+    if (state & X86_RFLAGS_IF) {
         hal_irq_on();
     }
 }

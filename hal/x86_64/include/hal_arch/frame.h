@@ -4,27 +4,27 @@
 // An entry from user mode puts it at the very top of the thread's kernel stack; an entry from
 // kernel mode somewhere on the stack in use. `vector` also tells how to return: a frame that a
 // system call made and nobody changed goes back by SYSRET, which needs rcx = rip and r11 = rflags;
-// whoever changes rip or the flags therefore does it by an accessor, which turns the mark into
-// HAL_VECTOR_CHANGED, and the frame goes back by IRET.
+// whoever changes rip or the flags therefore does it by x86_frame_set_pc(), which turns the mark
+// into X86_VECTOR_CHANGED, and the frame goes back by IRET.
 #pragma once
 
-#define HAL_FRAME_BYTES  176
-#define HAL_FRAME_VECTOR 120
-#define HAL_FRAME_ERROR  128
-#define HAL_FRAME_RIP    136
-#define HAL_FRAME_CS     144
-#define HAL_FRAME_RSP    160
+#define X86_FRAME_BYTES  176
+#define X86_FRAME_VECTOR 120
+#define X86_FRAME_ERROR  128
+#define X86_FRAME_RIP    136
+#define X86_FRAME_CS     144
+#define X86_FRAME_RSP    160
 
-#define HAL_VECTOR_SYSCALL 256
-#define HAL_VECTOR_CHANGED 257
+#define X86_VECTOR_SYSCALL 256
+#define X86_VECTOR_CHANGED 257
 
 // Selectors; the order is what SYSCALL and SYSRET want (SDM 3A 5.8.8).
-#define HAL_KERNEL_CS 0x08
-#define HAL_KERNEL_DS 0x10
-#define HAL_USER_CS32 0x18 // not present: there is no 32-bit user mode
-#define HAL_USER_DS   0x23
-#define HAL_USER_CS   0x2b
-#define HAL_TSS       0x30
+#define X86_KERNEL_CS 0x08
+#define X86_KERNEL_DS 0x10
+#define X86_USER_CS32 0x18 // not present: there is no 32-bit user mode
+#define X86_USER_DS   0x23
+#define X86_USER_CS   0x2b
+#define X86_TSS       0x30
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -41,12 +41,12 @@ struct hal_frame {
     };
     uint64_t rip, cs, rflags, rsp, ss;
 };
-_Static_assert(sizeof(struct hal_frame) == HAL_FRAME_BYTES, "trap.S builds it");
-_Static_assert(offsetof(struct hal_frame, vector) == HAL_FRAME_VECTOR, "trap.S reads it");
-_Static_assert(offsetof(struct hal_frame, error) == HAL_FRAME_ERROR, "trap.S reads it");
-_Static_assert(offsetof(struct hal_frame, rip) == HAL_FRAME_RIP, "trap.S reads it");
-_Static_assert(offsetof(struct hal_frame, cs) == HAL_FRAME_CS, "trap.S reads it");
-_Static_assert(offsetof(struct hal_frame, rsp) == HAL_FRAME_RSP, "trap.S reads it");
+_Static_assert(sizeof(struct hal_frame) == X86_FRAME_BYTES, "trap.S builds it");
+_Static_assert(offsetof(struct hal_frame, vector) == X86_FRAME_VECTOR, "trap.S reads it");
+_Static_assert(offsetof(struct hal_frame, error) == X86_FRAME_ERROR, "trap.S reads it");
+_Static_assert(offsetof(struct hal_frame, rip) == X86_FRAME_RIP, "trap.S reads it");
+_Static_assert(offsetof(struct hal_frame, cs) == X86_FRAME_CS, "trap.S reads it");
+_Static_assert(offsetof(struct hal_frame, rsp) == X86_FRAME_RSP, "trap.S reads it");
 
 static inline bool hal_frame_is_user(const struct hal_frame *frame) {
     return (frame->cs & 3) != 0;
@@ -60,9 +60,9 @@ static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {
     return frame->rsp;
 }
 
-static inline void hal_frame_set_pc(struct hal_frame *frame, uint64_t value) {
+static inline void x86_frame_set_pc(struct hal_frame *frame, uint64_t value) {
     frame->rip = value;
-    frame->vector = HAL_VECTOR_CHANGED;
+    frame->vector = X86_VECTOR_CHANGED;
 }
 
 static inline void hal_frame_set_sp(struct hal_frame *frame, uint64_t value) {
@@ -96,17 +96,17 @@ static inline void hal_frame_set_result(struct hal_frame *frame, int64_t value) 
 
 static inline void hal_frame_restart(struct hal_frame *frame, uint64_t number) {
     frame->rax = number;
-    hal_frame_set_pc(frame, frame->rip - 2); // SYSCALL is 0f 05
+    x86_frame_set_pc(frame, frame->rip - 2); // SYSCALL is 0f 05
 }
 
 static inline void hal_frame_init_user(struct hal_frame *frame, uint64_t pc, uint64_t sp) {
     *frame = (struct hal_frame){
-        .vector = HAL_VECTOR_CHANGED,
+        .vector = X86_VECTOR_CHANGED,
         .rip = pc,
-        .cs = HAL_USER_CS,
+        .cs = X86_USER_CS,
         .rflags = 0x202, // IF and the bit that is always one
         .rsp = sp,
-        .ss = HAL_USER_DS,
+        .ss = X86_USER_DS,
     };
 }
 #endif

@@ -39,7 +39,7 @@ struct posix_limit {
     _Atomic uint64_t soft, hard; // RLIMIT_INFINITY: none; pairs change under the process lock
 };
 
-// struct kernel_sigaction of the machines (x86_64 has a restorer).
+// struct kernel_sigaction of the machines that have a restorer (all but riscv64).
 struct posix_action {
     uint64_t handler; // SIG_DFL 0, SIG_IGN 1, or a user address
     uint64_t flags;
