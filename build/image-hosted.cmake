@@ -6,3 +6,14 @@ endforeach()
 add_executable(helix-hosted ${helix_objects})
 target_link_options(helix-hosted PRIVATE -no-pie -fuse-ld=lld -Wl,-z,now -pthread
   ${helix_sanitize_${HELIX_SANITIZE}})
+
+# helix-bench: the same with a module that measures (./helix bench --arch hosted).
+if(NOT HELIX_SANITIZE)
+  set(helix_bench ${PROJECT_SOURCE_DIR}/bench/hosted)
+  add_executable(helix-bench EXCLUDE_FROM_ALL ${helix_objects} ${helix_bench}/main.c ${helix_bench}/kernel.c
+    ${helix_bench}/references.c)
+  target_include_directories(helix-bench PRIVATE
+    $<TARGET_PROPERTY:runtime_kernel_process,INCLUDE_DIRECTORIES>)
+  target_link_libraries(helix-bench PRIVATE helix_flags helix_process)
+  target_link_options(helix-bench PRIVATE -no-pie -fuse-ld=lld -Wl,-z,now -pthread)
+endif()

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from helix import (bench_boot, bench_linux, bench_machine, bench_memory, bench_profile, build,
+from helix import (bench_boot, bench_hosted, bench_linux, bench_machine, bench_memory, bench_profile, build,
                    packages, paths, programs, qemu, ui)
 from helix.bench_machine import Figure, System
 
@@ -253,6 +253,8 @@ def _measure_all(systems: list[System], names: list[str], groups: list[str]) -> 
 
 
 def command(options: Namespace) -> int:
+    if options.arch == "hosted":
+        return bench_hosted.command(options, _print_table, _processor())
     packages.need(packages.RUN, packages.USER, yes=options.yes)
     programs.need(options.yes)
     names, groups = _chosen(options.names)

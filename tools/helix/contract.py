@@ -111,13 +111,16 @@ def _exists(files: Texts, named: str) -> bool:
 def guide_problems(files: Texts) -> Iterator[str]:
     guide = files.get(_GUIDE, "")
     quoted = set(re.findall(r"`([^`\s]+)`", guide))
-    named = {word for word in quoted if not word.startswith("out/")
+    named = {word.rstrip("/") for word in quoted if not word.startswith("out/")
              and re.fullmatch(r"[\w.\-/]*/[\w.\-/]*|\w+\.(json|md|txt)", word)}
     for word in sorted(named):
         if not _exists(files, word):
             yield f"{_GUIDE} names {word}, which does not exist"
     for path in sorted(files):
         for machine in machines(files):
-            if machine in PurePath(path).name and not path.startswith(("hal/", "boot/")) and \
-                    not {path, path.replace(machine, "ARCH")} & named:
+            if machine not in path or path.startswith(("hal/", "boot/", "docs/")):
+                continue
+            places = {f"{place}" for place in (PurePath(path), *PurePath(path).parents)
+                      if machine in f"{place}"}
+            if not (places | {place.replace(machine, "ARCH") for place in places}) & named:
                 yield f"{_GUIDE} does not name {path}"

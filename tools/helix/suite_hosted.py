@@ -4,7 +4,7 @@
 import subprocess
 from argparse import Namespace
 
-from helix import hosted, packages
+from helix import bench_hosted, hosted, packages, ui
 from helix.report import Context, Failed, Job, single
 
 _LIMIT_S = 120
@@ -39,5 +39,28 @@ def _selftest(variant: str, smp: int, what: str) -> Job:
     return single(name, body, machines=False)
 
 
+_BENCH_ROWS = {
+    "cycle": set[str](), "alloc_free_64": {"tcmalloc", "glibc"}, "switch": {"minimal", "swapcontext"},
+    "pick_10": {"list"}, "pick_1000": {"list"}, "yield_10": {"swapcontext"},
+    "yield_1000": {"swapcontext"}, "wait_wake": {"futex"}, "epoch": {"two_atomics"},
+}
+
+
+def _bench(context: Context) -> None:
+    """Each row of ./helix bench --arch hosted is measured; how long it takes is no matter here."""
+    try:
+        rows, _ = bench_hosted.run(context.options.profile, context.options.yes)
+    except ui.Failure as failure:
+        raise Failed(str(failure), failure.detail) from None
+    measured = {name: set(sides) - {"helix"} for name, sides in rows.items()}
+    if measured != _BENCH_ROWS:
+        raise Failed("other rows than expected", f"{measured}")
+    empty = [name for name, sides in rows.items()
+             if not all(0 < side.minimum <= side.median <= side.p90 for side in sides.values())]
+    if empty:
+        raise Failed(f"no time was measured: {', '.join(empty)}")
+
+
 def jobs(_: Namespace) -> list[Job]:
-    return [_selftest(*row) for row in _SELFTESTS]
+    bench = single("hosted/bench", _bench, machines=False)
+    return [*(_selftest(*row) for row in _SELFTESTS), bench]

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// bench/hosted/kernel.c: the kernel's side of the rows: its own functions on their live paths.
+#include "rows.h"
+
+#include "../../core/core_private.h"
+
+#include <core/epoch.h>
+#include <core/log.h>
+#include <core/thread.h>
+#include <core/wait.h>
+#include <memory/heap.h>
+
+#define THREADS_MAX 1000u
+
+// ---- the heap
+// ------------------------------------------------------------------------------------
+
+uint64_t round_heap(uint32_t count) {
+    uint32_t good = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        void *memory = heap_alloc(64, MEMORY_SLEEP);
+        good += memory != NULL;
+        __asm__ volatile("" : "+r"(memory) : : "memory");
+        heap_free(memory);
+    }
+    return bench_took(start, good == count);
+}
+
+// ---- hal_switch() alone
+// --------------------------------------------------------------------------
+
+static struct hal_context here, there;
+static uint32_t visits;
+
+static void other_side(void *argument) {
+    (void)argument;
+    for (;;) {
+        visits++;
+        hal_switch(&there, &here);
+    }
+}
+
+uint64_t round_switch(uint32_t count) {
+    static void *stack;
+    if (stack == NULL) {
+        stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+        if (stack == NULL) {
+            return BENCH_FAILED;
+        }
+        hal_context_init(&there, (char *)stack + THREAD_STACK_BYTES, other_side, NULL);
+    }
+    unsigned long state = hal_irq_save();
+    visits = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count / 2; i++) {
+        hal_switch(&here, &there);
+    }
+    uint64_t took = bench_took(start, visits == count / 2);
+    hal_irq_restore(state);
+    return took;
+}
+
+// ---- threads
+// -------------------------------------------------------------------------------------
+
+static struct thread threads[THREADS_MAX];
+static uint32_t thread_count;
+static _Atomic uint32_t yielding; // the threads run; else they block
+static uint64_t turns;            // of all threads: one processor, so no two count at once
+
+static void thread_main(void *argument) {
+    (void)argument;
+    for (;;) {
+        thread_block();
+        while (atomic_load_explicit(&yielding, memory_order_relaxed) != 0) {
+            turns++;
+            thread_yield();
+        }
+    }
+}
+
+static bool all_block(void) {
+    for (uint32_t i = 0; i < thread_count; i++) {
+        if (atomic_load_explicit(&threads[i].state, memory_order_relaxed) != THREAD_BLOCKED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void settle(void) {
+    while (!all_block()) {
+        thread_yield();
+    }
+}
+
+bool threads_prepare(uint32_t count) {
+    for (; thread_count < count; thread_count++) {
+        void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+        if (stack == NULL) {
+            return false;
+        }
+        thread_init(&threads[thread_count], "bench", stack, THREAD_STACK_BYTES, thread_main, NULL);
+        thread_start(&threads[thread_count]);
+    }
+    settle();
+    return true;
+}
+
+// Makes `count` threads ready; they run once preemption is on and this thread gives way.
+static void wake(uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        thread_wake(&threads[i]);
+    }
+}
+
+// Taking the next thread out of a queue of so many and putting it back at the end, as a yield does,
+// with the queue's lock held once for all of it.
+static uint32_t queued;
+
+static bool pick_prepare(uint32_t count) {
+    queued = count;
+    preempt_disable();
+    wake(count);
+    return true;
+}
+
+bool pick_prepare_10(void) {
+    return pick_prepare(10);
+}
+
+bool pick_prepare_1000(void) {
+    return pick_prepare(1000);
+}
+
+uint64_t round_pick(uint32_t count) {
+    unsigned long state = hal_irq_save();
+    struct cpu *cpu = cpu_this();
+    const void *policy = cpu->queue.ops;
+    raw_lock(&cpu->queue.lock);
+    bool right = atomic_load_explicit(&cpu->queue.queued, memory_order_relaxed) == queued;
+    uint32_t good = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        struct thread *thread = queue_take(cpu, cpu->id);
+        good += thread != NULL;
+        queue_add(cpu, thread, SCHED_YIELD, start);
+    }
+    uint64_t took =
+        bench_took(start, good == count && right && policy != NULL && cpu->queue.ops == policy);
+    raw_unlock(&cpu->queue.lock);
+    hal_irq_restore(state);
+    return took;
+}
+
+void pick_finish(void) {
+    preempt_enable();
+    settle();
+}
+
+// `count` switches by thread_yield() among so many threads, this one included.
+static uint64_t round_yield(uint32_t count, uint32_t among) {
+    atomic_store_explicit(&yielding, 1, memory_order_relaxed);
+    wake(among - 1);
+    thread_yield(); // all of them have begun
+    turns = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count / among; i++) {
+        thread_yield();
+    }
+    // A slice that ends makes a thread wait for one more turn of the others.
+    uint64_t took = bench_took(start, turns >= count / among * (among - 1));
+    atomic_store_explicit(&yielding, 0, memory_order_relaxed);
+    settle();
+    return took;
+}
+
+uint64_t round_yield_10(uint32_t count) {
+    return round_yield(count, 10);
+}
+
+uint64_t round_yield_1000(uint32_t count) {
+    return round_yield(count, 1000);
+}
+
+// ---- waiting
+// -------------------------------------------------------------------------------------
+
+static struct waitable ping, pong;
+static struct thread partner;
+static uint32_t answers;
+
+static void partner_main(void *argument) {
+    (void)argument;
+    uint32_t seen = 0;
+    for (;;) {
+        HX_IGNORE(wait_change(&ping, seen, TIME_NEVER, 0));
+        seen++;
+        answers++;
+        waitable_pulse(&pong);
+    }
+}
+
+bool wake_prepare(void) {
+    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+    if (stack == NULL) {
+        return false;
+    }
+    waitable_init(&ping, 0);
+    waitable_init(&pong, 0);
+    thread_init(&partner, "partner", stack, THREAD_STACK_BYTES, partner_main, NULL);
+    thread_start(&partner);
+    return true;
+}
+
+// There and back: two wakes, two waits, two switches.
+uint64_t round_wake(uint32_t count) {
+    answers = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t seen = waitable_sequence(&pong);
+        waitable_pulse(&ping);
+        HX_IGNORE(wait_change(&pong, seen, TIME_NEVER, 0));
+    }
+    return bench_took(start, answers == count);
+}
+
+// ---- epochs
+// --------------------------------------------------------------------------------------
+
+uint64_t round_epoch(uint32_t count) {
+    uint32_t inside = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        epoch_enter();
+        inside += cpu_this()->epoch_depth;
+        epoch_leave();
+    }
+    return bench_took(start, inside == count);
+}
