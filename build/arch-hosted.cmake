@@ -1,6 +1,7 @@
 # hosted: two products. The pure parts and their tests, as programs of this machine, under sanitizers
 # and with the counters by which the fuzzer finds its way; and the whole kernel as one process,
-# helix-hosted, plain or with HELIX_SANITIZE=address or thread (then without the tests).
+# helix-hosted, plain or with HELIX_SANITIZE=address or thread (then without the tests). HELIX_SANITIZE=
+# simulation is address with simulated host threads: hal/hosted/simulation.c.
 if(NOT HELIX_SANITIZE)
   target_compile_options(helix_host INTERFACE -fsanitize=address,undefined,fuzzer-no-link
     -fno-sanitize-recover=all -O1 -fno-omit-frame-pointer)
@@ -10,9 +11,15 @@ set(helix_sanitize_ "")
 set(helix_sanitize_address -fsanitize=address,undefined -fno-sanitize-recover=undefined
   -fsanitize-address-use-after-return=never)
 set(helix_sanitize_thread -fsanitize=thread)
+set(helix_sanitize_simulation ${helix_sanitize_address})
+set(helix_simulation 0)
+if(HELIX_SANITIZE STREQUAL "simulation")
+  set(helix_simulation 1)
+endif()
 
 # The kernel's code. Its names are hidden: the host's libraries neither see nor replace them.
 add_library(helix_process INTERFACE)
+target_compile_definitions(helix_process INTERFACE HOSTED_SIMULATION=${helix_simulation})
 target_compile_options(helix_process INTERFACE -O2 -fno-pie -fno-omit-frame-pointer -fno-builtin-printf
   -fvisibility=hidden ${helix_sanitize_${HELIX_SANITIZE}})
 set_property(GLOBAL PROPERTY helix_process_parts "")
@@ -39,6 +46,9 @@ function(helix_add_part name srcs host_srcs deps)
         add_dependencies(${name}_process ${dependency}_process)
       endif()
     endforeach()
+    if(helix_simulation AND NOT name MATCHES "^(boot|hal)$") # these are the simulator's own side
+      target_compile_options(${name}_process PRIVATE -fsanitize-coverage=trace-pc)
+    endif()
     set_property(GLOBAL APPEND PROPERTY helix_process_parts ${name}_process)
   endif()
 endfunction()

@@ -144,6 +144,21 @@ static bool acts_under_dead(const struct thread *thread) {
     return false;
 }
 
+// Stops at the first.
+static bool find_visit(struct thread *thread, void *context) {
+    *(bool *)context = thread != thread_current() && acts_under_dead(thread);
+    return !*(bool *)context;
+}
+
+// But the one that asks.
+static bool anyone_acts_under_dead(void) {
+    bool found = false;
+    epoch_enter();
+    thread_for_each(find_visit, &found);
+    epoch_leave();
+    return found;
+}
+
 struct batch {
     struct thread *threads[BATCH]; // keeps
     uint32_t count;
@@ -196,8 +211,7 @@ static enum hx_status wait_until_left(void) {
             return HX_OK;
         }
         barrier_all(); // see the top: now a thread that leaves sees that it was told
-        struct batch batch;
-        if (!batch_collect(&batch)) {
+        if (!anyone_acts_under_dead()) {
             return HX_OK;
         }
         if (wait_change(&left, sequence, TIME_NEVER, WAIT_KILLABLE) != HX_OK) {

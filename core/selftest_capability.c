@@ -112,6 +112,7 @@ static _Atomic uint32_t errors, uses, ready;
 
 static void offer_user(uint32_t index) {
     struct capability *capability = &offered[index].capability;
+    uint32_t turns = 0;
     while (capability_enter(capability, HX_RIGHT_READ) == HX_OK) {
         // Nobody may be in here once it is closed.
         for (uint32_t i = 0; i < 20; i++) {
@@ -121,6 +122,9 @@ static void offer_user(uint32_t index) {
         }
         atomic_fetch_add_explicit(&uses, 1, memory_order_relaxed);
         capability_leave(capability);
+        if (++turns % 32 == 0) {
+            thread_yield(); // who revokes may have no processor of its own
+        }
         hal_relax(); // others are waited for
     }
 }

@@ -4,6 +4,7 @@
 //
 //   helix-hosted [--smp N] [--mem MIB] [--initrd FILE] [WORD…]
 //
+// and, where it is built as a simulation, [--seed N] [--trace FILE].
 // The words are the kernel's command line.
 #define _GNU_SOURCE
 #include "../src/memory.h"
@@ -11,7 +12,6 @@
 #include <boot_arch/settings.h>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MEMORY_AT      ((void *)0x200000000000) // if the host agrees; runs are easier to compare
 #define MEMORY_MIB     256u
 #define PROCESSORS_MAX 64u
 
@@ -49,7 +50,7 @@ static uint64_t number(const char *text, uint64_t most, const char *what) {
 static void memory_make(uint64_t size_bytes) {
     int file = memfd_create("helix memory", MFD_CLOEXEC);
     must(file >= 0 && ftruncate(file, (off_t)size_bytes) == 0, "memory");
-    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void *memory = mmap(MEMORY_AT, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     must(memory != MAP_FAILED, "memory");
     hosted_settings.memory = memory;
     hosted_settings.memory_bytes = size_bytes;
@@ -95,6 +96,10 @@ static void arguments_read(char **argument, const char **out_initrd, uint64_t *o
             *out_mib = number(*++argument, 1u << 20, "--mem wants a number of MiB");
         } else if (strcmp(*argument, "--initrd") == 0) {
             *out_initrd = *++argument;
+        } else if (HOSTED_SIMULATION && strcmp(*argument, "--seed") == 0) {
+            hosted_settings.seed = number(*++argument, UINT64_MAX, "--seed wants a number");
+        } else if (HOSTED_SIMULATION && strcmp(*argument, "--trace") == 0) {
+            hosted_settings.trace_name = *++argument;
         } else if (strncmp(*argument, "--", 2) == 0) {
             fail("usage: [--smp N] [--mem MIB] [--initrd FILE] [WORD...]");
         } else {
@@ -106,7 +111,7 @@ static void arguments_read(char **argument, const char **out_initrd, uint64_t *o
     }
 }
 
-static void *boot_main(void *argument) {
+static void boot_main(void *argument) {
     (void)argument;
     kernel_main(&boot_info);
 }
@@ -121,12 +126,5 @@ int main(int count, char **arguments) {
         initrd_read(initrd);
     }
     boot_info.loader = "a host process";
-    pthread_attr_t attributes;
-    pthread_t thread;
-    size_t stack_bytes = (size_t)(boot_stack_top - boot_stack_low);
-    must(pthread_attr_init(&attributes) == 0, "the boot thread");
-    must(pthread_attr_setstack(&attributes, boot_stack_low, stack_bytes) == 0, "the boot stack");
-    must(pthread_create(&thread, &attributes, boot_main, NULL) == 0, "the boot thread");
-    pthread_join(thread, NULL); // it ends the process
-    return 2;
+    host_run(boot_main, boot_stack_low, (size_t)(boot_stack_top - boot_stack_low));
 }

@@ -11,7 +11,6 @@
 #include <hal/user_abi.h>
 #include <lib/string.h>
 
-void hosted_switch(void **from_sp, void *to_sp);
 extern char hosted_context_start[];
 
 // What hosted_switch() pops.
@@ -77,6 +76,16 @@ NOT_INSTRUMENTED void hal_switch(struct hal_context *from, const struct hal_cont
     switch_end();
 }
 
+void *hosted_stack_begin(void *top, void (*entry)(void *), void *argument) {
+    struct switch_frame *frame = (struct switch_frame *)top - 1;
+    *frame = (struct switch_frame){
+        .r12 = (uint64_t)(uintptr_t)entry,
+        .r13 = (uint64_t)(uintptr_t)argument,
+        .return_address = (uint64_t)(uintptr_t)hosted_context_start,
+    };
+    return frame;
+}
+
 static void context_prepare(struct hal_context *context, char *stack_low, size_t stack_bytes,
                             void *top, void (*entry)(void *), void *argument) {
 #if HOSTED_ASAN
@@ -89,14 +98,8 @@ static void context_prepare(struct hal_context *context, char *stack_low, size_t
     entry = context_main;
     argument = start;
 #endif
-    struct switch_frame *frame = (struct switch_frame *)top - 1;
-    *frame = (struct switch_frame){
-        .r12 = (uint64_t)(uintptr_t)entry,
-        .r13 = (uint64_t)(uintptr_t)argument,
-        .return_address = (uint64_t)(uintptr_t)hosted_context_start,
-    };
     *context = (struct hal_context){
-        .sp = frame,
+        .sp = hosted_stack_begin(top, entry, argument),
         .stack_low = stack_low,
         .stack_bytes = stack_bytes,
     };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/hosted/host.c: the host's side: its libc and system calls, behind host.h.
+// hal/hosted/host.c: the host's side: its libc and system calls, behind host.h. Its threads and its
+// clock are in host_threads.c, or simulated by simulation.c.
 #define _GNU_SOURCE
 #include "host.h"
 
@@ -8,83 +9,17 @@
 #include <boot_arch/settings.h>
 
 #include <errno.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE            4096u
-#define NS_PER_SECOND   1000000000u
+#define RESERVE_AT      ((void *)0x300000000000) // if the host agrees: see MEMORY_AT
+#define STACKS_AT       ((void *)0x400000000000)
 #define SIGNAL_STACK    65536u
 #define FAULT_WRITE_BIT 2u // of the page-fault error code
-
-struct start {
-    void (*entry)(void *);
-    void *argument;
-};
-
-static void *thread_main(void *argument) {
-    struct start start = *(struct start *)argument;
-    free(argument);
-    start.entry(start.argument);
-    return NULL;
-}
-
-bool host_thread_start(void (*entry)(void *), void *argument) {
-    struct start *start = malloc(sizeof(*start));
-    pthread_t thread;
-    if (start == NULL) {
-        return false;
-    }
-    *start = (struct start){ entry, argument };
-    if (pthread_create(&thread, NULL, thread_main, start) != 0) {
-        free(start);
-        return false;
-    }
-    pthread_detach(thread);
-    return true;
-}
-
-void host_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t until) {
-    struct timespec end = { (time_t)(until / NS_PER_SECOND), (long)(until % NS_PER_SECOND) };
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-            until == UINT64_MAX ? NULL : &end, NULL, FUTEX_BITSET_MATCH_ANY);
-}
-
-void host_wake(_Atomic uint32_t *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
-}
-
-void host_yield(void) {
-    sched_yield();
-}
-
-void host_sleep_forever(void) {
-    for (;;) {
-        pause();
-    }
-}
-
-uint64_t host_counter(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
-uint64_t host_seconds(void) {
-    return (uint64_t)time(NULL);
-}
-
-bool host_random(uint64_t *out_value) {
-    return getrandom(out_value, sizeof(*out_value), 0) == sizeof(*out_value);
-}
 
 void host_write(const char *text, size_t length) {
     while (length > 0) {
@@ -99,15 +34,11 @@ void host_write(const char *text, size_t length) {
     }
 }
 
-void host_exit(int status) {
-    _exit(status);
-}
-
 // ---- addresses ---------------------------------------------------------------------------------
 
 void *host_reserve(size_t size_bytes) {
     void *at =
-        mmap(NULL, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        mmap(RESERVE_AT, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -127,7 +58,7 @@ void host_unmap(uint64_t address) {
 }
 
 void *host_stack_alloc(size_t size_bytes) {
-    char *low = mmap(NULL, size_bytes + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *low = mmap(STACKS_AT, size_bytes + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (low == MAP_FAILED) {
         return NULL;
     }

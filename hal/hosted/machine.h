@@ -63,6 +63,12 @@ void hosted_processor_bind(uint32_t cpu);
 // For host_fault_handler().
 void hosted_kernel_fault(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write);
 
+// Saves the registers that a call keeps, and goes on where the other stack was left (switch.S).
+void hosted_switch(void **from_sp, void *to_sp);
+// What hosted_switch() goes to for entry(argument) to run on an empty stack below `top`, which is
+// aligned to 16.
+void *hosted_stack_begin(void *top, void (*entry)(void *), void *argument);
+
 // The page-table allocator that memory registered.
 struct paddr table_page_alloc(void);
 void table_page_free(struct paddr page);

@@ -85,6 +85,8 @@ def _test(parser: argparse.ArgumentParser) -> None:
                         help="a suite, or names of tests (* and ? allowed); default: what CI needs")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="of what is random (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N",
+                        help="how many from there on, under the simulator (default: %(default)s)")
     parser.add_argument("--smp", type=_processors, metavar="N", help="only with so many processors")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at once (default: %(default)s)")

@@ -13,10 +13,16 @@ PASSED = 33  # the exit status of a self-test that passed, as on the other machi
 
 
 def process(variant: str, profile: str, top: Path = paths.TOP) -> Path:
-    """Builds the kernel as a process; `variant` is "", "address" or "thread" (the sanitizer)."""
+    """Builds the kernel as a process; `variant` is "" or how it is built, as in its preset's name."""
     preset = f"hosted-{variant}" if variant else "hosted"
     with build.hosted_lock:
         return build.configure_and_build(preset, profile, top, [NAME]) / NAME
+
+
+def variant_of(test: str) -> str:
+    """The variant that a test is about: hosted/VARIANT-…"""
+    name = test.removeprefix("hosted/").split("-")[0]
+    return name if name in ("address", "thread", "simulation") else ""
 
 
 def kernel(profile: str, yes: bool) -> Path:

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helix import build, packages, paths, programs, ui
+from helix import build, hosted, packages, paths, programs, ui
 from helix.report import Context, Failed, Job, Verdict, chosen
 
 _LISTS = paths.TOP / "tests" / "mutants"
@@ -131,7 +131,9 @@ class Tree:
             folder = build.configure_and_build("hosted", profile, _TREE, [name])
             return ["ctest", "--test-dir", str(folder), "-R", f"^{name}$", "--no-tests=error",
                     "--output-on-failure"]
-        if not test.startswith("hosted/"):  # builds what it needs itself
+        if test.startswith("hosted/"):
+            hosted.process(hosted.variant_of(test), profile, _TREE)
+        else:
             build.configure_and_build(self.options.arch, profile, _TREE)
         return [str(_TREE / "helix"), "test", "--yes", test]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helix import guest, paths, programs, qemu, rootfs, ui
+from helix import guest, paths, programs, qemu, rootfs, simulation, ui
 from helix.report import Context, Job, Verdict
 
 SMP = (1, 4)
@@ -127,6 +127,9 @@ def native_jobs(_: Namespace) -> list[Job]:
     return _jobs_of("native")
 
 
-def torture_jobs(_: Namespace) -> list[Job]:
-    """The same for programs that press hard: many processors, processes, pages at once."""
+def torture_jobs(options: Namespace) -> list[Job]:
+    """The same for programs that press hard: many processors, processes, pages at once. On the
+    hosted machine: the simulator's seeds."""
+    if options.arch == "hosted":
+        return [simulation.seed_job(options.seed, options.seeds)]
     return _jobs_of("torture")

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct hosted_settings {
@@ -11,6 +12,12 @@ struct hosted_settings {
     void *memory; // the machine's, mapped once: its direct map
     uint64_t memory_bytes;
     int memory_file; // the same memory, for other mappings of its pages
+    // Of a simulation:
+    uint64_t seed;
+    const char *trace_name; // a file for each of its decisions; NULL: none
 };
 
 extern struct hosted_settings hosted_settings;
+
+// Runs entry(NULL) as the first host thread (hal/hosted), on that stack.
+void host_run(void (*entry)(void *), void *stack_low, size_t stack_bytes) __attribute__((noreturn));
