@@ -298,5 +298,10 @@ bool capability_lost(void) {
     // cleared, and sets it again, or its kill is seen.
     thread_attention_clear(thread, THREAD_REVOKE);
     atomic_thread_fence(memory_order_seq_cst);
-    return acts_under_dead(thread);
+    if (!acts_under_dead(thread)) {
+        return false;
+    }
+    // That revoker may have found it set, and waits: this thread tells it when it leaves.
+    atomic_fetch_or_explicit(&thread->attention, THREAD_REVOKE, memory_order_relaxed);
+    return true;
 }

@@ -8,13 +8,14 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_fuzz, suite_hosted, suite_rules, suite_scenario, suite_terminal, suite_tool,
-                   suite_unit, ui)
+                   suite_fuzz, suite_hosted, suite_proof, suite_rules, suite_scenario, suite_terminal,
+                   suite_tool, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
 SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "check": suite_check.jobs,
     "rules": suite_rules.jobs,
+    "proof": suite_proof.jobs,
     "unit": suite_unit.jobs,
     "hosted": suite_hosted.jobs,
     "mutants": mutants.jobs,

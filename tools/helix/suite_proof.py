@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Proofs: tests/proof/NAME.c, one of which is one job; tests/proof/README.md says what they prove.
+
+The first lines of each say who proves it:
+  // BY: explore          a program with the kernel's sources and tests/proof/explore.c in it tries all
+                          that may happen; it must end with status 0
+"""
+
+import re
+import subprocess
+from argparse import Namespace
+from pathlib import Path
+
+from helix import build, packages, paths
+from helix.report import Context, Failed, Job, single
+
+_HERE = paths.TOP / "tests" / "proof"
+_INCLUDES = ("core", "sdk", "lib", "sdk/ports", "hal", "hal/x86_64", "boot")
+_FLAGS = ("-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+          "-Wno-unused-variable", "-fno-common", "-fno-strict-aliasing", "-fno-stack-protector",
+          "-fcf-protection=none", "-fno-pie", "-no-pie", "-ffunction-sections", "-fdata-sections",
+          "-fuse-ld=lld", "-Wl,--gc-sections")
+_LIMIT_S = 600.0
+
+
+def _includes(context: Context) -> list[str]:
+    """What all proofs are compiled with. Headers of ports are made by the hosted build."""
+    packages.need(packages.BUILD, yes=context.options.yes)
+    with build.hosted_lock:
+        made = build.configure_and_build("hosted", context.options.profile, targets=["ports"])
+    folders = [_HERE / "include", made / "sdk" / "ports" / "include",
+               *(paths.TOP / name / "include" for name in _INCLUDES)]
+    return ["-DHELIX_DEBUG=0", *(f"-I{folder}" for folder in folders)]
+
+
+def _call(command: list[str], failure: str) -> None:
+    try:
+        done = subprocess.run(command, cwd=paths.TOP, text=True, stdin=subprocess.DEVNULL,
+                              timeout=_LIMIT_S, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False)
+    except subprocess.TimeoutExpired as expired:
+        raise Failed(f"no end within {_LIMIT_S:.0f} s") from expired
+    if done.returncode != 0:
+        raise Failed(failure, done.stdout[-8000:])
+
+
+def _explore(source: Path, context: Context) -> None:
+    program = paths.ensure(paths.OUT / "proof") / source.stem
+    files = [source.relative_to(paths.TOP), (_HERE / "explore.c").relative_to(paths.TOP)]
+    _call(["clang-19", *_FLAGS, *_includes(context), *map(str, files), "-o", str(program)],
+          "it does not compile")
+    _call([str(program)], "refused")
+
+
+_BY = {"explore": _explore}
+
+
+def _proof(source: Path, by: str) -> Job:
+    return single(f"proof/{source.stem.replace('_', '-')}",
+                  lambda context: _BY[by](source, context), machines=False)
+
+
+def jobs(_: Namespace) -> list[Job]:
+    """Of each file that says who proves it."""
+    found = []
+    for source in sorted(_HERE.glob("*.c")):
+        words = re.search(r"^// BY: (\w+)$", source.read_text(), re.M)
+        if words:
+            found.append(_proof(source, words.group(1)))
+    return found
