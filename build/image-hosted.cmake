@@ -1,4 +1,5 @@
-# helix-hosted: all parts of the kernel as one process of this machine.
+# helix-hosted: all parts of the kernel as one process of this machine, with the programs for it.
+helix_folders(tests/hosted)
 get_property(helix_process_parts GLOBAL PROPERTY helix_process_parts)
 foreach(part ${helix_process_parts})
   list(APPEND helix_objects $<TARGET_OBJECTS:${part}>)

@@ -8,6 +8,7 @@
 // The words are the kernel's command line.
 #define _GNU_SOURCE
 #include "../src/memory.h"
+#include "archive.h"
 
 #include <boot_arch/settings.h>
 
@@ -59,23 +60,39 @@ static void memory_make(uint64_t size_bytes) {
     boot_memory_add(&boot_info, PAGE_SIZE, size_bytes - PAGE_SIZE, BOOT_MEMORY_USABLE);
 }
 
-// The archive lies at the end of the memory, as a loader would put it.
-static void initrd_read(const char *name) {
+static uint64_t file_bytes(int file, const char *name) {
     struct stat stat;
-    int file = open(name, O_RDONLY | O_CLOEXEC);
-    must(file >= 0 && fstat(file, &stat) == 0, name);
-    uint64_t size = (uint64_t)stat.st_size;
+    must(fstat(file, &stat) == 0, name);
+    return (uint64_t)stat.st_size;
+}
+
+static void file_read(int file, const char *name, char *to, uint64_t size_bytes) {
+    uint64_t done = 0;
+    while (done < size_bytes) {
+        ssize_t got = read(file, to + done, size_bytes - done);
+        must(got > 0, name);
+        done += (uint64_t)got;
+    }
+}
+
+// The archives lie at the end of the memory, as a loader would put them: the one of the command
+// line, if any, behind the one of the linked programs.
+static void initrd_make(const char *name) {
+    int file = name == NULL ? -1 : open(name, O_RDONLY | O_CLOEXEC);
+    must(name == NULL || file >= 0, name);
+    const uint64_t programs = archive_bytes();
+    const uint64_t read_bytes = name == NULL ? 0 : file_bytes(file, name);
+    const uint64_t size = programs + read_bytes;
     if (size + (16u << 20) > hosted_settings.memory_bytes) {
         fail("the archive does not fit into the memory");
     }
     uint64_t at = ALIGN_DOWN(hosted_settings.memory_bytes - size, (uint64_t)PAGE_SIZE);
-    uint64_t done = 0;
-    while (done < size) {
-        ssize_t got = read(file, (char *)hosted_settings.memory + at + done, size - done);
-        must(got > 0, name);
-        done += (uint64_t)got;
+    char *to = (char *)hosted_settings.memory + at;
+    archive_make(to);
+    if (name != NULL) {
+        file_read(file, name, to + programs, read_bytes);
+        close(file);
     }
-    close(file);
     boot_info.initrd = paddr_make(at);
     boot_info.initrd_bytes = size;
 }
@@ -122,9 +139,7 @@ int main(int count, char **arguments) {
     uint64_t mib = MEMORY_MIB;
     arguments_read(arguments + 1, &initrd, &mib);
     memory_make(mib << 20);
-    if (initrd != NULL) {
-        initrd_read(initrd);
-    }
+    initrd_make(initrd);
     boot_info.loader = "a host process";
     host_run(boot_main, boot_stack_low, (size_t)(boot_stack_top - boot_stack_low));
 }

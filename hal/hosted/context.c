@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/hosted/context.c: contexts: kernel stacks.
+// hal/hosted/context.c: contexts: kernel stacks, and the stacks of linked programs beside them.
 //
 // Sanitizers follow a stack only if they are told of each switch: ASan needs its bounds, TSan an
 // object for each, made when the context first runs, so that one that never runs holds nothing.
 #include <hal/context.h>
 
-#include "machine.h"
-#include "sanitize.h"
+#include "user.h"
 
 #include <hal/user_abi.h>
-#include <lib/string.h>
 
 extern char hosted_context_start[];
 
@@ -86,11 +84,8 @@ void *hosted_stack_begin(void *top, void (*entry)(void *), void *argument) {
     return frame;
 }
 
-static void context_prepare(struct hal_context *context, char *stack_low, size_t stack_bytes,
-                            void *top, void (*entry)(void *), void *argument) {
-#if HOSTED_ASAN
-    __asan_unpoison_memory_region(stack_low, stack_bytes); // of who was on it before
-#endif
+void context_prepare(struct hal_context *context, char *stack_low, size_t stack_bytes, void *top,
+                     void (*entry)(void *), void *argument) {
 #if HOSTED_ASAN || HOSTED_TSAN
     struct context_start *start = (struct context_start *)top - 1;
     *start = (struct context_start){ entry, argument };
@@ -105,19 +100,31 @@ static void context_prepare(struct hal_context *context, char *stack_low, size_t
     };
 }
 
-void hal_context_init(struct hal_context *context, void *stack_top, void (*entry)(void *),
-                      void *argument) {
-    context_prepare(context, (char *)stack_top - HAL_STACK_BYTES, HAL_STACK_BYTES,
-                    hal_user_frame(stack_top), entry, argument);
-}
-
-void hosted_context_fini(struct hal_context *context) {
+void context_release(struct hal_context *context) {
+#if HOSTED_ASAN
+    __asan_unpoison_memory_region(context->stack_low, context->stack_bytes); // for who comes next
+#endif
 #if HOSTED_TSAN
-    if (context->fiber != NULL && context->stack_low != NULL) { // else a host thread's own
+    if (context->fiber != NULL) {
         __tsan_destroy_fiber(context->fiber);
     }
 #endif
     context->fiber = NULL;
+}
+
+void hal_context_init(struct hal_context *context, void *stack_top, void (*entry)(void *),
+                      void *argument) {
+    context_prepare(context, (char *)stack_top - HAL_STACK_BYTES, HAL_STACK_BYTES,
+                    hal_user_frame(stack_top), entry, argument);
+    context->head = stack_head(stack_top);
+    *context->head = (struct stack_head){ 0 };
+}
+
+void hosted_context_fini(struct hal_context *context) {
+    if (context->head != NULL) {
+        user_release(context->head);
+        context_release(context);
+    }
 }
 
 void hal_kernel_stack_set(void *stack_top) {
@@ -125,7 +132,7 @@ void hal_kernel_stack_set(void *stack_top) {
 }
 
 struct hal_frame *hal_user_frame(void *stack_top) {
-    return (struct hal_frame *)stack_top - 1;
+    return (struct hal_frame *)(void *)stack_head(stack_top) - 1;
 }
 
 // ---- user registers ----------------------------------------------------------------------------
@@ -135,8 +142,6 @@ struct fpu_state {
     uint32_t mxcsr;
     uint16_t control;
 };
-
-#define ELF_MACHINE_NONE 0x4858u // no machine has it: no ELF file is for this one
 
 #define MXCSR_DEFAULT   0x1f80u
 #define MXCSR_MASK      0xffffu
@@ -197,5 +202,5 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
 }
 
 uint16_t hal_elf_machine(void) {
-    return ELF_MACHINE_NONE;
+    return HOSTED_ELF_MACHINE;
 }

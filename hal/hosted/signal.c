@@ -33,10 +33,10 @@ enum hx_status hal_signal_push(struct hal_frame *frame, const struct hal_signal_
     }
     frame->sp = at;
     frame->pc = delivery->handler;
-    frame->handler_arguments[0] = delivery->number;
-    frame->handler_arguments[1] =
+    frame->function_arguments[0] = delivery->number;
+    frame->function_arguments[1] =
         delivery->with_info ? at + offsetof(struct signal_frame, info) : 0;
-    frame->handler_arguments[2] = delivery->with_info ? at : 0;
+    frame->function_arguments[2] = delivery->with_info ? at : 0;
     frame->way = HOSTED_HANDLER;
     return HX_OK;
 }
@@ -51,7 +51,10 @@ enum hx_status hal_signal_pop(struct hal_frame *frame, void *fpu, uint64_t *out_
     frame->sp = in.frame.sp;
     frame->number = in.frame.number;
     frame->result = in.frame.result;
-    frame->way = in.frame.way == HOSTED_AGAIN ? HOSTED_AGAIN : HOSTED_RESUME;
+    memcpy(frame->function_arguments, in.frame.function_arguments,
+           sizeof(frame->function_arguments));
+    frame->way = in.frame.way == HOSTED_AGAIN || in.frame.way == HOSTED_HANDLER ? in.frame.way
+                                                                                : HOSTED_RESUME;
     memcpy(fpu, in.fpu, sizeof(in.fpu));
     hosted_fpu_sanitize(fpu);
     *out_blocked = in.blocked;

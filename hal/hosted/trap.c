@@ -1,16 +1,39 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/hosted/trap.c: faults of the kernel itself, backtraces.
-#include "machine.h"
-#include "sanitize.h"
+// hal/hosted/trap.c: entries from linked programs, faults of the kernel itself, backtraces.
+#include "user.h"
 
 #include <hal/io.h>
 #include <hal/trap.h>
 #include <lib/format.h>
 
-// Never reached: there is no user mode yet, and execve() takes no file (hal_elf_machine()).
+// What came before the return: on a real machine interrupts come in user mode at once.
+static void user_return(struct hal_frame *frame) {
+    hal_irq_off();
+    do {
+        (void)hosted_interrupts_handle();
+        hosted_handlers.user_return(frame);
+    } while (atomic_load_explicit(&hosted_this()->pending, memory_order_relaxed) != 0);
+}
+
 void hal_enter_user(struct hal_frame *frame) {
-    (void)frame;
-    __builtin_trap();
+    struct stack_head *head = (struct stack_head *)(void *)(frame + 1);
+    for (;;) {
+        user_return(frame);
+        switch (user_run(head, frame)) {
+        case TRAP_CALL:
+            hal_irq_on();
+            hosted_handlers.syscall(frame);
+            break;
+        case TRAP_FAULT: {
+            const struct hal_fault fault = *user_fault(head);
+            hal_irq_on();
+            hosted_handlers.fault(frame, &fault);
+            break;
+        }
+        case TRAP_INTERRUPT:
+            break;
+        }
+    }
 }
 
 void hosted_kernel_fault(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write) {

@@ -79,15 +79,11 @@ static uint8_t *kernel_translate(uint64_t address, uint32_t access) {
     return at;
 }
 
-static size_t piece(uint64_t address, size_t size_bytes) {
-    return MIN_OF(size_bytes, PAGE_SIZE - (address & PAGE_MASK));
-}
-
 size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes) {
     uint8_t *out = to;
     uint64_t at = from.value;
     while (size_bytes > 0) {
-        size_t length = piece(at, size_bytes);
+        size_t length = user_piece(at, size_bytes);
         const uint8_t *user = kernel_translate(at, HAL_ACCESS_READ);
         if (user == NULL) {
             break;
@@ -104,7 +100,7 @@ size_t hal_copy_to_user(struct uaddr to, const void *from, size_t size_bytes) {
     const uint8_t *in = from;
     uint64_t at = to.value;
     while (size_bytes > 0) {
-        size_t length = piece(at, size_bytes);
+        size_t length = user_piece(at, size_bytes);
         uint8_t *user = kernel_translate(at, HAL_ACCESS_WRITE);
         if (user == NULL) {
             break;
@@ -121,7 +117,7 @@ size_t hal_clear_user(struct uaddr to, size_t size_bytes) {
     static const uint8_t zeros[PAGE_SIZE];
     uint64_t at = to.value;
     while (size_bytes > 0) {
-        size_t length = piece(at, size_bytes);
+        size_t length = user_piece(at, size_bytes);
         size_t left = hal_copy_to_user(uaddr_make(at), zeros, length);
         at += length - left;
         size_bytes -= length - left;
@@ -136,7 +132,7 @@ bool hal_copy_string_from_user(char *to, struct uaddr from, size_t capacity, siz
     size_t done = 0;
     while (done < capacity) {
         uint64_t at = from.value + done;
-        size_t length = piece(at, capacity - done);
+        size_t length = user_piece(at, capacity - done);
         const uint8_t *user = kernel_translate(at, HAL_ACCESS_READ);
         if (user == NULL) {
             return false;

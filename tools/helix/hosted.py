@@ -4,6 +4,7 @@
 import subprocess
 import sys
 from argparse import Namespace
+from functools import cache
 from pathlib import Path
 
 from helix import build, packages, paths, ui
@@ -12,11 +13,15 @@ NAME = "helix-hosted"
 PASSED = 33  # the exit status of a self-test that passed, as on the other machines
 
 
-def process(variant: str, profile: str, top: Path = paths.TOP) -> Path:
+@cache
+def _built(preset: str, profile: str) -> Path:
+    return build.configure_and_build(preset, profile, paths.TOP, [NAME]) / NAME
+
+
+def process(variant: str, profile: str) -> Path:
     """Builds the kernel as a process; `variant` is "" or how it is built, as in its preset's name."""
-    preset = f"hosted-{variant}" if variant else "hosted"
     with build.hosted_lock:
-        return build.configure_and_build(preset, profile, top, [NAME]) / NAME
+        return _built(f"hosted-{variant}" if variant else "hosted", profile)
 
 
 def variant_of(test: str) -> str:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Tests on the hosted machine: the whole kernel as a process, plain and under sanitizers."""
 
+import re
 import subprocess
 from argparse import Namespace
 
-from helix import bench_hosted, hosted, packages, simulation, ui
+from helix import bench_hosted, hosted, packages, paths, simulation, ui
 from helix.report import Context, Failed, Job, single
 
 _LIMIT_S = 120
+
+_VARIANTS = ("", "address")
 
 # Kernel self-tests: the variant, how many processors, which.
 _SELFTESTS = (("", 1, "all"), ("", 4, "all"), ("address", 1, "all"), ("address", 4, "all"))
@@ -60,6 +63,25 @@ def _bench(context: Context) -> None:
         raise Failed(f"no time was measured: {', '.join(empty)}")
 
 
+def _programs() -> list[str]:
+    """The linked programs that are tests: tests/hosted/NAME.c with CHECK_PROGRAM(NAME, ...)."""
+    texts = [source.read_text() for source in sorted((paths.TOP / "tests/hosted").glob("*.c"))]
+    return [name for text in texts for name in re.findall(r"^CHECK_PROGRAM\((\w+),", text, re.M)]
+
+
+def _program(variant: str, smp: int, program: str) -> Job:
+    name = f"hosted/{variant + '-' if variant else ''}{program}@{smp}"
+
+    def body(context: Context) -> None:
+        run_process(context, variant, ["--smp", str(smp), f"init=/{program}"], 0)
+
+    return single(name, body, machines=False)
+
+
 def jobs(_: Namespace) -> list[Job]:
-    bench = single("hosted/bench", _bench, machines=False)
-    return [*(_selftest(*row) for row in _SELFTESTS), bench, *simulation.jobs()]
+    """One job for each self-test and for each linked program, the bench, the simulator."""
+    selftests = [_selftest(*row) for row in _SELFTESTS]
+    programs = [_program(variant, smp, program) for variant in _VARIANTS
+                for program in _programs() for smp in (1, 4)]
+    return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
+            *simulation.jobs()]

@@ -10,8 +10,9 @@
 
 struct hal_context {
     void *sp;
-    void *fiber;     // TSan's name for it; made when it first runs
-    char *stack_low; // NULL: the stack came with a host thread; known once it was left
+    void *fiber;             // TSan's name for it; made when it first runs
+    struct stack_head *head; // of a kernel stack (hal/hosted/user.h); NULL: a host thread's
+    char *stack_low;         // a host thread's is known once it was left
     size_t stack_bytes;
 };
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// <hal_arch/frame.h>: the registers of user mode, which this machine
-// does not run yet.
+// <hal_arch/frame.h>: the registers of a linked program.
 //
 // Its real registers are the host's and stay on its stack; these are the ones that the kernel reads
 // and changes. `way` tells how the program goes on when the kernel returns to it.
@@ -12,7 +11,7 @@
 enum hosted_way {
     HOSTED_RESUME,  // the call returns `result`; an access that faulted is tried again
     HOSTED_AGAIN,   // the call is made again
-    HOSTED_START,   // a new program, or a new thread, begins at `pc` on an empty stack
+    HOSTED_START,   // a new program begins at `pc` on an empty stack
     HOSTED_HANDLER, // the function at `pc` is called on top, then rt_sigreturn
 };
 
@@ -22,10 +21,10 @@ struct hal_frame {
     uint64_t number; // of the system call
     uint64_t arguments[6];
     int64_t result;
-    uint64_t handler_arguments[3]; // of HOSTED_HANDLER
-    uint32_t way;                  // enum hosted_way
-    uint32_t user;                 // 1: of user mode
-    uint64_t fp;                   // of the kernel, for a panic
+    uint64_t function_arguments[3]; // of what begins at `pc`
+    uint32_t way;                   // enum hosted_way
+    uint32_t user;                  // 1: of user mode
+    uint64_t fp;                    // of the kernel, for a panic
     uint64_t padding;
 };
 _Static_assert(sizeof(struct hal_frame) % 16 == 0, "it lies on a stack");
@@ -64,5 +63,11 @@ static inline void hal_frame_restart(struct hal_frame *frame, uint64_t number) {
 }
 
 static inline void hal_frame_init_user(struct hal_frame *frame, uint64_t pc, uint64_t sp) {
-    *frame = (struct hal_frame){ .pc = pc, .sp = sp, .way = HOSTED_START, .user = 1 };
+    *frame = (struct hal_frame){
+        .pc = pc,
+        .sp = sp,
+        .function_arguments = { sp },
+        .way = HOSTED_START,
+        .user = 1,
+    };
 }
