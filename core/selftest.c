@@ -127,6 +127,27 @@ static bool test_yield(void) {
     return true;
 }
 
+// Who yields in a loop, with nobody to yield to, takes interrupts: here, a timer's.
+static _Atomic uint32_t rang;
+
+static void bell_rings(struct timer *timer) {
+    (void)timer;
+    atomic_store_explicit(&rang, 1, memory_order_relaxed);
+}
+
+static bool test_lone_yield(void) {
+    struct timer bell;
+    timer_init(&bell, bell_rings);
+    atomic_store_explicit(&rang, 0, memory_order_relaxed);
+    const time_ns_t start = time_now();
+    timer_arm(&bell, start + 2 * MS);
+    while (atomic_load_explicit(&rang, memory_order_relaxed) == 0 &&
+           time_now() < start + 500 * MS) {
+        thread_yield();
+    }
+    return !timer_cancel(&bell);
+}
+
 // Preemption: one thread spins until another, on the same processor, has run.
 static _Atomic uint32_t flag;
 
@@ -263,6 +284,7 @@ static const struct selftest tests[] = {
     { "switch", test_ping_pong },
     { "early wake", test_early_wake },
     { "yield", test_yield },
+    { "lone yield", test_lone_yield },
     { "preempt", test_preempt },
     { "timers", test_timers },
     { "wait", test_wait },

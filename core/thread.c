@@ -240,11 +240,13 @@ void thread_yield(void) {
     preempt_disable();
     uint32_t queued = atomic_load_explicit(&cpu_this()->queue.queued, memory_order_relaxed);
     preempt_enable();
-    if (queued != 0) {
-        unsigned long state = hal_irq_save();
-        sched_switch(SWITCH_YIELD);
-        hal_irq_restore(state);
+    if (queued == 0) {
+        hal_relax(); // who is waited for may run elsewhere, or be an interrupt of this one
+        return;
     }
+    unsigned long state = hal_irq_save();
+    sched_switch(SWITCH_YIELD);
+    hal_irq_restore(state);
 }
 
 // Begins a change of what policies see of a thread: locks the queue that it belongs to;
