@@ -211,6 +211,11 @@ void preempt_slow(void) {
     }
 }
 
+void *preempt_slow_with(void *value) {
+    preempt_slow();
+    return value;
+}
+
 void thread_notify(struct thread *thread, uint32_t attention) {
     // seq_cst: before the looks at state and processor, and against the look at attention by a
     // thread that blocks or returns to user mode.

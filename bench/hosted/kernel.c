@@ -6,6 +6,7 @@
 
 #include <core/epoch.h>
 #include <core/log.h>
+#include <core/sched.h>
 #include <core/thread.h>
 #include <core/wait.h>
 #include <memory/heap.h>
@@ -67,14 +68,12 @@ uint64_t round_switch(uint32_t count) {
 static struct thread threads[THREADS_MAX];
 static uint32_t thread_count;
 static _Atomic uint32_t yielding; // the threads run; else they block
-static uint64_t turns;            // of all threads: one processor, so no two count at once
 
 static void thread_main(void *argument) {
     (void)argument;
     for (;;) {
         thread_block();
         while (atomic_load_explicit(&yielding, memory_order_relaxed) != 0) {
-            turns++;
             thread_yield();
         }
     }
@@ -164,13 +163,12 @@ static uint64_t round_yield(uint32_t count, uint32_t among) {
     atomic_store_explicit(&yielding, 1, memory_order_relaxed);
     wake(among - 1);
     thread_yield(); // all of them have begun
-    turns = 0;
+    uint64_t before = sched_switches();
     uint64_t start = bench_now();
     for (uint32_t i = 0; i < count / among; i++) {
         thread_yield();
     }
-    // A slice that ends makes a thread wait for one more turn of the others.
-    uint64_t took = bench_took(start, turns >= count / among * (among - 1));
+    uint64_t took = bench_took(start, sched_switches() - before >= count);
     atomic_store_explicit(&yielding, 0, memory_order_relaxed);
     settle();
     return took;

@@ -61,7 +61,7 @@ struct thread {
     struct hal_context context;
     void *stack_top;
     _Atomic uint32_t attention; // THREAD_SIGNAL …
-    uint32_t preempt_off;       // own; > 0: not preempted
+    uint32_t preempt_off;       // own; not 0: not preempted
     struct object object;
     uint64_t id; // kernel-wide, never reused
     char name[THREAD_NAME_BYTES];
@@ -151,7 +151,8 @@ static inline void preempt_disable(void) {
     atomic_signal_fence(memory_order_seq_cst); // the section's accesses stay behind the count
 }
 
-void preempt_slow(void); // of preempt_enable() only
+void preempt_slow(void);              // of preempt_enable() and after preempt_drop() only
+void *preempt_slow_with(void *value); // the same; returns the value, so that it can come last
 
 // Switches if a better thread is waiting.
 static inline void preempt_enable(void) {
@@ -161,6 +162,32 @@ static inline void preempt_enable(void) {
         (atomic_load_explicit(&thread->attention, memory_order_relaxed) & THREAD_RESCHEDULE)) {
         preempt_slow();
     }
+}
+
+// The same for a short section of one function, where nanoseconds count, over something that
+// belongs to this processor: who comes by interrupt in the middle of one sees that with
+// preempt_is_held(). The count is read once and put back. `thread` is the calling one.
+#define PREEMPT_HELD (1u << 31)
+
+static inline uint32_t preempt_hold(struct thread *thread) {
+    uint32_t before = thread->preempt_off;
+    thread->preempt_off = before | PREEMPT_HELD;
+    atomic_signal_fence(memory_order_seq_cst);
+    return before;
+}
+
+// Of what preempt_hold() returned.
+static inline bool preempt_is_held(uint32_t before) {
+    return (before & PREEMPT_HELD) != 0;
+}
+
+// Ends it. True: a better thread is waiting, and the caller has to call preempt_slow() next, or
+// anything that ends in preempt_enable().
+static inline bool preempt_drop(struct thread *thread, uint32_t before) {
+    atomic_signal_fence(memory_order_seq_cst);
+    thread->preempt_off = before;
+    return before == 0 &&
+           (atomic_load_explicit(&thread->attention, memory_order_relaxed) & THREAD_RESCHEDULE);
 }
 
 // User and system time of a thread up to now: the exact time that it ran, split by samples (see

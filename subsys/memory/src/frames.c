@@ -12,7 +12,6 @@
 
 #define CACHE_FRAMES 30u
 #define CACHE_BATCH  15u
-#define CHUNK_SHIFT  (PAGE_SHIFT + FRAME_ORDER_MAX)
 #define CHUNK_BYTES  ((uint64_t)1 << CHUNK_SHIFT)
 #define ARRAY_BYTES  ALIGN_UP(FRAME_CHUNK * sizeof(struct frame), PAGE_SIZE)
 #define RESERVE_MIN  32u
@@ -33,10 +32,8 @@ static const struct lock_class frames_class = { "frames", LOCK_RANK_FRAMES, fals
 
 static struct {
     struct spinlock lock;
-    struct buddy buddy;              // [lock]
-    struct ranges *ranges;           // all memory ever under management
-    _Atomic(struct frame *) *chunks; // by physical address >> CHUNK_SHIFT; NULL: not prepared
-    uint64_t chunk_count;
+    struct buddy buddy;          // [lock]
+    struct ranges *ranges;       // all memory ever under management
     uint8_t *arrays;             // [lock] room for the arrays of chunks to come
     uint64_t arrays_left;        // [lock] how many
     uint64_t frontier;           // [lock] chunks below were looked at
@@ -85,17 +82,14 @@ void page_copy(void *to, const void *from) {
 
 // ---- chunks ------------------------------------------------------------------------------------
 
+struct frame_chunks frame_chunks;
+
 static inline struct frame *chunk_array(uint64_t chunk) {
-    return atomic_load_explicit(&frames.chunks[chunk], memory_order_acquire);
+    return atomic_load_explicit(&frame_chunks.arrays[chunk], memory_order_acquire);
 }
 
 struct frame *frame_of(struct paddr address) {
-    uint64_t chunk = address.value >> CHUNK_SHIFT;
-    if (chunk >= frames.chunk_count) {
-        return NULL;
-    }
-    struct frame *array = chunk_array(chunk);
-    return array != NULL ? &array[(address.value >> PAGE_SHIFT) % FRAME_CHUNK] : NULL;
+    return frame_find(address);
 }
 
 // Gives the chunk its array and its free pages to the buddy allocator. False: no array is left.
@@ -118,7 +112,7 @@ static bool prepare_locked(uint64_t chunk) {
             atomic_fetch_sub_explicit(&frames.unprepared, count, memory_order_relaxed);
         }
     }
-    atomic_store_explicit(&frames.chunks[chunk], array, memory_order_release);
+    atomic_store_explicit(&frame_chunks.arrays[chunk], array, memory_order_release);
     return true;
 }
 
@@ -419,7 +413,7 @@ void frames_add(uint64_t start, uint64_t end) {
     while (start < end) {
         uint64_t chunk = start >> CHUNK_SHIFT;
         uint64_t stop = MIN_OF(end, (chunk + 1) << CHUNK_SHIFT);
-        if (chunk >= frames.chunk_count || (chunk_array(chunk) == NULL && !prepare_locked(chunk))) {
+        if (chunk >= frame_chunks.count || (chunk_array(chunk) == NULL && !prepare_locked(chunk))) {
             break; // no array for it: the memory stays unused
         }
         uint64_t count = (stop - start) >> PAGE_SHIFT;
@@ -465,10 +459,10 @@ void frames_init(struct ranges *ranges, struct ranges *whole) {
     uint64_t end = whole->count > 0 ? whole->range[whole->count - 1].end : 0;
     ranges_exclude(ranges, end, UINT64_MAX);
     uint64_t arrays = chunks_needed(whole);
-    frames.chunk_count = (end + CHUNK_BYTES - 1) >> CHUNK_SHIFT;
-    frames.chunks = take_zeroed(ranges, frames.chunk_count * sizeof(void *), true);
+    frame_chunks.count = (end + CHUNK_BYTES - 1) >> CHUNK_SHIFT;
+    frame_chunks.arrays = take_zeroed(ranges, frame_chunks.count * sizeof(void *), true);
     frames.arrays = take_zeroed(ranges, arrays * ARRAY_BYTES, false);
-    if (frames.chunks == NULL || frames.arrays == NULL || arrays == 0) {
+    if (frame_chunks.arrays == NULL || frames.arrays == NULL || arrays == 0) {
         panic("too little memory to start: %u KiB", (unsigned)(ranges_bytes(ranges) / 1024));
     }
     frames.arrays_left = arrays;

@@ -14,14 +14,20 @@ static const uint16_t class_bytes[] = { 16,  32,  48,  64,  128, 192,  256,  320
 #define CLASS_LARGE_MAX 2048u
 
 static struct heap_cache classes[CLASSES];
-static uint8_t class_of[SMALL_MAX / 16 + 1]; // by (size + 15) / 16
-static struct heap_cache cache_cache;        // struct heap_cache itself
-static _Atomic int64_t magazine_count;
+static struct heap_cache *small[SMALL_MAX / 16 + 1]; // by (size + 15) / 16
+static struct heap_cache cache_cache;                // struct heap_cache itself
+
+// Of each processor: a page of magazines, by the numbers of their caches; NULL until the processor
+// first needs it. A number leads from a page to its magazine by arithmetic alone.
+static _Atomic(struct magazine *) stocks[CPU_MAX];
+_Static_assert(CACHES_MAX * sizeof(struct magazine) == PAGE_SIZE, "they fill a page");
+
 static char large_owner; // marks frames that were given out whole
 
 static const struct lock_class caches_class = { "heap caches", LOCK_RANK_LEAF, false };
 static struct spinlock caches_lock = SPINLOCK_INIT(&caches_class);
 static _Atomic(struct heap_cache *) caches; // [caches_lock] for writing; only grows
+static uint8_t cache_count;                 // [caches_lock]
 
 static struct heap_cache *caches_first(void) {
     return atomic_load_explicit(&caches, memory_order_acquire);
@@ -30,6 +36,8 @@ static struct heap_cache *caches_first(void) {
 static void cache_register(struct heap_cache *cache, const char *name, size_t object_bytes) {
     slab_cache_init(cache, name, object_bytes);
     unsigned long state = spin_lock_irq(&caches_lock);
+    ASSERT(cache_count < CACHES_MAX);
+    cache->number = cache_count++;
     cache->next = caches_first();
     atomic_store_explicit(&caches, cache, memory_order_release);
     spin_unlock_irq(&caches_lock, state);
@@ -39,95 +47,77 @@ void heap_init(void) {
     for (uint32_t i = 0; i < CLASSES; i++) {
         cache_register(&classes[i], "heap", class_bytes[i]);
     }
-    uint8_t at = 0;
-    for (uint32_t slot = 0; slot < ARRAY_SIZE(class_of); slot++) {
-        at += slot * 16 > class_bytes[at];
-        class_of[slot] = at;
+    struct heap_cache *cache = classes;
+    for (uint32_t slot = 0; slot < ARRAY_SIZE(small); slot++) {
+        cache += slot * 16 > cache->object_bytes;
+        small[slot] = cache;
     }
     cache_register(&cache_cache, "heap caches", sizeof(struct heap_cache));
 }
 
 // ---- magazines ---------------------------------------------------------------------------------
 
-// Turns preemption off and takes this processor's magazine; NULL if there is none or an interrupt
-// found it in use.
-static inline struct magazine *magazine_enter(struct heap_cache *cache) {
-    preempt_disable();
-    struct magazine *magazine =
-        atomic_load_explicit(&cache->magazines[hal_cpu_id()], memory_order_relaxed);
-    if (magazine == NULL || magazine->busy) {
-        preempt_enable();
-        return NULL;
+// This processor's magazine while preemption is off.
+struct stay {
+    struct thread *thread;
+    uint32_t before;
+    struct magazine *magazine;
+};
+
+// Turns preemption off and takes this processor's magazine; false if there is none, or this is an
+// interrupt in the middle of somebody else's stay. The slow path that follows gives way to a better
+// thread, as it takes a lock.
+static inline bool magazine_enter(struct stay *stay, uint8_t cache) {
+    stay->thread = thread_current();
+    stay->before = preempt_hold(stay->thread);
+    struct magazine *stock = atomic_load_explicit(&stocks[hal_cpu_id()], memory_order_relaxed);
+    if (stock == NULL || preempt_is_held(stay->before)) {
+        (void)preempt_drop(stay->thread, stay->before);
+        return false;
     }
-    magazine->busy = true;
-    atomic_signal_fence(memory_order_seq_cst);
-    return magazine;
+    stay->magazine = stock + cache;
+    return true;
 }
 
-static inline void magazine_leave(struct magazine *magazine) {
-    atomic_signal_fence(memory_order_seq_cst);
-    magazine->busy = false;
-    preempt_enable();
+// True: the caller has to give way (preempt_drop()).
+static inline bool magazine_leave(const struct stay *stay) {
+    return preempt_drop(stay->thread, stay->before);
 }
 
-// Gives this processor a magazine; on failure it goes on without.
-static void magazine_create(struct heap_cache *cache) {
-    size_t size = sizeof(struct magazine) + cache->capacity * sizeof(void *);
-    struct heap_cache *from = &classes[class_of[(size + 15) / 16]];
-    void *memory;
-    if (slab_take(from, &memory, 1, MEMORY_ATOMIC) == 0) {
-        return;
-    }
-    struct magazine *magazine = memory;
-    *magazine = (struct magazine){ .capacity = cache->capacity };
-    preempt_disable();
-    struct magazine *expected = NULL;
-    bool mine = atomic_compare_exchange_strong_explicit(&cache->magazines[hal_cpu_id()], &expected,
-                                                        magazine, memory_order_release,
-                                                        memory_order_relaxed);
-    preempt_enable();
-    if (mine) {
-        atomic_fetch_add_explicit(&magazine_count, 1, memory_order_relaxed);
-    } else {
-        slab_give(from, &memory, 1);
-    }
+static inline void magazine_push(struct magazine *magazine, void *object) {
+    *(void **)object = magazine->first;
+    magazine->first = object;
+    magazine->count++;
 }
 
-static NOINLINE void *alloc_slow(struct heap_cache *cache, enum memory_mode mode) {
-    void *batch[MAGAZINE_OBJECTS / 2];
-    uint32_t got = slab_take(cache, batch, cache->capacity / 2, mode);
-    if (got == 0) {
-        return NULL;
-    }
-    void *object = batch[--got];
-    struct magazine *magazine = magazine_enter(cache);
-    if (magazine == NULL) {
-        magazine_create(cache);
-        magazine = magazine_enter(cache);
-    }
-    if (magazine != NULL) {
-        while (got > 0 && magazine->count < magazine->capacity) {
-            magazine->objects[magazine->count++] = batch[--got];
-        }
-        magazine_leave(magazine);
-    }
-    if (got > 0) {
-        slab_give(cache, batch, got);
+// NULL: it is empty.
+static inline void *magazine_pop(struct magazine *magazine) {
+    void *object = magazine->first;
+    if (object != NULL) {
+        magazine->first = *(void **)object;
+        magazine->count--;
     }
     return object;
 }
 
-static NOINLINE void free_slow(struct heap_cache *cache, void *object) {
-    void *batch[MAGAZINE_OBJECTS / 2 + 1] = { object };
-    uint32_t count = 1;
-    struct magazine *magazine = magazine_enter(cache);
-    if (magazine != NULL) {
-        while (count <= cache->capacity / 2 && magazine->count > 0) {
-            batch[count++] = magazine->objects[--magazine->count];
-        }
-        magazine_leave(magazine);
+// Gives this processor its magazines if it has none; on failure it goes on without.
+static void stock_create(void) {
+    preempt_disable();
+    bool there = atomic_load_explicit(&stocks[hal_cpu_id()], memory_order_relaxed) != NULL;
+    preempt_enable();
+    struct frame *frame = there ? NULL : frame_alloc_use(MEMORY_ATOMIC, true, FRAME_SLAB);
+    if (frame == NULL) {
+        return;
     }
-    slab_give(cache, batch, count);
+    preempt_disable();
+    struct magazine *expected = NULL;
+    bool mine =
+        atomic_compare_exchange_strong_explicit(&stocks[hal_cpu_id()], &expected, frame_data(frame),
+                                                memory_order_release, memory_order_relaxed);
+    preempt_enable();
+    if (!mine) {
+        frame_put(frame);
+    }
 }
 
 #if HELIX_DEBUG
@@ -163,35 +153,79 @@ static inline void unpoison(const struct heap_cache *cache, void *object) {
 }
 #endif
 
-static inline void *cache_alloc(struct heap_cache *cache, enum memory_mode mode) {
-    struct magazine *magazine = magazine_enter(cache);
-    void *object = NULL;
-    if (magazine != NULL) {
-        if (magazine->count > 0) {
-            object = magazine->objects[--magazine->count];
+static NOINLINE void *alloc_slow(struct heap_cache *cache, enum memory_mode mode) {
+    void *batch[MAGAZINE_OBJECTS / 2];
+    uint32_t got = slab_take(cache, batch, cache->capacity / 2, mode);
+    if (got == 0) {
+        return NULL;
+    }
+    void *object = batch[--got];
+    struct stay stay;
+    bool inside = magazine_enter(&stay, cache->number);
+    if (!inside) {
+        stock_create();
+        inside = magazine_enter(&stay, cache->number);
+    }
+    if (inside) {
+        struct magazine *magazine = stay.magazine;
+        while (got > 0 && magazine->count < cache->capacity) {
+            magazine_push(magazine, batch[--got]);
         }
-        magazine_leave(magazine);
+        if (magazine_leave(&stay)) {
+            preempt_slow();
+        }
     }
-    if (object == NULL) {
-        object = alloc_slow(cache, mode);
+    if (got > 0) {
+        slab_give(cache, batch, got);
     }
-    if (object != NULL) {
-        unpoison(cache, object);
-    }
+    unpoison(cache, object);
     return object;
 }
 
-static inline void cache_free(struct heap_cache *cache, void *object) {
+static NOINLINE void free_slow(struct heap_cache *cache, void *object) {
+    void *batch[MAGAZINE_OBJECTS / 2 + 1] = { object };
+    uint32_t count = 1;
+    struct stay stay;
+    if (magazine_enter(&stay, cache->number)) {
+        struct magazine *magazine = stay.magazine;
+        while (count <= cache->capacity / 2 && magazine->count > 0) {
+            batch[count++] = magazine_pop(magazine);
+        }
+        (void)magazine_leave(&stay); // slab_give() gives way
+    }
+    slab_give(cache, batch, count);
+}
+
+static inline void *cache_alloc(struct heap_cache *cache, enum memory_mode mode) {
+    struct stay stay;
+    if (magazine_enter(&stay, cache->number)) {
+        void *object = magazine_pop(stay.magazine);
+        bool due = magazine_leave(&stay);
+        if (object != NULL) {
+            unpoison(cache, object);
+            return due ? preempt_slow_with(object) : object;
+        }
+    }
+    return alloc_slow(cache, mode);
+}
+
+// `number` is the cache's, found without it.
+static inline void cache_free(struct heap_cache *cache, uint8_t number, void *object) {
     poison(cache, object);
-    struct magazine *magazine = magazine_enter(cache);
-    if (magazine != NULL) {
-        if (magazine->count < magazine->capacity) {
-            ASSERT(magazine->count == 0 || magazine->objects[magazine->count - 1] != object);
-            magazine->objects[magazine->count++] = object;
-            magazine_leave(magazine);
+    struct stay stay;
+    if (magazine_enter(&stay, number)) {
+        bool room = stay.magazine->count < cache->capacity;
+        if (room) {
+            ASSERT(stay.magazine->first != object); // freed twice
+            magazine_push(stay.magazine, object);
+        }
+        bool due = magazine_leave(&stay);
+        if (room) {
+            if (due) {
+                preempt_slow();
+            }
             return;
         }
-        magazine_leave(magazine);
     }
     free_slow(cache, object);
 }
@@ -199,12 +233,13 @@ static inline void cache_free(struct heap_cache *cache, void *object) {
 // ---- the heap ----------------------------------------------------------------------------------
 
 static struct heap_cache *class_for(size_t size_bytes) {
-    return size_bytes <= SMALL_MAX                  ? &classes[class_of[(size_bytes + 15) / 16]]
+    return size_bytes <= SMALL_MAX                  ? small[(size_bytes + 15) / 16]
            : size_bytes <= class_bytes[CLASSES - 2] ? &classes[CLASSES - 2]
                                                     : &classes[CLASSES - 1];
 }
 
-void *heap_alloc(size_t size_bytes, enum memory_mode mode) {
+// Large sizes, none, and allocations that may be made to fail.
+static NOINLINE void *alloc_other(size_t size_bytes, enum memory_mode mode) {
     if (size_bytes == 0 || size_bytes > PAGE_SIZE << FRAME_ORDER_MAX) {
         return NULL;
     }
@@ -221,6 +256,13 @@ void *heap_alloc(size_t size_bytes, enum memory_mode mode) {
     return frame_data(frame);
 }
 
+void *heap_alloc(size_t size_bytes, enum memory_mode mode) {
+    if (size_bytes - 1 >= SMALL_MAX || memory_fail_is_armed()) { // 0 is not small either
+        return alloc_other(size_bytes, mode);
+    }
+    return cache_alloc(small[(size_bytes + 15) / 16], mode);
+}
+
 void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) {
     void *memory = heap_alloc(size_bytes, mode);
     if (memory != NULL) {
@@ -233,10 +275,10 @@ void heap_free(void *memory) {
     if (memory == NULL) {
         return;
     }
-    struct frame *frame = frame_of(hal_virt_to_phys(memory));
+    struct frame *frame = frame_find(hal_virt_to_phys(memory));
     ASSERT(frame != NULL); // a foreign pointer
     if (frame->use == FRAME_SLAB) {
-        cache_free(frame->owner, memory);
+        cache_free(frame->owner, frame->cache, memory);
     } else {
         ASSERT(frame->use == FRAME_KERNEL && frame->owner == &large_owner &&
                ((uintptr_t)memory & PAGE_MASK) == 0);
@@ -263,7 +305,7 @@ void *heap_cache_alloc(struct heap_cache *cache, enum memory_mode mode) {
 }
 
 void heap_cache_free(struct heap_cache *cache, void *object) {
-    cache_free(cache, object);
+    cache_free(cache, cache->number, object);
 }
 
 // ---- giving back -------------------------------------------------------------------------------
@@ -272,14 +314,14 @@ void heap_drain(void) {
     for (struct heap_cache *cache = caches_first(); cache != NULL; cache = cache->next) {
         void *batch[MAGAZINE_OBJECTS];
         uint32_t count = 0;
-        struct magazine *magazine = magazine_enter(cache);
-        if (magazine == NULL) {
+        struct stay stay;
+        if (!magazine_enter(&stay, cache->number)) {
             continue;
         }
-        while (magazine->count > 0) {
-            batch[count++] = magazine->objects[--magazine->count];
+        while (stay.magazine->count > 0) {
+            batch[count++] = magazine_pop(stay.magazine);
         }
-        magazine_leave(magazine);
+        (void)magazine_leave(&stay); // slab_give() gives way
         slab_give(cache, batch, count);
     }
 }
@@ -291,7 +333,7 @@ void heap_trim(void) {
 }
 
 uint64_t heap_objects(void) {
-    int64_t sum = -atomic_load_explicit(&magazine_count, memory_order_relaxed);
+    int64_t sum = 0;
     for (struct heap_cache *cache = caches_first(); cache != NULL; cache = cache->next) {
         sum += atomic_load_explicit(&cache->out, memory_order_relaxed);
     }

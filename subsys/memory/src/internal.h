@@ -21,13 +21,35 @@ extern _Atomic uint64_t memory_fail_armed; // not 0: some thread counts down
 
 bool memory_fail_countdown(void); // whether the current allocation must fail
 
+static inline bool memory_fail_is_armed(void) {
+    return __builtin_expect(atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) != 0, 0);
+}
+
 static inline bool memory_fail(void) {
-    return __builtin_expect(atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) != 0,
-                            0) &&
-           memory_fail_countdown();
+    return memory_fail_is_armed() && memory_fail_countdown();
 }
 
 // Frames -------------------------------------------------------------------------------------
+
+#define CHUNK_SHIFT (PAGE_SHIFT + FRAME_ORDER_MAX)
+
+// By physical address >> CHUNK_SHIFT; NULL: not prepared.
+struct frame_chunks {
+    _Atomic(struct frame *) *arrays;
+    uint64_t count;
+};
+extern struct frame_chunks frame_chunks;
+
+// frame_of(), for the heap's fast path.
+static inline struct frame *frame_find(struct paddr address) {
+    uint64_t chunk = address.value >> CHUNK_SHIFT;
+    if (chunk >= frame_chunks.count) {
+        return NULL;
+    }
+    // Acquire: pairs with the release by which a prepared array is published.
+    struct frame *array = atomic_load_explicit(&frame_chunks.arrays[chunk], memory_order_acquire);
+    return array != NULL ? &array[(address.value >> PAGE_SHIFT) % FRAME_CHUNK] : NULL;
+}
 
 // Takes over the ranges that early.c did not use, for good; `whole` is all memory that may ever be
 // added, and is changed. Panics if there is not enough to start.
@@ -60,7 +82,7 @@ void memory_drain_caches(void);
 void heap_init(void);
 void heap_drain(void);       // this processor's magazines, to the slabs; any context
 void heap_trim(void);        // empty slabs, to the frames
-uint64_t heap_objects(void); // out of all slabs, less the magazines themselves
+uint64_t heap_objects(void); // out of all slabs
 
 // Kernel addresses ---------------------------------------------------------------------------
 

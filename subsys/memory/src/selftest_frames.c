@@ -2,6 +2,7 @@
 // selftest_frames.c: frames, heap and kernel mappings, alone and from all processors at once.
 #include "selftest.h"
 
+#include <core/time.h>
 #include <lib/string.h>
 
 static bool test_frames(void) {
@@ -67,6 +68,94 @@ static bool test_heap(void) {
     }
     CHECK(heap_alloc(0, MEMORY_SLEEP) == NULL && heap_alloc(SIZE_MAX, MEMORY_SLEEP) == NULL);
     heap_free(NULL);
+    return true;
+}
+
+static bool many_of(size_t size) {
+    static uint64_t *objects[200];
+    bool good = true;
+    for (uint32_t i = 0; i < ARRAY_SIZE(objects); i++) {
+        objects[i] = heap_alloc(size, MEMORY_SLEEP);
+        good = good && objects[i] != NULL;
+        if (objects[i] != NULL) {
+            objects[i][0] = objects[i][size / 8 - 1] = i;
+        }
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(objects); i++) {
+        good = good && objects[i][0] == i && objects[i][size / 8 - 1] == i;
+        heap_free(objects[i]);
+    }
+    return good;
+}
+
+// More objects of each size than a magazine and a page hold; draining finds each in its own slab.
+static bool test_heap_many(void) {
+    memory_drain_caches();
+    for (size_t size = 2048; size >= 16; size -= size > 512 ? 128 : 16) {
+        CHECK(many_of(size));
+        memory_drain_caches();
+    }
+    return true;
+}
+
+// Interrupts that come in the middle of an allocation allocate and free, too: nothing is given out
+// twice. Each object holds its own address.
+#define INTERRUPTS 8000u
+
+static struct {
+    struct timer timer;
+    uint64_t *kept[8];
+    _Atomic uint32_t left;
+    bool wrong;
+} interrupts;
+
+static uint64_t *marked_alloc(void) {
+    uint64_t *object = heap_alloc(64, MEMORY_ATOMIC);
+    if (object != NULL) {
+        object[1] = (uintptr_t)object;
+    }
+    return object;
+}
+
+static bool marked_free(uint64_t *object) {
+    bool intact = object == NULL || object[1] == (uintptr_t)object;
+    if (object != NULL) {
+        object[1] = 0;
+    }
+    heap_free(object);
+    return intact;
+}
+
+static void interrupt_fired(struct timer *timer) {
+    uint32_t left = atomic_load_explicit(&interrupts.left, memory_order_relaxed) - 1;
+    uint64_t **kept = &interrupts.kept[left % ARRAY_SIZE(interrupts.kept)];
+    if (*kept == NULL && left > ARRAY_SIZE(interrupts.kept)) {
+        *kept = marked_alloc();
+    } else {
+        interrupts.wrong = !marked_free(*kept) || interrupts.wrong;
+        *kept = NULL;
+    }
+    if (left != 0) {
+        timer_arm(timer, time_now() + 10000);
+    }
+    atomic_store_explicit(&interrupts.left, left, memory_order_release);
+}
+
+static bool test_heap_interrupts(void) {
+    interrupts.wrong = false;
+    atomic_store_explicit(&interrupts.left, INTERRUPTS, memory_order_relaxed);
+    timer_init(&interrupts.timer, interrupt_fired);
+    timer_arm(&interrupts.timer, time_now());
+    bool intact = true;
+    while (intact && atomic_load_explicit(&interrupts.left, memory_order_acquire) != 0) {
+        uint64_t *first = marked_alloc();
+        uint64_t *second = marked_alloc();
+        intact = first != NULL && second != NULL && first != second;
+        intact = marked_free(first) && marked_free(second) && intact;
+        hal_relax(); // interrupts come here on a machine that has them at such points only
+    }
+    (void)timer_cancel(&interrupts.timer);
+    CHECK(intact && !interrupts.wrong);
     return true;
 }
 
@@ -170,8 +259,14 @@ static bool test_accounts(void) {
 }
 
 const struct memtest memtest_frames[] = {
-    { "frames", test_frames },         { "heap", test_heap },
-    { "kernel map", test_kernel_map }, { "accounts", test_accounts },
-    { "fail nth", test_fail_nth },     { "concurrent", test_concurrent },
-    { "exhaustion", test_exhaustion }, { NULL, NULL },
+    { "frames", test_frames },
+    { "heap", test_heap },
+    { "heap, many objects", test_heap_many },
+    { "heap in interrupts", test_heap_interrupts },
+    { "kernel map", test_kernel_map },
+    { "accounts", test_accounts },
+    { "fail nth", test_fail_nth },
+    { "concurrent", test_concurrent },
+    { "exhaustion", test_exhaustion },
+    { NULL, NULL },
 };

@@ -66,6 +66,9 @@ uint32_t slab_take(struct heap_cache *cache, void **out_objects, uint32_t want,
             slab->slab_free = NULL;
             slab->slab_used = 0;
             slab->slab_carved = 0;
+            for (uint32_t i = 0; i < 1u << cache->slab_order; i++) {
+                slab[i].cache = cache->number;
+            }
             state = spin_lock_irq(&cache->lock);
             list_push_front(&cache->partial, &slab->link);
             cache->empty++;

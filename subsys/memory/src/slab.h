@@ -5,13 +5,13 @@
 #include "internal.h"
 
 #define MAGAZINE_OBJECTS 30u
+#define CACHES_MAX       64u
 
-// A processor's stock of one cache. `busy` guards it against interrupts, as in frames.c.
+// A processor's stock of one cache, on a line of its own. The first word of an object in it links
+// to the next one, as in a slab.
 struct magazine {
+    _Alignas(CACHE_LINE) void *first;
     uint32_t count;
-    uint32_t capacity;
-    volatile bool busy;
-    void *objects[];
 };
 
 struct heap_cache {
@@ -20,12 +20,12 @@ struct heap_cache {
     uint32_t slab_order;
     uint32_t per_slab;
     uint32_t capacity; // of a magazine
+    uint8_t number;    // below CACHES_MAX
     struct spinlock lock;
-    struct list partial; // [lock] struct frame.link: slabs with objects to give
-    uint32_t empty;      // [lock] of them, slabs that are all free
-    _Atomic int64_t out; // objects out of slabs: in use or in magazines
-    _Atomic(struct magazine *) magazines[CPU_MAX]; // NULL until the processor first needs it
-    struct heap_cache *next;                       // all caches
+    struct list partial;     // [lock] struct frame.link: slabs with objects to give
+    uint32_t empty;          // [lock] of them, slabs that are all free
+    _Atomic int64_t out;     // objects out of slabs: in use or in magazines
+    struct heap_cache *next; // all caches
 };
 
 void slab_cache_init(struct heap_cache *cache, const char *name, size_t object_bytes);

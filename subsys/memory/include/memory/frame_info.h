@@ -42,6 +42,7 @@ struct frame {
     uint32_t number;        // of the frame: its physical address >> PAGE_SHIFT
     uint8_t order;          // of a free block or a multi-page allocation
     uint8_t use;            // enum frame_use
+    uint8_t cache;          // of SLAB frames: the owner's number
     _Atomic uint16_t flags; // FRAME_DIRTY …
 };
 _Static_assert(sizeof(struct frame) <= 64, "one cache line a frame");
