@@ -386,8 +386,9 @@ void explore_ignore(void *at, size_t size) {
     ignored[ignored_count++].size = size;
 }
 
-extern char __start_explored_data[], __stop_explored_data[];
-extern char __start_explored_bss[], __stop_explored_bss[];
+// Weak: a proof may have none.
+__attribute__((weak)) extern char __start_explored_data[], __stop_explored_data[];
+__attribute__((weak)) extern char __start_explored_bss[], __stop_explored_bss[];
 
 static struct region {
     char *base, *first; // first: as it was at the beginning

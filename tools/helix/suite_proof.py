@@ -15,7 +15,8 @@ from helix import build, packages, paths
 from helix.report import Context, Failed, Job, single
 
 _HERE = paths.TOP / "tests" / "proof"
-_INCLUDES = ("core", "sdk", "lib", "sdk/ports", "hal", "hal/x86_64", "boot")
+_INCLUDES = ("core", "sdk", "lib", "sdk/ports", "hal", "hal/x86_64", "boot", "subsys/execution",
+             "subsys/memory")
 _FLAGS = ("-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
           "-Wno-unused-variable", "-fno-common", "-fno-strict-aliasing", "-fno-stack-protector",
           "-fcf-protection=none", "-fno-pie", "-no-pie", "-ffunction-sections", "-fdata-sections",
