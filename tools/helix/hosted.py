@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+import threading
 from argparse import Namespace
 from functools import cache
 from pathlib import Path
@@ -10,18 +11,26 @@ from pathlib import Path
 from helix import build, packages, paths, ui
 
 NAME = "helix-hosted"
+_process_lock = threading.Lock()
 PASSED = 33  # the exit status of a self-test that passed, as on the other machines
 
 
+def build_process(variant: str, profile: str, top: Path) -> Path:
+    """Builds the kernel as a process; `variant` is "" or how it is built, as in its preset's name."""
+    preset = f"hosted-{variant}" if variant else "hosted"
+    with build.hosted_lock:
+        return build.configure_and_build(preset, profile, top, [NAME]) / NAME
+
+
 @cache
-def _built(preset: str, profile: str) -> Path:
-    return build.configure_and_build(preset, profile, paths.TOP, [NAME]) / NAME
+def _process(variant: str, profile: str) -> Path:
+    return build_process(variant, profile, paths.TOP)
 
 
 def process(variant: str, profile: str) -> Path:
-    """Builds the kernel as a process; `variant` is "" or how it is built, as in its preset's name."""
-    with build.hosted_lock:
-        return _built(f"hosted-{variant}" if variant else "hosted", profile)
+    """This checkout's, built once for all tests of a run."""
+    with _process_lock:
+        return _process(variant, profile)
 
 
 def variant_of(test: str) -> str:

@@ -132,7 +132,7 @@ class Tree:
             return ["ctest", "--test-dir", str(folder), "-R", f"^{name}$", "--no-tests=error",
                     "--output-on-failure"]
         if test.startswith("hosted/"):
-            hosted.process(hosted.variant_of(test), profile, _TREE)
+            hosted.build_process(hosted.variant_of(test), profile, _TREE)
         else:
             build.configure_and_build(self.options.arch, profile, _TREE)
         return [str(_TREE / "helix"), "test", "--yes", test]
