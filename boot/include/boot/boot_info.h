@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <boot/boot_info.h>: what every loader's entry is turned into, and the function that boot calls.
 //
-// Filled by boot/ from PVH's start info or Multiboot2's tags, in static storage, before anything
-// else runs. All addresses are physical; nothing in it is trusted further than its own bounds.
+// Filled by boot/ from what the loader tells (PVH's start info, Multiboot2's tags, …), in static
+// storage, before anything else runs; constant from then on. All addresses are physical; nothing in
+// it is trusted further than its own bounds.
 #pragma once
 
 #include <helix/types.h>
@@ -29,7 +30,7 @@ struct boot_info {
     uint32_t memory_count;
     struct paddr initrd;
     uint64_t initrd_bytes;               // 0: none
-    struct paddr acpi_rsdp;              // 0: search for it
+    struct paddr acpi_rsdp;              // 0: the loader does not say (the machine may search)
     char command_line[BOOT_COMMAND_MAX]; // terminated; cut if it was longer
     bool command_line_cut;
     struct paddr kernel_start; // the image, page aligned
@@ -40,6 +41,8 @@ struct boot_info {
 extern char boot_stack_low[];
 extern char boot_stack_top[];
 
-// The kernel's entry, defined in runtime/kernel; called once, on the boot processor, in 64-bit mode
-// on boot's stack, with interrupts off and the low identity map plus the image's mapping active.
+// The kernel's entry, defined in runtime/kernel; called once, on the boot processor, in the mode in
+// which the kernel runs, on boot's stack, with interrupts off. The image is mapped where it is
+// linked, and memory at the direct map's addresses as far as the first page tables may lie
+// (x86_64: the first 4 GiB), so that hal_mmu_init() can build the final ones. Keeps `info`.
 NORETURN void kernel_main(const struct boot_info *info);
