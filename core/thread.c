@@ -12,6 +12,7 @@
 // personality, and drops the references.
 #include "core_private.h"
 
+#include <core/inject.h>
 #include <core/log.h>
 #include <core/sched.h>
 #include <lib/string.h>
@@ -161,6 +162,9 @@ enum hx_status thread_worker_start(void) {
 void thread_block(void) {
     struct thread *thread = thread_current();
     ASSERT(thread->preempt_off == 0);
+    if (inject_strikes(INJECT_WAKE)) {
+        return;
+    }
     if (atomic_load_explicit(&thread->wake_pending, memory_order_relaxed) == 0) {
         unsigned long state = hal_irq_save();
         // seq_cst: see the top.

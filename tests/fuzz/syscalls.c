@@ -474,7 +474,33 @@ static void show_calls(void) {
     }
 }
 
+// ---- faults on purpose
+
+static int faults = -1; // /proc/helix/faults; -1: none
+
+static void faults_write(const char *text) {
+    while (pwrite(faults, text, strlen(text), 0) < 0) {
+        // this write may be what goes wrong
+    }
+}
+
+// The workers live with faults; the supervisor, which judges, does not.
+static void wait_for_workers(struct generator *generator) {
+    if (faults < 0) {
+        sleep_ms(2);
+        return;
+    }
+    char text[32];
+    snprintf(text, sizeof(text), "allocation %u", 2u << below(generator, 10));
+    faults_write(text);
+    faults_write(one_in(generator, 2) ? "wake 2" : "wake 20");
+    sleep_ms(1 + below(generator, 20));
+    faults_write("allocation 0");
+    faults_write("wake 0");
+}
+
 static void run_many(int64_t seconds) {
+    struct generator generator = generator_of(seed, 2);
     const int64_t end = now_ms() + seconds * 1000;
     int64_t memory = 0;
     int processes = 0;
@@ -494,7 +520,7 @@ static void run_many(int64_t seconds) {
                 }
             }
         }
-        sleep_ms(2);
+        wait_for_workers(&generator);
     }
     end_all();
     printf("%llu workers, seed %llu\n", (unsigned long long)index, (unsigned long long)seed);
@@ -511,13 +537,19 @@ int main(int argc, char **argv) {
     seed = strtoull(argv[3], NULL, 10);
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     umask(0);
-    if (argc > 4) {
+    if (argc > 4 && strcmp(argv[4], "faults") == 0) {
+        faults = open("/proc/helix/faults", O_WRONLY | O_CLOEXEC);
+        argc = faults < 0 ? 0 : 4;
+    }
+    if (argc == 0) {
+        fail("/proc/helix/faults does not open: %llu %lld", 0, errno);
+    } else if (argc > 4) {
         worker_start(0, strtoull(argv[4], NULL, 10));
         end_all();
     } else {
         run_many(strtoll(argv[2], NULL, 10));
     }
-    if (unlink(GIVEN_UP) == 0) {
+    if (unlink(GIVEN_UP) == 0 && faults < 0) { // with faults, a few cannot
         fail("a worker could not be set up, %llu %lld", 0, 0);
     }
     show_calls();

@@ -422,6 +422,85 @@ static void native(void) {
     exhaust("first event", call_first_event);
 }
 
+// ---- faults at random
+
+static int faults = -1; // /proc/helix/faults
+
+static void faults_set(const char *text) {
+    while (pwrite(faults, text, strlen(text), 0) < 0) {
+        const int error = errno; // it may be struck itself
+        SAME(error, ENOMEM);
+    }
+}
+
+// How often a kind struck.
+static uint64_t struck(const char *kind) {
+    char text[256] = { 0 };
+    NEED(pread(faults, text, sizeof text - 1, 0) > 0);
+    const char *line = strstr(text, kind);
+    unsigned one_in = 1;
+    unsigned long long count = 0;
+    NEED(line != NULL && sscanf(line + strlen(kind), "%u %llu", &one_in, &count) == 2);
+    SAME(one_in, 0);
+    return count;
+}
+
+static void *answer(void *pipes) {
+    const int *ends = pipes;
+    char byte;
+    while (read(ends[0], &byte, 1) == 1 && write(ends[3], &byte, 1) == 1) {
+    }
+    return NULL;
+}
+
+// Each byte comes back once, however often somebody wakes for nothing.
+static void ping_pong(void) {
+    int ends[4];
+    char got;
+    pthread_t thread;
+    SAME(pipe(ends), 0);
+    SAME(pipe(ends + 2), 0);
+    SAME(pthread_create(&thread, NULL, answer, ends), 0);
+    faults_set("wake 2");
+    for (int i = 0; i < 300; i++) {
+        const char sent = (char)i;
+        SAME(write(ends[1], &sent, 1), 1);
+        SAME(read(ends[2], &got, 1), 1);
+        SAME(got, sent);
+    }
+    faults_set("wake 0");
+    close(ends[1]);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 4; i++) {
+        close(ends[i]);
+    }
+}
+
+static void at_random(void) {
+    static const char *const wrong[] = { "x", "wake", "wake ", "wake -1", "wake 4294967296" };
+    faults = open("/proc/helix/faults", O_RDWR | O_CLOEXEC);
+    NEED(faults >= 0);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        REFUSED(pwrite(faults, wrong[i], strlen(wrong[i]), 0), EINVAL);
+    }
+    const uint64_t before = struck("allocation");
+    int opened = 0, refused = 0;
+    faults_set("allocation 3");
+    for (int i = 0; i < 200; i++) {
+        int fd = eventfd(0, 0);
+        opened += fd >= 0;
+        refused += fd < 0 && errno == ENOMEM;
+        close(fd);
+    }
+    faults_set("allocation 0");
+    SAME(opened + refused, 200);
+    CHECK(opened > 0 && refused > 0 && struck("allocation") - before >= (uint64_t)refused);
+    const uint64_t woken = struck("wake");
+    ping_pong();
+    CHECK(struck("wake") > woken);
+    close(faults);
+}
+
 static void begin(void) {
     control = open("/proc/helix/fail_nth", O_RDWR | O_CLOEXEC);
     NEED(control >= 0);
@@ -440,7 +519,7 @@ WITH(descriptors)
 WITH(native)
 
 static const struct check_case cases[] = {
-    CASE(failing_processes), CASE(failing_exec),        CASE(failing_memory),
-    CASE(failing_files),     CASE(failing_descriptors), CASE(failing_native),
+    CASE(failing_processes),   CASE(failing_exec),   CASE(failing_memory), CASE(failing_files),
+    CASE(failing_descriptors), CASE(failing_native), CASE(at_random),
 };
 CHECK_MAIN(cases)

@@ -15,6 +15,7 @@ from helix.suite_scenario import start
 
 SMP = (1, 4)
 _SECONDS = 60  # of the guest's time for the random calls
+_FAULT_SECONDS = 30  # the same while allocations fail and threads wake for nothing
 _HOSTED_SECONDS = 5
 _PANIC = "kernel panic"
 
@@ -26,12 +27,15 @@ class Program:
     name: str
     arguments: tuple[str, ...]
     limit_s: float
+    variant: str = ""
 
 
 PROGRAMS = (
     Program("hostile", ("%SEED%",), 300),
     Program("storms", ("%SEED%",), 180),
     Program("syscalls", ("run", str(_SECONDS), "%SEED%"), _SECONDS + 120),
+    Program("syscalls", ("run", str(_FAULT_SECONDS), "%SEED%", "faults"), _FAULT_SECONDS + 120,
+            "-faults"),
 )
 
 
@@ -66,10 +70,10 @@ def _run_inside(context: Context, smp: int, names: list[str]) -> Iterator[Verdic
     """Each program has a machine of its own, so that a death is one program's."""
     with qemu.Initrd(_initrd()) as data:
         for program in PROGRAMS:
-            name = f"fuzz/{program.name}@{smp}"
+            name = f"fuzz/{program.name}{program.variant}@{smp}"
             if name not in names:
                 continue
-            with start(context, data, smp, f"fuzz-{program.name}-{smp}") as inside:
+            with start(context, data, smp, name.replace("/", "-").replace("@", "-")) as inside:
                 try:
                     inside.wait_ready()
                     yield _judge(name, program, inside, context.seed)
@@ -99,6 +103,6 @@ def _hosted(context: Context, names: list[str]) -> Iterator[Verdict]:
 
 
 def jobs(_: Namespace) -> list[Job]:
-    inside = [Job([f"fuzz/{program.name}@{smp}" for program in PROGRAMS],
+    inside = [Job([f"fuzz/{program.name}{program.variant}@{smp}" for program in PROGRAMS],
                   lambda context, names, smp=smp: _run_inside(context, smp, names)) for smp in SMP]
     return [*inside, Job(["fuzz/host"], _hosted, machines=False)]

@@ -2,6 +2,7 @@
 // procfs/helix.c: /proc/helix: what Linux has no file for.
 #include "procfs.h"
 
+#include <core/inject.h>
 #include <core/input.h>
 #include <core/trace.h>
 #include <hal/time.h>
@@ -83,9 +84,37 @@ enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_t
     return HX_OK;
 }
 
+enum hx_status proc_faults(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    for (uint32_t i = 0; i < INJECT_KIND_COUNT; i++) {
+        const enum inject_kind kind = (enum inject_kind)i;
+        text_put(text, "%s %u %llu\n", inject_name(kind), inject_one_in(kind),
+                 (unsigned long long)inject_count(kind));
+    }
+    return HX_OK;
+}
+
+// "KIND N": one in N.
+enum hx_status proc_faults_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    for (uint32_t i = 0; i < INJECT_KIND_COUNT; i++) {
+        const char *name = inject_name((enum inject_kind)i);
+        const size_t length = strlen(name);
+        uint64_t one_in;
+        if (strncmp(text, name, length) == 0 && text[length] == ' ') {
+            if (!string_to_u64(text + length + 1, 10, &one_in) || one_in > UINT32_MAX) {
+                return HX_ERR_INVALID;
+            }
+            inject_set((enum inject_kind)i, (uint32_t)one_in);
+            return HX_OK;
+        }
+    }
+    return HX_ERR_INVALID;
+}
+
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text) {
     (void)target;
-    text_put(text, "%llu\n", (unsigned long long)heap_fail_count());
+    text_put(text, "%llu\n", (unsigned long long)inject_count(INJECT_ALLOCATION));
     return HX_OK;
 }
 
@@ -95,6 +124,6 @@ enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *t
     if (!string_to_u64(text, 10, &nth)) {
         return HX_ERR_INVALID;
     }
-    heap_fail_nth(nth);
+    inject_nth(INJECT_ALLOCATION, nth);
     return HX_OK;
 }

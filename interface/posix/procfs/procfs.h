@@ -171,4 +171,6 @@ enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_tex
 enum hx_status proc_helix_trace(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_faults(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_faults_set(const struct proc_target *target, const char *text);
 enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *text);

@@ -100,6 +100,7 @@ const struct proc_entry proc_entries[] = {
 
     TEXT("boot", PROC_HELIX, 0444, proc_helix_boot, NULL),
     TEXT("fail_nth", PROC_HELIX, 0600, proc_fail_nth, proc_fail_nth_set),
+    TEXT("faults", PROC_HELIX, 0600, proc_faults, proc_faults_set),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
     TEXT("trace", PROC_HELIX, 0400, proc_helix_trace, NULL),
 };

@@ -231,7 +231,7 @@ static NOINLINE struct frame *alloc_slow(enum memory_mode mode, enum frame_use u
 }
 
 struct frame *frame_alloc_use(enum memory_mode mode, bool zero, enum frame_use use) {
-    if (memory_fail()) {
+    if (inject_strikes(INJECT_ALLOCATION)) {
         return NULL;
     }
     struct frame *frame = NULL;
@@ -325,7 +325,7 @@ static struct frame *block_from_buddy(uint32_t order, enum memory_mode mode) {
 
 struct frame *frames_alloc_block(uint32_t order, enum memory_mode mode, enum frame_use use,
                                  void *owner) {
-    if (order > FRAME_ORDER_MAX || memory_fail()) {
+    if (order > FRAME_ORDER_MAX || inject_strikes(INJECT_ALLOCATION)) {
         return NULL;
     }
     struct frame *frame = block_from_buddy(order, mode);

@@ -244,7 +244,7 @@ static NOINLINE void *alloc_other(size_t size_bytes, enum memory_mode mode) {
         return NULL;
     }
     if (size_bytes <= CLASS_LARGE_MAX) {
-        return memory_fail() ? NULL : cache_alloc(class_for(size_bytes), mode);
+        return inject_strikes(INJECT_ALLOCATION) ? NULL : cache_alloc(class_for(size_bytes), mode);
     }
     size_t pages = (size_bytes + PAGE_MASK) >> PAGE_SHIFT;
     uint32_t order = pages == 1 ? 0 : 64u - (uint32_t)__builtin_clzll(pages - 1);
@@ -257,7 +257,8 @@ static NOINLINE void *alloc_other(size_t size_bytes, enum memory_mode mode) {
 }
 
 void *heap_alloc(size_t size_bytes, enum memory_mode mode) {
-    if (size_bytes - 1 >= SMALL_MAX || memory_fail_is_armed()) { // 0 is not small either
+    if (size_bytes - 1 >= SMALL_MAX ||
+        inject_is_armed(INJECT_ALLOCATION)) { // 0 is not small either
         return alloc_other(size_bytes, mode);
     }
     return cache_alloc(small[(size_bytes + 15) / 16], mode);
@@ -289,7 +290,7 @@ void heap_free(void *memory) {
 
 struct heap_cache *heap_cache_create(const char *name, size_t object_bytes, size_t alignment) {
     ASSERT(object_bytes != 0 && object_bytes <= PAGE_SIZE && alignment <= CACHE_LINE);
-    if (memory_fail()) {
+    if (inject_strikes(INJECT_ALLOCATION)) {
         return NULL;
     }
     struct heap_cache *cache = cache_alloc(&cache_cache, MEMORY_SLEEP);
@@ -301,7 +302,7 @@ struct heap_cache *heap_cache_create(const char *name, size_t object_bytes, size
 }
 
 void *heap_cache_alloc(struct heap_cache *cache, enum memory_mode mode) {
-    return memory_fail() ? NULL : cache_alloc(cache, mode);
+    return inject_strikes(INJECT_ALLOCATION) ? NULL : cache_alloc(cache, mode);
 }
 
 void heap_cache_free(struct heap_cache *cache, void *object) {

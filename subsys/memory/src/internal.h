@@ -5,6 +5,7 @@
 #include "ranges.h"
 
 #include <core/cpu.h>
+#include <core/inject.h>
 #include <core/lock.h>
 #include <core/log.h>
 #include <core/thread.h>
@@ -14,20 +15,6 @@
 
 // Keeps a slow path's registers and stack out of the fast path that calls it.
 #define NOINLINE __attribute__((noinline))
-
-// Failing allocations ------------------------------------------------------------------------
-
-extern _Atomic uint64_t memory_fail_armed; // not 0: some thread counts down
-
-bool memory_fail_countdown(void); // whether the current allocation must fail
-
-static inline bool memory_fail_is_armed(void) {
-    return __builtin_expect(atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) != 0, 0);
-}
-
-static inline bool memory_fail(void) {
-    return memory_fail_is_armed() && memory_fail_countdown();
-}
 
 // Frames -------------------------------------------------------------------------------------
 

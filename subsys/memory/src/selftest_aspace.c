@@ -377,10 +377,10 @@ static bool test_failures(void) {
     for (; !worked && nth < 1000; nth++) {
         struct aspace *parent;
         struct aspace *child;
-        heap_fail_nth(nth);
+        inject_nth(INJECT_ALLOCATION, nth);
         worked = build(file, &parent, &child);
-        bool reached = atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) == 0;
-        heap_fail_nth(0);
+        bool reached = inject_nth_is_over(INJECT_ALLOCATION);
+        inject_nth(INJECT_ALLOCATION, 0);
         if (child != NULL) {
             aspace_put(child);
         }

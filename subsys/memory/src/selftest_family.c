@@ -271,10 +271,10 @@ static bool fail_each_allocation(const struct piece_move *move) {
     uint64_t failed = 0;
     for (uint64_t nth = 1; reached && nth < 100; nth++) {
         CHECK(begin_pieces());
-        heap_fail_nth(nth);
+        inject_nth(INJECT_ALLOCATION, nth);
         status = move_pieces(move);
-        reached = atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) == 0;
-        heap_fail_nth(0);
+        reached = inject_nth_is_over(INJECT_ALLOCATION);
+        inject_nth(INJECT_ALLOCATION, 0);
         failed += status != HX_OK;
         CHECK(unmoved(spaces[0]) && walks_agree());
         CHECK(status == HX_OK ? moved_pieces(move) : unmoved(spaces[1]));
@@ -357,10 +357,10 @@ static bool test_failures(void) {
     bool worked = false;
     uint64_t nth = 1;
     for (; !worked && nth < 1000; nth++) {
-        heap_fail_nth(nth);
+        inject_nth(INJECT_ALLOCATION, nth);
         worked = build();
-        bool reached = atomic_load_explicit(&memory_fail_armed, memory_order_relaxed) == 0;
-        heap_fail_nth(0);
+        bool reached = inject_nth_is_over(INJECT_ALLOCATION);
+        inject_nth(INJECT_ALLOCATION, 0);
         CHECK(walks_agree());
         drop_spaces();
         worked = worked && !reached;

@@ -230,14 +230,14 @@ static bool test_concurrent(void) {
 }
 
 static bool test_fail_nth(void) {
-    heap_fail_nth(2);
+    inject_nth(INJECT_ALLOCATION, 2);
     void *first = heap_alloc(100, MEMORY_SLEEP);
     void *second = heap_alloc(100, MEMORY_SLEEP);
     void *third = heap_alloc(100, MEMORY_SLEEP);
     heap_free(first);
     heap_free(third);
     CHECK(first != NULL && second == NULL && third != NULL);
-    heap_fail_nth(1);
+    inject_nth(INJECT_ALLOCATION, 1);
     CHECK(frame_alloc(MEMORY_RESERVE, false) == NULL);
     return true;
 }

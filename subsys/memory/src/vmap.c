@@ -189,7 +189,7 @@ static void *pool_take(void) {
 }
 
 void *kernel_stack_alloc(size_t size_bytes) {
-    if (memory_fail()) {
+    if (inject_strikes(INJECT_ALLOCATION)) {
         return NULL;
     }
     void *stack = size_bytes == THREAD_STACK_BYTES ? pool_take() : NULL;

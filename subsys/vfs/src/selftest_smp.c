@@ -4,6 +4,7 @@
 #include "selftest.h"
 
 #include <core/cpu.h>
+#include <core/inject.h>
 #include <core/input.h>
 #include <lib/format.h>
 #include <lib/hash.h>
@@ -401,9 +402,9 @@ static bool clean_up(void) {
 // One round with the n-th allocation failing; *out_done: it was not reached.
 static bool fail_nth(uint32_t nth, bool *out_done) {
     struct path path;
-    heap_fail_nth(nth);
+    inject_nth(INJECT_ALLOCATION, nth);
     enum hx_status status = sequence();
-    heap_fail_nth(0);
+    inject_nth(INJECT_ALLOCATION, 0);
     CHECK(clean_up());
     CHECK_STATUS(path_lookup(&vfs_test_lookup, ".", &path), HX_OK);
     name_forget_children(path.name); // so that the next round allocates again
@@ -431,9 +432,9 @@ static bool test_no_memory_mount(void) {
     CHECK_STATUS(path_lookup(&vfs_test_lookup, "d", &d), HX_OK);
     enum hx_status status = HX_ERR_NO_MEMORY;
     for (uint32_t nth = 1; nth < 100 && status == HX_ERR_NO_MEMORY; nth++) {
-        heap_fail_nth(nth);
+        inject_nth(INJECT_ALLOCATION, nth);
         status = vfs_mount(vfs_test_space, "x", "tmpfs", d, 0, NULL);
-        heap_fail_nth(0);
+        inject_nth(INJECT_ALLOCATION, 0);
     }
     CHECK_STATUS(status, HX_OK);
     path_put(d);

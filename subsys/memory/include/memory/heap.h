@@ -25,9 +25,3 @@ void *kernel_map_alloc(size_t size_bytes);
 void kernel_map_free(void *memory, size_t size_bytes);
 // Device registers. NULL if there is no room.
 void *kernel_map_device(struct paddr base, size_t size_bytes);
-
-// Makes allocation number `nth` from now (1 = the next) of this thread fail, once; 0: none. For
-// tests of failure paths; reached by /proc/helix/fail_nth.
-void heap_fail_nth(uint64_t nth);
-// How many allocations it has made fail.
-uint64_t heap_fail_count(void);
