@@ -4,10 +4,13 @@
 The first lines of each say who proves it:
   // BY: explore          a program with the kernel's sources and tests/proof/explore.c in it tries all
                           that may happen; it must end with status 0
+  // BY: cbmc WORDS       cbmc tries all values; what is called "REACHED …" must be possible, and
+                          nothing else may fail
 """
 
 import re
 import subprocess
+import threading
 from argparse import Namespace
 from pathlib import Path
 
@@ -34,18 +37,23 @@ def _includes(context: Context) -> list[str]:
     return ["-DHELIX_DEBUG=0", *(f"-I{folder}" for folder in folders)]
 
 
-def _call(command: list[str], failure: str) -> None:
+def _run(command: list[str]) -> tuple[int, str]:
     try:
         done = subprocess.run(command, cwd=paths.TOP, text=True, stdin=subprocess.DEVNULL,
                               timeout=_LIMIT_S, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               check=False)
     except subprocess.TimeoutExpired as expired:
         raise Failed(f"no end within {_LIMIT_S:.0f} s") from expired
-    if done.returncode != 0:
-        raise Failed(failure, done.stdout[-8000:])
+    return done.returncode, done.stdout
 
 
-def _explore(source: Path, context: Context) -> None:
+def _call(command: list[str], failure: str) -> None:
+    code, text = _run(command)
+    if code != 0:
+        raise Failed(failure, text[-8000:])
+
+
+def _explore(source: Path, context: Context, _: list[str]) -> None:
     program = paths.ensure(paths.OUT / "proof") / source.stem
     files = [source.relative_to(paths.TOP), (_HERE / "explore.c").relative_to(paths.TOP)]
     _call(["clang-19", *_FLAGS, *_includes(context), *map(str, files), "-o", str(program)],
@@ -53,19 +61,48 @@ def _explore(source: Path, context: Context) -> None:
     _call([str(program)], "refused")
 
 
-_BY = {"explore": _explore}
+_fetching = threading.Lock()
 
 
-def _proof(source: Path, by: str) -> Job:
+def _cbmc_command() -> list[str]:
+    """cbmc of Debian 13, which brings the libraries along that it needs."""
+    with _fetching:
+        _call([str(paths.TOP / "third_party" / "fetch"), "cbmc"], "cbmc cannot be had")
+    usr = paths.OUT / "third_party" / "cbmc" / "usr"
+    libraries = usr / "x86_64-linux-gnu" / "lib"
+    return [str(libraries / "ld-linux-x86-64.so.2"), "--library-path",
+            f"{libraries}:{usr / 'lib'}", str(usr / "bin" / "cbmc")]
+
+
+def _cbmc(source: Path, context: Context, words: list[str]) -> None:
+    made = paths.ensure(paths.OUT / "proof") / f"{source.stem}.i"
+    _call(["gcc", "-std=gnu17", "-E", *_includes(context), str(source.relative_to(paths.TOP)),
+           "-o", str(made)], "it does not compile")
+    code, text = _run([*_cbmc_command(), *words, str(made)])
+    results = re.findall(r"^\[.*\] (.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$", text, re.M)
+    marks = [result for name, result in results if "REACHED" in name]
+    wrong = [name for name, result in results if "REACHED" not in name and result != "SUCCESS"]
+    if wrong:
+        raise Failed("refused", "\n".join(wrong))
+    if code != 10 or not marks or "no body for function" in text:
+        raise Failed("cbmc has no verdict", text[-8000:])
+    if any(result != "FAILURE" for result in marks):
+        raise Failed("it does not get to each REACHED(), so it says nothing", text[-8000:])
+
+
+_BY = {"explore": _explore, "cbmc": _cbmc}
+
+
+def _proof(source: Path, by: str, words: list[str]) -> Job:
     return single(f"proof/{source.stem.replace('_', '-')}",
-                  lambda context: _BY[by](source, context), machines=False)
+                  lambda context: _BY[by](source, context, words), machines=False)
 
 
 def jobs(_: Namespace) -> list[Job]:
     """Of each file that says who proves it."""
     found = []
     for source in sorted(_HERE.glob("*.c")):
-        words = re.search(r"^// BY: (\w+)$", source.read_text(), re.M)
+        words = re.search(r"^// BY: (\w+)(.*)$", source.read_text(), re.M)
         if words:
-            found.append(_proof(source, words.group(1)))
+            found.append(_proof(source, words.group(1), words.group(2).split()))
     return found
