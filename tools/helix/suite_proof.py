@@ -55,7 +55,8 @@ def _call(command: list[str], failure: str) -> None:
 
 def _explore(source: Path, context: Context, _: list[str]) -> None:
     program = paths.ensure(paths.OUT / "proof") / source.stem
-    files = [source.relative_to(paths.TOP), (_HERE / "explore.c").relative_to(paths.TOP)]
+    files = [file.relative_to(paths.TOP)
+             for file in (source, _HERE / "explore.c", _HERE / "explore_search.c")]
     _call(["clang-19", *_FLAGS, *_includes(context), *map(str, files), "-o", str(program)],
           "it does not compile")
     _call([str(program)], "refused")
