@@ -133,10 +133,11 @@ static void barrier_all(void) {
     cpu_call(cpu_online_mask(), nothing, NULL);
 }
 
+// Acquire: what a thread did under a capability that it has left is seen.
 static bool acts_under_dead(const struct thread *thread) {
     for (uint32_t i = 0; i < THREAD_UNDER_MAX; i++) {
         const struct capability *capability =
-            atomic_load_explicit(&thread->under[i], memory_order_relaxed);
+            atomic_load_explicit(&thread->under[i], memory_order_acquire);
         if (capability != NULL && !capability_is_live(capability)) {
             return true;
         }
@@ -268,8 +269,8 @@ bool capability_enter_derived(struct capability *capability, uint32_t need) {
     struct thread *thread = thread_current();
     ASSERT(thread->under_count < THREAD_UNDER_MAX);
     _Atomic(struct capability *) *under = &thread->under[thread->under_count];
-    atomic_store_explicit(under, capability, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst); // see the top
+    atomic_store_explicit(under, capability, memory_order_release); // behind the use before
+    atomic_signal_fence(memory_order_seq_cst);                      // see the top
     if ((atomic_load_explicit(&capability->rights, memory_order_relaxed) & need) == need) {
         thread->under_count++;
         return true;

@@ -53,7 +53,7 @@ struct cpu {
     struct thread *moving;        // [own] must go to another processor once it is off its stack
     struct core_aspace *aspace;   // [own] loaded; may be borrowed by a kernel thread
     struct thread *user_owner;    // [own] whose FPU and TLS registers are loaded
-    uint64_t switches;            // [own]
+    _Atomic uint64_t switches;    // [own] others may look
     _Atomic uint32_t asleep;      // inside hal_idle(): in no epoch
 
     struct spinlock timer_lock;

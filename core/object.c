@@ -31,10 +31,10 @@ bool object_try_get(struct object *object) {
 }
 
 void object_put(struct object *object) {
-    uint32_t old = atomic_fetch_sub_explicit(&object->references, 1, memory_order_release);
+    // Acquire: the last one sees what all others did. (A fence there would do; TSan knows none.)
+    uint32_t old = atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel);
     ASSERT(old != 0);
     if (old == 1) {
-        atomic_thread_fence(memory_order_acquire);
         object->type->destroy(object);
     }
 }

@@ -38,6 +38,8 @@ void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t no
     struct run_queue *queue = &cpu->queue;
     ASSERT(!list_is_linked(&thread->queue_link));
     list_push_back(&queue->threads, &thread->queue_link);
+    // Release: behind the store of `cpu`; see change_begin().
+    atomic_store_explicit(&thread->queued, true, memory_order_release);
     uint32_t queued = atomic_load_explicit(&queue->queued, memory_order_relaxed);
     // seq_cst: pairs with an idle processor's last look before it sleeps.
     atomic_store_explicit(&queue->queued, queued + 1, memory_order_seq_cst);
@@ -56,6 +58,7 @@ void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t no
 
 static void taken(struct run_queue *queue, struct thread *thread) {
     list_remove(&thread->queue_link);
+    atomic_store_explicit(&thread->queued, false, memory_order_relaxed);
     uint32_t queued = atomic_load_explicit(&queue->queued, memory_order_relaxed);
     atomic_store_explicit(&queue->queued, queued - 1, memory_order_relaxed);
 }
@@ -77,7 +80,7 @@ static struct thread *fifo_take(struct run_queue *queue, uint32_t taker) {
 
 // What the policy gave is a thread that waits here and may run there; else the policy is broken.
 static bool pick_is_sound(const struct cpu *cpu, const struct thread *thread, uint32_t taker) {
-    return list_is_linked(&thread->queue_link) && may_run(thread, taker) &&
+    return atomic_load_explicit(&thread->queued, memory_order_relaxed) && may_run(thread, taker) &&
            atomic_load_explicit(&thread->cpu, memory_order_relaxed) == cpu->id;
 }
 

@@ -163,7 +163,8 @@ void sched_switch_finish(void) NO_LOCK_ANALYSIS {
 
 static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *next, uint64_t now) {
     account(cpu, previous, next, now);
-    cpu->switches++;
+    const uint64_t switches = atomic_load_explicit(&cpu->switches, memory_order_relaxed);
+    atomic_store_explicit(&cpu->switches, switches + 1, memory_order_relaxed); // [own]
     if (previous == &cpu->idle) {
         // Relaxed: a hint for wakers.
         atomic_fetch_and_explicit(&idle_mask, ~(UINT64_C(1) << cpu->id), memory_order_relaxed);
@@ -438,7 +439,8 @@ uint32_t sched_runnable(void) {
 uint64_t sched_switches(void) {
     uint64_t count = 0;
     for (uint64_t rest = cpu_online_mask(); rest != 0; rest &= rest - 1) {
-        count += cpu_table[__builtin_ctzll(rest)]->switches;
+        const struct cpu *cpu = cpu_table[__builtin_ctzll(rest)];
+        count += atomic_load_explicit(&cpu->switches, memory_order_relaxed);
     }
     return count;
 }

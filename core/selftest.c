@@ -200,7 +200,7 @@ static bool test_timers(void) {
 
 // Waiting: levels, sequences, time limits, attention.
 static struct waitable objects[3];
-static struct thread *victim;
+static _Atomic(struct thread *) victim;
 static _Atomic int outcome;
 
 static void interrupter(void *argument) {

@@ -47,6 +47,7 @@ void thread_setup(struct thread *thread, const char *name, void *stack_low, size
     thread->sched.allowed = UINT64_MAX;
     waitable_init(&thread->exited, 0);
     list_init(&thread->queue_link);
+    atomic_init(&thread->queued, false);
     list_init(&thread->all_link);
 }
 
@@ -262,8 +263,8 @@ void thread_yield(void) {
 // *out_queued: it waits there. Until change_end(), interrupts stay off and nobody queues it.
 // Who wakes it does so without this lock: it makes it READY, then waits for `changing` to be 0;
 // here it is the other way round, so one of the two sees the other (seq_cst). One that is READY but
-// not queued yet is left alone until it is. It is linked after `cpu` was stored, so the link is
-// looked at first, and then found to be this queue's, or not.
+// not queued yet is left alone until it is. It is queued after `cpu` was stored, so `queued` is
+// looked at first, and then found to be of this queue, or not.
 static struct cpu *change_begin(struct thread *thread, bool *out_queued) NO_LOCK_ANALYSIS {
     for (;;) {
         while (atomic_exchange_explicit(&thread->changing, 1, memory_order_seq_cst) != 0) {
@@ -272,8 +273,7 @@ static struct cpu *change_begin(struct thread *thread, bool *out_queued) NO_LOCK
         uint32_t id = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
         raw_lock(&cpu_table[id]->queue.lock);
         bool ready = atomic_load_explicit(&thread->state, memory_order_seq_cst) == THREAD_READY;
-        *out_queued = list_is_linked(&thread->queue_link);
-        atomic_thread_fence(memory_order_acquire);
+        *out_queued = atomic_load_explicit(&thread->queued, memory_order_acquire);
         if (atomic_load_explicit(&thread->cpu, memory_order_relaxed) == id &&
             (*out_queued || !ready)) {
             return cpu_table[id];

@@ -21,6 +21,15 @@
 #define SIGNAL_STACK    65536u
 #define FAULT_WRITE_BIT 2u // of the page-fault error code
 
+#if HOSTED_TSAN
+// A report may come on a small stack, where no symbolizer can be started; suite_hosted.py does
+// that. The first one ends the process.
+const char *__tsan_default_options(void);  // NOLINT(bugprone-reserved-identifier): TSan's name
+const char *__tsan_default_options(void) { // NOLINT(bugprone-reserved-identifier)
+    return "symbolize=0:halt_on_error=1";
+}
+#endif
+
 void host_write(const char *text, size_t length) {
     while (length > 0) {
         ssize_t done = write(STDOUT_FILENO, text, length);

@@ -382,7 +382,7 @@ enum hx_status sys_unshare(struct call *call) {
     struct posix_process *process = call->process;
     const uint64_t flags = call->args[0];
     if ((flags & ~(uint64_t)(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM)) != 0 ||
-        process->process->thread_count != 1) {
+        process_thread_count(process->process) != 1) {
         return HX_ERR_INVALID;
     }
     struct fs_context *fs = (flags & CLONE_FS) ? fs_context_copy(process->fs) : NULL;

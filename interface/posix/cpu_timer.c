@@ -35,7 +35,8 @@ static void arm_locked(struct posix_process *process, const time_ns_t used[CPU_W
     }
     if (left != TIME_NEVER) {
         // All threads may run at once.
-        const time_ns_t span = left / MAX_OF(process->process->thread_count, 1u);
+        const uint32_t threads = process_thread_count(process->process);
+        const time_ns_t span = left / MAX_OF(threads, 1u);
         timer_arm(&process->cpu_timer, time_after(MAX_OF(span, LOOK_LEAST_NS)));
     }
     process->cpu_timer_rests = false;

@@ -39,8 +39,7 @@ struct descriptor {
 
 // Whether the caller is its process's only thread: then only the caller can end that.
 static inline bool call_is_single(const struct call *call) {
-    const volatile uint32_t *threads = &call->process->process->thread_count;
-    return *threads == 1;
+    return process_thread_count(call->process->process) == 1;
 }
 
 // Whether nobody but the caller can change its process's table.

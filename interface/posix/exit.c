@@ -63,7 +63,7 @@ enum hx_status exit_other_threads(struct posix_thread *thread) {
     for (;;) {
         const uint32_t sequence = waitable_sequence(&native->threads_changed);
         irq = spin_lock_irq(&native->thread_lock);
-        const bool is_alone = native->thread_count == 1;
+        const bool is_alone = process_thread_count(native) == 1;
         spin_unlock_irq(&native->thread_lock, irq);
         if (is_alone) {
             break;
@@ -86,7 +86,7 @@ void thread_release_memory(struct posix_thread *thread) {
     robust_list_exit(thread);
     thread->clear_child_tid = 0;
     // Nobody can look at the word if nobody shares the memory.
-    if (address != 0 && (process->aspace_shared || process->process->thread_count > 1)) {
+    if (address != 0 && (process->aspace_shared || process_thread_count(process->process) > 1)) {
         const uint32_t zero = 0;
         if (copy_to_user(uaddr_make(address), &zero, sizeof(zero)) == HX_OK) {
             futex_wake_address(uaddr_make(address), 1);

@@ -137,10 +137,17 @@ static void fpu_fill(struct user_thread *thread, const void *fpu) {
     }
 }
 
+static void process_thread_count_add(struct process *process, int32_t change) {
+    // Release: whoever sees that a thread is gone sees what it did. Not an RMW: thread_lock is
+    // held.
+    const uint32_t count = atomic_load_explicit(&process->thread_count, memory_order_relaxed);
+    atomic_store_explicit(&process->thread_count, count + (uint32_t)change, memory_order_release);
+}
+
 static void list_add(struct process *process, struct user_thread *thread) {
     const unsigned long irq = spin_lock_irq(&process->thread_lock);
     list_push_back(&process->threads, &thread->process_link);
-    process->thread_count++;
+    process_thread_count_add(process, 1);
     spin_unlock_irq(&process->thread_lock, irq);
 }
 
@@ -179,7 +186,8 @@ bool user_thread_leave(struct user_thread *thread) {
     struct process *process = thread->process;
     const unsigned long irq = spin_lock_irq(&process->thread_lock);
     list_remove(&thread->process_link);
-    const bool is_last = --process->thread_count == 0;
+    process_thread_count_add(process, -1);
+    const bool is_last = process_thread_count(process) == 0;
     spin_unlock_irq(&process->thread_lock, irq);
     waitable_pulse(&process->threads_changed);
     user_thread_put(thread); // the list's; the running one remains

@@ -2,18 +2,35 @@
 """Tests on the hosted machine: the whole kernel as a process, plain and under sanitizers."""
 
 import re
+import shutil
 import subprocess
 from argparse import Namespace
+from pathlib import Path
 
 from helix import bench_hosted, hosted, packages, paths, simulation, ui
 from helix.report import Context, Failed, Job, single
 
 _LIMIT_S = 120
 
-_VARIANTS = ("", "address")
+# The programs: the variant, how many processors. ThreadSanitizer is about several.
+_PROGRAMS = (("", 1), ("", 4), ("address", 1), ("address", 4), ("thread", 4))
 
 # Kernel self-tests: the variant, how many processors, which.
-_SELFTESTS = (("", 1, "all"), ("", 4, "all"), ("address", 1, "all"), ("address", 4, "all"))
+_SELFTESTS = (("", 1, "all"), ("", 4, "all"), ("address", 1, "all"), ("address", 4, "all"),
+              ("thread", 4, "all"))
+
+
+def _with_names(process: Path, text: str) -> str:
+    """ThreadSanitizer's addresses with the functions and lines that lie there."""
+    tool = shutil.which("llvm-symbolizer-19")
+    places = sorted(set(re.findall(r"\+(0x[0-9a-f]+)\)", text)))
+    if not tool or not places:
+        return text
+    done = subprocess.run([tool, "-e", str(process), "-s", "-f", "-p", *places], text=True,
+                          stdout=subprocess.PIPE, check=False)
+    names = dict(zip(places, (" < ".join(part.split("\n")) for part in
+                              done.stdout.strip().split("\n\n")), strict=False))
+    return re.sub(r"\+(0x[0-9a-f]+)\).*", lambda found: f") {names.get(found[1], found[1])}", text)
 
 
 def run_process(context: Context, variant: str, arguments: list[str], expected: int) -> str:
@@ -28,7 +45,8 @@ def run_process(context: Context, variant: str, arguments: list[str], expected: 
         text = late.stdout.decode(errors="replace") if late.stdout else ""
         raise Failed(f"it did not end within {_LIMIT_S} s", text[-8000:]) from None
     if done.returncode != expected:
-        raise Failed(f"exit status {done.returncode} instead of {expected}", done.stdout[-16000:])
+        raise Failed(f"exit status {done.returncode} instead of {expected}",
+                     _with_names(process, done.stdout[-16000:]))
     return done.stdout
 
 
@@ -81,7 +99,7 @@ def _program(variant: str, smp: int, program: str) -> Job:
 def jobs(_: Namespace) -> list[Job]:
     """One job for each self-test and for each linked program, the bench, the simulator."""
     selftests = [_selftest(*row) for row in _SELFTESTS]
-    programs = [_program(variant, smp, program) for variant in _VARIANTS
-                for program in _programs() for smp in (1, 4)]
+    programs = [_program(variant, smp, program) for variant, smp in _PROGRAMS
+                for program in _programs()]
     return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
             *simulation.jobs()]

@@ -87,6 +87,7 @@ struct thread {
     struct sched_thread sched;     // [q, changing] the policy's view
     const void *policy;            // [q] whose data `sched` holds
     struct list queue_link;        // [q] in its run queue
+    _Atomic bool queued;           // [q] whether it is; others may look
     uint32_t user_cpu;             // whose registers last held its FPU and TLS state
     uint64_t run_start;            // counter when it was last put on a processor
     _Atomic uint64_t run_ticks;    // counter ticks on a processor up to the last switch away

@@ -134,7 +134,7 @@ static void take(const struct proc_target *target, struct snapshot *snapshot) {
     *snapshot = (struct snapshot){ .state = 'Z', .priority = 20 };
     posix_kinship(process, &snapshot->kinship);
     snapshot->id = target->thread != NULL ? target->thread->tid : process->pid;
-    snapshot->threads = process->process->thread_count;
+    snapshot->threads = process_thread_count(process->process);
     string_copy(snapshot->name, sizeof(snapshot->name), process->command);
     take_terminal(snapshot);
     struct posix_thread *thread = snapshot->kinship.zombie ? NULL : proc_thread(target);

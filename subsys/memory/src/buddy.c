@@ -12,20 +12,20 @@ void buddy_init(struct buddy *buddy) {
         list_init(&buddy->free[order]);
     }
     buddy->nonempty = 0;
-    buddy->free_pages = 0;
+    atomic_init(&buddy->free_pages, 0);
 }
 
 void buddy_chunk_init(struct frame *chunk, uint32_t first_number) {
     for (uint32_t i = 0; i < FRAME_CHUNK; i++) {
         chunk[i].number = first_number + i;
         chunk[i].order = 0;
-        chunk[i].use = FRAME_RESERVED;
+        frame_use_set(&chunk[i], FRAME_RESERVED);
         atomic_init(&chunk[i].references, 0);
     }
 }
 
 static void push(struct buddy *buddy, struct frame *frame, uint32_t order) {
-    frame->use = FRAME_FREE;
+    frame_use_set(frame, FRAME_FREE);
     frame->order = (uint8_t)order;
     list_push_front(&buddy->free[order], &frame->link);
     buddy->nonempty |= 1u << order;
@@ -33,20 +33,24 @@ static void push(struct buddy *buddy, struct frame *frame, uint32_t order) {
 
 static void take(struct buddy *buddy, struct frame *frame, uint32_t order) {
     list_remove(&frame->link);
-    frame->use = FRAME_RESERVED;
+    frame_use_set(frame, FRAME_RESERVED);
     if (list_is_empty(&buddy->free[order])) {
         buddy->nonempty &= ~(1u << order);
     }
 }
 
+static void free_pages_set(struct buddy *buddy, uint64_t pages) {
+    atomic_store_explicit(&buddy->free_pages, pages, memory_order_relaxed);
+}
+
 void buddy_free(struct buddy *buddy, struct frame *frame, uint32_t order) {
-    buddy->free_pages += (uint64_t)1 << order;
+    free_pages_set(buddy, buddy_free_pages(buddy) + ((uint64_t)1 << order));
     uint32_t index = frame->number % FRAME_CHUNK;
     struct frame *chunk = frame - index;
-    frame->use = FRAME_RESERVED;
+    frame_use_set(frame, FRAME_RESERVED);
     while (order < FRAME_ORDER_MAX) {
         struct frame *other = &chunk[index ^ (1u << order)];
-        if (other->use != FRAME_FREE || other->order != order) {
+        if (frame_use(other) != FRAME_FREE || other->order != order) {
             break;
         }
         take(buddy, other, order);
@@ -81,7 +85,7 @@ struct frame *buddy_alloc(struct buddy *buddy, uint32_t order) {
         push(buddy, frame + (1u << found), found);
     }
     frame->order = (uint8_t)order;
-    buddy->free_pages -= (uint64_t)1 << order;
+    free_pages_set(buddy, buddy_free_pages(buddy) - ((uint64_t)1 << order));
     return frame;
 }
 

@@ -9,8 +9,13 @@
 struct buddy {
     struct list free[FRAME_ORDER_MAX + 1]; // struct frame.link of the heads
     uint32_t nonempty;                     // bit o: free[o] has blocks
-    uint64_t free_pages;
+    _Atomic uint64_t free_pages;           // others may look: buddy_free_pages()
 };
+
+// Right while the lock is held; else of some moment.
+static inline uint64_t buddy_free_pages(const struct buddy *buddy) {
+    return atomic_load_explicit(&buddy->free_pages, memory_order_relaxed);
+}
 
 void buddy_init(struct buddy *buddy);
 // Prepares the array of a chunk whose first frame is number `first_number`: all RESERVED.

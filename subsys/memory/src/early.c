@@ -45,7 +45,7 @@ static struct paddr table_alloc(void) {
 
 static void table_free(struct paddr page) {
     struct frame *frame = frame_of(page);
-    if (frame != NULL && frame->use == FRAME_TABLE) { // else one of the boot's
+    if (frame != NULL && frame_use(frame) == FRAME_TABLE) { // else one of the boot's
         frame_put(frame);
     }
 }

@@ -19,13 +19,13 @@
 #define SHORT_PAGES  64u // above the reserve
 
 struct frame_cache {
-    _Alignas(CACHE_LINE) uint32_t count;
+    _Alignas(CACHE_LINE) _Atomic uint32_t count; // changed here alone, while `busy`
     volatile bool busy;
     struct frame *frames[CACHE_FRAMES];
     // Taken less given back here; the sum over processors is what counts. `used` changes while
-    // `busy`, the other one with interrupts off.
-    int64_t used[FRAME_USES];
-    int64_t used_slow[FRAME_USES];
+    // `busy`, the other one with interrupts off; others look.
+    _Atomic int64_t used[FRAME_USES];
+    _Atomic int64_t used_slow[FRAME_USES];
 };
 
 static const struct lock_class frames_class = { "frames", LOCK_RANK_FRAMES, false };
@@ -132,7 +132,8 @@ static bool grow_locked(void) {
 }
 
 static uint64_t free_locked(void) {
-    return frames.buddy.free_pages + atomic_load_explicit(&frames.unprepared, memory_order_relaxed);
+    return buddy_free_pages(&frames.buddy) +
+           atomic_load_explicit(&frames.unprepared, memory_order_relaxed);
 }
 
 uint64_t frames_free_pages(void) {
@@ -175,9 +176,31 @@ static void cache_leave(struct frame_cache *cache) {
     preempt_enable();
 }
 
+// The cache's counters have one writer at a time, so a change is no RMW.
+static uint32_t cache_count(const struct frame_cache *cache) {
+    return atomic_load_explicit(&cache->count, memory_order_relaxed);
+}
+
+static void cache_push(struct frame_cache *cache, struct frame *frame) {
+    const uint32_t count = cache_count(cache);
+    cache->frames[count] = frame;
+    atomic_store_explicit(&cache->count, count + 1, memory_order_relaxed);
+}
+
+static struct frame *cache_pop(struct frame_cache *cache) {
+    const uint32_t count = cache_count(cache) - 1;
+    atomic_store_explicit(&cache->count, count, memory_order_relaxed);
+    return cache->frames[count];
+}
+
+static void used_add(_Atomic int64_t *used, int64_t pages) {
+    const int64_t before = atomic_load_explicit(used, memory_order_relaxed);
+    atomic_store_explicit(used, before + pages, memory_order_relaxed);
+}
+
 static void count_use(enum frame_use use, int64_t pages) {
     unsigned long state = hal_irq_save();
-    frame_caches[hal_cpu_id()].used_slow[use] += pages;
+    used_add(&frame_caches[hal_cpu_id()].used_slow[use], pages);
     hal_irq_restore(state);
 }
 
@@ -218,8 +241,8 @@ static NOINLINE struct frame *alloc_slow(enum memory_mode mode, enum frame_use u
     struct frame *frame = batch[--got];
     struct frame_cache *cache = cache_enter();
     if (cache != NULL) {
-        while (got > 0 && cache->count < CACHE_FRAMES) {
-            cache->frames[cache->count++] = batch[--got];
+        while (got > 0 && cache_count(cache) < CACHE_FRAMES) {
+            cache_push(cache, batch[--got]);
         }
         cache_leave(cache);
     }
@@ -237,9 +260,9 @@ struct frame *frame_alloc_use(enum memory_mode mode, bool zero, enum frame_use u
     struct frame *frame = NULL;
     struct frame_cache *cache = cache_enter();
     if (cache != NULL) {
-        if (cache->count > 0) {
-            frame = cache->frames[--cache->count];
-            cache->used[use]++;
+        if (cache_count(cache) > 0) {
+            frame = cache_pop(cache);
+            used_add(&cache->used[use], 1);
         }
         cache_leave(cache);
     }
@@ -249,7 +272,7 @@ struct frame *frame_alloc_use(enum memory_mode mode, bool zero, enum frame_use u
             return NULL;
         }
     }
-    frame->use = (uint8_t)use;
+    frame_use_set(frame, use);
     frame->object = NULL;
     frame->owner = NULL;
     atomic_store_explicit(&frame->flags, 0, memory_order_relaxed);
@@ -268,11 +291,11 @@ struct frame *frame_alloc(enum memory_mode mode, bool zero) {
 static NOINLINE void free_slow(struct frame *frame) {
     struct frame *batch[CACHE_BATCH + 1] = { frame };
     uint32_t count = 1;
-    count_use(frame->use, -1);
+    count_use(frame_use(frame), -1);
     struct frame_cache *cache = cache_enter();
     if (cache != NULL) {
-        while (count <= CACHE_BATCH && cache->count > 0) {
-            batch[count++] = cache->frames[--cache->count];
+        while (count <= CACHE_BATCH && cache_count(cache) > 0) {
+            batch[count++] = cache_pop(cache);
         }
         cache_leave(cache);
     }
@@ -282,11 +305,11 @@ static NOINLINE void free_slow(struct frame *frame) {
 static void free_one(struct frame *frame) {
     struct frame_cache *cache = cache_enter();
     if (cache != NULL) {
-        bool room = cache->count < CACHE_FRAMES;
+        bool room = cache_count(cache) < CACHE_FRAMES;
         if (room) {
-            cache->used[frame->use]--;
-            frame->use = FRAME_RESERVED;
-            cache->frames[cache->count++] = frame;
+            used_add(&cache->used[frame_use(frame)], -1);
+            frame_use_set(frame, FRAME_RESERVED);
+            cache_push(cache, frame);
         }
         cache_leave(cache);
         if (room) {
@@ -302,9 +325,9 @@ void frames_drain(void) {
     if (cache == NULL) {
         return;
     }
-    uint32_t count = cache->count;
+    uint32_t count = cache_count(cache);
     memcpy(batch, cache->frames, count * sizeof batch[0]);
-    cache->count = 0;
+    atomic_store_explicit(&cache->count, 0, memory_order_relaxed);
     cache_leave(cache);
     batch_to_buddy(batch, count);
 }
@@ -341,7 +364,7 @@ struct frame *frames_alloc_block(uint32_t order, enum memory_mode mode, enum fra
     }
     count_use(use, (int64_t)1 << order);
     for (uint32_t i = 0; i < 1u << order; i++) {
-        frame[i].use = (uint8_t)use;
+        frame_use_set(&frame[i], use);
         frame[i].order = (uint8_t)order;
         frame[i].owner = owner;
     }
@@ -358,9 +381,9 @@ struct frame *frame_alloc_order(uint32_t order, enum memory_mode mode) {
 
 static NOINLINE void free_block(struct frame *frame) {
     uint32_t order = frame->order;
-    count_use(frame->use, -((int64_t)1 << order));
+    count_use(frame_use(frame), -((int64_t)1 << order));
     for (uint32_t i = 0; i < 1u << order; i++) {
-        frame[i].use = FRAME_RESERVED;
+        frame_use_set(&frame[i], FRAME_RESERVED);
         frame[i].order = 0;
     }
     unsigned long state = spin_lock_irq(&frames.lock);
@@ -379,7 +402,7 @@ struct frame *frame_get(struct frame *frame) {
 void frame_put(struct frame *frame) {
     // The holder of the only reference needs no atomic change: nobody else can add one.
     uint32_t references = atomic_load_explicit(&frame->references, memory_order_acquire);
-    ASSERT(references != 0 && frame->use > FRAME_RESERVED);
+    ASSERT(references != 0 && frame_use(frame) > FRAME_RESERVED);
     if (references != 1 &&
         atomic_fetch_sub_explicit(&frame->references, 1, memory_order_acq_rel) != 1) {
         return;
@@ -397,7 +420,7 @@ void frame_put(struct frame *frame) {
 
 bool frames_are_plentiful(void) {
     // Not under the lock: an old value does no harm.
-    uint64_t free_pages = *(const volatile uint64_t *)&frames.buddy.free_pages +
+    uint64_t free_pages = buddy_free_pages(&frames.buddy) +
                           atomic_load_explicit(&frames.unprepared, memory_order_relaxed);
     return free_pages > atomic_load_explicit(&frames.total, memory_order_relaxed) / 8;
 }
@@ -482,9 +505,11 @@ void frame_stats(struct frame_stats *out_stats) {
     int64_t used[FRAME_USES] = { 0 };
     uint64_t cached = 0;
     for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++) {
-        cached += frame_caches[cpu].count;
+        const struct frame_cache *cache = &frame_caches[cpu];
+        cached += cache_count(cache);
         for (uint32_t use = 0; use < FRAME_USES; use++) {
-            used[use] += frame_caches[cpu].used[use] + frame_caches[cpu].used_slow[use];
+            used[use] += atomic_load_explicit(&cache->used[use], memory_order_relaxed) +
+                         atomic_load_explicit(&cache->used_slow[use], memory_order_relaxed);
         }
     }
     *out_stats = (struct frame_stats){

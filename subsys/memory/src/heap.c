@@ -278,10 +278,10 @@ void heap_free(void *memory) {
     }
     struct frame *frame = frame_find(hal_virt_to_phys(memory));
     ASSERT(frame != NULL); // a foreign pointer
-    if (frame->use == FRAME_SLAB) {
+    if (frame_use(frame) == FRAME_SLAB) {
         cache_free(frame->owner, frame->cache, memory);
     } else {
-        ASSERT(frame->use == FRAME_KERNEL && frame->owner == &large_owner &&
+        ASSERT(frame_use(frame) == FRAME_KERNEL && frame->owner == &large_owner &&
                ((uintptr_t)memory & PAGE_MASK) == 0);
         frame->owner = NULL;
         frame_put(frame);

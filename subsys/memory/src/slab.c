@@ -83,7 +83,7 @@ uint32_t slab_take(struct heap_cache *cache, void **out_objects, uint32_t want,
 
 // Takes one object back. Returns whether its slab left the cache and must be freed.
 static bool give_one(struct heap_cache *cache, struct frame *slab, void *object) {
-    ASSERT(slab->use == FRAME_SLAB && slab->owner == cache && slab->slab_used > 0 &&
+    ASSERT(frame_use(slab) == FRAME_SLAB && slab->owner == cache && slab->slab_used > 0 &&
            slab->slab_free != object);
     if (slab->slab_used == cache->per_slab) {
         list_push_front(&cache->partial, &slab->link);

@@ -61,7 +61,7 @@ static uint64_t area_unmap(uint64_t start, uint64_t end, struct list *frames) {
         struct paddr page;
         if (hal_kernel_unmap(at, &page)) {
             struct frame *frame = frame_of(page);
-            if (frame != NULL && frame->use == FRAME_KERNEL) {
+            if (frame != NULL && frame_use(frame) == FRAME_KERNEL) {
                 list_push_back(frames, &frame->link);
                 pages++;
             }

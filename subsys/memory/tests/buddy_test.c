@@ -58,7 +58,7 @@ static void allocate(uint32_t order) {
         }
         return;
     }
-    CHECK(frame->order == order && frame->use == FRAME_RESERVED);
+    CHECK(frame->order == order && frame_use(frame) == FRAME_RESERVED);
     mark(frame, order, 0, 1);
     model_free -= 1u << order;
     blocks[block_count++] = (struct block){ frame, order };
@@ -102,7 +102,7 @@ static void torture(void) {
         } else if (block_count > 0) {
             release((uint32_t)random_number(block_count));
         }
-        CHECK(buddy.free_pages == model_free);
+        CHECK(buddy_free_pages(&buddy) == model_free);
     }
     while (block_count > 0) {
         release(0);
@@ -118,9 +118,9 @@ static void single(void) {
     add(2, 1023, 1);
     CHECK(buddy_alloc(&buddy, 1) == NULL);
     struct frame *frame = buddy_alloc(&buddy, 0);
-    CHECK(frame == &chunks[2][1023] && buddy.free_pages == 0 && buddy.nonempty == 0);
+    CHECK(frame == &chunks[2][1023] && buddy_free_pages(&buddy) == 0 && buddy.nonempty == 0);
     buddy_free(&buddy, frame, 0);
-    CHECK(buddy.free_pages == 1 && buddy.nonempty == 1);
+    CHECK(buddy_free_pages(&buddy) == 1 && buddy.nonempty == 1);
 }
 
 int main(void) {

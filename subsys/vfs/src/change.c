@@ -39,7 +39,7 @@ enum hx_status change_may_add(const struct change *change, const struct credenti
     if (status != HX_OK) {
         return status;
     }
-    if (change->inode->info.links == 0) {
+    if (inode_links(change->inode) == 0) {
         return HX_ERR_NOT_FOUND;
     }
     return credentials == NULL

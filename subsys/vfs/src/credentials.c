@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // credentials.c: see <vfs/credentials.h>.
+#include <lib/string.h>
 #include <memory/heap.h>
 #include <vfs/credentials.h>
 
@@ -25,7 +26,8 @@ struct credentials *credentials_create_root(void) {
 struct credentials *credentials_copy(const struct credentials *from) {
     struct credentials *credentials = heap_alloc(sizeof(*credentials), MEMORY_SLEEP);
     if (credentials != NULL) {
-        *credentials = *from;
+        const size_t head = offsetof(struct credentials, uid); // references come and go meanwhile
+        memcpy((char *)credentials + head, (const char *)from + head, sizeof(*from) - head);
         object_init(&credentials->object, &credentials_type);
     }
     return credentials;

@@ -174,7 +174,7 @@ static void inode_update(struct inode *inode, const struct fs_info *info) {
     __atomic_store_n(&inode->info.mode, info->mode, __ATOMIC_RELAXED);
     __atomic_store_n(&inode->info.uid, info->uid, __ATOMIC_RELAXED);
     __atomic_store_n(&inode->info.gid, info->gid, __ATOMIC_RELAXED);
-    inode->info.links = info->links;
+    __atomic_store_n(&inode->info.links, info->links, __ATOMIC_RELAXED);
     spin_unlock(&inode->info_lock);
 }
 
@@ -210,7 +210,7 @@ void inode_refresh_links(struct inode *inode) {
     bool pin = false;
     bool unpin = false;
     spin_lock(&inode->info_lock);
-    inode->info.links = info.links;
+    __atomic_store_n(&inode->info.links, info.links, __ATOMIC_RELAXED);
     if (inode_has_flag(inode, FS_NO_PAGER)) {
         pin = info.links > 0 && !inode->pinned;
         unpin = info.links == 0 && inode->pinned;

@@ -55,6 +55,10 @@ void inode_write_end(struct inode *inode);
 enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes);
 
 // Parts of info that are read without info_lock; each alone is right.
+static inline uint32_t inode_links(const struct inode *inode) {
+    return __atomic_load_n(&inode->info.links, __ATOMIC_RELAXED);
+}
+
 static inline uint32_t inode_mode(const struct inode *inode) {
     return __atomic_load_n(&inode->info.mode, __ATOMIC_RELAXED);
 }

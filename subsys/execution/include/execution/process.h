@@ -39,7 +39,7 @@ struct process {
         handles;                     // keeps; NULL: it has never had one (<execution/handles.h>)
     struct list threads;             // [thread_lock] struct user_thread.process_link
     struct spinlock thread_lock;     // taken with interrupts off
-    uint32_t thread_count;           // [thread_lock] that have not exited
+    _Atomic uint32_t thread_count;   // [thread_lock] that have not exited; others may look
     struct waitable threads_changed; // pulsed when a thread has left
     void *personality;               // the personality's own
     void (*personality_destroy)(struct process *process); // on the last reference
@@ -71,6 +71,11 @@ struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_na
 // An empty process; NULL if there is no memory. One reference. Borrows what it gets references of.
 struct process *process_create(struct aspace *aspace, struct account *account,
                                struct name_spaces *ns);
+// How many of its threads have not exited. Acquire: what those that have did is seen. Any context.
+static inline uint32_t process_thread_count(const struct process *process) {
+    return atomic_load_explicit(&process->thread_count, memory_order_acquire);
+}
+
 static inline struct process *process_get(struct process *process) {
     object_get(&process->object);
     return process;

@@ -41,11 +41,20 @@ struct frame {
     _Atomic uint32_t references;
     uint32_t number;        // of the frame: its physical address >> PAGE_SHIFT
     uint8_t order;          // of a free block or a multi-page allocation
-    uint8_t use;            // enum frame_use
+    _Atomic uint8_t use;    // enum frame_use; the buddy looks at its neighbours'
     uint8_t cache;          // of SLAB frames: the owner's number
     _Atomic uint16_t flags; // FRAME_DIRTY …
 };
 _Static_assert(sizeof(struct frame) <= 64, "one cache line a frame");
+
+// Relaxed: whether a frame is FREE changes under the buddy's lock alone, all else is its owner's.
+static inline enum frame_use frame_use(const struct frame *frame) {
+    return (enum frame_use)atomic_load_explicit(&frame->use, memory_order_relaxed);
+}
+
+static inline void frame_use_set(struct frame *frame, enum frame_use use) {
+    atomic_store_explicit(&frame->use, (uint8_t)use, memory_order_relaxed);
+}
 
 #define FRAME_DIRTY (1u << 0)
 #define FRAME_BUSY  (1u << 1) // being read by a pager: not to be used yet
