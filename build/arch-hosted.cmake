@@ -11,6 +11,7 @@ set(helix_sanitize_ "")
 set(helix_sanitize_address -fsanitize=address,undefined -fno-sanitize-recover=undefined
   -fsanitize-address-use-after-return=never)
 set(helix_sanitize_thread -fsanitize=thread)
+set(helix_sanitize_fuzz ${helix_sanitize_address} -fsanitize=fuzzer-no-link)
 set(helix_sanitize_simulation ${helix_sanitize_address})
 set(helix_simulation 0)
 if(HELIX_SANITIZE STREQUAL "simulation")

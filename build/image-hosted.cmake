@@ -8,6 +8,17 @@ add_executable(helix-hosted ${helix_objects})
 target_link_options(helix-hosted PRIVATE -no-pie -fuse-ld=lld -Wl,-z,now -pthread
   ${helix_sanitize_${HELIX_SANITIZE}})
 
+# With HELIX_SANITIZE=fuzz, libFuzzer runs beside the kernel (tests/hosted/fuzz.c), whose main() stays.
+if(HELIX_SANITIZE STREQUAL "fuzz")
+  execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
+    OUTPUT_VARIABLE helix_fuzzer OUTPUT_STRIP_TRAILING_WHITESPACE)
+  target_sources(helix-hosted PRIVATE tests/hosted/fuzz.c)
+  target_link_libraries(helix-hosted PRIVATE helix_flags helix_process ${helix_fuzzer} stdc++ m)
+  target_link_options(helix-hosted PRIVATE -Wl,--wrap=host_exit)
+  target_include_directories(helix-hosted PRIVATE
+    $<TARGET_PROPERTY:hosted_programs_process,INCLUDE_DIRECTORIES>)
+endif()
+
 # helix-bench: the same with a module that measures (./helix bench --arch hosted).
 if(NOT HELIX_SANITIZE)
   set(helix_bench ${PROJECT_SOURCE_DIR}/bench/hosted)

@@ -117,7 +117,7 @@ static void arguments_read(char **argument, const char **out_initrd, uint64_t *o
             hosted_settings.seed = number(*++argument, UINT64_MAX, "--seed wants a number");
         } else if (HOSTED_SIMULATION && strcmp(*argument, "--trace") == 0) {
             hosted_settings.trace_name = *++argument;
-        } else if (strncmp(*argument, "--", 2) == 0) {
+        } else if (strncmp(*argument, "--", 2) == 0 && (*argument)[2] != '\0') {
             fail("usage: [--smp N] [--mem MIB] [--initrd FILE] [WORD...]");
         } else {
             word_add(*argument);

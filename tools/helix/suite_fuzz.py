@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Fuzzing. Inside: tests/fuzz/*.c press random and hostile calls on a running kernel, on one and on
-four processors; it must live, and be as it was. On the host: each libFuzzer target for a moment.
-Seeds are fixed; --seed N chooses others."""
+four processors; it must live, and be as it was. On the host: libFuzzer through the whole hosted
+kernel, and each libFuzzer target for a moment. Seeds are fixed; --seed N chooses others."""
 
 import subprocess
 from argparse import Namespace
@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import build, guest, packages, paths, programs, qemu, rootfs
-from helix.report import Context, Job, Verdict
+from helix import build, guest, hosted, packages, paths, programs, qemu, rootfs
+from helix.report import Context, Failed, Job, Verdict, single
 from helix.suite_scenario import start
 
 SMP = (1, 4)
 _SECONDS = 60  # of the guest's time for the random calls
 _FAULT_SECONDS = 30  # the same while allocations fail and threads wake for nothing
 _HOSTED_SECONDS = 5
+_KERNEL_RUNS = 4000
+_KERNEL_LIMIT_S = 300
 _PANIC = "kernel panic"
 
 
@@ -102,7 +104,31 @@ def _hosted(context: Context, names: list[str]) -> Iterator[Verdict]:
     yield Verdict(names[0], "" if targets else "there are no fuzz targets")
 
 
+def _kernel(smp: int) -> Job:
+    """libFuzzer through the whole hosted kernel: tests/hosted/fuzz.c."""
+    name = f"fuzz/kernel@{smp}"
+
+    def body(context: Context) -> None:
+        packages.need(packages.BUILD, packages.HOSTED, yes=context.options.yes)
+        process = hosted.process("fuzz", context.options.profile)
+        work = paths.ensure(paths.OUT / "fuzz" / "kernel")
+        words = [f"-runs={_KERNEL_RUNS}", f"-seed={context.seed}", "-max_len=512", "-len_control=20",
+                 "-detect_leaks=0"]
+        try:
+            done = subprocess.run([str(process), "--smp", str(smp), "quiet", "init=/fuzz", "--", *words],
+                                  text=True, errors="replace", stdin=subprocess.DEVNULL, cwd=work,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                                  timeout=_KERNEL_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"no end within {_KERNEL_LIMIT_S} s, seed {context.seed}") from None
+        if done.returncode or f"Done {_KERNEL_RUNS} runs" not in done.stdout:
+            raise Failed(f"status {done.returncode}, seed {context.seed}; its input is in {work}",
+                         done.stdout[-8000:])
+
+    return single(name, body, machines=False)
+
+
 def jobs(_: Namespace) -> list[Job]:
     inside = [Job([f"fuzz/{program.name}{program.variant}@{smp}" for program in PROGRAMS],
                   lambda context, names, smp=smp: _run_inside(context, smp, names)) for smp in SMP]
-    return [*inside, Job(["fuzz/host"], _hosted, machines=False)]
+    return [*inside, *map(_kernel, (1, 4)), Job(["fuzz/host"], _hosted, machines=False)]
