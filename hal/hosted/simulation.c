@@ -77,7 +77,7 @@ static void run_begin(uint64_t seed) {
     for (int i = 0; i < 4; i++) {
         (void)draw();
     }
-    run.tick = 8u << below(8);
+    run.tick = 32u << below(6);
     run.patience = 2u << below(14);
     run.interrupts = 1u << below(6);
 }

@@ -22,9 +22,9 @@ static struct spinlock users_lock = SPINLOCK_INIT(&users_class);
 static struct list users = LIST_INIT(users); // [users_lock]
 
 enum hx_status process_caches_init(void) {
-    process_cache = heap_cache_create("posix process", sizeof(struct posix_process), CACHE_LINE);
-    thread_cache = heap_cache_create("posix thread", sizeof(struct posix_thread), CACHE_LINE);
-    actions_cache = heap_cache_create("signal actions", sizeof(struct posix_actions), CACHE_LINE);
+    process_cache = heap_cache_create("posix_process", sizeof(struct posix_process), CACHE_LINE);
+    thread_cache = heap_cache_create("posix_thread", sizeof(struct posix_thread), CACHE_LINE);
+    actions_cache = heap_cache_create("signal_actions", sizeof(struct posix_actions), CACHE_LINE);
     return process_cache != NULL && thread_cache != NULL && actions_cache != NULL
                ? HX_OK
                : HX_ERR_NO_MEMORY;

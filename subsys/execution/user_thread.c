@@ -51,7 +51,10 @@ static void pool_give(struct user_thread *thread) {
 
 static uint64_t pool_pages(void *context) {
     (void)context;
-    return (uint64_t)pool_count * (THREAD_STACK_BYTES / PAGE_SIZE);
+    const unsigned long irq = spin_lock_irq(&pool_lock);
+    const uint64_t count = pool_count;
+    spin_unlock_irq(&pool_lock, irq);
+    return count * (THREAD_STACK_BYTES / PAGE_SIZE);
 }
 
 static uint64_t pool_shrink(void *context, uint64_t want) {
@@ -74,7 +77,7 @@ enum hx_status user_thread_init(void) {
         .count = pool_pages,
         .shrink = pool_shrink,
     };
-    threads = heap_cache_create("user thread", sizeof(struct user_thread), CACHE_LINE);
+    threads = heap_cache_create("user_thread", sizeof(struct user_thread), CACHE_LINE);
     if (threads == NULL) {
         return HX_ERR_NO_MEMORY;
     }

@@ -499,11 +499,20 @@ static void wait_for_workers(struct generator *generator) {
     faults_write("wake 0");
 }
 
+static bool given_up; // a worker could not be set up
+
+// What workers left elsewhere than in their folders.
+static void clean(void) {
+    given_up = given_up || access(GIVEN_UP, F_OK) == 0;
+    remove_tree("/tmp");
+}
+
 static void run_many(int64_t seconds) {
     struct generator generator = generator_of(seed, 2);
     const int64_t end = now_ms() + seconds * 1000;
     int64_t memory = 0;
     int processes = 0;
+    static struct objects objects;
     uint64_t index = 0;
     while (now_ms() < end) {
         if (index == WARM_WORKERS && memory == 0) {
@@ -511,6 +520,8 @@ static void run_many(int64_t seconds) {
             sleep_ms(200);
             memory = memory_kb();
             processes = each_process(NULL);
+            clean();
+            objects_read(&objects);
         }
         for (uint32_t slot = 0; slot < WORKERS && (index != WARM_WORKERS || memory); slot++) {
             if (worker_end(slot)) {
@@ -523,8 +534,9 @@ static void run_many(int64_t seconds) {
         wait_for_workers(&generator);
     }
     end_all();
+    clean();
     printf("%llu workers, seed %llu\n", (unsigned long long)index, (unsigned long long)seed);
-    check_figures(memory, processes);
+    check_figures(memory, processes, &objects);
 }
 
 int main(int argc, char **argv) {
@@ -549,7 +561,8 @@ int main(int argc, char **argv) {
     } else {
         run_many(strtoll(argv[2], NULL, 10));
     }
-    if (unlink(GIVEN_UP) == 0 && faults < 0) { // with faults, a few cannot
+    clean();
+    if (given_up && faults < 0) { // with faults, a few cannot
         fail("a worker could not be set up, %llu %lld", 0, 0);
     }
     show_calls();

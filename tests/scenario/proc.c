@@ -316,10 +316,36 @@ static void root_is_limited(void) {
     SAME(rmdir("/many"), 0);
 }
 
+// slabinfo(5): one line for each cache; dropping what is cached leaves it so.
+static void kernel_memory(void) {
+    char line[512], name[32];
+    unsigned long long used, total, size, per_slab;
+    FILE *file = fopen("/proc/slabinfo", "r");
+    NEED(file != NULL && fgets(line, sizeof(line), file) != NULL);
+    CHECK(strcmp(line, "slabinfo - version: 2.1\n") == 0);
+    NEED(fgets(line, sizeof(line), file) != NULL && strncmp(line, "# name ", 7) == 0);
+    int count = 0;
+    for (; fgets(line, sizeof(line), file) != NULL; count++) {
+        CHECK(sscanf(line, "%31s %llu %llu %llu %llu", name, &used, &total, &size, &per_slab) == 5);
+        CHECK(used <= total && size > 0 && per_slab > 0);
+    }
+    CHECK(count > 10);
+    fclose(file);
+    int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+    NEED(fd >= 0);
+    REFUSED(write(fd, "0", 1), EINVAL);
+    REFUSED(write(fd, "5", 1), EINVAL);
+    REFUSED(write(fd, "x", 1), EINVAL);
+    SAME(write(fd, "3", 1), 1);
+    SAME(write(fd, "2\n", 2), 2);
+    close(fd);
+}
+
 static const struct check_case cases[] = {
-    CASE(own_status), CASE(sized_mounts),           CASE(command_line),
-    CASE(links),      CASE(descriptors_are_listed), CASE(processes_are_listed),
-    CASE(figures),    CASE(parts_at_offsets),       CASE(own_memory),
-    CASE(mounts),     CASE(read_only_mounts),       CASE(root_is_limited),
+    CASE(own_status),    CASE(sized_mounts),           CASE(command_line),
+    CASE(links),         CASE(descriptors_are_listed), CASE(processes_are_listed),
+    CASE(figures),       CASE(parts_at_offsets),       CASE(own_memory),
+    CASE(mounts),        CASE(read_only_mounts),       CASE(root_is_limited),
+    CASE(kernel_memory),
 };
 CHECK_MAIN(cases)

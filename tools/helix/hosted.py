@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The hosted machine: the kernel as a process of this one."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -37,6 +38,12 @@ def variant_of(test: str) -> str:
     """The variant that a test is about: hosted/VARIANT-…"""
     name = test.removeprefix("hosted/").split("-")[0]
     return name if name in ("address", "thread", "simulation") else ""
+
+
+def programs() -> list[str]:
+    """The linked programs that are tests: tests/hosted/NAME.c with CHECK_PROGRAM(NAME, ...)."""
+    texts = [source.read_text() for source in sorted((paths.TOP / "tests/hosted").glob("*.c"))]
+    return [name for text in texts for name in re.findall(r"^CHECK_PROGRAM\((\w+),", text, re.M)]
 
 
 def kernel(profile: str, yes: bool) -> Path:

@@ -16,18 +16,24 @@ SEEDS = 200  # of a test run, from --seed on
 _LIMIT_S = 300  # no verdict about speed: the simulator itself ends what has no end
 _PROCESSORS = 4
 _KEPT = paths.TOP / "tests" / "hosted" / "seeds.txt"
-_ALL_EVERY = 25  # so often all self-tests, else the core's alone
 
 
-def _workload(seed: int) -> list[str]:
-    what = "all" if seed % _ALL_EVERY == 0 else "core"
-    return ["--smp", str(seed % _PROCESSORS + 1), "--seed", str(seed), f"selftest={what}"]
+def _run_of(seed: int) -> list[str]:
+    """What runs with a seed: the torture, or what is slower and less random."""
+    machine = ["--smp", str(seed % _PROCESSORS + 1), "--seed", str(seed)]
+    turn = seed // _PROCESSORS
+    if turn % 5 == 3:
+        programs = hosted.programs()
+        return [*machine, f"init=/{programs[turn // 5 % len(programs)]}"]
+    if turn % 5 == 4:
+        return [*machine, "selftest=all" if turn % 25 == 24 else "selftest=core"]
+    return [*machine, "init=/torture"]
 
 
-def kept_seeds() -> list[int]:
-    """Those that once failed."""
-    return [int(line.split()[0]) for line in _KEPT.read_text().splitlines()
-            if line.strip() and not line.startswith("#")]
+def _kept() -> list[list[str]]:
+    """The runs that once failed."""
+    lines = [line.partition("#")[0].split() for line in _KEPT.read_text().splitlines()]
+    return [words for words in lines if words]
 
 
 def _process(context: Context) -> Path:
@@ -37,6 +43,7 @@ def _process(context: Context) -> Path:
 
 def _run(process: Path, words: list[str]) -> str:
     """What a run said; Failed if it did not pass."""
+    passed = hosted.PASSED if words[-1].startswith("selftest=") else 0
     try:
         done = subprocess.run([str(process), *words], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
@@ -44,61 +51,59 @@ def _run(process: Path, words: list[str]) -> str:
     except subprocess.TimeoutExpired as late:
         text = late.stdout.decode(errors="replace") if late.stdout else ""
         raise Failed(f"no end within {_LIMIT_S} s", text[-8000:]) from None
-    if done.returncode != hosted.PASSED:
-        raise Failed(f"exit status {done.returncode} instead of {hosted.PASSED}",
+    if done.returncode != passed:
+        raise Failed(f"exit status {done.returncode} instead of {passed}",
                      f"{process.name} {' '.join(words)}\n{done.stdout[-8000:]}")
     return done.stdout
 
 
-def _run_seeds(context: Context, seeds: list[int]) -> Iterator[tuple[int, Failed | None]]:
-    """As many runs at once as there are jobs; in the order in which they end."""
+def _run_all(context: Context, runs: list[list[str]]) -> Iterator[tuple[list[str], Failed | None]]:
+    """As many at once as there are jobs; in the order in which they end."""
     process = _process(context)
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    ended: queue.SimpleQueue[tuple[int, Failed | None]] = queue.SimpleQueue()
-    for seed in seeds:
-        waiting.put(seed)
+    waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[list[str], Failed | None]] = queue.SimpleQueue()
+    for words in runs:
+        waiting.put(words)
 
     def work() -> None:
         while True:
             try:
-                seed = waiting.get_nowait()
+                words = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
-                _run(process, _workload(seed))
-                ended.put((seed, None))
+                _run(process, words)
+                ended.put((words, None))
             except Failed as failed:
-                ended.put((seed, failed))
+                ended.put((words, failed))
 
     for _ in range(context.options.jobs):
         threading.Thread(target=work, daemon=True).start()
-    for count in range(len(seeds)):
-        ui.progress(f"seed {count + 1} of {len(seeds)}")
+    for count in range(len(runs)):
+        ui.progress(f"simulated run {count + 1} of {len(runs)}")
         yield ended.get()
 
 
 def seed_job(first: int, count: int) -> Job:
     """./helix test torture --arch hosted: a verdict for each seed."""
-    seeds = range(first, first + count)
-
     def run(context: Context, names: list[str]) -> Iterator[Verdict]:
-        chosen = [seed for seed in seeds if f"torture/seed-{seed}" in names]
-        for seed, failed in _run_seeds(context, chosen):
-            verdict = Verdict(f"torture/seed-{seed}")
+        wanted = {int(name.rpartition("-")[2]) for name in names}
+        for words, failed in _run_all(context, [_run_of(seed) for seed in sorted(wanted)]):
+            verdict = Verdict(f"torture/seed-{words[words.index('--seed') + 1]}")
             if failed is not None:
                 verdict.failure, verdict.detail = str(failed), failed.detail
             yield verdict
 
-    return Job([f"torture/seed-{seed}" for seed in seeds], run, machines=False)
+    return Job([f"torture/seed-{seed}" for seed in range(first, first + count)], run,
+               machines=False)
 
 
 def _all_pass(context: Context) -> None:
-    """Seeds that once failed, then the others; one verdict."""
-    seeds = kept_seeds() + list(range(context.seed, context.seed + SEEDS))
-    for seed, failed in _run_seeds(context, seeds):
+    """What once failed, then the seeds; one verdict."""
+    runs = _kept() + [_run_of(seed) for seed in range(context.seed, context.seed + SEEDS)]
+    for words, failed in _run_all(context, runs):
         if failed is not None:
-            raise Failed(f"seed {seed}: {failed}; ./helix test torture --arch hosted --seed {seed} "
-                         "repeats it", failed.detail)
+            raise Failed(f"{' '.join(words)}: {failed}", failed.detail)
 
 
 def _repeats(context: Context) -> None:

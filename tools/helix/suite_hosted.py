@@ -7,7 +7,7 @@ import subprocess
 from argparse import Namespace
 from pathlib import Path
 
-from helix import bench_hosted, hosted, packages, paths, simulation, ui
+from helix import bench_hosted, hosted, packages, simulation, ui
 from helix.report import Context, Failed, Job, single
 
 _LIMIT_S = 120
@@ -81,12 +81,6 @@ def _bench(context: Context) -> None:
         raise Failed(f"no time was measured: {', '.join(empty)}")
 
 
-def _programs() -> list[str]:
-    """The linked programs that are tests: tests/hosted/NAME.c with CHECK_PROGRAM(NAME, ...)."""
-    texts = [source.read_text() for source in sorted((paths.TOP / "tests/hosted").glob("*.c"))]
-    return [name for text in texts for name in re.findall(r"^CHECK_PROGRAM\((\w+),", text, re.M)]
-
-
 def _program(variant: str, smp: int, program: str) -> Job:
     name = f"hosted/{variant + '-' if variant else ''}{program}@{smp}"
 
@@ -100,6 +94,6 @@ def jobs(_: Namespace) -> list[Job]:
     """One job for each self-test and for each linked program, the bench, the simulator."""
     selftests = [_selftest(*row) for row in _SELFTESTS]
     programs = [_program(variant, smp, program) for variant, smp in _PROGRAMS
-                for program in _programs()]
+                for program in hosted.programs()]
     return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
             *simulation.jobs()]

@@ -152,6 +152,8 @@ enum hx_status proc_osrelease(const struct proc_target *target, struct proc_text
 enum hx_status proc_osversion(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_pid_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_threads_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_write_only(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_drop_caches_set(const struct proc_target *target, const char *text);
 enum hx_status proc_printk(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_printk_set(const struct proc_target *target, const char *text);
 enum hx_status proc_ngroups_max(const struct proc_target *target, struct proc_text *text);
@@ -171,6 +173,7 @@ enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_tex
 enum hx_status proc_helix_trace(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_slabinfo(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_faults(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_faults_set(const struct proc_target *target, const char *text);
 enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *text);

@@ -7,6 +7,7 @@
 #include <core/log.h>
 #include <core/random.h>
 #include <lib/string.h>
+#include <memory/frame.h>
 #include <posix/release.h>
 
 #define CAP_LAST_CAP   40
@@ -61,6 +62,24 @@ enum hx_status proc_printk_set(const struct proc_target *target, const char *tex
         return HX_ERR_INVALID;
     }
     log_console_level((enum log_level)(level - 1));
+    return HX_OK;
+}
+
+enum hx_status proc_write_only(const struct proc_target *target, struct proc_text *text) {
+    (void)target, (void)text;
+    return HX_ERR_INVALID;
+}
+
+// Linux's bits: 1 pages of files, of which none can be had again here, 2 the rest, 4 to be quiet.
+enum hx_status proc_drop_caches_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    uint64_t what;
+    if (!string_to_u64(text, 10, &what) || what < 1 || what > 4) {
+        return HX_ERR_INVALID;
+    }
+    if (what & 2) {
+        memory_drop_caches();
+    }
     return HX_OK;
 }
 

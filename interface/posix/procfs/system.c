@@ -278,6 +278,32 @@ enum hx_status proc_kmsg(const struct proc_target *target, struct proc_text *tex
     return HX_OK;
 }
 
+// slabinfo(5), version 2.1.
+enum hx_status proc_slabinfo(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct heap_cache_info *infos = heap_alloc(HEAP_CACHES_MAX * sizeof(*infos), MEMORY_SLEEP);
+    if (infos == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    const uint32_t count = heap_cache_infos(infos, HEAP_CACHES_MAX);
+    text_put(text,
+             "slabinfo - version: 2.1\n"
+             "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> "
+             ": tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> "
+             "<num_slabs> <sharedavail>\n");
+    for (uint32_t i = 0; i < count; i++) {
+        const struct heap_cache_info *info = &infos[i];
+        text_put(text,
+                 "%-17s %6llu %6llu %6u %4u %4u : tunables    0    0    0 : slabdata %6llu %6llu "
+                 "     0\n",
+                 info->name, (unsigned long long)info->used, (unsigned long long)info->total,
+                 info->object_bytes, info->per_slab, info->slab_pages,
+                 (unsigned long long)info->slabs, (unsigned long long)info->slabs);
+    }
+    heap_free(infos);
+    return HX_OK;
+}
+
 enum hx_status proc_vmstat(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct frame_stats stats;

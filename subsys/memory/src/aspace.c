@@ -128,7 +128,7 @@ static enum hx_status user_page(const struct hal_fault *fault) {
 static const struct core_fault_ops fault_ops = { .user_page = user_page };
 
 void aspaces_init(void) {
-    aspace_cache = heap_cache_create("address space", sizeof(struct aspace), CACHE_LINE);
+    aspace_cache = heap_cache_create("address_space", sizeof(struct aspace), CACHE_LINE);
     mappings_init();
     if (aspace_cache == NULL) {
         panic("too little memory to start");

@@ -8,6 +8,11 @@
 #define POISON_FREE 0xdeadf4eedeadf4eeull
 #define POISON_NEW  0xa5a5a5a5a5a5a5a5ull
 
+static const char *const class_names[] = {
+    "heap-16",  "heap-32",   "heap-48",   "heap-64",   "heap-128", "heap-192",
+    "heap-256", "heap-320",  "heap-384",  "heap-448",  "heap-512", "heap-640",
+    "heap-768", "heap-1024", "heap-1344", "heap-2048",
+};
 static const uint16_t class_bytes[] = { 16,  32,  48,  64,  128, 192,  256,  320,
                                         384, 448, 512, 640, 768, 1024, 1344, 2048 };
 #define CLASSES         ARRAY_SIZE(class_bytes)
@@ -45,14 +50,14 @@ static void cache_register(struct heap_cache *cache, const char *name, size_t ob
 
 void heap_init(void) {
     for (uint32_t i = 0; i < CLASSES; i++) {
-        cache_register(&classes[i], "heap", class_bytes[i]);
+        cache_register(&classes[i], class_names[i], class_bytes[i]);
     }
     struct heap_cache *cache = classes;
     for (uint32_t slot = 0; slot < ARRAY_SIZE(small); slot++) {
         cache += slot * 16 > cache->object_bytes;
         small[slot] = cache;
     }
-    cache_register(&cache_cache, "heap caches", sizeof(struct heap_cache));
+    cache_register(&cache_cache, "heap_caches", sizeof(struct heap_cache));
 }
 
 // ---- magazines ---------------------------------------------------------------------------------
@@ -339,4 +344,49 @@ uint64_t heap_objects(void) {
         sum += atomic_load_explicit(&cache->out, memory_order_relaxed);
     }
     return (uint64_t)MAX_OF(sum, 0);
+}
+
+// What lies in magazines, by number of the cache: each processor counts its own.
+struct stock_count {
+    _Atomic uint32_t objects[CACHES_MAX];
+};
+
+static void stock_count(void *argument) {
+    struct stock_count *count = argument;
+    const struct magazine *stock =
+        atomic_load_explicit(&stocks[hal_cpu_id()], memory_order_relaxed);
+    for (uint32_t i = 0; i < CACHES_MAX && stock != NULL; i++) {
+        // Relaxed: cpu_call() orders it.
+        atomic_fetch_add_explicit(&count->objects[i], stock[i].count, memory_order_relaxed);
+    }
+}
+
+static void cache_info(struct heap_cache *cache, uint64_t in_magazines,
+                       struct heap_cache_info *out_info) {
+    unsigned long state = spin_lock_irq(&cache->lock);
+    const uint64_t slabs = cache->slabs;
+    spin_unlock_irq(&cache->lock, state);
+    const int64_t out = atomic_load_explicit(&cache->out, memory_order_relaxed);
+    *out_info = (struct heap_cache_info){
+        .name = cache->name,
+        .used = (uint64_t)MAX_OF(out - (int64_t)in_magazines, 0), // both change meanwhile
+        .total = slabs * cache->per_slab,
+        .slabs = slabs,
+        .object_bytes = cache->object_bytes,
+        .per_slab = cache->per_slab,
+        .slab_pages = 1u << cache->slab_order,
+    };
+}
+
+uint32_t heap_cache_infos(struct heap_cache_info *out_infos, uint32_t capacity) {
+    struct stock_count count = { 0 };
+    uint32_t written = 0;
+    cpu_call(cpu_online_mask(), stock_count, &count);
+    for (struct heap_cache *cache = caches_first(); cache != NULL; cache = cache->next) {
+        if (cache->number < capacity) {
+            cache_info(cache, count.objects[cache->number], &out_infos[cache->number]);
+            written++;
+        }
+    }
+    return written;
 }

@@ -43,8 +43,8 @@ static const struct object_type memory_object_type = { .kind = OBJECT_MEMORY,
                                                        .destroy = object_destroy };
 
 void objects_init(void) {
-    object_cache = heap_cache_create("memory object", sizeof(struct memory_object), CACHE_LINE);
-    node_cache = heap_cache_create("page index", sizeof(struct radix_node), 8);
+    object_cache = heap_cache_create("memory_object", sizeof(struct memory_object), CACHE_LINE);
+    node_cache = heap_cache_create("page_index", sizeof(struct radix_node), 8);
     if (object_cache == NULL || node_cache == NULL) {
         panic("too little memory to start");
     }

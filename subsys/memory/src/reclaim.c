@@ -2,6 +2,8 @@
 // reclaim.c: getting memory back from caches when frames run short.
 #include "internal.h"
 
+#include <core/epoch.h>
+
 static const struct lock_class reclaim_class = { "reclaim", LOCK_RANK_SLEEP_LAST, false };
 static struct mutex reclaim_lock = { .lock_class = &reclaim_class };
 static struct list shrinkers = LIST_INIT(shrinkers); // [reclaim_lock]
@@ -22,6 +24,24 @@ void memory_drain_caches(void) {
     cpu_call(cpu_online_mask(), drain_processor, NULL);
     heap_trim();
     cpu_call(cpu_online_mask(), drain_processor, NULL);
+}
+
+void memory_drop_caches(void) {
+    struct frame_stats stats;
+    frame_stats(&stats);
+    uint64_t before, objects = UINT64_MAX;
+    mutex_lock(&reclaim_lock);
+    do { // what was given back may have kept something else
+        before = objects;
+        list_for_each (link, &shrinkers) {
+            struct shrinker *shrinker = LIST_ENTRY(link, struct shrinker, link);
+            (void)shrinker->shrink(shrinker->context, stats.total);
+        }
+        epoch_synchronize(); // much is freed when nobody can be reading it any more
+        memory_drain_caches();
+        objects = heap_objects();
+    } while (objects < before);
+    mutex_unlock(&reclaim_lock);
 }
 
 uint64_t memory_reclaim(uint64_t want) {

@@ -23,6 +23,7 @@ void slab_cache_init(struct heap_cache *cache, const char *name, size_t object_b
     spinlock_init(&cache->lock, &slab_class);
     list_init(&cache->partial);
     cache->empty = 0;
+    cache->slabs = 0;
     atomic_init(&cache->out, 0);
 }
 
@@ -72,6 +73,7 @@ uint32_t slab_take(struct heap_cache *cache, void **out_objects, uint32_t want,
             state = spin_lock_irq(&cache->lock);
             list_push_front(&cache->partial, &slab->link);
             cache->empty++;
+            cache->slabs++;
         }
         struct frame *slab = LIST_ENTRY(cache->partial.next, struct frame, link);
         out_objects[got++] = take_one(cache, slab);
@@ -96,6 +98,7 @@ static bool give_one(struct heap_cache *cache, struct frame *slab, void *object)
     }
     if (cache->empty > 0) {
         list_remove(&slab->link);
+        cache->slabs--;
         return true;
     }
     cache->empty++;
@@ -132,6 +135,7 @@ void slab_trim(struct heap_cache *cache) {
         ASSERT(empty != NULL);
         list_remove(&empty->link);
         cache->empty--;
+        cache->slabs--;
     }
     spin_unlock_irq(&cache->lock, state);
     if (empty != NULL) {

@@ -5,7 +5,7 @@
 #include "internal.h"
 
 #define MAGAZINE_OBJECTS 30u
-#define CACHES_MAX       64u
+#define CACHES_MAX       HEAP_CACHES_MAX
 
 // A processor's stock of one cache, on a line of its own. The first word of an object in it links
 // to the next one, as in a slab.
@@ -24,6 +24,7 @@ struct heap_cache {
     struct spinlock lock;
     struct list partial;     // [lock] struct frame.link: slabs with objects to give
     uint32_t empty;          // [lock] of them, slabs that are all free
+    uint64_t slabs;          // [lock] all, full ones too
     _Atomic int64_t out;     // objects out of slabs: in use or in magazines
     struct heap_cache *next; // all caches
 };

@@ -66,3 +66,5 @@ struct shrinker {
     void *context;
 };
 void shrinker_register(struct shrinker *shrinker); // keeps
+// Takes from the caches whatever they can give. Thread context, no locks.
+void memory_drop_caches(void);

@@ -17,6 +17,20 @@ struct heap_cache *heap_cache_create(const char *name, size_t object_bytes, size
 void *heap_cache_alloc(struct heap_cache *cache, enum memory_mode mode);
 void heap_cache_free(struct heap_cache *cache, void *object);
 
+struct heap_cache_info {
+    const char *name;
+    uint64_t used;  // objects that somebody has
+    uint64_t total; // those, and room in slabs and magazines for more
+    uint64_t slabs;
+    uint32_t object_bytes;
+    uint32_t per_slab;
+    uint32_t slab_pages;
+};
+// What caches there are: fills in up to `capacity`, in the order of their making; how many. Thread
+// context.
+uint32_t heap_cache_infos(struct heap_cache_info *out_infos, uint32_t capacity);
+#define HEAP_CACHES_MAX 64u
+
 // Kernel stacks and other mapped kernel memory with a guard page below.
 void *kernel_stack_alloc(size_t size_bytes);
 void kernel_stack_free(void *stack_low, size_t size_bytes);

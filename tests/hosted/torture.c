@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tests/hosted/torture.c: random work by several processes while memory is refused and threads wake
+// for nothing. Each piece of work checks what it did; in the end nothing that the kernel gave out
+// is still out. For the simulator, whose seed the choices follow, too.
+#include "check.h"
+
+#include <lib/format.h>
+#include <lib/string.h>
+#include <linux/eventpoll.h>
+#include <linux/futex.h>
+
+#define WORKERS 3u
+#define ROUNDS  3u
+#define PIECES  25u // of work, by each worker in each round
+
+#define BUFFER       (PAD + 0x10000)
+#define BUFFER_BYTES 0x8000u
+#define WORDS        (PAD + 0x20000)
+#define PATH         (PAD + 0x21000)
+#define TEXT         (PAD + 0x22000)
+#define REGION       0x50000000ull
+#define REGION_PAGES 16u
+
+#define CACHES 64u
+
+struct chance {
+    uint64_t state;
+    uint64_t worker;
+};
+
+static uint32_t below(struct chance *chance, uint32_t limit) {
+    chance->state ^= chance->state >> 12;
+    chance->state ^= chance->state << 25;
+    chance->state ^= chance->state >> 27;
+    return (uint32_t)((chance->state * 0x2545f4914f6cdd1du >> 32) * limit >> 32);
+}
+
+// Whether a call did what it was asked for; if not, it is for want of memory.
+static bool done(int64_t result) {
+    NEED(result >= 0 || result == -ENOMEM || result == -EAGAIN || result == -ENOSPC);
+    return result >= 0;
+}
+
+static void close_both(uint64_t at) {
+    SAME(CALL(close, hosted_load(at, 4)), 0);
+    SAME(CALL(close, hosted_load(at + 4, 4)), 0);
+}
+
+// A child, or 0 if there is no memory for it.
+static int64_t child(int (*function)(uint64_t argument), uint64_t argument, uint64_t flags) {
+    const int64_t pid = hosted_clone(function, argument, (const uint64_t[5]){ flags | SIGCHLD });
+    return done(pid) ? pid : 0;
+}
+
+static int64_t wait_for(int64_t pid) {
+    SAME(CALL(wait4, (uint64_t)pid, WORDS + 0x800, 0, 0), pid);
+    return (int64_t)(int32_t)hosted_load(WORDS + 0x800, 4);
+}
+
+static void sleep_ns(uint64_t span_ns) {
+    const uint64_t span[2] = { 0, span_ns };
+    hosted_write(WORDS, span, sizeof(span));
+    SAME(CALL(nanosleep, WORDS, 0), 0);
+}
+
+// ---- pieces of work ----------------------------------------------------------------------------
+
+static int exits_with(uint64_t code) {
+    return (int)code;
+}
+
+static void a_child(struct chance *chance) {
+    const uint64_t code = below(chance, 128);
+    const int64_t pid = child(exits_with, code, below(chance, 2) ? CLONE_VM | CLONE_VFORK : 0);
+    if (pid != 0) {
+        SAME(wait_for(pid), EXITED(code));
+    }
+}
+
+static int executes(uint64_t unused) {
+    (void)unused;
+    (void)text_at(PATH, "/nothing");
+    hosted_store(WORDS, PATH, 8);
+    hosted_store(WORDS + 8, 0, 8);
+    const int64_t result = CALL(execve, PATH, WORDS, WORDS + 8);
+    NEED(!done(result));
+    return 9;
+}
+
+static void a_program(struct chance *chance) {
+    (void)chance;
+    const int64_t pid = child(executes, 0, 0);
+    if (pid != 0) {
+        const int64_t status = wait_for(pid);
+        // What fails behind the point of no return ends the process.
+        NEED(status == EXITED(7) || status == EXITED(9) || status == KILLED(SIGSEGV) ||
+             status == KILLED(SIGKILL));
+    }
+}
+
+static int writes_pattern(uint64_t descriptor) {
+    for (uint32_t i = 0; i < 32; i++) {
+        hosted_store(BUFFER, i, 4);
+        int64_t wrote;
+        while (!done(wrote = CALL(write, descriptor, BUFFER, 4))) {
+        }
+        SAME(wrote, 4);
+    }
+    return 0;
+}
+
+static void a_pipe(struct chance *chance) {
+    if (!done(CALL(pipe2, WORDS, 0))) {
+        return;
+    }
+    const uint64_t reader = hosted_load(WORDS, 4);
+    const int64_t pid = child(writes_pattern, hosted_load(WORDS + 4, 4), 0);
+    if (pid != 0) {
+        for (uint32_t i = 0; i < 32; i++) {
+            SAME(CALL(read, reader, BUFFER, 4), 4);
+            SAME(hosted_load(BUFFER, 4), i);
+            if (below(chance, 8) == 0) {
+                CALL(sched_yield);
+            }
+        }
+        SAME(wait_for(pid), EXITED(0));
+    }
+    close_both(WORDS);
+}
+
+static void remove_file(void) {
+    int64_t result;
+    do {
+        result = CALL(unlinkat, (uint64_t)AT_FDCWD, PATH, 0);
+    } while (result != -ENOENT && !done(result));
+}
+
+static void a_file(struct chance *chance) {
+    char name[32];
+    (void)format_string(name, sizeof(name), "/t%lu", (unsigned long)chance->worker);
+    const int64_t fd =
+        CALL(openat, (uint64_t)AT_FDCWD, text_at(PATH, name), O_CREAT | O_RDWR, 0600);
+    if (!done(fd)) {
+        remove_file(); // it may be there
+        return;
+    }
+    const uint64_t at = below(chance, 1u << 20);
+    hosted_store(BUFFER, at ^ chance->state, 8);
+    const int64_t wrote = CALL(pwrite64, (uint64_t)fd, BUFFER, 8, at);
+    if (done(wrote) && wrote == 8) {
+        SAME(CALL(pread64, (uint64_t)fd, BUFFER + 8, 8, at), 8);
+        SAME(hosted_load(BUFFER + 8, 8), hosted_load(BUFFER, 8));
+    }
+    SAME(CALL(close, (uint64_t)fd), 0);
+    remove_file();
+}
+
+static int changes_page(uint64_t at) {
+    const uint64_t before = hosted_load(at, 8);
+    hosted_store(at, ~before, 8);
+    return hosted_load(at, 8) == ~before ? 0 : 1;
+}
+
+static void some_memory(struct chance *chance) {
+    const uint64_t size = (1 + below(chance, REGION_PAGES)) * PAGE;
+    const uint64_t mark = chance->state;
+    if (!done(map_at(REGION, size, PROT_READ | PROT_WRITE))) {
+        return;
+    }
+    for (uint64_t at = REGION; at < REGION + size; at += PAGE) {
+        hosted_store(at, at ^ mark, 8);
+    }
+    const uint64_t page = REGION + below(chance, (uint32_t)(size / PAGE)) * PAGE;
+    const int64_t pid = child(changes_page, page, 0);
+    (void)done(CALL(mprotect, page, PAGE, PROT_READ));
+    (void)done(CALL(madvise, REGION, size, MADV_WILLNEED));
+    for (uint64_t at = REGION; at < REGION + size; at += PAGE) {
+        SAME(hosted_load(at, 8), at ^ mark);
+    }
+    if (pid != 0) {
+        const int64_t status = wait_for(pid); // it may have been forked before mprotect(), or after
+        NEED(status == EXITED(0));
+    }
+    (void)done(CALL(munmap, page, PAGE)); // in the middle: may need memory
+    SAME(CALL(munmap, REGION, REGION_PAGES * PAGE), 0);
+}
+
+static int sleeps(uint64_t unused) {
+    (void)unused;
+    for (;;) {
+        CALL(futex, WORDS, FUTEX_WAIT, hosted_load(WORDS, 4), 0);
+    }
+}
+
+static int spins(uint64_t unused) {
+    (void)unused;
+    for (;;) {
+        hosted_pause();
+    }
+}
+
+static void a_victim(struct chance *chance) {
+    const uint64_t number = below(chance, 2) ? SIGKILL : SIGTERM;
+    const int64_t pid = child(below(chance, 2) ? sleeps : spins, 0, 0);
+    if (pid != 0) {
+        while (!done(CALL(kill, (uint64_t)pid, number))) {
+        }
+        SAME(wait_for(pid), KILLED(number));
+    }
+}
+
+static int counts_up(uint64_t unused) {
+    (void)unused;
+    for (uint32_t i = 0; i < 20; i++) {
+        while (hosted_swap32(WORDS, 0, 1) != 0) {
+            CALL(futex, WORDS, FUTEX_WAIT, 1, 0);
+        }
+        hosted_store(WORDS + 8, hosted_load(WORDS + 8, 8) + 1, 8);
+        hosted_store(WORDS, 0, 4);
+        CALL(futex, WORDS, FUTEX_WAKE, 1);
+    }
+    return 0;
+}
+
+// A thread of this process, and this one.
+static void a_thread(struct chance *chance) {
+    (void)chance;
+    const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                           CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+    const uint64_t tid_at = WORDS + 16;
+    hosted_store(WORDS, 0, 8);
+    hosted_store(WORDS + 8, 0, 8);
+    hosted_store(tid_at, 1, 4);
+    const int64_t tid = hosted_clone(
+        counts_up, 0, (const uint64_t[5]){ flags, PAD + PAD_BYTES / 2, tid_at, 0, tid_at });
+    (void)counts_up(0);
+    if (done(tid)) {
+        thread_join(tid_at);
+    }
+    SAME(hosted_load(WORDS + 8, 8), done(tid) ? 40 : 20);
+}
+
+static void an_event(struct chance *chance) {
+    const int64_t event = CALL(eventfd2, below(chance, 3), 0);
+    const int64_t poll = CALL(epoll_create1, 0);
+    if (done(event) && done(poll)) {
+        struct epoll_event wanted = { .events = EPOLLIN, .data = 5 };
+        hosted_write(BUFFER, &wanted, sizeof(wanted));
+        if (done(CALL(epoll_ctl, (uint64_t)poll, EPOLL_CTL_ADD, (uint64_t)event, BUFFER))) {
+            hosted_store(BUFFER, 1, 8);
+            SAME(CALL(write, (uint64_t)event, BUFFER, 8), 8);
+            const int64_t count = CALL(epoll_pwait, (uint64_t)poll, BUFFER, 1, -1ull, 0, 8);
+            NEED(!done(count) || count == 1);
+        }
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t fd = i == 0 ? event : poll;
+        if (fd >= 0) {
+            SAME(CALL(close, (uint64_t)fd), 0);
+        }
+    }
+}
+
+static void a_sleep(struct chance *chance) {
+    sleep_ns(1000u + below(chance, 100000));
+}
+
+static void (*const pieces[])(struct chance *chance) = {
+    a_child, a_program, a_pipe, a_file, some_memory, a_victim, a_thread, an_event, a_sleep,
+};
+#define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
+
+// ---- rounds ------------------------------------------------------------------------------------
+
+static int works(uint64_t seed) {
+    struct chance chance = { seed | 1, seed % WORKERS };
+    for (uint32_t i = 0; i < PIECE_KINDS; i++) {
+        pieces[i](&chance); // each at least once: what is cached is cached in the first round
+    }
+    for (uint32_t i = 0; i < PIECES; i++) {
+        pieces[below(&chance, PIECE_KINDS)](&chance);
+    }
+    return 0;
+}
+
+static uint64_t open_file(const char *path, uint64_t flags) {
+    const int64_t fd = CALL(openat, (uint64_t)AT_FDCWD, text_at(PATH, path), flags);
+    NEED(fd >= 0);
+    return (uint64_t)fd;
+}
+
+static uint64_t faults; // the descriptor of /proc/helix/faults, of process 1 alone
+
+static void fault_set(const char *kind, uint32_t one_in) {
+    char text[32];
+    const size_t length = format_string(text, sizeof(text), "%s %u", kind, one_in);
+    hosted_write(TEXT, text, length);
+    while (!done(CALL(pwrite64, faults, TEXT, length, 0))) {
+    }
+}
+
+struct use {
+    char name[24];
+    uint64_t objects;
+};
+
+// The lines of /proc/slabinfo behind its two headings, when nothing is cached.
+static uint32_t read_use(struct use uses[CACHES]) {
+    static char text[BUFFER_BYTES]; // process 1 alone comes here
+    const uint64_t caches = open_file("/proc/sys/vm/drop_caches", O_WRONLY);
+    hosted_store(BUFFER, '2', 1);
+    SAME(CALL(write, caches, BUFFER, 1), 1);
+    SAME(CALL(close, caches), 0);
+    sleep_ns(20000000); // what was dropped is freed when nobody can be reading it
+    const uint64_t fd = open_file("/proc/slabinfo", O_RDONLY);
+    uint64_t length = 0;
+    int64_t got;
+    while ((got = CALL(read, fd, BUFFER + length, BUFFER_BYTES - 1 - length)) > 0) {
+        length += (uint64_t)got;
+    }
+    SAME(got, 0);
+    SAME(CALL(close, fd), 0);
+    hosted_read(text, BUFFER, length);
+    text[length] = '\0';
+    uint32_t count = 0;
+    const char *line = strchr(strchr(text, '\n') + 1, '\n') + 1;
+    for (; *line != '\0' && count < CACHES; line = strchr(line, '\n') + 1) {
+        const char *end = strchr(line, ' ');
+        struct use *use = &uses[count++];
+        *use = (struct use){ 0 };
+        memcpy(use->name, line, (size_t)(end - line));
+        while (*end == ' ') {
+            end++;
+        }
+        for (; *end >= '0' && *end <= '9'; end++) {
+            use->objects = use->objects * 10 + (uint64_t)(*end - '0');
+        }
+    }
+    return count;
+}
+
+// Says which caches have more objects than before, or only counts them.
+static uint32_t more_in_use(const struct use before[CACHES], bool says) {
+    static struct use after[CACHES];
+    const uint32_t count = read_use(after);
+    uint32_t more = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (after[i].objects > before[i].objects) {
+            char line[128];
+            more++;
+            (void)format_string(line, sizeof(line), "%s: %lu objects, %lu before\n", after[i].name,
+                                (unsigned long)after[i].objects, (unsigned long)before[i].objects);
+            if (says) {
+                hosted_say(line);
+            }
+        }
+    }
+    return more;
+}
+
+static uint64_t random_seed(void) {
+    SAME(CALL(getrandom, WORDS, 8, 0), 8);
+    return hosted_load(WORDS, 8);
+}
+
+static void run_round(struct chance *chance, bool with_faults) {
+    int64_t pids[WORKERS];
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        pids[i] = child_new(works, random_seed() / WORKERS * WORKERS + i);
+    }
+    if (with_faults) {
+        fault_set("allocation", 4u << below(chance, 8));
+        fault_set("wake", 2u << below(chance, 5));
+    }
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        SAME(child_wait(pids[i]), EXITED(0));
+    }
+    if (with_faults) {
+        fault_set("allocation", 0);
+        fault_set("wake", 0);
+    }
+}
+
+// What ended is taken apart later: until then.
+static void settle(const struct use before[CACHES]) {
+    for (uint32_t i = 0; i < 200 && more_in_use(before, false) > 0; i++) {
+        sleep_ns(1000000);
+    }
+    SAME(more_in_use(before, true), 0);
+}
+
+static void nothing_is_lost(void) {
+    static struct use before[CACHES];
+    struct chance chance = { random_seed() | 1, 0 };
+    SAME(CALL(mkdirat, (uint64_t)AT_FDCWD, text_at(PATH, "/proc"), 0755), 0);
+    SAME(CALL(mount, PATH, PATH, text_at(TEXT, "proc"), 0, 0), 0);
+    faults = open_file("/proc/helix/faults", O_RDWR);
+    (void)read_use(before);
+    run_round(&chance, false);
+    sleep_ns(20000000);
+    (void)read_use(before);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        run_round(&chance, true);
+        settle(before);
+    }
+}
+
+static const struct check_case cases[] = {
+    CASE(nothing_is_lost),
+};
+CHECK_PROGRAM(torture, cases);
+
+static int nothing_main(uint64_t stack) {
+    (void)stack;
+    return 7;
+}
+HOSTED_PROGRAM(nothing, nothing_main);
