@@ -68,6 +68,22 @@ function(helix_tests name)
   endforeach()
 endfunction()
 
+# The same once more under ThreadSanitizer, for what needs headers of the SDK alone: NAME_tsan.
+function(helix_thread_tests)
+  if(HELIX_SANITIZE)
+    return()
+  endif()
+  foreach(source ${ARGN})
+    get_filename_component(test ${source} NAME_WE)
+    add_executable(${test}_tsan ${source})
+    target_include_directories(${test}_tsan PRIVATE ${PROJECT_SOURCE_DIR}/lib/tests)
+    target_compile_options(${test}_tsan PRIVATE -fsanitize=thread -O1)
+    target_link_options(${test}_tsan PRIVATE -fsanitize=thread)
+    target_link_libraries(${test}_tsan PRIVATE helix_flags sdk)
+    add_test(NAME ${test}_tsan COMMAND ${test}_tsan)
+  endforeach()
+endfunction()
+
 # Each fuzz target is a libFuzzer program; ./helix test fuzz runs them with fixed seeds. A short run is
 # one of the tests, so that a target does not rot. "fuzz.h" is for all of them.
 function(helix_fuzz name)

@@ -15,5 +15,8 @@ endfunction()
 function(helix_tests name)
 endfunction()
 
+function(helix_thread_tests)
+endfunction()
+
 function(helix_fuzz name)
 endfunction()

@@ -124,15 +124,6 @@ static void kill_subtree(struct capability *top) {
     }
 }
 
-static void nothing(void *argument) {
-    (void)argument;
-}
-
-// Every processor has seen what was stored before, and shows what it stored before.
-static void barrier_all(void) {
-    cpu_call(cpu_online_mask(), nothing, NULL);
-}
-
 // Acquire: what a thread did under a capability that it has left is seen.
 static bool acts_under_dead(const struct thread *thread) {
     for (uint32_t i = 0; i < THREAD_UNDER_MAX; i++) {
@@ -207,11 +198,11 @@ static bool tell_threads(void) {
 static enum hx_status wait_until_left(void) {
     for (;;) {
         const uint32_t sequence = waitable_sequence(&left);
-        barrier_all();
+        cpu_barrier();
         if (!tell_threads()) {
             return HX_OK;
         }
-        barrier_all(); // see the top: now a thread that leaves sees that it was told
+        cpu_barrier(); // see the top: now a thread that leaves sees that it was told
         if (!anyone_acts_under_dead()) {
             return HX_OK;
         }

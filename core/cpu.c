@@ -200,3 +200,12 @@ void cpu_call(uint64_t mask, void (*fn)(void *argument), void *argument) {
     }
     preempt_enable();
 }
+
+static void fence(void *argument) {
+    (void)argument;
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void cpu_barrier(void) {
+    cpu_call(cpu_online_mask(), fence, NULL);
+}

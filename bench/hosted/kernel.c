@@ -9,6 +9,7 @@
 #include <core/sched.h>
 #include <core/thread.h>
 #include <core/wait.h>
+#include <helix/ring.h>
 #include <memory/heap.h>
 
 #define THREADS_MAX 1000u
@@ -236,4 +237,48 @@ uint64_t round_epoch(uint32_t count) {
         epoch_leave();
     }
     return bench_took(start, inside == count);
+}
+
+// ---- rings
+// ---------------------------------------------------------------------------------------
+
+#define RING_SLOTS 64u
+
+static struct hx_ring ring;
+static struct hx_slot ring_slots[RING_SLOTS];
+static struct hx_producer producer;
+static struct hx_consumer consumer;
+
+bool ring_prepare(void) {
+    uint64_t at = producer.tail; // rows share it
+    return hx_producer_init(&producer, &ring, ring_slots, RING_SLOTS, at) == HX_OK &&
+           hx_consumer_init(&consumer, &ring, ring_slots, RING_SLOTS, at) == HX_OK;
+}
+
+// Each message goes in and out again, `batch` at a time.
+__attribute__((always_inline)) static inline uint64_t ring_messages(uint32_t count,
+                                                                    uint32_t batch) {
+    struct hx_slot in = { .length = HX_SLOT_BYTES, .kind = 1 }, out;
+    uint32_t sum = 0, wakes = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i += batch) {
+        for (uint32_t k = 0; k < batch; k++) {
+            __asm__ volatile("" : "+m"(in));
+            HX_IGNORE(hx_ring_put(&producer, &in));
+        }
+        wakes += hx_ring_publish(&producer);
+        for (uint32_t k = 0; k < batch; k++) {
+            sum += hx_ring_get(&consumer, &out) == HX_OK ? out.kind : 0;
+        }
+        wakes += hx_ring_release(&consumer);
+    }
+    return bench_took(start, sum == count && wakes == 0);
+}
+
+uint64_t round_ring(uint32_t count) {
+    return ring_messages(count, 1);
+}
+
+uint64_t round_ring_batch(uint32_t count) {
+    return ring_messages(count, 16);
 }

@@ -37,6 +37,13 @@ static const struct bench_row rows[] = {
     { "yield_10", 2000, NULL, round_yield_10, NULL, { { "swapcontext", round_swapcontext } } },
     { "yield_1000", 5000, NULL, round_yield_1000, NULL, { { "swapcontext", round_swapcontext } } },
     { "wait_wake", 1000, wake_prepare, round_wake, NULL, { { "futex", round_futex } } },
+    { "ring", 8000, ring_prepare, round_ring, NULL, { { "minimal_ring", round_minimal_ring } } },
+    { "ring_batch_16",
+      8000,
+      ring_prepare,
+      round_ring_batch,
+      NULL,
+      { { "minimal_ring", round_minimal_ring_batch } } },
     { "epoch", 5000, NULL, round_epoch, NULL, { { "two_atomics", round_atomics } } },
 };
 

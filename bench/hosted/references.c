@@ -211,3 +211,71 @@ uint64_t round_atomics(uint32_t count) {
     }
     return bench_took(start, inside == count);
 }
+
+// ---- a ring
+// --------------------------------------------------------------------------------------
+
+// The least that two who trust each other need: a position each, a copy of the other's.
+struct minimal_message {
+    _Alignas(64) uint64_t words[8];
+};
+
+static struct minimal {
+    _Alignas(64) _Atomic uint64_t tail;
+    _Alignas(64) _Atomic uint64_t head;
+    _Alignas(64) uint64_t put, head_seen;
+    _Alignas(64) uint64_t got, tail_seen;
+    struct minimal_message slots[64];
+} minimal_ring;
+
+static inline bool minimal_put(struct minimal *ring, const struct minimal_message *message) {
+    if (ring->put - ring->head_seen == 64) {
+        ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+        if (ring->put - ring->head_seen == 64) {
+            return false;
+        }
+    }
+    ring->slots[ring->put++ % 64] = *message;
+    return true;
+}
+
+static inline bool minimal_get(struct minimal *ring, struct minimal_message *out) {
+    if (ring->got == ring->tail_seen) {
+        ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
+        if (ring->got == ring->tail_seen) {
+            return false;
+        }
+    }
+    *out = ring->slots[ring->got++ % 64];
+    __asm__ volatile("" : "+m"(*out)); // all of it arrives
+    return true;
+}
+
+__attribute__((always_inline)) static inline uint64_t minimal_messages(uint32_t count,
+                                                                       uint32_t batch) {
+    struct minimal_message in = { { 1 } }, out;
+    struct minimal *ring = &minimal_ring;
+    __asm__ volatile("" : "+r"(ring)); // mapped somewhere, as shared memory is
+    uint64_t sum = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i += batch) {
+        for (uint32_t k = 0; k < batch; k++) {
+            __asm__ volatile("" : "+m"(in));
+            (void)minimal_put(ring, &in);
+        }
+        atomic_store_explicit(&ring->tail, ring->put, memory_order_release);
+        for (uint32_t k = 0; k < batch; k++) {
+            sum += minimal_get(ring, &out) ? out.words[0] : 0;
+        }
+        atomic_store_explicit(&ring->head, ring->got, memory_order_release);
+    }
+    return bench_took(start, sum == count);
+}
+
+uint64_t round_minimal_ring(uint32_t count) {
+    return minimal_messages(count, 1);
+}
+
+uint64_t round_minimal_ring_batch(uint32_t count) {
+    return minimal_messages(count, 16);
+}

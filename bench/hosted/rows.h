@@ -56,6 +56,9 @@ uint64_t round_yield_1000(uint32_t count);
 bool wake_prepare(void);
 uint64_t round_wake(uint32_t count);
 uint64_t round_epoch(uint32_t count);
+bool ring_prepare(void);
+uint64_t round_ring(uint32_t count);
+uint64_t round_ring_batch(uint32_t count);
 
 // ---- what it is compared with: references.c, with the host's libc
 // ---------------------------------
@@ -69,3 +72,5 @@ uint64_t round_minimal_switch(uint32_t count);
 uint64_t round_list(uint32_t count);
 uint64_t round_futex(uint32_t count);
 uint64_t round_atomics(uint32_t count);
+uint64_t round_minimal_ring(uint32_t count);
+uint64_t round_minimal_ring_batch(uint32_t count);

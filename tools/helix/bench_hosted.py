@@ -19,6 +19,7 @@ _LIMIT_S = 300
 # What a row may cost, in the counter's ticks or as a ratio to one of its references.
 _LIMITS: dict[str, tuple[str, float]] = {
     "alloc_free_64": ("tcmalloc", 1.5), "switch": ("", 60), "pick_10": ("", 60), "pick_1000": ("", 60),
+    "ring": ("minimal_ring", 1.6), "ring_batch_16": ("minimal_ring", 1.5),
 }
 
 
@@ -101,7 +102,9 @@ def _print_method(rows: Rows, processor: int, model: str) -> None:
               " switch: hal_switch() alone. pick: the next\nthread of N out of the run queue and back to its"
               " end, by core and policy; list: the same with a bare list. yield: a whole\nthread_yield()"
               " among N. wait_wake: there and back between two threads; futex: the same by the host."
-              " epoch: enter and leave.")
+              " epoch: enter and leave. ring: one\nmessage of 64 bytes in, shown, out and given back on one"
+              " processor, alone or 16 at a time; minimal_ring: the same between two who\ntrust each other"
+              " and never sleep.")
     ui.result(f"machine: {model}; a tick is {1 / cycle:.2f} cycles of its core (a chain of additions"
               f" takes {cycle:.2f} ticks each)")
 

@@ -18,3 +18,6 @@ uint32_t cpu_id(void); // preemption off, or a hint
 // waits until all are done. Interrupts must be on (or this is the only processor); no lock that the
 // targets could hold with interrupts off.
 void cpu_call(uint64_t mask, void (*fn)(void *argument), void *argument);
+// A full memory barrier on every processor: on return each has seen what the caller stored before,
+// and shows what it stored itself. As cpu_call().
+void cpu_barrier(void);
