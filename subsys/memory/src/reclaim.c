@@ -4,6 +4,8 @@
 
 #include <core/epoch.h>
 
+#define DROP_ROUNDS_MAX 16u // others may be giving back, too
+
 static const struct lock_class reclaim_class = { "reclaim", LOCK_RANK_SLEEP_LAST, false };
 static struct mutex reclaim_lock = { .lock_class = &reclaim_class };
 static struct list shrinkers = LIST_INIT(shrinkers); // [reclaim_lock]
@@ -30,18 +32,19 @@ void memory_drop_caches(void) {
     struct frame_stats stats;
     frame_stats(&stats);
     uint64_t before, objects = UINT64_MAX;
-    mutex_lock(&reclaim_lock);
+    uint32_t rounds = 0;
     do { // what was given back may have kept something else
         before = objects;
+        mutex_lock(&reclaim_lock);
         list_for_each (link, &shrinkers) {
             struct shrinker *shrinker = LIST_ENTRY(link, struct shrinker, link);
             (void)shrinker->shrink(shrinker->context, stats.total);
         }
-        epoch_synchronize(); // much is freed when nobody can be reading it any more
+        mutex_unlock(&reclaim_lock); // the epoch's worker may need it
+        epoch_synchronize();         // much is freed when nobody can be reading it any more
         memory_drain_caches();
         objects = heap_objects();
-    } while (objects < before);
-    mutex_unlock(&reclaim_lock);
+    } while (objects < before && ++rounds < DROP_ROUNDS_MAX);
 }
 
 uint64_t memory_reclaim(uint64_t want) {
