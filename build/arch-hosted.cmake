@@ -21,7 +21,7 @@ endif()
 # The kernel's code. Its names are hidden: the host's libraries neither see nor replace them.
 add_library(helix_process INTERFACE)
 target_compile_definitions(helix_process INTERFACE HOSTED_SIMULATION=${helix_simulation})
-target_compile_options(helix_process INTERFACE -O2 -fno-pie -fno-omit-frame-pointer -fno-builtin-printf
+target_compile_options(helix_process INTERFACE -O2 -gdwarf-4 -fno-pie -fno-omit-frame-pointer -fno-builtin-printf
   -fvisibility=hidden ${helix_sanitize_${HELIX_SANITIZE}})
 set_property(GLOBAL PROPERTY helix_process_parts "")
 

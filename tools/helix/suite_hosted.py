@@ -90,10 +90,42 @@ def _program(variant: str, smp: int, program: str) -> Job:
     return single(name, body, machines=False)
 
 
+def _under(context: Context, tool: list[str], words: list[str]) -> str:
+    """What the plain process and a tool around it say; Failed unless both are content."""
+    process = hosted.process("", context.options.profile)
+    done = subprocess.run([*tool, str(process), *words], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          timeout=_LIMIT_S, errors="replace")
+    if done.returncode != 0:
+        raise Failed(f"{tool[0]}: exit status {done.returncode}", done.stdout[-16000:])
+    return done.stdout
+
+
+def _valgrind(context: Context) -> None:
+    """Memcheck follows the kernel's stacks if a jump of the stack pointer counts as a switch."""
+    packages.need(packages.BUILD, packages.HOSTED, packages.VALGRIND, yes=context.options.yes)
+    tool = ["valgrind", "-q", "--max-stackframe=16384", "--error-exitcode=9"]
+    for program in ("threads", "torture"):
+        _under(context, tool, ["--smp", "1", f"init=/{program}"])
+
+
+def _gdb(context: Context) -> None:
+    """gdb sees a kernel thread from its first function to where it is."""
+    packages.need(packages.BUILD, packages.HOSTED, packages.DEBUG, yes=context.options.yes)
+    tool = ["gdb", "-batch", "-ex", "break sys_pipe2", "-ex", "run", "-ex", "backtrace", "--args"]
+    text = _under(context, tool, ["--smp", "1", "init=/torture"])
+    missing = [name for name in ("sys_pipe2", "posix_syscall", "user_thread_enter", "thread_main")
+               if not re.search(rf"^#\d+ .*\b{name} \(", text, re.M)]
+    if missing:
+        raise Failed(f"its backtrace lacks {', '.join(missing)}", text[-8000:])
+
+
 def jobs(_: Namespace) -> list[Job]:
     """One job for each self-test and for each linked program, the bench, the simulator."""
     selftests = [_selftest(*row) for row in _SELFTESTS]
     programs = [_program(variant, smp, program) for variant, smp in _PROGRAMS
                 for program in hosted.programs()]
     return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
+            single("hosted/valgrind", _valgrind, machines=False),
+            single("hosted/gdb", _gdb, machines=False),
             *simulation.jobs()]
