@@ -16,6 +16,7 @@
 #define BUFFER       (PAD + 0x10000)
 #define BUFFER_BYTES 0x8000u
 #define WORDS        (PAD + 0x20000)
+#define TID_AT       (WORDS + 16)
 #define PATH         (PAD + 0x21000)
 #define TEXT         (PAD + 0x22000)
 #define REGION       0x50000000ull
@@ -222,22 +223,84 @@ static int counts_up(uint64_t unused) {
     return 0;
 }
 
-// A thread of this process, and this one.
-static void a_thread(struct chance *chance) {
-    (void)chance;
+// A thread of this process; false: there is no memory for it.
+static bool thread_starts(int (*function)(uint64_t argument), uint64_t argument) {
     const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                            CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
-    const uint64_t tid_at = WORDS + 16;
+    hosted_store(TID_AT, 1, 4);
+    return done(hosted_clone(function, argument,
+                             (const uint64_t[5]){ flags, PAD + PAD_BYTES / 2, TID_AT, 0, TID_AT }));
+}
+
+static void a_thread(struct chance *chance) {
+    (void)chance;
     hosted_store(WORDS, 0, 8);
     hosted_store(WORDS + 8, 0, 8);
-    hosted_store(tid_at, 1, 4);
-    const int64_t tid = hosted_clone(
-        counts_up, 0, (const uint64_t[5]){ flags, PAD + PAD_BYTES / 2, tid_at, 0, tid_at });
+    const bool starts = thread_starts(counts_up, 0);
     (void)counts_up(0);
-    if (done(tid)) {
-        thread_join(tid_at);
+    if (starts) {
+        thread_join(TID_AT);
     }
-    SAME(hosted_load(WORDS + 8, 8), done(tid) ? 40 : 20);
+    SAME(hosted_load(WORDS + 8, 8), starts ? 40 : 20);
+}
+
+// Whether a native call made a handle.
+static bool made(int64_t handle) {
+    NEED(handle > 0 || handle == HX_ERR_NO_MEMORY);
+    return handle > 0;
+}
+
+static int uses_until_revoked(uint64_t handle) {
+    int64_t status;
+    while ((status = NATIVE(event_update, handle, 0, 1u << 8)) == HX_OK) {
+        hosted_pause();
+    }
+    SAME(status, HX_ERR_REVOKED);
+    return 0;
+}
+
+// A handle is used by a thread while what it was derived from is revoked.
+static void a_capability(struct chance *chance) {
+    const uint64_t rights = HX_RIGHT_SIGNAL | HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE;
+    int64_t handles[3];
+    uint32_t count = 0;
+    bool going_on = made(handles[0] = NATIVE(event_create, 0));
+    while (going_on && ++count < 3) {
+        handles[count] = NATIVE(handle_derive, (uint64_t)handles[count - 1], rights);
+        going_on = made(handles[count]);
+    }
+    if (count == 3 && thread_starts(uses_until_revoked, (uint64_t)handles[2])) {
+        for (uint32_t i = below(chance, 8); i > 0; i--) {
+            CALL(sched_yield);
+        }
+        SAME(NATIVE(handle_revoke, (uint64_t)handles[1]), HX_OK);
+        SAME(NATIVE(event_update, (uint64_t)handles[2], 0, 1u << 8), HX_ERR_REVOKED);
+        thread_join(TID_AT);
+    }
+    while (count-- > 0) {
+        SAME(NATIVE(handle_close, (uint64_t)handles[count]), HX_OK);
+    }
+}
+
+static int answers_there(uint64_t at) {
+    hosted_store(at, hosted_load(at, 8) + 1, 8);
+    return 0;
+}
+
+static void shared_memory(struct chance *chance) {
+    const uint64_t size = (1 + below(chance, REGION_PAGES)) * PAGE;
+    const uint64_t at = REGION + below(chance, (uint32_t)(size / PAGE)) * PAGE;
+    if (!done(CALL(mmap, REGION, size, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1ull, 0))) {
+        return;
+    }
+    hosted_store(at, size, 8);
+    const int64_t pid = child(answers_there, at, 0);
+    if (pid != 0) {
+        SAME(wait_for(pid), EXITED(0));
+        SAME(hosted_load(at, 8), size + 1);
+    }
+    SAME(CALL(munmap, REGION, size), 0);
 }
 
 static void an_event(struct chance *chance) {
@@ -266,7 +329,8 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child, a_program, a_pipe, a_file, some_memory, a_victim, a_thread, an_event, a_sleep,
+    a_child,  a_program, a_pipe,  a_file,       some_memory,   a_victim,
+    a_thread, an_event,  a_sleep, a_capability, shared_memory,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 
