@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from helix import build, packages, paths, ui
+from helix.report import Failed
 
 NAME = "helix-hosted"
 _process_lock = threading.Lock()
@@ -38,6 +39,19 @@ def variant_of(test: str) -> str:
     """The variant that a test is about: hosted/VARIANT-…"""
     name = test.removeprefix("hosted/").split("-")[0]
     return name if name in ("address", "thread", "simulation") else ""
+
+
+def call(command: list[str], limit_s: float) -> tuple[int, str]:
+    """Runs the process, or a tool around it: its exit status and all that it said. Failed if it does
+    not end."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, timeout=limit_s,
+                              errors="replace")
+    except subprocess.TimeoutExpired as late:
+        text = late.stdout.decode(errors="replace") if late.stdout else ""
+        raise Failed(f"it did not end within {limit_s:.0f} s", text[-8000:]) from None
+    return done.returncode, done.stdout
 
 
 def programs() -> list[str]:

@@ -4,7 +4,6 @@ come and how fast time flies. A run is repeated exactly by its seed."""
 
 import queue
 import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,17 +43,11 @@ def _process(context: Context) -> Path:
 def _run(process: Path, words: list[str]) -> str:
     """What a run said; Failed if it did not pass."""
     passed = hosted.PASSED if words[-1].startswith("selftest=") else 0
-    try:
-        done = subprocess.run([str(process), *words], stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                              timeout=_LIMIT_S, errors="replace")
-    except subprocess.TimeoutExpired as late:
-        text = late.stdout.decode(errors="replace") if late.stdout else ""
-        raise Failed(f"no end within {_LIMIT_S} s", text[-8000:]) from None
-    if done.returncode != passed:
-        raise Failed(f"exit status {done.returncode} instead of {passed}",
-                     f"{process.name} {' '.join(words)}\n{done.stdout[-8000:]}")
-    return done.stdout
+    status, text = hosted.call([str(process), *words], _LIMIT_S)
+    if status != passed:
+        raise Failed(f"exit status {status} instead of {passed}",
+                     f"{process.name} {' '.join(words)}\n{text[-8000:]}")
+    return text
 
 
 def _run_all(context: Context, runs: list[list[str]]) -> Iterator[tuple[list[str], Failed | None]]:

@@ -37,17 +37,11 @@ def run_process(context: Context, variant: str, arguments: list[str], expected: 
     """Runs the kernel; what it said. Failed if it ends with another status, or not at all."""
     packages.need(packages.BUILD, packages.HOSTED, yes=context.options.yes)
     process = hosted.process(variant, context.options.profile)
-    try:
-        done = subprocess.run([str(process), *arguments], stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                              timeout=_LIMIT_S, errors="replace")
-    except subprocess.TimeoutExpired as late:
-        text = late.stdout.decode(errors="replace") if late.stdout else ""
-        raise Failed(f"it did not end within {_LIMIT_S} s", text[-8000:]) from None
-    if done.returncode != expected:
-        raise Failed(f"exit status {done.returncode} instead of {expected}",
-                     _with_names(process, done.stdout[-16000:]))
-    return done.stdout
+    status, text = hosted.call([str(process), *arguments], _LIMIT_S)
+    if status != expected:
+        raise Failed(f"exit status {status} instead of {expected}",
+                     _with_names(process, text[-16000:]))
+    return text
 
 
 def _selftest(variant: str, smp: int, what: str) -> Job:
@@ -93,12 +87,10 @@ def _program(variant: str, smp: int, program: str) -> Job:
 def _under(context: Context, tool: list[str], words: list[str]) -> str:
     """What the plain process and a tool around it say; Failed unless both are content."""
     process = hosted.process("", context.options.profile)
-    done = subprocess.run([*tool, str(process), *words], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          timeout=_LIMIT_S, errors="replace")
-    if done.returncode != 0:
-        raise Failed(f"{tool[0]}: exit status {done.returncode}", done.stdout[-16000:])
-    return done.stdout
+    status, text = hosted.call([*tool, str(process), *words], _LIMIT_S)
+    if status != 0:
+        raise Failed(f"{tool[0]}: exit status {status}", text[-16000:])
+    return text
 
 
 def _valgrind(context: Context) -> None:
