@@ -79,6 +79,8 @@ enum hx_object native_object(const struct object *object) {
         return HX_OBJECT_EVENT;
     case OBJECT_FILE:
         return HX_OBJECT_FILE;
+    case OBJECT_CHANNEL:
+        return HX_OBJECT_CHANNEL;
     default:
         return HX_OBJECT_OTHER;
     }

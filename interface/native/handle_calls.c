@@ -60,6 +60,37 @@ int64_t native_handle_revoke(const uint64_t *args) {
     return status;
 }
 
+enum hx_status native_movable(handle_t handle, struct capability **out_capability) {
+    enum hx_status status = handle_find(process_current(), handle, out_capability);
+    if (status == HX_OK && (capability_rights(*out_capability) & HX_RIGHT_DELEGATE) == 0) {
+        status = capability_refusal(*out_capability);
+        capability_put(*out_capability);
+    }
+    return status;
+}
+
+int64_t native_handle_bequeath(const uint64_t *args) {
+    struct capability *capability;
+    enum hx_status status = native_movable((handle_t)args[0], &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = handle_close(process_current(), (handle_t)args[0]);
+    if (status != HX_OK) {
+        capability_put(capability); // another thread was faster
+        return status;
+    }
+    process_bequeath(process_current(), capability);
+    return HX_OK;
+}
+
+int64_t native_handle_given(const uint64_t *args) {
+    handle_t handle;
+    (void)args;
+    enum hx_status status = handle_take_given(process_current(), &handle);
+    return status == HX_OK ? (int64_t)handle : (int64_t)status;
+}
+
 int64_t native_handle_info(const uint64_t *args) {
     struct capability *capability;
     enum hx_status status = handle_find(process_current(), (handle_t)args[0], &capability);

@@ -16,5 +16,9 @@ HX_NATIVE_CALLS(X)
 // call's result.
 int64_t native_give(struct capability *capability);
 
+// What a handle of the calling process names, with a reference, if it may be handed over: needs
+// DELEGATE. HX_ERR_BAD_HANDLE, HX_ERR_ACCESS_DENIED, HX_ERR_REVOKED.
+enum hx_status native_movable(handle_t handle, struct capability **out_capability);
+
 // The kind that programs know an object by.
 enum hx_object native_object(const struct object *object);

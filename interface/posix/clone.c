@@ -9,6 +9,7 @@
 #include "times.h"
 
 #include <core/trace.h>
+#include <execution/handles.h>
 #include <hal/context.h>
 #include <lib/string.h>
 #include <memory/usercopy.h>
@@ -367,6 +368,7 @@ static enum hx_status clone(struct call *call, const struct clone_request *reque
         process_get(birth.process->process);
     }
     if (birth.process != NULL) {
+        handles_inherit(birth.process->process, call->process->process);
         trace(TRACE_PROCESS_START, (uint64_t)tid, (uint64_t)call->process->pid);
     }
     user_thread_start(birth.native);

@@ -108,7 +108,7 @@ static void release_resources(struct posix_process *process) {
     file_table_put(files);
     object_put(&fs->object);
     executable_put(executable);
-    handles_close_all(process->process);
+    handles_end(process->process);
     struct aspace *aspace = process_replace_aspace(process->process, NULL);
     process->maximum_resident_pages =
         MAX_OF(process->maximum_resident_pages, aspace_resident_pages(aspace));

@@ -282,6 +282,46 @@ void handles_close_all(struct process *process) {
     object_put(&table->object);
 }
 
+static void forget(_Atomic(struct capability *) *kept) {
+    struct capability *capability = atomic_exchange_explicit(kept, NULL, memory_order_acq_rel);
+    if (capability != NULL) {
+        capability_put(capability);
+    }
+}
+
+void handles_end(struct process *process) {
+    handles_close_all(process);
+    forget(&process->bequest);
+    forget(&process->given);
+}
+
+void process_bequeath(struct process *process, struct capability *capability) {
+    struct capability *before =
+        atomic_exchange_explicit(&process->bequest, capability, memory_order_acq_rel);
+    if (before != NULL) {
+        capability_put(before);
+    }
+}
+
+void handles_inherit(struct process *child, struct process *parent) {
+    atomic_store_explicit(&child->given,
+                          atomic_exchange_explicit(&parent->bequest, NULL, memory_order_acq_rel),
+                          memory_order_release);
+}
+
+enum hx_status handle_take_given(struct process *process, handle_t *out_handle) {
+    struct capability *given =
+        atomic_exchange_explicit(&process->given, NULL, memory_order_acq_rel);
+    if (given == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    enum hx_status status = handle_add(process, given, out_handle);
+    if (status != HX_OK) { // nobody else writes there while the process runs
+        atomic_store_explicit(&process->given, given, memory_order_release);
+    }
+    return status;
+}
+
 enum hx_status handle_enter(struct process *process, handle_t handle, enum object_kind kind,
                             rights_t need, struct capability **out_capability) {
     struct capability *capability;

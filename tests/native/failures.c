@@ -19,7 +19,7 @@ static void fail_nth(int nth) {
     char text[16];
     int length = snprintf(text, sizeof text, "%d", nth);
     // Turning it off may itself hit the failure that was asked for; then it is over.
-    while (write(control, text, length) != length && nth == 0) {
+    while (pwrite(control, text, length, 0) != length && nth == 0) {
     }
 }
 
@@ -408,6 +408,110 @@ static int call_event(void) {
     return native_errno(handle);
 }
 
+static int call_channel(void) {
+    handle_t ends[2];
+    struct hx_channel_view view;
+    const int64_t made = NATIVE(channel_create, 64, ends);
+    if (made != HX_OK) {
+        return native_errno(made);
+    }
+    const int64_t mapped = NATIVE(channel_map, ends[0], &view);
+    fail_nth(0);
+    if (mapped == HX_OK) {
+        SAME(munmap((void *)(uintptr_t)view.address, 3 * 4096), 0);
+    }
+    SAME(NATIVE(handle_close, ends[0]), HX_OK);
+    SAME(NATIVE(handle_close, ends[1]), HX_OK);
+    return native_errno(mapped);
+}
+
+// What is in use of the kernel's heap, by /proc/slabinfo.
+static long heap_objects(void) {
+    char line[256];
+    long sum = 0, active;
+    FILE *file = fopen("/proc/slabinfo", "r");
+    NEED(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        sum += sscanf(line, "heap-%*s %ld", &active) == 1 ? active : 0;
+    }
+    fclose(file);
+    NEED(sum > 0);
+    return sum;
+}
+
+// A process without handles: the allocations of a channel, and those of the table for its ends.
+static void first_channel(void) {
+    handle_t ends[2];
+    int64_t result = HX_ERR_NO_MEMORY;
+    int nth = 0;
+    while (result == HX_ERR_NO_MEMORY && nth < MOST) {
+        const long before = heap_objects();
+        nth++;
+        for (int i = 0; i < 200 && (i == 0 || result == HX_ERR_NO_MEMORY); i++) {
+            fail_nth(nth);
+            result = NATIVE(channel_create, 64, ends);
+            fail_nth(0);
+        }
+        CHECK(result != HX_ERR_NO_MEMORY || heap_objects() - before < 100);
+    }
+    SAME(result, HX_OK);
+    CHECK(nth > 3);
+    _exit(check_failures != 0);
+}
+
+// A process whose first block of handles is full: what cannot be received is still there, in its
+// order.
+static void receiving_child(void) {
+    const int64_t end = NATIVE(handle_given);
+    for (int i = 1; i < 32; i++) {
+        CHECK(NATIVE(event_create, 0) > 0);
+    }
+    fail_nth(1);
+    const int64_t refused = NATIVE(channel_receive, end);
+    fail_nth(0);
+    SAME(refused, HX_ERR_NO_MEMORY);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct hx_wait_item item = { .mask = HX_STATE_USER };
+        const int64_t got = NATIVE(channel_receive, end);
+        CHECK(got > 0);
+        item.handle = (handle_t)got;
+        SAME(NATIVE(wait, &item, 1, 0), 1);
+        SAME(item.out_state, 1u << (8 + i));
+    }
+    _exit(check_failures != 0);
+}
+
+static void receiving(void) {
+    handle_t ends[2];
+    SAME(NATIVE(channel_create, 64, ends), HX_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t event = NATIVE(event_create, 1u << (8 + i));
+        SAME(NATIVE(channel_send, ends[0], event), HX_OK);
+    }
+    SAME(NATIVE(handle_bequeath, ends[1]), HX_OK);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        receiving_child();
+    }
+    SAME(check_wait(pid), 0);
+}
+
+// A process that has no table of handles yet keeps what it was given.
+static void being_given(void) {
+    const int64_t event = NATIVE(event_create, 0);
+    SAME(NATIVE(handle_bequeath, event), HX_OK);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        fail_nth(1);
+        const int64_t refused = NATIVE(handle_given);
+        fail_nth(0);
+        SAME(refused, HX_ERR_NO_MEMORY);
+        CHECK(NATIVE(handle_given) > 0);
+        _exit(check_failures != 0);
+    }
+    SAME(check_wait(pid), 0);
+}
+
 // A process that has no table yet.
 static int call_first_event(void) {
     const pid_t pid = fork();
@@ -420,6 +524,14 @@ static int call_first_event(void) {
 static void native(void) {
     exhaust("event", call_event);
     exhaust("first event", call_first_event);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        first_channel();
+    }
+    SAME(check_wait(pid), 0);
+    exhaust("channel", call_channel);
+    receiving();
+    being_given();
 }
 
 // ---- faults at random

@@ -36,7 +36,8 @@ def _stamp(command: list[str], sources: list[Path]) -> str:
 
 
 def _headers(source: Path) -> list[Path]:
-    return sorted(source.parent.glob("*.h"))
+    """Beside it, and what the SDK has for programs."""
+    return sorted([*source.parent.glob("*.h"), *(paths.TOP / "sdk/include/helix").glob("*.h")])
 
 
 def _kernel_headers(flavour: str) -> list[str]:

@@ -20,6 +20,7 @@ enum object_kind {
     OBJECT_TIMER,
     OBJECT_CAPABILITY,
     OBJECT_TABLE,
+    OBJECT_CHANNEL,
 };
 
 struct object;

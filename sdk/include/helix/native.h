@@ -7,7 +7,8 @@
 // every call that takes one: HX_ERR_BAD_HANDLE (not a handle, or of another kind of object),
 // HX_ERR_ACCESS_DENIED (a right is missing), HX_ERR_REVOKED. Calls that make a handle may fail with
 // HX_ERR_NO_MEMORY, HX_ERR_LIMIT and HX_ERR_TABLE_FULL, those that take an address with
-// HX_ERR_BAD_ADDRESS. Handles are a process's own: fork passes none on, exec closes all.
+// HX_ERR_BAD_ADDRESS. Handles are a process's own: fork passes none on (but see
+// handle_bequeath), exec closes all.
 #pragma once
 
 #include <helix/types.h>
@@ -16,13 +17,21 @@
 enum hx_object {
     HX_OBJECT_OTHER = 0,
     HX_OBJECT_EVENT = 1,
-    HX_OBJECT_FILE = 2, // an open file description: what POSIX descriptors name
+    HX_OBJECT_FILE = 2,    // an open file description: what POSIX descriptors name
+    HX_OBJECT_CHANNEL = 3, // one end of a channel
 };
 
 struct hx_handle_info {
     uint32_t object; // enum hx_object
     uint32_t live;   // 0: it was revoked
     uint64_t rights; // HX_RIGHT_…; 0 if it was revoked
+};
+
+// An end of a channel as channel_map has mapped it; <helix/channel.h> has what lies there.
+struct hx_channel_view {
+    uint64_t address;
+    uint32_t slots; // of each of the two rings
+    uint32_t end;   // 0 or 1
 };
 
 // One object that hx_wait looks at.
@@ -55,6 +64,26 @@ struct hx_wait_item {
 //   wait(struct hx_wait_item *, count, deadline) -> number of items that are ready; needs WAIT on
 //        each. The deadline is a moment of CLOCK_MONOTONIC in nanoseconds, TIME_NEVER: none.
 //        HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED (a signal), HX_ERR_INVALID
+//   channel_create(slots, handle_t handles[2])      two ends that share a pair of rings of so many
+//        slots (a power of two, up to 4,096). HX_ERR_INVALID
+//   channel_map(handle, struct hx_channel_view *)   maps the rings; needs READ, WRITE and MAP. What
+//        is mapped stays so when the handle is closed or handed over, not when it is revoked; fork
+//        does not pass it on. Also HX_ERR_NO_MEMORY (no room)
+//   channel_notify(handle, states)                  wakes the other end: sets READABLE (there are
+//        messages) or WRITABLE (there is room) there; needs SIGNAL. HX_ERR_PEER_DIED: it is closed
+//   channel_arm(handle, states)                     the barrier of <helix/ring.h>: clears READABLE
+//        or WRITABLE here; needs WAIT. Between it and a wait the caller looks at its ring. CLOSED
+//        is set once the other end is closed in every process
+//   channel_send(handle, sent)                      hands the handle `sent`, which needs DELEGATE,
+//        to the other end; it is closed here. Needs WRITE. HX_ERR_WOULD_BLOCK (16 are on their way
+//        there), HX_ERR_PEER_DIED, HX_ERR_INVALID (it is that other end), HX_ERR_BUSY (an end that
+//        has been sent an end and has not received it)
+//   channel_receive(handle) -> handle               the first one that is on its way here; needs
+//        READ. HX_ERR_WOULD_BLOCK: none. Those that nobody receives are closed with the end
+//   handle_bequeath(handle)                         the next child that is forked is given it; it
+//        is closed here, and what was bequeathed before is closed. Needs DELEGATE
+//   handle_given() -> handle                        what this process was given at its fork, once;
+//        exec keeps it. HX_ERR_NOT_FOUND
 #define HX_NATIVE_CALLS(X)                                                                         \
     X(handle_close, 4096)                                                                          \
     X(handle_derive, 4097)                                                                         \
@@ -62,7 +91,15 @@ struct hx_wait_item {
     X(handle_info, 4099)                                                                           \
     X(event_create, 4100)                                                                          \
     X(event_update, 4101)                                                                          \
-    X(wait, 4102)
+    X(wait, 4102)                                                                                  \
+    X(channel_create, 4103)                                                                        \
+    X(channel_map, 4104)                                                                           \
+    X(channel_notify, 4105)                                                                        \
+    X(channel_arm, 4106)                                                                           \
+    X(channel_send, 4107)                                                                          \
+    X(channel_receive, 4108)                                                                       \
+    X(handle_bequeath, 4109)                                                                       \
+    X(handle_given, 4110)
 
 // Calls of the POSIX personality, which only its processes have:
 //   file_handle(descriptor) -> handle               what the descriptor names, to derive from

@@ -29,6 +29,17 @@ enum hx_status handle_close(struct process *process, handle_t handle);
 // Closes all. The caller is the process's only thread, or the process has none.
 void handles_close_all(struct process *process);
 
+// The end of a process: closes all, and what it was given or would bequeath goes.
+void handles_end(struct process *process);
+
+// The next child is given `capability`, whose reference is taken, instead of what was said before.
+void process_bequeath(struct process *process, struct capability *capability);
+// Gives `child`, which does not run yet, what its parent bequeathed.
+void handles_inherit(struct process *child, struct process *parent);
+// A handle for what the process was given. HX_ERR_NOT_FOUND: nothing (any more); and as
+// handle_add().
+enum hx_status handle_take_given(struct process *process, handle_t *out_handle);
+
 // Finds and enters in one: the object behind `handle` if it is of that kind and the rights are
 // there. Ends with handle_leave(). HX_ERR_BAD_HANDLE (also another kind), HX_ERR_ACCESS_DENIED,
 // HX_ERR_REVOKED.

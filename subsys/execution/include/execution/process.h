@@ -10,6 +10,7 @@
 
 #define UTS_BYTES 65u
 
+struct capability;
 struct handle_table;
 struct mount_space; // subsys/vfs's
 struct pid_space;   // interface/posix's
@@ -36,12 +37,14 @@ struct process {
     struct account *account; // keeps
     struct name_spaces *ns;  // keeps
     _Atomic(struct handle_table *)
-        handles;                     // keeps; NULL: it has never had one (<execution/handles.h>)
-    struct list threads;             // [thread_lock] struct user_thread.process_link
-    struct spinlock thread_lock;     // taken with interrupts off
-    _Atomic uint32_t thread_count;   // [thread_lock] that have not exited; others may look
-    struct waitable threads_changed; // pulsed when a thread has left
-    void *personality;               // the personality's own
+        handles; // keeps; NULL: it has never had one (<execution/handles.h>)
+    _Atomic(struct capability *) bequest; // keeps; what the next child is given; NULL: nothing
+    _Atomic(struct capability *) given;   // keeps; until it has a handle
+    struct list threads;                  // [thread_lock] struct user_thread.process_link
+    struct spinlock thread_lock;          // taken with interrupts off
+    _Atomic uint32_t thread_count;        // [thread_lock] that have not exited; others may look
+    struct waitable threads_changed;      // pulsed when a thread has left
+    void *personality;                    // the personality's own
     void (*personality_destroy)(struct process *process); // on the last reference
 };
 

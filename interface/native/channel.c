@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/native/channel.c: channels: two ends that share a pair of rings and hand each other
+// handles.
+//
+// The kernel never looks into the shared memory: a program does all but sleeping, waking and
+// handing over by itself (<helix/ring.h>, <helix/channel.h>). Both ends and what they share are one
+// block of memory, which goes with the second end.
+//
+// Handles on their way lie in the queue of the end that will take them. An end lies there like any
+// other object, so ends could keep each other alive in a circle: therefore an end in whose queue an
+// end lies is not handed over. For each circle one of its members would have to be.
+#include "native.h"
+
+#include <core/cpu.h>
+#include <helix/channel.h>
+#include <memory/heap.h>
+#include <memory/usercopy.h>
+
+#define ARRIVALS_MAX 16u // handles on their way to one end
+#define END_RIGHTS                                                                                 \
+    (HX_RIGHT_READ | HX_RIGHT_WRITE | HX_RIGHT_MAP | HX_RIGHT_SIGNAL | HX_RIGHT_WAIT |             \
+     HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE)
+#define END_STATES (HX_STATE_READABLE | HX_STATE_WRITABLE)
+
+struct end {
+    struct object object;
+    struct capability root;
+    struct waitable waitable; // END_STATES: told since the last arm; HANGUP: no peer
+    struct channel *channel;
+    uint32_t number;
+    bool is_closed;                           // [channels_lock] nothing more arrives
+    struct capability *arrived[ARRIVALS_MAX]; // [channels_lock] keeps `count` from `first` on
+    uint32_t first, count;                    // [channels_lock]
+    uint32_t promised;                        // [channels_lock] places in use or about to be
+    uint32_t ends_inside;     // [channels_lock] of those promised, how many are ends
+    struct list closing_link; // [channels_lock] in `closing`
+};
+
+struct channel {
+    struct end ends[2];
+    _Atomic uint32_t living;      // ends
+    struct memory_object *memory; // keeps
+    struct account *account;      // keeps; charged for two objects
+    uint32_t slots;               // of each ring
+};
+
+static const struct lock_class channels_class = { "channels", LOCK_RANK_LEAF, false };
+static struct spinlock channels_lock = SPINLOCK_INIT(&channels_class);
+static struct list closing = LIST_INIT(closing); // [channels_lock] ends whose queues are emptied
+static bool is_emptying;                         // [channels_lock] somebody does
+
+static const struct object_type end_type;
+
+static struct end *end_of(struct object *object) {
+    return CONTAINER_OF(object, struct end, object);
+}
+
+static struct end *peer_of(struct end *end) {
+    return &end->channel->ends[1 - end->number];
+}
+
+static bool is_end(const struct capability *capability) {
+    return capability->object->type == &end_type;
+}
+
+// ---- the end of an end
+
+static void channel_free(struct channel *channel) {
+    memory_object_put(channel->memory);
+    account_release(channel->account, ACCOUNT_OBJECTS, 2);
+    object_put(&channel->account->object);
+    heap_free(channel);
+}
+
+// Takes the next of those whose queue is to be emptied; NULL: that was the last.
+static struct end *closing_take(void) {
+    spin_lock(&channels_lock);
+    struct list *link = list_pop_front(&closing);
+    is_emptying = link != NULL;
+    spin_unlock(&channels_lock);
+    return link != NULL ? LIST_ENTRY(link, struct end, closing_link) : NULL;
+}
+
+static void end_empty(struct end *end) {
+    struct channel *channel = end->channel;
+    for (uint32_t i = 0; i < end->count; i++) { // closed: nobody else looks at it
+        capability_put(end->arrived[(end->first + i) % ARRIVALS_MAX]);
+    }
+    if (atomic_fetch_sub_explicit(&channel->living, 1, memory_order_acq_rel) == 1) {
+        channel_free(channel);
+    }
+}
+
+// What lies in the queue may be an end, whose queue has another one: not by recursion.
+static void end_destroy(struct object *object) {
+    struct end *end = end_of(object);
+    waitable_update(&peer_of(end)->waitable, 0, WAIT_HANGUP);
+    spin_lock(&channels_lock);
+    end->is_closed = true;
+    list_push_back(&closing, &end->closing_link);
+    const bool mine = !is_emptying;
+    is_emptying = true;
+    spin_unlock(&channels_lock);
+    while (mine && (end = closing_take()) != NULL) {
+        end_empty(end);
+    }
+}
+
+static struct waitable *end_waitable(struct object *object) {
+    return &end_of(object)->waitable;
+}
+
+static void end_revoked(struct object *object) {
+    memory_object_revoke(end_of(object)->channel->memory);
+}
+
+static const struct object_type end_type = {
+    .kind = OBJECT_CHANNEL,
+    .name = "channel end",
+    .destroy = end_destroy,
+    .waitable = end_waitable,
+    .revoked = end_revoked,
+};
+
+// ---- making one
+
+static void end_init(struct channel *channel, uint32_t number) {
+    struct end *end = &channel->ends[number];
+    object_init(&end->object, &end_type);
+    capability_init_root(&end->root, &end->object, END_RIGHTS);
+    waitable_init(&end->waitable, 0);
+    list_init(&end->closing_link);
+    end->channel = channel;
+    end->number = number;
+}
+
+// NULL: no memory.
+static struct channel *channel_alloc(struct account *account, uint32_t slots) {
+    struct channel *channel = heap_alloc_zero(sizeof(*channel), MEMORY_SLEEP);
+    if (channel == NULL) {
+        return NULL;
+    }
+    channel->memory = memory_object_create_plain(account, hx_channel_bytes(slots));
+    if (channel->memory == NULL) {
+        heap_free(channel);
+        return NULL;
+    }
+    atomic_init(&channel->living, 2);
+    object_get(&account->object);
+    channel->account = account;
+    channel->slots = slots;
+    end_init(channel, 0);
+    end_init(channel, 1);
+    return channel;
+}
+
+// Both ends get handles, or neither; takes the references.
+static enum hx_status give_ends(struct channel *channel, struct uaddr out_handles) {
+    const int64_t first = native_give(&channel->ends[0].root);
+    if (first < 0) {
+        capability_put(&channel->ends[1].root);
+        return (enum hx_status)first;
+    }
+    const int64_t second = native_give(&channel->ends[1].root);
+    if (second < 0) {
+        HX_IGNORE(handle_close(process_current(), (handle_t)first));
+        return (enum hx_status)second;
+    }
+    const handle_t handles[2] = { (handle_t)first, (handle_t)second };
+    enum hx_status status = copy_to_user(out_handles, handles, sizeof(handles));
+    if (status != HX_OK) {
+        HX_IGNORE(handle_close(process_current(), handles[0]));
+        HX_IGNORE(handle_close(process_current(), handles[1]));
+    }
+    return status;
+}
+
+int64_t native_channel_create(const uint64_t *args) {
+    struct account *account = process_current()->account;
+    if (!hx_ring_count_is_valid(args[0])) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = account_charge(account, ACCOUNT_OBJECTS, 2);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct channel *channel = channel_alloc(account, (uint32_t)args[0]);
+    if (channel == NULL) {
+        account_release(account, ACCOUNT_OBJECTS, 2);
+        return HX_ERR_NO_MEMORY;
+    }
+    return give_ends(channel, uaddr_make(args[1]));
+}
+
+// ---- the shared memory, sleeping and waking
+
+static enum hx_status end_map(struct capability *capability, struct uaddr out_view) {
+    const struct end *end = end_of(capability->object);
+    struct uaddr address;
+    const struct aspace_map_request request = {
+        .size_bytes = hx_channel_bytes(end->channel->slots),
+        .protection = ASPACE_READ | ASPACE_WRITE,
+        .protection_max = ASPACE_READ | ASPACE_WRITE,
+        .flags = ASPACE_SHARED | ASPACE_NO_FORK, // a child has no handle, either
+        .object = end->channel->memory,
+        .under = capability,
+        .label = "[channel]",
+    };
+    enum hx_status status = aspace_map(aspace_current(), &request, &address);
+    if (status != HX_OK) {
+        return status;
+    }
+    const struct hx_channel_view view = { .address = address.value,
+                                          .slots = end->channel->slots,
+                                          .end = end->number };
+    status = copy_to_user(out_view, &view, sizeof(view));
+    if (status != HX_OK) {
+        HX_IGNORE(aspace_unmap(aspace_current(), address, request.size_bytes));
+    }
+    return status;
+}
+
+int64_t native_channel_map(const uint64_t *args) {
+    struct capability *capability;
+    enum hx_status status =
+        handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
+                     HX_RIGHT_MAP | HX_RIGHT_READ | HX_RIGHT_WRITE, &capability);
+    if (status == HX_OK) {
+        status = end_map(capability, uaddr_make(args[1]));
+        handle_leave(capability);
+    }
+    return status;
+}
+
+int64_t native_channel_notify(const uint64_t *args) {
+    struct capability *capability;
+    if ((args[1] & ~(uint64_t)END_STATES) != 0) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
+                                         HX_RIGHT_SIGNAL, &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct end *end = end_of(capability->object);
+    // The memory of a closed peer is there as long as this end is.
+    waitable_update(&peer_of(end)->waitable, 0, (uint32_t)args[1]);
+    if ((waitable_state(&end->waitable) & WAIT_HANGUP) != 0) {
+        status = HX_ERR_PEER_DIED;
+    }
+    handle_leave(capability);
+    return status;
+}
+
+int64_t native_channel_arm(const uint64_t *args) {
+    struct capability *capability;
+    if ((args[1] & ~(uint64_t)END_STATES) != 0) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
+                                         HX_RIGHT_WAIT, &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    waitable_update(&end_of(capability->object)->waitable, (uint32_t)args[1], 0);
+    cpu_barrier(); // of <helix/ring.h>: what the peer showed before is seen, or it sees the sleeper
+    handle_leave(capability);
+    return HX_OK;
+}
+
+// ---- handing over
+
+// A place in the queue of `to`, which is filled or given back.
+static enum hx_status place_promise(struct end *to, const struct capability *sent) {
+    enum hx_status status = HX_OK;
+    spin_lock(&channels_lock);
+    if (to->is_closed) {
+        status = HX_ERR_PEER_DIED;
+    } else if (to->promised == ARRIVALS_MAX) {
+        status = HX_ERR_WOULD_BLOCK;
+    } else if (is_end(sent) && sent->object == &to->object) {
+        status = HX_ERR_INVALID;
+    } else if (is_end(sent) && end_of(sent->object)->ends_inside != 0) {
+        status = HX_ERR_BUSY; // see the top
+    } else {
+        to->promised++;
+        to->ends_inside += is_end(sent);
+    }
+    spin_unlock(&channels_lock);
+    return status;
+}
+
+static void place_give_back(struct end *to, const struct capability *sent) {
+    spin_lock(&channels_lock);
+    to->promised--;
+    to->ends_inside -= is_end(sent);
+    spin_unlock(&channels_lock);
+}
+
+// Takes the reference.
+static void place_fill(struct end *to, struct capability *sent) {
+    spin_lock(&channels_lock);
+    const bool is_lost = to->is_closed;
+    if (!is_lost) {
+        to->arrived[(to->first + to->count++) % ARRIVALS_MAX] = sent;
+    }
+    spin_unlock(&channels_lock);
+    if (is_lost) {
+        capability_put(sent); // as what was on its way then
+    }
+}
+
+static enum hx_status send(struct end *end, handle_t handle) {
+    struct capability *sent;
+    enum hx_status status = native_movable(handle, &sent);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = place_promise(peer_of(end), sent);
+    if (status == HX_OK) {
+        status = handle_close(process_current(), handle); // one of two that send it succeeds
+        if (status == HX_OK) {
+            place_fill(peer_of(end), sent);
+            return HX_OK;
+        }
+        place_give_back(peer_of(end), sent);
+    }
+    capability_put(sent);
+    return status;
+}
+
+int64_t native_channel_send(const uint64_t *args) {
+    struct capability *capability;
+    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
+                                         HX_RIGHT_WRITE, &capability);
+    if (status == HX_OK) {
+        status = send(end_of(capability->object), (handle_t)args[1]);
+        handle_leave(capability);
+    }
+    return status;
+}
+
+// The oldest one; its place stays promised. NULL: there is none.
+static struct capability *arrival_take(struct end *end) {
+    struct capability *arrived = NULL;
+    spin_lock(&channels_lock);
+    if (end->count != 0) {
+        arrived = end->arrived[end->first];
+        end->first = (end->first + 1) % ARRIVALS_MAX;
+        end->count--;
+    }
+    spin_unlock(&channels_lock);
+    return arrived;
+}
+
+static void arrival_put_back(struct end *end, struct capability *arrived) {
+    spin_lock(&channels_lock);
+    end->first = (end->first + ARRIVALS_MAX - 1) % ARRIVALS_MAX;
+    end->arrived[end->first] = arrived;
+    end->count++;
+    spin_unlock(&channels_lock);
+}
+
+static int64_t receive(struct end *end) {
+    handle_t handle;
+    struct capability *arrived = arrival_take(end);
+    if (arrived == NULL) {
+        return HX_ERR_WOULD_BLOCK;
+    }
+    const bool was_end = is_end(arrived);
+    enum hx_status status = handle_add(process_current(), arrived, &handle);
+    if (status != HX_OK) {
+        arrival_put_back(end, arrived);
+        return status;
+    }
+    spin_lock(&channels_lock);
+    end->promised--;
+    end->ends_inside -= was_end;
+    spin_unlock(&channels_lock);
+    return handle;
+}
+
+int64_t native_channel_receive(const uint64_t *args) {
+    struct capability *capability;
+    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
+                                         HX_RIGHT_READ, &capability);
+    if (status != HX_OK) {
+        return status;
+    }
+    const int64_t result = receive(end_of(capability->object));
+    handle_leave(capability);
+    return result;
+}
