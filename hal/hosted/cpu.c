@@ -4,6 +4,7 @@
 #include <hal/cpu.h>
 
 #include "machine.h"
+#include "uart.h"
 #include <boot_arch/settings.h>
 
 #include <hal/io.h>
@@ -43,6 +44,9 @@ static void deliver(uint32_t pending) {
     }
     if (pending & PENDING_TIMER) {
         hosted_handlers.timer();
+    }
+    if (pending & PENDING_DEVICE) {
+        uart_interrupt();
     }
     if (pending & PENDING_CALL) {
         hosted_handlers.ipi(HAL_IPI_CALL);

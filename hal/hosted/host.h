@@ -22,6 +22,9 @@ uint64_t host_counter(void); // nanoseconds, monotonic
 uint64_t host_seconds(void); // since 1970
 bool host_random(uint64_t *out_value);
 
+// Hands over what comes on standard input, as it comes, until its end; tried again while it is not
+// taken. False: the host refuses.
+bool host_input_start(bool (*take)(const uint8_t *bytes, size_t count));
 void host_write(const char *text, size_t length); // to standard output
 void host_exit(int status) __attribute__((noreturn));
 

@@ -85,6 +85,25 @@ static void must(int error, const char *what) {
     }
 }
 
+static void input_main(void *argument) {
+    bool (*take)(const uint8_t *bytes, size_t count) =
+        *(bool (**)(const uint8_t *, size_t))argument;
+    uint8_t bytes[256];
+    ssize_t got;
+    while ((got = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0) {
+        while (!take(bytes, (size_t)got)) {
+            host_yield(); // the kernel has not read what came before
+        }
+    }
+    host_sleep_forever();
+}
+
+bool host_input_start(bool (*take)(const uint8_t *bytes, size_t count)) {
+    static bool (*kept)(const uint8_t *bytes, size_t count);
+    kept = take;
+    return host_thread_start(input_main, &kept);
+}
+
 void host_run(void (*entry)(void *), void *stack_low, size_t stack_bytes) {
     struct start *start = malloc(sizeof(*start));
     pthread_attr_t attributes;

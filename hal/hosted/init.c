@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/hosted/init.c: the order of things (see <hal/init.h>), and the devices that the machine
-// lacks.
+// hal/hosted/init.c: the order of things (see <hal/init.h>).
 #include <hal/init.h>
 
 #include "clock.h"
 #include "machine.h"
+#include "uart.h"
 
 #include <boot_arch/settings.h>
 #include <hal/io.h>
-#include <hal/irq.h>
 #include <hal/user_abi.h>
 #include <lib/format.h>
 
@@ -31,7 +30,7 @@ void hal_init_early(const struct boot_info *info) {
 
 enum hx_status hal_init(const struct boot_info *info) {
     (void)info;
-    return hosted_clock_init() ? HX_OK : HX_ERR_NO_MEMORY;
+    return hosted_clock_init() && host_input_start(uart_receive) ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
 // ---- how a run ends ----------------------------------------------------------------------------
@@ -46,30 +45,6 @@ void hal_restart(void) {
 
 void hal_debug_exit(uint8_t code) {
     host_exit(STATUS_OF(code));
-}
-
-// ---- what it lacks -----------------------------------------------------------------------------
-
-uint8_t hal_port_read8(uint16_t port) {
-    (void)port;
-    return 0xff;
-}
-
-void hal_port_write8(uint16_t port, uint8_t value) {
-    (void)port, (void)value;
-}
-
-uint32_t hal_irq_from_isa(uint32_t isa) {
-    return isa;
-}
-
-enum hx_status hal_irq_enable(uint32_t line) {
-    (void)line;
-    return HX_ERR_NO_DEVICE;
-}
-
-void hal_irq_disable(uint32_t line) {
-    (void)line;
 }
 
 // ---- what it says of itself --------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #define PENDING_RESCHEDULE (1u << 1)
 #define PENDING_STOP       (1u << 2)
 #define PENDING_TIMER      (1u << 3)
+#define PENDING_DEVICE     (1u << 4)
 
 #define TLB_ENTRIES 64u
 

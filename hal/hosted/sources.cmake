@@ -1,6 +1,6 @@
 set(HAL_SOURCES hosted/clock.c hosted/context.c hosted/cpu.c hosted/host.c hosted/init.c hosted/mmu.c
   hosted/pagetable.c hosted/signal.c hosted/switch.S hosted/trap.c hosted/user.c
-  hosted/usercopy.c)
+  hosted/uart.c hosted/usercopy.c)
 if(HELIX_SANITIZE STREQUAL "simulation")
   list(APPEND HAL_SOURCES hosted/simulation.c)
 else()

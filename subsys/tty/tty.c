@@ -20,10 +20,14 @@
 
 static const struct lock_class tty_class = { "tty", LOCK_RANK_TTY, false };
 
-// Terminals live as long as the system. Filled while drivers start, before programs run.
+// Terminals are added one after the other (under the lock of ports) and live as long as the system;
+// anybody reads them, the log too.
 static struct tty *terminals[TTY_MAX];
-static uint32_t terminal_count;
-static char console_name[16];
+static _Atomic uint32_t terminal_count; // released behind the entry
+static const struct lock_class console_class = { .name = "console", .rank = LOCK_RANK_LEAF };
+static struct spinlock console_lock = SPINLOCK_INIT(&console_class);
+static char console_name[16];         // [console_lock] what console= says
+static _Atomic(struct tty *) console; // [console_lock] for writing: of that name, else the first
 
 // Output ------------------------------------------------------------------------------------------
 
@@ -350,7 +354,8 @@ static const struct file_ops tty_file_ops = {
 // Opening -----------------------------------------------------------------------------------------
 
 static struct tty *find_minor(uint32_t major, uint32_t minor) {
-    for (uint32_t i = 0; i < terminal_count; i++) {
+    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
         if (terminals[i]->major == major && terminals[i]->minor == minor) {
             return terminals[i];
         }
@@ -359,12 +364,16 @@ static struct tty *find_minor(uint32_t major, uint32_t minor) {
 }
 
 static struct tty *console_terminal(void) {
-    for (uint32_t i = 0; i < terminal_count; i++) {
-        if (strcmp(terminals[i]->name, console_name) == 0) {
-            return terminals[i];
-        }
+    return atomic_load_explicit(&console, memory_order_acquire);
+}
+
+// The terminal may be the one that was chosen, or the first.
+static void console_offer(struct tty *tty) {
+    const unsigned long irq = spin_lock_irq(&console_lock);
+    if (console_terminal() == NULL || strcmp(tty->name, console_name) == 0) {
+        atomic_store_explicit(&console, tty, memory_order_release);
     }
-    return terminal_count > 0 ? terminals[0] : NULL;
+    spin_unlock_irq(&console_lock, irq);
 }
 
 static enum hx_status open_tty(struct file *file, struct tty *tty) {
@@ -411,7 +420,8 @@ static enum hx_status install_console(const struct port_provider *provider) {
     struct console_ops ops;
     uint32_t major = 0;
     uint32_t minor = 0;
-    if (terminal_count == TTY_MAX) {
+    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_relaxed);
+    if (count == TTY_MAX) {
         return HX_ERR_LIMIT;
     }
     enum hx_status status = console_bind(&ops, provider->operations, ~(rights_t)0);
@@ -445,13 +455,21 @@ static enum hx_status install_console(const struct port_provider *provider) {
         heap_free(tty);
         return status;
     }
-    terminals[terminal_count++] = tty;
+    terminals[count] = tty;
+    atomic_store_explicit(&terminal_count, count + 1, memory_order_release);
+    console_offer(tty);
     log_console_set(console_write);
     return HX_OK;
 }
 
 void tty_console_choose(const char *name) {
-    bool fits = string_copy(console_name, sizeof(console_name), name);
+    const unsigned long irq = spin_lock_irq(&console_lock);
+    const bool fits = string_copy(console_name, sizeof(console_name), name);
+    spin_unlock_irq(&console_lock, irq);
+    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        console_offer(terminals[i]);
+    }
     if (!fits) {
         log_warning("console=%s: no such terminal", name);
     }

@@ -589,7 +589,9 @@ static void ping_pong(void) {
 }
 
 static void at_random(void) {
-    static const char *const wrong[] = { "x", "wake", "wake ", "wake -1", "wake 4294967296" };
+    static const char *const wrong[] = {
+        "x", "wake", "wake ", "wake -1", "wake 4294967296", "allocation 1"
+    };
     faults = open("/proc/helix/faults", O_RDWR | O_CLOEXEC);
     NEED(faults >= 0);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

@@ -41,11 +41,11 @@ def variant_of(test: str) -> str:
     return name if name in ("address", "thread", "simulation") else ""
 
 
-def call(command: list[str], limit_s: float) -> tuple[int, str]:
-    """Runs the process, or a tool around it: its exit status and all that it said. Failed if it does
-    not end."""
+def call(command: list[str], limit_s: float, said: str = "") -> tuple[int, str]:
+    """Runs the process, or a tool around it, and says `said` to it: its exit status and all that it
+    says. Failed if it does not end."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+        done = subprocess.run(command, input=said, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False, timeout=limit_s,
                               errors="replace")
     except subprocess.TimeoutExpired as late:

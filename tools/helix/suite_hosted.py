@@ -84,6 +84,18 @@ def _program(variant: str, smp: int, program: str) -> Job:
     return single(name, body, machines=False)
 
 
+def _console(context: Context) -> None:
+    """Lines come in and go out by the driver of the serial port, none lost, in their order."""
+    process = hosted.process("thread", context.options.profile)
+    lines = [f"line {number} {'x' * (number % 60)}" for number in range(800)] + ["bye"]
+    words = ["--smp", "4", "console=ttyS0", "init=/console"]
+    status, text = hosted.call([str(process), *words], _LIMIT_S, "\n".join(lines) + "\n")
+    found = re.findall(r"said (line \d+ x*|bye)\r?$", text, re.M)  # its echo may stand before it
+    if status != 0 or found != lines:
+        raise Failed(f"exit status {status}; {len(found)} of {len(lines)} lines came back as they were",
+                     _with_names(process, text[-16000:]))
+
+
 def _under(context: Context, tool: list[str], words: list[str]) -> str:
     """What the plain process and a tool around it say; Failed unless both are content."""
     process = hosted.process("", context.options.profile)
@@ -120,4 +132,5 @@ def jobs(_: Namespace) -> list[Job]:
     return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
             single("hosted/valgrind", _valgrind, machines=False),
             single("hosted/gdb", _gdb, machines=False),
+            single("hosted/console", _console, machines=False),
             *simulation.jobs()]

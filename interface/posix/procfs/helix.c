@@ -105,6 +105,9 @@ enum hx_status proc_faults_set(const struct proc_target *target, const char *tex
             if (!string_to_u64(text + length + 1, 10, &one_in) || one_in > UINT32_MAX) {
                 return HX_ERR_INVALID;
             }
+            if (i == INJECT_ALLOCATION && one_in == 1) {
+                return HX_ERR_INVALID; // nobody could take it back
+            }
             inject_set((enum inject_kind)i, (uint32_t)one_in);
             return HX_OK;
         }

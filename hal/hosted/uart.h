@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/hosted/uart.h: the serial port as the rest of the folder sees it.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Bytes from the wire; false: there is no room for all, and none was taken. One host thread.
+bool uart_receive(const uint8_t *bytes, size_t count);
+// Delivers its interrupt. Interrupts off, on the boot processor.
+void uart_interrupt(void);
