@@ -279,7 +279,7 @@ _CONTRACT_BREAKS = (
      "", "hal_port_write8() has no comment"),
     ("hal/include/hal/io.h", "NORETURN void hal_restart(void);",
      "NORETURN void hal_restart(void);\n// New.\nvoid hal_new(void);", "nobody outside hal uses hal_new()"),
-    ("hal/hosted/init.c", "uint8_t hal_port_read8(", "uint8_t hosted_port_read8(",
+    ("hal/hosted/uart.c", "uint8_t hal_port_read8(", "uint8_t hosted_port_read8(",
      "hal/hosted does not define hal_port_read8()"),
     ("hal/x86_64/switch.S", "FUNCTION hal_switch", "FUNCTION x86_switch",
      "hal/x86_64 does not define hal_switch()"),
