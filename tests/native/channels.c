@@ -5,29 +5,16 @@
 // LIMIT: 120
 #include "native.h"
 
-#include <helix/channel.h>
+#include <libhelix/end.h>
+#include <libhelix/wait.h>
 #include <sched.h>
 
 #define ALL                                                                                        \
     (HX_RIGHT_READ | HX_RIGHT_WRITE | HX_RIGHT_MAP | HX_RIGHT_SIGNAL | HX_RIGHT_WAIT |             \
      HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE)
 
-struct side {
-    handle_t handle;
-    struct hx_channel_view view;
-    struct hx_producer out;
-    struct hx_consumer in;
-    uint32_t waits;
-};
-
 static void channel_new(uint32_t slots, handle_t ends[2]) {
-    NEED(NATIVE(channel_create, slots, ends) == HX_OK);
-}
-
-static void side_open(struct side *side, handle_t handle) {
-    *side = (struct side){ .handle = handle };
-    NEED(NATIVE(channel_map, handle, &side->view) == HX_OK);
-    NEED(hx_channel_sides(&side->view, &side->out, &side->in) == HX_OK);
+    NEED(hx_channel_create(slots, ends) == HX_OK);
 }
 
 static int64_t look(handle_t handle, uint32_t mask) {
@@ -38,60 +25,31 @@ static int64_t look(handle_t handle, uint32_t mask) {
 
 // Until one of the states is set; what is.
 static uint32_t await(handle_t handle, uint32_t mask) {
-    struct hx_wait_item item = { .handle = handle, .mask = mask };
-    SAME(NATIVE(wait, &item, 1, TIME_NEVER), 1);
-    return item.out_state;
+    uint32_t state = 0;
+    enum hx_status status = hx_wait_one(handle, mask, TIME_NEVER, &state);
+    CHECK(status == HX_OK || status == HX_ERR_REVOKED);
+    return status == HX_ERR_REVOKED ? HX_STATE_REVOKED : state;
 }
 
-static void show(struct side *side) {
-    if (hx_ring_publish(&side->out)) {
-        NATIVE(channel_notify, side->handle, HX_STATE_READABLE);
-    }
+static struct hx_slot number(uint64_t value) {
+    return hx_message(5, &value, sizeof(value));
 }
 
-static void give_back(struct side *side) {
-    if (hx_ring_release(&side->in)) {
-        NATIVE(channel_notify, side->handle, HX_STATE_WRITABLE);
-    }
+static enum hx_status send_number(struct hx_end *end, uint64_t value) {
+    const struct hx_slot message = number(value);
+    return hx_end_send_all(end, &message, 1, TIME_NEVER);
 }
 
-// False: the ring is broken, or the peer has gone.
-static bool side_put(struct side *side, uint64_t value) {
-    struct hx_slot message = { .length = sizeof(value), .kind = 5 };
-    enum hx_status status;
-    bool lives = true;
-    memcpy(message.data, &value, sizeof(value));
-    while ((status = hx_ring_put(&side->out, &message)) == HX_ERR_WOULD_BLOCK && lives) {
-        show(side);
-        hx_producer_sleep(&side->out);
-        SAME(NATIVE(channel_arm, side->handle, HX_STATE_WRITABLE), HX_OK);
-        if (hx_producer_must_wait(&side->out)) {
-            side->waits++;
-            lives =
-                (await(side->handle, HX_STATE_WRITABLE | HX_STATE_CLOSED) & HX_STATE_CLOSED) == 0;
-        }
-        hx_producer_awake(&side->out);
-    }
-    return status == HX_OK;
-}
-
-static bool side_get(struct side *side, uint64_t *out_value) {
+static enum hx_status receive_number(struct hx_end *end, uint64_t *out_value) {
     struct hx_slot message;
-    enum hx_status status;
-    bool lives = true;
-    while ((status = hx_ring_get(&side->in, &message)) == HX_ERR_WOULD_BLOCK && lives) {
-        give_back(side);
-        hx_consumer_sleep(&side->in);
-        SAME(NATIVE(channel_arm, side->handle, HX_STATE_READABLE), HX_OK);
-        if (hx_consumer_must_wait(&side->in)) {
-            side->waits++;
-            lives =
-                (await(side->handle, HX_STATE_READABLE | HX_STATE_CLOSED) & HX_STATE_CLOSED) == 0;
-        }
-        hx_consumer_awake(&side->in);
+    uint32_t received = 0;
+    enum hx_status status = hx_end_receive(end, &message, 1, TIME_NEVER, &received);
+    if (status == HX_OK) {
+        SAME(received, 1);
+        SAME(message.length, sizeof(*out_value));
+        memcpy(out_value, message.data, sizeof(*out_value));
     }
-    memcpy(out_value, message.data, sizeof(*out_value));
-    return status == HX_OK;
+    return status;
 }
 
 // A child that runs body() with the end that it was given.
@@ -167,84 +125,120 @@ static void rights(void) {
 
 #define ROUNDS 500u
 
-static void echo(handle_t end) {
-    struct side side;
+static void echo(handle_t handle) {
+    struct hx_end end;
     uint64_t value;
     SAME(NATIVE(handle_given), HX_ERR_NOT_FOUND);
-    side_open(&side, end);
-    while (side_get(&side, &value)) {
-        give_back(&side);
-        if (!side_put(&side, value + 1)) {
-            break;
-        }
-        show(&side);
+    NEED(hx_end_open(&end, handle) == HX_OK);
+    while (receive_number(&end, &value) == HX_OK) {
+        SAME(send_number(&end, value + 1), HX_OK);
     }
-    CHECK(!side.in.broken && !side.out.broken);
+    CHECK(!end.in.broken && !end.out.broken);
+    hx_end_close(&end);
 }
 
 static void ping_pong(void) {
     handle_t pair[2];
-    struct side side;
+    struct hx_end end;
     uint64_t value = 0;
     channel_new(2, pair);
     const pid_t pid = child_with(pair[1], echo);
     SAME(NATIVE(handle_close, pair[1]), HX_ERR_BAD_HANDLE); // it has moved
-    side_open(&side, pair[0]);
+    NEED(hx_end_open(&end, pair[0]) == HX_OK);
     for (uint64_t i = 0; i < ROUNDS; i++) {
-        NEED(side_put(&side, i));
-        show(&side);
-        NEED(side_get(&side, &value));
+        NEED(send_number(&end, i) == HX_OK);
+        NEED(receive_number(&end, &value) == HX_OK);
         SAME(value, i + 1);
-        give_back(&side);
     }
-    SAME(NATIVE(handle_close, pair[0]), HX_OK); // the child sees it and ends
+    hx_end_close(&end); // the child sees it and ends
+    SAME(NATIVE(handle_close, pair[0]), HX_ERR_BAD_HANDLE);
     SAME(check_wait(pid), 0);
 }
 
 #define STREAM 40000u
 
-static void count(handle_t end) {
-    struct side side;
-    uint64_t value = 0, expected = 0;
-    side_open(&side, end);
-    while (side_get(&side, &value)) {
-        NEED(value == expected);
-        expected++;
-        if (expected % 7 == 0) {
-            give_back(&side);
+// Takes batches of several sizes until its peer closes: all of them come, in order.
+static void count(handle_t handle) {
+    struct hx_end end;
+    struct hx_slot batch[7];
+    uint64_t expected = 0;
+    uint32_t received = 0;
+    enum hx_status status;
+    NEED(hx_end_open(&end, handle) == HX_OK);
+    while ((status = hx_end_receive(&end, batch, 1 + expected % 7, TIME_NEVER, &received)) ==
+           HX_OK) {
+        NEED(received != 0 && received <= 1 + expected % 7);
+        for (uint32_t i = 0; i < received; i++) {
+            uint64_t value;
+            memcpy(&value, batch[i].data, sizeof(value));
+            NEED(value == expected++);
         }
     }
+    SAME(status, HX_ERR_PEER_DIED);
     SAME(expected, STREAM);
+    CHECK(end.sleeps != 0);
 }
 
 static void batches(void) {
     handle_t pair[2];
-    struct side side;
+    struct hx_end end;
+    struct hx_slot batch[40]; // more than there is room for at once
     channel_new(16, pair);
     const pid_t pid = child_with(pair[0], count); // end 0 is the child's here
-    side_open(&side, pair[1]);
-    SAME(side.view.end, 1);
-    for (uint64_t i = 0; i < STREAM; i++) {
-        NEED(side_put(&side, i));
-        if (i % 5 == 0) {
-            show(&side);
+    NEED(hx_end_open(&end, pair[1]) == HX_OK);
+    SAME(end.view.end, 1);
+    for (uint64_t i = 0; i < STREAM;) {
+        const uint32_t size = i % 41 < STREAM - i ? (uint32_t)(i % 41) : (uint32_t)(STREAM - i);
+        for (uint32_t k = 0; k < size; k++) {
+            batch[k] = number(i + k);
+        }
+        NEED(hx_end_send_all(&end, batch, size, TIME_NEVER) == HX_OK);
+        i += size;
+        if (size == 0) {
+            NEED(send_number(&end, i++) == HX_OK);
         }
     }
-    show(&side);
-    CHECK(side.waits > 0);
-    while (hx_ring_room(&side.out) != 16) { // it has taken all
-        hx_ring_look_for_room(&side.out);
-        sched_yield();
-    }
-    SAME(NATIVE(handle_close, pair[1]), HX_OK);
+    CHECK(end.sleeps != 0);
+    hx_end_close(&end); // what it has not taken yet still comes
     SAME(check_wait(pid), 0);
+}
+
+// Nobody takes and nobody sends: each wait has its end, and nothing was sent.
+static void deadlines(void) {
+    handle_t pair[2];
+    struct hx_end end, other;
+    struct hx_slot messages[5];
+    uint32_t n = 99;
+    channel_new(4, pair);
+    NEED(hx_end_open(&end, pair[0]) == HX_OK && hx_end_open(&other, pair[1]) == HX_OK);
+    SAME(hx_end_receive(&end, messages, 1, hx_after(1000000), &n), HX_ERR_TIMED_OUT);
+    for (uint64_t i = 0; i < 5; i++) {
+        messages[i] = number(i);
+    }
+    SAME(hx_end_send(&end, messages, 5, 0, &n), HX_OK);
+    SAME(n, 4);
+    SAME(hx_end_send(&end, messages, 1, hx_after(1000000), &n), HX_ERR_TIMED_OUT);
+    SAME(n, 4);
+    handle_t event;
+    NEED(hx_event_create(0, &event) == HX_OK);
+    SAME(hx_end_send_handle(&end, messages, event, 0), HX_ERR_TIMED_OUT);
+    SAME(hx_end_receive(&other, messages, 5, TIME_NEVER, &n), HX_OK);
+    SAME(n, 4);
+    SAME(hx_end_send_handle(&end, messages, event, 0), HX_OK);
+    SAME(hx_handle_close(event), HX_ERR_BAD_HANDLE);
+    SAME(hx_end_receive(&other, messages, 5, 0, &n), HX_OK);
+    SAME(hx_end_take_handle(&other, &messages[0], &event), HX_OK);
+    SAME(hx_event_update(event, 0, 0x100), HX_OK);
+    SAME(hx_end_take_handle(&other, &messages[1], &event), HX_ERR_INVALID);
+    hx_end_close(&other);
+    SAME(hx_end_receive(&end, messages, 1, TIME_NEVER, &n), HX_ERR_PEER_DIED);
 }
 
 // ---- peers that lie, die, or lose their rights
 
 static void scribble(handle_t end) {
-    struct side side;
-    side_open(&side, end);
+    struct hx_end side;
+    NEED(hx_end_open(&side, end) == HX_OK);
     uint64_t *words = (uint64_t *)(uintptr_t)side.view.address;
     const uint64_t count_words = hx_channel_bytes(side.view.slots) / 8;
     uint64_t state = 88172645463325252u;
@@ -262,22 +256,22 @@ static void hostile(void) {
     handle_t pair[2];
     channel_new(8, pair);
     struct hx_slot message = { .length = 8 };
-    struct side side;
+    struct hx_end end;
     const pid_t pid = child_with(pair[1], scribble);
-    side_open(&side, pair[0]);
+    NEED(hx_end_open(&end, pair[0]) == HX_OK);
     uint64_t room_max = 0, bad = 0;
+    uint32_t n = 0;
     while (look(pair[0], HX_STATE_CLOSED) != HX_STATE_CLOSED) {
         for (int i = 0; i < 50; i++) {
-            room_max = hx_ring_room(&side.out) > room_max ? hx_ring_room(&side.out) : room_max;
-            (void)hx_ring_put(&side.out, &message);
-            bad += hx_ring_get(&side.in, &message) == HX_OK && message.length > HX_SLOT_BYTES;
+            room_max = hx_ring_room(&end.out) > room_max ? hx_ring_room(&end.out) : room_max;
             message.length = 8;
-            show(&side);
-            give_back(&side);
+            HX_IGNORE(hx_end_send(&end, &message, 1, 0, &n)); // whatever it gives
+            enum hx_status status = hx_end_receive(&end, &message, 1, 0, &n);
+            bad += status == HX_OK && message.length > HX_SLOT_BYTES;
         }
     }
     SAME(check_wait(pid), 0);
-    CHECK(side.out.broken || side.in.broken);
+    CHECK(end.out.broken || end.in.broken);
     CHECK(room_max <= 8 && bad == 0);
 }
 
@@ -299,38 +293,70 @@ static void peer_dies(void) {
     }
 }
 
+static void fill(handle_t handle) {
+    struct hx_end end;
+    NEED(hx_end_open(&end, handle) == HX_OK);
+    for (uint64_t i = 0;; i++) {
+        HX_IGNORE(send_number(&end, i)); // sleeps when there is no room
+    }
+}
+
+// What a peer sent before it died still comes, though nobody is there to take the slots back.
+static void last_words(void) {
+    handle_t pair[2];
+    struct hx_end end;
+    uint64_t value;
+    channel_new(4, pair);
+    const pid_t pid = child_with(pair[1], fill);
+    NEED(hx_end_open(&end, pair[0]) == HX_OK);
+    while ((atomic_load(&end.in.ring->producer_sleep) & 1) == 0) {
+        sched_yield();
+    }
+    SAME(kill(pid, SIGKILL), 0);
+    SAME(await(pair[0], HX_STATE_CLOSED), HX_STATE_CLOSED);
+    for (uint64_t i = 0; i < 4; i++) {
+        SAME(receive_number(&end, &value), HX_OK);
+        SAME(value, i);
+    }
+    SAME(receive_number(&end, &value), HX_ERR_PEER_DIED);
+    SAME(send_number(&end, 0), HX_OK); // there is room, and nobody to be woken
+    CHECK(WIFSIGNALED(check_wait(pid)));
+    hx_end_close(&end);
+}
+
 // Produces until it is stopped: by the loss of its mapping, in the middle of anything.
-static void produce(handle_t end) {
-    struct side side;
-    side_open(&side, end);
+static void produce(handle_t handle) {
+    struct hx_end end;
+    NEED(hx_end_open(&end, handle) == HX_OK);
     for (uint64_t i = 0;; i++) {
         const struct hx_slot message = { .length = 8 };
-        if (hx_ring_put(&side.out, &message) != HX_OK) {
-            hx_ring_look_for_room(&side.out);
+        if (hx_ring_put(&end.out, &message) != HX_OK) {
+            hx_ring_look_for_room(&end.out);
         }
-        show(&side);
+        if (hx_ring_publish(&end.out)) {
+            HX_IGNORE(hx_channel_notify(handle, HX_STATE_READABLE));
+        }
     }
 }
 
 static void revoked_in_midstream(void) {
     handle_t pair[2];
-    struct side side;
+    struct hx_end end;
     uint64_t value;
     channel_new(8, pair);
     const handle_t revocable = (handle_t)NATIVE(handle_derive, pair[1], ALL);
     const handle_t childs = (handle_t)NATIVE(handle_derive, revocable, ALL);
     const pid_t pid = child_with(childs, produce);
-    side_open(&side, pair[0]);
+    NEED(hx_end_open(&end, pair[0]) == HX_OK);
     for (int i = 0; i < 1000; i++) {
-        NEED(side_get(&side, &value));
-        give_back(&side);
+        NEED(receive_number(&end, &value) == HX_OK);
     }
     SAME(NATIVE(handle_revoke, revocable), HX_OK);
     // From here on nothing comes that was not there.
-    hx_ring_look_for_messages(&side.in);
-    const uint64_t tail = atomic_load(&side.in.ring->tail);
+    hx_ring_look_for_messages(&end.in);
+    const uint64_t tail = atomic_load(&end.in.ring->tail);
     CHECK(WIFSIGNALED(check_wait(pid)));
-    SAME(atomic_load(&side.in.ring->tail), tail);
+    SAME(atomic_load(&end.in.ring->tail), tail);
     SAME(look(pair[0], HX_STATE_CLOSED), HX_ERR_TIMED_OUT); // the root is still held
 }
 
@@ -477,8 +503,10 @@ static const struct check_case cases[] = {
     CASE(rights),
     CASE(ping_pong),
     CASE(batches),
+    CASE(deadlines),
     CASE(hostile),
     CASE(peer_dies),
+    CASE(last_words),
     CASE(handed_over),
     CASE(no_circles),
     CASE(revoked_in_midstream),

@@ -4,12 +4,17 @@
 import hashlib
 import os
 import subprocess
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from helix import packages, paths, ui
 
-_WARN = [f"-I{paths.TOP / 'sdk/include'}", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
+LIBHELIX = paths.TOP / "user" / "libhelix"
+# What a program may include: the SDK's and libhelix's headers, and those of the machine.
+_INCLUDE = [paths.TOP / "sdk/include", LIBHELIX / "include", LIBHELIX / "x86_64/include"]
+_WARN = [*(f"-I{folder}" for folder in _INCLUDE), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
          # Tests pass on purpose what these warn about.
          "-Wno-nonnull", "-Wno-stringop-overread", "-Wno-stringop-overflow", "-Wno-array-bounds",
          "-Wno-infinite-recursion", "-Wno-format-truncation"]
@@ -27,6 +32,8 @@ FLAVOURS = {
              "-Wl,--build-id=none,-z,noseparate-code"],
 }
 
+WITH_LIBHELIX = ("musl", "glibc")  # an archive: who uses nothing of it gets nothing
+
 
 def _stamp(command: list[str], sources: list[Path]) -> str:
     digest = hashlib.sha256(" ".join(command).encode())
@@ -36,8 +43,9 @@ def _stamp(command: list[str], sources: list[Path]) -> str:
 
 
 def _headers(source: Path) -> list[Path]:
-    """Beside it, and what the SDK has for programs."""
-    return sorted([*source.parent.glob("*.h"), *(paths.TOP / "sdk/include/helix").glob("*.h")])
+    """Beside it, and what the SDK and libhelix have for programs."""
+    shared = [header for folder in _INCLUDE for header in folder.rglob("*.h")]
+    return sorted([*source.parent.glob("*.h"), *shared])
 
 
 def _kernel_headers(flavour: str) -> list[str]:
@@ -56,23 +64,52 @@ def _kernel_headers(flavour: str) -> list[str]:
     return ["-idirafter", str(folder)]
 
 
+def _run(command: list[str], what: Path) -> None:
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
+    if done.returncode != 0:
+        raise ui.Failure(f"{what.relative_to(paths.TOP)} does not compile", done.stdout)
+
+
+def _made(product: Path, stamp: str, make: Callable[[Path], None]) -> Path:
+    """The file, made anew by make(name to write to) unless it was made from just this."""
+    stamp_file = product.with_name(f"{product.name}.stamp")
+    if product.exists() and stamp_file.exists() and stamp_file.read_text() == stamp:
+        return product
+    fresh = product.with_name(f".{product.name}.{os.getpid()}.{threading.get_ident()}")
+    make(fresh)
+    fresh.rename(product)
+    stamp_file.write_text(stamp)
+    return product
+
+
+def libhelix(flavour: str = "musl") -> Path:
+    """The native library for a C library, as an archive."""
+    sources = [*sorted((LIBHELIX / "src").glob("*.c")), paths.TOP / "lib/src/status.c"]
+    command = [*FLAVOURS[flavour], *_kernel_headers(flavour), "-ffunction-sections", "-c"]
+
+    def make(fresh: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=fresh.parent) as folder:
+            objects = [str(Path(folder) / f"{source.stem}.o") for source in sources]
+            for source, made in zip(sources, objects, strict=True):
+                _run([*command, str(source), "-o", made], source)
+            _run(["ar", "rcsD", str(fresh), *objects], LIBHELIX)
+
+    folder = paths.ensure(paths.OUT / "user" / flavour)
+    return _made(folder / "libhelix.a", _stamp(command, [*sources, *_headers(sources[0])]), make)
+
+
 def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> Path:
     """The program of one C file (and the headers beside it); rebuilt when anything changed."""
-    folder = paths.ensure(paths.OUT / "user" / flavour / source.parent.name)
-    program = folder / source.stem
+    library = [libhelix(flavour)] if flavour in WITH_LIBHELIX else []
     command = [*FLAVOURS[flavour], *_kernel_headers(flavour), *extra]
-    stamp = _stamp(command, [source, *_headers(source)])
-    stamp_file = folder / f"{source.stem}.stamp"
-    if program.exists() and stamp_file.exists() and stamp_file.read_text() == stamp:
-        return program
-    fresh = folder / f".{source.stem}.{os.getpid()}.{threading.get_ident()}"
-    done = subprocess.run([*command, str(source), *_AFTER.get(flavour, []), "-o", str(fresh)],
-                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        raise ui.Failure(f"{source.relative_to(paths.TOP)} does not compile", done.stdout)
-    fresh.rename(program)
-    stamp_file.write_text(stamp)
-    return program
+
+    def make(fresh: Path) -> None:
+        _run([*command, str(source), *map(str, library), *_AFTER.get(flavour, []), "-o",
+              str(fresh)], source)
+
+    folder = paths.ensure(paths.OUT / "user" / flavour / source.parent.name)
+    return _made(folder / source.stem, _stamp(command, [source, *_headers(source), *library]), make)
 
 
 def need(yes: bool) -> None:

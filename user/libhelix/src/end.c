@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// user/libhelix/src/end.c: one end of a channel.
+//
+// How a side sleeps without losing a wake stands in <helix/ring.h>; both sides of an end show and
+// give back before it, so that two peers never wait for each other's unseen work.
+#include <libhelix/end.h>
+
+#include <libhelix/wait.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct hx_slot hx_message(uint16_t kind, const void *data, size_t length) {
+    struct hx_slot message = { .kind = kind,
+                               .length =
+                                   (uint8_t)(length < HX_SLOT_BYTES ? length : HX_SLOT_BYTES) };
+    memcpy(message.data, data, message.length);
+    return message;
+}
+
+enum hx_status hx_end_open(struct hx_end *end, handle_t handle) {
+    struct hx_end made = { .handle = handle };
+    enum hx_status status = hx_channel_map(handle, &made.view);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = hx_channel_sides(&made.view, &made.out, &made.in);
+    if (status == HX_OK) {
+        *end = made;
+    }
+    return status;
+}
+
+void hx_end_close(struct hx_end *end) {
+    munmap((void *)(uintptr_t)end->view.address, hx_channel_bytes(end->view.slots));
+    HX_IGNORE(hx_handle_close(end->handle)); // it may have been revoked
+    *end = (struct hx_end){ 0 };
+}
+
+static enum hx_status show(struct hx_end *end) {
+    return hx_ring_publish(&end->out) ? hx_channel_notify(end->handle, HX_STATE_READABLE) : HX_OK;
+}
+
+// What was received counts even if its sender has gone.
+static enum hx_status give_back(struct hx_end *end) {
+    enum hx_status status =
+        hx_ring_release(&end->in) ? hx_channel_notify(end->handle, HX_STATE_WRITABLE) : HX_OK;
+    return status == HX_ERR_PEER_DIED ? HX_OK : status;
+}
+
+static enum hx_status sleep_until(struct hx_end *end, uint32_t state, time_ns_t deadline) {
+    uint32_t seen;
+    end->sleeps++;
+    enum hx_status status = hx_wait_one(end->handle, state | HX_STATE_CLOSED, deadline, &seen);
+    return status == HX_OK && (seen & HX_STATE_CLOSED) != 0 ? HX_ERR_PEER_DIED : status;
+}
+
+// Sleeps once, unless there is room by now.
+static enum hx_status wait_for_room(struct hx_end *end, time_ns_t deadline) {
+    hx_producer_sleep(&end->out);
+    enum hx_status status = hx_channel_arm(end->handle, HX_STATE_WRITABLE);
+    if (status == HX_OK && hx_producer_must_wait(&end->out)) {
+        status = sleep_until(end, HX_STATE_WRITABLE, deadline);
+    }
+    hx_producer_awake(&end->out);
+    return status;
+}
+
+static enum hx_status wait_for_message(struct hx_end *end, time_ns_t deadline) {
+    hx_consumer_sleep(&end->in);
+    enum hx_status status = hx_channel_arm(end->handle, HX_STATE_READABLE);
+    if (status == HX_OK && hx_consumer_must_wait(&end->in)) {
+        status = sleep_until(end, HX_STATE_READABLE, deadline);
+    }
+    hx_consumer_awake(&end->in);
+    return status;
+}
+
+static enum hx_status await_room(struct hx_end *end, time_ns_t deadline) {
+    while (hx_ring_room(&end->out) == 0) {
+        if (end->out.broken) {
+            return HX_ERR_CORRUPT;
+        }
+        enum hx_status status = wait_for_room(end, deadline);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    return HX_OK;
+}
+
+// What came before a peer's end is still taken.
+static enum hx_status await_message(struct hx_end *end, time_ns_t deadline) {
+    enum hx_status status = HX_OK;
+    while (hx_ring_ready(&end->in) == 0) {
+        if (end->in.broken || status != HX_OK) {
+            return end->in.broken ? HX_ERR_CORRUPT : status;
+        }
+        status = wait_for_message(end, deadline);
+    }
+    return HX_OK;
+}
+
+enum hx_status hx_end_send(struct hx_end *end, const struct hx_slot *messages, uint32_t count,
+                           time_ns_t deadline, uint32_t *out_sent) {
+    enum hx_status status = await_room(end, deadline);
+    if (status != HX_OK) {
+        return status;
+    }
+    uint32_t sent = 0;
+    while (sent < count && status == HX_OK) {
+        status = hx_ring_put(&end->out, &messages[sent]);
+        sent += status == HX_OK;
+    }
+    if (sent == 0 && count != 0) {
+        return status;
+    }
+    status = show(end);
+    if (status == HX_OK) {
+        *out_sent = sent;
+    }
+    return status;
+}
+
+enum hx_status hx_end_send_all(struct hx_end *end, const struct hx_slot *messages, uint32_t count,
+                               time_ns_t deadline) {
+    while (count != 0) {
+        uint32_t sent;
+        enum hx_status status = hx_end_send(end, messages, count, deadline, &sent);
+        if (status != HX_OK) {
+            return status;
+        }
+        messages += sent;
+        count -= sent;
+    }
+    return HX_OK;
+}
+
+enum hx_status hx_end_send_handle(struct hx_end *end, const struct hx_slot *message, handle_t sent,
+                                  time_ns_t deadline) {
+    struct hx_slot with = *message;
+    with.flags |= HX_MESSAGE_HANDLE;
+    enum hx_status status = await_room(end, deadline); // nothing fails behind the handle
+    if (status == HX_OK) {
+        status = hx_channel_send(end->handle, sent);
+    }
+    return status == HX_OK ? hx_end_send_all(end, &with, 1, deadline) : status;
+}
+
+enum hx_status hx_end_receive(struct hx_end *end, struct hx_slot *messages, uint32_t max,
+                              time_ns_t deadline, uint32_t *out_received) {
+    enum hx_status status = await_message(end, deadline);
+    if (status != HX_OK) {
+        return status;
+    }
+    uint32_t received = 0;
+    while (received < max && (status = hx_ring_get(&end->in, &messages[received])) == HX_OK) {
+        received++;
+    }
+    if (received == 0 && max != 0) {
+        return status;
+    }
+    status = give_back(end);
+    if (status == HX_OK) {
+        *out_received = received;
+    }
+    return status;
+}
+
+enum hx_status hx_end_take_handle(struct hx_end *end, const struct hx_slot *message,
+                                  handle_t *out_handle) {
+    return (message->flags & HX_MESSAGE_HANDLE) != 0 ? hx_channel_receive(end->handle, out_handle)
+                                                     : HX_ERR_INVALID;
+}
