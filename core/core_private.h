@@ -62,6 +62,7 @@ enum hx_status epoch_init(void);
 void capability_init(void);
 void irq_interrupt(uint32_t line);
 void trace_at(uint64_t counter, enum trace_type type, uint64_t first, uint64_t second);
+void trace_setup(struct cpu *cpu); // its ring, before anything is recorded there
 
 // A kernel thread of core's own, with a stack from core_memory. HX_ERR_NO_MEMORY.
 enum hx_status thread_start_own(struct thread *thread, const char *name, void (*entry)(void *));

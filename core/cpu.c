@@ -40,6 +40,7 @@ uint32_t cpu_id(void) {
 
 void cpu_setup(struct cpu *cpu, uint32_t id) {
     cpu->id = id;
+    trace_setup(cpu);
     cpu_table[id] = cpu;
     sched_setup(cpu);
     timer_setup(cpu);

@@ -15,8 +15,6 @@
 #include <helix/types.h>
 #include <lib/rbtree.h>
 
-#define TRACE_SLOTS 256u // per processor; a power of two
-
 #define COUNTER_NEVER UINT64_MAX
 
 // Functions that take locks in ways that the analysis cannot follow (across a switch, in loops).
@@ -74,7 +72,9 @@ struct cpu {
     struct thread idle;
     _Atomic uint64_t trace_counts[TRACE_TYPE_COUNT];
     _Atomic uint64_t trace_next;
-    struct trace_slot trace[TRACE_SLOTS];
+    struct trace_slot *trace_slots; // set before others look
+    uint64_t trace_mask;            // one less than there are
+    struct trace_slot trace_first[TRACE_SLOTS_MIN];
 };
 
 // By number; NULL for one that does not take part.

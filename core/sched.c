@@ -169,7 +169,7 @@ static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *n
         // Relaxed: a hint for wakers.
         atomic_fetch_and_explicit(&idle_mask, ~(UINT64_C(1) << cpu->id), memory_order_relaxed);
     }
-    trace_at(now, TRACE_SWITCH, next->id,
+    trace_at(now, TRACE_SWITCH, next == &cpu->idle ? 0 : next->id,
              atomic_load_explicit(&previous->state, memory_order_relaxed));
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);

@@ -55,6 +55,7 @@ void thread_setup(struct thread *thread, const char *name, void *stack_low, size
 static void thread_main(void *argument) {
     struct thread *thread = argument;
     sched_switch_finish();
+    trace_name(thread);
     hal_irq_on();
     thread->entry(thread->argument);
     thread_exit();

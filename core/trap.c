@@ -60,13 +60,16 @@ static void on_interrupt(uint32_t line) {
     uint32_t base = lock_check_interrupt();
     cpu_wake_note(cpu_this());
     irq_interrupt(line);
+    trace(TRACE_INTERRUPT_END, 0, 0);
     lock_check_interrupt_done(base);
 }
 
 static void on_timer(void) {
     uint32_t base = lock_check_interrupt();
     cpu_wake_note(cpu_this());
+    trace(TRACE_TIMER, 0, 0);
     timer_interrupt();
+    trace(TRACE_INTERRUPT_END, 0, 0);
     lock_check_interrupt_done(base);
 }
 
@@ -85,6 +88,7 @@ static void on_ipi(enum hal_ipi kind) {
     case HAL_IPI_STOP:
         hal_halt();
     }
+    trace(TRACE_INTERRUPT_END, 0, 0);
     lock_check_interrupt_done(base);
 }
 

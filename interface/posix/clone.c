@@ -371,6 +371,7 @@ static enum hx_status clone(struct call *call, const struct clone_request *reque
         handles_inherit(birth.process->process, call->process->process);
         trace(TRACE_PROCESS_START, (uint64_t)tid, (uint64_t)call->process->pid);
     }
+    posix_trace_task(birth.thread);
     user_thread_start(birth.native);
     if (is_vfork) {
         wait_for_vfork(birth.process);

@@ -4,6 +4,7 @@
 #include "pids.h"
 #include "signals.h"
 
+#include <core/trace.h>
 #include <hal/context.h>
 #include <hal/user_abi.h>
 #include <lib/string.h>
@@ -57,6 +58,7 @@ static enum hx_status set_name(struct call *call) {
     if (call->thread->tid == call->process->pid) {
         memcpy(call->process->command, thread->name, sizeof(call->process->command));
     }
+    trace_name(thread);
     return HX_OK;
 }
 

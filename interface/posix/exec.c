@@ -132,6 +132,7 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     }
     mutex_unlock(&space->tree_lock);
     trace(TRACE_PROCESS_EXEC, (uint64_t)process->pid, 0);
+    trace_name(thread_current());
 }
 
 static enum hx_status execute(struct call *call, const struct exec_request *request) {

@@ -35,6 +35,8 @@ void posix_thread_free(struct posix_thread *thread);
 void posix_thread_uncount(struct posix_thread *thread);
 // Ties a thread's data to its native thread, with which it is destroyed from now on.
 void posix_thread_bind(struct posix_thread *thread, struct user_thread *native);
+// Traces how a new thread is called here: its process and its number.
+void posix_trace_task(const struct posix_thread *thread);
 
 struct posix_actions *posix_actions_create(struct posix_process *from); // NULL: defaults
 

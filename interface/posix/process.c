@@ -6,6 +6,7 @@
 #include "times.h"
 
 #include <core/log.h>
+#include <core/trace.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -185,6 +186,11 @@ static void thread_destroy(struct user_thread *native) {
 void posix_thread_bind(struct posix_thread *thread, struct user_thread *native) {
     thread->native = native;
     native->personality_destroy = thread_destroy;
+}
+
+void posix_trace_task(const struct posix_thread *thread) {
+    trace(TRACE_TASK, thread->native->thread.id,
+          (uint32_t)thread->process->pid | (uint64_t)thread->tid << 32);
 }
 
 static void actions_destroy(struct object *object) {

@@ -169,7 +169,9 @@ static enum hx_status try_program(struct posix_process *process, const char *pat
                                   struct exec_image *out_image) {
     const struct cmdline_init *words = kernel_boot()->init;
     const char *arguments[ARGUMENTS_MAX] = { path };
-    memcpy(&arguments[1], words->arguments, words->argument_count * sizeof(arguments[0]));
+    for (size_t i = 0; i < words->argument_count; i++) {
+        arguments[i + 1] = words->arguments[i];
+    }
     struct credentials *credentials = posix_credentials(process);
     const struct lookup lookup = { .context = process->fs,
                                    .credentials = credentials,
@@ -260,6 +262,7 @@ static void start_process_1(void) {
     process->exec_done = true;
     exec_adopt(process, &image);
     trace(TRACE_PROCESS_START, (uint64_t)process->pid, 0);
+    posix_trace_task(thread->thread.personality);
     user_thread_start(thread);
 }
 

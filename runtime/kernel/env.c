@@ -9,6 +9,7 @@
 #include <core/port.h>
 #include <core/random.h>
 #include <core/time.h>
+#include <core/trace.h>
 #include <hal/io.h>
 #include <hal/irq.h>
 #include <lib/format.h>
@@ -25,7 +26,11 @@ _Static_assert(sizeof(struct spinlock) <= sizeof(struct hx_spinlock), "grow hx_s
 _Static_assert(sizeof(struct mutex) <= sizeof(struct hx_mutex), "grow hx_mutex");
 
 static bool is_granted(const struct hx_env *env, uint32_t capability) {
-    return (env->module->capabilities & capability) != 0;
+    if ((env->module->capabilities & capability) != 0) {
+        return true;
+    }
+    trace(TRACE_REFUSAL, -(int64_t)HX_ERR_ACCESS_DENIED, (uint64_t)capability << 32);
+    return false;
 }
 
 // The atomic part.
@@ -46,7 +51,8 @@ struct module_spinlock {
 _Static_assert(sizeof(struct module_spinlock) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
 
 static struct module_spinlock *spin_of(struct hx_spinlock *lock) {
-    return (struct module_spinlock *)(void *)lock->opaque;
+    void *opaque = lock->opaque;
+    return opaque;
 }
 
 void hx_spinlock_init(struct hx_spinlock *lock, const char *name) {
@@ -85,7 +91,8 @@ void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...
 }
 
 static struct mutex *mutex_of(struct hx_mutex *mutex) {
-    return (struct mutex *)(void *)mutex->opaque;
+    void *opaque = mutex->opaque;
+    return opaque;
 }
 
 void hx_mutex_init(struct hx_mutex *mutex, const char *name) {

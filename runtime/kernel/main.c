@@ -47,6 +47,7 @@ static const char *const known_words[] = {
     "panic",
     "ip",
     "trace",
+    "trace_buffer",
     "selftest",
     "maxcpus",
     "nosmp",
@@ -156,7 +157,8 @@ static void read_command_line(const struct boot_info *info) {
     }
     int64_t level = number_word("loglevel", -1);
     if (level >= 0) {
-        log_console_level((enum log_level)MAX_OF(MIN_OF(level, (int64_t)LOG_DEBUG + 1) - 1, 0));
+        const int64_t least = MIN_OF(level, (int64_t)LOG_DEBUG + 1) - 1;
+        log_console_level((enum log_level)MAX_OF(least, 0)); // NOLINT: 0 … LOG_DEBUG, as Linux's
     }
     if (cmdline_get(&cmdline, "debug") != NULL ||
         cmdline_get(&cmdline, "ignore_loglevel") != NULL) {
@@ -185,6 +187,13 @@ static void bring_up_machine(const struct boot_info *info) {
     if (info->initrd_bytes != 0) {
         boot.initrd = hal_phys_to_virt(info->initrd);
         boot.initrd_bytes = info->initrd_bytes;
+    }
+}
+
+static void enlarge_trace(void) {
+    int64_t slots = number_word("trace_buffer", 0);
+    if (slots < 0 || trace_enlarge((uint64_t)slots) != HX_OK) {
+        log_warning("trace: no room for %ld events a processor", (long)slots);
     }
 }
 
@@ -231,6 +240,7 @@ static void run_selftest(void) {
 void kernel_main(const struct boot_info *info) {
     bring_up_machine(info);
     must("core", core_init());
+    enlarge_trace();
     hal_irq_on();
     start_processors();
     must("execution", execution_init());

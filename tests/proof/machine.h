@@ -24,6 +24,14 @@ void trace(enum trace_type type, uint64_t first, uint64_t second) {
     (void)second;
 }
 
+void trace_name(const struct thread *thread) {
+    (void)thread;
+}
+
+void trace_setup(struct cpu *cpu) {
+    (void)cpu;
+}
+
 void hal_halt(void) {
     explore_fail(__FILE__, __LINE__, "a processor stops");
 }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <core/trace.h>: per-processor lock-free rings of 32-byte events; always on.
+//
+// The events of a processor are numbered from 0; the ring keeps the newest. Writers never wait and
+// never know of readers; a reader that is too slow finds out how many it missed. docs/trace.md
+// tells what the events are for.
 #pragma once
 
 #include <helix/types.h>
@@ -7,22 +11,27 @@
 // X(name, payload meaning)
 #define TRACE_TYPES(X)                                                                             \
     X(BOOT, "phase, 0")                                                                            \
-    X(SWITCH, "next thread, state of the previous")                                                \
-    X(WAKE, "thread, 0")                                                                           \
+    X(SWITCH, "next thread or 0: the idle one, state of the previous")                             \
+    X(WAKE, "thread, SCHED_…: why")                                                                \
     X(IRQ, "line, 0")                                                                              \
+    X(TIMER, "0, 0")                                                                               \
     X(IPI, "kind, 0")                                                                              \
+    X(INTERRUPT_END, "0, 0: of the three above")                                                   \
     X(FAULT, "address, access")                                                                    \
     X(PROCESS_START, "process, parent")                                                            \
     X(PROCESS_EXEC, "process, 0")                                                                  \
     X(PROCESS_EXIT, "process, status")                                                             \
-    X(THREAD_START, "thread, process")                                                             \
+    X(THREAD_START, "thread, 0")                                                                   \
     X(THREAD_EXIT, "thread, 0")                                                                    \
+    X(TASK, "thread, process | task << 32: what the personality calls it")                         \
+    X(NAME, "sixteen bytes: the name of the event's thread")                                       \
     X(SIGNAL, "number, thread")                                                                    \
-    X(REFUSAL, "status, where")                                                                    \
+    X(REFUSAL, "status, kind of object; of a module: its capability << 32")                        \
     X(SYSCALL_UNKNOWN, "number, 0")                                                                \
     X(MODULE, "slot, state")                                                                       \
     X(OUT_OF_MEMORY, "pages, flags")                                                               \
-    X(PANIC, "0, 0")
+    X(PANIC, "0, 0")                                                                               \
+    X(LOST, "number, the first that is left: never written, what a reader gets instead")
 
 enum trace_type {
 #define X(name, payload) TRACE_##name,
@@ -40,10 +49,31 @@ struct trace_event {
 };
 _Static_assert(sizeof(struct trace_event) == 32, "a trace event is half a cache line");
 
+// How many events a ring keeps; the number is a power of two.
+#define TRACE_SLOTS_MIN 256u
+#define TRACE_SLOTS_MAX 32768u
+
 // Records an event in this processor's ring. Any context, also NMI and panic.
 void trace(enum trace_type type, uint64_t first, uint64_t second);
+// Records what a thread is called, after it got its name. Any context.
+struct thread;
+void trace_name(const struct thread *thread);
 // The last `capacity` events of all processors, oldest first. Returns how many. Events that are
-// being written are left out.
+// being written are left out. Any context, a panic's too.
 uint32_t trace_last(struct trace_event *out_events, uint32_t capacity);
+// How many events of a type there were, on all processors. Any context.
 uint64_t trace_count(enum trace_type type);
+// "?" for a number that is no type.
 const char *trace_type_name(uint16_t type);
+
+// Event `number` of a processor; if it was overwritten, one of type TRACE_LOST, whose payload says
+// where the ring begins now. HX_ERR_NOT_FOUND: it is not written yet, or there is no such
+// processor. Never waits. Any context.
+enum hx_status trace_read(uint32_t cpu, uint64_t number, struct trace_event *out_event);
+// What a processor's ring keeps, and how many events were recorded there. HX_ERR_NOT_FOUND: there
+// is no such processor. Any context.
+enum hx_status trace_ring(uint32_t cpu, uint32_t *out_slots, uint64_t *out_recorded);
+// Makes the rings larger, this processor's now and others' when they start: `slots` is rounded up
+// to what is possible. HX_ERR_NO_MEMORY: they stay as they are. Boot context, before other
+// processors start.
+enum hx_status trace_enlarge(uint64_t slots);

@@ -4,14 +4,11 @@
 
 #include <core/inject.h>
 #include <core/input.h>
-#include <core/trace.h>
 #include <hal/time.h>
 #include <lib/string.h>
-#include <memory/heap.h>
 #include <runtime/boot.h>
 
-#define VALUES_MAX  16u
-#define TRACE_SHOWN 512u
+#define VALUES_MAX 16u
 
 struct boot_value {
     const char *key;
@@ -49,24 +46,6 @@ enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_tex
     for (uint32_t i = 0; i < count; i++) {
         text_put(text, "%s %llu\n", copy[i].key, (unsigned long long)copy[i].value);
     }
-    return HX_OK;
-}
-
-enum hx_status proc_helix_trace(const struct proc_target *target, struct proc_text *text) {
-    (void)target;
-    const size_t bytes = TRACE_SHOWN * sizeof(struct trace_event);
-    struct trace_event *events = heap_alloc(bytes, MEMORY_SLEEP);
-    if (events == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    const uint32_t count = trace_last(events, TRACE_SHOWN);
-    for (uint32_t i = 0; i < count && !text_is_full(text); i++) {
-        const struct trace_event *event = &events[i];
-        text_put(text, "%llu cpu%u thread %u %s %llu %llu\n", (unsigned long long)event->time,
-                 event->cpu, event->thread, trace_type_name(event->type),
-                 (unsigned long long)event->payload[0], (unsigned long long)event->payload[1]);
-    }
-    heap_free(events);
     return HX_OK;
 }
 

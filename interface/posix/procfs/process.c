@@ -10,6 +10,7 @@
 
 #include <core/cpu.h>
 #include <core/sched.h>
+#include <core/trace.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 #include <tty/tty.h>
@@ -142,7 +143,9 @@ static void take(const struct proc_target *target, struct snapshot *snapshot) {
     if (thread != NULL) {
         take_thread(&thread->native->thread, snapshot);
         // At its stop point a thread waits like any other.
-        snapshot->state = snapshot->is_stopped && snapshot->state == 'S' ? 'T' : snapshot->state;
+        if (snapshot->is_stopped && snapshot->state == 'S') {
+            snapshot->state = 'T';
+        }
         proc_thread_put(thread);
     }
     take_times(target, snapshot);
@@ -222,11 +225,12 @@ enum hx_status proc_statm(const struct proc_target *target, struct proc_text *te
     take(target, &s);
     struct memory_kinds kinds;
     count_mappings(target, &kinds);
-    text_put(text, "%llu %llu %llu %llu 0 %llu 0\n",
-             (unsigned long long)(s.virtual_bytes >> PAGE_SHIFT),
-             (unsigned long long)s.resident_pages,
-             (unsigned long long)(kinds.file_resident + kinds.shared),
-             (unsigned long long)kinds.text, (unsigned long long)(kinds.data + kinds.stack));
+    const uint64_t pages = s.virtual_bytes >> PAGE_SHIFT;
+    const uint64_t data = kinds.data + kinds.stack;
+    const uint64_t shared = kinds.file_resident + kinds.shared;
+    text_put(text, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)pages,
+             (unsigned long long)s.resident_pages, (unsigned long long)shared,
+             (unsigned long long)kinds.text, (unsigned long long)data);
     return HX_OK;
 }
 
@@ -246,7 +250,8 @@ static const char *state_name(char letter) {
 }
 
 static void put_kb(struct proc_text *text, const char *name, uint64_t pages) {
-    text_put(text, "%s:\t%8llu kB\n", name, (unsigned long long)(pages << (PAGE_SHIFT - 10)));
+    const uint64_t size_kb = pages << (PAGE_SHIFT - 10);
+    text_put(text, "%s:\t%8llu kB\n", name, (unsigned long long)size_kb);
 }
 
 static void put_who(const struct proc_target *target, const struct snapshot *s,
@@ -382,6 +387,7 @@ enum hx_status proc_comm_set(const struct proc_target *target, const char *text)
     if (thread->tid == target->process->pid) {
         memcpy(target->process->command, name, sizeof(name));
     }
+    trace_name(&thread->native->thread);
     proc_thread_put(thread);
     return HX_OK;
 }

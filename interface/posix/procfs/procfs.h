@@ -53,6 +53,7 @@ enum proc_row {
     PROC_SYS_VM,
     PROC_SYS_FS,
     PROC_HELIX,
+    PROC_TRACE,
     PROC_PID,   // /proc/PID
     PROC_TASKS, // /proc/PID/task
     PROC_TASK,  // /proc/PID/task/TID
@@ -170,10 +171,17 @@ enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_
 
 // /proc/helix.
 enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text);
-enum hx_status proc_helix_trace(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_slabinfo(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_faults(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_faults_set(const struct proc_target *target, const char *text);
 enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *text);
+
+// /proc/helix/trace.
+enum hx_status proc_trace_counts(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_events(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_last(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_names(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_rings(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_threads(const struct proc_target *target, struct proc_text *text);

@@ -32,6 +32,7 @@ const struct proc_entry proc_entries[] = {
     [PROC_SYS_VM] = DIRECTORY("vm", PROC_SYS, 0555, 0),
     [PROC_SYS_FS] = DIRECTORY("fs", PROC_SYS, 0555, 0),
     [PROC_HELIX] = DIRECTORY("helix", PROC_ROOT, 0555, 0),
+    [PROC_TRACE] = DIRECTORY("trace", PROC_HELIX, 0555, 0),
     [PROC_PID] = DIRECTORY("", PROC_NONE, 0555, PROC_OWNED),
     [PROC_TASKS] = DIRECTORY("task", PROC_PID, 0555, PROC_OWNED | PROC_NOT_TASK),
     [PROC_TASK] = DIRECTORY("", PROC_NONE, 0555, PROC_OWNED),
@@ -104,7 +105,13 @@ const struct proc_entry proc_entries[] = {
     TEXT("fail_nth", PROC_HELIX, 0600, proc_fail_nth, proc_fail_nth_set),
     TEXT("faults", PROC_HELIX, 0600, proc_faults, proc_faults_set),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
-    TEXT("trace", PROC_HELIX, 0400, proc_helix_trace, NULL),
+
+    TEXT("counts", PROC_TRACE, 0444, proc_trace_counts, NULL),
+    TEXT("events", PROC_TRACE, 0400, proc_trace_events, NULL),
+    TEXT("last", PROC_TRACE, 0400, proc_trace_last, NULL),
+    TEXT("names", PROC_TRACE, 0444, proc_trace_names, NULL),
+    TEXT("rings", PROC_TRACE, 0444, proc_trace_rings, NULL),
+    TEXT("threads", PROC_TRACE, 0400, proc_trace_threads, NULL),
 };
 
 const uint32_t proc_entry_count = ARRAY_SIZE(proc_entries);
