@@ -2,18 +2,23 @@
 // core/inject.c: faults on purpose.
 #include <core/inject.h>
 
+#include <core/lock.h>
 #include <core/random.h>
 #include <core/thread.h>
 
 #define ARMED_NTH    (1u << 0)
 #define ARMED_RANDOM (1u << 1)
 
+// What is asked for is changed under the lock; who comes by takes none.
 struct injection {
-    _Atomic uint64_t left;   // until the one that was asked for; 0: none was
+    _Atomic uint64_t left;   // until the one that was asked for; 0: none was, or it is over
     _Atomic uint64_t thread; // whose
     _Atomic uint32_t one_in; // at random; 0: none
     _Atomic uint64_t struck;
 };
+
+static const struct lock_class inject_class = { .name = "inject", .rank = LOCK_RANK_LEAF };
+static struct spinlock inject_lock = SPINLOCK_INIT(&inject_class);
 
 _Atomic uint32_t inject_armed[INJECT_KIND_COUNT]; // ARMED_…
 static struct injection injections[INJECT_KIND_COUNT];
@@ -27,47 +32,43 @@ static uint64_t draw(void) {
     return z ^ z >> 31;
 }
 
-static bool count_down(struct injection *injection, enum inject_kind kind) {
+static bool count_down(struct injection *injection) {
     if (thread_current()->id != atomic_load_explicit(&injection->thread, memory_order_relaxed)) {
         return false;
     }
-    // Only this thread counts, so nobody else stores in between.
-    const uint64_t left = atomic_load_explicit(&injection->left, memory_order_relaxed);
-    if (left == 0) {
-        return false;
-    }
-    atomic_store_explicit(&injection->left, left - 1, memory_order_relaxed);
-    if (left == 1) {
-        atomic_fetch_and_explicit(&inject_armed[kind], ~ARMED_NTH, memory_order_relaxed);
-    }
-    return left == 1;
+    uint64_t left = atomic_load_explicit(&injection->left, memory_order_relaxed);
+    // Only this thread counts; but another one may ask anew in between, and then that holds.
+    return left != 0 &&
+           atomic_compare_exchange_strong_explicit(&injection->left, &left, left - 1,
+                                                   memory_order_relaxed, memory_order_relaxed) &&
+           left == 1;
 }
 
 bool inject_draw(enum inject_kind kind) {
     struct injection *injection = &injections[kind];
     const uint32_t one_in = atomic_load_explicit(&injection->one_in, memory_order_relaxed);
-    if (!count_down(injection, kind) && (one_in == 0 || draw() % one_in != 0)) {
+    if (!count_down(injection) && (one_in == 0 || draw() % one_in != 0)) {
         return false;
     }
     atomic_fetch_add_explicit(&injection->struck, 1, memory_order_relaxed);
     return true;
 }
 
-static void arm(enum inject_kind kind, uint32_t bit, bool on) {
-    if (on) {
-        // Release: the count, its owner and the rate come first.
-        atomic_fetch_or_explicit(&inject_armed[kind], bit, memory_order_release);
-    } else {
-        atomic_fetch_and_explicit(&inject_armed[kind], ~bit, memory_order_release);
-    }
+// Relaxed: who looks closer for nothing finds that there is nothing.
+static void arm_locked(enum inject_kind kind, uint32_t bit, bool on) {
+    const uint32_t armed = atomic_load_explicit(&inject_armed[kind], memory_order_relaxed);
+    atomic_store_explicit(&inject_armed[kind], on ? armed | bit : armed & ~bit,
+                          memory_order_relaxed);
 }
 
 void inject_nth(enum inject_kind kind, uint64_t nth) {
     struct injection *injection = &injections[kind];
+    const unsigned long irq = spin_lock_irq(&inject_lock);
     atomic_store_explicit(&injection->left, 0, memory_order_relaxed);
     atomic_store_explicit(&injection->thread, thread_current()->id, memory_order_relaxed);
-    atomic_store_explicit(&injection->left, nth, memory_order_release);
-    arm(kind, ARMED_NTH, nth != 0);
+    atomic_store_explicit(&injection->left, nth, memory_order_relaxed);
+    arm_locked(kind, ARMED_NTH, nth != 0);
+    spin_unlock_irq(&inject_lock, irq);
 }
 
 bool inject_nth_is_over(enum inject_kind kind) {
@@ -77,9 +78,11 @@ bool inject_nth_is_over(enum inject_kind kind) {
 void inject_set(enum inject_kind kind, uint32_t one_in) {
     uint64_t start;
     random_bytes(&start, sizeof(start));
+    const unsigned long irq = spin_lock_irq(&inject_lock);
     atomic_fetch_xor_explicit(&sequence, start, memory_order_relaxed);
     atomic_store_explicit(&injections[kind].one_in, one_in, memory_order_relaxed);
-    arm(kind, ARMED_RANDOM, one_in != 0);
+    arm_locked(kind, ARMED_RANDOM, one_in != 0);
+    spin_unlock_irq(&inject_lock, irq);
 }
 
 uint32_t inject_one_in(enum inject_kind kind) {

@@ -10,6 +10,7 @@
 #include "../src/memory.h"
 #include "archive.h"
 
+#include <boot_arch/program.h>
 #include <boot_arch/settings.h>
 
 #include <fcntl.h>
@@ -104,6 +105,18 @@ static void word_add(const char *word) {
     boot_info.command_line_cut |= wanted < 0 || (size_t)wanted >= BOOT_COMMAND_MAX - used;
 }
 
+static NORETURN void usage(FILE *to, int status) {
+    fprintf(to,
+            "usage: helix-hosted [--smp N] [--mem MIB] [--initrd FILE]%s [WORD...]\n"
+            "The words are the kernel's command line; init=/NAME chooses the program, one of:\n",
+            HOSTED_SIMULATION ? " [--seed N] [--trace FILE]" : "");
+    for (const struct hosted_program *program = __start_hosted_programs;
+         program < __stop_hosted_programs; program++) {
+        fprintf(to, "  %s\n", program->name);
+    }
+    exit(status);
+}
+
 static void arguments_read(char **argument, const char **out_initrd, uint64_t *out_mib) {
     for (; *argument != NULL; argument++) {
         if (strcmp(*argument, "--smp") == 0) {
@@ -117,8 +130,10 @@ static void arguments_read(char **argument, const char **out_initrd, uint64_t *o
             hosted_settings.seed = number(*++argument, UINT64_MAX, "--seed wants a number");
         } else if (HOSTED_SIMULATION && strcmp(*argument, "--trace") == 0) {
             hosted_settings.trace_name = *++argument;
+        } else if (strcmp(*argument, "--help") == 0) {
+            usage(stdout, 0);
         } else if (strncmp(*argument, "--", 2) == 0 && (*argument)[2] != '\0') {
-            fail("usage: [--smp N] [--mem MIB] [--initrd FILE] [WORD...]");
+            usage(stderr, 2);
         } else {
             word_add(*argument);
         }

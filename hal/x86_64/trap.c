@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include <lib/format.h>
+#include <lib/frames.h>
 
 #define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
@@ -218,24 +219,8 @@ uint64_t hal_frame_fp(const struct hal_frame *frame) {
 
 uint32_t hal_backtrace(uint64_t fp, const void *stack_low, const void *stack_high,
                        uint64_t *out_addresses, uint32_t capacity) {
-    uint64_t low = (uint64_t)(uintptr_t)stack_low;
-    uint64_t high = (uint64_t)(uintptr_t)stack_high;
-    uint32_t count = 0;
-    if (fp == 0) {
-        fp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-    }
-    while (count < capacity && fp >= low && fp + 16 <= high && fp % 8 == 0) {
-        const uint64_t *link = (const uint64_t *)(uintptr_t)fp; // NOLINT: checked above
-        if (link[1] == 0) {
-            break;
-        }
-        out_addresses[count++] = link[1];
-        if (link[0] <= fp) {
-            break;
-        }
-        fp = link[0];
-    }
-    return count;
+    const uint64_t start = fp != 0 ? fp : (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    return frames_walk(start, stack_low, stack_high, out_addresses, capacity);
 }
 
 static void print_row(const char *names, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {

@@ -174,7 +174,7 @@ static void a_kill_ends_all(void) {
 }
 
 static int comes_and_goes(uint64_t index) {
-    for (uint32_t i = 0; i < 30; i++) {
+    for (uint32_t i = 0; i < 300; i++) {
         const uint64_t at = tid_at(THREADS + index);
         (void)thread_new(spins_until_told, THREADS + index, at);
         thread_join(at);
@@ -182,9 +182,24 @@ static int comes_and_goes(uint64_t index) {
     return 0;
 }
 
+// What is kept for the next thread is taken away at the same time.
+static int drops_caches(uint64_t unused) {
+    (void)unused;
+    const int64_t caches = CALL(openat, 0, text_at(PAD, "/proc/sys/vm/drop_caches"), O_WRONLY);
+    NEED(caches >= 0);
+    for (;;) {
+        SAME(CALL(write, (uint64_t)caches, text_at(PAD, "3"), 1), 1);
+    }
+}
+
 static void many_come_and_go(void) {
+    SAME(CALL(mkdirat, 0, text_at(PAD, "/proc"), 0755), 0);
+    SAME(CALL(mount, PAD, PAD, text_at(PAD + 64, "proc"), 0, 0), 0);
+    const int64_t pid = child_new(drops_caches, 0);
     hosted_store(WORD_AT, 1, 4);
     run_threads(comes_and_goes);
+    SAME(CALL(kill, (uint64_t)pid, SIGKILL), 0);
+    SAME(child_wait(pid), KILLED(SIGKILL));
 }
 
 static const struct check_case cases[] = {

@@ -249,6 +249,28 @@ static void read_only_mounts(void) {
     SAME(umount("m"), 0);
 }
 
+// The text of a long link is paid for by the size, too, and given back.
+static void long_links(void) {
+    char target[3001] = "", name[16];
+    memset(target, 'x', sizeof(target) - 1);
+    SAME(mount("tmpfs", "m", "tmpfs", 0, "size=64k"), 0);
+    for (int round = 0; round < 3; round++) {
+        int links = 0;
+        do {
+            snprintf(name, sizeof(name), "m/%d", links);
+        } while (symlink(target, name) == 0 && ++links < 100);
+        REFUSED(symlink(target, name), ENOSPC);
+        CHECK(links > 0 && links <= 16);
+        SAME(symlink("short", "m/short"), 0);
+        SAME(unlink("m/short"), 0);
+        while (links-- > 0) {
+            snprintf(name, sizeof(name), "m/%d", links);
+            SAME(unlink(name), 0);
+        }
+    }
+    SAME(umount("m"), 0);
+}
+
 static void sized_mounts(void) {
     static char block[16 * 4096];
     struct statfs system;
@@ -279,6 +301,7 @@ static void sized_mounts(void) {
     CHECK(system.f_bfree == 12 && system.f_ffree == 1);
     SAME(umount("m"), 0);
     REFUSED(mount("tmpfs", "m", "tmpfs", 0, "nr_inodes=x"), EINVAL);
+    long_links();
     SAME(rmdir("m"), 0);
 }
 

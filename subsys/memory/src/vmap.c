@@ -129,7 +129,8 @@ static void *map_pages(size_t size_bytes, bool zero) {
             return NULL;
         }
     }
-    return (void *)(uintptr_t)area->place.start;
+    void *memory = (void *)(uintptr_t)area->place.start; // NOLINT: mapped just now
+    return memory;
 }
 
 static void unmap_pages(const void *memory, size_t size_bytes) {
@@ -151,28 +152,6 @@ void kernel_map_free(void *memory, size_t size_bytes) {
     if (memory != NULL) {
         unmap_pages(memory, size_bytes);
     }
-}
-
-void *kernel_map_device(struct paddr base, size_t size_bytes) {
-    uint64_t first = ALIGN_DOWN(base.value, (uint64_t)PAGE_SIZE);
-    if (size_bytes == 0 || size_bytes > HAL_VMAP_END - HAL_VMAP_BASE ||
-        base.value + size_bytes < base.value) {
-        return NULL;
-    }
-    uint64_t size = ALIGN_UP(base.value + size_bytes, (uint64_t)PAGE_SIZE) - first;
-    struct area *area = area_create(size);
-    if (area == NULL) {
-        return NULL;
-    }
-    uint64_t start = area->place.start;
-    for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE) {
-        if (hal_kernel_map(start + offset, paddr_make(first + offset),
-                           HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED) != HX_OK) {
-            area_destroy(area);
-            return NULL;
-        }
-    }
-    return (void *)(uintptr_t)(start + (base.value - first));
 }
 
 // ---- stacks ------------------------------------------------------------------------------------
@@ -216,7 +195,11 @@ void kernel_stack_free(void *stack_low, size_t size_bytes) {
 // Under pressure: the pool, and what waits for a shoot-down.
 static uint64_t shrink_count(void *context) {
     (void)context;
-    return vmap.pool_count * (THREAD_STACK_BYTES / PAGE_SIZE) + vmap.pending_pages; // a hint
+    const unsigned long irq = spin_lock_irq(&vmap.lock);
+    const uint64_t stacks = vmap.pool_count;
+    const uint64_t pending = vmap.pending_pages;
+    spin_unlock_irq(&vmap.lock, irq);
+    return stacks * (THREAD_STACK_BYTES / PAGE_SIZE) + pending;
 }
 
 static uint64_t shrink(void *context, uint64_t want) {

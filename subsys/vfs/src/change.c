@@ -137,9 +137,15 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     }
     const struct fs_ops *ops = filesystem_ops(fs);
     uint64_t directory = change->inode->node;
-    enum hx_status status =
-        target == NULL ? ops->create(fs->instance, directory, change->last, &info, &made)
-                       : ops->symlink(fs->instance, directory, change->last, *target, &info, &made);
+    enum hx_status status;
+    if (target == NULL) {
+        status = ops->create(fs->instance, directory, change->last, &info, &made);
+    } else {
+        status = inode_charge_link(inode, target->length);
+        if (status == HX_OK) {
+            status = ops->symlink(fs->instance, directory, change->last, *target, &info, &made);
+        }
+    }
     if (status != HX_OK) {
         inode_discard(inode);
         // In a file system that makes its names up, this one does not exist and never will: ENOENT,

@@ -9,6 +9,7 @@
 #include <core/time.h>
 #include <lib/hash.h>
 #include <lib/string.h>
+#include <memory/account.h>
 #include <memory/heap.h>
 
 #define BUCKET_COUNT 1024u
@@ -50,6 +51,9 @@ static void inode_reclaim(struct epoch_item *item) {
 }
 
 static void inode_free(struct inode *inode) {
+    if (inode->charged != 0) {
+        account_release(inode->fs->account, ACCOUNT_FRAMES, inode->charged);
+    }
     if (inode->pages != NULL) {
         memory_object_put(inode->pages);
     }
@@ -102,6 +106,20 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode) {
     mutex_init(&inode->advisory_lock, &advisory_class);
     atomic_fetch_add_explicit(&inode_total, 1, memory_order_relaxed);
     return inode;
+}
+
+#define LINK_FREE_BYTES 128u // shorter texts are part of the node, as in Linux's tmpfs
+#define LINK_PAGES      2u   // the file system has the text, and so has the inode once it was read
+
+enum hx_status inode_charge_link(struct inode *inode, uint32_t length) {
+    if ((inode->fs->kind & FS_NO_PAGER) == 0 || length < LINK_FREE_BYTES) {
+        return HX_OK;
+    }
+    if (account_charge(inode->fs->account, ACCOUNT_FRAMES, LINK_PAGES) != HX_OK) {
+        return HX_ERR_NO_SPACE;
+    }
+    inode->charged = LINK_PAGES;
+    return HX_OK;
 }
 
 static void inode_fill(struct inode *inode, const struct fs_info *info) {

@@ -29,6 +29,9 @@ time_ns_t vfs_now(void);
 // An inode that is not in the table yet, for a node of that type. NULL: no memory. One reference;
 // either inode_publish() or inode_discard() ends this state.
 struct inode *inode_prepare(struct filesystem *fs, uint32_t mode);
+// Before it is published: lets the file system's size pay for the text of a link, where the size
+// is one of memory. Given back with the inode. HX_ERR_NO_SPACE.
+enum hx_status inode_charge_link(struct inode *inode, uint32_t length);
 void inode_publish(struct inode *inode, const struct fs_info *info);
 void inode_discard(struct inode *inode);
 // The inode of a node that the file system told about; a reference for the caller.

@@ -37,5 +37,3 @@ void kernel_stack_free(void *stack_low, size_t size_bytes);
 // Virtually contiguous memory for large tables, page granular, zeroed, thread context.
 void *kernel_map_alloc(size_t size_bytes);
 void kernel_map_free(void *memory, size_t size_bytes);
-// Device registers. NULL if there is no room.
-void *kernel_map_device(struct paddr base, size_t size_bytes);
