@@ -69,13 +69,19 @@ def _machines(marker: str) -> list[str]:
     return found
 
 
+def _interruptible() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _ends_machine(context: Context, number: int) -> None:
     """Ends a run by a signal; the machine must end, too, and no file may be left."""
     marker = f"marker={os.getpid()}-{number}"
     before = set(paths.ensure(paths.OUT / "tmp").iterdir())
     command = [paths.TOP / "helix", "run", "--kernel", str(context.kernel), "--append", marker,
                "--", "sh", "-c", "echo here; exec sleep 1000"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    # A shell starts what is in the background with SIGINT ignored, and so are we then.
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          preexec_fn=_interruptible) as process:
         assert process.stdout is not None
         try:
             if process.stdout.readline() != b"here\n" or not _machines(marker):
