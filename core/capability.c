@@ -6,6 +6,10 @@
 // interrupt stands for the fence of both sides. So either the thread finds no rights, or it is
 // seen. Leaving is the same once more: the thread clears its word, then looks at its attention; the
 // revoker has set THREAD_REVOKE and interrupted every processor before it looks at the word again.
+//
+// A tree may be large, so it is killed a few nodes at a time, with its lock free in between. A node
+// whose subtree is dead goes out of its parent's list, and nothing is derived below what is dead:
+// what is in the lists only becomes less, whoever else walks there, drops nodes or revokes.
 #include "core_private.h"
 
 #include <core/capability.h>
@@ -16,6 +20,10 @@
 
 #define TREE_LOCKS 16u // trees share locks by the address of their object
 #define BATCH      16u // threads told at a time
+
+#ifndef KILL_BATCH     // proofs have smaller trees
+#define KILL_BATCH 64u // steps in a tree under its lock, and as many more as it is deep
+#endif
 
 static const struct lock_class tree_class = { "capabilities", LOCK_RANK_LEAF, false };
 static struct spinlock tree_locks[TREE_LOCKS] = {
@@ -74,6 +82,14 @@ static const struct object_type derived_type = {
     .destroy = derived_destroy,
 };
 
+// Whether it was revoked, or is about to be together with one above it. The tree is locked.
+static bool is_dying(const struct capability *capability) {
+    while (capability != NULL && capability_is_live(capability)) {
+        capability = capability->parent;
+    }
+    return capability != NULL;
+}
+
 enum hx_status capability_derive(struct capability *parent, rights_t rights,
                                  struct capability_derived *derived,
                                  void (*release)(struct capability_derived *derived)) {
@@ -84,13 +100,13 @@ enum hx_status capability_derive(struct capability *parent, rights_t rights,
     }
     object_init(&derived->own, &derived_type);
     derived->release = release;
-    // Under the lock: a revocation of the parent comes before, and is seen, or finds the child.
+    // Under the lock: a revocation above comes before, and is seen, or finds the child.
     spin_lock(lock);
-    const uint32_t had = atomic_load_explicit(&parent->rights, memory_order_relaxed);
-    if (had == 0) {
+    if (is_dying(parent)) {
         spin_unlock(lock);
         return HX_ERR_REVOKED;
     }
+    const uint32_t had = atomic_load_explicit(&parent->rights, memory_order_relaxed);
     capability_setup(capability, parent->object, &derived->own, had & (uint32_t)rights);
     capability->parent = capability_get(parent);
     capability->depth = parent->depth + 1;
@@ -100,27 +116,45 @@ enum hx_status capability_derive(struct capability *parent, rights_t rights,
     return HX_OK;
 }
 
-// Clears the rights of all of a subtree, depth first. The tree is locked.
+// One step of the way through the tree below `top`: kills, and goes down; or goes up, when all
+// below is dead. NULL: all is. The tree is locked.
+static struct capability *kill_step(struct capability *at, const struct capability *top) {
+    atomic_store_explicit(&at->rights, 0, memory_order_relaxed);
+    if (!list_is_empty(&at->children)) {
+        return &derived_of(at->children.next)->capability;
+    }
+    if (at == top) {
+        return NULL;
+    }
+    list_remove(&CONTAINER_OF(at, struct capability_derived, capability)->sibling);
+    return at->parent;
+}
+
+// Some steps, the last one upward: who was just below still keeps what it returns, which another
+// leaf may lack, as it may be on its way out already. NULL: all is dead. The tree is locked.
+static struct capability *kill_some(struct capability *at, const struct capability *top) {
+    bool goes_up = false;
+    for (uint32_t steps = 0; at != NULL && (steps < KILL_BATCH || !goes_up); steps++) {
+        const uint32_t depth = at->depth;
+        at = kill_step(at, top);
+        goes_up = at != NULL && at->depth < depth;
+    }
+    return at;
+}
+
+// Clears the rights of all of a subtree, depth first.
 static void kill_subtree(struct capability *top) {
-    struct capability *at = top;
-    for (;;) {
-        atomic_store_explicit(&at->rights, 0, memory_order_relaxed);
-        if (!list_is_empty(&at->children)) {
-            at = &derived_of(at->children.next)->capability;
-            continue;
+    struct spinlock *lock = tree_lock(top->object);
+    struct capability *at = capability_get(top);
+    while (at != NULL) {
+        struct capability *before = at;
+        spin_lock(lock);
+        at = kill_some(at, top);
+        if (at != NULL) {
+            capability_get(at);
         }
-        while (at != top) {
-            struct list *next =
-                CONTAINER_OF(at, struct capability_derived, capability)->sibling.next;
-            if (next != &at->parent->children) {
-                at = &derived_of(next)->capability;
-                break;
-            }
-            at = at->parent;
-        }
-        if (at == top) {
-            return;
-        }
+        spin_unlock(lock);
+        capability_put(before);
     }
 }
 
@@ -230,10 +264,7 @@ enum hx_status capability_revoke(struct capability *capability) {
     if (capability->parent == NULL) {
         return HX_ERR_NOT_PERMITTED;
     }
-    struct spinlock *lock = tree_lock(capability->object);
-    spin_lock(lock);
     kill_subtree(capability);
-    spin_unlock(lock);
     const enum hx_status status = wait_until_left();
     object_tell(capability->object);
     return status;

@@ -2,6 +2,7 @@
 // interface/native/handle_calls.c: handles: close, derive, revoke, look at.
 #include "native.h"
 
+#include <memory/account.h>
 #include <memory/heap.h>
 #include <memory/usercopy.h>
 
@@ -19,21 +20,51 @@ int64_t native_handle_close(const uint64_t *args) {
     return handle_close(process_current(), (handle_t)args[0]);
 }
 
-static void derived_release(struct capability_derived *derived) {
-    heap_free(derived);
+// A derived capability. Who derived it pays until it is freed, whoever has it by then.
+struct node {
+    struct capability_derived derived;
+    struct account *account; // keeps
+};
+
+static void node_free(struct node *node) {
+    account_release(node->account, ACCOUNT_HANDLES, 1);
+    object_put(&node->account->object);
+    heap_free(node);
+}
+
+static void node_release(struct capability_derived *derived) {
+    node_free(CONTAINER_OF(derived, struct node, derived));
+}
+
+// Charged to the account; NULL and a status: it is not.
+static struct node *node_create(struct account *account, enum hx_status *out_status) {
+    *out_status = account_charge(account, ACCOUNT_HANDLES, 1);
+    if (*out_status != HX_OK) {
+        return NULL;
+    }
+    struct node *node = heap_alloc(sizeof(*node), MEMORY_SLEEP);
+    if (node == NULL) {
+        account_release(account, ACCOUNT_HANDLES, 1);
+        *out_status = HX_ERR_NO_MEMORY;
+        return NULL;
+    }
+    object_get(&account->object);
+    node->account = account;
+    return node;
 }
 
 static int64_t derive(struct capability *parent, rights_t rights) {
-    struct capability_derived *derived = heap_alloc(sizeof(*derived), MEMORY_SLEEP);
-    if (derived == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    enum hx_status status = capability_derive(parent, rights, derived, derived_release);
-    if (status != HX_OK) {
-        heap_free(derived);
+    enum hx_status status;
+    struct node *node = node_create(process_current()->account, &status);
+    if (node == NULL) {
         return status;
     }
-    return native_give(&derived->capability);
+    status = capability_derive(parent, rights, &node->derived, node_release);
+    if (status != HX_OK) {
+        node_free(node);
+        return status;
+    }
+    return native_give(&node->derived.capability);
 }
 
 int64_t native_handle_derive(const uint64_t *args) {

@@ -5,7 +5,11 @@
 #include <execution/handles.h>
 
 #include <lib/string.h>
+#include <memory/account.h>
+#include <memory/frame.h>
 #include <memory/heap.h>
+
+#define MEMORY_PER_HANDLE 1024u // of the machine; a handle and its capability take up to 184 bytes
 
 static const struct lock_class process_class = { .name = "process", .rank = LOCK_RANK_PROCESS };
 static const struct lock_class threads_class = { .name = "process threads",
@@ -14,7 +18,17 @@ static const struct lock_class threads_class = { .name = "process threads",
 static struct heap_cache *processes;
 static _Atomic uint64_t next_id = 1;
 
+// All handles and derived capabilities together take at most about a sixth of the memory.
+static void limit_handles(void) {
+    struct frame_stats stats;
+    frame_stats(&stats);
+    atomic_store_explicit(&account_root.limit[ACCOUNT_HANDLES],
+                          (int64_t)(stats.total * PAGE_SIZE / MEMORY_PER_HANDLE),
+                          memory_order_relaxed);
+}
+
 enum hx_status execution_init(void) {
+    limit_handles();
     processes = heap_cache_create("process", sizeof(struct process), CACHE_LINE);
     return processes != NULL ? user_thread_init() : HX_ERR_NO_MEMORY;
 }

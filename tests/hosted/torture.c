@@ -23,6 +23,7 @@
 #define REGION_PAGES 16u
 
 #define CACHES 64u
+#define TREE   80u // derived capabilities: more than are revoked at a time
 
 struct chance {
     uint64_t state;
@@ -282,6 +283,50 @@ static void a_capability(struct chance *chance) {
     }
 }
 
+// Derives below a handle until it is revoked, and revokes that now and then.
+static int derives_until_revoked(uint64_t handle) {
+    int64_t below_it;
+    do {
+        below_it = NATIVE(handle_derive, handle, HX_RIGHT_ADMIN);
+        if (below_it == HX_ERR_REVOKED || below_it == HX_ERR_BAD_HANDLE) {
+            return 0; // it may be closed already
+        }
+        if (made(below_it)) {
+            const int64_t status = NATIVE(handle_revoke, (uint64_t)below_it);
+            NEED(status == HX_OK || status == HX_ERR_REVOKED);
+            SAME(NATIVE(handle_close, (uint64_t)below_it), HX_OK);
+        }
+    } while (true);
+}
+
+// A tree that needs several turns at its lock is revoked while a thread derives and revokes in it.
+static void a_tree(struct chance *chance) {
+    int64_t handles[TREE];
+    const int64_t event = NATIVE(event_create, 0);
+    if (!made(event)) {
+        return;
+    }
+    uint32_t count = 0;
+    handles[0] = NATIVE(handle_derive, (uint64_t)event, HX_RIGHT_ADMIN);
+    while (made(handles[count]) && ++count < TREE) {
+        handles[count] =
+            NATIVE(handle_derive, (uint64_t)handles[below(chance, count)], HX_RIGHT_ADMIN);
+    }
+    const bool shared =
+        count > 1 && thread_starts(derives_until_revoked, (uint64_t)handles[below(chance, count)]);
+    if (count > 0) {
+        SAME(NATIVE(handle_revoke, (uint64_t)handles[0]), HX_OK);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        SAME(NATIVE(handle_revoke, (uint64_t)handles[i]), HX_ERR_REVOKED);
+        SAME(NATIVE(handle_close, (uint64_t)handles[i]), HX_OK);
+    }
+    if (shared) {
+        thread_join(TID_AT);
+    }
+    SAME(NATIVE(handle_close, (uint64_t)event), HX_OK);
+}
+
 static int answers_there(uint64_t at) {
     hosted_store(at, hosted_load(at, 8) + 1, 8);
     return 0;
@@ -330,7 +375,7 @@ static void a_sleep(struct chance *chance) {
 
 static void (*const pieces[])(struct chance *chance) = {
     a_child,  a_program, a_pipe,  a_file,       some_memory,   a_victim,
-    a_thread, an_event,  a_sleep, a_capability, shared_memory,
+    a_thread, an_event,  a_sleep, a_capability, shared_memory, a_tree,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/handles.c: handles, what they allow, derivation, revocation, events and waiting.
 // RUN: musl glibc
+// LIMIT: 120
 #include "native.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #define USER(n) (1u << (8 + (n)))
@@ -270,6 +272,195 @@ static void no_such_call(void) {
     REFUSED(syscall(0x7fffffff), ENOSYS);
 }
 
+// ---- large trees, and who pays for them
+
+static void account_read(int64_t *out_used, int64_t *out_limit) {
+    char text[512] = { 0 };
+    const int file = open("/proc/helix/account", O_RDONLY);
+    NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
+    close(file);
+    const char *line = strstr(text, "\nhandles ");
+    NEED(line != NULL);
+    char *end;
+    *out_used = strtoll(line + 9, &end, 10);
+    *out_limit = strtoll(end, NULL, 10);
+}
+
+static int64_t account_used(void) {
+    int64_t used, limit;
+    account_read(&used, &limit);
+    return used;
+}
+
+static void account_limit(int64_t limit) {
+    char text[64];
+    const int length = snprintf(text, sizeof text, "handles %lld", (long long)limit);
+    const int file = open("/proc/helix/account", O_WRONLY);
+    NEED(file >= 0 && write(file, text, (size_t)length) == length);
+    close(file);
+}
+
+// Until what was dropped is freed, and this is used.
+static void account_settles(int64_t used) {
+    int64_t now = account_used();
+    for (int i = 0; i < 5000 && now != used; i++) {
+        usleep(1000);
+        now = account_used();
+    }
+    SAME(now, used);
+}
+
+// A capability is paid for as long as there is one, not only while a handle names it.
+static void capabilities_are_paid_for(void) {
+    handle_t event = event_new();
+    const int64_t before = 1; // nobody else has handles
+    account_settles(before);  // what others had is freed
+    handle_t last = derive(event, ALL);
+    SAME(account_used(), before + 2);
+    for (int i = 1; i < 20; i++) {
+        handle_t next = derive(last, ALL);
+        SAME(NATIVE(handle_close, last), HX_OK); // the next one keeps it
+        last = next;
+    }
+    SAME(account_used(), before + 21);
+    pid_t pid;
+    CHILD(pid) {
+        handle_t own = event_new();
+        derive(own, ALL); // ends with the process
+    }
+    EXITS(pid, 0);
+    account_settles(before + 21);
+    SAME(NATIVE(handle_close, last), HX_OK);
+    account_settles(before);
+}
+
+static void nobody_derives_past_a_limit(void) {
+    int64_t before, limit, last;
+    handle_t event = event_new();
+    account_settles(1);
+    account_read(&before, &limit);
+    CHECK(limit < INT64_MAX);
+    account_limit(before + 100);
+    handle_t head = event;
+    int derived = 0;
+    while ((last = NATIVE(handle_derive, head, ALL)) > 0) {
+        if (head != event) {
+            SAME(NATIVE(handle_close, head), HX_OK);
+        }
+        head = ++derived % 60 == 0 ? event : (handle_t)last; // chains of 60, and the last's handle
+    }
+    account_limit(limit);
+    SAME(last, HX_ERR_LIMIT);
+    CHECK(derived > 90 && derived <= 100);
+    derive(event, ALL);
+}
+
+// A tree of `count` capabilities below `top`: pseudo-random, or, with a width, chains side by side.
+static void tree_grow(handle_t *nodes, uint32_t count, uint32_t width) {
+    uint32_t random = count + width;
+    for (uint32_t i = 1; i < count; i++) {
+        random = random * 1664525 + 1013904223;
+        const uint32_t parent = width == 0 ? (random >> 8) % i : i <= width ? 0 : i - width;
+        nodes[i] = derive(nodes[parent], ALL);
+    }
+}
+
+static uint32_t count_live(const handle_t *nodes, uint32_t count) {
+    struct hx_handle_info info;
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        SAME(NATIVE(handle_info, nodes[i], &info), HX_OK);
+        live += info.live;
+    }
+    return live;
+}
+
+#define LARGE 50000u
+
+static void large_trees(void) {
+    static handle_t nodes[LARGE];
+    const uint32_t widths[] = { LARGE, LARGE / 60, 0 };
+    for (uint32_t i = 0; i < 3; i++) {
+        handle_t event = event_new();
+        nodes[0] = derive(event, ALL);
+        tree_grow(nodes, LARGE, widths[i]);
+        SAME(NATIVE(handle_revoke, nodes[0]), HX_OK);
+        SAME(count_live(nodes, LARGE), 0);
+        SAME(NATIVE(event_update, event, 0, USER(0)), HX_OK);
+        for (uint32_t k = 0; k < LARGE; k++) {
+            SAME(NATIVE(handle_close, nodes[k]), HX_OK);
+        }
+        SAME(NATIVE(handle_close, event), HX_OK);
+    }
+}
+
+// Three threads derive below the nodes of a tree, drop what they derived, and revoke parts of it,
+// while all of it is revoked. What is derived while the tree lives is dead when it is.
+#define GROWN 2000u
+#define ADDED 3000u
+
+static handle_t grown[GROWN];
+static _Atomic int grow_ready, grow_over;
+
+static void *grows(void *argument) {
+    static handle_t added[3][ADDED];
+    handle_t *mine = added[(uintptr_t)argument];
+    uint32_t random = (uint32_t)(uintptr_t)argument * 2654435761u + 7, count = 0;
+    int64_t result = 1;
+    grow_ready++;
+    while (count < ADDED && !grow_over) {
+        random = random * 1664525 + 1013904223;
+        const handle_t parent =
+            random & 1 && count ? mine[(random >> 8) % count] : grown[(random >> 8) % GROWN];
+        result = NATIVE(handle_derive, parent, ALL);
+        if (result > 0) {
+            mine[count++] = (handle_t)result;
+        } else if (result != HX_ERR_REVOKED && result != HX_ERR_LIMIT) {
+            SAME(result, HX_ERR_REVOKED);
+        }
+        if (random >> 26 == 0 && count) {
+            result = NATIVE(handle_revoke, mine[--count]);
+            CHECK(result == HX_OK || result == HX_ERR_REVOKED);
+            SAME(NATIVE(handle_close, mine[count]), HX_OK);
+        }
+    }
+    while (!grow_over) {
+        usleep(100);
+    }
+    SAME(count_live(mine, count), 0);
+    while (count) {
+        SAME(NATIVE(handle_close, mine[--count]), HX_OK);
+    }
+    return NULL;
+}
+
+static void revoked_while_it_grows(void) {
+    for (int round = 0; round < 10; round++) {
+        pthread_t threads[3];
+        handle_t event = event_new();
+        grown[0] = derive(event, ALL);
+        tree_grow(grown, GROWN, 0);
+        grow_over = grow_ready = 0;
+        for (uintptr_t i = 0; i < 3; i++) {
+            NEED(pthread_create(&threads[i], NULL, grows, (void *)i) == 0);
+        }
+        while (grow_ready != 3) {
+            sched_yield();
+        }
+        usleep((useconds_t)(round * 300));
+        SAME(NATIVE(handle_revoke, grown[0]), HX_OK);
+        SAME(count_live(grown, GROWN), 0);
+        grow_over = 1;
+        for (int i = 0; i < 3; i++) {
+            pthread_join(threads[i], NULL);
+        }
+        for (uint32_t i = 0; i < GROWN; i++) {
+            SAME(NATIVE(handle_close, grown[i]), HX_OK);
+        }
+        NATIVE(handle_close, event);
+    }
+}
+
 // A process cannot have more than its table holds, and what it had is usable afterwards.
 static void full_table(void) {
     int64_t last = 0, handle;
@@ -285,11 +476,21 @@ static void full_table(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(events),         CASE(closed_handles_name_nothing),
-    CASE(odd_handles),    CASE(rights_only_shrink),
-    CASE(revocation),     CASE(revoked_while_waiting),
-    CASE(waits_for_many), CASE(signals_end_waits),
-    CASE(all_at_once),    CASE(fork_and_exec_pass_none_on),
-    CASE(no_such_call),   CASE(full_table),
+    CASE(events),
+    CASE(closed_handles_name_nothing),
+    CASE(odd_handles),
+    CASE(rights_only_shrink),
+    CASE(revocation),
+    CASE(revoked_while_waiting),
+    CASE(waits_for_many),
+    CASE(signals_end_waits),
+    CASE(all_at_once),
+    CASE(fork_and_exec_pass_none_on),
+    CASE(no_such_call),
+    CASE(capabilities_are_paid_for),
+    CASE(nobody_derives_past_a_limit),
+    CASE(large_trees),
+    CASE(revoked_while_it_grows),
+    CASE(full_table),
 };
 CHECK_MAIN(cases)

@@ -2,22 +2,29 @@
 // BY: explore
 // capability_tree.c: derivation trees in any order of deriving, dropping, entering, revoking and
 // grace periods, however long: rights only shrink, what is revoked takes all below it along and
-// nothing else, and references balance. core/capability.c and object.c, one processor; what happens
-// at once is revoke.c's.
+// nothing else, and references balance. core/capability.c and object.c, one processor; while a
+// revocation leaves the tree's lock free, another one derives, drops, or ends a grace period. What
+// happens at once is revoke.c's.
 #include "explore.h"
 
+#include <core/capability.h>
 #include <string.h>
 
 #include "machine.h"
 
 #include "flat.h"
 
+static void put_meanwhile(struct capability *capability);
+
+#define KILL_BATCH          1u
+#define capability_put(one) put_meanwhile(one) // after it has left the lock free
 #include "../../core/capability.c"
+#undef capability_put
 #include "../../core/lock_spin.c"
 
 #define NODES 3u
 
-const uint32_t explore_marks = 4;
+const uint32_t explore_marks = 6;
 
 static struct capability root;
 static struct object thing;
@@ -26,6 +33,7 @@ static bool held[NODES];  // the proof has a reference
 static bool alive[NODES]; // derived and not released yet
 static struct epoch_item *retired;
 static struct thread *other = &threads[1]; // acts under one of them, or none
+static struct capability *revoked;         // by a revocation that is on its way; NULL: none
 
 // What capability.c calls -------------------------------------------------------------------------
 
@@ -115,7 +123,9 @@ static void derive(struct capability *parent) {
         return;
     }
     const rights_t rights = explore_choose(2) == 0 ? HX_RIGHT_READ : HX_RIGHT_READ | HX_RIGHT_WRITE;
-    const bool was_live = capability_is_live(parent);
+    const bool was_live = revoked == NULL
+                              ? capability_is_live(parent)
+                              : !is_below(parent, revoked) && capability_is_live(parent);
     const enum hx_status status = capability_derive(parent, rights, &nodes[to], node_release);
     PROVE(status == (was_live ? HX_OK : HX_ERR_REVOKED));
     if (status == HX_OK) {
@@ -129,11 +139,11 @@ static void derive(struct capability *parent) {
 }
 
 static void revoke(struct capability *top) {
-    uint32_t before[NODES];
-    for (uint32_t i = 0; i < NODES; i++) {
-        before[i] = nodes[i].capability.rights;
-    }
+    struct capability_derived before[NODES];
+    memcpy(before, nodes, sizeof(nodes));
+    revoked = top;
     const enum hx_status status = capability_revoke(top);
+    revoked = NULL;
     for (uint32_t i = 0; i < NODES; i++) {
         const struct capability *capability = &nodes[i].capability;
         if (alive[i] && is_below(capability, top)) {
@@ -141,8 +151,8 @@ static void revoke(struct capability *top) {
             if (capability->depth == NODES && capability != top) {
                 REACHED(2);
             }
-        } else {
-            PROVE(capability->rights == before[i]);
+        } else if (capability->parent == before[i].capability.parent) {
+            PROVE(capability->rights == before[i].capability.rights);
         }
     }
     if (status == HX_OK) {
@@ -164,6 +174,37 @@ static void put(uint32_t node) {
         held[node] = false;
         capability_put(&nodes[node].capability);
     }
+}
+
+static void put_meanwhile(struct capability *capability) {
+    static bool is_within;
+    if (revoked != NULL && !is_within) {
+        const uint32_t node = explore_choose(NODES);
+        is_within = true; // ending a grace period puts, too
+        switch (explore_choose(4)) {
+        case 0:
+            if (held[node] && &nodes[node].capability != revoked) {
+                put(node);
+                REACHED(4);
+            }
+            break;
+        case 1:
+            if (retired != NULL) {
+                end_grace_period();
+                REACHED(5);
+            }
+            break;
+        case 2:
+            if (held[node]) {
+                derive(&nodes[node].capability);
+            }
+            break;
+        default:
+            break;
+        }
+        is_within = false;
+    }
+    capability_put(capability);
 }
 
 // Its frame is gone at the point behind it: what was done does not tell states apart.

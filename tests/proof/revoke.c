@@ -4,22 +4,26 @@
 // waits under it is woken. core/capability.c, wait.c, lock_spin.c and cpu_call(), on two
 // processors: one revokes two capabilities, one after the other; the other one uses what lies below
 // the first, twice, or inside of a use of the second, waits under it, or under the second
-// thereafter, derives another one, or revokes, too.
+// thereafter, derives another one, or revokes a part or all of it, too. The tree's lock is free
+// after each node.
 #include "explore.h"
 
 #include "machine.h"
 
 #include "flat.h"
 
+#define KILL_BATCH 1u
 #include "../../core/capability.c"
 #include "../../core/lock_spin.c"
 #include "../../core/wait.c"
 
-const uint32_t explore_marks = 5;
+const uint32_t explore_marks = 7;
 
 static struct object thing;
 static struct capability root;
-static struct capability_derived middle, leaf, child, spare;
+static struct capability_derived middle, branch, leaf,
+    twig; // middle > branch > leaf, middle > twig
+static struct capability_derived child, spare;
 static struct waitable never;
 static bool middle_gone, spare_gone; // a revocation has returned
 
@@ -121,14 +125,27 @@ static void revoker_run(void *argument) {
     spare_gone = true;
 }
 
-static void derive_and_use(void) {
-    if (below(&middle.capability, &child) == HX_OK) {
+static void derive_and_use(struct capability *parent) {
+    if (below(parent, &child) == HX_OK) {
         use(&child, &middle_gone, false);
         REACHED(2);
     } else {
+        if (capability_is_live(parent)) {
+            REACHED(5); // its turn to be killed is yet to come
+        }
         PROVE(!capability_is_live(&middle.capability));
         REACHED(3);
     }
+}
+
+// What the other one is in the middle of.
+static void revoke_too(void) {
+    if (!capability_is_live(&leaf.capability) && capability_is_live(&twig.capability)) {
+        REACHED(6);
+    }
+    PROVE(capability_revoke(&middle.capability) == HX_OK);
+    PROVE(!capability_is_live(&branch.capability) && !capability_is_live(&leaf.capability) &&
+          !capability_is_live(&twig.capability));
 }
 
 // Inside of another use, whose turn comes later.
@@ -142,7 +159,7 @@ static void use_within(void) {
 
 static void other_run(void *argument) {
     (void)argument;
-    switch (explore_choose(7)) {
+    switch (explore_choose(9)) {
     case 0:
         use(&leaf, &middle_gone, false);
         use(&leaf, &middle_gone, false);
@@ -160,13 +177,19 @@ static void other_run(void *argument) {
         use(&spare, &spare_gone, true); // told of the first one late
         break;
     case 4:
-        derive_and_use();
+        derive_and_use(&middle.capability);
         break;
     case 5:
         use_within();
         break;
-    default:
+    case 6:
         PROVE(capability_revoke(&leaf.capability) == HX_OK);
+        break;
+    case 7:
+        derive_and_use(&twig.capability);
+        break;
+    default:
+        revoke_too();
         break;
     }
     if (spare_gone) {
@@ -185,12 +208,15 @@ void explore_setup(void) {
     capability_init();
     capability_init_root(&root, &thing, HX_RIGHT_READ);
     PROVE(below(&root, &middle) == HX_OK && below(&root, &spare) == HX_OK);
-    PROVE(below(&middle.capability, &leaf) == HX_OK);
+    PROVE(below(&middle.capability, &branch) == HX_OK);
+    PROVE(below(&branch.capability, &leaf) == HX_OK);
+    PROVE(below(&branch.capability, &twig) == HX_OK);
 }
 
 bool explore_final(void) {
     return explore_rests(0) && explore_rests(1) && capability_is_live(&root) &&
            !capability_is_live(&middle.capability) && !capability_is_live(&leaf.capability) &&
-           !capability_is_live(&child.capability) && threads[1].under[0] == NULL &&
-           threads[0].object.references == 1 && threads[1].object.references == 1;
+           !capability_is_live(&twig.capability) && !capability_is_live(&child.capability) &&
+           threads[1].under[0] == NULL && threads[0].object.references == 1 &&
+           threads[1].object.references == 1;
 }

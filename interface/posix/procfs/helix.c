@@ -4,8 +4,10 @@
 
 #include <core/inject.h>
 #include <core/input.h>
+#include <execution/process.h>
 #include <hal/time.h>
 #include <lib/string.h>
+#include <memory/account.h>
 #include <runtime/boot.h>
 
 #define VALUES_MAX 16u
@@ -108,4 +110,39 @@ enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *t
     }
     inject_nth(INJECT_ALLOCATION, nth);
     return HX_OK;
+}
+
+static const char *const account_names[ACCOUNT_ITEMS] = {
+    [ACCOUNT_FRAMES] = "frames", [ACCOUNT_OBJECTS] = "objects",     [ACCOUNT_HANDLES] = "handles",
+    [ACCOUNT_PINNED] = "pinned", [ACCOUNT_PROCESSES] = "processes",
+};
+
+// Of the account of who reads: what is used and what may be. 2^63 - 1: no limit.
+enum hx_status proc_account(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct account *account = process_current()->account;
+    for (uint32_t i = 0; i < ACCOUNT_ITEMS; i++) {
+        text_put(text, "%s %lld %lld\n", account_names[i],
+                 (long long)atomic_load_explicit(&account->used[i], memory_order_relaxed),
+                 (long long)atomic_load_explicit(&account->limit[i], memory_order_relaxed));
+    }
+    return HX_OK;
+}
+
+// "NAME LIMIT", for the account of who writes. What is used beyond it stays.
+enum hx_status proc_account_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    struct account *account = process_current()->account;
+    for (uint32_t i = 0; i < ACCOUNT_ITEMS; i++) {
+        const size_t length = strlen(account_names[i]);
+        uint64_t limit;
+        if (strncmp(text, account_names[i], length) == 0 && text[length] == ' ') {
+            if (!string_to_u64(text + length + 1, 10, &limit) || limit > INT64_MAX) {
+                return HX_ERR_INVALID;
+            }
+            atomic_store_explicit(&account->limit[i], (int64_t)limit, memory_order_relaxed);
+            return HX_OK;
+        }
+    }
+    return HX_ERR_INVALID;
 }

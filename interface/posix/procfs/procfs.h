@@ -170,6 +170,8 @@ enum hx_status proc_nr_open(const struct proc_target *target, struct proc_text *
 enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_text *text);
 
 // /proc/helix.
+enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_account_set(const struct proc_target *target, const char *text);
 enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text);
