@@ -4,8 +4,9 @@
 // A bit in aspace->active is set before the table is loaded and cleared after another one is. Who
 // changes a page table and then looks at `active` (both sequentially consistent) therefore sees
 // every processor that may hold a stale translation; one that sets its bit later loads the new
-// entries. Kernel threads keep the table of the thread before them; their processor's bit stays
-// set.
+// entries. It is the same for stores to other memory and threads of the address space that may not
+// have seen them. Kernel threads keep the table of the thread before them; their processor's bit
+// stays set.
 #include <core/aspace.h>
 
 #include "core_private.h"
@@ -36,6 +37,11 @@ void core_aspace_activate(struct core_aspace *aspace) {
         // Release: whoever sees it clear may free the tables.
         atomic_fetch_and_explicit(&old->active, ~bit, memory_order_release);
     }
+}
+
+uint64_t core_aspace_processors(const struct core_aspace *aspace) {
+    atomic_thread_fence(memory_order_seq_cst); // see the top
+    return atomic_load_explicit(&aspace->active, memory_order_seq_cst);
 }
 
 static void unload_here(void *argument) {
@@ -72,9 +78,7 @@ static void flush_here(void *argument) {
 
 void core_aspace_flush(struct core_aspace *aspace, uint64_t address, uint64_t npages) {
     struct flush flush = { aspace, address, npages };
-    // The caller's stores to the page table come before the look at `active`: see the top.
-    atomic_thread_fence(memory_order_seq_cst);
-    cpu_call(atomic_load_explicit(&aspace->active, memory_order_seq_cst), flush_here, &flush);
+    cpu_call(core_aspace_processors(aspace), flush_here, &flush);
 }
 
 void core_kernel_flush(uint64_t address, uint64_t npages) {

@@ -207,6 +207,10 @@ static void fence(void *argument) {
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+void cpu_barrier_on(uint64_t mask) {
+    cpu_call(mask, fence, NULL);
+}
+
 void cpu_barrier(void) {
-    cpu_call(cpu_online_mask(), fence, NULL);
+    cpu_barrier_on(cpu_online_mask());
 }

@@ -262,8 +262,10 @@ int64_t native_channel_arm(const uint64_t *args) {
     if (status != HX_OK) {
         return status;
     }
-    waitable_update(&end_of(capability->object)->waitable, (uint32_t)args[1], 0);
-    cpu_barrier(); // of <helix/ring.h>: what the peer showed before is seen, or it sees the sleeper
+    struct end *end = end_of(capability->object);
+    waitable_update(&end->waitable, (uint32_t)args[1], 0);
+    // Of <helix/ring.h>: what the peer showed before is seen, or it sees the sleeper.
+    cpu_barrier_on(memory_object_processors(end->channel->memory));
     handle_leave(capability);
     return HX_OK;
 }

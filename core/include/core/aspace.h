@@ -17,6 +17,11 @@ struct core_aspace {
 // the switch and for exec.
 void core_aspace_activate(struct core_aspace *aspace);
 
+// The processors (a mask) on which threads of it may run that do not see what the caller stored
+// before: all others see that before they run one, and what they ran is seen by the caller. Any
+// context.
+uint64_t core_aspace_processors(const struct core_aspace *aspace);
+
 // Takes it off every processor that still has it loaded without running a thread of it (kernel
 // threads borrow the last one). Needed before hal_pagetable_fini(). Thread context, interrupts on.
 void core_aspace_unload(struct core_aspace *aspace);

@@ -21,3 +21,5 @@ void cpu_call(uint64_t mask, void (*fn)(void *argument), void *argument);
 // A full memory barrier on every processor: on return each has seen what the caller stored before,
 // and shows what it stored itself. As cpu_call().
 void cpu_barrier(void);
+// The same on the processors of `mask`.
+void cpu_barrier_on(uint64_t mask);

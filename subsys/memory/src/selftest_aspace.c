@@ -2,6 +2,8 @@
 // selftest_aspace.c: address spaces, one test after the other: mapping, faults, clones, cuts.
 #include "selftest.h"
 
+#include <core/cpu.h>
+#include <hal/cpu.h>
 #include <lib/string.h>
 
 #define RW (ASPACE_READ | ASPACE_WRITE)
@@ -235,6 +237,34 @@ static bool test_file(void) {
     return true;
 }
 
+// Where threads may be that reach an object: nowhere, where the address space is loaded, or, if
+// there are many mappings, anywhere.
+static bool test_processors(void) {
+    struct aspace *aspace = aspace_create(&account_root);
+    struct memory_object *object = memory_object_create_plain(&account_root, PAGE_SIZE);
+    struct aspace_map_request request = {
+        .size_bytes = PAGE_SIZE, .protection = RW, .flags = ASPACE_SHARED, .object = object
+    };
+    struct uaddr at;
+    CHECK(aspace != NULL && object != NULL);
+    CHECK(memory_object_processors(object) == 0);
+    CHECK(aspace_map(aspace, &request, &at) == HX_OK);
+    CHECK(memory_object_processors(object) == 0);
+    hal_irq_off();
+    core_aspace_activate(&aspace->core); // stays until another one is loaded there
+    const uint64_t here = UINT64_C(1) << cpu_id();
+    hal_irq_on();
+    CHECK(memory_object_processors(object) == here);
+    for (uint32_t i = 0; i < 16; i++) {
+        CHECK(aspace_map(aspace, &request, &at) == HX_OK);
+    }
+    CHECK(memory_object_processors(object) == cpu_online_mask());
+    aspace_put(aspace);
+    CHECK(memory_object_processors(object) == 0);
+    memory_object_put(object);
+    return true;
+}
+
 static bool test_remap(void) {
     struct aspace *aspace = aspace_create(&account_root);
     uint64_t at;
@@ -401,6 +431,7 @@ const struct memtest memtest_aspaces[] = {
     { "merging", test_merge },
     { "clone", test_clone },
     { "file", test_file },
+    { "processors", test_processors },
     { "remap", test_remap },
     { "stack", test_stack },
     { "identify", test_identify },

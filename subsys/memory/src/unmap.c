@@ -2,6 +2,10 @@
 // unmap.c: from an object's page to every translation of it.
 #include "private.h"
 
+#include <core/cpu.h>
+
+#define LOOKS_MAX 16u // mappings whose processors are asked for
+
 // Undoes translations of [start, end) to frames of `object`.
 static bool zap_frames_of(struct aspace *aspace, const struct memory_object *object, uint64_t start,
                           uint64_t end) {
@@ -67,4 +71,20 @@ void memory_object_revoke(struct memory_object *object) {
         }
     }
     mutex_unlock(&object->lock);
+}
+
+uint64_t memory_object_processors(struct memory_object *object) {
+    uint64_t processors = 0;
+    uint32_t looks = 0;
+    mutex_lock(&object->lock);
+    list_for_each (link, &object->mappings) {
+        if (looks++ == LOOKS_MAX) {
+            processors = cpu_online_mask();
+            break;
+        }
+        const struct mapping *mapping = LIST_ENTRY(link, struct mapping, object_link);
+        processors |= core_aspace_processors(&mapping->aspace->core);
+    }
+    mutex_unlock(&object->lock);
+    return processors;
 }

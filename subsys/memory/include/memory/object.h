@@ -106,6 +106,10 @@ void memory_object_unmap_range(struct memory_object *object, uint64_t first, uin
 // Undoes all translations of mappings that were made under a capability that is revoked by now; no
 // new ones come up there. Thread context.
 void memory_object_revoke(struct memory_object *object);
+// The processors (a mask) on which threads may run that reach the object's memory through a mapping
+// and do not see what the caller stored before; all, if there are many mappings. Of plain objects
+// and files. Thread context.
+uint64_t memory_object_processors(struct memory_object *object);
 // Writes the dirty pages of [first, first + count) back through the pager; they are clean then
 // unless they are written again. HX_OK, HX_ERR_NO_MEMORY, HX_ERR_IO and what else the pager says.
 enum hx_status memory_object_sync(struct memory_object *object, uint64_t first, uint64_t count);
