@@ -102,9 +102,30 @@ function(helix_ports)
   endforeach()
   if(NOT P_HOST_ONLY)
     set(sources ${host_sources})
+    list(TRANSFORM P_PORTS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    list(TRANSFORM P_ATOMIC PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    set_property(GLOBAL APPEND PROPERTY helix_ports ${P_PORTS} ${P_ATOMIC})
   endif()
   helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${host_sources} DEPS sdk lib ${P_DEPS}
     INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include TESTS ${P_TESTS} FUZZ ${fuzz})
+endfunction()
+
+# helix_port_calls(): makes <core/ports/NAME_calls.h> of each port so far, for those who call it; `made` are the files.
+function(helix_port_calls)
+  helix_portgen()
+  get_property(ports GLOBAL PROPERTY helix_ports)
+  set(into ${CMAKE_CURRENT_BINARY_DIR}/include/core/ports)
+  file(MAKE_DIRECTORY ${into})
+  foreach(port ${ports})
+    get_filename_component(name ${port} NAME)
+    add_custom_command(OUTPUT ${into}/${name}_calls.h
+      COMMAND ${HELIX_PORTGEN} ${port}.port ${into}/${name}_calls.h
+      DEPENDS portgen_program ${HELIX_PORTGEN} ${port}.port
+      COMMENT "Making calls of the port ${name}" VERBATIM)
+    list(APPEND made ${into}/${name}_calls.h)
+  endforeach()
+  add_custom_target(port_calls DEPENDS ${made})
+  return(PROPAGATE made)
 endfunction()
 
 # The compiler of ports is a program of this machine, whatever the product is: HELIX_PORTGEN.

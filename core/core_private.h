@@ -60,6 +60,7 @@ static inline void preempt_check(void) {
 // Others.
 enum hx_status epoch_init(void);
 void capability_init(void);
+void trace_switch_init(void);
 void irq_interrupt(uint32_t line);
 void trace_at(uint64_t counter, enum trace_type type, uint64_t first, uint64_t second);
 void trace_setup(struct cpu *cpu); // its ring, before anything is recorded there

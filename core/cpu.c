@@ -95,6 +95,7 @@ __attribute__((no_stack_protector)) enum hx_status core_init(void) {
         status = epoch_init();
     }
     capability_init();
+    trace_switch_init();
     return status;
 }
 

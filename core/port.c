@@ -11,31 +11,30 @@ static const struct lock_class ports_class = { "ports", LOCK_RANK_LEAF, false };
 static struct spinlock ports_lock = SPINLOCK_INIT(&ports_class);
 
 static struct {
-    const struct hx_port_provided *wanted; // NULL: free
+    const struct port_used *used; // NULL: free
     port_installer_t installer;
 } ports[PORTS_MAX]; // [ports_lock] filled from the front, never emptied
 
 // The row of a port, or the first that is free; PORTS_MAX: neither.
 static uint32_t row_find_locked(const char *port) {
     uint32_t row = 0;
-    while (row < PORTS_MAX && ports[row].wanted != NULL &&
-           strcmp(ports[row].wanted->port, port) != 0) {
+    while (row < PORTS_MAX && ports[row].used != NULL &&
+           strcmp(ports[row].used->provided.port, port) != 0) {
         row++;
     }
     return row;
 }
 
-enum hx_status port_installer_register(const struct hx_port_provided *wanted,
-                                       port_installer_t installer) {
+enum hx_status port_installer_register(const struct port_used *used, port_installer_t installer) {
     enum hx_status status = HX_OK;
     spin_lock(&ports_lock);
-    uint32_t row = row_find_locked(wanted->port);
+    uint32_t row = row_find_locked(used->provided.port);
     if (row == PORTS_MAX) {
         status = HX_ERR_LIMIT;
-    } else if (ports[row].wanted != NULL) {
+    } else if (ports[row].used != NULL) {
         status = HX_ERR_EXISTS;
     } else {
-        ports[row].wanted = wanted;
+        ports[row].used = used;
         ports[row].installer = installer;
     }
     spin_unlock(&ports_lock);
@@ -60,8 +59,8 @@ enum hx_status port_provide(const struct hx_port_provided *provided,
     port_installer_t installer = NULL;
     spin_lock(&ports_lock);
     uint32_t row = row_find_locked(provided->port);
-    if (row < PORTS_MAX) {
-        wanted = ports[row].wanted;
+    if (row < PORTS_MAX && ports[row].used != NULL) {
+        wanted = &ports[row].used->provided;
         installer = ports[row].installer;
     }
     spin_unlock(&ports_lock);
@@ -69,4 +68,11 @@ enum hx_status port_provide(const struct hx_port_provided *provided,
         return HX_ERR_NOT_FOUND;
     }
     return is_same(wanted, provided) ? installer(provider) : HX_ERR_BAD_IMAGE;
+}
+
+const struct port_used *port_used_at(uint32_t number) {
+    spin_lock(&ports_lock);
+    const struct port_used *used = number < PORTS_MAX ? ports[number].used : NULL;
+    spin_unlock(&ports_lock);
+    return used;
 }

@@ -8,6 +8,7 @@
 #include "core_private.h"
 
 #include <core/log.h>
+#include <core/ports/sched_calls.h>
 
 #define FIFO_SLICE_NS 10000000
 
@@ -50,7 +51,8 @@ void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t no
     if ((why & (SCHED_PREEMPT | SCHED_YIELD)) != 0) {
         ran_fill(thread, now);
     }
-    enum hx_status status = queue->ops->enqueue(queue->self, cpu->id, &thread->sched, why);
+    enum hx_status status =
+        sched_call_enqueue(queue->ops, queue->self, cpu->id, &thread->sched, why);
     if (status != HX_OK) {
         policy_failed(cpu, status);
     }
@@ -91,7 +93,7 @@ struct thread *queue_take(struct cpu *cpu, uint32_t taker) {
     }
     if (queue->ops != NULL) {
         struct sched_thread *sched = NULL;
-        enum hx_status status = queue->ops->pick(queue->self, cpu->id, taker, &sched);
+        enum hx_status status = sched_call_pick(queue->ops, queue->self, cpu->id, taker, &sched);
         if (status == HX_OK && pick_is_sound(cpu, thread_of(sched), taker)) {
             taken(queue, thread_of(sched));
             return thread_of(sched);
@@ -108,7 +110,8 @@ void queue_remove(struct cpu *cpu, struct thread *thread) {
     struct run_queue *queue = &cpu->queue;
     taken(queue, thread);
     if (queue->ops != NULL) {
-        enum hx_status status = queue->ops->dequeue(queue->self, cpu->id, &thread->sched);
+        enum hx_status status =
+            sched_call_dequeue(queue->ops, queue->self, cpu->id, &thread->sched);
         if (status != HX_OK) {
             policy_failed(cpu, status);
         }
@@ -123,7 +126,8 @@ bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now) {
     if (queue->ops != NULL) {
         bool preempt = false;
         ran_fill(running, now);
-        enum hx_status status = queue->ops->check(queue->self, cpu->id, &running->sched, &preempt);
+        enum hx_status status =
+            sched_call_check(queue->ops, queue->self, cpu->id, &running->sched, &preempt);
         if (status == HX_OK) {
             return preempt;
         }
@@ -140,7 +144,8 @@ time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now) {
     if (queue->ops != NULL) {
         time_ns_t slice = TIME_NEVER;
         ran_fill(running, now);
-        enum hx_status status = queue->ops->slice(queue->self, cpu->id, &running->sched, &slice);
+        enum hx_status status =
+            sched_call_slice(queue->ops, queue->self, cpu->id, &running->sched, &slice);
         if (status == HX_OK) {
             return slice;
         }
@@ -158,7 +163,7 @@ void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self) 
         struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
         thread_adopt(queue, thread);
         enum hx_status status =
-            queue->ops->enqueue(queue->self, cpu->id, &thread->sched, SCHED_MOVE);
+            sched_call_enqueue(queue->ops, queue->self, cpu->id, &thread->sched, SCHED_MOVE);
         if (status != HX_OK) {
             policy_failed(cpu, status);
             return;

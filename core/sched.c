@@ -21,6 +21,7 @@
 
 #include <core/log.h>
 #include <core/port.h>
+#include <core/ports/sched_calls.h>
 #include <core/sched.h>
 #include <lib/string.h>
 
@@ -372,7 +373,7 @@ static enum hx_status idle_init(struct cpu *cpu) {
     return HX_OK;
 }
 
-static const struct hx_port_provided sched_port = SCHED_PORT_PROVIDED;
+static const struct port_used sched_port = PORT_USED(SCHED, sched);
 
 static enum hx_status install(const struct port_provider *provider) {
     if (strcmp(provider->slot, "sched") != 0) {
@@ -389,7 +390,7 @@ enum hx_status sched_init(void) {
 void sched_init_cpu_online(struct cpu *cpu) {
     unsigned long state = spin_lock_irq(&policy_lock);
     if (policy_ops != NULL && cpu->queue.ops != policy_ops &&
-        policy_ops->cpu_add(policy_self, cpu->id) == HX_OK) {
+        sched_call_cpu_add(policy_ops, policy_self, cpu->id) == HX_OK) {
         raw_lock(&cpu->queue.lock);
         queue_set_policy(cpu, policy_ops, policy_self);
         raw_unlock(&cpu->queue.lock);
@@ -404,7 +405,7 @@ enum hx_status sched_install(const char *name, const struct sched_ops *ops,
     struct sched_ops *bound = &policy_tables[policy_ops == &policy_tables[0]];
     enum hx_status status = sched_bind(bound, ops, ~(rights_t)0);
     for (uint64_t rest = online; rest != 0 && status == HX_OK; rest &= rest - 1) {
-        status = bound->cpu_add(self, (uint32_t)__builtin_ctzll(rest));
+        status = sched_call_cpu_add(bound, self, (uint32_t)__builtin_ctzll(rest));
     }
     if (status == HX_OK) {
         policy_name = name;

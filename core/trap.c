@@ -13,8 +13,19 @@ void core_fault_ops_set(const struct core_fault_ops *ops) {
     fault_ops = ops;
 }
 
+static SLOW_PATH void syscall_traced(struct thread *thread, struct hal_frame *frame) {
+    const uint64_t number = hal_frame_syscall_number(frame);
+    trace(TRACE_CALL, number, hal_frame_argument(frame, 0));
+    thread->ops->syscall(thread, frame);
+    trace(TRACE_CALL_END, number, (uint64_t)hal_frame_result(frame));
+}
+
 static void on_syscall(struct hal_frame *frame) {
     struct thread *thread = thread_current();
+    if (trace_records(TRACE_CALLS)) {
+        syscall_traced(thread, frame);
+        return;
+    }
     thread->ops->syscall(thread, frame);
 }
 

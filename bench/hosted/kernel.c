@@ -8,6 +8,7 @@
 #include <core/log.h>
 #include <core/sched.h>
 #include <core/thread.h>
+#include <core/trace.h>
 #include <core/wait.h>
 #include <helix/ring.h>
 #include <memory/heap.h>
@@ -237,6 +238,15 @@ uint64_t round_epoch(uint32_t count) {
         epoch_leave();
     }
     return bench_took(start, inside == count);
+}
+
+uint64_t round_trace(uint32_t count) {
+    const uint64_t before = trace_count(TRACE_REFUSAL);
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        trace(TRACE_REFUSAL, i, 0);
+    }
+    return bench_took(start, trace_count(TRACE_REFUSAL) == before + count);
 }
 
 // ---- rings

@@ -44,6 +44,7 @@ static const struct bench_row rows[] = {
       round_ring_batch,
       NULL,
       { { "minimal_ring", round_minimal_ring_batch } } },
+    { "trace_event", 5000, NULL, round_trace, NULL, { { "four_stores", round_stores } } },
     { "epoch", 5000, NULL, round_epoch, NULL, { { "two_atomics", round_atomics } } },
 };
 

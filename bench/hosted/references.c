@@ -212,6 +212,24 @@ uint64_t round_atomics(uint32_t count) {
     return bench_took(start, inside == count);
 }
 
+// The counter and three words into the next 32 bytes of a ring of one writer.
+uint64_t round_stores(uint32_t count) {
+    static struct {
+        volatile uint64_t words[4];
+    } events[256];
+    static uint64_t next;
+    const uint64_t before = next;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        volatile uint64_t *words = events[next++ % 256].words;
+        words[0] = __builtin_ia32_rdtsc();
+        words[1] = next;
+        words[2] = i;
+        words[3] = 0;
+    }
+    return bench_took(start, next == before + count);
+}
+
 // ---- a ring
 // --------------------------------------------------------------------------------------
 

@@ -22,11 +22,14 @@ static struct hal_pagetable kernel_table;
 static uint16_t root_used[ROOT_KERNEL_MAX]; // indices in use, in the order of their making
 static uint32_t root_used_count;
 static atomic_flag kernel_lock = ATOMIC_FLAG_INIT; // guards tables below the root, device_next
-static uint64_t device_next = X86_DEVICE_BASE;
+#define TEXT_WINDOW X86_DEVICE_BASE                // one page, see x86_text_write()
+static uint64_t device_next = X86_DEVICE_BASE + PAGE_SIZE;
 
 // For the start of other processors: a root with the low page in it, below 4 GiB as CR3 is loaded
 // in 32-bit mode.
 static uint64_t trampoline_tables[4][TABLE_ENTRIES] __attribute__((aligned(4096)));
+
+static uint64_t *text_window; // its entry; guarded by kernel_lock
 
 static const struct boot_info *boot;
 
@@ -187,6 +190,10 @@ enum hx_status hal_mmu_init(const struct boot_info *info) {
         kernel_entry(X86_DEVICE_BASE, LEVEL_HUGE) == NULL) {
         return HX_ERR_NO_MEMORY;
     }
+    text_window = kernel_entry(TEXT_WINDOW, LEVEL_PAGE);
+    if (text_window == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
     cr3_write(kernel_table.root.value);
     hal_tlb_flush_kernel();
     return HX_OK;
@@ -278,6 +285,21 @@ void *x86_stack_map(size_t size_bytes) {
     device_next = base + size_bytes;
     kernel_lock_drop(state);
     return ok ? (void *)(uintptr_t)base : NULL; // NOLINT(performance-no-int-to-ptr)
+}
+
+// Through a second mapping of the page that exists for a moment, writable and not executable. It is
+// flushed before, too: this processor may have translated the window's last use on its own.
+void x86_text_write(uint64_t address, uint8_t byte) {
+    const uint64_t page = ALIGN_DOWN(address - X86_IMAGE_BASE, (uint64_t)PAGE_SIZE);
+    const uint64_t at = TEXT_WINDOW + (address & PAGE_MASK);
+    unsigned long state = kernel_lock_take();
+    *text_window = page | BITS_DATA;
+    hal_tlb_flush_page(TEXT_WINDOW);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): this is where addresses are made
+    *(volatile uint8_t *)(uintptr_t)at = byte;
+    *text_window = 0;
+    hal_tlb_flush_page(TEXT_WINDOW);
+    kernel_lock_drop(state);
 }
 
 static uint64_t trampoline_phys(uint32_t table) {

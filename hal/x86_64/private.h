@@ -108,6 +108,9 @@ void x86_fpu_sanitize(void *area);
 // ---- traps ------------------------------------------------------------------------------------
 
 extern struct hal_handlers x86_handlers;
+// A breakpoint of the kernel's: if a branch is being rewritten there, changes the frame to go on
+// behind it.
+bool x86_branch_breakpoint(struct hal_frame *frame);
 
 // ---- mapping ----------------------------------------------------------------------------------
 
@@ -116,6 +119,8 @@ extern struct hal_handlers x86_handlers;
 void *x86_device_map(uint64_t address, size_t size_bytes, uint32_t flags);
 // Undoes the latest x86_device_map() on this processor, before any other one used it.
 void x86_device_unmap(const void *mapped, size_t size_bytes);
+// Writes a byte of the kernel's text, which stays unwritable where it runs. Any thread context.
+void x86_text_write(uint64_t address, uint8_t byte);
 // Maps fresh zeroed pages with an unmapped one below; NULL: no memory.
 void *x86_stack_map(size_t size_bytes);
 // The root of the kernel's own page table, and the temporary one with the trampoline's page.

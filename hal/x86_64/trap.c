@@ -7,6 +7,7 @@
 
 #define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
+#define VECTOR_BREAKPOINT    3u
 #define VECTOR_PAGE_FAULT    14u
 #define VECTOR_FLOAT_X87     16
 #define VECTOR_EXCEPTION_END 32u
@@ -186,6 +187,9 @@ void x86_trap_kernel(struct hal_frame *frame) {
         if (irqs_on) {
             x86_handlers.preempt();
         }
+        return;
+    }
+    if (frame->vector == VECTOR_BREAKPOINT && x86_branch_breakpoint(frame)) {
         return;
     }
     struct hal_fault fault = fault_read(frame);

@@ -207,6 +207,14 @@ static void start_processors(void) {
              (unsigned long)(hal_counter_hz() / 1000));
 }
 
+static void switch_trace(void) {
+    const char *parts = cmdline_get(&cmdline, "trace");
+    if (parts != NULL && trace_switch_list(parts) != HX_OK) {
+        log_warning("command line: trace= wants a list of %s and %s, or all",
+                    trace_part_name(TRACE_CALLS), trace_part_name(TRACE_METHODS));
+    }
+}
+
 static const struct {
     const char *name;
     bool (*run)(void);
@@ -243,6 +251,7 @@ void kernel_main(const struct boot_info *info) {
     enlarge_trace();
     hal_irq_on();
     start_processors();
+    switch_trace();
     must("execution", execution_init());
     must("vfs", vfs_init());
     must("tty", tty_init());

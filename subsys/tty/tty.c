@@ -4,6 +4,7 @@
 #include <core/input.h>
 #include <core/log.h>
 #include <core/port.h>
+#include <core/ports/console_calls.h>
 #include <core/time.h>
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -48,7 +49,8 @@ static void output_flush(struct tty *tty) {
         uint32_t at = tty->output_head & (TTY_OUTPUT_BYTES - 1);
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
         uint32_t taken = 0;
-        enum hx_status status = tty->ops.write(tty->driver, tty->output + at, span, &taken);
+        enum hx_status status =
+            console_call_write(&tty->ops, tty->driver, tty->output + at, span, &taken);
         if (status != HX_OK) {
             tty->output_head = tty->output_tail; // a dead line swallows what it is given
             tty->changed = true;
@@ -73,7 +75,7 @@ static void throttle_update(struct tty *tty) {
     if (want != tty->throttled) {
         tty->throttled = want;
         // A driver that cannot hold the sender off loses bytes, as a real line does.
-        HX_IGNORE(tty->ops.throttle(tty->driver, want));
+        HX_IGNORE(console_call_throttle(&tty->ops, tty->driver, want));
     }
 }
 
@@ -410,11 +412,11 @@ static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
     if (tty != NULL) {
         // The log has nowhere to report that its console is gone.
-        HX_IGNORE(tty->ops.write_now(tty->driver, text, (uint32_t)length));
+        HX_IGNORE(console_call_write_now(&tty->ops, tty->driver, text, (uint32_t)length));
     }
 }
 
-static const struct hx_port_provided console_port = CONSOLE_PORT_PROVIDED;
+static const struct port_used console_port = PORT_USED(CONSOLE, console);
 
 static enum hx_status install_console(const struct port_provider *provider) {
     struct console_ops ops;
@@ -426,7 +428,7 @@ static enum hx_status install_console(const struct port_provider *provider) {
     }
     enum hx_status status = console_bind(&ops, provider->operations, ~(rights_t)0);
     if (status == HX_OK) {
-        status = ops.describe(provider->self, &major, &minor);
+        status = console_call_describe(&ops, provider->self, &major, &minor);
     }
     if (status == HX_OK && find_minor(major, minor) != NULL) {
         status = HX_ERR_EXISTS;

@@ -299,10 +299,125 @@ static void lost_events_are_told(void) {
     close(fd);
 }
 
+static bool turn(const char *parts) {
+    const int fd = open("/proc/helix/trace/on", O_WRONLY);
+    NEED(fd >= 0);
+    const bool good = write(fd, parts, strlen(parts)) == (ssize_t)strlen(parts);
+    close(fd);
+    return good;
+}
+
+// The first event from `*number` on of a type with this payload; *number is set behind it.
+static bool find(int fd, unsigned cpu, uint16_t type, uint64_t payload, uint64_t *number,
+                 struct event *out_event) {
+    const uint64_t end = recorded(cpu);
+    while (*number < end) {
+        need_event(fd, cpu, (*number)++, out_event);
+        if (out_event->type == type && out_event->payload[0] == payload) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Where a method of this name is in the trace.
+static uint64_t method_number(const char *name) {
+    char found[64];
+    unsigned long long number;
+    for (char *at = slurp("/proc/helix/trace/names"); at != NULL; at = next_line(at)) {
+        if (sscanf(at, "method %llu %63s", &number, found) == 2 && strcmp(found, name) == 0) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+static void calls_are_recorded_when_asked(void) {
+    const int fd = open("/proc/helix/trace/events", O_RDONLY);
+    const uint16_t call = type_number("CALL");
+    const uint16_t call_end = type_number("CALL_END");
+    NEED(fd >= 0);
+    for (unsigned cpu = 0; cpu < (unsigned)sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
+        struct event event;
+        stay(cpu);
+        NEED(turn("syscall"));
+        uint64_t number = recorded(cpu);
+        const long result = syscall(SYS_dup, fd);
+        NEED(turn("\n"));
+        NEED(find(fd, cpu, call, SYS_dup, &number, &event));
+        SAME(event.payload[1], fd);
+        NEED(find(fd, cpu, call_end, SYS_dup, &number, &event));
+        SAME(event.payload[1], result);
+        number = recorded(cpu);
+        close((int)result);
+        CHECK(!find(fd, cpu, call, SYS_close, &number, &event));
+    }
+    const long long calls = count("CALL");
+    SAME(count("CALL"), calls); // nobody records one
+    close(fd);
+}
+
+static void methods_are_recorded_when_asked(void) {
+    const int fd = open("/proc/helix/trace/events", O_RDONLY);
+    const uint16_t begin = type_number("METHOD");
+    const uint16_t end = type_number("METHOD_END");
+    const uint64_t lookup = method_number("fs.lookup");
+    struct event event;
+    struct stat unused;
+    NEED(fd >= 0 && lookup != 0 && method_number("sched.pick") != 0);
+    stay(0);
+    NEED(turn("port"));
+    uint64_t number = recorded(0);
+    SAME(stat("/tmp/there is no such file", &unused), -1);
+    NEED(turn("\n"));
+    NEED(find(fd, 0, begin, lookup, &number, &event));
+    NEED(find(fd, 0, end, lookup, &number, &event));
+    SAME((int64_t)event.payload[1], HX_ERR_NOT_FOUND);
+    REFUSED(turn("syscall,nonsense") ? 0 : -1, EINVAL);
+    SAME(slurp("/proc/helix/trace/on")[0], '\n');
+    NEED(turn("all\n"));
+    CHECK(strcmp(slurp("/proc/helix/trace/on"), "syscall,port,\n") == 0);
+    NEED(turn("\n"));
+    close(fd);
+}
+
+static void *call_much(void *argument) {
+    struct stat unused;
+    while (!stop) {
+        CHECK(syscall(SYS_getppid) > 0);
+        stat("/tmp/there is no such file", &unused);
+    }
+    return argument;
+}
+
+// The code changes under the feet of threads on all processors.
+static void switched_under_load(void) {
+    pthread_t threads[4];
+    stop = 0;
+    for (int i = 0; i < 4; i++) {
+        NEED(pthread_create(&threads[i], NULL, call_much, NULL) == 0);
+    }
+    for (int i = 0; i < 60; i++) {
+        NEED(turn(i % 3 == 0 ? "all" : i % 3 == 1 ? "port" : "\n"));
+        sched_yield();
+    }
+    stop = 1;
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    NEED(turn("\n"));
+    // Each call that begins here ends, except the one that turns it off.
+    CHECK(count("CALL") - count("CALL_END") <= 1);
+    SAME(count("METHOD"), count("METHOD_END"));
+}
+
 static const struct check_case cases[] = {
     CASE(each_type_counts),
     CASE(events_say_what_happened),
     CASE(lost_events_are_told),
+    CASE(calls_are_recorded_when_asked),
+    CASE(methods_are_recorded_when_asked),
+    CASE(switched_under_load),
 };
 
 CHECK_MAIN(cases)

@@ -18,6 +18,7 @@ from helix.bench_machine import Figure, System
 _LOWEST_RATIO = 0.1  # a ratio counts as at least this, so that one line cannot buy the mean
 _WALL = ("pipe_pingpong", "futex_pingpong", "eventfd_pingpong")
 _GROUPS = ("boot", "memory", "wall")
+_OWN = ("trace",)  # programs that measure what Linux has no counterpart of
 _ENTRY_SLACK = 100000  # instructions from the entry to where a kernel notes its counter
 
 Figures = dict[str, Figure]
@@ -240,9 +241,13 @@ def _systems(options: Namespace) -> list[System]:
 def _measure_all(systems: list[System], names: list[str], groups: list[str]) -> dict[str, float]:
     """Measures and prints all that was asked for; the ratios that a check looks at."""
     ratios: dict[str, float] = {}
-    if names:
-        ratios = _compare(systems, "icount", names, "instructions")
+    own = [name for name in names if operations()[name] in _OWN]
+    shared = [name for name in names if name not in own]
+    if shared:
+        ratios = _compare(systems, "icount", shared, "instructions")
         _summary(ratios)
+    if own and systems[0].name == "helix":
+        _compare(systems[:1], "icount", own, "instructions")
     if "boot" in groups:
         ratios |= _boot(systems)
     if "memory" in groups:

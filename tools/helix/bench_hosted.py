@@ -102,7 +102,7 @@ def _print_method(rows: Rows, processor: int, model: str) -> None:
               " switch: hal_switch() alone. pick: the next\nthread of N out of the run queue and back to its"
               " end, by core and policy; list: the same with a bare list. yield: a whole\nthread_yield()"
               " among N. wait_wake: there and back between two threads; futex: the same by the host."
-              " epoch: enter and leave. ring: one\nmessage of 64 bytes in, shown, out and given back on one"
+              " epoch: enter and leave. trace_event: one event, its count\nand the read of the counter included. ring: one message of 64 bytes in, shown, out and given back on one"
               " processor, alone or 16 at a time; minimal_ring: the same between two who\ntrust each other"
               " and never sleep.")
     ui.result(f"machine: {model}; a tick is {1 / cycle:.2f} cycles of its core (a chain of additions"

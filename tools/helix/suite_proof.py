@@ -31,8 +31,8 @@ def _includes(context: Context) -> list[str]:
     """What all proofs are compiled with. Headers of ports are made by the hosted build."""
     packages.need(packages.BUILD, yes=context.options.yes)
     with build.hosted_lock:
-        made = build.configure_and_build("hosted", context.options.profile, targets=["ports"])
-    folders = [_HERE / "include", made / "sdk" / "ports" / "include",
+        made = build.configure_and_build("hosted", context.options.profile, targets=["ports", "port_calls"])
+    folders = [_HERE / "include", made / "sdk" / "ports" / "include", made / "core" / "include",
                *(paths.TOP / name / "include" for name in _INCLUDES)]
     return ["-DHELIX_DEBUG=0", *(f"-I{folder}" for folder in folders)]
 

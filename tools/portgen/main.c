@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tools/portgen/main.c: portgen IN.port OUTPUT…: makes from a port what the name of each output
 // says:
-// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form, *.md the
-// page.
+// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form, *_calls.h the
+// kernel's calls, *.md the page.
 #include "portgen.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static const struct {
     void (*emit)(const struct port *port, struct text *out);
 } outputs[] = {
     { "_port.h", emit_header },      { "_port.c", emit_source }, { "_wire.h", emit_wire_header },
-    { "_wire.c", emit_wire_source }, { ".md", emit_page },
+    { "_wire.c", emit_wire_source }, { ".md", emit_page },       { "_calls.h", emit_calls },
 };
 
 static bool write_output(const struct port *port, const char *path) {

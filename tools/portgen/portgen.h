@@ -237,6 +237,8 @@ void emit_source(const struct port *port, struct text *out);
 // <helix/ports/NAME_wire.h> and its source: the isolated form.
 void emit_wire_header(const struct port *port, struct text *out);
 void emit_wire_source(const struct port *port, struct text *out);
+// <core/ports/NAME_calls.h>: its methods as the kernel calls them.
+void emit_calls(const struct port *port, struct text *out);
 // NAME.md: the reference page.
 void emit_page(const struct port *port, struct text *out);
 

@@ -30,6 +30,7 @@ enum lock_rank {
     LOCK_RANK_ASPACE = 100,
     LOCK_RANK_MEMORY_OBJECT = 110,
     LOCK_RANK_MODULE = 150, // a module's own
+    LOCK_RANK_TRACE = 190,  // turning parts of the trace on
     LOCK_RANK_SLEEP_LAST = 199,
     LOCK_RANK_SIGNAL = 210,
     LOCK_RANK_PIPE = 215,

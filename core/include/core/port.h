@@ -21,10 +21,21 @@ struct port_provider {
 // reason to refuse.
 typedef enum hx_status (*port_installer_t)(const struct port_provider *provider);
 
-// Registers the only user of a port; `wanted` (borrowed for good) is what it was built against.
+// What a port's user was built against.
+struct port_used {
+    struct hx_port_provided provided;
+    const char *const *method_names; // by number, as in the trace
+    uint32_t methods;
+};
+#define PORT_USED(upper, lower)                                                                    \
+    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT }
+
+// Registers the only user of a port; borrows `used` for good.
 // HX_ERR_EXISTS: the port has a user already; HX_ERR_LIMIT: the table is full.
-enum hx_status port_installer_register(const struct hx_port_provided *wanted,
-                                       port_installer_t installer);
+enum hx_status port_installer_register(const struct port_used *used, port_installer_t installer);
+
+// The ports that have a user, by numbers from 0; NULL: no more.
+const struct port_used *port_used_at(uint32_t number);
 
 // Hands a provider to the user of the port; `provided` is what the provider was built against.
 // HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different

@@ -6,6 +6,7 @@
 // tells what the events are for.
 #pragma once
 
+#include <hal/branch.h>
 #include <helix/types.h>
 
 // X(name, payload meaning)
@@ -31,6 +32,10 @@
     X(MODULE, "slot, state")                                                                       \
     X(OUT_OF_MEMORY, "pages, flags")                                                               \
     X(PANIC, "0, 0")                                                                               \
+    X(CALL, "number, first argument: only while TRACE_CALLS is on")                                \
+    X(CALL_END, "number, result")                                                                  \
+    X(METHOD, "port << 32 | method, 0: only while TRACE_METHODS is on")                            \
+    X(METHOD_END, "port << 32 | method, status")                                                   \
     X(LOST, "number, the first that is left: never written, what a reader gets instead")
 
 enum trace_type {
@@ -55,6 +60,30 @@ _Static_assert(sizeof(struct trace_event) == 32, "a trace event is half a cache 
 
 // Records an event in this processor's ring. Any context, also NMI and panic.
 void trace(enum trace_type type, uint64_t first, uint64_t second);
+// What is off until somebody wants it (`trace=` on the command line, /proc/helix/trace/on).
+enum trace_part { TRACE_CALLS, TRACE_METHODS, TRACE_PARTS };
+_Static_assert(TRACE_PARTS <= HAL_BRANCH_KEYS, "a part is a key");
+
+// Whether a part, a constant, is recorded: a branch in the code, see <hal/branch.h>. Any context.
+static inline bool trace_records(enum trace_part part) {
+    return hal_branch(part);
+}
+
+// Turns a part on or off everywhere; when it returns, each processor does as told. One caller after
+// another. Thread context, no spin lock held.
+void trace_switch(enum trace_part part, bool on);
+// Turns on the parts of a list, "syscall,port", and all others off; "all" is all. HX_ERR_INVALID:
+// there is no such part, and nothing is changed. As trace_switch().
+enum hx_status trace_switch_list(const char *list);
+// What trace_switch() was told last. Any context.
+bool trace_is_switched(enum trace_part part);
+const char *trace_part_name(enum trace_part part);
+
+// The beginning and end of a port's method; `port` is the upper half of its ABI. For the generated
+// <core/ports/NAME_calls.h>. Any context.
+void trace_method(uint32_t port, uint32_t method);
+void trace_method_end(uint32_t port, uint32_t method, enum hx_status status);
+
 // Records what a thread is called, after it got its name. Any context.
 struct thread;
 void trace_name(const struct thread *thread);

@@ -27,6 +27,8 @@ static inline void hal_frame_set_sp(struct hal_frame *frame, uint64_t value);
 static inline uint64_t hal_frame_syscall_number(const struct hal_frame *frame);
 // Its argument `index`, 0 … 5, as the program gave it.
 static inline uint64_t hal_frame_argument(const struct hal_frame *frame, unsigned index);
+// What hal_frame_set_result() set; before, anything.
+static inline int64_t hal_frame_result(const struct hal_frame *frame);
 // Sets what the system call returns; arguments stay as they are.
 static inline void hal_frame_set_result(struct hal_frame *frame, int64_t value);
 // Goes back to the system call instruction, to make call `number` with the same arguments. Undoes

@@ -184,6 +184,8 @@ enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *t
 enum hx_status proc_trace_counts(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_trace_events(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_trace_last(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_on(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_trace_on_set(const struct proc_target *target, const char *text);
 enum hx_status proc_trace_names(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_trace_rings(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_trace_threads(const struct proc_target *target, struct proc_text *text);

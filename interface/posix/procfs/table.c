@@ -111,6 +111,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("events", PROC_TRACE, 0400, proc_trace_events, NULL),
     TEXT("last", PROC_TRACE, 0400, proc_trace_last, NULL),
     TEXT("names", PROC_TRACE, 0444, proc_trace_names, NULL),
+    TEXT("on", PROC_TRACE, 0600, proc_trace_on, proc_trace_on_set),
     TEXT("rings", PROC_TRACE, 0444, proc_trace_rings, NULL),
     TEXT("threads", PROC_TRACE, 0400, proc_trace_threads, NULL),
 };

@@ -6,6 +6,7 @@
 #include "../signals.h"
 
 #include <core/cpu.h>
+#include <core/port.h>
 #include <core/sched.h>
 #include <core/trace.h>
 #include <hal/time.h>
@@ -69,6 +70,30 @@ static const struct {
 #undef X
 };
 
+// Written back, it sets what was read.
+enum hx_status proc_trace_on(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    for (uint32_t part = 0; part < TRACE_PARTS; part++) {
+        if (trace_is_switched((enum trace_part)part)) {
+            text_put(text, "%s,", trace_part_name((enum trace_part)part));
+        }
+    }
+    text_put(text, "\n");
+    return HX_OK;
+}
+
+enum hx_status proc_trace_on_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    return trace_switch_list(text);
+}
+
+static void put_methods(struct proc_text *text, const struct port_used *used) {
+    for (uint32_t i = 0; i < used->methods; i++) {
+        text_put(text, "method %llu %s\n", (unsigned long long)(used->provided.abi >> 32 << 32 | i),
+                 used->method_names[i]);
+    }
+}
+
 enum hx_status proc_trace_names(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     text_put(text, "counter_hz %llu\n", (unsigned long long)hal_counter_hz());
@@ -77,6 +102,10 @@ enum hx_status proc_trace_names(const struct proc_target *target, struct proc_te
     }
     for (uint32_t i = 0; i < ARRAY_SIZE(call_names); i++) {
         text_put(text, "call %u %s\n", call_names[i].number, call_names[i].name);
+    }
+    const struct port_used *used;
+    for (uint32_t number = 0; (used = port_used_at(number)) != NULL; number++) {
+        put_methods(text, used);
     }
     return HX_OK;
 }

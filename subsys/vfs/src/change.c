@@ -6,6 +6,7 @@
 #include "walk.h"
 
 #include <core/log.h>
+#include <core/ports/fs_calls.h>
 #include <lib/string.h>
 
 enum hx_status change_begin(struct change *change, const struct lookup *lookup, const char *path) {
@@ -139,11 +140,12 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     uint64_t directory = change->inode->node;
     enum hx_status status;
     if (target == NULL) {
-        status = ops->create(fs->instance, directory, change->last, &info, &made);
+        status = fs_call_create(ops, fs->instance, directory, change->last, &info, &made);
     } else {
         status = inode_charge_link(inode, target->length);
         if (status == HX_OK) {
-            status = ops->symlink(fs->instance, directory, change->last, *target, &info, &made);
+            status =
+                fs_call_symlink(ops, fs->instance, directory, change->last, *target, &info, &made);
         }
     }
     if (status != HX_OK) {
@@ -174,8 +176,8 @@ enum hx_status change_create_temporary(struct path directory, const struct looku
         inode_discard(inode);
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = filesystem_ops(fs)->create(fs->instance, parent->node,
-                                                       (struct fs_name){ "", 0 }, &info, &made);
+    enum hx_status status = fs_call_create(filesystem_ops(fs), fs->instance, parent->node,
+                                           (struct fs_name){ "", 0 }, &info, &made);
     if (status != HX_OK) {
         inode_discard(inode);
         name_put(name);
@@ -287,7 +289,8 @@ static enum hx_status link_locked(struct change *change, struct path from,
     if (inode->info.links == 0 && !inode->is_temporary) {
         return HX_ERR_NOT_FOUND;
     }
-    status = filesystem_ops(fs)->link(fs->instance, inode->node, change->inode->node, change->last);
+    status = fs_call_link(filesystem_ops(fs), fs->instance, inode->node, change->inode->node,
+                          change->last);
     if (status != HX_OK) {
         return status;
     }
@@ -349,7 +352,8 @@ static enum hx_status unlink_locked(struct change *change, const struct lookup *
     if (status != HX_OK) {
         return status;
     }
-    status = filesystem_ops(fs)->unlink(fs->instance, change->inode->node, change->last, directory);
+    status = fs_call_unlink(filesystem_ops(fs), fs->instance, change->inode->node, change->last,
+                            directory);
     if (status != HX_OK) {
         return status;
     }

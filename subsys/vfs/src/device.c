@@ -8,6 +8,7 @@
 
 #include <core/log.h>
 #include <core/port.h>
+#include <core/ports/char_calls.h>
 #include <core/thread.h>
 #include <helix/ports/char_port.h>
 #include <lib/string.h>
@@ -96,7 +97,8 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
         uint32_t length = 0;
         size_t done = 0;
         uint32_t capacity = (uint32_t)MIN_OF(to->remaining, PAGE_SIZE);
-        status = ops->read(binding->self, binding->node.minor, offset, buffer, capacity, &length);
+        status = char_call_read(ops, binding->self, binding->node.minor, offset, buffer, capacity,
+                                &length);
         if (status == HX_OK && length == 0) {
             break;
         }
@@ -132,8 +134,8 @@ static enum hx_status char_write(struct file *file, struct io_buffer *from, uint
         status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
         if (taken != 0) {
             enum hx_status copied = status;
-            status = ops->write(binding->self, binding->node.minor, offset, buffer, (uint32_t)taken,
-                                &length);
+            status = char_call_write(ops, binding->self, binding->node.minor, offset, buffer,
+                                     (uint32_t)taken, &length);
             status = status == HX_OK ? copied : status;
         }
         moved += length;
@@ -177,7 +179,7 @@ static const struct file_ops char_file_ops = {
 };
 
 // The user of the port helix.char.
-static const struct hx_port_provided char_port = CHAR_PORT_PROVIDED;
+static const struct port_used char_port = PORT_USED(CHAR, char);
 
 static enum hx_status node_add(const struct char_node *node, const struct char_ops *ops,
                                void *self) {
@@ -210,7 +212,7 @@ static enum hx_status char_install(const struct port_provider *provider) {
     if (nodes == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = ops.describe(provider->self, nodes, CHAR_NODES_MAX, &count);
+    status = char_call_describe(&ops, provider->self, nodes, CHAR_NODES_MAX, &count);
     for (uint32_t i = 0; status == HX_OK && i < count; i++) {
         status = node_add(&nodes[i], &ops, provider->self);
     }

@@ -7,6 +7,7 @@
 #include "mount.h"
 
 #include <core/epoch.h>
+#include <core/ports/fs_calls.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -51,8 +52,9 @@ static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_
     if (count < capacity) {
         uint32_t more = 0;
         rwlock_read(&inode->lock);
-        status = ops->readdir(inode->fs->instance, inode->node, file->position - POSITION_FIRST,
-                              out_entries + count, capacity - count, &more);
+        status =
+            fs_call_readdir(ops, inode->fs->instance, inode->node, file->position - POSITION_FIRST,
+                            out_entries + count, capacity - count, &more);
         rwlock_read_done(&inode->lock);
         for (uint32_t i = 0; status == HX_OK && i < more; i++) {
             struct fs_entry *entry = &out_entries[count++];
@@ -101,8 +103,8 @@ static enum hx_status generated_read(struct file *file, struct io_buffer *to, ui
     while (to->remaining > 0 && status == HX_OK) {
         uint32_t length = 0;
         size_t done = 0;
-        status = ops->read_text(inode->fs->instance, inode->node, offset, buffer,
-                                (uint32_t)MIN_OF(to->remaining, PAGE_SIZE), &length);
+        status = fs_call_read_text(ops, inode->fs->instance, inode->node, offset, buffer,
+                                   (uint32_t)MIN_OF(to->remaining, PAGE_SIZE), &length);
         if (status == HX_OK && length == 0) {
             break;
         }
@@ -135,8 +137,8 @@ static enum hx_status generated_write(struct file *file, struct io_buffer *from,
     }
     enum hx_status status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
     if (status == HX_OK) {
-        status = ops->write_text(inode->fs->instance, inode->node, offset, buffer, (uint32_t)taken,
-                                 &length);
+        status = fs_call_write_text(ops, inode->fs->instance, inode->node, offset, buffer,
+                                    (uint32_t)taken, &length);
     }
     heap_free(buffer);
     if (status == HX_OK) {

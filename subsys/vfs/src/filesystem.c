@@ -4,6 +4,7 @@
 #include "mount.h"
 
 #include <core/port.h>
+#include <core/ports/fs_calls.h>
 #include <lib/format.h>
 #include <lib/string.h>
 #include <memory/account.h>
@@ -15,7 +16,7 @@ static const struct lock_class rename_class = { "rename", LOCK_RANK_DIRECTORY - 
 static struct mutex types_lock;
 static struct list types = LIST_INIT(types); // [types_lock] only ever grows
 static _Atomic uint64_t next_device = 1;
-static const struct hx_port_provided fs_port = FS_PORT_PROVIDED;
+static const struct port_used fs_port = PORT_USED(FS, fs);
 
 // Types
 // -----------------------------------------------------------------------------------------------
@@ -42,7 +43,7 @@ enum hx_status vfs_type_register(struct fs_type *type) {
         status = fs_bind(&type->reader, type->ops, HX_RIGHT_READ);
     }
     if (status == HX_OK) {
-        status = type->writer.describe(type->self, &type->kind);
+        status = fs_call_describe(&type->writer, type->self, &type->kind);
     }
     if (status != HX_OK) {
         return status;
@@ -106,7 +107,8 @@ static void filesystem_reclaim(struct epoch_item *item) {
 static void filesystem_destroy(struct object *object) {
     struct filesystem *fs = CONTAINER_OF(object, struct filesystem, object);
     if (fs->instance != NULL) {
-        HX_IGNORE(filesystem_ops(fs)->unmount(fs->instance)); // it is gone, whatever it says
+        HX_IGNORE(
+            fs_call_unmount(filesystem_ops(fs), fs->instance)); // it is gone, whatever it says
     }
     object_put(&fs->account->object);
     epoch_retire(&fs->item, filesystem_reclaim);
@@ -119,8 +121,8 @@ static const struct object_type filesystem_type = { .kind = OBJECT_INODE,
 // The account that pays for the pages has the file system's size as its limit.
 static void set_limit(struct filesystem *fs) {
     struct fs_usage usage = { 0 };
-    if (!(fs->kind & FS_NO_PAGER) || filesystem_ops(fs)->usage(fs->instance, &usage) != HX_OK ||
-        usage.blocks == 0) {
+    if (!(fs->kind & FS_NO_PAGER) ||
+        fs_call_usage(filesystem_ops(fs), fs->instance, &usage) != HX_OK || usage.blocks == 0) {
         return;
     }
     const uint64_t pages = usage.blocks > INT64_MAX / PAGE_SIZE
@@ -175,7 +177,7 @@ enum hx_status filesystem_create(const struct fs_type *type, const char *options
     }
     void *instance = NULL;
     enum hx_status status =
-        type->writer.mount(type->self, options, memory_bytes(), &instance, &info);
+        fs_call_mount(&type->writer, type->self, options, memory_bytes(), &instance, &info);
     if (status == HX_OK) {
         fs->instance = instance;
         set_limit(fs);
@@ -203,7 +205,7 @@ void filesystem_set_read_only(struct filesystem *fs, bool read_only) {
 
 enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
     struct filesystem *fs = path_inode(path)->fs;
-    enum hx_status status = filesystem_ops(fs)->usage(fs->instance, out_usage);
+    enum hx_status status = fs_call_usage(filesystem_ops(fs), fs->instance, out_usage);
     if (status == HX_OK && out_usage->block_bytes == 0) {
         out_usage->block_bytes = PAGE_SIZE; // it does not say
     }

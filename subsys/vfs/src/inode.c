@@ -5,6 +5,7 @@
 #include "mount.h"
 
 #include <core/log.h>
+#include <core/ports/fs_calls.h>
 #include <core/thread.h>
 #include <core/time.h>
 #include <lib/hash.h>
@@ -65,7 +66,8 @@ static void inode_destroy(struct object *object) {
     struct inode *inode = CONTAINER_OF(object, struct inode, object);
     struct filesystem *fs = inode->fs;
     ASSERT(inode->special == NULL);
-    HX_IGNORE(filesystem_ops(fs)->forget(fs->instance, inode->node)); // there is nobody to tell
+    HX_IGNORE(
+        fs_call_forget(filesystem_ops(fs), fs->instance, inode->node)); // there is nobody to tell
     uint32_t index = bucket_index(fs, inode->node);
     struct spinlock *lock = bucket_lock_of(index);
     spin_lock(lock);
@@ -222,7 +224,7 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
 void inode_refresh_links(struct inode *inode) {
     struct filesystem *fs = inode->fs;
     struct fs_info info;
-    if (filesystem_ops(fs)->getinfo(fs->instance, inode->node, &info) != HX_OK) {
+    if (fs_call_getinfo(filesystem_ops(fs), fs->instance, inode->node, &info) != HX_OK) {
         return;
     }
     bool pin = false;

@@ -4,6 +4,7 @@
 #include "change.h"
 
 #include <core/log.h>
+#include <core/ports/fs_calls.h>
 
 struct rename {
     struct change from;
@@ -153,8 +154,8 @@ static enum hx_status rename_locked(struct rename *rename) {
     if (rename->from_text == NULL || rename->to_text == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = filesystem_ops(fs)->rename(fs->instance, from->inode->node, from->last,
-                                        to->inode->node, to->last, rename->flags);
+    status = fs_call_rename(filesystem_ops(fs), fs->instance, from->inode->node, from->last,
+                            to->inode->node, to->last, rename->flags);
     if (status == HX_OK) {
         commit(rename);
     }

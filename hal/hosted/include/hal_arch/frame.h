@@ -53,6 +53,10 @@ static inline uint64_t hal_frame_argument(const struct hal_frame *frame, unsigne
     return frame->arguments[index];
 }
 
+static inline int64_t hal_frame_result(const struct hal_frame *frame) {
+    return frame->result;
+}
+
 static inline void hal_frame_set_result(struct hal_frame *frame, int64_t value) {
     frame->result = value;
 }

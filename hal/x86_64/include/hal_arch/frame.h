@@ -90,6 +90,10 @@ static inline uint64_t hal_frame_argument(const struct hal_frame *frame, unsigne
     }
 }
 
+static inline int64_t hal_frame_result(const struct hal_frame *frame) {
+    return (int64_t)frame->rax;
+}
+
 static inline void hal_frame_set_result(struct hal_frame *frame, int64_t value) {
     frame->rax = (uint64_t)value;
 }
