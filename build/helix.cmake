@@ -45,11 +45,14 @@ function(helix_add_includes name)
   endforeach()
 endfunction()
 
-# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...] [INCLUDES ...]): a part of the
-# kernel. HOST_SRCS are the files that are pure and also build on the host, for the tests; a library
+# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...] [INCLUDES ...] [CALLS family]): a part
+# of the kernel. CALLS: it serves that family of native calls (helix_calls). HOST_SRCS are the files that are pure and also build on the host, for the tests; a library
 # without them does not exist there. TESTS are host programs, one file each.
 function(helix_library)
-  cmake_parse_arguments(L "" "NAME;LAYER" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ;INCLUDES" ${ARGN})
+  cmake_parse_arguments(L "" "NAME;LAYER;CALLS" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ;INCLUDES" ${ARGN})
+  if(L_CALLS)
+    helix_call_table(${L_CALLS})
+  endif()
   helix_check_layer(${L_NAME} ${L_LAYER} ${L_DEPS})
   helix_add_part(${L_NAME} "${L_SRCS}" "${L_HOST_SRCS}" "${L_DEPS}")
   helix_add_includes(${L_NAME} ${L_INCLUDES})
@@ -127,6 +130,35 @@ function(helix_port_calls)
   add_custom_target(port_calls DEPENDS ${made})
   return(PROPAGATE made)
 endfunction()
+
+# helix_calls(NAME n FILE f): a part that holds the types and numbers of native calls, <helix/f.h>, made from f.calls
+# in this folder.
+function(helix_calls)
+  cmake_parse_arguments(C "" "NAME;FILE" "" ${ARGN})
+  helix_portgen()
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${C_FILE}.calls)
+  set(made ${CMAKE_CURRENT_BINARY_DIR}/include/helix/${C_FILE}.h)
+  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/include/helix)
+  add_custom_command(OUTPUT ${made} COMMAND ${HELIX_PORTGEN} ${source} ${made}
+    DEPENDS portgen_program ${HELIX_PORTGEN} ${source} COMMENT "Making the calls ${C_FILE}" VERBATIM)
+  add_custom_target(${C_NAME}_process DEPENDS ${made}) # the name that users of generated parts wait for
+  set_property(GLOBAL PROPERTY helix_calls_source ${source})
+  helix_library(NAME ${C_NAME} LAYER sdk DEPS sdk INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include)
+  add_dependencies(${C_NAME} ${C_NAME}_process)
+endfunction()
+
+# What serves a family of calls: adds FAMILY_table.c to the caller's sources.
+macro(helix_call_table family)
+  helix_portgen()
+  get_property(source GLOBAL PROPERTY helix_calls_source)
+  set(tables ${CMAKE_CURRENT_BINARY_DIR}/tables)
+  set(made ${tables}/${family}_table.h ${tables}/${family}_table.c)
+  file(MAKE_DIRECTORY ${tables})
+  add_custom_command(OUTPUT ${made} COMMAND ${HELIX_PORTGEN} ${source} ${made}
+    DEPENDS portgen_program ${HELIX_PORTGEN} ${source} COMMENT "Making the table of calls ${family}" VERBATIM)
+  list(APPEND L_SRCS ${made})
+  list(APPEND L_INCLUDES ${tables})
+endmacro()
 
 # The compiler of ports is a program of this machine, whatever the product is: HELIX_PORTGEN.
 function(helix_portgen)

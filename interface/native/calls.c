@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// interface/native/calls.c: the table of native calls, and the module that registers it.
+// interface/native/calls.c: the module that registers the native calls.
 #include "native.h"
 
 #include <helix/module.h>
 
-static const native_call_t table[] = {
-#define X(name, number) [(number) - NATIVE_CALL_FIRST] = native_##name,
-    HX_NATIVE_CALLS(X)
-#undef X
-};
-
 static enum hx_status native_init(struct hx_env *env, void **out_self) {
     (void)env;
     *out_self = NULL;
-    native_calls_register(NATIVE_CALL_FIRST, table, ARRAY_SIZE(table));
+    native_calls_register(&native_calls);
     return HX_OK;
 }
 

@@ -156,18 +156,18 @@ static struct channel *channel_alloc(struct account *account, uint32_t slots) {
 
 // Both ends get handles, or neither; takes the references.
 static enum hx_status give_ends(struct channel *channel, struct uaddr out_handles) {
-    const int64_t first = native_give(&channel->ends[0].root);
-    if (first < 0) {
+    handle_t handles[2];
+    enum hx_status status = native_give(&channel->ends[0].root, &handles[0]);
+    if (status != HX_OK) {
         capability_put(&channel->ends[1].root);
-        return (enum hx_status)first;
+        return status;
     }
-    const int64_t second = native_give(&channel->ends[1].root);
-    if (second < 0) {
-        HX_IGNORE(handle_close(process_current(), (handle_t)first));
-        return (enum hx_status)second;
+    status = native_give(&channel->ends[1].root, &handles[1]);
+    if (status != HX_OK) {
+        HX_IGNORE(handle_close(process_current(), handles[0]));
+        return status;
     }
-    const handle_t handles[2] = { (handle_t)first, (handle_t)second };
-    enum hx_status status = copy_to_user(out_handles, handles, sizeof(handles));
+    status = copy_to_user(out_handles, handles, sizeof(handles));
     if (status != HX_OK) {
         HX_IGNORE(handle_close(process_current(), handles[0]));
         HX_IGNORE(handle_close(process_current(), handles[1]));
@@ -175,35 +175,35 @@ static enum hx_status give_ends(struct channel *channel, struct uaddr out_handle
     return status;
 }
 
-int64_t native_channel_create(const uint64_t *args) {
+enum hx_status native_channel_create(uint32_t slots, struct uaddr out_ends) {
     struct account *account = process_current()->account;
-    if (!hx_ring_count_is_valid(args[0])) {
+    if (!hx_ring_count_is_valid(slots)) {
         return HX_ERR_INVALID;
     }
     enum hx_status status = account_charge(account, ACCOUNT_OBJECTS, 2);
     if (status != HX_OK) {
         return status;
     }
-    struct channel *channel = channel_alloc(account, (uint32_t)args[0]);
+    struct channel *channel = channel_alloc(account, slots);
     if (channel == NULL) {
         account_release(account, ACCOUNT_OBJECTS, 2);
         return HX_ERR_NO_MEMORY;
     }
-    return give_ends(channel, uaddr_make(args[1]));
+    return give_ends(channel, out_ends);
 }
 
 // ---- the shared memory, sleeping and waking
 
-static enum hx_status end_map(struct capability *capability, struct uaddr out_view) {
-    const struct end *end = end_of(capability->object);
+enum hx_status native_channel_map(struct capability *end, struct uaddr out_view) {
+    const struct end *self = end_of(end->object);
     struct uaddr address;
     const struct aspace_map_request request = {
-        .size_bytes = hx_channel_bytes(end->channel->slots),
+        .size_bytes = hx_channel_bytes(self->channel->slots),
         .protection = ASPACE_READ | ASPACE_WRITE,
         .protection_max = ASPACE_READ | ASPACE_WRITE,
         .flags = ASPACE_SHARED | ASPACE_NO_FORK, // a child has no handle, either
-        .object = end->channel->memory,
-        .under = capability,
+        .object = self->channel->memory,
+        .under = end,
         .label = "[channel]",
     };
     enum hx_status status = aspace_map(aspace_current(), &request, &address);
@@ -211,8 +211,8 @@ static enum hx_status end_map(struct capability *capability, struct uaddr out_vi
         return status;
     }
     const struct hx_channel_view view = { .address = address.value,
-                                          .slots = end->channel->slots,
-                                          .end = end->number };
+                                          .slots = self->channel->slots,
+                                          .end = self->number };
     status = copy_to_user(out_view, &view, sizeof(view));
     if (status != HX_OK) {
         HX_IGNORE(aspace_unmap(aspace_current(), address, request.size_bytes));
@@ -220,53 +220,18 @@ static enum hx_status end_map(struct capability *capability, struct uaddr out_vi
     return status;
 }
 
-int64_t native_channel_map(const uint64_t *args) {
-    struct capability *capability;
-    enum hx_status status =
-        handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
-                     HX_RIGHT_MAP | HX_RIGHT_READ | HX_RIGHT_WRITE, &capability);
-    if (status == HX_OK) {
-        status = end_map(capability, uaddr_make(args[1]));
-        handle_leave(capability);
-    }
-    return status;
-}
-
-int64_t native_channel_notify(const uint64_t *args) {
-    struct capability *capability;
-    if ((args[1] & ~(uint64_t)END_STATES) != 0) {
-        return HX_ERR_INVALID;
-    }
-    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
-                                         HX_RIGHT_SIGNAL, &capability);
-    if (status != HX_OK) {
-        return status;
-    }
-    struct end *end = end_of(capability->object);
+enum hx_status native_channel_notify(struct capability *end, uint32_t states) {
+    struct end *self = end_of(end->object);
     // The memory of a closed peer is there as long as this end is.
-    waitable_update(&peer_of(end)->waitable, 0, (uint32_t)args[1]);
-    if ((waitable_state(&end->waitable) & WAIT_HANGUP) != 0) {
-        status = HX_ERR_PEER_DIED;
-    }
-    handle_leave(capability);
-    return status;
+    waitable_update(&peer_of(self)->waitable, 0, states);
+    return (waitable_state(&self->waitable) & WAIT_HANGUP) == 0 ? HX_OK : HX_ERR_PEER_DIED;
 }
 
-int64_t native_channel_arm(const uint64_t *args) {
-    struct capability *capability;
-    if ((args[1] & ~(uint64_t)END_STATES) != 0) {
-        return HX_ERR_INVALID;
-    }
-    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
-                                         HX_RIGHT_WAIT, &capability);
-    if (status != HX_OK) {
-        return status;
-    }
-    struct end *end = end_of(capability->object);
-    waitable_update(&end->waitable, (uint32_t)args[1], 0);
+enum hx_status native_channel_arm(struct capability *end, uint32_t states) {
+    struct end *self = end_of(end->object);
+    waitable_update(&self->waitable, states, 0);
     // Of <helix/ring.h>: what the peer showed before is seen, or it sees the sleeper.
-    cpu_barrier_on(memory_object_processors(end->channel->memory));
-    handle_leave(capability);
+    cpu_barrier_on(memory_object_processors(self->channel->memory));
     return HX_OK;
 }
 
@@ -312,32 +277,18 @@ static void place_fill(struct end *to, struct capability *sent) {
     }
 }
 
-static enum hx_status send(struct end *end, handle_t handle) {
-    struct capability *sent;
-    enum hx_status status = native_movable(handle, &sent);
+enum hx_status native_channel_send(struct capability *end, handle_t sent,
+                                   struct capability *sent_capability) {
+    struct end *to = peer_of(end_of(end->object));
+    enum hx_status status = place_promise(to, sent_capability);
     if (status != HX_OK) {
         return status;
     }
-    status = place_promise(peer_of(end), sent);
+    status = handle_close(process_current(), sent); // one of two that send it succeeds
     if (status == HX_OK) {
-        status = handle_close(process_current(), handle); // one of two that send it succeeds
-        if (status == HX_OK) {
-            place_fill(peer_of(end), sent);
-            return HX_OK;
-        }
-        place_give_back(peer_of(end), sent);
-    }
-    capability_put(sent);
-    return status;
-}
-
-int64_t native_channel_send(const uint64_t *args) {
-    struct capability *capability;
-    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
-                                         HX_RIGHT_WRITE, &capability);
-    if (status == HX_OK) {
-        status = send(end_of(capability->object), (handle_t)args[1]);
-        handle_leave(capability);
+        place_fill(to, capability_get(sent_capability));
+    } else {
+        place_give_back(to, sent_capability);
     }
     return status;
 }
@@ -363,33 +314,21 @@ static void arrival_put_back(struct end *end, struct capability *arrived) {
     spin_unlock(&channels_lock);
 }
 
-static int64_t receive(struct end *end) {
-    handle_t handle;
-    struct capability *arrived = arrival_take(end);
+enum hx_status native_channel_receive(struct capability *end, handle_t *out_received) {
+    struct end *self = end_of(end->object);
+    struct capability *arrived = arrival_take(self);
     if (arrived == NULL) {
         return HX_ERR_WOULD_BLOCK;
     }
     const bool was_end = is_end(arrived);
-    enum hx_status status = handle_add(process_current(), arrived, &handle);
+    enum hx_status status = handle_add(process_current(), arrived, out_received);
     if (status != HX_OK) {
-        arrival_put_back(end, arrived);
+        arrival_put_back(self, arrived);
         return status;
     }
     spin_lock(&channels_lock);
-    end->promised--;
-    end->ends_inside -= was_end;
+    self->promised--;
+    self->ends_inside -= was_end;
     spin_unlock(&channels_lock);
-    return handle;
-}
-
-int64_t native_channel_receive(const uint64_t *args) {
-    struct capability *capability;
-    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_CHANNEL,
-                                         HX_RIGHT_READ, &capability);
-    if (status != HX_OK) {
-        return status;
-    }
-    const int64_t result = receive(end_of(capability->object));
-    handle_leave(capability);
-    return result;
+    return HX_OK;
 }

@@ -36,11 +36,8 @@ static const struct object_type event_type = {
     .waitable = event_waitable,
 };
 
-int64_t native_event_create(const uint64_t *args) {
+enum hx_status native_event_create(uint32_t state, handle_t *out_event) {
     struct account *account = process_current()->account;
-    if ((args[0] & ~(uint64_t)HX_STATE_USER) != 0) {
-        return HX_ERR_INVALID;
-    }
     enum hx_status status = account_charge(account, ACCOUNT_OBJECTS, 1);
     if (status != HX_OK) {
         return status;
@@ -52,24 +49,14 @@ int64_t native_event_create(const uint64_t *args) {
     }
     object_init(&event->object, &event_type);
     capability_init_root(&event->root, &event->object, EVENT_RIGHTS);
-    waitable_init(&event->waitable, (uint32_t)args[0]);
+    waitable_init(&event->waitable, state);
     object_get(&account->object);
     event->account = account;
-    return native_give(&event->root);
+    return native_give(&event->root, out_event);
 }
 
-int64_t native_event_update(const uint64_t *args) {
-    struct capability *capability;
-    if (((args[1] | args[2]) & ~(uint64_t)HX_STATE_USER) != 0) {
-        return HX_ERR_INVALID;
-    }
-    enum hx_status status = handle_enter(process_current(), (handle_t)args[0], OBJECT_EVENT,
-                                         HX_RIGHT_SIGNAL, &capability);
-    if (status != HX_OK) {
-        return status;
-    }
-    waitable_update(&event_of(capability->object)->waitable, (uint32_t)args[1], (uint32_t)args[2]);
-    handle_leave(capability);
+enum hx_status native_event_update(struct capability *event, uint32_t clear, uint32_t set) {
+    waitable_update(&event_of(event->object)->waitable, clear, set);
     return HX_OK;
 }
 

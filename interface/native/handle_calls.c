@@ -6,18 +6,16 @@
 #include <memory/heap.h>
 #include <memory/usercopy.h>
 
-int64_t native_give(struct capability *capability) {
-    handle_t handle;
-    enum hx_status status = handle_add(process_current(), capability, &handle);
+enum hx_status native_give(struct capability *capability, handle_t *out_handle) {
+    enum hx_status status = handle_add(process_current(), capability, out_handle);
     if (status != HX_OK) {
         capability_put(capability);
-        return status;
     }
-    return handle;
+    return status;
 }
 
-int64_t native_handle_close(const uint64_t *args) {
-    return handle_close(process_current(), (handle_t)args[0]);
+enum hx_status native_handle_close(handle_t handle) {
+    return handle_close(process_current(), handle);
 }
 
 // A derived capability. Who derived it pays until it is freed, whoever has it by then.
@@ -53,7 +51,7 @@ static struct node *node_create(struct account *account, enum hx_status *out_sta
     return node;
 }
 
-static int64_t derive(struct capability *parent, rights_t rights) {
+static enum hx_status derive(struct capability *parent, rights_t rights, handle_t *out_derived) {
     enum hx_status status;
     struct node *node = node_create(process_current()->account, &status);
     if (node == NULL) {
@@ -64,67 +62,41 @@ static int64_t derive(struct capability *parent, rights_t rights) {
         node_free(node);
         return status;
     }
-    return native_give(&node->derived.capability);
+    return native_give(&node->derived.capability, out_derived);
 }
 
-int64_t native_handle_derive(const uint64_t *args) {
+enum hx_status native_handle_derive(handle_t handle, uint64_t rights, handle_t *out_derived) {
     struct capability *parent;
-    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &parent);
+    enum hx_status status = handle_find(process_current(), handle, &parent);
     if (status != HX_OK) {
         return status;
     }
-    int64_t result = derive(parent, args[1]);
+    status = derive(parent, rights, out_derived);
     capability_put(parent);
-    return result;
-}
-
-int64_t native_handle_revoke(const uint64_t *args) {
-    struct capability *capability;
-    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &capability);
-    if (status != HX_OK) {
-        return status;
-    }
-    // Not entered: who revokes acts under nothing.
-    status = (capability_rights(capability) & HX_RIGHT_ADMIN) != 0 ? capability_revoke(capability)
-                                                                   : capability_refusal(capability);
-    capability_put(capability);
     return status;
 }
 
-enum hx_status native_movable(handle_t handle, struct capability **out_capability) {
-    enum hx_status status = handle_find(process_current(), handle, out_capability);
-    if (status == HX_OK && (capability_rights(*out_capability) & HX_RIGHT_DELEGATE) == 0) {
-        status = capability_refusal(*out_capability);
-        capability_put(*out_capability);
+// Not entered: who revokes acts under nothing.
+enum hx_status native_handle_revoke(handle_t handle, struct capability *handle_capability) {
+    (void)handle;
+    return capability_revoke(handle_capability);
+}
+
+enum hx_status native_handle_bequeath(handle_t handle, struct capability *handle_capability) {
+    enum hx_status status = handle_close(process_current(), handle); // one of two succeeds
+    if (status == HX_OK) {
+        process_bequeath(process_current(), capability_get(handle_capability));
     }
     return status;
 }
 
-int64_t native_handle_bequeath(const uint64_t *args) {
-    struct capability *capability;
-    enum hx_status status = native_movable((handle_t)args[0], &capability);
-    if (status != HX_OK) {
-        return status;
-    }
-    status = handle_close(process_current(), (handle_t)args[0]);
-    if (status != HX_OK) {
-        capability_put(capability); // another thread was faster
-        return status;
-    }
-    process_bequeath(process_current(), capability);
-    return HX_OK;
+enum hx_status native_handle_given(handle_t *out_given) {
+    return handle_take_given(process_current(), out_given);
 }
 
-int64_t native_handle_given(const uint64_t *args) {
-    handle_t handle;
-    (void)args;
-    enum hx_status status = handle_take_given(process_current(), &handle);
-    return status == HX_OK ? (int64_t)handle : (int64_t)status;
-}
-
-int64_t native_handle_info(const uint64_t *args) {
+enum hx_status native_handle_info(handle_t handle, struct uaddr out_info) {
     struct capability *capability;
-    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &capability);
+    enum hx_status status = handle_find(process_current(), handle, &capability);
     if (status != HX_OK) {
         return status;
     }
@@ -134,5 +106,5 @@ int64_t native_handle_info(const uint64_t *args) {
         .rights = capability_rights(capability),
     };
     capability_put(capability);
-    return copy_to_user(uaddr_make(args[1]), &info, sizeof(info));
+    return copy_to_user(out_info, &info, sizeof(info));
 }

@@ -74,12 +74,13 @@ static void sequences_read(struct waiting *waiting) {
     }
 }
 
-static int64_t wait_run(struct waiting *waiting, time_ns_t deadline) {
+static enum hx_status wait_run(struct waiting *waiting, time_ns_t deadline, uint32_t *out_ready) {
     for (;;) {
         sequences_read(waiting);
         const uint32_t ready = items_look(waiting);
         if (ready != 0) {
-            return ready;
+            *out_ready = ready;
+            return HX_OK;
         }
         enum hx_status status = wait_for(waiting->waits, waiting->count, deadline,
                                          WAIT_INTERRUPTIBLE, waiting->observers);
@@ -89,42 +90,36 @@ static int64_t wait_run(struct waiting *waiting, time_ns_t deadline) {
     }
 }
 
-static int64_t wait_with(struct waiting *waiting, struct uaddr items, time_ns_t deadline) {
+static enum hx_status wait_with(struct waiting *waiting, struct uaddr items, time_ns_t deadline,
+                                uint32_t *out_ready) {
     const size_t bytes = waiting->count * sizeof(*waiting->items);
     enum hx_status status = copy_from_user(waiting->items, items, bytes);
     for (uint32_t i = 0; status == HX_OK && i < waiting->count; i++) {
         status = item_begin(waiting, i);
     }
-    if (status != HX_OK) {
-        return status;
+    if (status == HX_OK) {
+        status = wait_run(waiting, deadline, out_ready);
     }
-    const int64_t result = wait_run(waiting, deadline);
-    if (result < 0) {
-        return result;
-    }
-    status = copy_to_user(items, waiting->items, bytes);
-    return status == HX_OK ? result : (int64_t)status;
+    return status == HX_OK ? copy_to_user(items, waiting->items, bytes) : status;
 }
 
-int64_t native_wait(const uint64_t *args) {
-    if (args[1] > HX_WAIT_MAX) {
-        return HX_ERR_INVALID;
-    }
+enum hx_status native_wait(struct uaddr items, uint32_t items_count, time_ns_t deadline,
+                           uint32_t *out_ready) {
     struct storage *storage = heap_alloc(sizeof(*storage), MEMORY_SLEEP);
     if (storage == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     struct waiting waiting = {
-        .count = (uint32_t)args[1],
+        .count = items_count,
         .items = storage->items,
         .capabilities = storage->capabilities,
         .waits = storage->waits,
         .observers = storage->observers,
     };
-    const int64_t result = wait_with(&waiting, uaddr_make(args[0]), (time_ns_t)args[2]);
+    enum hx_status status = wait_with(&waiting, items, deadline, out_ready);
     for (uint32_t i = 0; i < waiting.held; i++) {
         capability_put(waiting.capabilities[i]);
     }
     heap_free(storage);
-    return result;
+    return status;
 }

@@ -3,45 +3,33 @@
 //
 // Both name capabilities, so going from one to the other copies a reference.
 #include "descriptor.h"
+#include "posix_table.h"
 
 #include <execution/handles.h>
-#include <execution/native.h>
-#include <helix/native.h>
 
-static int64_t file_handle(const uint64_t *args) {
+enum hx_status posix_file_handle(int32_t descriptor, handle_t *out_file) {
     struct capability *capability;
-    handle_t handle;
-    enum hx_status status = file_table_find(posix_current()->files, (int32_t)args[0], &capability);
+    enum hx_status status = file_table_find(posix_current()->files, descriptor, &capability);
     if (status != HX_OK) {
         return status;
     }
-    status = handle_add(process_current(), capability, &handle);
+    status = handle_add(process_current(), capability, out_file);
     if (status != HX_OK) {
         capability_put(capability);
-        return status;
     }
-    return handle;
+    return status;
 }
 
-static int64_t file_descriptor(const uint64_t *args) {
-    struct capability *capability;
-    int32_t fd;
-    enum hx_status status = handle_find(process_current(), (handle_t)args[0], &capability);
+enum hx_status posix_file_descriptor(struct capability *file, bool close_on_exec,
+                                     int32_t *out_descriptor) {
+    enum hx_status status = file_table_add(posix_current()->files, capability_get(file),
+                                           close_on_exec, 0, out_descriptor);
     if (status != HX_OK) {
-        return status;
+        capability_put(file);
     }
-    status = capability->object->type->kind == OBJECT_FILE
-                 ? file_table_add(posix_current()->files, capability, args[1] != 0, 0, &fd)
-                 : HX_ERR_BAD_HANDLE;
-    if (status != HX_OK) {
-        capability_put(capability);
-        return status;
-    }
-    return fd;
+    return status;
 }
-
-static const native_call_t table[] = { file_handle, file_descriptor };
 
 void native_files_init(void) {
-    native_calls_register(HX_CALL_file_handle, table, ARRAY_SIZE(table));
+    native_calls_register(&posix_calls);
 }

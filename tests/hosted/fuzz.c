@@ -15,10 +15,12 @@
 int LLVMFuzzerRunDriver(int *count, char ***arguments,
                         int (*one_input)(const uint8_t *data, size_t size));
 
-#define CALLS_MAX 32u
-#define LIMIT_NS  50000000u
-#define WORDS_MAX 8u
-#define NOBODY    65534u
+#define CALLS_MAX           32u
+#define COUNT(name, number) +1
+#define NATIVE_CALLS        (0 HX_NATIVE_CALLS(COUNT) HX_POSIX_CALLS(COUNT))
+#define LIMIT_NS            50000000u
+#define WORDS_MAX           8u
+#define NOBODY              65534u
 
 // ---- from the fuzzer's thread ------------------------------------------------------------------
 
@@ -99,10 +101,16 @@ static int ends_at_once(uint64_t unused) {
     return 0;
 }
 
+static const uint64_t native_numbers[NATIVE_CALLS] = {
+#define NUMBER(name, number) number,
+    HX_NATIVE_CALLS(NUMBER) HX_POSIX_CALLS(NUMBER)
+#undef NUMBER
+};
+
 static void one_call(struct reader *reader) {
-    uint64_t number = number_read(reader, 2) % (HAL_SYSCALL_MAX + 16);
+    uint64_t number = number_read(reader, 2) % (HAL_SYSCALL_MAX + 1 + NATIVE_CALLS);
     if (number > HAL_SYSCALL_MAX) {
-        number = HX_CALL_handle_close + (number - HAL_SYSCALL_MAX) % 16;
+        number = native_numbers[number - HAL_SYSCALL_MAX - 1];
     }
     uint64_t arguments[6];
     for (uint32_t i = 0; i < 6; i++) {

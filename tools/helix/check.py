@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from helix import build, contract, packages, paths, ratchets, ui
+from helix import build, contract, packages, paths, programs, ratchets, ui
 
 Problems = Iterator[str]
 
@@ -117,6 +117,16 @@ def _tidy(options: Namespace, _: list[str]) -> Problems:
             yield from found
 
 
+def _pages(options: Namespace, _: list[str]) -> Problems:
+    """docs/native.md is what the calls say."""
+    page = paths.TOP / "docs/native.md"
+    made = programs.made_from_calls(paths.OUT / "user" / "native.md").read_text()
+    if options.fix:
+        page.write_text(made)
+    if not page.exists() or page.read_text() != made:
+        yield "docs/native.md: not what sdk/calls/native.calls says (--fix does it)"
+
+
 def _second_compiler(options: Namespace, _: list[str]) -> Problems:
     try:
         build.configure_and_build("x86_64-gcc", options.profile)
@@ -128,6 +138,7 @@ _STEPS: dict[str, Callable[[Namespace, list[str]], Problems]] = {
     "format": _format,
     "ratchets": _ratchets,
     "scripts": _scripts,
+    "pages": _pages,
     "gcc": _second_compiler,
     "tidy": _tidy,
 }

@@ -7,13 +7,16 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from helix import packages, paths, ui
 
 LIBHELIX = paths.TOP / "user" / "libhelix"
+CALLS = paths.TOP / "sdk/calls/native.calls"
+_MADE = paths.OUT / "user" / "include"  # by portgen
 # What a program may include: the SDK's and libhelix's headers, and those of the machine.
-_INCLUDE = [paths.TOP / "sdk/include", LIBHELIX / "include", LIBHELIX / "x86_64/include"]
+_INCLUDE = [paths.TOP / "sdk/include", LIBHELIX / "include", LIBHELIX / "x86_64/include", _MADE]
 _WARN = [*(f"-I{folder}" for folder in _INCLUDE), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
          # Tests pass on purpose what these warn about.
          "-Wno-nonnull", "-Wno-stringop-overread", "-Wno-stringop-overflow", "-Wno-array-bounds",
@@ -83,8 +86,42 @@ def _made(product: Path, stamp: str, make: Callable[[Path], None]) -> Path:
     return product
 
 
+def portgen() -> Path:
+    """The compiler of ports and calls, for this machine."""
+    folder = paths.TOP / "tools/portgen"
+    sources = sorted(folder.glob("*.c"))
+    command = ["gcc", "-std=gnu17", "-O1", f"-I{paths.TOP / 'sdk/include'}"]
+    seen = [*sources, *folder.glob("*.h"), paths.TOP / "sdk/include/helix/status.h"]
+
+    def make(fresh: Path) -> None:
+        _run([*command, *map(str, sources), "-o", str(fresh)], folder)
+
+    return _made(paths.ensure(paths.OUT / "user") / "portgen", _stamp(command, seen), make)
+
+
+def made_from_calls(path: Path) -> Path:
+    """What the path's name says (native.h, calls.h, native.md), made from the native calls."""
+    compiler = portgen()
+
+    def make(fresh: Path) -> None:
+        folder = paths.ensure(fresh.parent / f"{fresh.name}.d")
+        _run([str(compiler), str(CALLS), str(folder / path.name)], CALLS)
+        (folder / path.name).rename(fresh)
+        folder.rmdir()
+
+    paths.ensure(path.parent)
+    return _made(path, _stamp([str(path)], [CALLS, compiler]), make)
+
+
+@cache
+def _calls_headers() -> None:
+    made_from_calls(_MADE / "helix/native.h")
+    made_from_calls(_MADE / "libhelix/calls.h")
+
+
 def libhelix(flavour: str = "musl") -> Path:
     """The native library for a C library, as an archive."""
+    _calls_headers()
     sources = [*sorted((LIBHELIX / "src").glob("*.c")), paths.TOP / "lib/src/status.c"]
     command = [*FLAVOURS[flavour], *_kernel_headers(flavour), "-ffunction-sections", "-c"]
 
@@ -101,6 +138,7 @@ def libhelix(flavour: str = "musl") -> Path:
 
 def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> Path:
     """The program of one C file (and the headers beside it); rebuilt when anything changed."""
+    _calls_headers()
     library = [libhelix(flavour)] if flavour in WITH_LIBHELIX else []
     command = [*FLAVOURS[flavour], *_kernel_headers(flavour), *extra]
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from helix import check
 from helix.report import Context, Failed, Job, single
 
-_STEPS = ("format", "ratchets", "scripts", "gcc")  # tidy takes minutes
+_STEPS = ("format", "ratchets", "scripts", "pages", "gcc")  # tidy takes minutes
 
 
 def _job(step: str, options: Namespace) -> Job:

@@ -10,6 +10,9 @@ static void add_type(struct text *text, const struct type *type) {
              declaration != NULL ? declaration->name : "", (unsigned long long)type->bound,
              (unsigned long long)type->fixed, (unsigned long long)type->align,
              (unsigned long long)type->rights);
+    if (type->within != 0) {
+        text_add(text, " within %llu", (unsigned long long)type->within);
+    }
 }
 
 static void add_constants(struct text *text, const struct constant *constant) {
@@ -29,6 +32,9 @@ static void add_fields(struct text *text, const struct field *field) {
 static void add_methods(struct text *text, const char *word, const struct method *method) {
     for (; method != NULL; method = method->next) {
         text_add(text, "%s %s(", word, method->name);
+        if (method->call != 0) {
+            text_add(text, "%llu ", (unsigned long long)method->call);
+        }
         add_fields(text, method->fields);
         text_add(text, ")");
     }

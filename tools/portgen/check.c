@@ -106,7 +106,7 @@ static const char *const reserved[] = {
     "union",   "unsigned", "void",     "volatile", "while",
 };
 
-static void check_name(struct compiler *compiler, const struct place *place, const char *name) {
+void check_name(struct compiler *compiler, const struct place *place, const char *name) {
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
         if (strcmp(reserved[i], name) == 0) {
             fail(compiler, place, "'%s' is a word that the C code needs; choose another name",
@@ -127,7 +127,7 @@ static bool is_extension(const char *name, const char *of) {
     return false;
 }
 
-static void check_names(struct compiler *compiler, const struct field *fields) {
+void check_names(struct compiler *compiler, const struct field *fields) {
     for (const struct field *field = fields; field != NULL; field = field->next) {
         check_name(compiler, &field->place, field->name);
         for (const struct field *other = fields; other != NULL; other = other->next) {
@@ -173,7 +173,7 @@ static const char *direction_mend(const struct field *field) {
     return "";
 }
 
-static void check_element(struct compiler *compiler, const struct field *field) {
+void check_element(struct compiler *compiler, const struct field *field) {
     if (field->type.kind == KIND_ARRAY && field->type.element > KIND_STRUCT) {
         fail(compiler, &field->place,
              "'%s' is an array of what has no fixed layout; use a scalar or a struct", field->name);
@@ -321,7 +321,7 @@ static void check_ends(struct compiler *compiler, const struct method *method) {
     }
 }
 
-static void check_methods(struct compiler *compiler, struct port *port) {
+static void check_methods(struct compiler *compiler, const struct port *port) {
     for (struct method *method = port->methods; method != NULL; method = method->next) {
         check_name(compiler, &method->place, method->name);
         if (port->events != NULL && strcmp(method->name, "attach") == 0) {
@@ -397,7 +397,7 @@ void port_check(struct compiler *compiler, struct port *port) {
         }
     }
     if (!compiler->failed) {
-        check_methods(compiler, port);
+        (port->is_calls ? calls_check : check_methods)(compiler, port);
     }
     if (!compiler->failed) {
         port->abi = port_abi(port);

@@ -7,7 +7,7 @@
 void emit_type(enum kind kind, const struct declaration *declaration, struct text *out) {
     if (kind == KIND_STRUCT || kind == KIND_TEXT || kind == KIND_REF) {
         text_add(out, "struct %s_%s ", declaration->port->prefix, declaration->name);
-    } else if (kind == KIND_HANDLE) {
+    } else if (kind == KIND_HANDLE || kind == KIND_OBJECT) {
         text_add(out, "handle_t ");
     } else {
         text_add(out, "%s ", scalar_c_name(kind));
@@ -194,6 +194,8 @@ static void put_declaration(const struct declaration *declaration, struct text *
         text_add(out, "struct %s_%s {\n    const char *text;\n    uint32_t length;\n};\n",
                  declaration->port->prefix, declaration->name);
         break;
+    case KIND_OBJECT: // see put_objects() in emit_syscalls.c
+        return;
     default: // ids and instances are numbers and pointers
         text_comment(out, "", declaration->doc);
     }
@@ -292,13 +294,17 @@ static void put_head(const struct port *port, struct text *out) {
              port->major + 1, port->upper);
 }
 
-void emit_header(const struct port *port, struct text *out) {
-    put_head(port, out);
+void emit_types(const struct port *port, struct text *out) {
     put_constants(port, out);
     text_add(out, "\n");
     for (const struct declaration *each = port->declarations; each != NULL; each = each->next) {
         put_declaration(each, out);
     }
+}
+
+void emit_header(const struct port *port, struct text *out) {
+    put_head(port, out);
+    emit_types(port, out);
     put_events(port, out);
     put_operations(port, out);
     put_numbers(port, out);

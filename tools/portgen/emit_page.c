@@ -5,7 +5,7 @@
 #include <string.h>
 
 // "array<entry, 64>", "u8[96]": as in the .port file, with bounds as numbers.
-static void put_type(const struct port *port, const struct type *type, struct text *out) {
+void put_page_type(const struct port *port, const struct type *type, struct text *out) {
     static const char *const words[] = {
         [KIND_STRING] = "string", [KIND_BYTES] = "bytes", [KIND_ARRAY] = "array",
         [KIND_PAGES] = "pages",   [KIND_REF] = "ref ",
@@ -22,10 +22,12 @@ static void put_type(const struct port *port, const struct type *type, struct te
     } else if (kind < KIND_SCALARS) {
         text_add(out, "%s", scalar_name(kind));
     }
-    if (type->kind == KIND_HANDLE) {
+    if (type->rights != 0) {
         text_add(out, "<");
         put_rights(type->rights, out);
         text_add(out, ">");
+    } else if (type->within != 0) {
+        text_add(out, "<0x%llx>", (unsigned long long)type->within);
     } else if (type->bound != 0) {
         text_add(out, is_array ? ", %llu>" : "<%llu>", (unsigned long long)type->bound);
     }
@@ -35,14 +37,14 @@ static void put_type(const struct port *port, const struct type *type, struct te
 }
 
 // Comments in a row, as running text.
-static void put_doc(const char *doc, struct text *out) {
+void put_page_doc(const char *doc, struct text *out) {
     for (; doc != NULL && *doc != '\0'; doc++) {
         text_add(out, "%c", *doc == '\n' ? ' ' : *doc);
     }
 }
 
 static void put_paragraph(const char *doc, struct text *out) {
-    put_doc(doc, out);
+    put_page_doc(doc, out);
     text_add(out, doc != NULL ? "\n\n" : "");
 }
 
@@ -53,7 +55,7 @@ static void put_values(const char *title, const struct port *port, const struct 
     }
     for (; value != NULL; value = value->next) {
         text_add(out, "| `%s_%s` | %s | ", port->upper, value->name, value->literal);
-        put_doc(value->doc, out);
+        put_page_doc(value->doc, out);
         text_add(out, " |\n");
     }
 }
@@ -62,7 +64,8 @@ static void put_declaration(const struct port *port, const struct declaration *d
                             struct text *out) {
     static const char *const words[] = {
         [KIND_ID] = "id",         [KIND_ENUM] = "enum", [KIND_FLAGS] = "flags",
-        [KIND_STRUCT] = "struct", [KIND_TEXT] = "text", [KIND_INSTANCE] = "instance"
+        [KIND_STRUCT] = "struct", [KIND_TEXT] = "text", [KIND_INSTANCE] = "instance",
+        [KIND_OBJECT] = "object"
     };
     text_add(out, "\n### %s %s\n\n", words[declaration->kind], declaration->name);
     put_paragraph(declaration->doc, out);
@@ -73,9 +76,9 @@ static void put_declaration(const struct port *port, const struct declaration *d
     }
     for (const struct field *field = declaration->fields; field != NULL; field = field->next) {
         text_add(out, "| %llu | `%s` | `", (unsigned long long)field->offset, field->name);
-        put_type(port, &field->type, out);
+        put_page_type(port, &field->type, out);
         text_add(out, "` | ");
-        put_doc(field->doc, out);
+        put_page_doc(field->doc, out);
         text_add(out, " |\n");
     }
 }
@@ -87,7 +90,7 @@ static void put_parameters(const struct port *port, const struct field *field, b
     for (; field != NULL; field = field->next) {
         if ((field->direction == DIRECTION_RESULT) == results) {
             text_add(out, "%s%s: %s", separator, field->name, directions[field->direction]);
-            put_type(port, &field->type, out);
+            put_page_type(port, &field->type, out);
             separator = ", ";
         }
     }
@@ -122,6 +125,14 @@ static void put_method(const struct port *port, const struct method *method, con
              method->atomic ? "- in any context, and only in the kernel\n" : "");
 }
 
+void put_page_types(const struct port *port, struct text *out) {
+    put_values("\n## Constants\n\n", port, port->constants, out);
+    text_add(out, "\n## Types\n");
+    for (const struct declaration *each = port->declarations; each != NULL; each = each->next) {
+        put_declaration(port, each, out);
+    }
+}
+
 void emit_page(const struct port *port, struct text *out) {
     text_add(out, "# %s %u.%u\n\n%s\n\nContext: %s. ABI `%016llx`.", port->name, port->major,
              port->minor, port->doc != NULL ? port->doc : "", port->atomic ? "atomic" : "thread",
@@ -132,11 +143,7 @@ void emit_page(const struct port *port, struct text *out) {
         text_add(out, ".");
     }
     text_add(out, "\n");
-    put_values("\n## Constants\n\n", port, port->constants, out);
-    text_add(out, "\n## Types\n");
-    for (const struct declaration *each = port->declarations; each != NULL; each = each->next) {
-        put_declaration(port, each, out);
-    }
+    put_page_types(port, out);
     text_add(out, "\n## Methods\n");
     for (const struct method *method = port->methods; method != NULL; method = method->next) {
         put_method(port, method, "method", out);

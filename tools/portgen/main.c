@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// tools/portgen/main.c: portgen IN.port OUTPUT…: makes from a port what the name of each output
-// says:
-// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form, *_calls.h the
-// kernel's calls, *.md the page.
+// tools/portgen/main.c: portgen IN OUTPUT…: makes what the name of each output says. From a port:
+// *_port.h the header, *_port.c the binding, *_wire.h and *_wire.c the isolated form, *.md the
+// page, *_calls.h the kernel's calls. From system calls: native.h types and numbers, calls.h
+// functions for programs, FAMILY_table.h and FAMILY_table.c what the kernel has of them, *.md the
+// page.
 #include "portgen.h"
 
 #include <stdio.h>
@@ -38,20 +39,47 @@ static char *load_beside(struct compiler *compiler, const char *name, const char
 
 static const struct {
     const char *ending;
+    bool is_calls; // of files of calls, or of ports
     void (*emit)(const struct port *port, struct text *out);
 } outputs[] = {
-    { "_port.h", emit_header },      { "_port.c", emit_source }, { "_wire.h", emit_wire_header },
-    { "_wire.c", emit_wire_source }, { ".md", emit_page },       { "_calls.h", emit_calls },
+    { "_port.h", false, emit_header },      { "_port.c", false, emit_source },
+    { "_wire.h", false, emit_wire_header }, { "_wire.c", false, emit_wire_source },
+    { "_calls.h", false, emit_calls },      { ".md", false, emit_page },
+    { "/calls.h", true, emit_calls_stubs }, { "/native.h", true, emit_calls_header },
+    { ".md", true, emit_calls_page },
 };
+
+static const char *base_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool has_ending(const char *path, const char *ending) {
+    size_t length = strlen(path), tail = strlen(ending);
+    return length > tail && strcmp(path + length - tail, ending) == 0;
+}
+
+// FAMILY_table.h and FAMILY_table.c
+static void emit_table(const struct port *port, const char *path, struct text *text) {
+    struct text family = { 0 };
+    text_add(&family, "%.*s", (int)strlen(base_of(path)) - (int)strlen("_table.h"), base_of(path));
+    if (has_ending(path, "_table.h")) {
+        emit_table_header(port, family.data, text);
+    } else if (has_ending(path, "_table.c")) {
+        emit_table_source(port, family.data, text);
+    }
+    text_free(&family);
+}
 
 static bool write_output(const struct port *port, const char *path) {
     struct text text = { 0 };
-    size_t length = strlen(path);
     for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
-        size_t ending = strlen(outputs[i].ending);
-        if (length > ending && strcmp(path + length - ending, outputs[i].ending) == 0) {
+        if (outputs[i].is_calls == port->is_calls && has_ending(path, outputs[i].ending)) {
             outputs[i].emit(port, &text);
         }
+    }
+    if (port->is_calls && text.length == 0) {
+        emit_table(port, path, &text);
     }
     FILE *file = text.length > 0 ? fopen(path, "wb") : NULL;
     bool good = file != NULL && fwrite(text.data, 1, text.length, file) == text.length;
@@ -64,13 +92,13 @@ static bool write_output(const struct port *port, const char *path) {
 }
 
 // A port is found by the name of its file.
-static void check_name(struct compiler *compiler, const struct port *port, const char *path) {
-    const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
-    size_t length = strlen(port->prefix);
-    if (strncmp(base, port->prefix, length) != 0 || strcmp(base + length, ".port") != 0) {
-        fail(compiler, &port->place, "this file describes '%s'; name it %s.port", port->name,
-             port->prefix);
+static void check_file_name(struct compiler *compiler, const struct port *port, const char *path) {
+    const char *ending = port->is_calls ? ".calls" : ".port";
+    const char *base = base_of(path);
+    size_t length = strlen(port->family);
+    if (strncmp(base, port->family, length) != 0 || strcmp(base + length, ending) != 0) {
+        fail(compiler, &port->place, "this file describes '%s'; name it %s%s", port->name,
+             port->family, ending);
     }
 }
 
@@ -88,7 +116,7 @@ int main(int count, char **words) {
     } else {
         port = port_read(&compiler, words[1], text, length);
         if (port != NULL) {
-            check_name(&compiler, port, words[1]);
+            check_file_name(&compiler, port, words[1]);
         }
         (void)fputs(compiler.failed ? compiler.errors.data : "", stderr);
     }

@@ -3,7 +3,7 @@
 // `optional` and `completed by` name.
 //
 //   file    = { "use" NAME ";" } port
-//   port    = "port" NAME { "." NAME } NUMBER "." NUMBER "{" { item } "}"
+//   port    = ( "port" | "calls" ) NAME { "." NAME } NUMBER "." NUMBER "{" { item } "}"
 #include "parse.h"
 
 #include <errno.h>
@@ -145,7 +145,7 @@ const char *take_doc(struct parser *parser, const char *above) {
 
 // Values ------------------------------------------------------------------------------------------
 
-static struct constant *constant_rest(struct parser *parser, const char *doc) {
+struct constant *constant_rest(struct parser *parser, const char *doc) {
     struct constant *constant = arena_alloc(&parser->compiler->arena, sizeof(*constant));
     constant->name = upper_name(parser, "a constant");
     expect(parser, "=", "behind the name of a constant");
@@ -155,9 +155,8 @@ static struct constant *constant_rest(struct parser *parser, const char *doc) {
     return constant;
 }
 
-// All constants of a port share one name space in C.
-static void add_constant(struct parser *parser, struct constant **list, struct constant *constant,
-                         const struct place *place) {
+void add_constant(struct parser *parser, struct constant **list, struct constant *constant,
+                  const struct place *place) {
     for (struct name_seen *seen = parser->seen; seen != NULL; seen = seen->next) {
         if (strcmp(seen->name, constant->name) == 0) {
             fail(parser->compiler, place, "'%s' is declared twice; rename one of the two",
@@ -180,7 +179,7 @@ static void parse_const(struct parser *parser, const char *doc) {
 
 // Declarations ------------------------------------------------------------------------------------
 
-static struct declaration *declare(struct parser *parser, enum kind kind, const char *doc) {
+struct declaration *declare(struct parser *parser, enum kind kind, const char *doc) {
     struct declaration *made = arena_alloc(&parser->compiler->arena, sizeof(*made));
     made->place = parser->token.place;
     made->kind = kind;
@@ -197,8 +196,7 @@ static struct declaration *declare(struct parser *parser, enum kind kind, const 
     return made;
 }
 
-// A declaration counts from its end on, so that nothing contains itself.
-static void add_declaration(struct parser *parser, struct declaration *made) {
+void add_declaration(struct parser *parser, struct declaration *made) {
     struct declaration **list = &parser->port->declarations;
     while (*list != NULL) {
         list = &(*list)->next;
@@ -262,20 +260,10 @@ static void parse_port_fails(struct parser *parser) {
     expect(parser, ";", "behind the statuses");
 }
 
-static void parse_item(struct parser *parser) {
-    const char *doc = parser->token.doc;
+// What only ports have.
+static bool parse_port_item(struct parser *parser, const char *doc) {
     if (accept(parser, "context")) {
         parse_context(parser);
-    } else if (accept(parser, "fails")) {
-        parse_port_fails(parser);
-    } else if (accept(parser, "const")) {
-        parse_const(parser, doc);
-    } else if (accept(parser, "flags")) {
-        parse_values(parser, KIND_FLAGS, doc);
-    } else if (accept(parser, "enum")) {
-        parse_values(parser, KIND_ENUM, doc);
-    } else if (accept(parser, "struct")) {
-        parse_struct(parser, doc);
     } else if (accept(parser, "id")) {
         parse_simple(parser, KIND_ID, doc);
     } else if (accept(parser, "instance")) {
@@ -287,11 +275,34 @@ static void parse_item(struct parser *parser) {
     } else if (accept(parser, "event")) {
         parse_method(parser, &parser->port->events, doc);
     } else {
-        fail(
-            parser->compiler, &parser->token.place,
-            "%s does not begin a part of a port; write context, fails, const, flags, enum, struct, "
-            "id, instance, text, method or event",
-            found_text(parser));
+        return false;
+    }
+    return true;
+}
+
+static void parse_item(struct parser *parser) {
+    const bool is_calls = parser->port->is_calls;
+    const char *doc = parser->token.doc;
+    if (is_calls ? parse_calls_item(parser, doc) : parse_port_item(parser, doc)) {
+        return;
+    }
+    if (accept(parser, "fails")) {
+        parse_port_fails(parser);
+    } else if (accept(parser, "const")) {
+        parse_const(parser, doc);
+    } else if (accept(parser, "flags")) {
+        parse_values(parser, KIND_FLAGS, doc);
+    } else if (accept(parser, "enum")) {
+        parse_values(parser, KIND_ENUM, doc);
+    } else if (accept(parser, "struct")) {
+        parse_struct(parser, doc);
+    } else {
+        fail(parser->compiler, &parser->token.place,
+             is_calls ? "%s does not begin a part of calls; write fails, const, flags, enum, "
+                        "struct, object or call"
+                      : "%s does not begin a part of a port; write context, fails, const, flags, "
+                        "enum, struct, id, instance, text, method or event",
+             found_text(parser));
         advance(parser);
     }
 }
@@ -313,7 +324,7 @@ static void parse_use(struct parser *parser) {
     }
     struct use *use = arena_alloc(&parser->compiler->arena, sizeof(*use));
     use->port = port_read(parser->compiler, path, text, strlen(text));
-    if (use->port != NULL && strcmp(use->port->prefix, name) != 0) {
+    if (use->port != NULL && (use->port->is_calls || strcmp(use->port->prefix, name) != 0)) {
         fail(parser->compiler, &place, "%s.port describes '%s'; name the file after the port", name,
              use->port->name);
     }
@@ -321,23 +332,30 @@ static void parse_use(struct parser *parser) {
     parser->port->uses = use;
 }
 
-static void parse_port(struct parser *parser) {
+// The name, "helix.fs", and what names in C begin with.
+static void parse_port_name(struct parser *parser) {
     struct port *port = parser->port;
     struct arena *arena = &parser->compiler->arena;
-    const char *literal = "";
     struct text name = { 0 };
     port->place = parser->token.place;
     do {
-        port->prefix = lower_name(parser, "a port");
-        text_add(&name, "%s%s", name.length > 0 ? "." : "", port->prefix);
+        port->family = lower_name(parser, "a port");
+        text_add(&name, "%s%s", name.length > 0 ? "." : "", port->family);
     } while (accept(parser, "."));
     port->name = arena_copy(arena, name.data, name.length);
     text_free(&name);
+    port->prefix = port->is_calls ? "hx" : port->family;
     char *upper = arena_copy(arena, port->prefix, strlen(port->prefix));
     for (char *c = upper; *c != '\0'; c++) {
         *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
     }
     port->upper = upper;
+}
+
+static void parse_port(struct parser *parser) {
+    struct port *port = parser->port;
+    const char *literal = "";
+    parse_port_name(parser);
     port->major = (uint32_t)take_number(parser, "a version", &literal);
     expect(parser, ".", "in the version (MAJOR.MINOR)");
     port->minor = (uint32_t)take_number(parser, "a version", &literal);
@@ -363,7 +381,10 @@ struct port *port_read(struct compiler *compiler, const char *path, const char *
         parse_use(&parser);
     }
     parser.port->doc = parser.token.doc;
-    expect(&parser, "port", "at the start of the file");
+    parser.port->is_calls = accept(&parser, "calls");
+    if (!parser.port->is_calls) {
+        expect(&parser, "port", "at the start of the file");
+    }
     parse_port(&parser);
     if (!compiler->failed) {
         port_check(compiler, parser.port);

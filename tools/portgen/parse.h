@@ -29,7 +29,22 @@ uint64_t take_number(struct parser *parser, const char *what, const char **out_l
 uint64_t take_bound(struct parser *parser, const char **out_text);
 const char *take_doc(struct parser *parser, const char *above);
 
+// Numbers, names of constants: what a bound or a mask is given by.
+struct constant *constant_rest(struct parser *parser, const char *doc);
+// A declaration counts from its end on, so that nothing contains itself.
+struct declaration *declare(struct parser *parser, enum kind kind, const char *doc);
+void add_declaration(struct parser *parser, struct declaration *made);
+// All constants of a file share one name space in C.
+void add_constant(struct parser *parser, struct constant **list, struct constant *constant,
+                  const struct place *place);
+
+// parse_calls.c: what files of calls have in place of methods. False: not one of their words.
+bool parse_calls_item(struct parser *parser, const char *doc);
+
 // parse_method.c: types, fields and methods.
+uint64_t take_rights(struct parser *parser);
+// Those between parentheses go to the list's end.
+void take_parameters(struct parser *parser, struct field **list, bool is_result);
 struct field *parse_field(struct parser *parser);
 void parse_method(struct parser *parser, struct method **list, const char *doc);
 void parse_fails(struct parser *parser, struct status_name **list);

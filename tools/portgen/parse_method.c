@@ -101,7 +101,7 @@ static void take_array(struct parser *parser, struct type *type) {
     }
 }
 
-static uint64_t take_rights(struct parser *parser) {
+uint64_t take_rights(struct parser *parser) {
     uint64_t rights = 0;
     do {
         const struct place place = parser->token.place;
@@ -117,6 +117,12 @@ static uint64_t take_rights(struct parser *parser) {
     return rights;
 }
 
+// "<RIGHTS>" behind what a handle is for.
+static void take_needed(struct parser *parser, struct type *type) {
+    type->rights = take_rights(parser);
+    expect(parser, ">", "behind the rights");
+}
+
 static void take_declared(struct parser *parser, struct type *type) {
     type->declaration = take_declaration(parser);
     if (type->declaration != NULL) {
@@ -124,12 +130,44 @@ static void take_declared(struct parser *parser, struct type *type) {
         if (type->kind == KIND_TEXT) {
             take_size(parser, type);
         }
+        if (type->kind == KIND_OBJECT && accept(parser, "<")) {
+            take_needed(parser, type);
+        }
+    }
+}
+
+// "handle<RIGHTS>"; in calls also "handle" alone.
+static void take_handle(struct parser *parser, struct type *type) {
+    type->kind = KIND_HANDLE;
+    if (!parser->port->is_calls) {
+        expect(parser, "<", "behind 'handle', with the rights that it must have");
+        take_needed(parser, type);
+    } else if (accept(parser, "<")) {
+        take_needed(parser, type);
+    }
+}
+
+// "u32<CONSTANT>", in calls: no other bits than the constant's.
+static void take_within(struct parser *parser, struct type *type) {
+    const struct place place = parser->token.place;
+    const char *text;
+    if (!parser->port->is_calls || !accept(parser, "<")) {
+        return;
+    }
+    type->within = take_bound(parser, &text);
+    expect(parser, ">", "behind the bits that are allowed");
+    if (!parser->compiler->failed &&
+        (type->within == 0 || (type->kind != KIND_U32 && type->kind != KIND_U64))) {
+        fail(parser->compiler, &place,
+             "only a u32 or a u64 is kept within bits, and at least one; "
+             "write u32<CONSTANT>");
     }
 }
 
 static struct type take_type(struct parser *parser) {
     struct type type = { .bound_text = "0" };
     if (take_scalar(parser, &type)) {
+        take_within(parser, &type);
         return type;
     }
     if (accept(parser, "string")) {
@@ -144,10 +182,7 @@ static struct type take_type(struct parser *parser) {
     } else if (accept(parser, "array")) {
         take_array(parser, &type);
     } else if (accept(parser, "handle")) {
-        type.kind = KIND_HANDLE;
-        expect(parser, "<", "behind 'handle', with the rights that it must have");
-        type.rights = take_rights(parser);
-        expect(parser, ">", "behind the rights");
+        take_handle(parser, &type);
     } else if (accept(parser, "ref")) {
         type.declaration = take_declaration(parser);
         type.kind = KIND_REF;
@@ -176,8 +211,8 @@ static struct field *take_field(struct parser *parser, const char *what, bool is
     return field;
 }
 
-struct field *parse_field(struct parser *parser) {
-    struct field *field = take_field(parser, "a field", false);
+// "[N]" behind the type of a field, and of a parameter of calls.
+static void take_fixed(struct parser *parser, struct field *field) {
     const char *text;
     if (accept(parser, "[")) {
         field->type.fixed = take_bound(parser, &text);
@@ -187,6 +222,12 @@ struct field *parse_field(struct parser *parser) {
                  "a field has 1 to %u elements; write such a number", BODY_MAX);
         }
     }
+}
+
+struct field *parse_field(struct parser *parser) {
+    struct field *field = take_field(parser, "a field", false);
+    const char *text;
+    take_fixed(parser, field);
     if (accept(parser, "align")) {
         field->type.align = take_number(parser, "an alignment", &text);
         if (field->type.align == 0 || (field->type.align & (field->type.align - 1)) != 0 ||
@@ -200,8 +241,7 @@ struct field *parse_field(struct parser *parser) {
     return field;
 }
 
-// Those between parentheses go to the list's end.
-static void take_parameters(struct parser *parser, struct field **list, bool is_result) {
+void take_parameters(struct parser *parser, struct field **list, bool is_result) {
     while (*list != NULL) {
         list = &(*list)->next;
     }
@@ -211,6 +251,9 @@ static void take_parameters(struct parser *parser, struct field **list, bool is_
         *list = take_field(parser, "a parameter", !is_result);
         if (is_result) {
             (*list)->direction = DIRECTION_RESULT;
+        }
+        if (parser->port->is_calls) {
+            take_fixed(parser, *list);
         }
         list = &(*list)->next;
         more = accept(parser, ",");

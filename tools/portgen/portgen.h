@@ -60,6 +60,7 @@ enum kind {
     KIND_STRUCT,
     KIND_TEXT,     // declared: bytes with a length
     KIND_INSTANCE, // declared: what the provider made, a pointer in the kernel form
+    KIND_OBJECT,   // declared, of calls: what a handle names
     KIND_STRING,   // ends with a zero
     KIND_BYTES,
     KIND_ARRAY,
@@ -83,7 +84,8 @@ struct type {
     const char *bound_text;                // as C
     uint64_t fixed;                        // in a struct: T[fixed]; 0: a single one
     uint64_t align;                        // in a struct; 0: natural
-    uint64_t rights;                       // of HANDLE
+    uint64_t rights;                       // of HANDLE, OBJECT
+    uint64_t within;                       // of a scalar of calls: the bits it may have; 0: all
 };
 
 enum direction {
@@ -108,7 +110,7 @@ struct declaration { // of a type
     enum kind kind;
     const struct port *port;
     const char *name, *doc;
-    struct constant *values; // of ENUM, FLAGS
+    struct constant *values; // of ENUM, FLAGS; OBJECT: its number
     struct field *fields;    // of STRUCT
     uint64_t size, align;    // of STRUCT
     uint32_t depth;          // of STRUCT: how deep structs lie in it
@@ -119,7 +121,7 @@ struct status_name {
     const char *name; // without HX_ERR_
 };
 
-struct method { // or event
+struct method { // or event, or call
     struct method *next;
     struct place place;
     const char *name, *doc;
@@ -131,6 +133,8 @@ struct method { // or event
     const char *completed_by;
     bool idempotent, atomic, ends;
     uint32_t number;
+    uint64_t call;  // of a call: its number
+    const char *by; // of a call: the part of the kernel that serves it
 };
 
 struct use {
@@ -141,10 +145,12 @@ struct use {
 struct port {
     struct place place;
     const char *name;   // "helix.fs"
-    const char *prefix; // "fs"
+    const char *family; // "fs": the last part of the name
+    const char *prefix; // "fs": of names in C
     const char *upper;  // "FS"
     const char *doc;
     uint32_t major, minor;
+    bool is_calls; // a set of system calls; then `methods` are the calls, and the prefix is "hx"
     bool atomic;
     struct use *uses;
     struct constant *constants;
@@ -207,6 +213,14 @@ struct port *port_read(struct compiler *compiler, const char *path, const char *
 // What can be told only when all of the file was read: layouts, references, bounds, the ABI hash.
 void port_check(struct compiler *compiler, struct port *port);
 
+// The same for what is special about calls.
+void calls_check(struct compiler *compiler, const struct port *port);
+// That the C of a name, or of some parameters, has no word of C's and no name twice.
+void check_name(struct compiler *compiler, const struct place *place, const char *name);
+void check_names(struct compiler *compiler, const struct field *fields);
+// That an array holds scalars or structs.
+void check_element(struct compiler *compiler, const struct field *field);
+
 // Over names, types and order.
 uint64_t port_abi(const struct port *port);
 
@@ -239,6 +253,21 @@ void emit_wire_header(const struct port *port, struct text *out);
 void emit_wire_source(const struct port *port, struct text *out);
 // <core/ports/NAME_calls.h>: its methods as the kernel calls them.
 void emit_calls(const struct port *port, struct text *out);
+// Constants and types of either, as C.
+void emit_types(const struct port *port, struct text *out);
+// <helix/NAME.h> of calls: types and numbers; <libhelix/calls.h>: functions for programs.
+void emit_calls_header(const struct port *port, struct text *out);
+void emit_calls_stubs(const struct port *port, struct text *out);
+// FAMILY_table.h and .c, for the part of the kernel that serves them `by` FAMILY: what it defines,
+// and the table that leads there, which decodes and checks arguments.
+void emit_table_header(const struct port *port, const char *family, struct text *out);
+void emit_table_source(const struct port *port, const char *family, struct text *out);
+// The page of calls.
+void emit_calls_page(const struct port *port, struct text *out);
+// Pieces of pages.
+void put_page_type(const struct port *port, const struct type *type, struct text *out);
+void put_page_doc(const char *doc, struct text *out);
+void put_page_types(const struct port *port, struct text *out);
 // NAME.md: the reference page.
 void emit_page(const struct port *port, struct text *out);
 

@@ -4,8 +4,10 @@
 
 #include <core/inject.h>
 #include <core/input.h>
+#include <execution/native.h>
 #include <execution/process.h>
 #include <hal/time.h>
+#include <helix/native.h>
 #include <lib/string.h>
 #include <memory/account.h>
 #include <runtime/boot.h>
@@ -47,6 +49,19 @@ enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_tex
     text_put(text, "counter_hz %llu\n", (unsigned long long)hal_counter_hz());
     for (uint32_t i = 0; i < count; i++) {
         text_put(text, "%s %llu\n", copy[i].key, (unsigned long long)copy[i].value);
+    }
+    return HX_OK;
+}
+
+// The native calls that this kernel has.
+enum hx_status proc_helix_calls(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    text_put(text, "abi %016llx\n", (unsigned long long)HX_NATIVE_ABI);
+    for (uint64_t number = NATIVE_CALL_FIRST; number < NATIVE_CALL_END; number++) {
+        const char *name = native_call_name(number);
+        if (name != NULL) {
+            text_put(text, "%llu %s\n", (unsigned long long)number, name);
+        }
     }
     return HX_OK;
 }

@@ -173,6 +173,7 @@ enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_account_set(const struct proc_target *target, const char *text);
 enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_helix_calls(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_slabinfo(const struct proc_target *target, struct proc_text *text);

@@ -105,6 +105,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("boot", PROC_HELIX, 0444, proc_helix_boot, NULL),
     TEXT("fail_nth", PROC_HELIX, 0600, proc_fail_nth, proc_fail_nth_set),
     TEXT("faults", PROC_HELIX, 0600, proc_faults, proc_faults_set),
+    TEXT("calls", PROC_HELIX, 0444, proc_helix_calls, NULL),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
 
     TEXT("counts", PROC_TRACE, 0444, proc_trace_counts, NULL),

@@ -9,8 +9,8 @@
 #include <core/port.h>
 #include <core/sched.h>
 #include <core/trace.h>
+#include <execution/native.h>
 #include <hal/time.h>
-#include <helix/native.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -65,9 +65,6 @@ static const struct {
 #define X(name, number) { number, #name },
     HAL_SYSCALL_TABLE(X)
 #undef X
-#define X(name, number) { number, "hx_" #name },
-        HX_NATIVE_CALLS(X) HX_POSIX_NATIVE_CALLS(X)
-#undef X
 };
 
 // Written back, it sets what was read.
@@ -102,6 +99,11 @@ enum hx_status proc_trace_names(const struct proc_target *target, struct proc_te
     }
     for (uint32_t i = 0; i < ARRAY_SIZE(call_names); i++) {
         text_put(text, "call %u %s\n", call_names[i].number, call_names[i].name);
+    }
+    for (uint32_t number = NATIVE_CALL_FIRST; number < NATIVE_CALL_END; number++) {
+        if (native_call_name(number) != NULL) {
+            text_put(text, "call %u hx_%s\n", number, native_call_name(number));
+        }
     }
     const struct port_used *used;
     for (uint32_t number = 0; (used = port_used_at(number)) != NULL; number++) {

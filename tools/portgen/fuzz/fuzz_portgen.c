@@ -18,7 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct port *port = port_read(&compiler, "fuzz.port", (const char *)data, size);
     FUZZ_ASSERT((port == NULL) == compiler.failed);
     FUZZ_ASSERT((compiler.errors.length > 0) == compiler.failed);
-    if (port != NULL) {
+    if (port != NULL && port->is_calls) {
+        emit_calls_header(port, &out);
+        emit_calls_stubs(port, &out);
+        emit_table_header(port, port->methods->by, &out);
+        emit_table_source(port, port->methods->by, &out);
+        emit_calls_page(port, &out);
+    } else if (port != NULL) {
         emit_header(port, &out);
         emit_source(port, &out);
         emit_wire_header(port, &out);

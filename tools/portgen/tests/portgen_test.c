@@ -122,6 +122,12 @@ static void test_abi(void) {
     }
     CHECK(abi_of("port helix.a 1.0 { method go(a: handle<READ>); }") !=
           abi_of("port helix.a 1.0 { method go(a: handle<WRITE>); }"));
+    uint64_t calls = abi_of("calls helix.a 1.0 { object o = 1; call 4096 go(a: o<READ>); }");
+    CHECK(calls != abi_of("calls helix.a 1.0 { object o = 1; call 4097 go(a: o<READ>); }"));
+    CHECK(calls != abi_of("calls helix.a 1.0 { object o = 2; call 4096 go(a: o<READ>); }"));
+    CHECK(calls != abi_of("calls helix.a 1.0 { object o = 1; call 4096 go(a: o<WRITE>); }"));
+    CHECK(abi_of("calls helix.a 1.0 { call 4096 go(a: u32<1>); }") !=
+          abi_of("calls helix.a 1.0 { call 4096 go(a: u32<2>); }"));
     CHECK(abi_of("port helix.a 1.0 { enum e { A = 1; } method go(a: e); }") !=
           abi_of("port helix.a 1.0 { enum e { A = 2; } method go(a: e); }"));
 }
@@ -163,11 +169,52 @@ static void test_example(void) {
     end(&compiler);
 }
 
+// What the kernel gets of a call: each check of the description is there, before the call, and what
+// was acquired is given back in reverse order.
+static void test_table(void) {
+    static const char calls[] =
+        "calls helix.c 1.0 { object file = 1; enum e { A = 1; B = 5; } flags f { X = 3; }"
+        "struct s { a: u64; }"
+        "call 4100 go(file: file<READ>, e: e, f: f, mask: u32<0xf0>, s: s) -> (n: u32);"
+        "call 4098 move(sent: handle<DELEGATE>, to: file, data: bytes<100>, i: i32);"
+        "call 4200 other() by posix; }";
+    static const char *const wanted[] = {
+        "if (args[1] != 1 && args[1] != 5) {\n        return HX_ERR_INVALID;",
+        "if ((args[2] & ~UINT64_C(8)) != 0) {",
+        "if ((args[3] & ~UINT64_C(240)) != 0) {",
+        "result = copy_from_user(&s, uaddr_make(args[4]), sizeof(s));",
+        "result = native_enter(args[0], OBJECT_FILE, 1, &file);",
+        "c_go(file, (enum hx_e)args[1], (uint32_t)args[2], (uint32_t)args[3], &s, &out_n);",
+        "if (args[0] > UINT32_MAX) {\n        return HX_ERR_BAD_HANDLE;",
+        "if (args[3] > 100) {",
+        "result = native_find((handle_t)args[0], 128, &sent);",
+        "goto undo_sent;",
+        "c_move((handle_t)args[0], sent, to, ",
+        "    handle_leave(to);\nundo_sent:\n    capability_put(sent);",
+        "[2] = { call_go, \"go\" },\n    [0] = { call_move, \"move\" },",
+        ".first = 4098",
+    };
+    struct compiler compiler = { .load = load };
+    struct text table = { 0 };
+    struct port *port = port_read(&compiler, "c.calls", calls, strlen(calls));
+    CHECK(port != NULL && port->is_calls);
+    emit_table_source(port, "c", &table);
+    const char *at = table.data;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]) && at != NULL; i++) {
+        at = strstr(at, wanted[i]); // in this order
+        CHECK(at != NULL);
+    }
+    CHECK(strstr(table.data, "other") == NULL);
+    text_free(&table);
+    end(&compiler);
+}
+
 int main(void) {
     (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(__FILE__, '/') - __FILE__),
                    __FILE__);
     test_errors();
     test_abi();
     test_example();
+    test_table();
     return check_result();
 }
