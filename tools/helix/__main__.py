@@ -14,7 +14,6 @@ from helix import build, ui
 # Words of the design whose feature does not exist yet.
 _NOT_YET = {
     "new": "there is no skeleton generator yet; copy the folder of a module",
-    "trace": "the trace cannot be exported yet; a panic prints its end",
     "profile": "there is no profiler yet; ./helix bench counts instructions",
     "demo": "there are no demonstrations yet",
 }
@@ -111,6 +110,17 @@ def _parser() -> argparse.ArgumentParser:
         "output and error are its own, its exit status is ours.")
     _common(run)
     _machine(run, 2)
+    trace = words.add_parser(
+        "trace", help="run a command inside and record what the machine does",
+        usage="./helix trace [OPTION]... -- CMD [ARGUMENT]...",
+        description="Runs CMD inside, as ./helix run does, and writes a file for ui.perfetto.dev or\n"
+        "chrome://tracing: what each processor ran, system calls, interrupts, wakes (docs/trace.md).")
+    _common(trace)
+    _machine(trace, 2)
+    trace.add_argument("-o", dest="output", default="trace.json", metavar="FILE",
+                       help="default: %(default)s")
+    trace.add_argument("--parts", default="all", metavar="LIST",
+                       help="what is recorded beside what always is: syscall,port (default: %(default)s)")
     debug = words.add_parser("debug", help="boot under gdb")
     _common(debug)
     _machine(debug, 1)
@@ -150,8 +160,8 @@ def _parse(ours: list[str]) -> argparse.Namespace:
         ours = [*ours[1:], "--help"]
     parser = _parser()
     options, unknown = parser.parse_known_args(ours)
-    if unknown and options.word == "run" and not unknown[0].startswith("-"):
-        parser.error(f"a command to run inside stands behind --: ./helix run -- {' '.join(unknown)}")
+    if unknown and options.word in ("run", "trace") and not unknown[0].startswith("-"):
+        parser.error(f"a command to run inside stands behind --: ./helix {options.word} -- {' '.join(unknown)}")
     if unknown:
         parser.error(f"{options.word} does not know {' '.join(unknown)}")
     return options
@@ -168,8 +178,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     ours, command = _split(sys.argv[1:])
     options = _parse(ours)
-    if command and options.word != "run":
-        raise ui.Failure("only 'run' takes a command behind --")
+    if command and options.word not in ("run", "trace"):
+        raise ui.Failure("only 'run' and 'trace' take a command behind --")
     options.command = command
     module = importlib.import_module(f"helix.{'suites' if options.word == 'test' else options.word}")
     return module.command(options)

@@ -157,3 +157,8 @@ def need(yes: bool) -> None:
 def runner() -> Path:
     """The init that ./helix run -- CMD and the tests speak to."""
     return build(paths.TOP / "user" / "init" / "runner.c")
+
+
+def recorder() -> Path:
+    """What ./helix trace runs a command with."""
+    return build(paths.TOP / "user" / "trace" / "recorder.c")

@@ -79,5 +79,12 @@ def runner_only() -> cpio.Archive:
     return with_runner(cpio.Archive())
 
 
+def recorder_only() -> cpio.Archive:
+    """An archive with the recorder of traces, to go behind others."""
+    archive = cpio.Archive()
+    archive.file("sbin/recorder", programs.recorder().read_bytes(), 0o755)
+    return archive
+
+
 def add_folder(archive: cpio.Archive, folder: Path) -> None:
     archive.tree(folder)

@@ -27,7 +27,7 @@ def kernel_of(options: Namespace) -> Path:
     return build.kernel(options.arch, options.profile, options.yes)
 
 
-def _refuse_what_is_not_there(options: Namespace) -> None:
+def refuse_what_is_not_there(options: Namespace) -> None:
     for name, why in _NOT_YET.items():
         value = getattr(options, name)
         if value and value != "none":
@@ -36,7 +36,7 @@ def _refuse_what_is_not_there(options: Namespace) -> None:
         raise ui.Failure("--root deb:...: needs a disk, and there are no block devices yet")
 
 
-def _initrd(options: Namespace, command: bool) -> bytes:
+def initrd(options: Namespace, command: bool) -> bytes:
     """The bytes of the initramfs. What the user gives comes first, so that ours adds to it."""
     if options.initrd:
         path = Path(options.initrd)
@@ -66,7 +66,7 @@ def _interactive(machine: qemu.Machine) -> int:
             termios.tcsetattr(0, termios.TCSADRAIN, saved)
 
 
-def _write_all(descriptor: int) -> Callable[[bytes], None]:
+def write_all(descriptor: int) -> Callable[[bytes], None]:
     def write(data: bytes) -> None:
         while data:
             data = data[os.write(descriptor, data):]
@@ -78,7 +78,7 @@ def _one_command(machine: qemu.Machine, words: list[str]) -> int:
     with guest.Guest(machine, log) as inside:
         try:
             inside.wait_ready()
-            outcome = inside.stream(words, guest.from_descriptor(0), _write_all(1), _write_all(2))
+            outcome = inside.stream(words, guest.from_descriptor(0), write_all(1), write_all(2))
         except guest.Died as died:
             raise guest.explain(inside, died) from None
         except BrokenPipeError:
@@ -88,7 +88,7 @@ def _one_command(machine: qemu.Machine, words: list[str]) -> int:
 
 
 def command(options: Namespace) -> int:
-    _refuse_what_is_not_there(options)
+    refuse_what_is_not_there(options)
     if options.arch == "hosted":
         return hosted.run(options)
     packages.need(packages.RUN, yes=options.yes)
@@ -100,8 +100,8 @@ def command(options: Namespace) -> int:
     append = qemu.append_for(kernel, init, options.append)
     if not words:
         append = append.replace("panic=-1 ", "")
-    with qemu.Initrd(_initrd(options, bool(words))) as initrd:
-        machine = qemu.Machine(kernel, initrd, append, options.smp, options.mem)
+    with qemu.Initrd(initrd(options, bool(words))) as archive:
+        machine = qemu.Machine(kernel, archive, append, options.smp, options.mem)
         return _one_command(machine, words) if words else _interactive(machine)
 
 

@@ -10,7 +10,7 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from helix import guest, paths, qemu, rootfs, suite_scenario
+from helix import guest, paths, qemu, rootfs, suite_scenario, suite_trace
 from helix.report import Context, Failed, Job, single
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
@@ -23,6 +23,8 @@ _WRONG = {
     "build --profile huge": r"no profile huge yet; there is minimal",
     "run ls /": r"behind --: \./helix run -- ls /",
     "run --frobnicate": r"run does not know --frobnicate",
+    "trace": r"a command to run inside is missing: \./helix trace -- CMD",
+    "trace ls": r"behind --: \./helix trace -- ls",
     "test check/format nonsense": r"no test is called nonsense; suites: ",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "frobnicate": r"'frobnicate'",
@@ -48,7 +50,7 @@ def _explains_itself(_: Context) -> None:
     if done.returncode or _call("--help").stdout != done.stdout:
         raise Failed("help and --help differ", done.stdout + done.stderr)
     words = re.findall(r"^    (\w+) ", done.stdout, re.M)
-    for word in ("build", "run", "debug", "test", "check", "bench", "image"):
+    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "image"):
         text = _call(f"help {word}").stdout
         if word not in words or f"./helix {word}" not in text:
             raise Failed(f"help of {word} is not there", done.stdout + text)
@@ -129,4 +131,5 @@ def jobs(_: Namespace) -> list[Job]:
     return [single("tool/carries-bytes", _carries_bytes),
             single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),
             single("tool/explains-itself", _explains_itself, machines=False),
-            single("tool/leaves-nothing", _leaves_nothing)]
+            single("tool/leaves-nothing", _leaves_nothing),
+            *suite_trace.jobs()]
