@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -47,10 +48,38 @@ static bool pipe_prepare(void) {
     return peer > 0;
 }
 
+// The same over one socket each: descriptor 1 of `to_peer` and 0 of `from_peer` are ours.
+static bool socket_prepare(int type) {
+    if (socketpair(AF_UNIX, type, 0, to_peer) != 0) {
+        return false;
+    }
+    peer = fork();
+    if (peer == 0) {
+        close(to_peer[1]);
+        answer(to_peer[0], to_peer[0]);
+    }
+    close(to_peer[0]);
+    from_peer[0] = dup(to_peer[1]);
+    return peer > 0;
+}
+
+static bool stream_prepare(void) {
+    return socket_prepare(SOCK_STREAM);
+}
+
+static bool datagram_prepare(void) {
+    return socket_prepare(SOCK_DGRAM);
+}
+
 static void pipe_clean(void) {
     close(to_peer[1]);
     close(from_peer[0]);
     waitpid(peer, NULL, 0);
+}
+
+static void socket_clean(void) {
+    kill(peer, SIGKILL); // datagrams have no end that it would see
+    pipe_clean();
 }
 
 static uint64_t pipe_round(unsigned count) {
@@ -284,6 +313,8 @@ static const struct bench_operation table[] = {
     { "pipe_pingpong", 300, pipe_prepare, pipe_round, pipe_clean },
     { "futex_pingpong", 300, futex_prepare, futex_round, futex_clean },
     { "eventfd_pingpong", 300, eventfd_prepare, eventfd_round, eventfd_clean },
+    { "unix_pingpong", 300, stream_prepare, pipe_round, socket_clean },
+    { "unix_dgram_pingpong", 300, datagram_prepare, pipe_round, socket_clean },
     { "pipe_bulk_64k", 50, bulk_prepare, bulk_round, bulk_clean },
     { "select_100", 100, many_prepare, select_round, many_clean },
     { "poll_100", 100, many_prepare, poll_round, many_clean },

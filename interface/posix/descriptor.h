@@ -100,6 +100,11 @@ static inline enum hx_status restart_if_interrupted(enum hx_status status) {
     return status == HX_ERR_INTERRUPTED ? HX_ERR_RESTART : status;
 }
 
+// socket_calls.c
+
+// Tells sockets who runs; once.
+void posix_sockets_init(void);
+
 // native_files.c
 
 // Registers the native calls between descriptors and handles; once.
@@ -123,6 +128,23 @@ enum hx_status file_table_set_mark(struct file_table *table, int32_t fd, bool cl
 uint32_t file_table_capacity(struct file_table *table);
 // Adds a new file (taken also on failure) and makes the number the call's result.
 enum hx_status call_add_file(struct call *call, struct file *file, bool close_on_exec);
+
+// rw_calls.c
+
+// A program's struct iovec array: the same shape as struct io_segment.
+#define SEGMENTS_ON_STACK 8u
+struct user_segments {
+    struct io_segment few[SEGMENTS_ON_STACK];
+    struct io_segment *all;
+    struct io_buffer buffer;
+};
+_Static_assert(sizeof(struct io_segment) == 16, "it is read as struct iovec");
+// Copies the array in; ends with segments_end(). HX_ERR_INVALID, HX_ERR_BAD_ADDRESS,
+// HX_ERR_NO_MEMORY.
+enum hx_status segments_begin(struct uaddr from, uint64_t count, struct user_segments *segments);
+void segments_end(struct user_segments *segments);
+// Sends the caller SIGPIPE. Always returns HX_ERR_BROKEN_PIPE.
+enum hx_status call_broken_pipe(struct call *call);
 
 // lookup.c
 

@@ -10,7 +10,7 @@
 #include <core/trace.h>
 #include <execution/native.h>
 
-#define STATUS_LOWEST 128 // -HX_ERR_NOT_SOCKET
+#define STATUS_LOWEST 137 // -HX_ERR_TOO_MANY_PASSED
 
 static const call_function_t functions[HAL_SYSCALL_MAX + 1] = {
 #define X(name, number) [number] = sys_##name,

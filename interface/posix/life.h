@@ -15,9 +15,11 @@ struct posix_user {
     _Atomic uint32_t references;
     _Atomic int32_t threads; // RLIMIT_NPROC
     _Atomic int32_t pending; // queued signals, RLIMIT_SIGPENDING
+    _Atomic int32_t passed;  // descriptors on their way through sockets, RLIMIT_NOFILE
 };
-struct posix_user *posix_user_get(uint32_t uid);             // NULL: no memory
-struct posix_user *posix_user_hold(struct posix_user *user); // one more reference
+struct posix_user *posix_user_get(uint32_t uid);                 // NULL: no memory
+struct posix_user *posix_user_hold(struct posix_user *user);     // one more reference
+struct posix_user *posix_user_of(struct posix_process *process); // the process's, with a reference
 void posix_user_put(struct posix_user *user);
 // One more, one fewer thread or process of the user's.
 void posix_user_count(struct posix_user *user);

@@ -77,6 +77,13 @@ struct posix_user *posix_user_hold(struct posix_user *user) {
     return user;
 }
 
+struct posix_user *posix_user_of(struct posix_process *process) {
+    const unsigned long irq = spin_lock_irq(&process->credentials_lock);
+    struct posix_user *user = posix_user_hold(process->user);
+    spin_unlock_irq(&process->credentials_lock, irq);
+    return user;
+}
+
 void posix_user_put(struct posix_user *user) {
     if (atomic_fetch_sub_explicit(&user->references, 1, memory_order_acq_rel) != 1) {
         return;

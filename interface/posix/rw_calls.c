@@ -6,6 +6,7 @@
 #include "descriptor.h"
 
 #include <memory/heap.h>
+#include <net/socket.h>
 
 #define OFFSET_NONE (-1) // use the file's position
 
@@ -15,7 +16,7 @@
 #define RWF_APPEND    0x10
 #define RWF_SUPPORTED (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND)
 
-static enum hx_status broken_pipe(struct call *call) {
+enum hx_status call_broken_pipe(struct call *call) {
     const struct posix_siginfo info = {
         .number = SIGPIPE,
         .pid = call->process->pid,
@@ -79,7 +80,7 @@ static inline enum hx_status do_write(struct call *call, struct file *file, stru
             return limited;
         }
     }
-    if (from->remaining == 0) {
+    if (from->remaining == 0 && socket_of(file) == NULL) { // a socket may send an empty message
         return call_ok(call, 0);
     }
     size_t moved = 0;
@@ -89,7 +90,7 @@ static inline enum hx_status do_write(struct call *call, struct file *file, stru
     if (status == HX_OK) {
         return call_ok(call, (int64_t)moved);
     }
-    return status == HX_ERR_BROKEN_PIPE ? broken_pipe(call) : restart_if_interrupted(status);
+    return status == HX_ERR_BROKEN_PIPE ? call_broken_pipe(call) : restart_if_interrupted(status);
 }
 
 static bool can_seek(const struct file *file) {
@@ -185,17 +186,7 @@ enum hx_status sys_pwrite64(struct call *call) {
     return move_one_at(call, true);
 }
 
-// The program's struct iovec array: the same shape as struct io_segment.
-#define SEGMENTS_ON_STACK 8u
-
-struct user_segments {
-    struct io_segment few[SEGMENTS_ON_STACK];
-    struct io_segment *all;
-    struct io_buffer buffer;
-};
-_Static_assert(sizeof(struct io_segment) == 16, "it is read as struct iovec");
-
-static void segments_end(struct user_segments *segments) {
+void segments_end(struct user_segments *segments) {
     if (segments->all != segments->few) {
         heap_free(segments->all);
     }
@@ -214,9 +205,7 @@ static enum hx_status segments_check(struct io_segment *segments, uint32_t count
     return HX_OK;
 }
 
-// Copies the array in. HX_ERR_INVALID, HX_ERR_BAD_ADDRESS, HX_ERR_NO_MEMORY.
-static enum hx_status segments_begin(struct call *call, struct user_segments *segments) {
-    const uint64_t count = call->args[2];
+enum hx_status segments_begin(struct uaddr from, uint64_t count, struct user_segments *segments) {
     if (count > IO_SEGMENTS_MAX) {
         return HX_ERR_INVALID;
     }
@@ -227,8 +216,7 @@ static enum hx_status segments_begin(struct call *call, struct user_segments *se
             return HX_ERR_NO_MEMORY;
         }
     }
-    enum hx_status status =
-        copy_from_user(segments->all, call_address(call, 1), count * sizeof(struct io_segment));
+    enum hx_status status = copy_from_user(segments->all, from, count * sizeof(struct io_segment));
     if (status == HX_OK) {
         status = segments_check(segments->all, (uint32_t)count);
     }
@@ -247,7 +235,7 @@ static enum hx_status move_segments(struct call *call, struct file *file, bool w
         return HX_ERR_BAD_HANDLE;
     }
     struct user_segments segments;
-    enum hx_status status = segments_begin(call, &segments);
+    enum hx_status status = segments_begin(call_address(call, 1), call->args[2], &segments);
     if (status == HX_OK) {
         status = move(call, file, &segments.buffer, writing, offset);
         segments_end(&segments);

@@ -16,6 +16,7 @@
 #include <helix/module.h>
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <net/socket.h>
 #include <runtime/boot.h>
 #include <tty/tty.h>
 
@@ -100,7 +101,8 @@ static struct uts_names uts = { .node = "(none)", .domain = "(none)" };
 static struct name_spaces *make_name_spaces(void) {
     static const struct lock_class uts_class = { .name = "uts", .rank = LOCK_RANK_LEAF };
     spinlock_init(&uts.lock, &uts_class);
-    return name_spaces_create(mounts, &uts, &pid_space_initial);
+    struct socket_names *sockets = socket_names_create();
+    return sockets != NULL ? name_spaces_create(mounts, &uts, &pid_space_initial, sockets) : NULL;
 }
 
 // A process with everything but a program.
@@ -278,6 +280,7 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     pids_init(&pid_space_initial);
     futex_init();
     descriptors_init();
+    posix_sockets_init();
     job_init();
     oom_init();
     enum hx_status status = process_caches_init();

@@ -4,6 +4,7 @@
 
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <net/socket.h>
 
 #define NS_PER_S 1000000000ll
 
@@ -91,10 +92,13 @@ void file_identity(struct file *file, struct file_identity *out_identity) {
         return;
     }
     const bool is_pipe = file->ops->name != NULL && strcmp(file->ops->name, "pipe") == 0;
+    const bool is_socket = socket_of(file) != NULL;
     *out_identity = (struct file_identity){
         .info = {
             .node = file->id,
-            .mode = is_pipe ? FS_MODE_FIFO | 0600 : 0600,
+            .mode = is_socket ? FS_MODE_SOCKET | 0777
+                    : is_pipe ? FS_MODE_FIFO | 0600
+                              : 0600,
             .links = 1,
         },
         .device = ANONYMOUS_DEVICE,

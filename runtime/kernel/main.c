@@ -21,6 +21,7 @@
 #include <lib/string.h>
 #include <memory/init.h>
 #include <memory/selftest.h>
+#include <net/socket.h>
 #include <runtime/boot.h>
 #include <tty/tty.h>
 #include <vfs/selftest.h>
@@ -254,6 +255,7 @@ void kernel_main(const struct boot_info *info) {
     switch_trace();
     must("execution", execution_init());
     must("vfs", vfs_init());
+    must("net", sockets_init());
     must("tty", tty_init());
     if (random_is_weak()) {
         log_warning("random: no hardware entropy; the generator is weak");

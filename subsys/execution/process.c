@@ -44,13 +44,14 @@ static const struct object_type name_spaces_type = {
 };
 
 struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_names *uts,
-                                       struct pid_space *pids) {
+                                       struct pid_space *pids, struct socket_names *sockets) {
     struct name_spaces *ns = heap_alloc_zero(sizeof(*ns), MEMORY_SLEEP);
     if (ns != NULL) {
         object_init(&ns->object, &name_spaces_type);
         ns->mounts = mounts;
         ns->uts = uts;
         ns->pids = pids;
+        ns->sockets = sockets;
     }
     return ns;
 }

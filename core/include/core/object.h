@@ -21,6 +21,7 @@ enum object_kind {
     OBJECT_CAPABILITY,
     OBJECT_TABLE,
     OBJECT_CHANNEL,
+    OBJECT_SOCKET,
 };
 
 struct object;

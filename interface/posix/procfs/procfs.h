@@ -52,6 +52,7 @@ enum proc_row {
     PROC_SYS_RANDOM,
     PROC_SYS_VM,
     PROC_SYS_FS,
+    PROC_NET,
     PROC_HELIX,
     PROC_TRACE,
     PROC_PID,   // /proc/PID
@@ -172,6 +173,7 @@ enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_
 // /proc/helix.
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_account_set(const struct proc_target *target, const char *text);
+enum hx_status proc_net_unix(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_calls(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);

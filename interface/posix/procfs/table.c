@@ -31,6 +31,7 @@ const struct proc_entry proc_entries[] = {
     [PROC_SYS_RANDOM] = DIRECTORY("random", PROC_SYS_KERNEL, 0555, 0),
     [PROC_SYS_VM] = DIRECTORY("vm", PROC_SYS, 0555, 0),
     [PROC_SYS_FS] = DIRECTORY("fs", PROC_SYS, 0555, 0),
+    [PROC_NET] = DIRECTORY("net", PROC_ROOT, 0555, 0),
     [PROC_HELIX] = DIRECTORY("helix", PROC_ROOT, 0555, 0),
     [PROC_TRACE] = DIRECTORY("trace", PROC_HELIX, 0555, 0),
     [PROC_PID] = DIRECTORY("", PROC_NONE, 0555, PROC_OWNED),
@@ -79,6 +80,8 @@ const struct proc_entry proc_entries[] = {
     TEXT("uptime", PROC_ROOT, 0444, proc_uptime, NULL),
     TEXT("version", PROC_ROOT, 0444, proc_version, NULL),
     TEXT("vmstat", PROC_ROOT, 0444, proc_vmstat, NULL),
+
+    TEXT("unix", PROC_NET, 0444, proc_net_unix, NULL),
 
     TEXT("cap_last_cap", PROC_SYS_KERNEL, 0444, proc_cap_last_cap, NULL),
     TEXT("core_pattern", PROC_SYS_KERNEL, 0444, proc_core_pattern, NULL),

@@ -61,9 +61,19 @@
     X(HX_ERR_BROKEN_PIPE, -68, EPIPE, "nobody reads")                                              \
     X(HX_ERR_DEADLOCK, -69, EDEADLK, "would deadlock")                                             \
     X(HX_ERR_RESTART_BLOCK, -70, EINTR, "interrupted; restart with the time that is left")         \
+    X(HX_ERR_INTERRUPTED_TIMED, -71, EINTR, "interrupted; what is left of the time is lost")       \
     X(HX_ERR_NO_PROCESS, -96, ESRCH, "no such process")                                            \
     X(HX_ERR_NO_CHILD, -97, ECHILD, "no such child")                                               \
-    X(HX_ERR_NOT_SOCKET, -128, ENOTSOCK, "not a socket")
+    X(HX_ERR_NOT_SOCKET, -128, ENOTSOCK, "not a socket")                                           \
+    X(HX_ERR_NOT_CONNECTED, -129, ENOTCONN, "the socket has no peer")                              \
+    X(HX_ERR_IS_CONNECTED, -130, EISCONN, "the socket has a peer")                                 \
+    X(HX_ERR_REFUSED, -131, ECONNREFUSED, "nobody listens there")                                  \
+    X(HX_ERR_RESET, -132, ECONNRESET, "the peer closed without reading all")                       \
+    X(HX_ERR_ADDRESS_IN_USE, -133, EADDRINUSE, "somebody has that address")                        \
+    X(HX_ERR_WRONG_KIND, -134, EPROTOTYPE, "the socket there is of another kind")                  \
+    X(HX_ERR_MESSAGE_TOO_LONG, -135, EMSGSIZE, "the message is too long")                          \
+    X(HX_ERR_NO_RECEIVER, -136, EPIPE, "nobody receives")                                          \
+    X(HX_ERR_TOO_MANY_PASSED, -137, ETOOMANYREFS, "too many files are on their way")
 
 enum HX_NODISCARD_TYPE hx_status {
 #define X(name, value, errno_value, text) name = value,

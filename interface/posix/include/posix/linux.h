@@ -47,7 +47,20 @@
     X(ELOOP, 40)                                                                                   \
     X(ENODATA, 61)                                                                                 \
     X(EOVERFLOW, 75)                                                                               \
-    X(ENOTSOCK, 88) X(EOPNOTSUPP, 95) X(EAFNOSUPPORT, 97) X(ETIMEDOUT, 110) X(ECANCELED, 125)
+    X(ENOTSOCK, 88)                                                                                \
+    X(EMSGSIZE, 90)                                                                                \
+    X(EPROTOTYPE, 91)                                                                              \
+    X(ENOPROTOOPT, 92)                                                                             \
+    X(EPROTONOSUPPORT, 93)                                                                         \
+    X(ESOCKTNOSUPPORT, 94)                                                                         \
+    X(EOPNOTSUPP, 95)                                                                              \
+    X(EAFNOSUPPORT, 97)                                                                            \
+    X(EADDRINUSE, 98)                                                                              \
+    X(ECONNRESET, 104)                                                                             \
+    X(ENOBUFS, 105)                                                                                \
+    X(EISCONN, 106)                                                                                \
+    X(ENOTCONN, 107)                                                                               \
+    X(ETOOMANYREFS, 109) X(ETIMEDOUT, 110) X(ECONNREFUSED, 111) X(ECANCELED, 125)
 
 enum {
 #define X(name, value) name = value,

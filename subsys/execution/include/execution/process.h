@@ -12,8 +12,9 @@
 
 struct capability;
 struct handle_table;
-struct mount_space; // subsys/vfs's
-struct pid_space;   // interface/posix's
+struct mount_space;  // subsys/vfs's
+struct pid_space;    // interface/posix's
+struct socket_names; // subsys/net's
 
 struct uts_names {
     struct spinlock lock;
@@ -27,6 +28,7 @@ struct name_spaces {
     struct mount_space *mounts;
     struct uts_names *uts;
     struct pid_space *pids; // interface/posix's
+    struct socket_names *sockets;
 };
 
 struct process {
@@ -69,7 +71,7 @@ enum hx_status execution_init(void);
 // Name spaces of which the caller holds the parts for good; NULL if there is no memory. One
 // reference.
 struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_names *uts,
-                                       struct pid_space *pids);
+                                       struct pid_space *pids, struct socket_names *sockets);
 
 // An empty process; NULL if there is no memory. One reference. Borrows what it gets references of.
 struct process *process_create(struct aspace *aspace, struct account *account,
