@@ -40,6 +40,8 @@ struct thread *queue_take(struct cpu *cpu, uint32_t taker);
 void queue_remove(struct cpu *cpu, struct thread *thread);
 bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now);
 time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now);
+// A thread that runs here without having been queued.
+void queue_adopt(struct cpu *cpu, struct thread *thread);
 void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
 
 // Threads.

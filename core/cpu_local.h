@@ -49,6 +49,9 @@ struct cpu {
     uint32_t id;
     struct thread *switched_from; // [own] across hal_switch()
     struct thread *moving;        // [own] must go to another processor once it is off its stack
+    struct thread *handed;        // [own] gets this processor at the switch that follows at once
+    bool is_handing;              // [own] whom the running thread wakes is kept back for that
+    bool hand_woke;               // [own] it has woken somebody
     struct core_aspace *aspace;   // [own] loaded; may be borrowed by a kernel thread
     struct thread *user_owner;    // [own] whose FPU and TLS registers are loaded
     _Atomic uint64_t switches;    // [own] others may look

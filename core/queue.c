@@ -31,6 +31,10 @@ static void thread_adopt(struct run_queue *queue, struct thread *thread) {
     }
 }
 
+void queue_adopt(struct cpu *cpu, struct thread *thread) {
+    thread_adopt(&cpu->queue, thread);
+}
+
 static void ran_fill(struct thread *thread, uint64_t now) {
     thread->sched.ran_ns = time_ticks_to_span(now - thread->run_start);
 }

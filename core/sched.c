@@ -6,7 +6,8 @@
 //   READY    -> RUNNING  the processor that takes it from a queue, under that queue's lock
 //   RUNNING  -> READY    its processor, in sched_switch(), under the lock (yield, preemption)
 //   RUNNING  -> BLOCKED  itself, interrupts off until it is off the processor
-//   BLOCKED  -> READY    whoever wins the compare-and-swap in thread_wake(); that one enqueues it
+//   BLOCKED  -> READY    whoever wins the compare-and-swap in thread_wake(); that one enqueues it,
+//                        or gives it its own processor (thread_block_handing())
 //   BLOCKED  -> RUNNING  itself, if it finds a wake that came before it was gone
 //   RUNNING  -> DEAD     itself
 //
@@ -80,7 +81,19 @@ static struct thread *steal(struct cpu *cpu) {
     return NULL;
 }
 
+// Who was handed this processor has not been in a queue.
+static struct thread *handed_take(struct cpu *cpu) {
+    struct thread *thread = cpu->handed;
+    cpu->handed = NULL;
+    queue_adopt(cpu, thread);
+    atomic_store_explicit(&thread->cpu, cpu->id, memory_order_relaxed);
+    return thread;
+}
+
 static struct thread *choose(struct cpu *cpu) {
+    if (cpu->handed != NULL) {
+        return handed_take(cpu);
+    }
     struct thread *next = queue_take(cpu, cpu->id);
     if (next == NULL && cpu_online_count() > 1) {
         next = steal(cpu);

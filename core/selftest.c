@@ -245,25 +245,31 @@ static bool test_wait(void) {
 // The trace's end, in the order of time, with what was written last.
 static struct trace_event events[32];
 
+#define TRACE_MARK 0x7e57u
+
+static bool marks_follow(uint32_t count, uint64_t expected) {
+    uint64_t marks = 0;
+    bool good = true;
+    for (uint32_t i = 0; i < count; i++) {
+        good &= i == 0 || events[i].time >= events[i - 1].time;
+        if (events[i].type == TRACE_REFUSAL && events[i].payload[0] == TRACE_MARK) {
+            good &= events[i].thread == (uint32_t)thread_current()->id;
+            good &= events[i].payload[1] == ++marks;
+        }
+    }
+    CHECK(good && marks == expected);
+    return true;
+}
+
 static bool test_trace(void) {
-    const uint64_t mark = 0x7e57;
     uint64_t before = trace_count(TRACE_REFUSAL);
     thread_yield();
-    trace(TRACE_REFUSAL, mark, 1);
-    trace(TRACE_REFUSAL, mark, 2);
+    trace(TRACE_REFUSAL, TRACE_MARK, 1);
+    trace(TRACE_REFUSAL, TRACE_MARK, 2);
     CHECK(trace_count(TRACE_REFUSAL) == before + 2);
     uint32_t count = trace_last(events, ARRAY_SIZE(events));
     CHECK(count == ARRAY_SIZE(events));
-    uint64_t marks = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        CHECK(i == 0 || events[i].time >= events[i - 1].time);
-        if (events[i].type == TRACE_REFUSAL && events[i].payload[0] == mark) {
-            CHECK(events[i].thread == (uint32_t)thread_current()->id);
-            CHECK(events[i].payload[1] == ++marks);
-        }
-    }
-    CHECK(marks == 2);
-    return true;
+    return marks_follow(count, 2);
 }
 
 // A provider that was built against another description of the port does not get in.
@@ -288,6 +294,7 @@ static const struct selftest tests[] = {
     { "preempt", test_preempt },
     { "timers", test_timers },
     { "wait", test_wait },
+    { "handing over", core_selftest_hand },
     { "trace", test_trace },
     { "port", test_port },
     { "changes", core_selftest_sched },

@@ -161,6 +161,27 @@ enum hx_status thread_worker_start(void) {
     return thread_start_own(&reaper, "reaper", reaper_run);
 }
 
+// Gives the processor away unless a token is there: whether it did. Interrupts off.
+static bool block(struct thread *thread) {
+    // seq_cst: see the top.
+    atomic_store_explicit(&thread->state, THREAD_BLOCKED, memory_order_seq_cst);
+    uint32_t blocked = THREAD_BLOCKED;
+    if (atomic_load_explicit(&thread->wake_pending, memory_order_seq_cst) != 0 &&
+        // A token, but if a waker was faster it is about to enqueue us: let it.
+        atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_RUNNING,
+                                                memory_order_relaxed, memory_order_relaxed)) {
+        return false;
+    }
+    sched_switch(SWITCH_BLOCK);
+    return true;
+}
+
+static void token_take(struct thread *thread) {
+    // An RMW, so that a token that comes now is either taken here, and then its waker's writes are
+    // visible (acquire), or stays for the next time.
+    (void)atomic_exchange_explicit(&thread->wake_pending, 0, memory_order_acquire);
+}
+
 void thread_block(void) {
     struct thread *thread = thread_current();
     ASSERT(thread->preempt_off == 0);
@@ -169,23 +190,28 @@ void thread_block(void) {
     }
     if (atomic_load_explicit(&thread->wake_pending, memory_order_relaxed) == 0) {
         unsigned long state = hal_irq_save();
-        // seq_cst: see the top.
-        atomic_store_explicit(&thread->state, THREAD_BLOCKED, memory_order_seq_cst);
-        uint32_t blocked = THREAD_BLOCKED;
-        if (atomic_load_explicit(&thread->wake_pending, memory_order_seq_cst) == 0 ||
-            // A token, but if a waker was faster it is about to enqueue us: let it.
-            !atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_RUNNING,
-                                                     memory_order_relaxed, memory_order_relaxed)) {
-            sched_switch(SWITCH_BLOCK);
-        }
+        (void)block(thread);
         hal_irq_restore(state);
     }
-    // An RMW, so that a token that comes now is either taken here, and then its waker's writes are
-    // visible (acquire), or stays for the next time.
-    (void)atomic_exchange_explicit(&thread->wake_pending, 0, memory_order_acquire);
+    token_take(thread);
 }
 
-void thread_wake(struct thread *thread) {
+// READY and off its stack, interrupts off: whether it is kept back.
+static bool hand_keep(struct thread *thread) {
+    struct cpu *cpu = cpu_this();
+    if (!cpu->is_handing || cpu->handed != NULL) {
+        return false;
+    }
+    cpu->hand_woke = true;
+    if (atomic_load_explicit(&cpu->queue.queued, memory_order_relaxed) != 0 ||
+        (atomic_load_explicit(&thread->affinity, memory_order_relaxed) >> cpu->id & 1) == 0) {
+        return false;
+    }
+    cpu->handed = thread;
+    return true;
+}
+
+static void wake(struct thread *thread, bool may_keep) {
     // seq_cst: see the top.
     atomic_store_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&thread->state, memory_order_seq_cst) != THREAD_BLOCKED) {
@@ -200,10 +226,49 @@ void thread_wake(struct thread *thread) {
             hal_relax();
         }
         change_wait(thread);
-        sched_place(thread, SCHED_WAKE);
+        if (!may_keep || !hand_keep(thread)) {
+            sched_place(thread, SCHED_WAKE);
+        }
     }
     hal_irq_restore(state);
     preempt_check();
+}
+
+void thread_wake(struct thread *thread) {
+    wake(thread, false);
+}
+
+void thread_wake_handing(struct thread *thread) {
+    wake(thread, true);
+}
+
+void thread_hand_begin(void) {
+    struct cpu *cpu = cpu_this();
+    cpu->is_handing = true;
+    cpu->hand_woke = false;
+}
+
+bool thread_hand_end(struct thread **out_kept) {
+    struct cpu *cpu = cpu_this();
+    *out_kept = cpu->handed;
+    cpu->handed = NULL;
+    cpu->is_handing = false;
+    return cpu->hand_woke;
+}
+
+void thread_block_handing(struct thread *kept) {
+    struct thread *thread = thread_current();
+    ASSERT(thread->preempt_off == 0 && cpu_this()->queue.current == thread);
+    cpu_this()->handed = kept;
+    if (!block(thread)) {
+        cpu_this()->handed = NULL;
+        thread_hand_release(kept);
+    }
+    token_take(thread);
+}
+
+void thread_hand_release(struct thread *kept) {
+    sched_place(kept, SCHED_WAKE);
 }
 
 void preempt_slow(void) {

@@ -82,7 +82,9 @@ void observer_detach(struct observer *observer) {
 
 static void wait_notify(struct observer *observer, uint32_t state) {
     struct wait_observer *waiting = CONTAINER_OF(observer, struct wait_observer, observer);
-    if (waiting->item->use_sequence || (state & waiting->item->mask) != 0) {
+    if ((state & waiting->item->mask) != 0) {
+        thread_wake_handing(waiting->thread);
+    } else if (waiting->item->use_sequence) {
         thread_wake(waiting->thread);
     }
 }
@@ -210,6 +212,51 @@ enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t
                            uint32_t flags) {
     struct wait_item item = { .object = object, .use_sequence = true, .sequence = sequence };
     return wait_for(&item, 1, deadline, flags, NULL);
+}
+
+// Tells the other side. HX_OK: the caller has been asleep meanwhile, or has a reason not to be;
+// HX_ERR_WOULD_BLOCK: nobody was asleep there.
+static enum hx_status hand_over(const struct wait_hand *hand, struct wait_item *item,
+                                time_ns_t deadline, uint32_t flags, bool *out_look) {
+    struct thread *kept;
+    unsigned long state = hal_irq_save();
+    thread_hand_begin();
+    waitable_update(hand->to, 0, hand->set);
+    const bool woke = thread_hand_end(&kept);
+    *out_look = woke && hand->look(hand->context);
+    if (kept != NULL) {
+        if (*out_look || items_ready(item, 1) || wait_attention(flags) != HX_OK ||
+            deadline_passed(deadline)) {
+            thread_hand_release(kept);
+        } else {
+            thread_block_handing(kept);
+        }
+    }
+    hal_irq_restore(state);
+    preempt_check();
+    return woke ? HX_OK : HX_ERR_WOULD_BLOCK;
+}
+
+enum hx_status wait_handing(const struct wait_hand *hand, struct wait_item *item,
+                            time_ns_t deadline, uint32_t flags) {
+    struct wait_observer observer;
+    struct wait_timer timer = { .thread = thread_current() };
+    bool look;
+    ASSERT(thread_current()->preempt_off == 0);
+    items_attach(item, 1, &observer);
+    timer_init(&timer.timer, wait_timer_expired);
+    if (deadline != TIME_NEVER) {
+        timer_arm(&timer.timer, deadline);
+    }
+    enum hx_status status = hand_over(hand, item, deadline, flags, &look);
+    if (status == HX_OK && !look) {
+        status = wait_loop(item, 1, deadline, flags);
+    }
+    if (deadline != TIME_NEVER) {
+        (void)timer_cancel(&timer.timer);
+    }
+    observer_detach(&observer.observer);
+    return status;
 }
 
 bool thread_sleep_until(time_ns_t deadline, uint32_t flags) {

@@ -2,9 +2,10 @@
 // interface/native/channel.c: channels: two ends that share a pair of rings and hand each other
 // handles.
 //
-// The kernel never looks into the shared memory: a program does all but sleeping, waking and
-// handing over by itself (<helix/ring.h>, <helix/channel.h>). Both ends and what they share are one
-// block of memory, which goes with the second end.
+// A program does all but sleeping, waking and handing over by itself (<helix/ring.h>,
+// <helix/channel.h>). In the shared memory the kernel looks at one position, and only compares it
+// to what the caller says. Both ends and what they share are one block of memory, which goes with
+// the second end.
 //
 // Handles on their way lie in the queue of the end that will take them. An end lies there like any
 // other object, so ends could keep each other alive in a circle: therefore an end in whose queue an
@@ -40,6 +41,7 @@ struct channel {
     struct end ends[2];
     _Atomic uint32_t living;      // ends
     struct memory_object *memory; // keeps
+    struct frame *head;           // keeps; its first page, with the positions
     struct account *account;      // keeps; charged for two objects
     uint32_t slots;               // of each ring
 };
@@ -66,6 +68,7 @@ static bool is_end(const struct capability *capability) {
 // ---- the end of an end
 
 static void channel_free(struct channel *channel) {
+    frame_put(channel->head);
     memory_object_put(channel->memory);
     account_release(channel->account, ACCOUNT_OBJECTS, 2);
     object_put(&channel->account->object);
@@ -142,6 +145,12 @@ static struct channel *channel_alloc(struct account *account, uint32_t slots) {
     }
     channel->memory = memory_object_create_plain(account, hx_channel_bytes(slots));
     if (channel->memory == NULL) {
+        heap_free(channel);
+        return NULL;
+    }
+    if (memory_object_page(channel->memory, 0, MEMORY_GET_CREATE | MEMORY_GET_WRITE,
+                           &channel->head) != HX_OK) {
+        memory_object_put(channel->memory);
         heap_free(channel);
         return NULL;
     }
@@ -233,6 +242,77 @@ enum hx_status native_channel_arm(struct capability *end, uint32_t states) {
     // Of <helix/ring.h>: what the peer showed before is seen, or it sees the sleeper.
     cpu_barrier_on(memory_object_processors(self->channel->memory));
     return HX_OK;
+}
+
+// ---- sleeping, and handing over the processor
+
+// What a sleeper knows, and where the peer shows more.
+struct seen {
+    const _Atomic uint64_t *shown, *woken;
+    uint64_t position, sleep;
+};
+
+static bool has_news(const void *context) {
+    const struct seen *seen = context;
+    return atomic_load_explicit(seen->shown, memory_order_seq_cst) != seen->position ||
+           atomic_load_explicit(seen->woken, memory_order_relaxed) == seen->sleep;
+}
+
+static struct seen seen_by(const struct end *end, uint32_t state, uint64_t position,
+                           uint64_t sleep) {
+    const struct hx_ring *rings = frame_data(end->channel->head);
+    const struct hx_ring *in = &rings[1 - end->number], *out = &rings[end->number];
+    if (state == HX_STATE_READABLE) {
+        return (struct seen){ &in->tail, &in->consumer_woken, position, sleep };
+    }
+    return (struct seen){ &out->head, &out->producer_woken, position, sleep };
+}
+
+// The barrier is not needed if the peer was asleep when it was told: it had no store pending, and
+// when it is awake it finds the sleeper.
+static enum hx_status told_or_news(struct end *end, struct wait_item *item, bool tells,
+                                   const struct seen *seen, time_ns_t deadline) {
+    const struct wait_hand hand = {
+        .to = &peer_of(end)->waitable, .set = HX_STATE_READABLE, .look = has_news, .context = seen
+    };
+    if (tells) {
+        enum hx_status status = wait_handing(&hand, item, deadline, WAIT_INTERRUPTIBLE);
+        if (status != HX_ERR_WOULD_BLOCK) {
+            return status;
+        }
+    }
+    cpu_barrier_on(memory_object_processors(end->channel->memory));
+    return has_news(seen) ? HX_OK : wait_for(item, 1, deadline, WAIT_INTERRUPTIBLE, NULL);
+}
+
+// What is there comes before the news that nothing more will.
+static enum hx_status end_wait(struct end *end, uint32_t state, bool tells, const struct seen *seen,
+                               time_ns_t deadline) {
+    struct wait_item item = { .object = &end->waitable, .mask = state | HX_STATE_CLOSED };
+    waitable_update(&end->waitable, state, 0);
+    enum hx_status status = told_or_news(end, &item, tells, seen, deadline);
+    if (status == HX_OK && (waitable_state(&end->waitable) & item.mask) == HX_STATE_CLOSED &&
+        !has_news(seen)) {
+        return HX_ERR_PEER_DIED;
+    }
+    return status;
+}
+
+enum hx_status native_channel_wait(struct capability *end, uint32_t state, uint64_t position,
+                                   uint64_t sleep, time_ns_t deadline) {
+    struct end *self = end_of(end->object);
+    if (state != HX_STATE_READABLE && state != HX_STATE_WRITABLE) {
+        return HX_ERR_INVALID;
+    }
+    const struct seen seen = seen_by(self, state, position, sleep);
+    return end_wait(self, state, false, &seen, deadline);
+}
+
+enum hx_status native_channel_call(struct capability *end, uint64_t position, uint64_t sleep,
+                                   time_ns_t deadline) {
+    struct end *self = end_of(end->object);
+    const struct seen seen = seen_by(self, HX_STATE_READABLE, position, sleep);
+    return end_wait(self, HX_STATE_READABLE, true, &seen, deadline);
 }
 
 // ---- handing over

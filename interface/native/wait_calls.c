@@ -8,9 +8,11 @@
 #include <memory/heap.h>
 #include <memory/usercopy.h>
 
+// NOLINTBEGIN(misc-redundant-expression): two names of one number
 _Static_assert(HX_STATE_READABLE == WAIT_READABLE && HX_STATE_WRITABLE == WAIT_WRITABLE &&
                    HX_STATE_ERROR == WAIT_ERROR && HX_STATE_CLOSED == WAIT_HANGUP,
                "programs see the core's levels");
+// NOLINTEND(misc-redundant-expression)
 
 #define STATE_ALL                                                                                  \
     (HX_STATE_READABLE | HX_STATE_WRITABLE | HX_STATE_ERROR | HX_STATE_CLOSED | HX_STATE_USER)
@@ -49,7 +51,8 @@ static enum hx_status item_begin(struct waiting *waiting, uint32_t index) {
     }
     const struct object_type *type = capability->object->type;
     struct waitable *waitable = type->waitable != NULL ? type->waitable(capability->object) : NULL;
-    waiting->waits[index] = (struct wait_item){ .object = waitable, .use_sequence = true };
+    waiting->waits[index] =
+        (struct wait_item){ .object = waitable, .mask = item->mask, .use_sequence = true };
     return waitable != NULL ? HX_OK : HX_ERR_NO_OPERATION; // it never changes
 }
 

@@ -268,7 +268,7 @@ static void fork_and_exec_pass_none_on(void) {
 
 static void no_such_call(void) {
     REFUSED(syscall(4095), ENOSYS);
-    REFUSED(syscall(HX_CALL_handle_given + 1), ENOSYS);
+    REFUSED(syscall(HX_CALL_file_descriptor + 1), ENOSYS);
     REFUSED(syscall(0x7fffffff), ENOSYS);
 }
 

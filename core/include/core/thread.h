@@ -133,6 +133,19 @@ NORETURN void thread_exit(void);
 void thread_block(void);
 void thread_wake(struct thread *thread); // any context
 
+// Handing over the processor, for wait.c only; interrupts are off from begin on until the thread
+// that was kept back is either blocked for or released.
+void thread_hand_begin(void);
+// thread_wake(); but between begin and end the first thread that was asleep is kept back, if it may
+// run here and nobody else waits to.
+void thread_wake_handing(struct thread *thread);
+// Whether a thread was asleep, and is off its processor: all that it wrote is visible. *out_kept is
+// NULL if it is queued already.
+bool thread_hand_end(struct thread **out_kept);
+// Blocks the caller; the thread runs here.
+void thread_block_handing(struct thread *kept);
+void thread_hand_release(struct thread *kept);
+
 // Sets attention flags; a thread in a wait that they interrupt is woken, one that runs user code on
 // another processor is made to enter the kernel. Any context.
 void thread_notify(struct thread *thread, uint32_t attention);

@@ -74,6 +74,22 @@ struct wait_observer {
     const struct wait_item *item;
 };
 
+// Waits for one item as wait_for() does, but first tells another object and hands the processor to
+// the thread that waits there.
+struct wait_hand {
+    struct waitable *to; // waitable_update(to, 0, set)
+    uint32_t set;
+    bool (*look)(const void *context); // see below; interrupts off
+    const void *context;
+};
+// If a thread was asleep at hand->to for one of the levels, all that it had written is visible to
+// look(), which says whether the caller must look for itself instead of waiting (HX_OK, at once).
+// If not, that thread runs on this processor as soon as the caller sleeps, unless others wait for
+// it. HX_ERR_WOULD_BLOCK: nobody was asleep there; the object was told, and nothing waited for.
+// Else as wait_for().
+enum hx_status wait_handing(const struct wait_hand *hand, struct wait_item *item,
+                            time_ns_t deadline, uint32_t flags);
+
 // Short form: one object, levels.
 enum hx_status wait_one(struct waitable *object, uint32_t mask, time_ns_t deadline, uint32_t flags);
 // Short form: one object, until the sequence is not `sequence`.

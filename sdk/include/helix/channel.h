@@ -4,6 +4,19 @@
 // A page with the positions of both rings, then the slots of ring 0, then those of ring 1. End k
 // produces into ring k and consumes from the other one. Both start at position 0: an end changes
 // hands before its first message.
+//
+// To sleep, here until there is a message:
+//
+//     hx_ring_release(c); hx_consumer_sleep(c);
+//     status = channel_wait(handle, READABLE, c->tail, c->sleep, deadline);
+//     hx_consumer_awake(c);
+//
+// Whoever sends a request and waits for the answer, or answers and waits for the next request, does
+// the same with channel_call, whatever hx_ring_publish() said: the processor goes straight to the
+// thread that waits at the other end, and without a barrier, because that thread has no store
+// pending while it is asleep, and finds this side's sleep when it is awake. This assumes that who
+// waits for READABLE there is the thread that the other producer belongs to. HX_ERR_PEER_DIED means
+// that nothing is to come.
 #pragma once
 
 #include <helix/native.h>

@@ -5,7 +5,6 @@
 // give back before it, so that two peers never wait for each other's unseen work.
 #include <libhelix/end.h>
 
-#include <libhelix/wait.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -47,31 +46,26 @@ static enum hx_status give_back(struct hx_end *end) {
     return status == HX_ERR_PEER_DIED ? HX_OK : status;
 }
 
-static enum hx_status sleep_until(struct hx_end *end, uint32_t state, time_ns_t deadline) {
-    uint32_t seen;
-    end->sleeps++;
-    enum hx_status status = hx_wait_one(end->handle, state | HX_STATE_CLOSED, deadline, &seen);
-    return status == HX_OK && (seen & HX_STATE_CLOSED) != 0 ? HX_ERR_PEER_DIED : status;
-}
-
 // Sleeps once, unless there is room by now.
 static enum hx_status wait_for_room(struct hx_end *end, time_ns_t deadline) {
-    hx_producer_sleep(&end->out);
-    enum hx_status status = hx_channel_arm(end->handle, HX_STATE_WRITABLE);
-    if (status == HX_OK && hx_producer_must_wait(&end->out)) {
-        status = sleep_until(end, HX_STATE_WRITABLE, deadline);
-    }
-    hx_producer_awake(&end->out);
+    struct hx_producer *out = &end->out;
+    hx_producer_sleep(out);
+    end->sleeps++;
+    enum hx_status status = hx_channel_wait(end->handle, HX_STATE_WRITABLE,
+                                            out->limit - end->view.slots, out->sleep, deadline);
+    hx_producer_awake(out);
     return status;
 }
 
-static enum hx_status wait_for_message(struct hx_end *end, time_ns_t deadline) {
-    hx_consumer_sleep(&end->in);
-    enum hx_status status = hx_channel_arm(end->handle, HX_STATE_READABLE);
-    if (status == HX_OK && hx_consumer_must_wait(&end->in)) {
-        status = sleep_until(end, HX_STATE_READABLE, deadline);
-    }
-    hx_consumer_awake(&end->in);
+// Sleeps once, unless there is a message by now; with `tells` the peer is told first.
+static enum hx_status wait_for_message(struct hx_end *end, bool tells, time_ns_t deadline) {
+    struct hx_consumer *in = &end->in;
+    hx_consumer_sleep(in);
+    end->sleeps++;
+    enum hx_status status =
+        tells ? hx_channel_call(end->handle, in->tail, in->sleep, deadline)
+              : hx_channel_wait(end->handle, HX_STATE_READABLE, in->tail, in->sleep, deadline);
+    hx_consumer_awake(in);
     return status;
 }
 
@@ -89,13 +83,14 @@ static enum hx_status await_room(struct hx_end *end, time_ns_t deadline) {
 }
 
 // What came before a peer's end is still taken.
-static enum hx_status await_message(struct hx_end *end, time_ns_t deadline) {
+static enum hx_status await_message(struct hx_end *end, bool tells, time_ns_t deadline) {
     enum hx_status status = HX_OK;
     while (hx_ring_ready(&end->in) == 0) {
         if (end->in.broken || status != HX_OK) {
             return end->in.broken ? HX_ERR_CORRUPT : status;
         }
-        status = wait_for_message(end, deadline);
+        status = wait_for_message(end, tells, deadline);
+        tells = false;
     }
     return HX_OK;
 }
@@ -148,7 +143,7 @@ enum hx_status hx_end_send_handle(struct hx_end *end, const struct hx_slot *mess
 
 enum hx_status hx_end_receive(struct hx_end *end, struct hx_slot *messages, uint32_t max,
                               time_ns_t deadline, uint32_t *out_received) {
-    enum hx_status status = await_message(end, deadline);
+    enum hx_status status = await_message(end, false, deadline);
     if (status != HX_OK) {
         return status;
     }
@@ -164,6 +159,26 @@ enum hx_status hx_end_receive(struct hx_end *end, struct hx_slot *messages, uint
         *out_received = received;
     }
     return status;
+}
+
+enum hx_status hx_end_call(struct hx_end *end, const struct hx_slot *message,
+                           struct hx_slot *out_answer, time_ns_t deadline) {
+    enum hx_status status = await_room(end, deadline);
+    if (status == HX_OK) {
+        status = hx_ring_put(&end->out, message);
+    }
+    if (status != HX_OK) {
+        return status;
+    }
+    const bool must_wake = hx_ring_publish(&end->out);
+    if (must_wake && hx_ring_ready(&end->in) != 0) { // then nothing else tells it
+        HX_IGNORE(hx_channel_notify(end->handle, HX_STATE_READABLE));
+    }
+    status = await_message(end, true, deadline);
+    if (status == HX_OK) {
+        status = hx_ring_get(&end->in, out_answer);
+    }
+    return status == HX_OK ? give_back(end) : status;
 }
 
 enum hx_status hx_end_take_handle(struct hx_end *end, const struct hx_slot *message,

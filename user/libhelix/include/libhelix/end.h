@@ -44,6 +44,13 @@ HX_MUST_CHECK enum hx_status hx_end_send(struct hx_end *end, const struct hx_slo
 HX_MUST_CHECK enum hx_status hx_end_send_all(struct hx_end *end, const struct hx_slot *messages,
                                              uint32_t count, time_ns_t deadline);
 
+// Sends a message and takes the next one that comes: a request and its answer, or an answer and the
+// next request. The processor goes to the peer, if it waits, and comes back with its message. As
+// hx_end_send() and hx_end_receive(); on HX_ERR_TIMED_OUT and HX_ERR_INTERRUPTED the message has
+// been sent, unless there was no room for it.
+HX_MUST_CHECK enum hx_status hx_end_call(struct hx_end *end, const struct hx_slot *message,
+                                         struct hx_slot *out_answer, time_ns_t deadline);
+
 // Sends a message and, with it, a handle, which needs DELEGATE and is closed here on OK.
 // Also what channel_send returns; HX_ERR_WOULD_BLOCK: too many handles are on their way.
 // After HX_ERR_TIMED_OUT or HX_ERR_INTERRUPTED nothing was sent.
