@@ -33,6 +33,7 @@ class Boot:
     extra: list[str] = field(default_factory=list)
     status: int = 0
     linux: bool = True  # Linux does the same
+    look: Callable[[str], str] = lambda _: ""  # at the console's text: what is wrong with it
 
 
 def _first() -> bytes:
@@ -121,7 +122,24 @@ def _check_text(boot: Boot, text: str) -> str:
         found = re.search(pattern, text)
         if found:
             return f"the console shows '{found.group()}'"
-    return ""
+    return boot.look(text)
+
+
+def panic_trace(text: str) -> str:
+    """A panic shows the last 32 events, in their order, its own among them. What is wrong."""
+    found = re.search(r"^last (\d+) trace events \(.*\):\n((?:  \d+ \d+ \d+ [A-Z_]+ [0-9a-f]+ [0-9a-f]+\n)*)",
+                      text, re.M)
+    events = [line.split() for line in found.group(2).splitlines()] if found else []
+    times = [int(event[0]) for event in events]
+    if found is None or len(events) != 32 or found.group(1) != "32":
+        return f"the panic shows {len(events)} events"
+    if times != sorted(times):
+        return "the panic's events are not in their order"
+    # Others may have recorded something until they were stopped.
+    here = [event for event in events if event[1] == events[-1][1]]
+    panics = [event for event in events if event[3] == "PANIC"]
+    return "" if len(panics) == 1 and (panics[0] == here[-1] or panics[0][1] != events[-1][1]) \
+        else "the panic's own event is not its processor's last"
 
 
 def _run(boot: Boot, machine: qemu.Machine) -> None:
@@ -211,6 +229,8 @@ def _panics() -> list[Boot]:
         Boot("panic-after-a-second", _plain, "panic=1 rdinit=/first -- exit", [_GOOD, *dead_init]),
         Boot("panic-shows", _plain, "selftest=panic",
              [r"panic: .*selftest=panic", r"kernel_main"], [], linux=False),
+        *(Boot(f"panic-trace-smp-{count}", _plain, "rdinit=/first -- exit", dead_init, [], smp=count,
+               linux=False, look=panic_trace) for count in (1, 4)),
     ]
 
 

@@ -7,10 +7,11 @@ import subprocess
 from argparse import Namespace
 from pathlib import Path
 
-from helix import bench_hosted, hosted, packages, simulation, ui
+from helix import bench_hosted, hosted, packages, simulation, suite_boot, ui
 from helix.report import Context, Failed, Job, single
 
 _LIMIT_S = 120
+_PANIC = 37  # the exit status of a panic: PANIC_EXIT_CODE as hal_debug_exit() tells it
 
 # The programs: the variant, how many processors. ThreadSanitizer is about several.
 _PROGRAMS = (("", 1), ("", 4), ("address", 1), ("address", 4), ("thread", 4))
@@ -98,6 +99,15 @@ def _console(context: Context) -> None:
                      _with_names(process, text[-16000:]))
 
 
+def _panic(context: Context) -> None:
+    """A panic shows the end of the trace there, too, while four processors run; with the methods of
+    ports, there is enough of it so early."""
+    text = run_process(context, "address", ["--smp", "4", "trace=all", "selftest=panic"], _PANIC)
+    wrong = suite_boot.panic_trace(text)
+    if wrong:
+        raise Failed(wrong, text[-8000:])
+
+
 def _under(context: Context, tool: list[str], words: list[str]) -> str:
     """What the plain process and a tool around it say; Failed unless both are content."""
     process = hosted.process("", context.options.profile)
@@ -134,5 +144,6 @@ def jobs(_: Namespace) -> list[Job]:
     return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
             single("hosted/valgrind", _valgrind, machines=False),
             single("hosted/gdb", _gdb, machines=False),
+            single("hosted/panic-trace", _panic, machines=False),
             single("hosted/console", _console, machines=False),
             *simulation.jobs()]
