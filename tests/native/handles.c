@@ -266,6 +266,59 @@ static void fork_and_exec_pass_none_on(void) {
     SAME(look(event, USER(0)), HX_ERR_TIMED_OUT);
 }
 
+// ---- what a child is given, over exec
+
+static const char *own_path;
+
+// The program that a child becomes. `expected` is what it finds: "handle" or "nothing".
+static int program_given(const char *expected) {
+    const int64_t given = NATIVE(handle_given);
+    if (strcmp(expected, "handle") != 0) {
+        SAME(given, HX_ERR_NOT_FOUND);
+        return check_failures != 0;
+    }
+    struct hx_handle_info info;
+    NEED(given > 0);
+    SAME(NATIVE(handle_info, given, &info), HX_OK);
+    SAME(info.rights, HX_RIGHT_SIGNAL | HX_RIGHT_DELEGATE);
+    SAME(NATIVE(event_update, given, 0, USER(1)), HX_OK);
+    SAME(NATIVE(handle_given), HX_ERR_NOT_FOUND); // once
+    while (NATIVE(event_update, given, 0, USER(2)) == HX_OK) {
+        sched_yield();
+    }
+    SAME(NATIVE(event_update, given, 0, USER(2)), HX_ERR_REVOKED);
+    return check_failures != 0;
+}
+
+// A child that becomes program_given() by two execs.
+static pid_t program_start(const char *expected, bool takes) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (takes) {
+            CHECK(NATIVE(handle_given) > 0);
+        }
+        execl(own_path, own_path, "again", expected, NULL);
+        _exit(9);
+    }
+    return pid;
+}
+
+static void given_over_exec(void) {
+    const handle_t event = event_new();
+    const handle_t top = derive(event, ALL);
+    SAME(NATIVE(handle_bequeath, derive(top, HX_RIGHT_SIGNAL | HX_RIGHT_DELEGATE)), HX_OK);
+    const pid_t pid = program_start("handle", false);
+    struct hx_wait_item item = { .handle = event, .mask = USER(2) };
+    SAME(NATIVE(wait, &item, 1, TIME_NEVER), 1);
+    SAME(look(event, USER(1)), USER(1));
+    SAME(NATIVE(handle_revoke, top), HX_OK);
+    EXITS(pid, 0);
+    // What it has taken is a handle like others, which exec closes.
+    SAME(NATIVE(handle_bequeath, derive(event, ALL)), HX_OK);
+    EXITS(program_start("nothing", true), 0);
+    EXITS(program_start("nothing", false), 0); // nothing was bequeathed
+}
+
 static void no_such_call(void) {
     REFUSED(syscall(4095), ENOSYS);
     REFUSED(syscall(HX_CALL_file_descriptor + 1), ENOSYS);
@@ -486,6 +539,7 @@ static const struct check_case cases[] = {
     CASE(signals_end_waits),
     CASE(all_at_once),
     CASE(fork_and_exec_pass_none_on),
+    CASE(given_over_exec),
     CASE(no_such_call),
     CASE(capabilities_are_paid_for),
     CASE(nobody_derives_past_a_limit),
@@ -493,4 +547,14 @@ static const struct check_case cases[] = {
     CASE(revoked_while_it_grows),
     CASE(full_table),
 };
-CHECK_MAIN(cases)
+
+int main(int argc, char **argv) {
+    own_path = argv[0];
+    if (argc == 3 && strcmp(argv[1], "again") == 0) {
+        execl(own_path, own_path, "given", argv[2], NULL);
+    }
+    if (argc == 3 && strcmp(argv[1], "given") == 0) {
+        return program_given(argv[2]);
+    }
+    return check_main(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
+}
