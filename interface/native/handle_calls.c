@@ -2,8 +2,6 @@
 // interface/native/handle_calls.c: handles: close, derive, revoke, look at.
 #include "native.h"
 
-#include <memory/account.h>
-#include <memory/heap.h>
 #include <memory/usercopy.h>
 
 enum hx_status native_give(struct capability *capability, handle_t *out_handle) {
@@ -18,60 +16,13 @@ enum hx_status native_handle_close(handle_t handle) {
     return handle_close(process_current(), handle);
 }
 
-// A derived capability. Who derived it pays until it is freed, whoever has it by then.
-struct node {
-    struct capability_derived derived;
-    struct account *account; // keeps
-};
-
-static void node_free(struct node *node) {
-    account_release(node->account, ACCOUNT_HANDLES, 1);
-    object_put(&node->account->object);
-    heap_free(node);
-}
-
-static void node_release(struct capability_derived *derived) {
-    node_free(CONTAINER_OF(derived, struct node, derived));
-}
-
-// Charged to the account; NULL and a status: it is not.
-static struct node *node_create(struct account *account, enum hx_status *out_status) {
-    *out_status = account_charge(account, ACCOUNT_HANDLES, 1);
-    if (*out_status != HX_OK) {
-        return NULL;
-    }
-    struct node *node = heap_alloc(sizeof(*node), MEMORY_SLEEP);
-    if (node == NULL) {
-        account_release(account, ACCOUNT_HANDLES, 1);
-        *out_status = HX_ERR_NO_MEMORY;
-        return NULL;
-    }
-    object_get(&account->object);
-    node->account = account;
-    return node;
-}
-
-static enum hx_status derive(struct capability *parent, rights_t rights, handle_t *out_derived) {
-    enum hx_status status;
-    struct node *node = node_create(process_current()->account, &status);
-    if (node == NULL) {
-        return status;
-    }
-    status = capability_derive(parent, rights, &node->derived, node_release);
-    if (status != HX_OK) {
-        node_free(node);
-        return status;
-    }
-    return native_give(&node->derived.capability, out_derived);
-}
-
 enum hx_status native_handle_derive(handle_t handle, uint64_t rights, handle_t *out_derived) {
     struct capability *parent;
     enum hx_status status = handle_find(process_current(), handle, &parent);
     if (status != HX_OK) {
         return status;
     }
-    status = derive(parent, rights, out_derived);
+    status = native_derive(parent, rights, out_derived);
     capability_put(parent);
     return status;
 }

@@ -408,6 +408,18 @@ static int call_event(void) {
     return native_errno(handle);
 }
 
+static int call_redeem(void) {
+    static struct hx_token token;
+    static int64_t sealed;
+    if (sealed == 0) {
+        const int64_t event = NATIVE(event_create, 0);
+        sealed = NATIVE(handle_derive, event, HX_RIGHTS_ALL);
+        NEED(sealed > 0 && NATIVE(handle_seal, sealed, ~0ull, TIME_NEVER, &token) == HX_OK);
+    }
+    const int64_t handle = NATIVE(handle_redeem, &token);
+    return handle < 0 ? native_errno(handle) : native_errno(NATIVE(handle_close, handle));
+}
+
 static int call_channel(void) {
     handle_t ends[2];
     struct hx_channel_view view;
@@ -539,6 +551,7 @@ static void native(void) {
     exhaust("event", call_event);
     exhaust("first event", call_first_event);
     first_channels();
+    exhaust("redeem", call_redeem);
     exhaust("channel", call_channel);
     receiving();
     being_given();

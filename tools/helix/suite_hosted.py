@@ -108,6 +108,20 @@ def _panic(context: Context) -> None:
         raise Failed(wrong, text[-8000:])
 
 
+def _tokens(context: Context) -> None:
+    """A sealed token is worth a handle to its own machine, and nothing to the next start of it."""
+    process = hosted.process("address", context.options.profile)
+    words = [str(process), "--smp", "1", "console=ttyS0", "init=/tokens"]
+    token = "0" * 128
+    for _ in range(2):
+        status, text = hosted.call(words, _LIMIT_S, f"{token}\n\n")
+        worth = re.findall(r"worth (.*?)\r?$", text, re.M)
+        found = re.search(r"token ([0-9a-f]{128})", text)
+        if status != 0 or found is None or worth != ["a handle", "nothing"]:
+            raise Failed(f"exit status {status}, worth {worth}", _with_names(process, text[-8000:]))
+        token = found[1]
+
+
 def _under(context: Context, tool: list[str], words: list[str]) -> str:
     """What the plain process and a tool around it say; Failed unless both are content."""
     process = hosted.process("", context.options.profile)
@@ -146,4 +160,5 @@ def jobs(_: Namespace) -> list[Job]:
             single("hosted/gdb", _gdb, machines=False),
             single("hosted/panic-trace", _panic, machines=False),
             single("hosted/console", _console, machines=False),
+            single("hosted/tokens", _tokens, machines=False),
             *simulation.jobs()]

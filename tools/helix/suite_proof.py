@@ -6,6 +6,7 @@ The first lines of each say who proves it:
                           that may happen; it must end with status 0
   // BY: cbmc WORDS       cbmc tries all values; what is called "REACHED …" must be possible, and
                           nothing else may fail
+  // BY: memcheck         valgrind refuses what depends on memory that was never written
 """
 
 import re
@@ -91,7 +92,24 @@ def _cbmc(source: Path, context: Context, words: list[str]) -> None:
         raise Failed("it does not get to each REACHED(), so it says nothing", text[-8000:])
 
 
-_BY = {"explore": _explore, "cbmc": _cbmc}
+def _memcheck(source: Path, context: Context, _: list[str]) -> None:
+    """Branches and addresses that depend on what was never written; with an argument, one does."""
+    packages.need(packages.VALGRIND, yes=context.options.yes)
+    includes = _includes(context)  # the build has fetched the sources
+    program = paths.ensure(paths.OUT / "proof") / source.stem
+    bearssl = paths.OUT / "third_party" / "bearssl"
+    files = ["src/hash/sha2small.c", "src/hash/dig_size.c", "src/mac/hmac.c",
+             "src/codec/enc32be.c", "src/codec/dec32be.c"]
+    _call(["clang-19", "-std=gnu17", "-O2", "-gdwarf-4", *includes, f"-I{bearssl / 'inc'}",
+           f"-I{bearssl / 'src'}", str(source), str(paths.TOP / "lib/src/hmac.c"),
+           *(str(bearssl / file) for file in files), "-o", str(program)], "it does not compile")
+    tool = ["valgrind", "-q", "--error-exitcode=9", str(program)]
+    _call(tool, "refused")
+    if _run([*tool, "leaks"])[0] != 9:
+        raise Failed("memcheck sees nothing, so it says nothing")
+
+
+_BY = {"explore": _explore, "cbmc": _cbmc, "memcheck": _memcheck}
 
 
 def _proof(source: Path, by: str, words: list[str]) -> Job:

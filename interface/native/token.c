@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/native/token.c: capabilities that travel as bytes.
+//
+// A token says which derived capability it is for, which rights, and until when, under a code that
+// this kernel alone can make: its key is born at boot and never leaves it. Nothing in a token is
+// looked at before the code was compared.
+#include "native.h"
+
+#include <core/random.h>
+#include <core/time.h>
+#include <lib/hmac.h>
+#include <lib/string.h>
+#include <memory/usercopy.h>
+
+struct token {
+    uint64_t number; // of the derived capability
+    rights_t rights;
+    time_ns_t expiry;
+    uint64_t zero;
+    uint8_t code[HMAC_SHA256_BYTES]; // of what stands before it
+};
+_Static_assert(sizeof(struct token) == sizeof(struct hx_token), "programs carry it");
+
+static uint8_t key[HMAC_SHA256_BYTES]; // written once, before programs run
+
+void native_tokens_init(void) {
+    random_bytes(key, sizeof(key));
+}
+
+static void code_of(const struct token *token, uint8_t out_code[HMAC_SHA256_BYTES]) {
+    hmac_sha256(key, sizeof(key), token, offsetof(struct token, code), out_code);
+}
+
+enum hx_status native_handle_seal(handle_t handle, struct capability *handle_capability,
+                                  uint64_t rights, time_ns_t expiry, struct uaddr out_token) {
+    (void)handle;
+    if (handle_capability->parent == NULL) {
+        return HX_ERR_NOT_PERMITTED; // nobody could take it back
+    }
+    struct token token = { .number = native_number(handle_capability),
+                           .rights = rights & capability_rights(handle_capability),
+                           .expiry = expiry };
+    code_of(&token, token.code);
+    return copy_to_user(out_token, &token, sizeof(token));
+}
+
+// Whether it was sealed here since boot, and still counts.
+static enum hx_status token_check(const struct token *token) {
+    uint8_t code[HMAC_SHA256_BYTES];
+    code_of(token, code);
+    if (!hmac_is_equal(code, token->code)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    return token->expiry != TIME_NEVER && token->expiry <= time_now() ? HX_ERR_TIMED_OUT : HX_OK;
+}
+
+enum hx_status native_handle_redeem(const struct hx_token *token, handle_t *out_handle) {
+    struct token opened;
+    memcpy(&opened, token, sizeof(opened));
+    enum hx_status status = token_check(&opened);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct capability *capability = native_numbered(opened.number);
+    if (capability == NULL) {
+        return HX_ERR_REVOKED;
+    }
+    status = native_derive(capability, opened.rights, out_handle);
+    capability_put(capability);
+    return status;
+}
