@@ -62,7 +62,11 @@ static void derived_reclaim(struct epoch_item *item) {
     struct capability_derived *derived = CONTAINER_OF(item, struct capability_derived, retired);
     struct capability *capability = &derived->capability;
     struct spinlock *lock = tree_lock(capability->object);
+    const struct object_type *type = capability->object->type;
     ASSERT(list_is_empty(&capability->children)); // each keeps its parent
+    if (type->dropped != NULL) {
+        type->dropped(capability->object, capability);
+    }
     spin_lock(lock);
     list_remove(&derived->sibling);
     spin_unlock(lock);

@@ -203,8 +203,9 @@ void advisory_released(struct file *file);
 
 // epoll.c
 
-// The last reference to `file` is gone: it leaves every interest list.
-void epoll_released(struct file *file);
+// The last reference to `file` is gone, or to a capability that was derived for it: it leaves every
+// interest list, or where it was watched under that.
+void epoll_released(struct file *file, const struct capability *dropped);
 // Before the first epoll.
 void epoll_init(void);
 

@@ -4,7 +4,9 @@
 // Each interest observes its file's waitable. A change puts the interest on the ready list; a wait
 // takes it off, looks whether it is really ready, and tells it; a level-triggered one that is still
 // ready goes back on. An interest does not keep its file: the last reference to the file takes it
-// out of all lists (epoll_released()).
+// out of all lists (epoll_released()). Nor does it keep the derived capability under which it
+// watches: the last reference to that does the same, and a revocation, which tells all observers of
+// the object, is told once as an error and a hang-up.
 // Locks: `mutex` guards the interests of one epoll; `epolls_lock` the list of all epolls, for files
 // that go; the spin lock `ready_lock` guards the ready list and comes inside a waitable's lock. The
 // epoll's own waitable is of a class that may be taken in there too. An epoll may watch an epoll
@@ -33,7 +35,7 @@
 
 struct epoll {
     struct mutex mutex;
-    struct rbtree interests; // [mutex] struct interest.node, by file and number
+    struct rbtree interests; // [mutex] struct interest.node, by file, number and capability
     struct list all_link;    // [epolls_lock]
     struct spinlock ready_lock;
     struct list ready;         // [ready_lock] struct interest.ready_link
@@ -47,7 +49,8 @@ struct interest {
     struct observer observer;
     struct list ready_link; // [ready_lock]
     struct epoll *epoll;
-    struct file *file; // not kept
+    struct file *file;              // not kept
+    const struct capability *under; // not kept; NULL: the file's own, which goes with it
     int32_t fd;
     uint32_t events; // [epoll mutex] 0 after a ONESHOT was told
     uint64_t data;   // [epoll mutex]
@@ -72,25 +75,28 @@ void epoll_init(void) {
     mutex_init(&epolls_lock, &epolls_class);
 }
 
-static bool interest_less(const struct rbnode *a, const struct rbnode *b) {
-    const struct interest *first = RB_ENTRY(a, const struct interest, node);
-    const struct interest *second = RB_ENTRY(b, const struct interest, node);
-    if (first->file != second->file) {
-        return (uintptr_t)first->file < (uintptr_t)second->file;
+static bool is_below(const struct interest *interest, const struct file *file, int32_t fd,
+                     const struct capability *under) {
+    if (interest->file != file) {
+        return (uintptr_t)interest->file < (uintptr_t)file;
     }
-    return first->fd < second->fd;
+    return interest->fd != fd ? interest->fd < fd : (uintptr_t)interest->under < (uintptr_t)under;
 }
 
-// The first interest in `file` whose number is not below `fd`; NULL if there is none.
+static bool interest_less(const struct rbnode *a, const struct rbnode *b) {
+    const struct interest *second = RB_ENTRY(b, const struct interest, node);
+    return is_below(RB_ENTRY(a, const struct interest, node), second->file, second->fd,
+                    second->under);
+}
+
+// The first interest in `file` from this number and capability on; NULL if there is none.
 static struct interest *interest_find_locked(struct epoll *epoll, const struct file *file,
-                                             int32_t fd) {
+                                             int32_t fd, const struct capability *under) {
     struct rbnode *node = epoll->interests.root;
     struct interest *best = NULL;
     while (node != NULL) {
         struct interest *interest = RB_ENTRY(node, struct interest, node);
-        const bool below = interest->file != file ? (uintptr_t)interest->file < (uintptr_t)file
-                                                  : interest->fd < fd;
-        if (below) {
+        if (is_below(interest, file, fd, under)) {
             node = node->right;
         } else {
             best = interest;
@@ -100,10 +106,16 @@ static struct interest *interest_find_locked(struct epoll *epoll, const struct f
     return best != NULL && best->file == file ? best : NULL;
 }
 
-static struct interest *interest_exact_locked(struct epoll *epoll, const struct file *file,
+// Under what a descriptor is watched; NULL: its file's own capability.
+static const struct capability *under_of(const struct descriptor *target) {
+    return target->capability->parent != NULL ? target->capability : NULL;
+}
+
+static struct interest *interest_exact_locked(struct epoll *epoll, const struct descriptor *target,
                                               int32_t fd) {
-    struct interest *interest = interest_find_locked(epoll, file, fd);
-    return interest != NULL && interest->fd == fd ? interest : NULL;
+    const struct capability *under = under_of(target);
+    struct interest *interest = interest_find_locked(epoll, target->file, fd, under);
+    return interest != NULL && interest->fd == fd && interest->under == under ? interest : NULL;
 }
 
 // Puts an interest on the ready list and says that the epoll is readable. Any context.
@@ -127,16 +139,31 @@ static void leave_ready(struct interest *interest) {
     spin_unlock_irq(&epoll->ready_lock, state);
 }
 
+static bool is_revoked(const struct interest *interest) {
+    return interest->under != NULL && !capability_is_live(interest->under);
+}
+
+// Closed everywhere, and about to leave the lists.
+static bool is_closed(const struct interest *interest) {
+    return interest->under != NULL && !capability_is_kept(interest->under);
+}
+
 // The file changed. Whether it matters is seen when it is told; a disarmed interest stays off.
 static void notified(struct observer *observer, uint32_t state) {
     struct interest *interest = CONTAINER_OF(observer, struct interest, observer);
     const volatile uint32_t *events = &interest->events;
-    if ((state & poll_mask(*events)) != 0) {
+    if ((state & poll_mask(*events)) != 0 || is_revoked(interest)) {
         make_ready(interest);
     }
 }
 
 static uint32_t ready_events(struct interest *interest) {
+    if (is_closed(interest)) {
+        return 0;
+    }
+    if (is_revoked(interest)) {
+        return LINUX_POLLERR | LINUX_POLLHUP; // also of one that was disarmed
+    }
     return interest->events != 0 ? poll_events(interest->file, interest->events) : 0;
 }
 
@@ -152,13 +179,25 @@ static void interest_remove_locked(struct interest *interest) {
     heap_free(interest);
 }
 
-void epoll_released(struct file *file) {
+// The first of a file, or of those under a capability.
+static struct interest *interest_of_locked(struct epoll *epoll, const struct file *file,
+                                           const struct capability *under) {
+    struct interest *interest = interest_find_locked(epoll, file, 0, NULL);
+    while (under != NULL && interest != NULL && interest->under != under) {
+        struct rbnode *next = rbtree_next(&interest->node);
+        interest = next != NULL ? RB_ENTRY(next, struct interest, node) : NULL;
+        interest = interest != NULL && interest->file == file ? interest : NULL;
+    }
+    return interest;
+}
+
+void epoll_released(struct file *file, const struct capability *dropped) {
     mutex_lock(&epolls_lock);
     list_for_each (link, &epolls) {
         struct epoll *epoll = LIST_ENTRY(link, struct epoll, all_link);
         mutex_lock(&epoll->mutex);
         struct interest *interest;
-        while ((interest = interest_find_locked(epoll, file, 0)) != NULL) {
+        while ((interest = interest_of_locked(epoll, file, dropped)) != NULL) {
             interest_remove_locked(interest);
         }
         mutex_unlock(&epoll->mutex);
@@ -238,9 +277,10 @@ static enum hx_status check_level(struct epoll *epoll, const struct file *file) 
     return HX_OK;
 }
 
-static enum hx_status interest_add_locked(struct epoll *epoll, struct file *file, int32_t fd,
-                                          const struct linux_epoll_event *event) {
-    if (interest_exact_locked(epoll, file, fd) != NULL) {
+static enum hx_status interest_add_locked(struct epoll *epoll, const struct descriptor *target,
+                                          int32_t fd, const struct linux_epoll_event *event) {
+    struct file *file = target->file;
+    if (interest_exact_locked(epoll, target, fd) != NULL) {
         return HX_ERR_EXISTS;
     }
     enum hx_status status = check_level(epoll, file);
@@ -253,6 +293,7 @@ static enum hx_status interest_add_locked(struct epoll *epoll, struct file *file
     }
     interest->epoll = epoll;
     interest->file = file;
+    interest->under = under_of(target);
     interest->fd = fd;
     interest->events = event->events | LINUX_POLLERR | LINUX_POLLHUP;
     interest->data = event->data;
@@ -272,12 +313,13 @@ static enum hx_status interest_add_locked(struct epoll *epoll, struct file *file
     return HX_OK;
 }
 
-static enum hx_status control_locked(struct epoll *epoll, int32_t operation, struct file *file,
-                                     int32_t fd, const struct linux_epoll_event *event) {
+static enum hx_status control_locked(struct epoll *epoll, int32_t operation,
+                                     const struct descriptor *target, int32_t fd,
+                                     const struct linux_epoll_event *event) {
     if (operation == EPOLL_CTL_ADD) {
-        return interest_add_locked(epoll, file, fd, event);
+        return interest_add_locked(epoll, target, fd, event);
     }
-    struct interest *interest = interest_exact_locked(epoll, file, fd);
+    struct interest *interest = interest_exact_locked(epoll, target, fd);
     if (interest == NULL) {
         return HX_ERR_NOT_FOUND;
     }
@@ -296,16 +338,19 @@ static enum hx_status control_locked(struct epoll *epoll, int32_t operation, str
     return HX_OK;
 }
 
-static enum hx_status control_one(struct epoll *epoll, int32_t operation, struct file *file,
-                                  int32_t fd, const struct linux_epoll_event *event) {
+static enum hx_status control_one(struct epoll *epoll, int32_t operation,
+                                  const struct descriptor *target, int32_t fd,
+                                  const struct linux_epoll_event *event) {
     mutex_lock(&epoll->mutex);
-    enum hx_status status = control_locked(epoll, operation, file, fd, event);
+    enum hx_status status = control_locked(epoll, operation, target, fd, event);
     mutex_unlock(&epoll->mutex);
     return status;
 }
 
-static enum hx_status control_files(struct call *call, struct file *epoll_file, struct file *file) {
+static enum hx_status control_files(struct call *call, struct file *epoll_file,
+                                    const struct descriptor *target) {
     const int32_t operation = call_int(call, 1);
+    const struct file *file = target->file;
     struct linux_epoll_event event = { 0 };
     if (operation != EPOLL_CTL_DEL) {
         enum hx_status status = copy_from_user(&event, call_address(call, 3), sizeof(event));
@@ -321,11 +366,11 @@ static enum hx_status control_files(struct call *call, struct file *epoll_file, 
         return HX_ERR_INVALID;
     }
     if (file->ops != &epoll_ops) {
-        return control_one(epoll_file->data, operation, file, call_int(call, 2), &event);
+        return control_one(epoll_file->data, operation, target, call_int(call, 2), &event);
     }
     mutex_lock(&epolls_lock); // levels must not change in between
     enum hx_status status =
-        control_one(epoll_file->data, operation, file, call_int(call, 2), &event);
+        control_one(epoll_file->data, operation, target, call_int(call, 2), &event);
     mutex_unlock(&epolls_lock);
     return status;
 }
@@ -339,9 +384,7 @@ enum hx_status sys_epoll_ctl(struct call *call) {
     struct descriptor target;
     status = descriptor_get(call, call_int(call, 2), HX_RIGHT_WAIT, &target);
     if (status == HX_OK) {
-        // An interest does not keep what it watches, so a revocation could not find it.
-        status = target.capability->parent == NULL ? control_files(call, epoll.file, target.file)
-                                                   : HX_ERR_NOT_PERMITTED;
+        status = control_files(call, epoll.file, &target);
         descriptor_put(&target);
     }
     descriptor_put(&epoll);
@@ -371,12 +414,19 @@ static uint32_t ready_count(struct epoll *epoll) {
 
 // Tells one interest, if it is ready; keeps level-triggered ones on the list.
 static bool tell(struct interest *interest, struct linux_epoll_event *out_event) {
-    const uint32_t ready = ready_events(interest);
+    uint32_t ready = ready_events(interest);
+    // Asked last: what was seen before a revocation is not told after it.
+    const bool ends = is_revoked(interest) && !is_closed(interest);
+    if (ends) {
+        ready = LINUX_POLLERR | LINUX_POLLHUP;
+    }
     if (ready == 0) {
         return false;
     }
     *out_event = (struct linux_epoll_event){ .events = ready, .data = interest->data };
-    if ((interest->events & EPOLLONESHOT) != 0) {
+    if (ends) {
+        interest_remove_locked(interest);
+    } else if ((interest->events & EPOLLONESHOT) != 0) {
         interest->events = 0;
     } else if ((interest->events & EPOLLET) == 0) {
         make_ready(interest);

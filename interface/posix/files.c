@@ -19,10 +19,13 @@ static const struct lock_class file_table_class = {
 
 #define TABLE_MAPPED_BYTES 32768u // from this size on, arrays come as mapped pages
 
-// What a file that somebody watches has to be told of when its last reference goes.
-static void file_gone(struct file *file) {
-    advisory_released(file);
-    epoll_released(file);
+// What a file that somebody watches has to be told of when its last reference goes, or that to a
+// derived capability for it.
+static void file_gone(struct file *file, const struct capability *dropped) {
+    if (dropped == NULL) {
+        advisory_released(file);
+    }
+    epoll_released(file, dropped);
 }
 
 void descriptors_init(void) {
@@ -60,13 +63,13 @@ static size_t files_bytes(uint32_t capacity) {
 
 static bool arrays_alloc(struct table_arrays *arrays, uint32_t capacity) {
     arrays->capacity = capacity;
-    arrays->files = array_alloc(files_bytes(capacity));
+    arrays->files = (struct capability **)array_alloc(files_bytes(capacity));
     arrays->close_on_exec = array_alloc(capacity / 8);
     if (arrays->files != NULL && arrays->close_on_exec != NULL) {
         return true;
     }
     if (arrays->files != NULL) {
-        array_free(arrays->files, files_bytes(capacity));
+        array_free((void *)arrays->files, files_bytes(capacity));
     }
     if (arrays->close_on_exec != NULL) {
         array_free(arrays->close_on_exec, capacity / 8);
@@ -76,7 +79,7 @@ static bool arrays_alloc(struct table_arrays *arrays, uint32_t capacity) {
 
 static void arrays_free(const struct table_arrays *arrays) {
     if (arrays->capacity > FILE_TABLE_FIRST) {
-        array_free(arrays->files, files_bytes(arrays->capacity));
+        array_free((void *)arrays->files, files_bytes(arrays->capacity));
         array_free(arrays->close_on_exec, arrays->capacity / 8);
     }
 }
@@ -84,7 +87,7 @@ static void arrays_free(const struct table_arrays *arrays) {
 // Puts larger arrays into the table; the old ones are left in *arrays.
 static void table_swap_arrays(struct file_table *table, struct table_arrays *arrays) {
     const struct table_arrays old = { table->capacity, table->files, table->close_on_exec };
-    memcpy(arrays->files, old.files, files_bytes(old.capacity));
+    memcpy((void *)arrays->files, (const void *)old.files, files_bytes(old.capacity));
     memcpy(arrays->close_on_exec, old.close_on_exec, old.capacity / 8);
     table->files = arrays->files;
     table->close_on_exec = arrays->close_on_exec;

@@ -6,7 +6,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/timerfd.h>
@@ -175,10 +174,6 @@ static void no_way_around(void) {
     const int file = narrowed(file_new("file"), HX_RIGHT_READ, &handle);
     snprintf(name, sizeof name, "/proc/self/fd/%d", file);
     REFUSED(open(name, O_RDWR), EACCES);
-    struct epoll_event event = { .events = EPOLLOUT };
-    const int epoll = epoll_create1(0);
-    REFUSED(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), EPERM);
-    SAME(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[1], &event), 0);
 }
 
 // Children that inherited descriptors of one derived capability, blocked in all ways.

@@ -72,6 +72,11 @@ static inline bool capability_is_live(const struct capability *capability) {
     return atomic_load_explicit(&capability->rights, memory_order_relaxed) != 0;
 }
 
+// Whether anybody has a reference, for who knows it is not freed yet.
+static inline bool capability_is_kept(const struct capability *capability) {
+    return atomic_load_explicit(&capability->counted->references, memory_order_relaxed) != 0;
+}
+
 // Why capability_enter() refuses; traced.
 enum hx_status capability_refusal(const struct capability *capability);
 // The rest of capability_enter() and _leave(), for derived ones.

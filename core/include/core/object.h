@@ -24,6 +24,7 @@ enum object_kind {
     OBJECT_SOCKET,
 };
 
+struct capability;
 struct object;
 struct waitable;
 
@@ -36,6 +37,9 @@ struct object_type {
     // A capability for it was revoked: undoes what outlives a call under it. Thread context. May be
     // NULL.
     void (*revoked)(struct object *object);
+    // A derived capability for it, which nobody keeps any more, is about to be freed. Thread
+    // context. May be NULL.
+    void (*dropped)(struct object *object, struct capability *capability);
 };
 
 struct object {

@@ -20,14 +20,19 @@ static _Atomic uint64_t next_id = 1;
 // Life
 // -----------------------------------------------------------------------------------------------
 
-void (*file_watcher)(struct file *file);
+void (*file_watcher)(struct file *file, const struct capability *dropped);
 
-static void file_destroy(struct object *object) {
+static void file_dropped(struct object *object, struct capability *capability) {
     struct file *file = CONTAINER_OF(object, struct file, object);
     const uint32_t flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
     if ((flags & FILE_WATCHED) != 0 && file_watcher != NULL) {
-        file_watcher(file);
+        file_watcher(file, capability);
     }
+}
+
+static void file_destroy(struct object *object) {
+    struct file *file = CONTAINER_OF(object, struct file, object);
+    file_dropped(object, NULL);
     if (file->ops != NULL && file->ops->release != NULL) {
         file->ops->release(file);
     }
@@ -53,6 +58,7 @@ static const struct object_type file_type = {
     .destroy = file_destroy,
     .waitable = file_waitable,
     .revoked = file_revoked,
+    .dropped = file_dropped,
 };
 
 static struct file *file_alloc(const struct file_ops *ops, uint32_t flags) {

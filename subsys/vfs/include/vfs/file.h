@@ -86,9 +86,10 @@ static inline void file_put(struct file *file) {
     object_put(&file->object);
 }
 
-// Called, if set, when the last reference to a file with FILE_WATCHED is gone, before its release
-// (advisory locks, interest lists). Thread context. Set once, before the first such file.
-extern void (*file_watcher)(struct file *file);
+// Called, if set, when the last reference to a file with FILE_WATCHED is gone, before its release,
+// or (`dropped` is not NULL) to a capability that was derived for it (advisory locks, interest
+// lists). Thread context. Set once, before the first such file.
+extern void (*file_watcher)(struct file *file, const struct capability *dropped);
 
 // An anonymous file; NULL if there is no memory. One reference.
 struct file *file_create(const struct file_ops *ops, uint32_t flags, void *data);
