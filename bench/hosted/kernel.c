@@ -10,7 +10,9 @@
 #include <core/thread.h>
 #include <core/trace.h>
 #include <core/wait.h>
+#include <execution/handles.h>
 #include <helix/ring.h>
+#include <memory/account.h>
 #include <memory/heap.h>
 
 #define THREADS_MAX 1000u
@@ -238,6 +240,60 @@ uint64_t round_epoch(uint32_t count) {
         epoch_leave();
     }
     return bench_took(start, inside == count);
+}
+
+// ---- a handle's way to its object
+// ---------------------------------------------------------------
+
+static struct process owner; // as much of one as handles ask for
+static struct object object;
+static struct capability object_root;
+static struct capability_derived object_derived;
+static handle_t handles[2]; // of the root, and of what was derived from it
+
+static void object_kept(struct object *kept) {
+    (void)kept; // static
+}
+
+static const struct object_type object_type = { .kind = OBJECT_EVENT,
+                                                .name = "bench",
+                                                .destroy = object_kept };
+
+static void derived_kept(struct capability_derived *kept) {
+    (void)kept; // static
+}
+
+bool handle_prepare(void) {
+    if (owner.account != NULL) {
+        return true; // rows share it
+    }
+    owner.account = &account_root;
+    object_init(&object, &object_type);
+    capability_init_root(&object_root, &object, HX_RIGHTS_ALL);
+    return capability_derive(&object_root, HX_RIGHTS_ALL, &object_derived, derived_kept) == HX_OK &&
+           handle_add(&owner, &object_root, &handles[0]) == HX_OK &&
+           handle_add(&owner, &object_derived.capability, &handles[1]) == HX_OK;
+}
+
+static uint64_t handle_uses(uint32_t count, handle_t handle) {
+    uint32_t found = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        struct capability *capability;
+        if (handle_enter(&owner, handle, OBJECT_EVENT, HX_RIGHT_SIGNAL, &capability) == HX_OK) {
+            found += capability->object == &object;
+            handle_leave(capability);
+        }
+    }
+    return bench_took(start, found == count);
+}
+
+uint64_t round_handle(uint32_t count) {
+    return handle_uses(count, handles[0]);
+}
+
+uint64_t round_handle_derived(uint32_t count) {
+    return handle_uses(count, handles[1]);
 }
 
 uint64_t round_trace(uint32_t count) {

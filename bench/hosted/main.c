@@ -46,6 +46,13 @@ static const struct bench_row rows[] = {
       { { "minimal_ring", round_minimal_ring_batch } } },
     { "trace_event", 5000, NULL, round_trace, NULL, { { "four_stores", round_stores } } },
     { "epoch", 5000, NULL, round_epoch, NULL, { { "two_atomics", round_atomics } } },
+    { "handle", 5000, handle_prepare, round_handle, NULL, { { "two_atomics", round_atomics } } },
+    { "handle_derived",
+      5000,
+      handle_prepare,
+      round_handle_derived,
+      NULL,
+      { { "two_atomics", round_atomics } } },
 };
 
 static void sort(uint64_t *values, uint32_t count) {

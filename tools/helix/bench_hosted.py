@@ -19,7 +19,7 @@ _LIMIT_S = 300
 # What a row may cost, in the counter's ticks or as a ratio to one of its references.
 _LIMITS: dict[str, tuple[str, float]] = {
     "alloc_free_64": ("tcmalloc", 1.5), "switch": ("", 60), "pick_10": ("", 60), "pick_1000": ("", 60),
-    "ring": ("minimal_ring", 1.15), "ring_batch_16": ("minimal_ring", 1.15),
+    "handle": ("", 9), "ring": ("minimal_ring", 1.15), "ring_batch_16": ("minimal_ring", 1.15),
 }
 
 
@@ -102,7 +102,8 @@ def _print_method(rows: Rows, processor: int, model: str) -> None:
               " switch: hal_switch() alone. pick: the next\nthread of N out of the run queue and back to its"
               " end, by core and policy; list: the same with a bare list. yield: a whole\nthread_yield()"
               " among N. wait_wake: there and back between two threads; futex: the same by the host."
-              " epoch: enter and leave. trace_event: one event, its count\nand the read of the counter included. ring: one message of 64 bytes in, shown, out and given back on one"
+              "\nepoch: enter and leave. handle: from a number to its object, its kind and rights checked, used and left;"
+              "\nhandle_derived: of a derived capability. trace_event: one event, its count\nand the read of the counter included. ring: one message of 64 bytes in, shown, out and given back on one"
               " processor, alone or 16 at a time; minimal_ring: the same between two who\ntrust each other"
               " and never sleep.")
     ui.result(f"machine: {model}; a tick is {1 / cycle:.2f} cycles of its core (a chain of additions"
