@@ -225,6 +225,45 @@ static inline uint64_t draw_process(struct generator *generator, bool wide) {
     }
 }
 
+// A struct sockaddr_un of a path, an abstract name, or neither.
+static inline uint64_t draw_address(struct generator *generator) {
+    char *at = (char *)(ARENA + below(generator, 6) * PAGE);
+    if (one_in(generator, 8)) {
+        return hostile_address(generator);
+    }
+    memset(at, one_in(generator, 4) ? 'x' : 0, 128);
+    at[0] = one_in(generator, 8) ? (char)below(generator, 12) : 1;
+    at[1] = 0;
+    if (one_in(generator, 2)) {
+        strcpy(at + 2, one_in(generator, 2) ? "socket" : ELEMENT(generator, path_words));
+    } else {
+        at[3] = (char)('a' + below(generator, 3));
+    }
+    return (uint64_t)(uintptr_t)at;
+}
+
+// A struct msghdr with a control message of descriptors, and now and then with anything.
+static inline uint64_t draw_message(struct generator *generator) {
+    uint64_t *fields = (uint64_t *)(ARENA + below(generator, 6) * PAGE + 2048);
+    if (one_in(generator, 8)) {
+        return hostile_address(generator);
+    }
+    uint64_t *control = fields + 16;
+    fields[0] = one_in(generator, 2) ? draw_address(generator) : 0;
+    fields[1] = one_in(generator, 4) ? draw_any(generator) : below(generator, 128);
+    fields[2] = draw_vector(generator, false);
+    fields[3] = below(generator, 4);
+    fields[4] = one_in(generator, 4) ? any_address(generator) : (uint64_t)(uintptr_t)control;
+    fields[5] = one_in(generator, 8) ? draw_any(generator) : 8 * below(generator, 9);
+    fields[6] = one_in(generator, 4) ? draw_any(generator) : 0;
+    control[0] = one_in(generator, 8) ? draw_any(generator) : 16 + 4 * below(generator, 8);
+    control[1] = 1 | (uint64_t)(1 + below(generator, 3)) << 32;
+    for (uint32_t i = 2; i < 10; i++) {
+        control[i] = below(generator, 48) | (uint64_t)below(generator, 48) << 32;
+    }
+    return (uint64_t)(uintptr_t)fields;
+}
+
 static inline uint64_t draw_argument(struct generator *generator, char kind, bool wide) {
     switch (one_in(generator, 16) ? '?' : kind) {
     case 'f':
@@ -253,6 +292,12 @@ static inline uint64_t draw_argument(struct generator *generator, char kind, boo
         return draw_vector(generator, true);
     case 'n':
         return draw_number(generator);
+    case 'U':
+        return draw_address(generator);
+    case 'M':
+        return draw_message(generator);
+    case 'k':
+        return one_in(generator, 4) ? draw_number(generator) : 1 + below(generator, 2);
     case 'm':
         return below(generator, 010000);
     case 'O':
@@ -312,7 +357,9 @@ static inline void open_some(void) {
     int pair[2];
     (void)pipe(pair);
     (void)pipe2(pair, O_NONBLOCK);
-    (void)socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    (void)socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
+    (void)socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair);
+    (void)socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
     (void)open("/dev/console", O_RDONLY | O_NOCTTY | O_NONBLOCK);
     (void)open("f", O_PATH);
     (void)open("g", O_RDWR | O_CREAT | O_APPEND, 0666);

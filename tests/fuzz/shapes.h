@@ -3,6 +3,7 @@
 // calls get past their first check often enough:
 //   f descriptor  p path  b buffer  s structure  l length  i flags  a page address  P process
 //   g signal  t timespec  o offset  O flags of open  m mode  v iovec  A argument vector  n number
+//   U socket address  M message header  k kind or family of sockets
 #pragma once
 
 static const char *const shapes[] = {
@@ -47,21 +48,21 @@ static const char *const shapes[] = {
     "nsb",
     [39] = "",
     "ffol",
-    "nnn",
-    "fsl",
+    "kkk",
+    "fUl",
     "fss",
-    "fblisl",
+    "fbliUl",
     "fblisb",
-    "fsi",
-    "fsi",
+    "fMi",
+    "fMi",
     "fn",
-    "fsl",
+    "fUl",
     "fn",
     [51] = "fss",
     "fss",
-    "nnns",
-    "fnnsl",
-    "fnnss",
+    "kkks",
+    "fknsl",
+    "fknss",
     "isbba",
     "",
     "",
@@ -305,7 +306,7 @@ static const char *const shapes[] = {
     "fvno",
     "PPgs",
     "sPnfi",
-    "fsnit",
+    "fMnit",
     "ni",
     "fisss",
     "Pnss",
@@ -313,7 +314,7 @@ static const char *const shapes[] = {
     "fsi",
     [305] = "ns",
     "f",
-    "fsni",
+    "fMni",
     "fi",
     "bbb",
     "Pvnvni",

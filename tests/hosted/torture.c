@@ -130,6 +130,50 @@ static void a_pipe(struct chance *chance) {
     close_both(WORDS);
 }
 
+#define AF_UNIX     1u
+#define SOCK_STREAM 1u
+#define SOCK_DGRAM  2u
+#define MESSAGE     TEXT // struct msghdr, its one part, and its control message
+#define PART        (TEXT + 64)
+#define CONTROL     (TEXT + 96)
+
+// Sends a byte and both ends of the pair at WORDS over one of them.
+static void pass_ends(uint64_t to) {
+    const uint64_t message[7] = { 0, 0, PART, 1, CONTROL, 24, 0 };
+    const uint64_t part[2] = { BUFFER, 1 };
+    const uint64_t control[3] = { 24, 1 | (uint64_t)1 << 32, hosted_load(WORDS, 8) };
+    hosted_write(MESSAGE, message, sizeof(message));
+    hosted_write(PART, part, sizeof(part));
+    hosted_write(CONTROL, control, sizeof(control));
+    (void)done(CALL(sendmsg, to, MESSAGE, 0));
+}
+
+// Bytes over a socket, which then lies in its own queue.
+static void a_socket(struct chance *chance) {
+    const uint64_t type = below(chance, 2) ? SOCK_STREAM : SOCK_DGRAM;
+    if (!done(CALL(socketpair, AF_UNIX, type, 0, WORDS))) {
+        return;
+    }
+    const uint64_t reader = hosted_load(WORDS, 4);
+    const int64_t pid = child(writes_pattern, hosted_load(WORDS + 4, 4), 0);
+    for (uint32_t i = 0; pid != 0 && i < 32; i++) {
+        int64_t got;
+        while (!done(got = CALL(read, reader, BUFFER, 4))) {
+        }
+        SAME(got, 4);
+        SAME(hosted_load(BUFFER, 4), i);
+    }
+    if (pid != 0) {
+        SAME(wait_for(pid), EXITED(0));
+    }
+    pass_ends(hosted_load(WORDS + below(chance, 2) * 4, 4));
+    close_both(WORDS);
+    int64_t another; // as it is closed, those that nobody can reach are looked for
+    while (!done(another = CALL(socket, AF_UNIX, SOCK_DGRAM, 0))) {
+    }
+    SAME(CALL(close, (uint64_t)another), 0);
+}
+
 static void remove_file(void) {
     int64_t result;
     do {
@@ -374,8 +418,8 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,  a_program, a_pipe,  a_file,       some_memory,   a_victim,
-    a_thread, an_event,  a_sleep, a_capability, shared_memory, a_tree,
+    a_child,  a_program, a_pipe,       a_file,        some_memory, a_victim, a_thread,
+    an_event, a_sleep,   a_capability, shared_memory, a_tree,      a_socket,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 
