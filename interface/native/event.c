@@ -68,6 +68,10 @@ enum hx_object native_object(const struct object *object) {
         return HX_OBJECT_FILE;
     case OBJECT_CHANNEL:
         return HX_OBJECT_CHANNEL;
+    case OBJECT_MEMORY:
+        return HX_OBJECT_MEMORY;
+    case OBJECT_TIMER:
+        return HX_OBJECT_TIMER;
     default:
         return HX_OBJECT_OTHER;
     }

@@ -378,6 +378,31 @@ static int call_channel(void) {
     return native_errno(mapped);
 }
 
+static int call_memory(void) {
+    const int64_t memory = NATIVE(memory_create, 64 * 4096);
+    if (memory < 0) {
+        return native_errno(memory);
+    }
+    const int64_t at = NATIVE(memory_map, memory, 4096, 8192, HX_PROTECTION_READ);
+    fail_nth(0);
+    if (at > 0) {
+        SAME(munmap((void *)(uintptr_t)at, 8192), 0);
+    }
+    SAME(NATIVE(handle_close, memory), HX_OK);
+    return native_errno(at);
+}
+
+static int call_native_timer(void) {
+    const int64_t timer = NATIVE(timer_create);
+    if (timer < 0) {
+        return native_errno(timer);
+    }
+    const int64_t set = NATIVE(timer_set, timer, 1, 0);
+    fail_nth(0);
+    SAME(NATIVE(handle_close, timer), HX_OK);
+    return native_errno(set);
+}
+
 // What is in use of the kernel's heap, by /proc/slabinfo.
 static long heap_objects(void) {
     char line[256];
@@ -490,6 +515,8 @@ static int call_first_event(void) {
 
 static void native(void) {
     exhaust("event", call_event);
+    exhaust("memory", call_memory);
+    exhaust("timer", call_native_timer);
     exhaust("first event", call_first_event);
     first_channels();
     exhaust("redeem", call_redeem);

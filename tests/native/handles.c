@@ -321,7 +321,7 @@ static void given_over_exec(void) {
 
 static void no_such_call(void) {
     REFUSED(syscall(4095), ENOSYS);
-    REFUSED(syscall(HX_CALL_file_descriptor + 1), ENOSYS);
+    REFUSED(syscall(4223), ENOSYS);
     REFUSED(syscall(0x7fffffff), ENOSYS);
 }
 
