@@ -72,6 +72,8 @@ enum hx_object native_object(const struct object *object) {
         return HX_OBJECT_MEMORY;
     case OBJECT_TIMER:
         return HX_OBJECT_TIMER;
+    case OBJECT_PROCESS:
+        return HX_OBJECT_PROCESS;
     default:
         return HX_OBJECT_OTHER;
     }

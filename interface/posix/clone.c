@@ -75,8 +75,7 @@ static enum hx_status check(const struct call *call, const struct clone_request 
     return is_bad ? HX_ERR_INVALID : HX_OK;
 }
 
-// RLIMIT_NPROC, which does not bind the administrator, and the machine's own limit.
-static enum hx_status check_limits(struct posix_process *process) {
+enum hx_status birth_check_limits(struct posix_process *process) {
     struct pid_space *space = pids();
     if (atomic_load_explicit(&space->threads, memory_order_relaxed) >= space->threads_max) {
         return HX_ERR_LIMIT;
@@ -98,7 +97,7 @@ static struct aspace *child_aspace(struct posix_process *parent, uint64_t flags)
     return (flags & CLONE_VM) ? aspace_get(aspace) : aspace_clone(aspace);
 }
 
-static void copy_plain(struct posix_process *child, const struct posix_process *parent) {
+void birth_copy_settings(struct posix_process *child, const struct posix_process *parent) {
     for (unsigned i = 0; i < RLIMIT_COUNT; i++) {
         atomic_init(&child->limits[i].soft,
                     atomic_load_explicit(&parent->limits[i].soft, memory_order_relaxed));
@@ -145,7 +144,7 @@ static enum hx_status copy_shared(struct posix_process *child, struct posix_proc
     return child->actions != NULL ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
-static void copy_identity(struct posix_process *child, struct posix_process *parent) {
+void birth_copy_identity(struct posix_process *child, struct posix_process *parent) {
     child->credentials = posix_credentials(parent);
     atomic_init(&child->uid, child->credentials->uid);
     const unsigned long irq = spin_lock_irq(&parent->credentials_lock);
@@ -171,8 +170,8 @@ static struct posix_process *process_fork(struct posix_process *parent,
     if (child == NULL) {
         return NULL;
     }
-    copy_plain(child, parent);
-    copy_identity(child, parent);
+    birth_copy_settings(child, parent);
+    birth_copy_identity(child, parent);
     *out_status = copy_shared(child, parent, request->flags);
     if (*out_status != HX_OK) {
         process_put(child->process);
@@ -208,6 +207,14 @@ static void fill_thread(struct posix_thread *child, const struct call *call,
     }
 }
 
+void birth_copy_scheduling(struct thread *child, const struct thread *parent) {
+    child->sched.params = parent->sched.params;
+    child->sched.allowed = parent->sched.allowed;
+    atomic_store_explicit(&child->affinity,
+                          atomic_load_explicit(&parent->affinity, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
 static enum hx_status make_native(struct call *call, const struct clone_request *request,
                                   struct birth *birth) {
     struct thread *current = &call->thread->native->thread;
@@ -227,11 +234,7 @@ static enum hx_status make_native(struct call *call, const struct clone_request 
                            &tls, birth->thread, &birth->native);
     if (status == HX_OK) {
         posix_thread_bind(birth->thread, birth->native);
-        birth->native->thread.sched.params = current->sched.params;
-        atomic_store_explicit(&birth->native->thread.affinity,
-                              atomic_load_explicit(&current->affinity, memory_order_relaxed),
-                              memory_order_relaxed);
-        birth->native->thread.sched.allowed = current->sched.allowed;
+        birth_copy_scheduling(&birth->native->thread, current);
     }
     return status;
 }
@@ -254,7 +257,7 @@ static void undo(struct birth *birth) {
 
 static enum hx_status prepare(struct call *call, const struct clone_request *request,
                               struct birth *birth) {
-    enum hx_status status = check_limits(call->process);
+    enum hx_status status = birth_check_limits(call->process);
     if (status == HX_OK) {
         status = pid_allocate(pids(), &birth->tid);
     }

@@ -102,6 +102,15 @@ NORETURN void oom_serve(void);
 // The memory of a process that ends is free again.
 void oom_memory_given_back(struct posix_process *process);
 
+// clone.c, for spawn.c too: what a child has of its parent before it runs.
+// RLIMIT_NPROC, which does not bind the administrator, and the machine's own limit. HX_ERR_LIMIT.
+enum hx_status birth_check_limits(struct posix_process *process);
+// Limits, command, ranges of the program, flags; and credentials, user and executable.
+void birth_copy_settings(struct posix_process *child, const struct posix_process *parent);
+void birth_copy_identity(struct posix_process *child, struct posix_process *parent);
+// Priority and the processors that it may run on.
+void birth_copy_scheduling(struct thread *child, const struct thread *parent);
+
 // exit.c
 NORETURN void posix_thread_exit(struct posix_thread *thread, int32_t status);
 // Ends the whole process with a wait status; true if this call decided it.

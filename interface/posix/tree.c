@@ -264,7 +264,7 @@ void tree_exit(struct posix_process *process) {
     give_children_away(space, process, &released);
     hang_up_if_orphaned(process, process->parent, true);
     process->zombie = true;
-    waitable_update(&process->exited, 0, WAIT_SIGNALED);
+    waitable_update(&process->exited, 0, WAIT_SIGNALED | WAIT_HANGUP);
     if (tell_of_exit(process)) {
         tree_release(process);
         list_push_back(&released, &process->sibling_link);

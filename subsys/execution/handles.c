@@ -309,6 +309,10 @@ void handles_inherit(struct process *child, struct process *parent) {
                           memory_order_release);
 }
 
+void handles_give(struct process *child, struct capability *capability) {
+    atomic_store_explicit(&child->given, capability, memory_order_release);
+}
+
 enum hx_status handle_take_given(struct process *process, handle_t *out_handle) {
     struct capability *given =
         atomic_exchange_explicit(&process->given, NULL, memory_order_acq_rel);

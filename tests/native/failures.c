@@ -403,8 +403,24 @@ static int call_native_timer(void) {
     return native_errno(set);
 }
 
-// What is in use of the kernel's heap, by /proc/slabinfo.
-static long heap_objects(void) {
+static int call_spawn(void) {
+    static const char *const arguments[] = { "true", NULL };
+    static const int32_t descriptors[] = { 0, 1, 2 };
+    const struct hx_spawn spawn = { .path = (uintptr_t)"/bin/true",
+                                    .arguments = (uintptr_t)arguments };
+    const int64_t process = NATIVE(process_spawn, &spawn, descriptors, 3);
+    fail_nth(0);
+    if (process < 0) {
+        REFUSED(waitpid(-1, NULL, 0), ECHILD);
+        return native_errno(process);
+    }
+    EXITS(-1, 0);
+    SAME(NATIVE(handle_close, process), HX_OK);
+    return 0;
+}
+
+// What is in use of the kernel's caches, by /proc/slabinfo; `line_format` says of which.
+static long objects_of(const char *line_format) {
     char line[256];
     long sum = 0, active;
     const int caches = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
@@ -414,11 +430,34 @@ static long heap_objects(void) {
     FILE *file = fopen("/proc/slabinfo", "r");
     NEED(file != NULL);
     while (fgets(line, sizeof line, file) != NULL) {
-        sum += sscanf(line, "heap-%*s %ld", &active) == 1 ? active : 0;
+        sum += sscanf(line, line_format, &active) == 1 ? active : 0;
     }
     fclose(file);
     NEED(sum > 0);
     return sum;
+}
+
+// Whether fewer than `limit` are in use, as soon as what was retired has been freed: grace periods
+// of busy processors take their time.
+static bool falls_below(const char *line_format, long limit) {
+    for (int i = 0; i < 500; i++) {
+        if (objects_of(line_format) < limit) {
+            return true;
+        }
+        usleep(10000);
+    }
+    return false;
+}
+
+// A child that does not come to be leaves nothing behind.
+static void spawns(void) {
+    const int rounds = 20;
+    SAME(call_spawn(), 0);
+    const long before = objects_of("%*s %ld");
+    for (int i = 0; i < rounds; i++) {
+        exhaust("spawn", call_spawn);
+    }
+    CHECK(falls_below("%*s %ld", before + rounds / 2));
 }
 
 // In a process without handles: the allocations of a channel, and those of the table for its ends.
@@ -442,13 +481,13 @@ static bool first_channel(int nth) {
 static void first_channels(void) {
     const int rounds = 100;
     int nth;
-    const long before = heap_objects();
+    const long before = objects_of("heap-%*s %ld");
     for (int i = 0; i < rounds; i++) {
         for (nth = 1; nth < MOST && first_channel(nth); nth++) {
         }
         CHECK(nth > 4 && nth < MOST);
     }
-    CHECK(heap_objects() - before < rounds / 2);
+    CHECK(falls_below("heap-%*s %ld", before + rounds / 2));
 }
 
 // A process whose first block of handles is full: what cannot be received is still there, in its
@@ -622,9 +661,10 @@ WITH(memory)
 WITH(files)
 WITH(descriptors)
 WITH(native)
+WITH(spawns)
 
 static const struct check_case cases[] = {
     CASE(failing_processes),   CASE(failing_exec),   CASE(failing_memory), CASE(failing_files),
-    CASE(failing_descriptors), CASE(failing_native), CASE(at_random),
+    CASE(failing_descriptors), CASE(failing_native), CASE(failing_spawns), CASE(at_random),
 };
 CHECK_MAIN(cases)

@@ -105,6 +105,7 @@ static void rights(void) {
         rights_t without;
         uint32_t protection;
     } needs[] = { { HX_RIGHT_MAP, RW },
+                  { ALL & ~HX_RIGHT_MAP, HX_PROTECTION_READ },
                   { HX_RIGHT_READ, HX_PROTECTION_READ },
                   { HX_RIGHT_WRITE, RW },
                   { HX_RIGHT_EXECUTE, HX_PROTECTION_READ | HX_PROTECTION_EXECUTE } };

@@ -109,7 +109,7 @@ struct posix_process {
     struct waitable children_changed;  // pulsed on exits, stops, continues of children
     struct waitable signal_changed;    // pulsed when a signal becomes pending (signalfd)
     struct waitable vfork_done;        // WAIT_SIGNALED when exec or exit released the mm
-    struct waitable exited;            // WAIT_SIGNALED when a zombie (pidfd, later)
+    struct waitable exited;            // WAIT_SIGNALED and WAIT_HANGUP from a zombie on
 
     struct spinlock credentials_lock; // taken with interrupts off
     struct credentials *credentials;  // [credentials_lock] keeps; replaced, never changed

@@ -36,6 +36,8 @@ void handles_end(struct process *process);
 void process_bequeath(struct process *process, struct capability *capability);
 // Gives `child`, which does not run yet, what its parent bequeathed.
 void handles_inherit(struct process *child, struct process *parent);
+// Gives `child`, which does not run yet and was given nothing; takes the reference.
+void handles_give(struct process *child, struct capability *capability);
 // A handle for what the process was given. HX_ERR_NOT_FOUND: nothing (any more); and as
 // handle_add().
 enum hx_status handle_take_given(struct process *process, handle_t *out_handle);
