@@ -296,8 +296,6 @@ static const struct selftest tests[] = {
     { "wait", test_wait },
     { "handing over", core_selftest_hand },
     { "trace", test_trace },
-    { "trace rings", core_selftest_trace_rings },
-    { "trace switches", core_selftest_trace_switch },
     { "port", test_port },
     { "changes", core_selftest_sched },
     { "capabilities", core_selftest_capability },

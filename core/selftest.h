@@ -33,8 +33,6 @@ static inline uintptr_t selftest_index(void *argument) {
 bool core_selftest_sched(void);      // selftest_sched.c
 bool core_selftest_capability(void); // selftest_capability.c
 bool core_selftest_sched_wake(void);
-bool core_selftest_trace_rings(void); // selftest_trace.c
-bool core_selftest_trace_switch(void);
 bool core_selftest_hand(void); // selftest_hand.c
 extern const struct selftest core_selftest_smp[];
 extern const uint32_t core_selftest_smp_count;

@@ -56,7 +56,7 @@ static bool refusals(void) {
     CHECK(wait_one(&answered, WAIT_READABLE, TIME_NEVER, 0) == HX_OK); // it was told
     partner_await();
     waitable_update(&answered, WAIT_READABLE, 0);
-    CHECK(hand(WAIT_READABLE, 0) == HX_ERR_TIMED_OUT);
+    CHECK(wait_handing(&to, &item, 0, 0) == HX_ERR_TIMED_OUT); // but it was told
     CHECK(wait_one(&answered, WAIT_READABLE, TIME_NEVER, 0) == HX_OK);
     return true;
 }

@@ -11,7 +11,7 @@
 #include <core/trace.h>
 #include <core/wait.h>
 #include <execution/handles.h>
-#include <helix/ring.h>
+#include <helix/ring_many.h>
 #include <memory/account.h>
 #include <memory/heap.h>
 
@@ -321,30 +321,71 @@ bool ring_prepare(void) {
            hx_consumer_init(&consumer, &ring, ring_slots, RING_SLOTS, at) == HX_OK;
 }
 
-// Each message goes in and out again, `batch` at a time.
-__attribute__((always_inline)) static inline uint64_t ring_messages(uint32_t count,
-                                                                    uint32_t batch) {
+// Each message goes in and out again.
+uint64_t round_ring(uint32_t count) {
     struct hx_slot in = { .length = HX_SLOT_BYTES, .kind = 1 }, out;
     uint32_t sum = 0, wakes = 0;
     uint64_t start = bench_now();
-    for (uint32_t i = 0; i < count; i += batch) {
-        for (uint32_t k = 0; k < batch; k++) {
-            __asm__ volatile("" : "+m"(in));
-            HX_IGNORE(hx_ring_put(&producer, &in));
-        }
+    for (uint32_t i = 0; i < count; i++) {
+        __asm__ volatile("" : "+m"(in));
+        HX_IGNORE(hx_ring_put(&producer, &in));
         wakes += hx_ring_publish(&producer);
-        for (uint32_t k = 0; k < batch; k++) {
-            sum += hx_ring_get(&consumer, &out) == HX_OK ? out.kind : 0;
-        }
+        sum += hx_ring_get(&consumer, &out) == HX_OK ? out.kind : 0;
         wakes += hx_ring_release(&consumer);
     }
     return bench_took(start, sum == count && wakes == 0);
 }
 
-uint64_t round_ring(uint32_t count) {
-    return ring_messages(count, 1);
+#define RING_BATCH 16u
+
+static struct hx_slot batch_in[RING_BATCH], batch_out[RING_BATCH];
+
+static void batch_fill(void) {
+    for (uint32_t i = 0; i < RING_BATCH; i++) {
+        batch_in[i] = (struct hx_slot){ .length = HX_SLOT_BYTES, .kind = 1 };
+    }
 }
 
 uint64_t round_ring_batch(uint32_t count) {
-    return ring_messages(count, 16);
+    uint32_t sum = 0, wakes = 0;
+    batch_fill();
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i += RING_BATCH) {
+        __asm__ volatile("" : "+m"(batch_in));
+        sum += hx_ring_put_many(&producer, batch_in, RING_BATCH);
+        wakes += hx_ring_publish(&producer);
+        sum += hx_ring_get_many(&consumer, batch_out, RING_BATCH);
+        wakes += hx_ring_release(&consumer);
+        __asm__ volatile("" : "+m"(batch_out)); // all of it arrives
+    }
+    return bench_took(start, sum == 2 * count && wakes == 0 && batch_out[0].kind == 1);
+}
+
+// ---- rings of many
+
+static struct hx_many many;
+
+bool many_prepare(void) {
+    batch_fill();
+    return hx_many_init(&many, ring_slots, RING_SLOTS, 0) == HX_OK;
+}
+
+static inline uint64_t many_messages(uint32_t count, uint32_t batch) {
+    uint32_t sum = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i += batch) {
+        __asm__ volatile("" : "+m"(batch_in));
+        sum += hx_many_put(&many, batch_in, batch);
+        sum += hx_many_get(&many, batch_out, batch);
+        __asm__ volatile("" : "+m"(batch_out));
+    }
+    return bench_took(start, sum == 2 * count && batch_out[0].kind == 1);
+}
+
+uint64_t round_many(uint32_t count) {
+    return many_messages(count, 1);
+}
+
+uint64_t round_many_batch(uint32_t count) {
+    return many_messages(count, RING_BATCH);
 }

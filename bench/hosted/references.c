@@ -269,31 +269,42 @@ static inline bool minimal_get(struct minimal *ring, struct minimal_message *out
     return true;
 }
 
-__attribute__((always_inline)) static inline uint64_t minimal_messages(uint32_t count,
-                                                                       uint32_t batch) {
+uint64_t round_minimal_ring(uint32_t count) {
     struct minimal_message in = { { 1 } }, out;
     struct minimal *ring = &minimal_ring;
     __asm__ volatile("" : "+r"(ring)); // mapped somewhere, as shared memory is
     uint64_t sum = 0;
     uint64_t start = bench_now();
-    for (uint32_t i = 0; i < count; i += batch) {
-        for (uint32_t k = 0; k < batch; k++) {
-            __asm__ volatile("" : "+m"(in));
-            (void)minimal_put(ring, &in);
-        }
+    for (uint32_t i = 0; i < count; i++) {
+        __asm__ volatile("" : "+m"(in));
+        (void)minimal_put(ring, &in);
         atomic_store_explicit(&ring->tail, ring->put, memory_order_release);
-        for (uint32_t k = 0; k < batch; k++) {
-            sum += minimal_get(ring, &out) ? out.words[0] : 0;
-        }
+        sum += minimal_get(ring, &out) ? out.words[0] : 0;
         atomic_store_explicit(&ring->head, ring->got, memory_order_release);
     }
     return bench_took(start, sum == count);
 }
 
-uint64_t round_minimal_ring(uint32_t count) {
-    return minimal_messages(count, 1);
-}
+#define MINIMAL_BATCH 16u
+
+static struct minimal_message minimal_in[MINIMAL_BATCH], minimal_out[MINIMAL_BATCH];
 
 uint64_t round_minimal_ring_batch(uint32_t count) {
-    return minimal_messages(count, 16);
+    struct minimal *ring = &minimal_ring;
+    __asm__ volatile("" : "+r"(ring));
+    uint64_t sum = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i += MINIMAL_BATCH) {
+        __asm__ volatile("" : "+m"(minimal_in));
+        for (uint32_t k = 0; k < MINIMAL_BATCH; k++) {
+            sum += minimal_put(ring, &minimal_in[k]);
+        }
+        atomic_store_explicit(&ring->tail, ring->put, memory_order_release);
+        for (uint32_t k = 0; k < MINIMAL_BATCH; k++) {
+            sum += minimal_get(ring, &minimal_out[k]);
+        }
+        atomic_store_explicit(&ring->head, ring->got, memory_order_release);
+        __asm__ volatile("" : "+m"(minimal_out));
+    }
+    return bench_took(start, sum == 2 * count);
 }

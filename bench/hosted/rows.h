@@ -63,6 +63,9 @@ uint64_t round_trace(uint32_t count);
 bool ring_prepare(void);
 uint64_t round_ring(uint32_t count);
 uint64_t round_ring_batch(uint32_t count);
+bool many_prepare(void);
+uint64_t round_many(uint32_t count);
+uint64_t round_many_batch(uint32_t count);
 
 // ---- what it is compared with: references.c, with the host's libc
 // ---------------------------------

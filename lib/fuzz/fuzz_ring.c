@@ -60,6 +60,27 @@ static void get_one(struct world *world) {
     FUZZ_ASSERT(world->consumer.head == world->position + world->got);
 }
 
+static void put_some(struct world *world, uint32_t count) {
+    static const struct hx_slot messages[8] = { { .length = HX_SLOT_BYTES, .kind = 7 } };
+    const uint32_t put = hx_ring_put_many(&world->producer, messages, count);
+    FUZZ_ASSERT(put <= count && (!world->producer.broken || put == 0));
+    FUZZ_ASSERT(world->producer.broken || put == count || hx_ring_room(&world->producer) == 0);
+    world->put += put;
+    FUZZ_ASSERT(world->producer.tail == world->position + world->put);
+}
+
+static void get_some(struct world *world, uint32_t count) {
+    struct hx_slot messages[8];
+    const bool was_broken = world->consumer.broken;
+    const uint32_t got = hx_ring_get_many(&world->consumer, messages, count);
+    FUZZ_ASSERT(got <= count && (!was_broken || got == 0));
+    for (uint32_t i = 0; i < got; i++) {
+        FUZZ_ASSERT(messages[i].length <= HX_SLOT_BYTES);
+    }
+    world->got += got;
+    FUZZ_ASSERT(world->consumer.head == world->position + world->got);
+}
+
 static void scribble(struct world *world, struct input *input) {
     const uint64_t place = take(input, 2), value = take(input, 8);
     const uint64_t words = world->count * sizeof(struct hx_slot) / 8;
@@ -81,12 +102,16 @@ static void scribble(struct world *world, struct input *input) {
 static void step(struct world *world, struct input *input) {
     switch (take(input, 1) % 8) {
     case 0:
-    case 1:
         put_one(world);
         break;
+    case 1:
+        put_some(world, (uint32_t)take(input, 1) % 9);
+        break;
     case 2:
-    case 3:
         get_one(world);
+        break;
+    case 3:
+        get_some(world, (uint32_t)take(input, 1) % 9);
         break;
     case 4:
         (void)hx_ring_publish(&world->producer);

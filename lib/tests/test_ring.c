@@ -98,6 +98,48 @@ static void full_and_empty(uint64_t position) {
     CHECK(!producer.broken && !consumer.broken);
 }
 
+static uint32_t put_some(uint16_t first, uint32_t count) {
+    struct hx_slot messages[SLOTS + 2];
+    for (uint32_t i = 0; i < count; i++) {
+        messages[i] = (struct hx_slot){ .kind = (uint16_t)(first + i), .length = i };
+    }
+    return hx_ring_put_many(&producer, messages, count);
+}
+
+static uint32_t get_some(uint16_t first, uint32_t count) {
+    struct hx_slot messages[SLOTS + 2];
+    const uint32_t got = hx_ring_get_many(&consumer, messages, count);
+    for (uint32_t i = 0; i < got; i++) {
+        CHECK(messages[i].kind == first + i);
+    }
+    return got;
+}
+
+static void several_at_once(uint64_t position) {
+    start(position);
+    CHECK(get_some(0, 3) == 0 && put_some(0, 0) == 0);
+    CHECK(put_some(0, 5) == 5 && get_some(0, 5) == 0); // not shown yet
+    HX_IGNORE(hx_ring_publish(&producer));
+    CHECK(get_some(0, 2) == 2);
+    CHECK(put_some(5, 10) == 3); // as many as there is room for
+    HX_IGNORE(hx_ring_publish(&producer));
+    CHECK(get_some(2, 10) == 6 && get_some(8, 1) == 0 && put_some(8, 1) == 0);
+    HX_IGNORE(hx_ring_release(&consumer));
+    CHECK(put_some(8, 10) == SLOTS);
+    HX_IGNORE(hx_ring_publish(&producer));
+    // The third of them lies about its length.
+    slots[(position + 10) % SLOTS].length = HX_SLOT_BYTES + 1;
+    CHECK(get_some(8, 8) == 2 && consumer.broken && hx_ring_ready(&consumer) == 0);
+    CHECK(get_some(10, 8) == 0);
+    start(position);
+    CHECK(put_some(0, 3) == 3);
+    atomic_store(&ring.head, position + 4); // which is more than it was shown
+    CHECK(put_some(3, 8) == 0 && producer.broken && hx_ring_room(&producer) == 0);
+    start(position);
+    atomic_store(&ring.tail, position + SLOTS + 1);
+    CHECK(get_some(0, 1) == 0 && consumer.broken);
+}
+
 // One wake for a batch, one for each sleep.
 static void wakes(void) {
     start(0);
@@ -211,6 +253,7 @@ int main(void) {
     for (size_t i = 0; i < ARRAY_SIZE(positions); i++) {
         order(positions[i]);
         full_and_empty(positions[i]);
+        several_at_once(positions[i]);
         lying_producer(positions[i]);
         lying_consumer(positions[i]);
     }

@@ -268,11 +268,6 @@ def _bad_words() -> list[Boot]:
         Boot("many-words", _plain, "rdinit=/first " + " ".join(f"w{i}" for i in range(300)), [], [],
              linux=False),
         Boot("odd-command-line", _plain, 'rdinit=/first = == -- " a=" "', [], []),
-        Boot("trace-words", _plain, "rdinit=/first trace=calls,nonsense trace_buffer=-1",
-             [_GOOD, r"trace= wants a list of syscall and port, or all", r"no room for -1 events"],
-             linux=False),
-        Boot("trace-buffer-too-large", _plain, "rdinit=/first trace_buffer=32768",
-             [_GOOD, r"trace: no room for 32768 events"], mem="4M", linux=False),
         Boot("numbers-that-are-none", _plain, "rdinit=/first panic=abc maxcpus=many", [_GOOD]),
     ]
 

@@ -246,32 +246,9 @@ def _loses(context: Context) -> None:
         raise Failed(f"{about['lost']} events lost and {calls} calls left of 3,000 and more")
 
 
-# What trace_buffer= asks for, and what each ring then keeps.
-_SIZES = {"256": 256, "5000": 8192, "99999999": 32768, "many": 256}
-
-
-def _rings(context: Context) -> None:
-    assert context.kernel is not None
-    for word, slots in _SIZES.items():
-        with qemu.Initrd(rootfs.with_runner(rootfs.base()).bytes()) as initrd:
-            append = qemu.append_for(context.kernel, "/sbin/runner", f"trace_buffer={word}")
-            machine = qemu.Machine(context.kernel, initrd, append, 2)
-            with guest.Guest(machine, qemu.log_file("tool-trace-rings")) as inside:
-                try:
-                    inside.wait_ready()
-                    outcome = inside.run(["cat", "/proc/helix/trace/rings"])
-                    inside.power_off()
-                except guest.Died as died:
-                    raise Failed(str(died), inside.report()) from None
-        found = [int(line.split()[2]) for line in outcome.out.splitlines()]
-        if found != [slots, slots]:
-            raise Failed(f"trace_buffer={word}: rings keep {found}, not {slots}")
-
-
 def jobs() -> list[Job]:
     return [single("tool/trace-tells", _tells, machines=False),
             single("tool/trace-admits", _admits, machines=False),
             single("tool/trace-hostile", _hostile, machines=False),
             single("tool/trace-records", _records),
-            single("tool/trace-loses", _loses),
-            single("tool/trace-rings", _rings)]
+            single("tool/trace-loses", _loses)]

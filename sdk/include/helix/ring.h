@@ -125,16 +125,18 @@ static inline bool hx_ring_must_wake(_Atomic uint64_t *sleep, _Atomic uint64_t *
 
 // ---- the producer
 
-// Reads the consumer's position, when there is no room. From a broken ring on, there is none again.
+// Reads the consumer's position, when there is too little room. From a broken ring on, there is
+// none.
 static inline void hx_ring_look_for_room(struct hx_producer *producer) {
     const uint64_t head = atomic_load_explicit(&producer->ring->head, memory_order_acquire);
-    const uint64_t limit = head + producer->mask + 1;
+    const uint64_t before = producer->limit - producer->mask - 1;
     // It does not go back, nor beyond what was put.
-    if (__builtin_expect(producer->broken || limit - producer->limit > producer->mask + 1, 0)) {
+    if (__builtin_expect(producer->broken || head - before > producer->tail - before, 0)) {
         producer->broken = true;
+        producer->limit = producer->tail;
         return;
     }
-    producer->limit = limit;
+    producer->limit = head + producer->mask + 1;
 }
 
 // How many messages can be put; looks at the consumer's position only if it knows of none.
@@ -156,6 +158,22 @@ static inline enum hx_status hx_ring_put(struct hx_producer *producer,
     producer->tail = tail + 1;
     producer->slots[tail & producer->mask] = *message;
     return HX_OK;
+}
+
+// Fills slots with as many of the messages as there is room for; how many. 0 with producer->broken
+// set: HX_ERR_CORRUPT.
+static inline uint32_t hx_ring_put_many(struct hx_producer *producer,
+                                        const struct hx_slot *messages, uint32_t count) {
+    const uint64_t tail = producer->tail;
+    if (producer->limit - tail < count) {
+        hx_ring_look_for_room(producer);
+        count = (uint32_t)MIN_OF(producer->limit - tail, (uint64_t)count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        producer->slots[(tail + i) & producer->mask] = messages[i];
+    }
+    producer->tail = tail + count;
+    return count;
 }
 
 // Shows the consumer all that was put. Whether it must be woken.
@@ -186,6 +204,7 @@ static inline void hx_ring_look_for_messages(struct hx_consumer *consumer) {
     const uint64_t tail = atomic_load_explicit(&consumer->ring->tail, memory_order_acquire);
     if (__builtin_expect(consumer->broken || tail - consumer->head > consumer->mask + 1, 0)) {
         consumer->broken = true;
+        consumer->tail = consumer->head;
         return;
     }
     consumer->tail = tail;
@@ -215,6 +234,28 @@ static inline enum hx_status hx_ring_get(struct hx_consumer *consumer, struct hx
     }
     consumer->head = head + 1;
     return HX_OK;
+}
+
+// Copies as many of the next messages as there are, up to `count`; how many. 0 with
+// consumer->broken set: HX_ERR_CORRUPT.
+static inline uint32_t hx_ring_get_many(struct hx_consumer *consumer, struct hx_slot *out,
+                                        uint32_t count) {
+    const uint64_t head = consumer->head;
+    if (consumer->tail - head < count) {
+        hx_ring_look_for_messages(consumer);
+        count = (uint32_t)MIN_OF(consumer->tail - head, (uint64_t)count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = consumer->slots[(head + i) & consumer->mask];
+        __asm__ volatile("" : "+m"(out[i])); // as in hx_ring_get()
+        if (__builtin_expect(out[i].length > HX_SLOT_BYTES, 0)) {
+            consumer->broken = true;
+            consumer->tail = head + i;
+            count = i;
+        }
+    }
+    consumer->head = head + count;
+    return count;
 }
 
 // Gives back the slots of all that was taken. Whether the producer must be woken.

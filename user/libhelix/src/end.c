@@ -101,13 +101,9 @@ enum hx_status hx_end_send(struct hx_end *end, const struct hx_slot *messages, u
     if (status != HX_OK) {
         return status;
     }
-    uint32_t sent = 0;
-    while (sent < count && status == HX_OK) {
-        status = hx_ring_put(&end->out, &messages[sent]);
-        sent += status == HX_OK;
-    }
-    if (sent == 0 && count != 0) {
-        return status;
+    const uint32_t sent = hx_ring_put_many(&end->out, messages, count);
+    if (sent == 0 && count != 0) { // there was room, so it must have lied since
+        return HX_ERR_CORRUPT;
     }
     status = show(end);
     if (status == HX_OK) {
@@ -147,12 +143,9 @@ enum hx_status hx_end_receive(struct hx_end *end, struct hx_slot *messages, uint
     if (status != HX_OK) {
         return status;
     }
-    uint32_t received = 0;
-    while (received < max && (status = hx_ring_get(&end->in, &messages[received])) == HX_OK) {
-        received++;
-    }
+    const uint32_t received = hx_ring_get_many(&end->in, messages, max);
     if (received == 0 && max != 0) {
-        return status;
+        return HX_ERR_CORRUPT;
     }
     status = give_back(end);
     if (status == HX_OK) {
