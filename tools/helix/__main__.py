@@ -136,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
     bench.add_argument("--where", action="store_true", help="show which functions it is spent in")
     bench.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
+    own = words.add_parser("cc", help="build a program of yours, with the native library")
+    own.add_argument("files", nargs="+", metavar="FILE.c")
+    own.add_argument("-o", dest="output", required=True, metavar="FILE")
+    own.add_argument("--libc", choices=("musl", "glibc"), default="musl",
+                     help="the C library (default: %(default)s)")
+    own.add_argument("--yes", action="store_true", help="install what is missing without asking")
     image = words.add_parser("image", help="make a bootable image")
     _common(image)
     image.add_argument("--add", action="append", default=[], metavar="DIR", help="files to add")

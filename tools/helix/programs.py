@@ -150,6 +150,15 @@ def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> P
     return _made(folder / source.stem, _stamp(command, [source, *_headers(source), *library]), make)
 
 
+def build_own(sources: list[Path], flavour: str, output: Path) -> None:
+    """A user's program, whose warnings are shown and are no errors."""
+    command = [word for word in FLAVOURS[flavour] if word != "-Werror"]
+    words = [*command, *_kernel_headers(flavour), *map(str, sources), str(libhelix(flavour)), "-o",
+             str(output)]
+    if subprocess.run(words, check=False).returncode != 0:
+        raise ui.Failure("it does not compile")
+
+
 def need(yes: bool) -> None:
     packages.need(packages.USER, yes=yes)
 

@@ -28,9 +28,12 @@ class Program:
     limit_s: float
     arguments: tuple[str, ...]
 
+    prefix: str = ""
+
     @property
     def name(self) -> str:
-        return self.source.stem if self.flavour == "musl" else f"{self.source.stem}-{self.flavour}"
+        name = f"{self.prefix}{self.source.stem}"
+        return name if self.flavour == "musl" else f"{name}-{self.flavour}"
 
     @property
     def inside(self) -> str:
@@ -39,13 +42,16 @@ class Program:
 
 @cache
 def found(suite: str) -> tuple[Program, ...]:
-    """The programs in tests/SUITE."""
+    """The programs in tests/SUITE; to native belong the examples in user/apps."""
     programs_found = []
-    for source in sorted((paths.TOP / "tests" / suite).glob("*.c")):
+    apps = paths.TOP / "user/apps"
+    sources = sorted((paths.TOP / "tests" / suite).glob("*.c"))
+    for source in sources + (sorted(apps.glob("*.c")) if suite == "native" else []):
         words = dict(re.findall(r"^// (RUN|LIMIT|ARGS): (.*)$", source.read_text(), re.M))
         for flavour in words.get("RUN", "musl").split():
             programs_found.append(Program(source, flavour, float(words.get("LIMIT", 60)),
-                                          tuple(words.get("ARGS", "").split())))
+                                          tuple(words.get("ARGS", "").split()),
+                                          "app-" if source.parent == apps else ""))
     return tuple(programs_found)
 
 

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -28,6 +29,7 @@ _WRONG = {
     "test check/format nonsense": r"no test is called nonsense; suites: ",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "frobnicate": r"'frobnicate'",
+    "cc nothing.c -o nothing": r"there is no file nothing\.c",
 }
 
 
@@ -50,7 +52,7 @@ def _explains_itself(_: Context) -> None:
     if done.returncode or _call("--help").stdout != done.stdout:
         raise Failed("help and --help differ", done.stdout + done.stderr)
     words = re.findall(r"^    (\w+) ", done.stdout, re.M)
-    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "image"):
+    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "cc", "image"):
         text = _call(f"help {word}").stdout
         if word not in words or f"./helix {word}" not in text:
             raise Failed(f"help of {word} is not there", done.stdout + text)
@@ -127,9 +129,26 @@ def _carries_bytes(context: Context) -> None:
         raise Failed(f"{len(outcome.out)} bytes of {len(data)} came back, good up to {same}")
 
 
+def _runs_the_example(_: Context) -> None:
+    """The program in user/libhelix/README.md, built and run as it says there."""
+    page = (paths.TOP / "user/libhelix/README.md").read_text()
+    found = re.search(r"^```c\n(.*?)^```$.*?says `(.*?)`", page, re.M | re.S)
+    if not found:
+        raise Failed("user/libhelix/README.md has no program")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "root").mkdir()
+        (Path(folder) / "hello.c").write_text(found.group(1))
+        built = _call(f"cc {folder}/hello.c -o {folder}/root/hello")
+        done = _call(f"run --root {folder}/root -- /hello")
+    if built.returncode or built.stdout or done.returncode or done.stdout != f"{found.group(2)}\n":
+        raise Failed("the example does not do what the page says",
+                     built.stdout + built.stderr + done.stdout + done.stderr)
+
+
 def jobs(_: Namespace) -> list[Job]:
     return [single("tool/carries-bytes", _carries_bytes),
             single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),
             single("tool/explains-itself", _explains_itself, machines=False),
             single("tool/leaves-nothing", _leaves_nothing),
+            single("tool/runs-the-example", _runs_the_example),
             *suite_trace.jobs()]

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""./helix cc: builds a program of one's own, static, with the native library."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from helix import programs, ui
+
+
+def command(options: Namespace) -> int:
+    programs.need(options.yes)
+    sources = [Path(name) for name in options.files]
+    for source in sources:
+        if not source.is_file():
+            raise ui.WrongWords(f"there is no file {source}")
+    output = Path(options.output)
+    if not output.absolute().parent.is_dir():
+        raise ui.Failure(f"there is no folder {output.parent}")
+    programs.build_own(sources, options.libc, output)
+    return 0
