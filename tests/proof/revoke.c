@@ -41,6 +41,10 @@ void thread_wake(struct thread *thread) {
     atomic_store_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
 }
 
+void thread_wake_handing(struct thread *thread) {
+    thread_wake(thread);
+}
+
 // As in core/thread.c, for threads that stay in the kernel.
 void thread_notify(struct thread *thread, uint32_t attention) {
     atomic_fetch_or_explicit(&thread->attention, attention, memory_order_seq_cst);
