@@ -46,8 +46,10 @@ static enum hx_status item_begin(struct waiting *waiting, uint32_t index) {
     }
     waiting->capabilities[index] = capability;
     waiting->held = index + 1;
-    if (capability_is_live(capability) && (capability_rights(capability) & HX_RIGHT_WAIT) == 0) {
-        return capability_refusal(capability);
+    // The rights first: a revocation takes them, and is not a refusal here but something to tell.
+    const rights_t rights = capability_rights(capability);
+    if ((rights & HX_RIGHT_WAIT) == 0 && capability_is_live(capability)) {
+        return HX_ERR_ACCESS_DENIED;
     }
     const struct object_type *type = capability->object->type;
     struct waitable *waitable = type->waitable != NULL ? type->waitable(capability->object) : NULL;

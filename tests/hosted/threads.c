@@ -174,7 +174,7 @@ static void a_kill_ends_all(void) {
 }
 
 static int comes_and_goes(uint64_t index) {
-    for (uint32_t i = 0; i < 300; i++) {
+    for (uint32_t i = 0; i < 100; i++) {
         const uint64_t at = tid_at(THREADS + index);
         (void)thread_new(spins_until_told, THREADS + index, at);
         thread_join(at);

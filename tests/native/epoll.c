@@ -237,9 +237,14 @@ static void all_at_once(void) {
         pthread_join(threads[i], NULL);
     }
     SAME(NATIVE(handle_revoke, busy.handle), HX_OK);
-    uint32_t last = told(busy.epoll);
-    for (int i = 0; i < 100 && last != REVOKED && last != 0; i++) {
-        last = told(busy.epoll); // what the others left is told first
+    uint32_t last = 0;
+    for (int i = 0; i < 100 && last == 0; i++) { // among what the others left
+        struct epoll_event events[4];
+        const int count = epoll_wait(busy.epoll, events, 4, 0);
+        CHECK(count > 0);
+        for (int k = 0; k < count; k++) {
+            last |= events[k].data.u32 == (uint32_t)busy.fd ? events[k].events : 0;
+        }
     }
     SAME(last, REVOKED);
 }

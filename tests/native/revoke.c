@@ -109,6 +109,11 @@ static void *works(void *argument) {
         shared->uses += let_in;
         shared->late += let_in && is_late;
     }
+    // Until the revocation returns, a translation may be gone on one processor, and not yet on the
+    // one that this thread runs on next.
+    while (shared->gone == 0) {
+        sched_yield();
+    }
     SAME(work->use(work), false); // for good
     return NULL;
 }

@@ -60,7 +60,8 @@ _BENCH_ROWS = {
     "yield_1000": {"swapcontext"}, "wait_wake": {"futex"}, "epoch": {"two_atomics"},
     "handle": {"two_atomics"}, "handle_derived": {"two_atomics"},
     "trace_event": {"four_stores"},
-    "ring": {"minimal_ring"}, "ring_batch_16": {"minimal_ring"},
+    "ring": {"minimal_ring"}, "ring_batch_16": {"minimal_ring"}, "ring_many": {"minimal_ring"},
+    "ring_many_16": {"minimal_ring"},
 }
 
 
