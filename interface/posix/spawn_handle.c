@@ -86,7 +86,12 @@ enum hx_status posix_process_info(struct capability *process, struct uaddr out_i
     return copy_to_user(out_info, &info, sizeof(info));
 }
 
+// The handle does not outdo the credentials: what has become another user's by exec is its own.
 enum hx_status posix_process_kill(struct capability *process) {
-    posix_signal_process(process_of(process->object), SIGKILL, NULL);
-    return HX_OK;
+    struct posix_process *target = process_of(process->object);
+    enum hx_status status = signal_permission(target, SIGKILL);
+    if (status == HX_OK) {
+        posix_signal_process(target, SIGKILL, NULL);
+    }
+    return status;
 }

@@ -177,5 +177,33 @@ static void failing_sockets(void) {
     SAME(sockets_used(), 0);
 }
 
-static const struct check_case cases[] = { CASE(failing_sockets) };
+// What nobody reads is kept up to a part of the memory, however many sockets there are.
+static void unread_is_bounded(void) {
+    static char bytes[32768];
+    static int pairs[480][2];
+    const long total = sysconf(_SC_PHYS_PAGES) * 4096;
+    long kept = 0;
+    int count = 0, error = 0;
+    while (count < 480 && error == 0) {
+        NEED(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pairs[count]) == 0);
+        long sent;
+        for (int i = 0; i < 8 && (sent = write(pairs[count][0], bytes, sizeof bytes)) > 0; i++) {
+            kept += sent;
+        }
+        error = sent < 0 && errno != EAGAIN ? errno : 0;
+        count++;
+    }
+    SAME(error, ENOMEM);
+    CHECK(kept > total / 8 && kept < total / 3);
+    while (count-- > 0) {
+        close(pairs[count][0]);
+        close(pairs[count][1]);
+    }
+    NEED(socketpair(AF_UNIX, SOCK_DGRAM, 0, pairs[0]) == 0);
+    SAME(write(pairs[0][0], bytes, sizeof bytes), sizeof bytes);
+    close(pairs[0][0]);
+    close(pairs[0][1]);
+}
+
+static const struct check_case cases[] = { CASE(failing_sockets), CASE(unread_is_bounded) };
 CHECK_MAIN(cases)

@@ -208,6 +208,16 @@ static void refused(void) {
     REFUSED(waitpid(-1, NULL, 0), ECHILD);
 }
 
+// A handle does not make up for credentials that kill(2) would ask for.
+static void credentials_count(void) {
+    const handle_t process = child_of("wait", NULL, 0);
+    NEED(setresuid(1000, 1000, 0) == 0);
+    SAME(hx_process_kill(process), HX_ERR_NOT_PERMITTED);
+    NEED(setresuid(0, 0, 0) == 0);
+    SAME(hx_process_kill(process), HX_OK);
+    SAME(end_of(process), SIGKILL);
+}
+
 static void rights(void) {
     const handle_t process = child_of("wait", NULL, 0);
     struct hx_process_info info;
@@ -253,6 +263,7 @@ static const struct check_case cases[] = {
     CASE(is_given),
     CASE(refused),
     CASE(rights),
+    CASE(credentials_count),
     CASE(many),
 };
 

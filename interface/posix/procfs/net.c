@@ -19,6 +19,9 @@ static void put_name(struct proc_text *text, const struct socket_name *name) {
 
 static void put_socket(void *context, const struct socket_info *info) {
     struct proc_text *text = context;
+    if (text_is_full(text)) {
+        return; // the bucket is locked
+    }
     static const int types[] = { [SOCKET_STREAM] = 1, [SOCKET_DATAGRAM] = 2, [SOCKET_PACKETS] = 5 };
     text_put(text, "%016x: %08X 00000000 %08X %04X %02X %5llu", 0u, info->references,
              info->is_listening ? FLAG_ACCEPTS : 0, types[info->kind],

@@ -111,12 +111,12 @@ const struct proc_entry proc_entries[] = {
     TEXT("calls", PROC_HELIX, 0444, proc_helix_calls, NULL),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
 
-    TEXT("counts", PROC_TRACE, 0444, proc_trace_counts, NULL),
+    TEXT("counts", PROC_TRACE, 0400, proc_trace_counts, NULL),
     TEXT("events", PROC_TRACE, 0400, proc_trace_events, NULL),
     TEXT("last", PROC_TRACE, 0400, proc_trace_last, NULL),
     TEXT("names", PROC_TRACE, 0444, proc_trace_names, NULL),
     TEXT("on", PROC_TRACE, 0600, proc_trace_on, proc_trace_on_set),
-    TEXT("rings", PROC_TRACE, 0444, proc_trace_rings, NULL),
+    TEXT("rings", PROC_TRACE, 0400, proc_trace_rings, NULL),
     TEXT("threads", PROC_TRACE, 0400, proc_trace_threads, NULL),
 };
 

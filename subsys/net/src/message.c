@@ -4,8 +4,8 @@
 //
 // A sender is full from a quarter of its limit on, as poll sees it, and may go on to its limit, as
 // Linux's senders may. Crossing the quarter changes levels, and whoever crosses it looks at the
-// count again under `level_lock`; so the last one to cross is right. Preemption is off in between,
-// lest a waiting sender spins.
+// count again under `level_lock`; so the last one to cross is right. A limit that is changed in
+// between counts as a crossing. Preemption is off in between, lest a waiting sender spins.
 #include "private.h"
 
 #include <core/thread.h>
@@ -18,15 +18,17 @@ static bool is_crowded(int64_t unread, uint32_t limit) {
 }
 
 static uint32_t limit_of(const struct socket *socket) {
-    return atomic_load_explicit(&socket->options.send_limit, memory_order_relaxed);
+    return atomic_load_explicit(&socket->options.send_limit, memory_order_seq_cst);
 }
 
 // Adds to what is unread, or takes from it.
 static void count_unread(struct socket *sender, int64_t bytes) {
-    const uint32_t limit = limit_of(sender);
     preempt_disable();
-    const int64_t before = atomic_fetch_add_explicit(&sender->unread, bytes, memory_order_acq_rel);
-    if (is_crowded(before, limit) != is_crowded(before + bytes, limit)) {
+    const uint32_t limit = limit_of(sender);
+    // seq_cst: either this sees a new limit, or who sets it sees these bytes.
+    const int64_t before = atomic_fetch_add_explicit(&sender->unread, bytes, memory_order_seq_cst);
+    if (is_crowded(before, limit) != is_crowded(before + bytes, limit) ||
+        limit_of(sender) != limit) {
         socket_levels_own(sender);
     }
     preempt_enable();
@@ -34,7 +36,7 @@ static void count_unread(struct socket *sender, int64_t bytes) {
 
 void socket_levels_own(struct socket *socket) {
     spin_lock(&socket->level_lock);
-    const int64_t unread = atomic_load_explicit(&socket->unread, memory_order_acquire);
+    const int64_t unread = atomic_load_explicit(&socket->unread, memory_order_seq_cst);
     socket_set_full_locked(socket, FULL_OWN, is_crowded(unread, limit_of(socket)));
     spin_unlock(&socket->level_lock);
 }
@@ -126,6 +128,9 @@ enum hx_status message_create(struct socket *sender, struct io_buffer *from, uin
         return HX_ERR_NO_MEMORY;
     }
     enum hx_status status = fill(message, from);
+    if (status == HX_OK && !socket_memory_take(sender->names, message->charge)) {
+        status = HX_ERR_NO_MEMORY;
+    }
     if (status != HX_OK) {
         storage_free(message, frame_count(length));
         return status;
@@ -146,6 +151,7 @@ void message_free(struct message *message) {
         socket_rights_put(message->rights);
     }
     count_unread(sender, -(int64_t)message->charge);
+    socket_memory_give(sender->names, message->charge);
     storage_free(message, frame_count(message->length));
     socket_put(sender);
 }

@@ -6,6 +6,7 @@
 // A text belongs to one socket of each kind; the bucket's lock makes it so.
 #include "private.h"
 
+#include <core/random.h>
 #include <lib/hash.h>
 #include <lib/string.h>
 
@@ -18,22 +19,49 @@ struct name_bucket {
 
 struct socket_names {
     struct name_bucket buckets[BUCKETS];
-    _Atomic uint32_t next; // of the names that nobody chose
+    struct hash_key key;    // so that nobody can choose names for one bucket
+    _Atomic uint32_t next;  // of the names that nobody chose
+    _Atomic int64_t unread; // bytes of messages
+    int64_t unread_max;
 };
+
+// Of the machine's memory, for messages that nobody has read.
+#define MEMORY_PART 4u
 
 static const struct lock_class bucket_class = { "socket names", LOCK_RANK_PIPE, false };
 
 struct socket_names *socket_names_create(void) {
     struct socket_names *names = heap_alloc_zero(sizeof(*names), MEMORY_SLEEP);
-    for (uint32_t i = 0; names != NULL && i < BUCKETS; i++) {
+    if (names == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < BUCKETS; i++) {
         spinlock_init(&names->buckets[i].lock, &bucket_class);
         list_init(&names->buckets[i].sockets);
     }
+    struct frame_stats stats;
+    frame_stats(&stats);
+    names->unread_max = (int64_t)(stats.total * PAGE_SIZE / MEMORY_PART);
+    random_bytes(&names->key, sizeof(names->key));
     return names;
 }
 
+bool socket_memory_take(struct socket_names *names, uint32_t size_bytes) {
+    const int64_t before =
+        atomic_fetch_add_explicit(&names->unread, size_bytes, memory_order_relaxed);
+    if (before + size_bytes > names->unread_max) {
+        socket_memory_give(names, size_bytes);
+        return false;
+    }
+    return true;
+}
+
+void socket_memory_give(struct socket_names *names, uint32_t size_bytes) {
+    atomic_fetch_sub_explicit(&names->unread, size_bytes, memory_order_relaxed);
+}
+
 static struct name_bucket *bucket_of(struct socket_names *names, const void *bytes, size_t length) {
-    return &names->buckets[hash_bytes(bytes, length) % BUCKETS];
+    return &names->buckets[hash_keyed(&names->key, bytes, length) % BUCKETS];
 }
 
 // Where a socket without a text is.
@@ -246,6 +274,7 @@ enum hx_status socket_bind(struct socket *socket, const struct socket_target *to
 
 // A zero and five digits, as Linux chooses them.
 #define ANY_BYTES 6u
+#define ANY_NAMES (1u << 4 * (ANY_BYTES - 1))
 
 static void any_name(char *bytes, uint32_t number) {
     bytes[0] = '\0';
@@ -256,14 +285,17 @@ static void any_name(char *bytes, uint32_t number) {
 }
 
 enum hx_status socket_bind_any(struct socket *socket) {
-    enum hx_status status;
-    do {
+    enum hx_status status = HX_ERR_ADDRESS_IN_USE;
+    for (uint32_t tries = 0; tries < ANY_NAMES && status == HX_ERR_ADDRESS_IN_USE; tries++) {
         char bytes[ANY_BYTES];
         any_name(bytes, atomic_fetch_add_explicit(&socket->names->next, 1, memory_order_relaxed));
         const struct socket_target to = { .bytes = bytes, .length = ANY_BYTES };
         status = name_of(socket) != NULL ? HX_OK : socket_bind(socket, &to);
-    } while (status == HX_ERR_ADDRESS_IN_USE);
-    return status;
+        if ((thread_attention(thread_current()) & THREAD_KILL) != 0) {
+            return HX_ERR_CANCELED;
+        }
+    }
+    return status == HX_ERR_ADDRESS_IN_USE ? HX_ERR_NO_SPACE : status;
 }
 
 // Listing

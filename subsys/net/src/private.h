@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // private.h: what the files of subsys/net share.
 //
-// Locks, outermost first: `flight_lock`; a socket's `reader`, under which user memory is copied;
+// Locks, outermost first: a socket's `reader`, under which user memory is copied; `flight_lock`;
 // then spinning: a bucket of names, a socket's `lock`, its `level_lock`. No thread holds two
 // sockets' locks but connect, which takes the lower address first.
 #pragma once
@@ -190,3 +190,8 @@ void rights_take_off(struct socket_rights *rights);
 void rights_land(struct socket_rights *rights);
 // Copies what a message has, which stays there. HX_ERR_NO_MEMORY.
 enum hx_status rights_copy(const struct socket_rights *rights, struct socket_rights **out_copy);
+
+// Of the memory for messages that nobody has read, which all sockets of a name space share. False:
+// there is no more. name.c
+bool socket_memory_take(struct socket_names *names, uint32_t size_bytes);
+void socket_memory_give(struct socket_names *names, uint32_t size_bytes);
