@@ -18,6 +18,9 @@
 #define PART_AT    (PAD + 320)
 #define CONTROL_AT (PAD + 384)
 #define TID_AT     (PAD + 512)
+#define GO_AT      (PAD + 576)
+#define DONE_AT    (PAD + 640)
+#define POLL_AT    (PAD + 704)
 #define BLOCK_AT   (PAD + 0x10000)
 
 static int64_t line(uint64_t end) {
@@ -106,6 +109,59 @@ static void a_thread_sends_much(void) {
     close_pair();
 }
 
+// ---- limits that change in the middle of a send
+
+#define SO_SNDBUF    7u
+#define MSG_DONTWAIT 0x40u
+#define POLLOUT      4u
+#define LIMITS       10000u
+#define MUCH         32768u
+
+static void set_limit(uint64_t fd, uint64_t size_bytes, uint64_t at) {
+    hosted_store(at, size_bytes, 4);
+    SAME(CALL(setsockopt, fd, SOL_SOCKET, SO_SNDBUF, at, 4), 0);
+}
+
+static bool has_room(uint64_t fd) {
+    hosted_store(POLL_AT, fd | (uint64_t)POLLOUT << 32, 8);
+    return CALL(ppoll, POLL_AT, 1, POLL_AT + 16, 0, 8) == 1; // at once
+}
+
+static int lowers_limits(uint64_t fd) {
+    for (uint32_t i = 0; i < LIMITS; i++) {
+        spin_while(GO_AT, i);
+        for (uint32_t wait = 0; wait < i % 128; wait++) { // at any moment of the send
+            hosted_load(GO_AT, 4);
+        }
+        set_limit(fd, 1, DONE_AT + 4);
+        hosted_store(DONE_AT, i + 1, 4);
+    }
+    return 0;
+}
+
+// What was sent counts under the limit that holds now, whichever held as it was sent.
+static void limits_change_in_mid_send(void) {
+    make_pair(SOCK_DGRAM);
+    const uint64_t out = (uint64_t)line(0), in = (uint64_t)line(1);
+    uint32_t sent = 0;
+    (void)thread_new(lowers_limits, out, TID_AT);
+    for (uint32_t i = 0; i < LIMITS; i++) {
+        set_limit(out, 212992, VALUE_AT);
+        hosted_store(GO_AT, i + 1, 4);
+        const bool fits = CALL(sendto, out, BLOCK_AT, MUCH, MSG_DONTWAIT, 0, 0) == MUCH;
+        spin_while(DONE_AT, i);
+        SAME(has_room(out), !fits);
+        if (fits) {
+            SAME(CALL(read, in, BLOCK_AT, MUCH), MUCH);
+            SAME(has_room(out), true);
+            sent++;
+        }
+    }
+    NEED(sent > 0);
+    thread_join(TID_AT);
+    close_pair();
+}
+
 static void connections(void) {
     static const char name[] = "\001\000\000hosted"; // AF_UNIX, and a name that begins with a zero
     const uint64_t length = sizeof(name) - 1;
@@ -159,6 +215,7 @@ static void circles(void) {
 static const struct check_case cases[] = {
     CASE(two_processes_talk),
     CASE(a_thread_sends_much),
+    CASE(limits_change_in_mid_send),
     CASE(connections),
     CASE(circles),
 };
