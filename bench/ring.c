@@ -44,10 +44,6 @@ static void open_shared(struct side *side, uint32_t end) {
     open_side(side, &view);
 }
 
-static bool show(struct side *side) {
-    return hx_ring_publish(&side->out);
-}
-
 // ---- the two ways to sleep until there is a message
 
 static void sleep_on_channel(struct side *side) {
@@ -75,8 +71,7 @@ static void call_by_futex(struct side *side) {
 // Shows what was put and waits for the next message; the processor goes to the peer at once.
 static void call(struct side *side) {
     (void)hx_ring_release(&side->in);
-    const bool must_wake = show(side);
-    (void)must_wake;
+    (void)hx_ring_publish(&side->out); // the peer is told in any case
     if (side->handle == 0) {
         call_by_futex(side);
     } else {
@@ -87,7 +82,7 @@ static void call(struct side *side) {
 // The same in two steps, as a sender does that does not expect an answer at once.
 static void wake_and_wait(struct side *side) {
     (void)hx_ring_release(&side->in);
-    const bool must_wake = show(side);
+    const bool must_wake = hx_ring_publish(&side->out);
     if (side->handle == 0) {
         call_by_futex(side);
         return;

@@ -9,16 +9,6 @@
 
 static int device = -1;
 
-static uint64_t getpid_round(unsigned count) {
-    pid_t self = getpid();
-    unsigned good = 0;
-    uint64_t start = bench_now();
-    for (unsigned i = 0; i < count; i++) {
-        good += getpid() == self;
-    }
-    return bench_took(start, good == count && self > 0);
-}
-
 static uint64_t clock_gettime_round(unsigned count) {
     struct timespec first;
     struct timespec now;
@@ -79,7 +69,7 @@ static uint64_t getrandom_round(unsigned count) {
 }
 
 static const struct bench_operation table[] = {
-    { "getpid", 1000, NULL, getpid_round, NULL },
+    { "getpid", 1000, NULL, bench_getpid, NULL },
     { "clock_gettime", 1000, NULL, clock_gettime_round, NULL },
     { "read_zero", 1000, open_zero, read_zero_round, close_device },
     { "write_null", 1000, open_null, write_null_round, close_device },

@@ -26,16 +26,6 @@ static void off(void) {
     turn("\n");
 }
 
-static uint64_t getpid_round(unsigned count) {
-    pid_t self = getpid();
-    unsigned good = 0;
-    uint64_t start = bench_now();
-    for (unsigned i = 0; i < count; i++) {
-        good += getpid() == self;
-    }
-    return bench_took(start, good == count && self > 0);
-}
-
 // A name that is made up each time, so that each look at it is one call of a method.
 static uint64_t lookup_round(unsigned count) {
     struct stat info;
@@ -58,7 +48,7 @@ static uint64_t unknown_round(unsigned count) {
 }
 
 static const struct bench_operation table[] = {
-    { "getpid_traced", 1000, calls_on, getpid_round, off },
+    { "getpid_traced", 1000, calls_on, bench_getpid, off },
     { "lookup_proc", 500, NULL, lookup_round, NULL },
     { "lookup_proc_traced", 500, methods_on, lookup_round, off },
     { "unknown_call", 1000, NULL, unknown_round, NULL },

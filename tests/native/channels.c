@@ -52,20 +52,6 @@ static enum hx_status receive_number(struct hx_end *end, uint64_t *out_value) {
     return status;
 }
 
-// A child that runs body() with the end that it was given.
-static pid_t child_with(handle_t end, void (*body)(handle_t end)) {
-    NEED(NATIVE(handle_bequeath, end) == HX_OK);
-    const pid_t pid = fork();
-    NEED(pid >= 0);
-    if (pid == 0) {
-        const int64_t given = NATIVE(handle_given);
-        NEED(given > 0);
-        body((handle_t)given);
-        _exit(check_failures != 0);
-    }
-    return pid;
-}
-
 static void ends(void) {
     handle_t pair[2];
     struct hx_handle_info info;

@@ -11,18 +11,6 @@
 #define USER(n) (1u << (8 + (n)))
 #define ALL     (HX_RIGHT_SIGNAL | HX_RIGHT_WAIT | HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE)
 
-static handle_t event_new(void) {
-    const int64_t handle = NATIVE(event_create, 0);
-    NEED(handle > 0);
-    return (handle_t)handle;
-}
-
-static handle_t derive(handle_t from, rights_t rights) {
-    const int64_t handle = NATIVE(handle_derive, from, rights);
-    NEED(handle > 0);
-    return (handle_t)handle;
-}
-
 // What a wait that does not block says about one handle: its state, or a negative status.
 static int64_t look(handle_t handle, uint32_t mask) {
     struct hx_wait_item item = { .handle = handle, .mask = mask };

@@ -82,19 +82,6 @@ static void serve(handle_t end) {
     }
 }
 
-static pid_t child_with(handle_t end, void (*body)(handle_t end)) {
-    NEED(NATIVE(handle_bequeath, end) == HX_OK);
-    const pid_t pid = fork();
-    NEED(pid >= 0);
-    if (pid == 0) {
-        const int64_t given = NATIVE(handle_given);
-        NEED(given > 0);
-        body((handle_t)given);
-        _exit(check_failures != 0);
-    }
-    return pid;
-}
-
 static uint64_t ask(struct side *side, uint64_t value) {
     uint64_t answer = 0;
     put(side, value);

@@ -9,18 +9,6 @@
 #define USER(n) (1u << (8 + (n)))
 #define ALL     (HX_RIGHT_SIGNAL | HX_RIGHT_WAIT | HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE)
 
-static handle_t event_new(void) {
-    const int64_t handle = NATIVE(event_create, 0);
-    NEED(handle > 0);
-    return (handle_t)handle;
-}
-
-static handle_t derive(handle_t from, rights_t rights) {
-    const int64_t handle = NATIVE(handle_derive, from, rights);
-    NEED(handle > 0);
-    return (handle_t)handle;
-}
-
 static struct hx_token sealed(handle_t handle, rights_t rights) {
     struct hx_token token;
     NEED(NATIVE(handle_seal, handle, rights, TIME_NEVER, &token) == HX_OK);

@@ -128,8 +128,9 @@ void thread_start(struct thread *thread);
 // called by a kernel worker, the references to the address space and the running one are dropped.
 NORETURN void thread_exit(void);
 
-// Blocking, for wait.c and lock.c only: thread_prepare() … thread_block() pairs with
-// thread_wake(), which may come in between and is then not lost.
+// Blocking, for wait.c and lock_sleep.c only. A thread_wake() that comes before thread_block() is
+// not lost; a wake may be for nothing, so who blocks looks at its condition in a loop. Thread
+// context, no spin lock held.
 void thread_block(void);
 void thread_wake(struct thread *thread); // any context
 
@@ -142,8 +143,9 @@ void thread_wake_handing(struct thread *thread);
 // Whether a thread was asleep, and is off its processor: all that it wrote is visible. *out_kept is
 // NULL if it is queued already.
 bool thread_hand_end(struct thread **out_kept);
-// Blocks the caller; the thread runs here.
+// Blocks the caller as thread_block() does; the thread runs here. Interrupts off.
 void thread_block_handing(struct thread *kept);
+// Queues the thread, as thread_wake() would have done. Interrupts off.
 void thread_hand_release(struct thread *kept);
 
 // Sets attention flags; a thread in a wait that they interrupt is woken, one that runs user code on

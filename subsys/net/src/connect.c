@@ -181,10 +181,7 @@ static enum hx_status wait_pending(struct socket *socket, bool is_nonblocking,
         if ((socket_shuts(socket) & SHUT_RECEIVING) != 0) {
             return is_nonblocking ? HX_ERR_WOULD_BLOCK : HX_ERR_INVALID; // Linux's errors
         }
-        status = is_nonblocking
-                     ? HX_ERR_WOULD_BLOCK
-                     : socket_wait(&socket->waitable, WAIT_READABLE | WAIT_PEER_SHUT | WAIT_ERROR,
-                                   deadline);
+        status = socket_await_input(socket, is_nonblocking, deadline);
         if (status != HX_OK) {
             return status;
         }

@@ -240,10 +240,7 @@ enum hx_status datagram_receive(struct socket *socket, struct socket_receive *re
         if (is_end) {
             return at_end(socket, is_nonblocking);
         }
-        status = is_nonblocking
-                     ? HX_ERR_WOULD_BLOCK
-                     : socket_wait(&socket->waitable, WAIT_READABLE | WAIT_PEER_SHUT | WAIT_ERROR,
-                                   deadline);
+        status = socket_await_input(socket, is_nonblocking, deadline);
         if (status != HX_OK) {
             return status;
         }

@@ -128,6 +128,9 @@ void socket_levels_own(struct socket *socket);
 // Waits for levels until the deadline. HX_ERR_WOULD_BLOCK (it passed), HX_ERR_RESTART,
 // HX_ERR_INTERRUPTED_TIMED.
 enum hx_status socket_wait(struct waitable *waitable, uint32_t levels, time_ns_t deadline);
+// The same, for something to receive or accept, the end of it, or an error; HX_ERR_WOULD_BLOCK at
+// once if the caller does not wait.
+enum hx_status socket_await_input(struct socket *socket, bool is_nonblocking, time_ns_t deadline);
 // The file says so, or the call.
 bool socket_is_nonblocking(const struct socket *socket, bool is_nonblocking);
 // Closes a socket and drops the reference; `is_lost`: it was never accepted.

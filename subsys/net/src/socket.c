@@ -91,6 +91,12 @@ enum hx_status socket_wait(struct waitable *waitable, uint32_t levels, time_ns_t
     return status;
 }
 
+enum hx_status socket_await_input(struct socket *socket, bool is_nonblocking, time_ns_t deadline) {
+    return is_nonblocking ? HX_ERR_WOULD_BLOCK
+                          : socket_wait(&socket->waitable,
+                                        WAIT_READABLE | WAIT_PEER_SHUT | WAIT_ERROR, deadline);
+}
+
 bool socket_is_nonblocking(const struct socket *socket, bool is_nonblocking) {
     const struct file *file = atomic_load_explicit(&socket->file, memory_order_relaxed);
     return is_nonblocking ||

@@ -220,10 +220,7 @@ static enum hx_status read_waiting(struct reading *reading, bool is_nonblocking,
         if (status != HX_OK || is_end) {
             return status;
         }
-        status = is_nonblocking
-                     ? HX_ERR_WOULD_BLOCK
-                     : socket_wait(&socket->waitable, WAIT_READABLE | WAIT_PEER_SHUT | WAIT_ERROR,
-                                   deadline);
+        status = socket_await_input(socket, is_nonblocking, deadline);
         if (status != HX_OK) {
             return status;
         }
