@@ -40,7 +40,7 @@
 
 static int line; // the second serial port
 static struct termios line_settings;
-static int child_exit_pipe[2]; // written by the SIGCHLD handler
+static sigset_t signals; // as they were; SIGCHLD comes only while the runner waits
 static char command[COMMAND_MAX];
 static size_t command_length;
 
@@ -97,11 +97,9 @@ static void add_credit(size_t bytes) {
     }
 }
 
+// Ends ppoll().
 static void on_child(int signal_number) {
     (void)signal_number;
-    int saved = errno;
-    (void)!write(child_exit_pipe[1], "", 1);
-    errno = saved;
 }
 
 static void close_end(int *fd) {
@@ -174,6 +172,7 @@ static void start(void) {
         dup2(in[0], 0);
         dup2(out[1], 1);
         dup2(err[1], 2);
+        sigprocmask(SIG_SETMASK, &signals, NULL);
         become(arguments, environment, words[1]);
     }
     close(in[0]);
@@ -369,35 +368,38 @@ static int wait_ms(void) {
     return left > 0 ? (int)left : 0;
 }
 
+// As poll(), or -1 after SIGCHLD. Nothing is lost on the way: it is open to that signal here alone.
+static int wait_for(struct pollfd *polled, nfds_t count) {
+    const int left = wait_ms();
+    const struct timespec limit = { left / 1000, left % 1000 * 1000000L };
+    const int ready = ppoll(polled, count, left < 0 ? NULL : &limit, &signals);
+    if (ready < 0 && errno != EINTR) {
+        die("ppoll");
+    }
+    return ready;
+}
+
 static void step(void) {
     bool running = job.pid != 0;
     struct pollfd polled[] = {
         { .fd = line, .events = POLLIN },
-        { .fd = child_exit_pipe[0], .events = POLLIN },
         { .fd = running ? job.output : -1, .events = POLLIN },
         { .fd = running ? job.error : -1, .events = POLLIN },
         { .fd = running && job.pending_length ? job.input : -1, .events = POLLOUT },
     };
-    int ready = poll(polled, 5, wait_ms());
-    if (ready < 0 && errno != EINTR) {
-        die("poll");
-    }
+    const int ready = wait_for(polled, sizeof polled / sizeof polled[0]);
     if (ready == 0 && running && wait_ms() == 0) {
         job.timed_out = true;
         kill(-job.pid, SIGKILL);
     }
-    char drain[64];
+    reap();
     if (ready > 0 && polled[1].revents) {
-        (void)!read(child_exit_pipe[0], drain, sizeof drain);
-        reap();
-    }
-    if (ready > 0 && polled[2].revents) {
         pass_output(&job.output, 'O');
     }
-    if (ready > 0 && polled[3].revents) {
+    if (ready > 0 && polled[2].revents) {
         pass_output(&job.error, 'E');
     }
-    if (ready > 0 && polled[4].revents) {
+    if (ready > 0 && polled[3].revents) {
         push_input();
     }
     if (job.pid && job.exited) {
@@ -439,9 +441,10 @@ int main(void) {
     struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_RESTART };
     prepare_files();
     open_line();
-    if (pipe2(child_exit_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
-        die("pipe2");
-    }
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &blocked, &signals);
     sigaction(SIGCHLD, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     if (write(line, greeting, sizeof greeting - 1) != sizeof greeting - 1) {
