@@ -48,7 +48,6 @@ void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
 void thread_setup(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes);
 void thread_reap(struct thread *thread); // dead and off its stack; any context
 enum hx_status thread_worker_start(void);
-time_ns_t thread_run_ns(struct thread *thread);
 
 // After something that may have asked this processor to schedule: does so where that is allowed.
 static inline void preempt_check(void) {

@@ -74,6 +74,8 @@ enum hx_object native_object(const struct object *object) {
         return HX_OBJECT_TIMER;
     case OBJECT_PROCESS:
         return HX_OBJECT_PROCESS;
+    case OBJECT_ACCOUNT:
+        return HX_OBJECT_ACCOUNT;
     default:
         return HX_OBJECT_OTHER;
     }

@@ -45,6 +45,8 @@
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
      CLONE_NEWNET)
 
+#define THREADS_KEPT 8u // for process 1, if others have all the rest
+
 #define CLONE_ARGS_BYTES_0 64u // sizes of struct clone_args
 #define CLONE_ARGS_BYTES   88u
 
@@ -77,7 +79,8 @@ static enum hx_status check(const struct call *call, const struct clone_request 
 
 enum hx_status birth_check_limits(struct posix_process *process) {
     struct pid_space *space = pids();
-    if (atomic_load_explicit(&space->threads, memory_order_relaxed) >= space->threads_max) {
+    const uint32_t kept = process->process->account == &account_root ? 0 : THREADS_KEPT;
+    if (atomic_load_explicit(&space->threads, memory_order_relaxed) + kept >= space->threads_max) {
         return HX_ERR_LIMIT;
     }
     const unsigned long irq = spin_lock_irq(&process->credentials_lock);
@@ -94,7 +97,8 @@ enum hx_status birth_check_limits(struct posix_process *process) {
 
 static struct aspace *child_aspace(struct posix_process *parent, uint64_t flags) {
     struct aspace *aspace = parent->process->aspace; // stable: this is one of its threads
-    return (flags & CLONE_VM) ? aspace_get(aspace) : aspace_clone(aspace);
+    return (flags & CLONE_VM) ? aspace_get(aspace)
+                              : aspace_clone(aspace, process_child_account(parent->process));
 }
 
 void birth_copy_settings(struct posix_process *child, const struct posix_process *parent) {
@@ -164,10 +168,11 @@ static struct posix_process *process_fork(struct posix_process *parent,
     if (aspace == NULL) {
         return NULL;
     }
-    struct posix_process *child =
-        posix_process_create(aspace, parent->process->account, parent->process->ns);
+    struct posix_process *child;
+    *out_status = posix_process_create(aspace, process_child_account(parent->process),
+                                       parent->process->ns, &child);
     aspace_put(aspace);
-    if (child == NULL) {
+    if (*out_status != HX_OK) {
         return NULL;
     }
     birth_copy_settings(child, parent);

@@ -168,6 +168,7 @@ static enum hx_status execute_at(struct call *call, int32_t fd, const char *path
         .name = name,
         .arguments.user = call_address(call, first_argument),
         .environment.user = call_address(call, first_argument + 1),
+        .account = call->process->process->account,
     };
     status = execute(call, &request);
     lookup_end(&lookup);

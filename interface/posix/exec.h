@@ -32,6 +32,7 @@ struct exec_request {
     const char *path;
     const char *name; // what the program is told: AT_EXECFN, a script's argument
     struct exec_strings arguments, environment;
+    struct account *account; // that the program will be charged to
 };
 
 // Loads for `process`, of which nothing changes. The statuses are execve(2)'s.

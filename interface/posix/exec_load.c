@@ -79,11 +79,11 @@ static enum hx_status make_credentials(struct posix_process *process, struct exe
 
 // Loading ----------------------------------------------------------------------------------------
 
-static enum hx_status make_aspace(struct posix_process *process, const struct draw *draw,
-                                  struct exec_image *image) {
+static enum hx_status make_aspace(struct posix_process *process, struct account *account,
+                                  const struct draw *draw, struct exec_image *image) {
     const uint64_t stack_limit = posix_limit(process, RLIMIT_STACK);
     const uint64_t limit = posix_limit(process, RLIMIT_AS);
-    struct aspace *aspace = aspace_create(process->process->account);
+    struct aspace *aspace = aspace_create(account);
     if (aspace == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -103,7 +103,7 @@ static enum hx_status load(struct posix_process *process, const struct exec_requ
     struct draw draw;
     struct exec_layout layout;
     draw_random(process, &draw);
-    enum hx_status status = make_aspace(process, &draw, image);
+    enum hx_status status = make_aspace(process, request->account, &draw, image);
     if (status == HX_OK) {
         status = exec_map(image->aspace, request->lookup, file, draw.image, &layout);
     }

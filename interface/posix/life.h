@@ -27,9 +27,10 @@ void posix_user_uncount(struct posix_user *user);
 
 enum hx_status process_caches_init(void);
 
-// A process without relatives, actions, files or threads. Borrows all three. NULL: no memory.
-struct posix_process *posix_process_create(struct aspace *aspace, struct account *account,
-                                           struct name_spaces *ns);
+// A process without relatives, actions, files or threads. Borrows all three. HX_ERR_NO_MEMORY,
+// HX_ERR_LIMIT (the account's).
+enum hx_status posix_process_create(struct aspace *aspace, struct account *account,
+                                    struct name_spaces *ns, struct posix_process **out_process);
 // A thread's data; not yet linked to anything. NULL: no memory.
 struct posix_thread *posix_thread_create(struct posix_process *process);
 void posix_thread_free(struct posix_thread *thread);

@@ -6,6 +6,9 @@
 // found no page before that tries again before another is chosen. Process 1 is spared as long as
 // there is another.
 //
+// If it is an account that has no page left, one of that account's processes or of those below it
+// has to go, and nobody else.
+//
 // Who lacks a page may hold locks (user memory is copied under those of files), so it only asks; a
 // thread of the kernel that holds nothing chooses. The victim may need such a lock to end: if that
 // takes too long, its memory is taken from it before it has ended. Only where another process
@@ -16,6 +19,7 @@
 #include "times.h"
 
 #include <core/log.h>
+#include <memory/account.h>
 #include <memory/frame.h>
 
 #define PATIENCE_NS (2 * NS_PER_SECOND)   // for one that is ending
@@ -26,11 +30,12 @@
 struct request {
     uint32_t ended; // of ended_count, when it found no page
     int32_t pid;
+    struct account *within; // keeps; the account that is full; NULL: the machine
 };
 
 static const struct lock_class oom_class = { .name = "oom", .rank = LOCK_RANK_LEAF };
 static struct spinlock oom_lock = SPINLOCK_INIT(&oom_class);
-static struct request request;       // [oom_lock]
+static struct request request;       // [oom_lock] pid 0: none
 static struct waitable asked;        // changes with each request
 static _Atomic uint32_t ended_count; // processes that ended and have given their memory back
 
@@ -85,13 +90,22 @@ static void candidate_put(struct candidate *candidate) {
     }
 }
 
+static bool is_within(const struct posix_process *process, const struct account *within) {
+    return within == NULL || account_is_within(process->process->account, within);
+}
+
 // The greatest process but the first that is not ending, and the greatest one that ends and still
 // has memory.
-static void look_around(struct candidate *out_running, struct candidate *out_ending) {
+static void look_around(const struct account *within, struct candidate *out_running,
+                        struct candidate *out_ending) {
     struct posix_process *process;
     *out_running = *out_ending = (struct candidate){ 0 };
     for (int32_t pid = 1; (process = posix_process_next(pid)) != NULL;) {
         pid = process->pid;
+        if (!is_within(process, within)) {
+            process_put(process->process);
+            continue;
+        }
         const uint64_t pages = resident_pages(process);
         if (!is_ending(process)) {
             candidate_offer(out_running, process, pages);
@@ -148,17 +162,21 @@ static bool is_over(struct patience *patience, const struct posix_process *endin
     return time_now() - patience->since > PATIENCE_NS;
 }
 
+static bool is_short(struct account *within) {
+    return within != NULL ? account_full(within, ACCOUNT_FRAMES) != NULL : frames_are_short();
+}
+
 // Makes memory free for who asked.
 static void serve(const struct request *why, struct patience *patience) {
     struct candidate running;
     struct candidate ending;
-    look_around(&running, &ending);
+    look_around(why->within, &running, &ending);
     if (running.process == NULL && ending.process == NULL) {
         running.process = posix_process_find(why->pid);
     }
     // Asked after looking: one that ended in between is seen by one of the two.
     const bool more = atomic_load_explicit(&ended_count, memory_order_acquire) != why->ended ||
-                      !frames_are_short();
+                      !is_short(why->within);
     const bool must_kill = ending.process == NULL ||
                            (!more && is_over(patience, ending.process) && !take_memory(&ending));
     if (!more && must_kill) {
@@ -172,23 +190,52 @@ void oom_init(void) {
     waitable_init(&asked, 0);
 }
 
+static void request_forget(struct request *asked_for) {
+    if (asked_for->within != NULL) {
+        object_put(&asked_for->within->object);
+    }
+}
+
+// False: there is none.
+static bool request_take(struct request *out_request) {
+    const unsigned long irq = spin_lock_irq(&oom_lock);
+    *out_request = request;
+    request = (struct request){ 0 };
+    spin_unlock_irq(&oom_lock, irq);
+    return out_request->pid != 0;
+}
+
 void oom_serve(void) {
     struct patience patience = { 0 };
     uint32_t sequence = 0;
     for (;;) {
         HX_IGNORE(wait_change(&asked, sequence, TIME_NEVER, 0)); // cannot fail without flags
         sequence = waitable_sequence(&asked);
-        const unsigned long irq = spin_lock_irq(&oom_lock);
-        const struct request why = request;
-        spin_unlock_irq(&oom_lock, irq);
-        serve(&why, &patience);
+        struct request why;
+        while (request_take(&why)) {
+            serve(&why, &patience);
+            request_forget(&why);
+        }
     }
 }
 
+// One that nobody has taken yet gives way, but for the machine's: whoever fills his own account
+// again and again does not keep others waiting.
 static void ask(const struct posix_thread *thread) {
+    struct account *full = account_full(thread->process->process->account, ACCOUNT_FRAMES);
+    struct request fresh = { .ended = thread->oom_seen, .pid = thread->process->pid };
+    if (full != NULL && full != &account_root) {
+        object_get(&full->object);
+        fresh.within = full;
+    }
     const unsigned long irq = spin_lock_irq(&oom_lock);
-    request = (struct request){ .ended = thread->oom_seen, .pid = thread->process->pid };
+    if (request.pid == 0 || request.within != NULL || fresh.within == NULL) {
+        const struct request before = request;
+        request = fresh;
+        fresh = before;
+    }
     spin_unlock_irq(&oom_lock, irq);
+    request_forget(&fresh);
     waitable_pulse(&asked);
 }
 

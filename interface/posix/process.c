@@ -127,16 +127,17 @@ static void posix_process_destroy(struct process *native) {
     heap_cache_free(process_cache, process);
 }
 
-struct posix_process *posix_process_create(struct aspace *aspace, struct account *account,
-                                           struct name_spaces *ns) {
+enum hx_status posix_process_create(struct aspace *aspace, struct account *account,
+                                    struct name_spaces *ns, struct posix_process **out_process) {
     struct posix_process *process = heap_cache_alloc(process_cache, MEMORY_SLEEP);
     if (process == NULL) {
-        return NULL;
+        return HX_ERR_NO_MEMORY;
     }
-    struct process *native = process_create(aspace, account, ns);
-    if (native == NULL) {
+    struct process *native;
+    enum hx_status status = process_create(aspace, account, ns, &native);
+    if (status != HX_OK) {
         heap_cache_free(process_cache, process);
-        return NULL;
+        return status;
     }
     memset(process, 0, sizeof(*process));
     process->process = native;
@@ -156,7 +157,8 @@ struct posix_process *posix_process_create(struct aspace *aspace, struct account
     process->dumpable = true;
     native->personality = process;
     native->personality_destroy = posix_process_destroy;
-    return process;
+    *out_process = process;
+    return HX_OK;
 }
 
 struct posix_thread *posix_thread_create(struct posix_process *process) {

@@ -15,8 +15,19 @@
 
 #include <core/trace.h>
 #include <execution/handles.h>
+#include <execution/native.h>
 #include <memory/heap.h>
 #include <memory/usercopy.h>
+
+// What is asked for.
+struct spawn_request {
+    const struct hx_spawn *spawn;
+    int32_t descriptors[HX_SPAWN_DESCRIPTORS];
+    uint32_t descriptor_count;
+    struct capability *given;  // keeps; NULL: nothing
+    struct capability *paying; // entered; NULL: the account is the parent's
+    struct account *account;   // that the child is charged to
+};
 
 // The parts of a child until it runs.
 struct spawning {
@@ -27,8 +38,9 @@ struct spawning {
     handle_t handle;               // HANDLE_NONE: none
 };
 
-static enum hx_status load(struct posix_process *parent, const struct hx_spawn *spawn,
+static enum hx_status load(struct posix_process *parent, const struct spawn_request *request,
                            struct exec_image *out_image) {
+    const struct hx_spawn *spawn = request->spawn;
     char *path;
     enum hx_status status = path_from_user(uaddr_make(spawn->path), &path);
     if (status != HX_OK) {
@@ -40,25 +52,27 @@ static enum hx_status load(struct posix_process *parent, const struct hx_spawn *
     object_get(&lookup.context->object);
     mutex_unlock(&parent->process->lock);
     lookup.credentials = posix_credentials(parent);
-    const struct exec_request request = {
+    const struct exec_request program = {
         .lookup = &lookup,
         .path = path,
         .name = path,
         .arguments.user = uaddr_make(spawn->arguments),
         .environment.user = uaddr_make(spawn->environment),
+        .account = request->account,
     };
-    status = exec_load(parent, &request, out_image);
+    status = exec_load(parent, &program, out_image);
     lookup_end(&lookup);
     heap_free(path);
     return status;
 }
 
 // A table with what the list says.
-static enum hx_status make_files(struct posix_process *parent, const int32_t *list, uint32_t count,
+static enum hx_status make_files(struct posix_process *parent, const struct spawn_request *request,
                                  struct file_table **out_files) {
+    const int32_t *list = request->descriptors;
     struct file_table *files = file_table_create();
     enum hx_status status = files != NULL ? HX_OK : HX_ERR_NO_MEMORY;
-    for (uint32_t i = 0; status == HX_OK && i < count; i++) {
+    for (uint32_t i = 0; status == HX_OK && i < request->descriptor_count; i++) {
         struct capability *capability;
         int32_t fd;
         if (list[i] == -1) {
@@ -81,14 +95,15 @@ static enum hx_status make_files(struct posix_process *parent, const int32_t *li
 }
 
 // Takes the image in any case.
-static enum hx_status make_process(struct posix_process *parent, struct exec_image *image,
-                                   const int32_t *list, uint32_t count,
+static enum hx_status make_process(struct posix_process *parent,
+                                   const struct spawn_request *request, struct exec_image *image,
                                    struct posix_process **out_process) {
-    struct posix_process *child =
-        posix_process_create(image->aspace, parent->process->account, parent->process->ns);
-    if (child == NULL) {
+    struct posix_process *child;
+    enum hx_status status =
+        posix_process_create(image->aspace, request->account, parent->process->ns, &child);
+    if (status != HX_OK) {
         exec_image_put(image);
-        return HX_ERR_NO_MEMORY;
+        return status;
     }
     birth_copy_settings(child, parent);
     birth_copy_identity(child, parent);
@@ -98,9 +113,9 @@ static enum hx_status make_process(struct posix_process *parent, struct exec_ima
     child->exec_done = true;
     child->fs = fs_context_copy(parent->fs);
     child->actions = posix_actions_create(NULL);
-    enum hx_status status = child->fs != NULL && child->actions != NULL
-                                ? make_files(parent, list, count, &child->files)
-                                : HX_ERR_NO_MEMORY;
+    status = child->fs != NULL && child->actions != NULL
+                 ? make_files(parent, request, &child->files)
+                 : HX_ERR_NO_MEMORY;
     if (status != HX_OK) {
         process_put(child->process);
         return status;
@@ -148,8 +163,7 @@ static void undo(struct spawning *spawning) {
     }
 }
 
-static enum hx_status prepare(const struct hx_spawn *spawn, const int32_t *list, uint32_t count,
-                              struct spawning *spawning) {
+static enum hx_status prepare(const struct spawn_request *request, struct spawning *spawning) {
     struct posix_process *parent = posix_current();
     struct exec_image image;
     struct hal_frame frame;
@@ -158,13 +172,13 @@ static enum hx_status prepare(const struct hx_spawn *spawn, const int32_t *list,
         status = pid_allocate(pids(), &spawning->pid);
     }
     if (status == HX_OK) {
-        status = load(parent, spawn, &image);
+        status = load(parent, request, &image);
     }
     if (status != HX_OK) {
         return status;
     }
     hal_frame_init_user(&frame, image.entry, image.stack_pointer);
-    status = make_process(parent, &image, list, count, &spawning->process);
+    status = make_process(parent, request, &image, &spawning->process);
     if (status != HX_OK) {
         return status;
     }
@@ -200,10 +214,9 @@ static void start(struct spawning *spawning, struct capability *given) {
     user_thread_start(spawning->native);
 }
 
-static enum hx_status make_child(const struct hx_spawn *spawn, const int32_t *list, uint32_t count,
-                                 struct capability *given, handle_t *out_process) {
+static enum hx_status make_child(const struct spawn_request *request, handle_t *out_process) {
     struct spawning spawning = { .handle = HANDLE_NONE };
-    enum hx_status status = prepare(spawn, list, count, &spawning);
+    enum hx_status status = prepare(request, &spawning);
     if (status == HX_OK && !link_child(&spawning)) {
         status = HX_ERR_INTERRUPTED;
     }
@@ -212,32 +225,53 @@ static enum hx_status make_child(const struct hx_spawn *spawn, const int32_t *li
         return status;
     }
     *out_process = spawning.handle;
-    if (given != NULL) {
-        capability_get(given);
+    if (request->given != NULL) {
+        capability_get(request->given);
         // Whoever closed or handed it on meanwhile did that as well.
-        HX_IGNORE(handle_close(process_current(), spawn->given));
+        HX_IGNORE(handle_close(process_current(), request->spawn->given));
     }
-    start(&spawning, given);
+    start(&spawning, request->given);
     return HX_OK;
+}
+
+// What the handles name.
+static enum hx_status request_begin(struct spawn_request *request) {
+    const struct process *parent = process_current();
+    enum hx_status status = HX_OK;
+    request->account = process_child_account(parent);
+    if (request->spawn->given != HANDLE_NONE) {
+        status = native_find(request->spawn->given, HX_RIGHT_DELEGATE, &request->given);
+    }
+    if (status == HX_OK && request->spawn->account != HANDLE_NONE) {
+        status = native_enter(request->spawn->account, OBJECT_ACCOUNT, HX_RIGHT_CREATE,
+                              &request->paying);
+        if (status == HX_OK) {
+            request->account = CONTAINER_OF(request->paying->object, struct account, object);
+        }
+    }
+    return status;
+}
+
+static void request_end(struct spawn_request *request) {
+    if (request->paying != NULL) {
+        handle_leave(request->paying);
+    }
+    if (request->given != NULL) {
+        capability_put(request->given);
+    }
 }
 
 enum hx_status posix_process_spawn(const struct hx_spawn *spawn, struct uaddr descriptors,
                                    uint32_t descriptors_count, handle_t *out_process) {
-    int32_t list[HX_SPAWN_DESCRIPTORS];
-    struct capability *given = NULL;
-    if (spawn->zero != 0) {
-        return HX_ERR_INVALID;
+    struct spawn_request request = { .spawn = spawn, .descriptor_count = descriptors_count };
+    enum hx_status status = copy_from_user(request.descriptors, descriptors,
+                                           descriptors_count * sizeof(request.descriptors[0]));
+    if (status == HX_OK) {
+        status = request_begin(&request);
     }
-    enum hx_status status = copy_from_user(list, descriptors, descriptors_count * sizeof(list[0]));
-    if (status == HX_OK && spawn->given != HANDLE_NONE) {
-        status = native_find(spawn->given, HX_RIGHT_DELEGATE, &given);
+    if (status == HX_OK) {
+        status = make_child(&request, out_process);
     }
-    if (status != HX_OK) {
-        return status;
-    }
-    status = make_child(spawn, list, descriptors_count, given, out_process);
-    if (given != NULL) {
-        capability_put(given);
-    }
+    request_end(&request);
     return status;
 }

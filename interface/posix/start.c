@@ -109,9 +109,9 @@ static struct name_spaces *make_name_spaces(void) {
 static struct posix_process *make_process(void) {
     struct name_spaces *ns = make_name_spaces();
     struct aspace *aspace = aspace_create(&account_root);
-    struct posix_process *process =
-        ns != NULL && aspace != NULL ? posix_process_create(aspace, &account_root, ns) : NULL;
-    if (process == NULL) {
+    struct posix_process *process;
+    if (ns == NULL || aspace == NULL ||
+        posix_process_create(aspace, &account_root, ns, &process) != HX_OK) {
         panic("no memory for process 1");
     }
     aspace_put(aspace);
@@ -184,6 +184,7 @@ static enum hx_status try_program(struct posix_process *process, const char *pat
         .name = path,
         .arguments.kernel = arguments,
         .environment.kernel = words->environment,
+        .account = process->process->account,
     };
     const enum hx_status status = exec_load(process, &request, out_image);
     credentials_put(credentials);

@@ -2,6 +2,7 @@
 // subsys/execution/process.c: execution domains: an address space, an account, name spaces.
 #include "private.h"
 
+#include <core/sched.h>
 #include <execution/handles.h>
 
 #include <lib/string.h>
@@ -10,6 +11,7 @@
 #include <memory/heap.h>
 
 #define MEMORY_PER_HANDLE 1024u // of the machine; a handle and its capability take up to 184 bytes
+#define HANDLES_KEPT      16    // one part in so many, for process 1
 
 static const struct lock_class process_class = { .name = "process", .rank = LOCK_RANK_PROCESS };
 static const struct lock_class threads_class = { .name = "process threads",
@@ -18,13 +20,14 @@ static const struct lock_class threads_class = { .name = "process threads",
 static struct heap_cache *processes;
 static _Atomic uint64_t next_id = 1;
 
-// All handles and derived capabilities together take at most about a sixth of the memory.
+// All handles and derived capabilities together take at most about a sixth of the memory. What
+// process 1 starts leaves it some.
 static void limit_handles(void) {
     struct frame_stats stats;
     frame_stats(&stats);
-    atomic_store_explicit(&account_root.limit[ACCOUNT_HANDLES],
-                          (int64_t)(stats.total * PAGE_SIZE / MEMORY_PER_HANDLE),
-                          memory_order_relaxed);
+    const int64_t limit = (int64_t)(stats.total * PAGE_SIZE / MEMORY_PER_HANDLE);
+    account_limit_set(&account_root, ACCOUNT_HANDLES, limit);
+    account_limit_set(&account_programs, ACCOUNT_HANDLES, limit - limit / HANDLES_KEPT);
 }
 
 enum hx_status execution_init(void) {
@@ -77,15 +80,16 @@ static const struct object_type process_type = {
     .destroy = process_destroy,
 };
 
-struct process *process_create(struct aspace *aspace, struct account *account,
-                               struct name_spaces *ns) {
-    if (account_charge(account, ACCOUNT_PROCESSES, 1) != HX_OK) {
-        return NULL;
+enum hx_status process_create(struct aspace *aspace, struct account *account,
+                              struct name_spaces *ns, struct process **out_process) {
+    enum hx_status status = account_charge(account, ACCOUNT_PROCESSES, 1);
+    if (status != HX_OK) {
+        return status;
     }
     struct process *process = heap_cache_alloc(processes, MEMORY_SLEEP);
     if (process == NULL) {
         account_release(account, ACCOUNT_PROCESSES, 1);
-        return NULL;
+        return HX_ERR_NO_MEMORY;
     }
     memset(process, 0, sizeof(*process));
     object_init(&process->object, &process_type);
@@ -99,7 +103,41 @@ struct process *process_create(struct aspace *aspace, struct account *account,
     list_init(&process->threads);
     spinlock_init(&process->thread_lock, &threads_class);
     waitable_init(&process->threads_changed, 0);
-    return process;
+    *out_process = process;
+    return HX_OK;
+}
+
+struct account *process_child_account(const struct process *process) {
+    return process->account == &account_root ? &account_programs : process->account;
+}
+
+struct running {
+    const struct account *account;
+    uint64_t ns;
+};
+
+// A thread in the list keeps its process.
+static bool running_visit(struct thread *thread, void *context) {
+    struct running *running = context;
+    if (thread->ops != NULL &&
+        account_is_within(CONTAINER_OF(thread, struct user_thread, thread)->process->account,
+                          running->account)) {
+        running->ns += (uint64_t)thread_run_ns(thread);
+    }
+    return true;
+}
+
+uint64_t account_run_ns(const struct account *account) {
+    struct running running;
+    uint64_t before, ended = atomic_load_explicit(&account->ended_ns, memory_order_relaxed);
+    // Again if one has ended meanwhile: it may have been counted twice.
+    do {
+        before = ended;
+        running = (struct running){ .account = account };
+        thread_for_each(running_visit, &running);
+        ended = atomic_load_explicit(&account->ended_ns, memory_order_relaxed);
+    } while (ended != before);
+    return ended + running.ns;
 }
 
 struct aspace *process_replace_aspace(struct process *process, struct aspace *aspace) {

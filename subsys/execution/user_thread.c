@@ -110,6 +110,10 @@ static void user_thread_destroy(struct object *object) {
     if (thread->personality_destroy != NULL) {
         thread->personality_destroy(thread);
     }
+    const uint64_t ran_ns = (uint64_t)thread_run_ns(&thread->thread);
+    for (struct account *at = process->account; at != NULL; at = at->parent) {
+        atomic_fetch_add_explicit(&at->ended_ns, ran_ns, memory_order_relaxed);
+    }
     account_release(process->account, ACCOUNT_OBJECTS, 1);
     pool_give(thread);
     process_put(process);

@@ -403,11 +403,13 @@ static int call_native_timer(void) {
     return native_errno(set);
 }
 
-static int call_spawn(void) {
+// In `account`, or the caller's (0).
+static int spawn_true(handle_t account) {
     static const char *const arguments[] = { "true", NULL };
     static const int32_t descriptors[] = { 0, 1, 2 };
     const struct hx_spawn spawn = { .path = (uintptr_t)"/bin/true",
-                                    .arguments = (uintptr_t)arguments };
+                                    .arguments = (uintptr_t)arguments,
+                                    .account = account };
     const int64_t process = NATIVE(process_spawn, &spawn, descriptors, 3);
     fail_nth(0);
     if (process < 0) {
@@ -417,6 +419,29 @@ static int call_spawn(void) {
     EXITS(-1, 0);
     SAME(NATIVE(handle_close, process), HX_OK);
     return 0;
+}
+
+static int call_spawn(void) {
+    return spawn_true(0);
+}
+
+// An account, and a child in it, to which nothing is charged any more when the last call returns.
+static int call_account(void) {
+    const struct hx_account_amounts some = { .amounts = { 5, 5, 5, 5, 5 } };
+    const int64_t own = NATIVE(account_own);
+    if (own < 0) {
+        return native_errno(own);
+    }
+    const int64_t account = NATIVE(account_create, own, &some);
+    const int result = account < 0 ? native_errno(account) : spawn_true((handle_t)account);
+    const int error = errno;
+    fail_nth(0);
+    SAME(NATIVE(handle_close, own), HX_OK);
+    if (account > 0) {
+        SAME(NATIVE(handle_close, account), HX_OK);
+    }
+    errno = error;
+    return result;
 }
 
 // What is in use of the kernel's caches, by /proc/slabinfo; `line_format` says of which.
@@ -456,6 +481,9 @@ static void spawns(void) {
     const long before = objects_of("%*s %ld");
     for (int i = 0; i < rounds; i++) {
         exhaust("spawn", call_spawn);
+    }
+    for (int i = 0; i < rounds; i++) {
+        exhaust("account", call_account);
     }
     CHECK(falls_below("%*s %ld", before + rounds / 2));
 }
@@ -556,6 +584,7 @@ static void native(void) {
     exhaust("event", call_event);
     exhaust("memory", call_memory);
     exhaust("timer", call_native_timer);
+    exhaust("account", call_account);
     exhaust("first event", call_first_event);
     first_channels();
     exhaust("redeem", call_redeem);

@@ -179,16 +179,16 @@ static enum hx_status spawned(const char *path, uint64_t arguments, handle_t giv
 }
 
 static void refused(void) {
-    struct hx_spawn spawn = { .path = (uintptr_t)SELF, .zero = 1 };
+    struct hx_spawn spawn = { .path = (uintptr_t)SELF, .account = 77 };
     handle_t process = 0, event = 0, weak = 0;
     const int32_t closed[] = { 0, 1, 77 }, odd[] = { -2 };
     close(open("text", O_CREAT | O_WRONLY, 0644));
     const int fd = open("broken", O_CREAT | O_WRONLY, 0755);
     CHECK(write(fd, "nothing that runs", 17) == 17);
     close(fd);
-    SAME(hx_process_spawn(&spawn, usual, 3, &process), HX_ERR_INVALID);
+    SAME(hx_process_spawn(&spawn, usual, 3, &process), HX_ERR_BAD_HANDLE);
     SAME(NATIVE(process_spawn, 8, usual, 3), HX_ERR_BAD_ADDRESS);
-    spawn.zero = 0;
+    spawn.account = 0;
     SAME(NATIVE(process_spawn, &spawn, usual, HX_SPAWN_DESCRIPTORS + 1), HX_ERR_INVALID);
     SAME(NATIVE(process_spawn, &spawn, 8, 3), HX_ERR_BAD_ADDRESS);
     SAME(hx_process_spawn(&spawn, closed, 3, &process), HX_ERR_BAD_HANDLE);

@@ -209,6 +209,8 @@ static inline bool preempt_drop(struct thread *thread, uint32_t before) {
 // User and system time of a thread up to now: the exact time that it ran, split by samples (see
 // core/account.c).
 void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_system_ns);
+// The two together. Any context.
+time_ns_t thread_run_ns(struct thread *thread);
 
 // Scheduling parameters; takes effect at once.
 void thread_set_sched(struct thread *thread, const struct sched_params *params);

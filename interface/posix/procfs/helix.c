@@ -132,22 +132,52 @@ static const char *const account_names[ACCOUNT_ITEMS] = {
     [ACCOUNT_PINNED] = "pinned", [ACCOUNT_PROCESSES] = "processes",
 };
 
+static int64_t account_used(const struct account *account, uint32_t item) {
+    return (int64_t)atomic_load_explicit(&account->used[item], memory_order_relaxed);
+}
+
+static int64_t account_limit(const struct account *account, uint32_t item) {
+    return (int64_t)atomic_load_explicit(&account->limit[item], memory_order_relaxed);
+}
+
+// All accounts: number, that of the one above (0: none), name, processor time in ns; then for each
+// item what is used, may be used, and is reserved. 2^63 - 1: no limit.
+enum hx_status proc_accounts(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct account *account = NULL;
+    while ((account = account_next(account)) != NULL) {
+        text_put(text, "%llu %llu %s %llu", (unsigned long long)account->id,
+                 (unsigned long long)(account->parent != NULL ? account->parent->id : 0),
+                 account->name, (unsigned long long)account_run_ns(account));
+        for (uint32_t i = 0; i < ACCOUNT_ITEMS; i++) {
+            text_put(text, " %s %lld %lld %lld", account_names[i],
+                     (long long)account_used(account, i), (long long)account_limit(account, i),
+                     (long long)account->reserved[i]);
+        }
+        text_put(text, "\n");
+    }
+    return HX_OK;
+}
+
 // Of the account of who reads: what is used and what may be. 2^63 - 1: no limit.
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct account *account = process_current()->account;
     for (uint32_t i = 0; i < ACCOUNT_ITEMS; i++) {
-        text_put(text, "%s %lld %lld\n", account_names[i],
-                 (long long)atomic_load_explicit(&account->used[i], memory_order_relaxed),
-                 (long long)atomic_load_explicit(&account->limit[i], memory_order_relaxed));
+        text_put(text, "%s %lld %lld\n", account_names[i], (long long)account_used(account, i),
+                 (long long)account_limit(account, i));
     }
     return HX_OK;
 }
 
-// "NAME LIMIT", for the account of who writes. What is used beyond it stays.
+// "NAME LIMIT", for the account of who writes. What is used beyond it stays. Accounts that a
+// program made are limited by handle, not by who is in them.
 enum hx_status proc_account_set(const struct proc_target *target, const char *text) {
     (void)target;
     struct account *account = process_current()->account;
+    if (account != &account_root && account != &account_programs) {
+        return HX_ERR_NOT_PERMITTED;
+    }
     for (uint32_t i = 0; i < ACCOUNT_ITEMS; i++) {
         const size_t length = strlen(account_names[i]);
         uint64_t limit;
@@ -155,7 +185,7 @@ enum hx_status proc_account_set(const struct proc_target *target, const char *te
             if (!string_to_u64(text + length + 1, 10, &limit) || limit > INT64_MAX) {
                 return HX_ERR_INVALID;
             }
-            atomic_store_explicit(&account->limit[i], (int64_t)limit, memory_order_relaxed);
+            account_limit_set(account, (enum account_item)i, (int64_t)limit);
             return HX_OK;
         }
     }

@@ -172,6 +172,7 @@ enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_
 
 // /proc/helix.
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_accounts(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_account_set(const struct proc_target *target, const char *text);
 enum hx_status proc_net_unix(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text);

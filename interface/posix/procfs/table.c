@@ -105,6 +105,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("pipe-max-size", PROC_SYS_FS, 0444, proc_pipe_max_size, NULL),
 
     TEXT("account", PROC_HELIX, 0644, proc_account, proc_account_set),
+    TEXT("accounts", PROC_HELIX, 0444, proc_accounts, NULL),
     TEXT("boot", PROC_HELIX, 0444, proc_helix_boot, NULL),
     TEXT("fail_nth", PROC_HELIX, 0600, proc_fail_nth, proc_fail_nth_set),
     TEXT("faults", PROC_HELIX, 0600, proc_faults, proc_faults_set),

@@ -130,8 +130,8 @@ static enum hx_status clone_mappings(struct aspace *parent, struct aspace *child
     return HX_OK;
 }
 
-struct aspace *aspace_clone(struct aspace *aspace) {
-    struct aspace *child = aspace_create(aspace->account);
+struct aspace *aspace_clone(struct aspace *aspace, struct account *account) {
+    struct aspace *child = aspace_create(account);
     if (child == NULL) {
         return NULL;
     }

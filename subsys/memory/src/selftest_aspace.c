@@ -158,11 +158,11 @@ static bool test_clone(void) {
         CHECK(memtest_poke(parent, at + (i + 1) * PAGE_SIZE - 8, ~i));
     }
     CHECK(aspace_protect(parent, uaddr_make(at + 9 * PAGE_SIZE), PAGE_SIZE, ASPACE_READ) == HX_OK);
-    struct aspace *child = aspace_clone(parent);
+    struct aspace *child = aspace_clone(parent, &account_root);
     CHECK(child != NULL && aspace_virtual_pages(child) == 201);
     CHECK(memtest_peek(child, wiped, 0) && memtest_peek(parent, wiped, 1));
     CHECK(aspace_fault(child, gone, ASPACE_READ) == HX_ERR_BAD_ADDRESS);
-    struct aspace *grandchild = aspace_clone(child);
+    struct aspace *grandchild = aspace_clone(child, &account_root);
     CHECK(grandchild != NULL);
     for (uint64_t i = 0; i < 200; i += 6) { // each sees only its own stores
         CHECK(aspace_fault(child, at + i * PAGE_SIZE, ASPACE_READ) == HX_OK);
@@ -212,7 +212,7 @@ static bool test_file(void) {
     CHECK(memtest_poke(aspace, shared.value + 4 * PAGE_SIZE, 444));
     CHECK(memtest_peek(aspace, private.value + 4 * PAGE_SIZE, 444));
     CHECK(aspace_fault(aspace, shared.value + 20 * PAGE_SIZE, ASPACE_READ) == HX_ERR_OVERFLOW);
-    struct aspace *child = aspace_clone(aspace);
+    struct aspace *child = aspace_clone(aspace, &account_root);
     CHECK(child != NULL && memtest_poke(child, shared.value + 5 * PAGE_SIZE, 555));
     CHECK(memtest_peek(aspace, shared.value + 5 * PAGE_SIZE, 555));
     CHECK(memtest_peek(child, private.value + 15 * PAGE_SIZE, 1515));
@@ -330,7 +330,7 @@ static bool test_stack(void) {
     CHECK(aspace_map(aspace, &request, &result) == HX_OK);
     CHECK(aspace_fault(aspace, result.value - 8 * PAGE_SIZE, ASPACE_WRITE) == HX_OK);
     CHECK(aspace_fault(aspace, result.value - 9 * PAGE_SIZE, ASPACE_WRITE) == HX_ERR_BAD_ADDRESS);
-    struct aspace *child = aspace_clone(aspace);
+    struct aspace *child = aspace_clone(aspace, &account_root);
     CHECK(child != NULL && memtest_peek(child, top - 100 * PAGE_SIZE, 100));
     aspace_put(child);
     aspace_put(aspace);
@@ -348,7 +348,7 @@ static bool test_identify(void) {
     CHECK(aspace_identify(aspace, uaddr_make(at + 8), &shared, &first, &offset) == HX_OK);
     CHECK(!shared && (offset & PAGE_MASK) == 8);
     CHECK(memtest_poke(aspace, at, 1));
-    struct aspace *child = aspace_clone(aspace);
+    struct aspace *child = aspace_clone(aspace, &account_root);
     CHECK(child != NULL);
     CHECK(aspace_identify(aspace, uaddr_make(at + 8), &shared, &second, &offset) == HX_OK);
     CHECK(first == second);
@@ -394,7 +394,7 @@ static bool build(struct memory_object *file, struct aspace **out_parent,
         aspace_unmap(aspace, uaddr_make(at.value + 3 * PAGE_SIZE), PAGE_SIZE) != HX_OK) {
         return false;
     }
-    *out_child = aspace_clone(aspace);
+    *out_child = aspace_clone(aspace, &account_root);
     return *out_child != NULL && aspace_fault(*out_child, at.value, ASPACE_WRITE) == HX_OK &&
            aspace_fault(aspace, at.value, ASPACE_WRITE) == HX_OK;
 }

@@ -121,14 +121,14 @@ static bool begin(void) {
 
 static bool test_generations(void) {
     CHECK(begin() && touch(spaces[0], base) && walks_agree() && sharers(spaces[0], base) == 1);
-    spaces[1] = aspace_clone(spaces[0]);
+    spaces[1] = aspace_clone(spaces[0], &account_root);
     CHECK(spaces[1] != NULL && walks_agree() && sharers(spaces[0], base) == 2);
-    spaces[2] = aspace_clone(spaces[1]);
+    spaces[2] = aspace_clone(spaces[1], &account_root);
     CHECK(spaces[2] != NULL && walks_agree() && sharers(spaces[1], base) == 3);
     // A store leaves the others.
     CHECK(memtest_poke(spaces[1], base, 7) && walks_agree());
     CHECK(sharers(spaces[1], base) == 1 && sharers(spaces[0], base) == 2);
-    spaces[3] = aspace_clone(spaces[1]);
+    spaces[3] = aspace_clone(spaces[1], &account_root);
     CHECK(spaces[3] != NULL && walks_agree() && sharers(spaces[1], base) == 2);
     // The middle generation goes, then the first one, after which the family is named.
     aspace_put(spaces[1]);
@@ -137,7 +137,7 @@ static bool test_generations(void) {
     aspace_put(spaces[0]);
     spaces[0] = NULL;
     CHECK(walks_agree() && sharers(spaces[3], base + PAGE_SIZE) == 2);
-    spaces[0] = aspace_clone(spaces[3]);
+    spaces[0] = aspace_clone(spaces[3], &account_root);
     CHECK(spaces[0] != NULL && memtest_poke(spaces[0], base + 2 * PAGE_SIZE, 8) && walks_agree());
     CHECK(sharers(spaces[2], base + PAGE_SIZE) == 3);
     drop_spaces();
@@ -154,7 +154,7 @@ static bool protect(struct aspace *aspace, uint64_t page, uint64_t count, uint32
 static bool test_reshaped(void) {
     struct uaddr moved = uaddr_make(TARGET);
     CHECK(begin() && touch(spaces[0], base) && protect(spaces[0], 3, 4, ASPACE_READ));
-    spaces[1] = aspace_clone(spaces[0]);
+    spaces[1] = aspace_clone(spaces[0], &account_root);
     CHECK(spaces[1] != NULL && walks_agree() && sharers(spaces[0], base + 4 * PAGE_SIZE) == 2);
     CHECK(protect(spaces[0], 3, 4, RW) && protect(spaces[1], 5, 1, 0));
     CHECK(protect(spaces[1], 0, PAGES, RW) && memtest_peek(spaces[1], base + 5 * PAGE_SIZE, 5));
@@ -165,7 +165,7 @@ static bool test_reshaped(void) {
                        ASPACE_REMAP_MOVE | ASPACE_REMAP_FIXED, &moved) == HX_OK);
     CHECK(walks_agree() && sharers(spaces[1], moved.value + PAGE_SIZE) == 2);
     CHECK(memtest_poke(spaces[0], base + 4 * PAGE_SIZE, 44) && walks_agree());
-    spaces[2] = aspace_clone(spaces[1]);
+    spaces[2] = aspace_clone(spaces[1], &account_root);
     CHECK(spaces[2] != NULL && walks_agree() && sharers(spaces[2], moved.value + PAGE_SIZE) == 3);
     drop_spaces();
     return true;
@@ -180,7 +180,7 @@ static bool test_grown(void) {
     bool is_shared;
     CHECK(begin() && touch(spaces[0], base));
     CHECK(aspace_identify(spaces[0], uaddr_make(base), &is_shared, &object, &offset) == HX_OK);
-    spaces[1] = aspace_clone(spaces[0]);
+    spaces[1] = aspace_clone(spaces[0], &account_root);
     CHECK(spaces[1] != NULL);
     for (uint32_t i = 0; i < 2; i++) {
         CHECK(aspace_remap(spaces[i], uaddr_make(base), PAGES * PAGE_SIZE, 2ul * PAGES * PAGE_SIZE,
@@ -211,7 +211,7 @@ static bool begin_pieces(void) {
     CHECK(begin() && touch(spaces[0], base) && map_at(spaces[0], base + 4 * PAGE_SIZE, 1));
     CHECK(memtest_poke(spaces[0], base + 4 * PAGE_SIZE, 4));
     CHECK(map_at(spaces[0], TARGET, PAGES) && touch(spaces[0], TARGET));
-    spaces[1] = aspace_clone(spaces[0]);
+    spaces[1] = aspace_clone(spaces[0], &account_root);
     CHECK(spaces[1] != NULL && spaces[1]->mapping_count == 4);
     return true;
 }
@@ -319,7 +319,7 @@ static bool test_over_file(void) {
     CHECK(walks_agree() && sharers(spaces[0], shared) == 2);
     CHECK(memtest_poke(spaces[0], private, 5) && walks_agree());
     CHECK(sharers(spaces[0], shared) == 1 && sharers(spaces[0], private) == 1);
-    spaces[1] = aspace_clone(spaces[0]);
+    spaces[1] = aspace_clone(spaces[0], &account_root);
     CHECK(spaces[1] != NULL && memtest_peek(spaces[1], shared, 0) && walks_agree());
     CHECK(sharers(spaces[0], shared) == 2 && sharers(spaces[1], private) == 2);
     memory_object_truncate(file, PAGE_SIZE);
@@ -345,7 +345,7 @@ static bool build(void) {
         return false;
     }
     for (uint32_t i = 1; i < 3; i++) {
-        spaces[i] = aspace_clone(spaces[i - 1]);
+        spaces[i] = aspace_clone(spaces[i - 1], &account_root);
         if (spaces[i] == NULL || aspace_fault(spaces[i], at.value, ASPACE_WRITE) != HX_OK) {
             return false;
         }
@@ -375,8 +375,8 @@ static bool test_failures(void) {
 static bool forker(uint32_t index) {
     uint64_t at = base + (index % PAGES) * PAGE_SIZE;
     for (uint32_t round = 0; round < 40; round++) {
-        struct aspace *child = aspace_clone(spaces[0]);
-        struct aspace *grandchild = child != NULL ? aspace_clone(child) : NULL;
+        struct aspace *child = aspace_clone(spaces[0], &account_root);
+        struct aspace *grandchild = child != NULL ? aspace_clone(child, &account_root) : NULL;
         CHECK(grandchild != NULL && memtest_poke(child, at, 100 + round));
         CHECK(sharers(grandchild, at) >= 3); // with the two that stay
         aspace_put(child);
@@ -463,7 +463,7 @@ static bool race(uint32_t index) {
 static bool test_race(void) {
     file = memory_object_create_plain(&account_root, PAGES * PAGE_SIZE);
     CHECK(file != NULL && begin() && map_file(spaces[0]) && touch(spaces[0], base));
-    spaces[1] = aspace_clone(spaces[0]);
+    spaces[1] = aspace_clone(spaces[0], &account_root);
     CHECK(spaces[1] != NULL);
     atomic_store_explicit(&running, FORKERS, memory_order_relaxed);
     CHECK(memtest_threads(MEMTEST_THREADS, race));

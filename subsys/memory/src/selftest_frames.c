@@ -242,29 +242,12 @@ static bool test_fail_nth(void) {
     return true;
 }
 
-static bool test_accounts(void) {
-    struct account *parent = account_create(&account_root);
-    CHECK(parent != NULL);
-    struct account *child = account_create(parent);
-    CHECK(child != NULL);
-    atomic_store_explicit(&parent->limit[ACCOUNT_FRAMES], 10, memory_order_relaxed);
-    CHECK(account_charge(child, ACCOUNT_FRAMES, 10) == HX_OK);
-    CHECK(account_charge(child, ACCOUNT_FRAMES, 1) == HX_ERR_LIMIT);
-    CHECK(atomic_load_explicit(&child->used[ACCOUNT_FRAMES], memory_order_relaxed) == 10);
-    account_release(child, ACCOUNT_FRAMES, 10);
-    CHECK(atomic_load_explicit(&parent->used[ACCOUNT_FRAMES], memory_order_relaxed) == 0);
-    object_put(&child->object);
-    object_put(&parent->object);
-    return true;
-}
-
 const struct memtest memtest_frames[] = {
     { "frames", test_frames },
     { "heap", test_heap },
     { "heap, many objects", test_heap_many },
     { "heap in interrupts", test_heap_interrupts },
     { "kernel map", test_kernel_map },
-    { "accounts", test_accounts },
     { "fail nth", test_fail_nth },
     { "concurrent", test_concurrent },
     { "exhaustion", test_exhaustion },

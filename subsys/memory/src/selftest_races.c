@@ -37,7 +37,7 @@ static bool clone_and_look(uint32_t index) {
         for (uint32_t i = 1; i < MEMTEST_THREADS; i++) {
             before[i] = atomic_load_explicit(&written[i], memory_order_acquire);
         }
-        struct aspace *child = aspace_clone(common);
+        struct aspace *child = aspace_clone(common, &account_root);
         CHECK(child != NULL);
         for (uint32_t round = 0; round < 2; round++) {
             for (uint32_t i = 1; i < MEMTEST_THREADS; i++) {
@@ -140,7 +140,7 @@ static bool changer(uint64_t *random) {
 
 static bool forker(void) {
     do {
-        struct aspace *child = aspace_clone(common);
+        struct aspace *child = aspace_clone(common, &account_root);
         CHECK(child != NULL);
         for (uint64_t page = 0; page < PAGES; page += 3) {
             HX_IGNORE(aspace_fault(child, private + page * PAGE_SIZE, ASPACE_WRITE)); // holes

@@ -6,6 +6,7 @@
 
 #include <core/log.h>
 #include <lib/string.h>
+#include <memory/account.h>
 #include <memory/aspace.h>
 #include <memory/heap.h>
 
@@ -37,6 +38,10 @@ static void file_destroy(struct object *object) {
         file->ops->release(file);
     }
     path_put(file->path);
+    if (file->account != NULL) {
+        account_release(file->account, ACCOUNT_OBJECTS, 1);
+        object_put(&file->account->object);
+    }
     heap_cache_free(file_cache, file);
 }
 
@@ -74,16 +79,25 @@ static struct file *file_alloc(const struct file_ops *ops, uint32_t flags) {
         file->position = 0;
         file->data = NULL;
         file->id = 0;
+        file->account = NULL;
     }
     return file;
 }
 
 struct file *file_create(const struct file_ops *ops, uint32_t flags, void *data) {
-    struct file *file = file_alloc(ops, flags);
-    if (file != NULL) {
-        file->data = data;
-        file->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
+    struct account *account = account_current();
+    if (account_charge(account, ACCOUNT_OBJECTS, 1) != HX_OK) {
+        return NULL;
     }
+    struct file *file = file_alloc(ops, flags);
+    if (file == NULL) {
+        account_release(account, ACCOUNT_OBJECTS, 1);
+        return NULL;
+    }
+    object_get(&account->object);
+    file->account = account;
+    file->data = data;
+    file->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
     return file;
 }
 

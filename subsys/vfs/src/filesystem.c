@@ -128,8 +128,7 @@ static void set_limit(struct filesystem *fs) {
     const uint64_t pages = usage.blocks > INT64_MAX / PAGE_SIZE
                                ? INT64_MAX / PAGE_SIZE
                                : usage.blocks * usage.block_bytes / PAGE_SIZE;
-    atomic_store_explicit(&fs->account->limit[ACCOUNT_FRAMES], (int64_t)pages,
-                          memory_order_relaxed);
+    account_limit_set(fs->account, ACCOUNT_FRAMES, (int64_t)pages);
 }
 
 void vfs_limit_growth(struct path path) {
@@ -137,8 +136,7 @@ void vfs_limit_growth(struct path path) {
     struct frame_stats stats;
     frame_stats(&stats);
     int64_t used = atomic_load_explicit(&account->used[ACCOUNT_FRAMES], memory_order_relaxed);
-    atomic_store_explicit(&account->limit[ACCOUNT_FRAMES], used + (int64_t)(stats.free / 2),
-                          memory_order_relaxed);
+    account_limit_set(account, ACCOUNT_FRAMES, used + (int64_t)(stats.free / 2));
 }
 
 static uint64_t memory_bytes(void) {
@@ -152,8 +150,7 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
     if (fs == NULL) {
         return NULL;
     }
-    fs->account = account_create(&account_root);
-    if (fs->account == NULL) {
+    if (account_create(&account_root, "files", NULL, &fs->account) != HX_OK) {
         heap_free(fs);
         return NULL;
     }

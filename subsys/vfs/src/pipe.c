@@ -16,6 +16,7 @@
 #include <core/thread.h>
 #include <core/wait.h>
 #include <lib/string.h>
+#include <memory/account.h>
 #include <memory/heap.h>
 
 #define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
@@ -31,6 +32,7 @@ struct pipe {
     uint64_t writer_opens;  // [lock]
     _Atomic uint32_t files; // that are open on it: dropped after `lock` is done with
     bool is_fifo;
+    struct account *account; // keeps; who made it, charged for its frames
     struct waitable readable;
     struct waitable writable;
     struct waitable opened;           // of a fifo: changes with each open
@@ -46,6 +48,8 @@ static struct pipe *pipe_alloc(bool is_fifo) {
         memset(pipe, 0, sizeof(*pipe));
         mutex_init(&pipe->lock, &pipe_class);
         pipe->is_fifo = is_fifo;
+        pipe->account = account_current();
+        object_get(&pipe->account->object);
         waitable_init(&pipe->readable, is_fifo ? WAIT_WRITABLE : 0);
         waitable_init(&pipe->writable, WAIT_WRITABLE);
         waitable_init(&pipe->opened, 0);
@@ -57,8 +61,10 @@ static void pipe_free(struct pipe *pipe) {
     for (uint32_t i = 0; i < PIPE_PAGES; i++) {
         if (pipe->frames[i] != NULL) {
             frame_put(pipe->frames[i]);
+            account_release(pipe->account, ACCOUNT_FRAMES, 1);
         }
     }
+    object_put(&pipe->account->object);
     heap_cache_free(pipe_cache, pipe);
 }
 
@@ -171,6 +177,18 @@ static enum hx_status pipe_read(struct file *file, struct io_buffer *to, uint64_
 // Writing
 // -----------------------------------------------------------------------------------------------
 
+// NULL: no memory, or the account refuses.
+static struct frame *frame_for(const struct pipe *pipe) {
+    if (account_charge(pipe->account, ACCOUNT_FRAMES, 1) != HX_OK) {
+        return NULL;
+    }
+    struct frame *frame = frame_alloc(MEMORY_SLEEP, false);
+    if (frame == NULL) {
+        account_release(pipe->account, ACCOUNT_FRAMES, 1);
+    }
+    return frame;
+}
+
 static enum hx_status put_bytes_locked(struct pipe *pipe, struct io_buffer *from,
                                        size_t *out_moved) {
     size_t moved = 0;
@@ -182,7 +200,7 @@ static enum hx_status put_bytes_locked(struct pipe *pipe, struct io_buffer *from
         size_t run = MIN_OF(PIPE_BYTES - pipe->count, PAGE_SIZE - in_page);
         size_t done = 0;
         if (*frame == NULL) {
-            *frame = frame_alloc(MEMORY_SLEEP, false);
+            *frame = frame_for(pipe);
         }
         if (*frame == NULL) {
             status = HX_ERR_NO_MEMORY;

@@ -7,19 +7,26 @@
 
 extern char **environ;
 
-enum hx_status hx_spawn(const char *path, const char *const arguments[], const int32_t *descriptors,
-                        uint32_t descriptors_count, handle_t given, handle_t *out_process) {
+enum hx_status hx_spawn_into(handle_t account, const char *path, const char *const arguments[],
+                             const int32_t *descriptors, uint32_t descriptors_count, handle_t given,
+                             handle_t *out_process) {
     const struct hx_spawn spawn = {
         .path = (uintptr_t)path,
         .arguments = (uintptr_t)arguments,
         .environment = (uintptr_t)environ,
         .given = given,
+        .account = account,
     };
     enum hx_status status;
     do {
         status = hx_process_spawn(&spawn, descriptors, descriptors_count, out_process);
     } while (status == HX_ERR_INTERRUPTED);
     return status;
+}
+
+enum hx_status hx_spawn(const char *path, const char *const arguments[], const int32_t *descriptors,
+                        uint32_t descriptors_count, handle_t given, handle_t *out_process) {
+    return hx_spawn_into(0, path, arguments, descriptors, descriptors_count, given, out_process);
 }
 
 enum hx_status hx_process_wait(handle_t process, time_ns_t deadline, int32_t *out_status) {

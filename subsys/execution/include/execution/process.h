@@ -73,9 +73,16 @@ enum hx_status execution_init(void);
 struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_names *uts,
                                        struct pid_space *pids, struct socket_names *sockets);
 
-// An empty process; NULL if there is no memory. One reference. Borrows what it gets references of.
-struct process *process_create(struct aspace *aspace, struct account *account,
-                               struct name_spaces *ns);
+// An empty process, for good in that account. One reference. Borrows what it gets references of.
+// HX_ERR_NO_MEMORY, HX_ERR_LIMIT (the account's processes).
+enum hx_status process_create(struct aspace *aspace, struct account *account,
+                              struct name_spaces *ns, struct process **out_process);
+// Where its children are, if nobody says otherwise: in its own account; those of process 1 in
+// account_programs. Borrowed.
+struct account *process_child_account(const struct process *process);
+// How long threads of the account's processes, and of those below it, have run. One that is just
+// ending may be missing for a moment.
+uint64_t account_run_ns(const struct account *account);
 // How many of its threads have not exited. Acquire: what those that have did is seen. Any context.
 static inline uint32_t process_thread_count(const struct process *process) {
     return atomic_load_explicit(&process->thread_count, memory_order_acquire);

@@ -125,8 +125,9 @@ enum aspace_advice {
 };
 enum hx_status aspace_advise(struct aspace *aspace, struct uaddr address, uint64_t size_bytes,
                              enum aspace_advice advice);
-// fork: a copy-on-write clone. NULL if there is no memory (then nothing changed).
-struct aspace *aspace_clone(struct aspace *aspace);
+// fork: a copy-on-write clone, charged to `account`. NULL if there is no memory, or the account
+// refuses (then nothing changed).
+struct aspace *aspace_clone(struct aspace *aspace, struct account *account);
 // Removes every mapping (exec of the last user, exit). Needs: nobody else runs in it.
 void aspace_clear(struct aspace *aspace);
 

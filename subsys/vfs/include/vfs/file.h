@@ -35,9 +35,10 @@ struct file {
     struct path path;       // empty for anonymous files
     struct inode *inode;    // keeps; NULL for anonymous files
     struct mutex position_lock;
-    uint64_t position; // [position_lock]
-    void *data;        // the ops' own
-    uint64_t id;       // of anonymous files: st_ino; the two ends of a pipe have the same
+    uint64_t position;       // [position_lock]
+    void *data;              // the ops' own
+    uint64_t id;             // of anonymous files: st_ino; the two ends of a pipe have the same
+    struct account *account; // keeps; an anonymous file's, charged for one object; else NULL
 };
 
 struct file_ops {
@@ -91,7 +92,8 @@ static inline void file_put(struct file *file) {
 // lists). Thread context. Set once, before the first such file.
 extern void (*file_watcher)(struct file *file, const struct capability *dropped);
 
-// An anonymous file; NULL if there is no memory. One reference.
+// An anonymous file, charged to the calling process's account; NULL if there is no memory, or the
+// account refuses. One reference.
 struct file *file_create(const struct file_ops *ops, uint32_t flags, void *data);
 // Another description of what `file` is open on (/proc/self/fd/N): by its path, or the same end of
 // the same pipe. HX_ERR_NO_DEVICE: it cannot be opened twice.

@@ -16,6 +16,12 @@ HX_MUST_CHECK enum hx_status hx_spawn(const char *path, const char *const argume
                                       const int32_t *descriptors, uint32_t descriptors_count,
                                       handle_t given, handle_t *out_process);
 
+// The same, charged to the account of that handle, which needs CREATE (0: as the caller is).
+HX_MUST_CHECK enum hx_status hx_spawn_into(handle_t account, const char *path,
+                                           const char *const arguments[],
+                                           const int32_t *descriptors, uint32_t descriptors_count,
+                                           handle_t given, handle_t *out_process);
+
 // Waits for its end and takes it out of the table of processes if it is the caller's child; the
 // handle is closed then. *out_status is as waitpid() gives it.
 // HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED, HX_ERR_REVOKED; and what wait and process_info return.

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tests/native/accounts.c: who pays, and that nobody notices a program that takes all it can.
+// RUN: musl glibc
+#include "native.h"
+
+#include <libhelix/end.h>
+#include <libhelix/process.h>
+#include <libhelix/wait.h>
+#include <sched.h>
+
+#define PAGE        4096u
+#define SELF        "/proc/self/exe"
+#define ALL         (HX_RIGHT_READ | HX_RIGHT_WRITE | HX_RIGHT_CREATE | HX_RIGHT_ADMIN | HX_RIGHT_DELEGATE)
+#define PATIENCE_NS 60000000000 // for what ends by itself
+
+static const int32_t usual[] = { 0, 1, 2 };
+static const struct hx_account_amounts nothing;
+
+static handle_t own(void) {
+    handle_t account = 0;
+    NEED(hx_account_own(&account) == HX_OK);
+    return account;
+}
+
+static handle_t made(handle_t above) {
+    handle_t account = 0;
+    NEED(hx_account_create(above, &nothing, &account) == HX_OK);
+    return account;
+}
+
+static struct hx_account_info info_of(handle_t account) {
+    struct hx_account_info info = { 0 };
+    SAME(hx_account_info(account, &info), HX_OK);
+    return info;
+}
+
+static uint64_t used(handle_t account, uint32_t item) {
+    return info_of(account).used[item];
+}
+
+static handle_t child_in(handle_t account, const char *word, handle_t given) {
+    const char *const arguments[] = { "child", word, NULL };
+    handle_t process = 0;
+    NEED(hx_spawn_into(account, SELF, arguments, usual, 3, given, &process) == HX_OK);
+    return process;
+}
+
+static int32_t end_of(handle_t process) {
+    int32_t status = -1;
+    SAME(hx_process_wait(process, hx_after(PATIENCE_NS), &status), HX_OK);
+    return status;
+}
+
+// Some of what is given back waits for other processors.
+static void settles(handle_t account, uint32_t item, uint64_t amount) {
+    const time_ns_t end = hx_after(PATIENCE_NS);
+    while (used(account, item) != amount && hx_after(0) < end) {
+        sched_yield();
+    }
+    SAME(used(account, item), amount);
+}
+
+static void all_given_back(handle_t account) {
+    for (uint32_t item = 0; item < HX_ACCOUNT_ITEMS; item++) {
+        settles(account, item, 0);
+    }
+}
+
+// ---- what children do
+
+static void touch(volatile char *memory, uint64_t pages) {
+    for (uint64_t i = 0; i < pages; i++) {
+        memory[i * PAGE] = 1;
+    }
+}
+
+static volatile char *anonymous(uint64_t pages) {
+    volatile char *memory =
+        mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    NEED(memory != MAP_FAILED);
+    return memory;
+}
+
+static volatile char *of_object(uint64_t pages) {
+    handle_t memory = 0;
+    uint64_t at = 0;
+    NEED(hx_memory_create(pages * PAGE, &memory) == HX_OK);
+    NEED(hx_memory_map(memory, 0, pages * PAGE, HX_PROTECTION_READ | HX_PROTECTION_WRITE, &at) ==
+         HX_OK);
+    return (volatile char *)(uintptr_t)at;
+}
+
+// As many children as there may be, which stay.
+static uint32_t forks(void) {
+    uint32_t count = 0;
+    pid_t pid;
+    while (count < 100 && (pid = fork()) >= 0) {
+        if (pid == 0) {
+            pause();
+            _exit(0);
+        }
+        count++;
+    }
+    CHECK(pid < 0 && count < 100);
+    return count;
+}
+
+static int child_forks(void) {
+    SAME(forks(), 2); // of three processes
+    REFUSED(fork(), EAGAIN);
+    SAME(used(own(), HX_ACCOUNT_PROCESSES), 3);
+    handle_t process;
+    const char *const arguments[] = { "child", "waits", NULL };
+    SAME(hx_spawn(SELF, arguments, usual, 3, 0, &process), HX_ERR_LIMIT);
+    kill(0, SIGTERM); // all of them
+    return check_failures;
+}
+
+static int child_handles(void) {
+    enum hx_status status;
+    handle_t handle = 0, account = own();
+    uint32_t count = 0;
+    while ((status = hx_event_create(0, &handle)) == HX_OK && count < 1000) {
+        count++;
+    }
+    SAME(status, HX_ERR_LIMIT);
+    SAME(count, 18); // one for the account, and its derived capability
+    SAME(used(account, HX_ACCOUNT_HANDLES), 20);
+    SAME(hx_handle_close(handle), HX_OK);
+    SAME(hx_event_create(0, &handle), HX_OK);
+    return check_failures;
+}
+
+static int child_objects(void) {
+    int ends[2];
+    handle_t handle;
+    struct hx_account_info info = info_of(own());
+    while (info.used[HX_ACCOUNT_OBJECTS] < info.limit[HX_ACCOUNT_OBJECTS]) {
+        NEED(hx_event_create(0, &handle) == HX_OK);
+        info.used[HX_ACCOUNT_OBJECTS]++;
+    }
+    SAME(hx_event_create(0, &handle), HX_ERR_LIMIT);
+    SAME(hx_timer_create(&handle), HX_ERR_LIMIT);
+    SAME(hx_memory_create(PAGE, &handle), HX_ERR_LIMIT);
+    SAME(hx_channel_create(4, (handle_t[2]){ 0, 0 }), HX_ERR_LIMIT);
+    SAME(hx_account_create(own(), &nothing, &handle), HX_ERR_LIMIT);
+    REFUSED(pipe(ends), ENOMEM);
+    REFUSED(fork(), EAGAIN); // its thread
+    return check_failures;
+}
+
+// Nothing that a process in an account can do gets it more than that.
+static int child_stays(void) {
+    const handle_t account = own();
+    handle_t below = made(account);
+    const struct hx_account_amounts much = { .amounts = { 1u << 20 } };
+    SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, 1u << 30), HX_ERR_ACCESS_DENIED);
+    SAME(hx_account_create(account, &much, &below), HX_ERR_LIMIT);
+    const int fd = open("/proc/helix/account", O_WRONLY);
+    REFUSED(write(fd, "frames 1000000", 14), EPERM);
+    SAME(hx_account_limit(below, HX_ACCOUNT_FRAMES, 1u << 30), HX_OK); // that above still counts
+    const handle_t child = child_in(below, "greedy", 0);
+    SAME(end_of(child), SIGKILL);
+    return check_failures;
+}
+
+static void send_to_parent(handle_t sent) {
+    handle_t end = 0;
+    NEED(hx_handle_given(&end) == HX_OK && hx_channel_send(end, sent) == HX_OK);
+}
+
+static int child_hands_over(void) {
+    handle_t memory = 0;
+    uint64_t at = 0;
+    NEED(hx_memory_create(10 * PAGE, &memory) == HX_OK);
+    NEED(hx_memory_map(memory, 0, 10 * PAGE, HX_PROTECTION_READ | HX_PROTECTION_WRITE, &at) ==
+         HX_OK);
+    touch((char *)(uintptr_t)at, 10);
+    send_to_parent(memory);
+    return check_failures;
+}
+
+static int child_greedy(void) {
+    touch(anonymous(1u << 20), 1u << 20);
+    return 1; // not reached
+}
+
+static int child_greedy_object(void) {
+    touch(of_object(1u << 20), 1u << 20);
+    return 1;
+}
+
+// Takes all it can of everything, then all memory, for ever.
+static int __attribute__((noreturn)) child_hostile(void) {
+    int ends[2];
+    handle_t handle, pair[2];
+    (void)forks();
+    while (hx_channel_create(4096, pair) == HX_OK || hx_event_create(0, &handle) == HX_OK) {
+    }
+    while (pipe(ends) == 0) {
+    }
+    for (;;) {
+        const pid_t pid = fork();
+        if (pid <= 0) {
+            touch(anonymous(1u << 20), 1u << 20);
+        }
+    }
+}
+
+static int child_spins(void) {
+    struct timespec now;
+    do {
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    } while (now.tv_sec == 0 && now.tv_nsec < 50000000);
+    return 0;
+}
+
+static int __attribute__((noreturn)) child_waits(void) {
+    for (;;) {
+        pause();
+    }
+}
+
+static const struct {
+    const char *word;
+    int (*run)(void);
+} children[] = {
+    { "forks", child_forks },
+    { "handles", child_handles },
+    { "objects", child_objects },
+    { "stays", child_stays },
+    { "hands over", child_hands_over },
+    { "greedy", child_greedy },
+    { "greedy object", child_greedy_object },
+    { "hostile", child_hostile },
+    { "spins", child_spins },
+    { "waits", child_waits },
+};
+
+static int child_main(const char *word) {
+    for (size_t i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
+        if (strcmp(word, children[i].word) == 0) {
+            return children[i].run() != 0;
+        }
+    }
+    return 99;
+}
+
+// ---- what is expected of them
+
+static void a_tree(void) {
+    struct hx_handle_info about;
+    handle_t none = 0;
+    const handle_t mine = own(), above = made(mine), below = made(above);
+    SAME(hx_handle_info(above, &about), HX_OK);
+    SAME(about.object, HX_OBJECT_ACCOUNT);
+    SAME(about.rights, ALL);
+    SAME(info_of(above).depth, info_of(mine).depth + 1);
+    SAME(info_of(below).depth, info_of(mine).depth + 2);
+    SAME(used(above, HX_ACCOUNT_OBJECTS), 1); // the one below
+    SAME(info_of(below).limit[HX_ACCOUNT_FRAMES], HX_ACCOUNT_NO_LIMIT);
+    SAME(hx_account_limit(above, HX_ACCOUNT_OBJECTS, 1), HX_OK);
+    SAME(hx_account_create(above, &nothing, &none), HX_ERR_LIMIT);
+    SAME(hx_account_create(below, &nothing, &none), HX_ERR_LIMIT); // that above refuses
+    SAME(hx_account_limit(above, HX_ACCOUNT_OBJECTS, HX_ACCOUNT_NO_LIMIT), HX_OK);
+    SAME(hx_account_limit(above, HX_ACCOUNT_ITEMS, 1), HX_ERR_INVALID);
+    SAME(hx_account_limit(above, 0, HX_ACCOUNT_NO_LIMIT + 1), HX_ERR_INVALID);
+    SAME(NATIVE(account_info, above, 8), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(account_create, above, 8), HX_ERR_BAD_ADDRESS);
+    SAME(hx_handle_close(below), HX_OK);
+    settles(above, HX_ACCOUNT_OBJECTS, 0);
+    handle_t deepest = above;
+    enum hx_status status;
+    for (uint32_t i = 0; (status = hx_account_create(deepest, &nothing, &none)) == HX_OK; i++) {
+        SAME(hx_handle_close(deepest), HX_OK); // what is below keeps it
+        deepest = none;
+        NEED(i < 20);
+    }
+    SAME(status, HX_ERR_LIMIT);
+    SAME(info_of(deepest).depth, 8);
+}
+
+static void rights(void) {
+    handle_t weak = 0, lent = 0, none = 0;
+    struct hx_account_info info;
+    const handle_t account = made(own());
+    NEED(hx_handle_derive(account, ALL & ~HX_RIGHT_READ, &weak) == HX_OK);
+    SAME(hx_account_info(weak, &info), HX_ERR_ACCESS_DENIED);
+    NEED(hx_handle_derive(account, ALL & ~HX_RIGHT_WRITE, &weak) == HX_OK);
+    SAME(hx_account_limit(weak, 0, 1), HX_ERR_ACCESS_DENIED);
+    NEED(hx_handle_derive(account, ALL & ~HX_RIGHT_CREATE, &weak) == HX_OK);
+    SAME(hx_account_create(weak, &nothing, &none), HX_ERR_ACCESS_DENIED);
+    const char *const arguments[] = { "child", "waits", NULL };
+    SAME(hx_spawn_into(weak, SELF, arguments, usual, 3, 0, &none), HX_ERR_ACCESS_DENIED);
+    NEED(hx_handle_derive(account, ALL, &lent) == HX_OK && hx_handle_revoke(lent) == HX_OK);
+    SAME(hx_account_info(lent, &info), HX_ERR_REVOKED);
+    SAME(hx_spawn_into(lent, SELF, arguments, usual, 3, 0, &none), HX_ERR_REVOKED);
+    SAME(hx_spawn_into(77, SELF, arguments, usual, 3, 0, &none), HX_ERR_BAD_HANDLE);
+    NEED(hx_event_create(0, &weak) == HX_OK);
+    SAME(hx_account_info(weak, &info), HX_ERR_BAD_HANDLE);
+    SAME(hx_spawn_into(weak, SELF, arguments, usual, 3, 0, &none), HX_ERR_BAD_HANDLE);
+}
+
+static void reserved(void) {
+    const struct hx_account_amounts some = { .amounts = { [HX_ACCOUNT_HANDLES] = 4 } };
+    struct hx_account_amounts wrong = { .amounts = { [HX_ACCOUNT_PINNED] = -1ull } };
+    handle_t account = 0, none = 0;
+    const handle_t above = made(own());
+    SAME(hx_account_limit(above, HX_ACCOUNT_HANDLES, 5), HX_OK);
+    SAME(hx_account_create(above, &wrong, &none), HX_ERR_INVALID);
+    NEED(hx_account_create(above, &some, &account) == HX_OK);
+    SAME(info_of(account).reserved[HX_ACCOUNT_HANDLES], 4);
+    SAME(used(account, HX_ACCOUNT_HANDLES), 0);
+    SAME(used(above, HX_ACCOUNT_HANDLES), 4); // used or not
+    SAME(hx_account_create(above, &some, &none), HX_ERR_LIMIT);
+    SAME(used(above, HX_ACCOUNT_HANDLES), 4);
+    SAME(hx_handle_close(account), HX_OK);
+    settles(above, HX_ACCOUNT_HANDLES, 0);
+}
+
+static handle_t limited(uint32_t item, uint64_t limit) {
+    const handle_t account = made(own());
+    SAME(hx_account_limit(account, item, limit), HX_OK);
+    return account;
+}
+
+static void processes(void) {
+    const handle_t account = limited(HX_ACCOUNT_PROCESSES, 3);
+    setpgid(0, 0);
+    signal(SIGTERM, SIG_IGN); // not the children's: they start as by default
+    SAME(end_of(child_in(account, "forks", 0)), SIGTERM);
+    all_given_back(account);
+    SAME(hx_account_limit(account, HX_ACCOUNT_PROCESSES, 0), HX_OK);
+    const char *const arguments[] = { "child", "waits", NULL };
+    handle_t process;
+    SAME(hx_spawn_into(account, SELF, arguments, usual, 3, 0, &process), HX_ERR_LIMIT);
+    all_given_back(account);
+}
+
+static void handles(void) {
+    const handle_t account = limited(HX_ACCOUNT_HANDLES, 20);
+    SAME(end_of(child_in(account, "handles", 0)), 0);
+    all_given_back(account);
+}
+
+static void objects(void) {
+    const handle_t account = limited(HX_ACCOUNT_OBJECTS, 20);
+    SAME(end_of(child_in(account, "objects", 0)), 0);
+    all_given_back(account);
+}
+
+// Whoever is in the account has to go, and nobody else.
+static void memory(void) {
+    static const char *const words[] = { "greedy", "greedy object" };
+    volatile char *mine = anonymous(2000); // more than the child has
+    touch(mine, 2000);
+    for (uint32_t i = 0; i < 2; i++) {
+        const handle_t account = limited(HX_ACCOUNT_FRAMES, 1000);
+        const handle_t bystander = child_in(0, "waits", 0);
+        SAME(end_of(child_in(account, words[i], 0)), SIGKILL);
+        all_given_back(account);
+        struct hx_process_info info;
+        SAME(hx_process_info(bystander, &info), HX_OK);
+        SAME(info.has_ended, 0);
+        SAME(hx_process_kill(bystander), HX_OK);
+        SAME(end_of(bystander), SIGKILL);
+    }
+}
+
+static void cannot_leave(void) {
+    const handle_t account = limited(HX_ACCOUNT_FRAMES, 1000);
+    SAME(end_of(child_in(account, "stays", 0)), 0);
+    all_given_back(account);
+}
+
+static void outlives(void) {
+    handle_t ends[2], memory = 0;
+    struct hx_end end;
+    const handle_t account = made(own());
+    NEED(hx_channel_create(4, ends) == HX_OK && hx_end_open(&end, ends[0]) == HX_OK);
+    SAME(end_of(child_in(account, "hands over", ends[1])), 0);
+    SAME(hx_channel_receive(ends[0], &memory), HX_OK);
+    settles(account, HX_ACCOUNT_PROCESSES, 0);
+    settles(account, HX_ACCOUNT_FRAMES, 10); // the account's until it is freed
+    settles(account, HX_ACCOUNT_OBJECTS, 1);
+    SAME(hx_handle_close(memory), HX_OK);
+    all_given_back(account);
+}
+
+static void processor_time(void) {
+    const handle_t above = made(own()), account = made(above);
+    SAME(end_of(child_in(account, "spins", 0)), 0);
+    settles(account, HX_ACCOUNT_PROCESSES, 0);
+    const uint64_t ran = info_of(account).run_ns;
+    CHECK(ran >= 50000000 && ran < (uint64_t)PATIENCE_NS);
+    SAME(info_of(above).run_ns, ran);
+    const handle_t process = child_in(account, "spins", 0);
+    while (info_of(account).run_ns < ran + 25000000) { // while it runs
+        sched_yield();
+    }
+    SAME(end_of(process), 0);
+}
+
+// Goes on with whatever others take.
+static void works(void) {
+    handle_t event = 0;
+    volatile char *memory = anonymous(16);
+    touch(memory, 16);
+    NEED(hx_event_create(0, &event) == HX_OK && hx_handle_close(event) == HX_OK);
+    const pid_t pid = fork();
+    NEED(pid >= 0);
+    if (pid == 0) {
+        _exit(3);
+    }
+    EXITS(pid, 3);
+    NEED(munmap((void *)memory, 16 * PAGE) == 0);
+}
+
+static void hostile(void) {
+    setpgid(0, 0);
+    const handle_t account = limited(HX_ACCOUNT_FRAMES, 3000);
+    SAME(hx_account_limit(account, HX_ACCOUNT_OBJECTS, 300), HX_OK);
+    SAME(hx_account_limit(account, HX_ACCOUNT_HANDLES, 200), HX_OK);
+    SAME(hx_account_limit(account, HX_ACCOUNT_PROCESSES, 10), HX_OK);
+    SAME(hx_handle_close(child_in(account, "hostile", 0)), HX_OK); // it would keep the process
+    for (uint32_t i = 0; i < 200; i++) {
+        works();
+        const struct hx_account_info info = info_of(account);
+        for (uint32_t item = 0; item < HX_ACCOUNT_ITEMS; item++) {
+            CHECK(info.used[item] <= info.limit[item]);
+        }
+    }
+    // What forked is known by its account alone.
+    SAME(hx_account_limit(account, HX_ACCOUNT_PROCESSES, 0), HX_OK);
+    signal(SIGTERM, SIG_IGN);
+    while (used(account, HX_ACCOUNT_PROCESSES) != 0) {
+        kill(0, SIGTERM);
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+        sched_yield();
+    }
+    all_given_back(account);
+}
+
+static uint64_t handles_limit(const char *text, const char *name) {
+    char *line = strstr(text, name);
+    NEED(line != NULL);
+    line = strstr(line, "handles ");
+    NEED(line != NULL);
+    (void)strtoull(line + 8, &line, 10);
+    return strtoull(line, NULL, 10);
+}
+
+// Process 1 has handles left when all others have used up theirs.
+static void shown(void) {
+    static char text[65536];
+    const handle_t account = made(own());
+    const int fd = open("/proc/helix/accounts", O_RDONLY);
+    NEED(read(fd, text, sizeof text - 1) > 0);
+    CHECK(strncmp(text, "1 0 machine ", 12) == 0);
+    CHECK(strstr(text, "\n2 1 programs ") != NULL);
+    CHECK(strstr(text, " account 0 frames 0 9223372036854775807 0 objects 0 ") != NULL);
+    CHECK(handles_limit(text, "machine") > handles_limit(text, "programs"));
+    CHECK(handles_limit(text, "programs") > 1000);
+    SAME(hx_handle_close(account), HX_OK);
+}
+
+static const struct check_case cases[] = {
+    CASE(a_tree),   CASE(rights),         CASE(reserved), CASE(processes),
+    CASE(handles),  CASE(objects),        CASE(memory),   CASE(cannot_leave),
+    CASE(outlives), CASE(processor_time), CASE(hostile),  CASE(shown),
+};
+
+int main(int argc, char **argv) {
+    return argc > 1 && strcmp(argv[0], "child") == 0
+               ? child_main(argv[1])
+               : check_main(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
+}
