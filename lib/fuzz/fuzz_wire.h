@@ -11,7 +11,7 @@
 static struct wire_method methods[64], events[16];
 static struct wire_port port;
 static const struct wire_method *called;
-static struct wire_message answer;
+static struct wire_parcel answer;
 
 // Touches what came in and answers with places that it was given.
 static enum hx_status invoke(const void *table, void *first, struct wire_argument *arguments) {
@@ -23,6 +23,9 @@ static enum hx_status invoke(const void *table, void *first, struct wire_argumen
             *(void **)arguments[i].data = &port;
         } else if (field->direction != WIRE_RESULT) {
             model_touch(field, &arguments[i]);
+        } else if (field->kind == WIRE_HANDLE) {
+            const handle_t handle = (handle_t)HX_RIGHTS_ALL;
+            memcpy(arguments[i].data, &handle, sizeof(handle));
         } else if (field->kind == WIRE_BYTES || field->kind == WIRE_ARRAY) {
             memset(arguments[i].data, 0, (size_t)arguments[i].count * model_element(field));
             *arguments[i].out_count = arguments[i].count;
@@ -31,12 +34,13 @@ static enum hx_status invoke(const void *table, void *first, struct wire_argumen
     return HX_OK;
 }
 
-static enum hx_status reply_with_input(void *context, const struct wire_message *request,
-                                       struct wire_message *out_reply) {
-    (void)context;
+static enum hx_status reply_with_input(void *context, struct wire_parcel *request,
+                                       struct wire_parcel *out_reply) {
+    struct model *model = context;
     *out_reply = answer;
-    out_reply->kind = WIRE_REPLY;
-    out_reply->method = request->method;
+    out_reply->message.kind = WIRE_REPLY;
+    out_reply->message.method = request->message.method;
+    model->handles += (int64_t)answer.handle_count - request->handle_count;
     return HX_OK;
 }
 
@@ -54,12 +58,14 @@ static void take_port(void) {
     port.events = events;
 }
 
-static void serve(struct model *model, const struct wire_message *message) {
-    struct wire_message reply;
+static void serve(struct model *model, const struct wire_parcel *parcel) {
+    const struct wire_message *message = &parcel->message;
+    struct wire_parcel reply;
     model->server.instances[0].instance = &port;
     called = message->method < port.method_count ? &methods[message->method] : NULL;
-    wire_serve(&model->server, message, &reply);
-    FUZZ_ASSERT(reply.kind == WIRE_REPLY && reply.call == message->call);
+    wire_serve(&model->server, parcel, &reply);
+    FUZZ_ASSERT(reply.message.kind == WIRE_REPLY && reply.message.call == message->call);
+    FUZZ_ASSERT(reply.handle_count <= WIRE_ARGUMENTS_MAX);
 }
 
 static void call_all(struct model *model) {
@@ -93,7 +99,7 @@ static void call_all(struct model *model) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct model model;
-    size_t head = MIN_OF(size, sizeof(answer));
+    size_t head = MIN_OF(size, sizeof(answer.message));
     if (model.pool == NULL) {
         take_port();
         model_init(&model, &port, NULL, &port);
@@ -102,13 +108,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(model.pool, 0, 8 * PAGE_SIZE);
     model_seed = 1 + size;
     memset(&answer, 0, sizeof(answer));
-    memcpy(&answer, data, head);
+    memcpy(&answer.message, data, head);
+    answer.handle_count = answer.message.call % 4;
+    for (uint32_t i = 0; i < answer.handle_count; i++) {
+        answer.handles[i] = (answer.message.call >> (8 + i) & 1) != 0 ? (handle_t)HX_RIGHTS_ALL : 0;
+    }
     memcpy(model.pool, data + head, MIN_OF(size - head, 8 * PAGE_SIZE));
     serve(&model, &answer);
     model.client.events = &port;
-    called = answer.method < port.event_count ? &events[answer.method] : NULL;
+    called = answer.message.method < port.event_count ? &events[answer.message.method] : NULL;
     FUZZ_ASSERT(wire_receive(&model.client, &answer) != HX_OK || called != NULL);
-    model.tokens = 0;
     call_all(&model);
     FUZZ_ASSERT(model.client_pool.used == ~MODEL_CLIENT_MASK);
     return 0;

@@ -146,15 +146,22 @@ void wire_unshare(const struct wire *wire, const struct wire_shared *shared) {
     }
 }
 
-static enum hx_status send_handle(const struct wire *wire, const struct wire_field *field,
-                                  struct wire_argument *argument, struct wire_writer *writer) {
-    const handle_t *handle = argument->data;
+enum hx_status wire_handle_put(const struct wire *wire, const struct wire_field *field,
+                               handle_t handle, struct wire_writer *writer,
+                               struct wire_parcel *parcel) {
+    handle_t *copy = &parcel->handles[parcel->handle_count];
     enum hx_status status =
-        wire->transport->handle_send(wire->context, *handle, field->rights, &argument->token);
+        wire->transport->handle_copy(wire->context, handle, field->rights, copy);
     if (status == HX_OK) {
-        wire_put_number(writer, argument->token);
+        wire_put_number(writer, parcel->handle_count++);
     }
     return status;
+}
+
+void wire_handles_drop(const struct wire *wire, const struct wire_parcel *parcel) {
+    for (uint32_t i = 0; i < parcel->handle_count; i++) {
+        wire->transport->handle_drop(wire->context, parcel->handles[i]);
+    }
 }
 
 // Bytes, an array, a text: the count and the elements; a string with its zero.
@@ -167,7 +174,7 @@ static void put_counted(const struct wire_field *field, const struct wire_argume
 
 static enum hx_status encode_one(const struct wire *wire, const struct wire_field *field,
                                  struct wire_argument *argument, struct wire_writer *writer,
-                                 struct wire_shared *shared) {
+                                 struct wire_parcel *parcel, struct wire_shared *shared) {
     if (field->kind == WIRE_STRING) {
         const char *end = memchr(argument->data, 0, (size_t)field->bound + 1);
         argument->count = end == NULL ? UINT32_MAX : (uint32_t)(end - (char *)argument->data);
@@ -188,7 +195,7 @@ static enum hx_status encode_one(const struct wire *wire, const struct wire_fiel
         return HX_OK;
     }
     if (field->kind == WIRE_HANDLE) {
-        return send_handle(wire, field, argument, writer);
+        return wire_handle_put(wire, field, *(const handle_t *)argument->data, writer, parcel);
     }
     if (field->kind == WIRE_VALUE) {
         wire_put(writer, argument->data, wire_element(field));
@@ -198,29 +205,20 @@ static enum hx_status encode_one(const struct wire *wire, const struct wire_fiel
     return HX_OK;
 }
 
-static void encode_undo(const struct wire *wire, const struct wire_method *method,
-                        const struct wire_argument *arguments, const struct wire_shared *shared) {
-    wire_unshare(wire, shared);
-    for (uint32_t i = 0; i < method->field_count; i++) {
-        if (method->fields[i].kind == WIRE_HANDLE && arguments[i].token != 0) {
-            wire->transport->handle_unsend(wire->context, arguments[i].token);
-        }
-    }
-}
-
 enum hx_status wire_encode(const struct wire *wire, const struct wire_method *method,
                            struct wire_argument *arguments, struct wire_writer *writer,
-                           struct wire_shared *out_shared) {
+                           struct wire_parcel *parcel, struct wire_shared *out_shared) {
     enum hx_status status = HX_OK;
     out_shared->count = 0;
     for (uint32_t i = 0; status == HX_OK && i < method->field_count; i++) {
-        status = encode_one(wire, &method->fields[i], &arguments[i], writer, out_shared);
+        status = encode_one(wire, &method->fields[i], &arguments[i], writer, parcel, out_shared);
     }
     if (status == HX_OK && writer->failed) {
         status = HX_ERR_INVALID;
     }
     if (status != HX_OK) {
-        encode_undo(wire, method, arguments, out_shared);
+        wire_unshare(wire, out_shared);
+        wire_handles_drop(wire, parcel);
     }
     return status;
 }
@@ -293,48 +291,34 @@ static void decode_one(const struct wire *wire, const struct wire_field *field,
     }
 }
 
-// Drops the handles among the first arguments again.
-static void drop_handles(const struct wire *wire, const struct wire_method *method,
-                         const struct wire_argument *arguments, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (method->fields[i].kind == WIRE_HANDLE) {
-            const handle_t *handle = arguments[i].data;
-            wire->transport->handle_drop(wire->context, *handle);
-        }
-    }
-}
-
-static bool take_handle(const struct wire *wire, const struct wire_field *field,
-                        const struct wire_argument *argument) {
-    uint64_t token;
-    handle_t handle;
-    memcpy(&token, argument->data, sizeof(token));
-    if (wire->transport->handle_take(wire->context, token, field->rights, &handle) != HX_OK) {
-        return false;
-    }
-    memcpy(argument->data, &handle, sizeof(handle));
-    return true;
-}
-
-// Last, when nothing else can be wrong any more: tokens become handles, in place.
+// Last, when nothing else can be wrong any more: the parcel's handles, in the order of the fields,
+// take the places of their numbers.
 static bool take_handles(const struct wire *wire, const struct wire_method *method,
-                         const struct wire_argument *arguments) {
+                         const struct wire_parcel *parcel, const struct wire_argument *arguments) {
+    uint32_t next = 0;
     for (uint32_t i = 0; i < method->field_count; i++) {
         const struct wire_field *field = &method->fields[i];
-        if (field->kind == WIRE_HANDLE && !take_handle(wire, field, &arguments[i])) {
-            drop_handles(wire, method, arguments, i);
+        uint64_t number;
+        if (field->kind != WIRE_HANDLE || !wire_is_sent(field)) {
+            continue;
+        }
+        memcpy(&number, arguments[i].data, sizeof(number));
+        if (number != next || next >= parcel->handle_count ||
+            !wire->transport->handle_has(wire->context, parcel->handles[next], field->rights)) {
             return false;
         }
+        memcpy(arguments[i].data, &parcel->handles[next++], sizeof(handle_t));
     }
-    return true;
+    return next == parcel->handle_count;
 }
 
 bool wire_decode(const struct wire *wire, const struct wire_method *method,
-                 struct wire_reader *reader, struct wire_argument *arguments) {
+                 struct wire_reader *reader, const struct wire_parcel *parcel,
+                 struct wire_argument *arguments) {
     for (uint32_t i = 0; i < method->field_count; i++) {
         decode_one(wire, &method->fields[i], reader, &arguments[i]);
     }
-    return wire_is_whole(reader) && take_handles(wire, method, arguments);
+    return wire_is_whole(reader) && take_handles(wire, method, parcel, arguments);
 }
 
 // Bodies ----------------------------------------------------------------------------------------

@@ -50,7 +50,9 @@ static inline bool wire_is_sized(const struct wire_field *field) {
 }
 
 static inline uint32_t wire_element(const struct wire_field *field) {
-    return field->kind == WIRE_ARRAY || field->kind == WIRE_VALUE ? field->layout->size_bytes : 1;
+    return field->kind == WIRE_ARRAY || field->kind == WIRE_VALUE ? field->layout->size_bytes
+           : field->kind == WIRE_HANDLE                           ? 8
+                                                                  : 1;
 }
 
 // What a request shares until it was answered.
@@ -65,12 +67,19 @@ struct wire_shared {
 // shared is shared no more if it fails; else until wire_unshare().
 enum hx_status wire_encode(const struct wire *wire, const struct wire_method *method,
                            struct wire_argument *arguments, struct wire_writer *writer,
-                           struct wire_shared *out_shared);
+                           struct wire_parcel *parcel, struct wire_shared *out_shared);
 void wire_unshare(const struct wire *wire, const struct wire_shared *shared);
+// A copy of a handle into the parcel, and its number there into the body.
+enum hx_status wire_handle_put(const struct wire *wire, const struct wire_field *field,
+                               handle_t handle, struct wire_writer *writer,
+                               struct wire_parcel *parcel);
+// Closes all handles of a parcel.
+void wire_handles_drop(const struct wire *wire, const struct wire_parcel *parcel);
 // The arguments of a request or event, out of private memory, which they then point into. False:
-// malformed; nothing is kept.
+// malformed; the handles are still the parcel's.
 bool wire_decode(const struct wire *wire, const struct wire_method *method,
-                 struct wire_reader *reader, struct wire_argument *arguments);
+                 struct wire_reader *reader, const struct wire_parcel *parcel,
+                 struct wire_argument *arguments);
 
 // Lets a body that was written travel: in the slot if it is short, else from the pool's `page`.
 void wire_body_place(struct wire_message *message, const struct wire_writer *writer, uint32_t page);
@@ -80,9 +89,3 @@ bool wire_body_open(const struct wire *wire, const struct wire_message *message,
                     uint32_t capacity, struct wire_reader *out_reader);
 
 bool wire_gives_instance(const struct wire_method *method);
-
-// Pages of the pool; false: none are free.
-bool wire_pool_take(struct wire_pool *pool, uint64_t size_bytes, uint32_t *out_first);
-void wire_pool_give(struct wire_pool *pool, uint32_t first, uint64_t size_bytes);
-// The bytes of a paged body; NULL: not within the pool.
-uint8_t *wire_pool_at(const struct wire_pool *pool, uint32_t first, uint64_t size_bytes);

@@ -40,7 +40,7 @@ struct call {
     const struct wire_method *method;
     struct wire_argument *arguments;
     struct wire_target *made; // for an instance that the call may give
-    struct wire_message request, reply;
+    struct wire_parcel request, reply;
     struct wire_shared shared;
     uint32_t page;        // of the pool, for request and reply
     uint64_t place_bytes; // that were taken there
@@ -74,13 +74,13 @@ static enum hx_status request_make(struct call *call) {
                                   wire->port->request_max, false };
     wire_put_number(&writer, atomic_load_explicit(&call->target->id, memory_order_relaxed));
     enum hx_status status =
-        wire_encode(wire, call->method, call->arguments, &writer, &call->shared);
+        wire_encode(wire, call->method, call->arguments, &writer, &call->request, &call->shared);
     if (status != HX_OK) {
         wire_pool_give(wire->pool, call->page, call->place_bytes);
         return status;
     }
-    wire_body_place(&call->request, &writer, call->page);
-    call->request.reply_page = (uint16_t)(call->page + request_bytes / PAGE_SIZE);
+    wire_body_place(&call->request.message, &writer, call->page);
+    call->request.message.reply_page = (uint16_t)(call->page + request_bytes / PAGE_SIZE);
     return HX_OK;
 }
 
@@ -93,8 +93,8 @@ static void request_end(struct call *call) {
 // The reply's body, where this side told the other to put it.
 static bool reply_open(struct call *call, struct wire_reader *reader) {
     const struct wire *wire = &call->target->client->wire;
-    struct wire_message *reply = &call->reply;
-    if (reply->kind != WIRE_REPLY || reply->method != call->request.method) {
+    struct wire_message *reply = &call->reply.message;
+    if (reply->kind != WIRE_REPLY || reply->method != call->request.message.method) {
         return false;
     }
     if (reply->inline_bytes != WIRE_PAGED) {
@@ -102,7 +102,7 @@ static bool reply_open(struct call *call, struct wire_reader *reader) {
         return reply->inline_bytes <= WIRE_INLINE_BYTES;
     }
     uint64_t room = reply_bytes(call);
-    uint8_t *bytes = wire_pool_at(wire->pool, call->request.reply_page, room);
+    uint8_t *bytes = wire_pool_at(wire->pool, call->request.message.reply_page, room);
     *reader = (struct wire_reader){ bytes, 0, reply->body_bytes, false };
     return bytes != NULL && reply->body_bytes <= room;
 }
@@ -126,9 +126,10 @@ static void result_get(struct call *call, uint32_t index, struct wire_reader *re
     const struct wire_field *field = &call->method->fields[index];
     struct wire_argument *argument = &call->arguments[index];
     uint64_t count = 1;
-    if (field->kind == WIRE_INSTANCE) {
+    if (field->kind == WIRE_INSTANCE || field->kind == WIRE_HANDLE) {
         *out_number = wire_get_number(reader);
-        reader->failed |= *out_number == 0 || *out_number == TARGET_CLAIMED;
+        reader->failed |=
+            field->kind == WIRE_INSTANCE && (*out_number == 0 || *out_number == TARGET_CLAIMED);
         return;
     }
     if (field->kind == WIRE_BYTES || field->kind == WIRE_ARRAY) {
@@ -155,8 +156,29 @@ static void results_tell(struct call *call, const uint64_t *numbers) {
         } else if (field->kind == WIRE_INSTANCE) {
             target_set(call->made, numbers[i]);
             *(void **)call->arguments[i].data = call->made;
+        } else if (field->kind == WIRE_HANDLE && field->direction == WIRE_RESULT) {
+            *(handle_t *)call->arguments[i].data = call->reply.handles[numbers[i]];
         }
     }
+}
+
+// Whether the handles that came are those of the results, with the rights that they must have.
+static bool has_handles(const struct call *call, enum hx_status status, const uint64_t *numbers) {
+    const struct wire *wire = &call->target->client->wire;
+    const struct wire_parcel *reply = &call->reply;
+    uint32_t next = 0;
+    for (uint32_t i = 0; status == HX_OK && i < call->method->field_count; i++) {
+        const struct wire_field *field = &call->method->fields[i];
+        if (field->kind != WIRE_HANDLE || field->direction != WIRE_RESULT) {
+            continue;
+        }
+        if (numbers[i] != next || next >= reply->handle_count ||
+            !wire->transport->handle_has(wire->context, reply->handles[next], field->rights)) {
+            return false;
+        }
+        next++;
+    }
+    return next == reply->handle_count;
 }
 
 static enum hx_status reply_read(struct call *call) {
@@ -173,7 +195,8 @@ static enum hx_status reply_read(struct call *call) {
             result_get(call, i, &reader, &numbers[i]);
         }
     }
-    if (!wire_is_whole(&reader) || !is_answer(call->method, status)) {
+    if (!wire_is_whole(&reader) || !is_answer(call->method, status) ||
+        !has_handles(call, status, numbers)) {
         return HX_ERR_CORRUPT;
     }
     if (status == HX_OK) {
@@ -194,6 +217,9 @@ static enum hx_status call_send(struct call *call) {
     if (status == HX_OK) {
         status = reply_read(call);
     }
+    if (status != HX_OK) {
+        wire_handles_drop(wire, &call->reply);
+    }
     request_end(call);
     return status;
 }
@@ -206,7 +232,9 @@ enum hx_status wire_call(struct wire_target *target, uint32_t method,
     call.method = what;
     call.arguments = arguments;
     call.made = NULL;
-    call.request = (struct wire_message){ .method = (uint16_t)method, .kind = WIRE_REQUEST };
+    call.request.message =
+        (struct wire_message){ .method = (uint16_t)method, .kind = WIRE_REQUEST };
+    call.request.handle_count = call.reply.handle_count = 0;
     if (wire_gives_instance(what)) {
         call.made = target_claim(target->client);
         if (call.made == NULL) {
@@ -230,16 +258,27 @@ enum hx_status wire_attach(struct wire_target *target, const void *events, void 
     return wire_call(target, target->client->wire.port->method_count - 1, none);
 }
 
-enum hx_status wire_receive(struct wire_client *client, const struct wire_message *event) {
+// Which event it is; NULL: none, or malformed.
+static const struct wire_method *event_read(struct wire_client *client,
+                                            const struct wire_parcel *event,
+                                            struct wire_argument *arguments) {
     const struct wire_port *port = client->wire.port;
-    struct wire_argument arguments[WIRE_ARGUMENTS_MAX] = { 0 };
+    const struct wire_message *message = &event->message;
     struct wire_reader reader;
-    if (client->events == NULL || event->kind != WIRE_EVENT || event->method >= port->event_count ||
-        !wire_body_open(&client->wire, event, client->scratch, port->event_max, &reader)) {
-        return HX_ERR_CORRUPT;
+    if (client->events == NULL || message->kind != WIRE_EVENT ||
+        message->method >= port->event_count ||
+        !wire_body_open(&client->wire, message, client->scratch, port->event_max, &reader)) {
+        return NULL;
     }
-    const struct wire_method *what = &port->events[event->method];
-    if (!wire_decode(&client->wire, what, &reader, arguments)) {
+    const struct wire_method *what = &port->events[message->method];
+    return wire_decode(&client->wire, what, &reader, event, arguments) ? what : NULL;
+}
+
+enum hx_status wire_receive(struct wire_client *client, const struct wire_parcel *event) {
+    struct wire_argument arguments[WIRE_ARGUMENTS_MAX] = { 0 };
+    const struct wire_method *what = event_read(client, event, arguments);
+    if (what == NULL) {
+        wire_handles_drop(&client->wire, event);
         return HX_ERR_CORRUPT;
     }
     return what->invoke(client->events, client->events_client, arguments);

@@ -55,6 +55,7 @@ struct service {
     void *made;                          // the instance that it gives
     uint32_t place;                      // of the instance that is called, or that will be given
     struct wire_writer reply;
+    struct wire_parcel *out; // what becomes the reply
 };
 
 // Places for the results, in the reply's body as far as their size is known before the call.
@@ -102,11 +103,11 @@ static enum hx_status instance_read(struct service *service, uint64_t number) {
 }
 
 // The arguments of a request whose method and body are known.
-static enum hx_status arguments_read(struct service *service, const struct wire_message *request,
+static enum hx_status arguments_read(struct service *service, const struct wire_parcel *request,
                                      struct wire_reader *reader) {
     struct wire_server *server = service->server;
     enum hx_status status = instance_read(service, wire_get_number(reader));
-    if (status == HX_OK && is_attach(server->wire.port, request)) {
+    if (status == HX_OK && is_attach(server->wire.port, &request->message)) {
         service->arguments[0].data = server;
         status = server->is_attached ? HX_ERR_LIMIT : HX_OK;
     }
@@ -116,23 +117,35 @@ static enum hx_status arguments_read(struct service *service, const struct wire_
         }
     }
     if (status == HX_OK &&
-        !wire_decode(&server->wire, service->method, reader, service->arguments)) {
+        !wire_decode(&server->wire, service->method, reader, request, service->arguments)) {
         status = HX_ERR_CORRUPT;
     }
     return status;
 }
 
-static enum hx_status request_read(struct service *service, const struct wire_message *request) {
+static enum hx_status request_read(struct service *service, const struct wire_parcel *request) {
     struct wire_server *server = service->server;
     const struct wire_port *port = server->wire.port;
+    const struct wire_message *message = &request->message;
     struct wire_reader reader;
-    if (request->kind != WIRE_REQUEST || request->method >= port->method_count ||
-        port->methods[request->method].invoke == NULL ||
-        !wire_body_open(&server->wire, request, server->scratch, port->request_max, &reader)) {
+    if (message->kind != WIRE_REQUEST || message->method >= port->method_count ||
+        port->methods[message->method].invoke == NULL ||
+        !wire_body_open(&server->wire, message, server->scratch, port->request_max, &reader)) {
         return HX_ERR_CORRUPT;
     }
-    service->method = &port->methods[request->method];
+    service->method = &port->methods[message->method];
     return arguments_read(service, request, &reader);
+}
+
+// A handle that the module gives: a copy with the declared rights goes in its place.
+static enum hx_status handle_result(struct service *service, uint32_t index) {
+    const struct wire *wire = &service->server->wire;
+    handle_t given;
+    memcpy(&given, service->arguments[index].data, sizeof(given));
+    enum hx_status status = wire_handle_put(wire, &service->method->fields[index], given,
+                                            &service->reply, service->out);
+    wire->transport->handle_drop(wire->context, given);
+    return status == HX_OK ? HX_OK : HX_ERR_CORRUPT;
 }
 
 // Results that are not in their place yet: counts, instances, what went in and comes back.
@@ -155,6 +168,11 @@ static enum hx_status results_put(struct service *service) {
         } else if (field->kind == WIRE_INSTANCE) {
             service->server->instances[service->place].instance = service->made;
             wire_put_number(reply, instance_number(service->server, service->place));
+        } else if (field->kind == WIRE_HANDLE) {
+            enum hx_status status = handle_result(service, i);
+            if (status != HX_OK) {
+                return status;
+            }
         } else if (field->direction == WIRE_RESULT) {
             (void)wire_reserve(reply, element);
         } else if (field->kind == WIRE_BYTES) {
@@ -211,28 +229,49 @@ static void put_status(struct service *service, enum hx_status status) {
     uint64_t number = (uint32_t)(int32_t)status;
     if (status != HX_OK) {
         service->reply.at = 8;
+        wire_handles_drop(&service->server->wire, service->out);
+        service->out->handle_count = 0;
     }
     memcpy(service->reply.bytes, &number, sizeof(number));
 }
 
-void wire_serve(struct wire_server *server, const struct wire_message *request,
-                struct wire_message *out_reply) {
+void wire_serve(struct wire_server *server, const struct wire_parcel *request,
+                struct wire_parcel *out_reply) {
     const struct wire_port *port = server->wire.port;
-    struct service service = { .server = server };
+    const struct wire_message *message = &request->message;
+    struct service service = { .server = server, .out = out_reply };
     service.reply = (struct wire_writer){ server->scratch + ALIGN_UP(port->request_max, 8u), 0,
                                           port->reply_max, false };
-    *out_reply = (struct wire_message){ .call = request->call, .kind = WIRE_REPLY };
-    out_reply->method = request->method;
+    out_reply->message = (struct wire_message){ .call = message->call, .kind = WIRE_REPLY };
+    out_reply->message.method = message->method;
+    out_reply->handle_count = 0;
     enum hx_status status = request_read(&service, request);
     server->refused += status == HX_ERR_CORRUPT;
     if (status == HX_OK) {
-        status = invoke(&service, request);
+        status = invoke(&service, message);
+    } else {
+        wire_handles_drop(&server->wire, request);
     }
     put_status(&service, status);
-    if (!reply_place(&service, request, out_reply)) {
+    if (!reply_place(&service, message, &out_reply->message)) {
         server->refused++;
         put_status(&service, HX_ERR_CORRUPT);
-        (void)reply_place(&service, request, out_reply); // a status alone fits into the slot
+        (void)reply_place(&service, message, &out_reply->message); // a status fits into the slot
+    }
+}
+
+void wire_server_fini(struct wire_server *server, const void *ops) {
+    const struct wire_port *port = server->wire.port;
+    const struct wire_method *end = NULL;
+    for (uint32_t i = 0; i < port->method_count; i++) {
+        const struct wire_method *method = &port->methods[i];
+        end = method->ends && method->field_count == 0 ? method : end;
+    }
+    for (uint32_t i = 0; i < WIRE_INSTANCES_MAX; i++) {
+        if (server->instances[i].instance != NULL && end != NULL) {
+            HX_IGNORE(end->invoke(ops, server->instances[i].instance, NULL)); // nobody asks
+        }
+        server->instances[i].instance = NULL;
     }
 }
 
@@ -241,8 +280,8 @@ void wire_serve(struct wire_server *server, const struct wire_message *request,
 static enum hx_status event_send(struct wire_server *server, uint32_t event,
                                  struct wire_argument *arguments) {
     const struct wire *wire = &server->wire;
-    struct wire_message message = { .method = (uint16_t)event, .kind = WIRE_EVENT };
-    struct wire_shared shared;
+    struct wire_parcel parcel = { .message = { .method = (uint16_t)event, .kind = WIRE_EVENT } };
+    struct wire_shared shared; // of nothing: an event has no pages
     uint32_t page;
     if (!wire_pool_take(wire->pool, wire->port->event_max, &page)) {
         return HX_ERR_NO_MEMORY;
@@ -250,18 +289,23 @@ static enum hx_status event_send(struct wire_server *server, uint32_t event,
     struct wire_writer writer = { wire_pool_at(wire->pool, page, wire->port->event_max), 0,
                                   wire->port->event_max, false };
     enum hx_status status =
-        wire_encode(wire, &wire->port->events[event], arguments, &writer, &shared);
+        wire_encode(wire, &wire->port->events[event], arguments, &writer, &parcel, &shared);
     if (status == HX_OK) {
-        wire_body_place(&message, &writer, page);
-        status = wire->transport->send(wire->context, &message);
-        wire_unshare(wire, &shared);
+        wire_body_place(&parcel.message, &writer, page);
+        status = wire->transport->send(wire->context, &parcel);
     }
-    wire_pool_give(wire->pool, page, wire->port->event_max);
+    if (status != HX_OK || parcel.message.inline_bytes != WIRE_PAGED) {
+        wire_pool_give(wire->pool, page, wire->port->event_max);
+    }
     return status;
+}
+
+void wire_event_done(struct wire_server *server, const struct wire_message *event) {
+    wire_pool_give(server->wire.pool, event->body_page, server->wire.port->event_max);
 }
 
 void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments) {
     if (event_send(server, event, arguments) != HX_OK) {
-        server->lost++;
+        atomic_fetch_add_explicit(&server->lost, 1, memory_order_relaxed);
     }
 }

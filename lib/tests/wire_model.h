@@ -30,8 +30,7 @@ struct model {
     uint8_t *pool; // of both
     void *client_scratch, *server_scratch;
     enum hx_status transport; // what call() fails with
-    uint64_t tokens;          // handed over and not yet taken or undone
-    uint64_t handles;         // taken
+    int64_t handles;          // copies that were made and not dropped
     uint64_t calls;
     // Changes a message on its way; may be NULL.
     void (*meddle)(struct model *model, struct wire_message *message);
@@ -40,30 +39,35 @@ struct model {
 
 // The transport -----------------------------------------------------------------------------------
 
-static enum hx_status model_call(void *context, const struct wire_message *request,
-                                 struct wire_message *out_reply) {
+static enum hx_status model_call(void *context, struct wire_parcel *request,
+                                 struct wire_parcel *out_reply) {
     struct model *model = context;
-    struct wire_message message = *request;
+    struct wire_parcel parcel = *request;
     if (model->transport != HX_OK) {
+        model->handles -= request->handle_count;
         return model->transport;
     }
     if (model->meddle != NULL) {
-        model->meddle(model, &message);
+        model->meddle(model, &parcel.message);
     }
-    wire_serve(&model->server, &message, out_reply);
+    wire_serve(&model->server, &parcel, out_reply);
     if (model->meddle != NULL) {
-        model->meddle(model, out_reply);
+        model->meddle(model, &out_reply->message);
     }
     return HX_OK;
 }
 
-static enum hx_status model_send(void *context, const struct wire_message *event) {
+static enum hx_status model_send(void *context, struct wire_parcel *event) {
     struct model *model = context;
-    struct wire_message message = *event;
+    struct wire_parcel parcel = *event;
     if (model->meddle != NULL) {
-        model->meddle(model, &message);
+        model->meddle(model, &parcel.message);
     }
-    return wire_receive(&model->client, &message);
+    enum hx_status status = wire_receive(&model->client, &parcel);
+    if (status == HX_OK && event->message.inline_bytes == WIRE_PAGED) {
+        wire_event_done(&model->server, &event->message);
+    }
+    return status;
 }
 
 // The pool holds a copy while a page is shared.
@@ -92,34 +96,21 @@ static void model_unshare(void *context, void *page, bool writable, uint32_t num
     model->client_pool.used &= ~(UINT64_C(1) << number);
 }
 
-// A handle has the rights that its number says; a token is the handle and a mark.
-static enum hx_status model_handle_send(void *context, handle_t handle, rights_t rights,
-                                        uint64_t *out_token) {
+// A handle has the rights that its number says.
+static enum hx_status model_handle_copy(void *context, handle_t handle, rights_t rights,
+                                        handle_t *out_copy) {
     struct model *model = context;
     if ((handle & rights) != rights) {
         return HX_ERR_ACCESS_DENIED;
     }
-    model->tokens++;
-    *out_token = UINT64_C(0x7777) << 32 | handle;
-    return HX_OK;
-}
-
-static void model_handle_unsend(void *context, uint64_t token) {
-    struct model *model = context;
-    (void)token;
-    model->tokens--;
-}
-
-static enum hx_status model_handle_take(void *context, uint64_t token, rights_t rights,
-                                        handle_t *out_handle) {
-    struct model *model = context;
-    if (token >> 32 != 0x7777 || (token & rights) != rights) {
-        return HX_ERR_BAD_HANDLE;
-    }
-    model->tokens--;
     model->handles++;
-    *out_handle = (handle_t)token;
+    *out_copy = handle;
     return HX_OK;
+}
+
+static bool model_handle_has(void *context, handle_t handle, rights_t rights) {
+    (void)context;
+    return (handle & rights) == rights;
 }
 
 static void model_handle_drop(void *context, handle_t handle) {
@@ -133,9 +124,8 @@ static const struct wire_transport model_transport = {
     .send = model_send,
     .page_share = model_share,
     .page_unshare = model_unshare,
-    .handle_send = model_handle_send,
-    .handle_unsend = model_handle_unsend,
-    .handle_take = model_handle_take,
+    .handle_copy = model_handle_copy,
+    .handle_has = model_handle_has,
     .handle_drop = model_handle_drop,
 };
 

@@ -67,22 +67,14 @@ static const struct wire_field fields[] = {
 
 // The other side ----------------------------------------------------------------------------------
 
-static enum hx_status handle_take(void *context, uint64_t token, rights_t rights,
-                                  handle_t *out_handle) {
-    (void)context;
-    (void)token;
-    (void)rights;
-    *out_handle = nondet_u32();
-    return nondet_bool() ? HX_OK : HX_ERR_ACCESS_DENIED;
-}
-
-static void handle_drop(void *context, handle_t handle) {
+static bool handle_has(void *context, handle_t handle, rights_t rights) {
     (void)context;
     (void)handle;
+    (void)rights;
+    return nondet_bool();
 }
 
-static const struct wire_transport transport = { .handle_take = handle_take,
-                                                 .handle_drop = handle_drop };
+static const struct wire_transport transport = { .handle_has = handle_has };
 
 // The proof ---------------------------------------------------------------------------------------
 
@@ -114,6 +106,19 @@ static void check_pages(const struct wire_argument *argument) {
     }
 }
 
+static struct wire_parcel parcel;
+
+static bool is_one_of_the_parcels(const void *data) {
+    handle_t handle;
+    memcpy(&handle, data, sizeof(handle));
+    for (uint32_t i = 0; i < parcel.handle_count; i++) {
+        if (parcel.handles[i] == handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_argument(const struct wire_field *field, const struct wire_argument *argument,
                            uint32_t length) {
     const uint64_t size = (uint64_t)argument->count * wire_element(field);
@@ -124,6 +129,7 @@ static void check_argument(const struct wire_field *field, const struct wire_arg
         PROVE(!wire_is_sized(field) || argument->count <= field->bound);
     } else if (field->kind == WIRE_HANDLE) {
         PROVE(is_inside(argument->data, sizeof(uint64_t), length));
+        PROVE(is_one_of_the_parcels(argument->data));
     } else if (field->kind == WIRE_VALUE) {
         PROVE(is_inside(argument->data, wire_element(field), length));
         check_value(field, argument->data);
@@ -150,10 +156,14 @@ static bool prove_arguments(const struct wire_field *field) {
     body = malloc(length);
     __CPROVER_assume(body != NULL);
     struct wire_reader reader = { body, 0, length, false };
-    if (!wire_decode(&wire, &method, &reader, arguments)) {
+    parcel.handle_count = any_below(3);
+    parcel.handles[0] = nondet_u32();
+    parcel.handles[1] = nondet_u32();
+    if (!wire_decode(&wire, &method, &reader, &parcel, arguments)) {
         return false;
     }
     PROVE(reader.at == reader.length && reader.length == length);
+    PROVE(parcel.handle_count == (field->kind == WIRE_HANDLE ? 2 : 1));
     check_argument(&both[0], &arguments[0], length);
     check_argument(&both[1], &arguments[1], length);
     return true;

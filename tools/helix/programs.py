@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -15,8 +16,8 @@ from helix import packages, paths, ui
 LIBHELIX = paths.TOP / "user" / "libhelix"
 CALLS = paths.TOP / "sdk/calls/native.calls"
 _MADE = paths.OUT / "user" / "include"  # by portgen
-# What a program may include: the SDK's and libhelix's headers, and those of the machine.
-_INCLUDE = [paths.TOP / "sdk/include", LIBHELIX / "include", LIBHELIX / "x86_64/include", _MADE]
+# What a program may include: the SDK's and libhelix's headers, those of the machine, and <lib/wire.h>.
+_INCLUDE = [paths.TOP / "sdk/include", paths.TOP / "lib/include", LIBHELIX / "include", LIBHELIX / "x86_64/include", _MADE]
 _WARN = [*(f"-I{folder}" for folder in _INCLUDE), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
          # Tests pass on purpose what these warn about.
          "-Wno-nonnull", "-Wno-stringop-overread", "-Wno-stringop-overflow", "-Wno-array-bounds",
@@ -34,6 +35,9 @@ FLAVOURS = {
     "bare": ["gcc", *_WARN, "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
              "-Wl,--build-id=none,-z,noseparate-code"],
 }
+
+# What portgen makes of a port for a program.
+_PORT_OUTPUTS = ("_port.h", "_port.c", "_wire.h", "_wire.c")
 
 WITH_LIBHELIX = ("musl", "glibc")  # an archive: who uses nothing of it gets nothing
 
@@ -122,7 +126,9 @@ def _calls_headers() -> None:
 def libhelix(flavour: str = "musl") -> Path:
     """The native library for a C library, as an archive."""
     _calls_headers()
-    sources = [*sorted((LIBHELIX / "src").glob("*.c")), paths.TOP / "lib/src/status.c"]
+    lib = paths.TOP / "lib/src"
+    sources = [*sorted((LIBHELIX / "src").glob("*.c")), lib / "status.c", *sorted(lib.glob("wire*.c"))]
+    seen = [*sources, lib / "wire.h", *_headers(sources[0])]
     command = [*FLAVOURS[flavour], *_kernel_headers(flavour), "-ffunction-sections", "-c"]
 
     def make(fresh: Path) -> None:
@@ -133,28 +139,74 @@ def libhelix(flavour: str = "musl") -> Path:
             _run(["ar", "rcsD", str(fresh), *objects], LIBHELIX)
 
     folder = paths.ensure(paths.OUT / "user" / flavour)
-    return _made(folder / "libhelix.a", _stamp(command, [*sources, *_headers(sources[0])]), make)
+    return _made(folder / "libhelix.a", _stamp(command, seen), make)
+
+
+def _port_files(source: Path) -> list[Path]:
+    """The ports whose headers it or a header beside it includes: NAME.port beside it or in
+    sdk/ports, and what they use."""
+    found: list[Path] = []
+    text = source.read_text()
+    beside = [source.parent / name for name in re.findall(r'^#include "([\w.]+)"', text, re.M)]
+    text += "".join(header.read_text() for header in beside if header.is_file())
+    names = re.findall(r"^#include <helix/ports/(\w+)_(?:port|wire)\.h>", text, re.M)
+    while names:
+        name = f"{names.pop()}.port"
+        port = next((folder / name for folder in (source.parent, paths.TOP / "sdk/ports")
+                     if (folder / name).is_file()), None)
+        if port is not None and port not in found:
+            found.append(port)
+            names += re.findall(r"^use (\w+);", port.read_text(), re.M)
+    return found
+
+
+def _ports(source: Path) -> tuple[list[Path], list[Path]]:
+    """Where the headers of its ports are, and the code to compile with it."""
+    compiler = portgen()
+    folders, code = [], []
+    for port in _port_files(source):
+        where = hashlib.sha256(str(port.resolve().parent).encode()).hexdigest()[:8]
+        folder = paths.ensure(paths.OUT / "user/ports" / f"{port.stem}-{where}" / "helix/ports")
+
+        def make(fresh: Path, port: Path = port, folder: Path = folder) -> None:
+            made = [str(folder / f"{port.stem}{end}") for end in _PORT_OUTPUTS]
+            _run([str(compiler), str(port), *made], port)
+            fresh.touch()
+
+        beside = sorted(port.parent.glob("*.port"))
+        _made(folder / "made", _stamp([str(port)], [*beside, compiler]), make)
+        folders.append(folder.parent.parent)
+        code += [folder / f"{port.stem}{end}" for end in _PORT_OUTPUTS if end.endswith(".c")]
+    return folders, code
 
 
 def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> Path:
-    """The program of one C file (and the headers beside it); rebuilt when anything changed."""
+    """The program of one C file (and the headers and ports beside it); rebuilt when anything
+    changed."""
     _calls_headers()
     library = [libhelix(flavour)] if flavour in WITH_LIBHELIX else []
-    command = [*FLAVOURS[flavour], *_kernel_headers(flavour), *extra]
+    folders, code = _ports(source) if library else ([], [])
+    command = [*FLAVOURS[flavour], *(f"-I{folder}" for folder in folders),
+               *_kernel_headers(flavour), *extra]
 
     def make(fresh: Path) -> None:
-        _run([*command, str(source), *map(str, library), *_AFTER.get(flavour, []), "-o",
-              str(fresh)], source)
+        _run([*command, str(source), *map(str, code), *map(str, library),
+              *_AFTER.get(flavour, []), "-o", str(fresh)], source)
 
     folder = paths.ensure(paths.OUT / "user" / flavour / source.parent.name)
-    return _made(folder / source.stem, _stamp(command, [source, *_headers(source), *library]), make)
+    headers = [header for folder_made in folders for header in sorted(folder_made.rglob("*.h"))]
+    seen = [source, *_headers(source), *headers, *code, *library]
+    return _made(folder / source.stem, _stamp(command, seen), make)
 
 
 def build_own(sources: list[Path], flavour: str, output: Path) -> None:
     """A user's program, whose warnings are shown and are no errors."""
     command = [word for word in FLAVOURS[flavour] if word != "-Werror"]
-    words = [*command, *_kernel_headers(flavour), *map(str, sources), str(libhelix(flavour)), "-o",
-             str(output)]
+    made = [_ports(source) for source in sources]
+    folders = {folder for found, _ in made for folder in found}
+    code = {file for _, found in made for file in found}
+    words = [*command, *(f"-I{folder}" for folder in sorted(folders)), *_kernel_headers(flavour),
+             *map(str, [*sources, *sorted(code), libhelix(flavour)]), "-o", str(output)]
     if subprocess.run(words, check=False).returncode != 0:
         raise ui.Failure("it does not compile")
 

@@ -154,7 +154,7 @@ static bool fits_direction(const struct field *field, bool is_atomic) {
         return kind == KIND_PAGES || kind == KIND_BYTES || kind == KIND_STRUCT;
     case DIRECTION_RESULT:
         return kind <= KIND_STRUCT || kind == KIND_INSTANCE || kind == KIND_BYTES ||
-               kind == KIND_ARRAY || (kind == KIND_REF && is_atomic);
+               kind == KIND_ARRAY || kind == KIND_HANDLE || (kind == KIND_REF && is_atomic);
     }
     return false;
 }
@@ -168,7 +168,7 @@ static const char *direction_mend(const struct field *field) {
     case DIRECTION_INOUT:
         return "only pages, bytes and structs are inout";
     case DIRECTION_RESULT:
-        return "a result is a scalar, an id, a struct, an instance, bytes or an array";
+        return "a result is a scalar, an id, a struct, an instance, a handle, bytes or an array";
     }
     return "";
 }
@@ -321,6 +321,17 @@ static void check_ends(struct compiler *compiler, const struct method *method) {
     }
 }
 
+// Nobody answers an event, so nobody would say when its pages are free again.
+static void check_event(struct compiler *compiler, const struct method *event) {
+    for (const struct field *field = event->fields; field != NULL; field = field->next) {
+        if (field->type.kind == KIND_PAGES) {
+            fail(compiler, &field->place,
+                 "'%s' are pages, which an event cannot carry; let a method ask for them",
+                 field->name);
+        }
+    }
+}
+
 static void check_methods(struct compiler *compiler, const struct port *port) {
     for (struct method *method = port->methods; method != NULL; method = method->next) {
         check_name(compiler, &method->place, method->name);
@@ -336,6 +347,7 @@ static void check_methods(struct compiler *compiler, const struct port *port) {
     for (struct method *event = port->events; event != NULL; event = event->next) {
         check_name(compiler, &event->place, event->name);
         check_parameters(compiler, port, event);
+        check_event(compiler, event);
         if (port->atomic || (event->fields != NULL && event->fields->type.kind == KIND_INSTANCE)) {
             fail(compiler, &event->place,
                  "'%s' cannot be an event; an atomic port has none, and instances are not for "

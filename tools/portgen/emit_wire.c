@@ -383,6 +383,10 @@ static void put_events(const struct port *port, struct text *out) {
 
 static void put_tables(const struct port *port, struct text *out) {
     text_add(out,
+             "static enum hx_status bind_any(void *out_bound, const void *ops, rights_t rights) {\n"
+             "    return %s_bind(out_bound, ops, rights);\n}\n\n",
+             port->prefix);
+    text_add(out,
              "const struct wire_port %s_wire = {\n    .methods = port_methods,\n"
              "    .method_count = ARRAY_SIZE(port_methods),\n",
              port->prefix);
@@ -390,6 +394,10 @@ static void put_tables(const struct port *port, struct text *out) {
         text_add(out, "    .events = port_events_taken,\n    .event_count = "
                       "ARRAY_SIZE(port_events_taken),\n");
     }
+    text_add(out,
+             "    .abi = %s_PORT_ABI,\n    .ops_bytes = sizeof(struct %s_ops),\n"
+             "    .bind = bind_any,\n",
+             port->upper, port->prefix);
     text_add(
         out,
         "    .request_max = %llu,\n    .reply_max = %llu,\n    .event_max = %s_WIRE_CLIENT_BYTES,\n"

@@ -31,13 +31,21 @@ static inline void need_true(bool yes, const char *what, int line) {
 
 // Starts this program as `role`, with the usual three descriptors and one end of a new channel; the
 // other one is ours.
-static inline handle_t app_start(const char *role, struct hx_end *out_end) {
+static inline handle_t app_spawn(const char *role, handle_t *out_end) {
     static const int32_t descriptors[] = { 0, 1, 2 };
     const char *const arguments[] = { "app", role, NULL };
     handle_t ends[2] = { 0 }, process = 0;
     NEED(hx_channel_create(64, ends));
     NEED(hx_spawn("/proc/self/exe", arguments, descriptors, 3, ends[1], &process));
-    NEED(hx_end_open(out_end, ends[0]));
+    *out_end = ends[0];
+    return process;
+}
+
+// The same, with our end open.
+static inline handle_t app_start(const char *role, struct hx_end *out_end) {
+    handle_t end = 0;
+    const handle_t process = app_spawn(role, &end);
+    NEED(hx_end_open(out_end, end));
     return process;
 }
 

@@ -12,15 +12,17 @@
 // A message is the payload of one slot. What does not fit lies in pages of a pool that both sides
 // see; the client of a call takes them for the request and for the reply.
 //
-// Locking: a client may be used by many threads; a server by one at a time.
+// Locking: a client may be used by many threads, its events are received by one at a time; a server
+// is used by one at a time, but for its events.
 #pragma once
 
 #include <helix/types.h>
 
 // Messages ----------------------------------------------------------------------------------------
 
-#define WIRE_INLINE_BYTES 40u
-#define WIRE_PAGED        255u // in inline_bytes: the body lies in the pool
+#define WIRE_ARGUMENTS_MAX 12u
+#define WIRE_INLINE_BYTES  40u
+#define WIRE_PAGED         255u // in inline_bytes: the body lies in the pool
 
 enum wire_message_kind {
     WIRE_REQUEST = 1,
@@ -40,9 +42,16 @@ struct wire_message {
 };
 _Static_assert(sizeof(struct wire_message) == 56, "the payload of one slot");
 
+// What goes as one: a message, and the handles of its arguments or results in their order. Whose it
+// is, closes those of them that nobody takes.
+struct wire_parcel {
+    struct wire_message message;
+    uint32_t handle_count;
+    handle_t handles[WIRE_ARGUMENTS_MAX];
+};
+
 // Descriptions, made by portgen -------------------------------------------------------------------
 
-#define WIRE_ARGUMENTS_MAX 12u
 #define WIRE_PAGES_MAX     64u // in one argument; a method has one such argument at most
 #define WIRE_INSTANCES_MAX 16u // that one connection may have open
 
@@ -98,7 +107,6 @@ struct wire_argument {
     void *data;
     uint32_t count;
     uint32_t *out_count; // of a result without fixed size
-    uint64_t token;      // of a handle that was handed over
 };
 
 // Calls the operation of a table; `first` is the provider, the instance, or an event's client.
@@ -119,6 +127,10 @@ struct wire_port {
     const struct wire_method *methods, *events;
     uint32_t method_count, event_count;
     uint32_t request_max, reply_max, event_max; // bytes of bodies
+    uint64_t abi;
+    uint32_t ops_bytes; // of a table
+    // NAME_bind() for tables that are known by their port alone.
+    enum hx_status (*bind)(void *out_bound, const void *ops, rights_t rights);
 };
 
 // Scalars that may hold anything, and one that may not.
@@ -134,26 +146,34 @@ struct wire_pool {
     _Atomic uint64_t used; // bit per page; this side's
 };
 
+// Pages of the pool; false: none are free.
+bool wire_pool_take(struct wire_pool *pool, uint64_t size_bytes, uint32_t *out_first);
+void wire_pool_give(struct wire_pool *pool, uint32_t first, uint64_t size_bytes);
+// The bytes of a paged body; NULL: not within the pool.
+uint8_t *wire_pool_at(const struct wire_pool *pool, uint32_t first, uint64_t size_bytes);
+
 // What carries messages, pages and handles. `context` is the connection's.
 struct wire_transport {
-    // Sends a request and waits, bounded, for its reply. Returns HX_OK and a reply that nobody
-    // checked, or HX_ERR_PEER_DIED, HX_ERR_REVOKED.
-    enum hx_status (*call)(void *context, const struct wire_message *request,
-                           struct wire_message *out_reply);
-    // Sends an event. Returns when its pages may be used again.
-    enum hx_status (*send)(void *context, const struct wire_message *event);
+    // Sends a request, whose handles it takes whatever becomes of it, and waits, bounded, for its
+    // reply. Returns HX_OK and a reply that nobody checked, whose handles are the caller's; or
+    // HX_ERR_PEER_DIED, HX_ERR_REVOKED, HX_ERR_TIMED_OUT (nothing is called any more after it),
+    // HX_ERR_LIMIT (too many handles are on their way), HX_ERR_CORRUPT.
+    enum hx_status (*call)(void *context, struct wire_parcel *request,
+                           struct wire_parcel *out_reply);
+    // Sends an event, and takes its handles as call() does. On HX_OK the body of a paged one is the
+    // transport's until the other side has read it; then it calls wire_event_done().
+    enum hx_status (*send)(void *context, struct wire_parcel *event);
     // Puts a page of the caller into the pool, writable or not, until it is given back. The number
     // is what the other side finds it by.
     enum hx_status (*page_share)(void *context, void *page, bool writable, uint32_t *out_number);
     void (*page_unshare)(void *context, void *page, bool writable, uint32_t number);
-    // Hands a handle over. HX_ERR_ACCESS_DENIED: it lacks some of `rights`.
-    enum hx_status (*handle_send)(void *context, handle_t handle, rights_t rights,
-                                  uint64_t *out_token);
-    // The message with that token will never be sent.
-    void (*handle_unsend)(void *context, uint64_t token);
-    // A handle of this side for a token that came, if it has `rights`.
-    enum hx_status (*handle_take)(void *context, uint64_t token, rights_t rights,
-                                  handle_t *out_handle);
+    // A second handle with `rights` for what `handle` names: it goes, `handle` stays as it is.
+    // HX_ERR_ACCESS_DENIED: `handle` lacks some of them.
+    enum hx_status (*handle_copy)(void *context, handle_t handle, rights_t rights,
+                                  handle_t *out_copy);
+    // Whether a handle that came has `rights`.
+    bool (*handle_has)(void *context, handle_t handle, rights_t rights);
+    // Closes a handle: a copy that does not go, or one that came.
     void (*handle_drop)(void *context, handle_t handle);
 };
 
@@ -187,8 +207,8 @@ struct wire_server {
         uint32_t generation;
     } instances[WIRE_INSTANCES_MAX];
     bool is_attached;
-    uint64_t refused; // requests that were malformed
-    uint64_t lost;    // events that found no room
+    uint64_t refused;      // requests that were malformed
+    _Atomic uint64_t lost; // events that found no room
 };
 
 // Caller's storage; `wire` is copied, the rest is kept. Scratch memory as above; a client's may be
@@ -208,14 +228,21 @@ enum hx_status wire_call(struct wire_target *target, uint32_t method,
 // The client's end of attach(): asks for events, which go to `events` with `client` from now on.
 enum hx_status wire_attach(struct wire_target *target, const void *events, void *client);
 // Checks an event that came and calls who attached. HX_ERR_CORRUPT: it is malformed.
-enum hx_status wire_receive(struct wire_client *client, const struct wire_message *event);
+// Takes its handles.
+enum hx_status wire_receive(struct wire_client *client, const struct wire_parcel *event);
 
 // The server's end: checks a request (a private copy of the slot), calls the module, makes the
-// reply. A malformed request is answered with HX_ERR_CORRUPT.
-void wire_serve(struct wire_server *server, const struct wire_message *request,
-                struct wire_message *out_reply);
-// The module's end of each event.
+// reply. A malformed request is answered with HX_ERR_CORRUPT. Handles of a request are the
+// module's, whatever it answers; those that it gives as results are the reply's.
+void wire_serve(struct wire_server *server, const struct wire_parcel *request,
+                struct wire_parcel *out_reply);
+// The module's end of each event. Many threads may send events.
 void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments);
+// For the transport: the other side has read the body of this event, which had one in the pool.
+void wire_event_done(struct wire_server *server, const struct wire_message *event);
+// The client has gone: ends its instances, by the method of the port that ends one and takes
+// nothing else, if there is one. `ops` is a table without holes and refusals.
+void wire_server_fini(struct wire_server *server, const void *ops);
 
 // Whether a value or structure in private memory holds what its layout says.
 bool wire_valid(const struct wire_layout *layout, const void *bytes);

@@ -61,8 +61,8 @@ static const struct mailbox_ops module_ops = {
     .attach_pages = box_attach_pages,
 };
 
-static enum hx_status call_locked(void *context, const struct wire_message *request,
-                                  struct wire_message *out_reply) {
+static enum hx_status call_locked(void *context, struct wire_parcel *request,
+                                  struct wire_parcel *out_reply) {
     (void)pthread_mutex_lock(&serving);
     enum hx_status status = model_call(context, request, out_reply);
     (void)pthread_mutex_unlock(&serving);

@@ -97,6 +97,15 @@ static enum hx_status give(void *box, handle_t event, handle_t memory, bool last
     return HX_OK;
 }
 
+static enum hx_status take(void *box, uint32_t which, handle_t *out_event, uint32_t *out_number,
+                           handle_t *out_memory) {
+    (void)box;
+    *out_event = HX_RIGHT_SIGNAL | HX_RIGHT_WAIT;
+    *out_memory = which == 0 ? HX_RIGHT_READ | HX_RIGHT_MAP : HX_RIGHT_READ;
+    *out_number = 5;
+    return which == 2 ? HX_ERR_IO : HX_OK;
+}
+
 static enum hx_status read_pages(void *box, uint64_t first, void *const *pages, uint32_t count) {
     (void)box;
     for (uint32_t i = 0; i < count; i++) {
@@ -128,6 +137,7 @@ static enum hx_status start(void *box, const struct all_item *items, uint32_t co
     (void)box;
     told->done(told_client, items, count, 3);
     told->tick(told_client);
+    told->handed(told_client, HX_RIGHT_READ | HX_RIGHT_WRITE, 8);
     *out_accepted = count;
     return HX_OK;
 }
@@ -148,6 +158,7 @@ static const struct all_ops module_ops = {
     .turn = turn,
     .change = change,
     .give = give,
+    .take = take,
     .read_pages = read_pages,
     .write_pages = write_pages,
     .swap_pages = swap_pages,
@@ -167,7 +178,12 @@ static void tick(void *client) {
     ticks++;
 }
 
-static const struct all_events client_events = { done, tick };
+static void handed(void *client, handle_t memory, uint32_t number) {
+    CHECK(client == &ticks && (memory & HX_RIGHT_READ) != 0 && number == 8);
+    ticks++;
+}
+
+static const struct all_events client_events = { done, tick, handed };
 
 static struct all_item item_of(uint64_t id) {
     struct all_item item = { .id = id, .half = 21 };
@@ -242,15 +258,40 @@ static void forge_second(struct model *of, struct wire_message *message) {
 
 static void test_handles(void *box) {
     CHECK(ops->give(box, HX_RIGHT_SIGNAL | HX_RIGHT_WAIT, HX_RIGHT_READ, true) == HX_OK);
-    CHECK(model.handles == 2 && model.tokens == 0);
+    CHECK(model.handles == 2);
     CHECK(ops->give(box, HX_RIGHT_SIGNAL, HX_RIGHT_READ, true) == HX_ERR_ACCESS_DENIED);
     CHECK(ops->give(box, HX_RIGHT_SIGNAL | HX_RIGHT_WAIT, 0, true) == HX_ERR_ACCESS_DENIED);
-    CHECK(model.handles == 2 && model.tokens == 0); // the first was taken back
+    CHECK(model.handles == 2); // the first copy was closed
     model.meddle = forge_second;
     CHECK(ops->give(box, HX_RIGHT_SIGNAL | HX_RIGHT_WAIT, HX_RIGHT_READ, true) == HX_ERR_CORRUPT);
-    CHECK(model.handles == 2); // the first was dropped
+    CHECK(model.handles == 2); // both were closed
     model.meddle = NULL;
-    model.tokens = 0;
+    model.handles = 0;
+}
+
+static void forge_result(struct model *of, struct wire_message *message) {
+    (void)of;
+    if (message->kind == WIRE_REPLY) {
+        message->body[8] ^= 1; // behind the status: the first one's number
+    }
+}
+
+static void test_handles_back(void *box) {
+    handle_t event = 0, memory = 0;
+    uint32_t number = 0;
+    CHECK(ops->take(box, 0, &event, &number, &memory) == HX_OK);
+    CHECK(event == (HX_RIGHT_SIGNAL | HX_RIGHT_WAIT) && memory == (HX_RIGHT_READ | HX_RIGHT_MAP));
+    CHECK(number == 5 && model.handles == 0); // two copies came, the module's own are closed
+    event = 0;
+    CHECK(ops->take(box, 1, &event, &number, &memory) == HX_ERR_CORRUPT); // a right is missing
+    CHECK(ops->take(box, 2, &event, &number, &memory) == HX_ERR_IO);
+    CHECK(event == 0 && model.handles == -2); // of the first of the two; the other gave none
+    model.handles = 0;
+    model.meddle = forge_result;
+    CHECK(ops->take(box, 0, &event, &number, &memory) == HX_ERR_CORRUPT);
+    CHECK(event == 0 && model.handles == -2); // the copies are closed, too
+    model.meddle = NULL;
+    model.handles = 0;
 }
 
 static void test_events(void *self, void *box) {
@@ -259,7 +300,7 @@ static void test_events(void *self, void *box) {
     CHECK(ops->attach(self, &client_events, &ticks) == HX_OK && told != NULL);
     CHECK(ops->attach(self, &client_events, &ticks) == HX_ERR_LIMIT); // once a connection
     CHECK(ops->start(box, items, 2, &accepted) == HX_OK && accepted == 2);
-    CHECK(items_done == 2 && ticks == 1 && model.server.lost == 0);
+    CHECK(items_done == 2 && ticks == 2 && model.server.lost == 0);
 }
 
 static void test_instances(void *self, void *box) {
@@ -318,32 +359,60 @@ static void test_hostile_server(void *box) {
     model.meddle = NULL;
 }
 
+static void refuse(struct wire_message request, uint64_t refused) {
+    const struct wire_parcel parcel = { .message = request };
+    struct wire_parcel reply;
+    uint64_t status;
+    wire_serve(&model.server, &parcel, &reply);
+    memcpy(&status, reply.message.body, sizeof(status));
+    CHECK(reply.message.inline_bytes == 8 && (int32_t)status == HX_ERR_CORRUPT);
+    CHECK(model.server.refused == refused);
+}
+
 static void test_hostile_client(void) {
-    struct wire_message reply;
     uint64_t words[200] = { 1, 301 }; // the box, one value more than there may be
     words[2 + 151] = 1;               // one flag
     struct wire_message request = crafted_reply(0, words, (2 + 151 + 1) * 8 + 1);
     uint64_t refused = model.server.refused;
     request.kind = WIRE_REQUEST;
     request.method = ALL_METHOD_SORT;
-    wire_serve(&model.server, &request, &reply);
-    CHECK(model.server.refused == refused + 1);
+    refuse(request, refused + 1);
     request.body_page = MODEL_POOL_PAGES - 1; // its end lies behind the pool
     request.body_bytes = PAGE_SIZE + 8;
-    wire_serve(&model.server, &request, &reply);
+    refuse(request, refused + 2);
     request.body_page = MODEL_POOL_PAGES;
-    wire_serve(&model.server, &request, &reply);
+    refuse(request, refused + 3);
     request.body_bytes = all_wire.request_max + 1;
-    wire_serve(&model.server, &request, &reply);
+    refuse(request, refused + 4);
     request.method = ALL_METHOD_PANIC_NOW; // never outside of the kernel
     request.inline_bytes = 8;
-    wire_serve(&model.server, &request, &reply);
+    refuse(request, refused + 5);
     request.method = UINT16_MAX;
-    wire_serve(&model.server, &request, &reply);
-    CHECK(model.server.refused == refused + 6);
-    uint64_t status;
-    memcpy(&status, reply.body, sizeof(status));
-    CHECK(reply.inline_bytes == 8 && (int32_t)status == HX_ERR_CORRUPT);
+    refuse(request, refused + 6);
+}
+
+static uint32_t boxes_ended;
+
+static enum hx_status box_end(void *box) {
+    CHECK(box >= (void *)boxes && box < (void *)&boxes[open_boxes]);
+    boxes_ended++;
+    return HX_OK;
+}
+
+// The client has gone with instances open.
+static void test_gone(void) {
+    struct all_ops ending = module_ops, bound;
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < WIRE_INSTANCES_MAX; i++) {
+        open += model.server.instances[i].instance != NULL;
+    }
+    ending.close = box_end;
+    CHECK(all_wire.ops_bytes == sizeof(bound) && all_wire.abi == ALL_PORT_ABI);
+    CHECK(all_wire.bind(&bound, &ending, HX_RIGHTS_ALL) == HX_OK);
+    wire_server_fini(&model.server, &bound);
+    CHECK(open > 1 && boxes_ended == open);
+    wire_server_fini(&model.server, &bound);
+    CHECK(boxes_ended == open);
 }
 
 static void test_rights(void) {
@@ -377,11 +446,13 @@ int main(void) {
     test_lists(box);
     test_pages(box);
     test_handles(box);
+    test_handles_back(box);
     test_events(self, box);
     test_hostile_server(box);
     test_hostile_client();
     test_instances(self, box);
     test_rights();
+    test_gone();
     model_fini(&model);
     return check_result();
 }

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// user/libhelix/src/server.c: the server's end of ports.
+//
+// With one connection the server answers and waits for the next request in one call of the kernel,
+// which hands the processor back to the client. With several it waits for all of them at once: each
+// that has nothing to say is put to sleep once (is_asleep) and stays so until it has.
+#include <libhelix/server.h>
+
+#include "port.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_BODIES 16u // in the pool at once, of one connection
+
+struct connection {
+    struct hx_server *server;
+    struct hx_service service;
+    struct hx_end end; // `in` is the server's thread's
+    bool listens;      // connections come here, and nothing else
+    bool is_asleep;    // the peer was told that it must wake us
+    bool untold;       // there are answers that the peer was not woken for
+    bool is_over;      // to be taken off the list
+    struct wire_server wire;
+    struct wire_pool pool;
+    void *bound, *whole; // tables of the service's operations: with its rights, with all
+    void *scratch;
+    pthread_mutex_t lock; // of end.out and what is behind it
+    bool is_closed;       // [lock] takes no events any more
+    uint32_t events_sent; // [lock]
+    uint32_t event_last;  // [lock] number of the last one; those that got lost have one, too
+    uint32_t event_read;  // [lock] the client has read bodies up to that of this one
+    struct wire_message bodies[EVENT_BODIES]; // [lock] a ring of events that have one
+    uint32_t bodies_first, bodies_count;      // [lock]
+};
+
+struct hx_server {
+    struct connection *connections[HX_SERVER_CONNECTIONS];
+    uint32_t count;
+    bool stops;
+    uint64_t refused; // by connections that have ended
+};
+
+static void tell(struct connection *connection) {
+    connection->untold = false;
+    HX_IGNORE(hx_channel_notify(connection->end.handle, HX_STATE_READABLE)); // it may have gone
+}
+
+// ---- events, on any thread
+
+static bool has_room_for(struct connection *connection, const struct wire_message *event) {
+    return !connection->is_closed &&
+           port_has_room(&connection->end, port_calls_max(connection->end.view.slots)) &&
+           (event->inline_bytes != WIRE_PAGED || connection->bodies_count < EVENT_BODIES);
+}
+
+// Needs the lock.
+static enum hx_status event_put(struct connection *connection, struct wire_parcel *event,
+                                struct port_sent *out_sent) {
+    struct wire_message *message = &event->message;
+    *out_sent = (struct port_sent){ false, false };
+    if (!has_room_for(connection, message)) {
+        port_drop(event);
+        return HX_ERR_WOULD_BLOCK;
+    }
+    const uint64_t lost = atomic_load_explicit(&connection->wire.lost, memory_order_relaxed);
+    message->call = connection->events_sent + 1 + (uint32_t)lost;
+    enum hx_status status =
+        port_put(&connection->end, PORT_MESSAGE, message, sizeof(*message), event, out_sent);
+    if (!out_sent->is_sent) {
+        return status;
+    }
+    connection->events_sent++;
+    connection->event_last = message->call;
+    if (message->inline_bytes == WIRE_PAGED) {
+        connection->bodies[(connection->bodies_first + connection->bodies_count++) % EVENT_BODIES] =
+            *message;
+    }
+    return HX_OK;
+}
+
+static enum hx_status event_send(void *context, struct wire_parcel *event) {
+    struct connection *connection = context;
+    struct port_sent sent;
+    pthread_mutex_lock(&connection->lock);
+    enum hx_status status = event_put(connection, event, &sent);
+    pthread_mutex_unlock(&connection->lock);
+    if (sent.must_tell) {
+        HX_IGNORE(hx_channel_notify(connection->end.handle, HX_STATE_READABLE)); // it may be gone
+    }
+    return status;
+}
+
+static const struct wire_transport transport = {
+    .send = event_send,
+    .handle_copy = port_handle_copy,
+    .handle_has = port_handle_has,
+    .handle_drop = port_handle_drop,
+};
+
+// The client has read the bodies of events up to a number. False: of some that it did not get.
+static bool bodies_read(struct connection *connection, uint32_t number) {
+    pthread_mutex_lock(&connection->lock);
+    const uint32_t first = connection->event_read;
+    const bool is_true = number - first <= connection->event_last - first;
+    connection->event_read = is_true ? number : first;
+    while (is_true && connection->bodies_count != 0) {
+        const struct wire_message *body = &connection->bodies[connection->bodies_first];
+        if (body->call - first > number - first) {
+            break;
+        }
+        wire_event_done(&connection->wire, body);
+        connection->bodies_first = (connection->bodies_first + 1) % EVENT_BODIES;
+        connection->bodies_count--;
+    }
+    pthread_mutex_unlock(&connection->lock);
+    return is_true;
+}
+
+// ---- requests
+
+// False: the client breaks the rules.
+static bool reply_put(struct connection *connection, struct wire_parcel *reply) {
+    struct port_sent sent;
+    pthread_mutex_lock(&connection->lock);
+    enum hx_status status = port_put(&connection->end, PORT_MESSAGE, &reply->message,
+                                     sizeof(reply->message), reply, &sent);
+    pthread_mutex_unlock(&connection->lock);
+    connection->untold |= sent.must_tell;
+    return status == HX_OK;
+}
+
+static bool request_serve(struct connection *connection, const struct wire_parcel *request) {
+    struct wire_parcel reply;
+    wire_serve(&connection->wire, request, &reply);
+    return reply_put(connection, &reply);
+}
+
+// A handle that came is a connection, or is closed.
+static bool end_take(struct connection *connection) {
+    struct hx_slot slot;
+    handle_t end;
+    if (hx_ring_get(&connection->end.in, &slot) != HX_OK) {
+        return false;
+    }
+    if (hx_end_take_handle(&connection->end, &slot, &end) == HX_OK &&
+        hx_server_add(connection->server, end, &connection->service) != HX_OK) {
+        HX_IGNORE(hx_handle_close(end)); // whose end it was sees that
+    }
+    return true;
+}
+
+static bool message_take(struct connection *connection) {
+    struct wire_parcel parcel;
+    enum port_kind kind;
+    if (connection->listens) {
+        return end_take(connection);
+    }
+    if (port_take(&connection->end, &parcel, &kind) != HX_OK) {
+        return false;
+    }
+    if (kind == PORT_MESSAGE) {
+        return request_serve(connection, &parcel);
+    }
+    uint32_t number;
+    memcpy(&number, &parcel.message, sizeof(number));
+    port_drop(&parcel);
+    return kind == PORT_READ && bodies_read(connection, number);
+}
+
+// What is there by now. Whether there was anything.
+static bool serve(struct connection *connection) {
+    struct hx_consumer *in = &connection->end.in;
+    const uint32_t ready = hx_ring_ready(in);
+    if (ready != 0 && connection->untold) {
+        tell(connection);
+    }
+    for (uint32_t i = 0; i < ready && !connection->is_over && !connection->server->stops; i++) {
+        connection->is_over = !message_take(connection);
+        connection->server->refused += connection->is_over;
+    }
+    if (in->broken && !connection->is_over) {
+        connection->is_over = true;
+        connection->server->refused++;
+    }
+    if (ready != 0 && hx_ring_release(in)) {
+        HX_IGNORE(hx_channel_notify(connection->end.handle, HX_STATE_WRITABLE)); // it may be gone
+    }
+    return ready != 0;
+}
+
+// ---- waiting
+
+static void awake(struct connection *connection) {
+    if (connection->is_asleep) {
+        hx_consumer_awake(&connection->end.in);
+        connection->is_asleep = false;
+    }
+}
+
+// Of the only connection; tells the peer.
+static enum hx_status sleep_at(struct connection *connection, time_ns_t deadline) {
+    struct hx_consumer *in = &connection->end.in;
+    const handle_t handle = connection->end.handle;
+    awake(connection);
+    hx_consumer_sleep(in);
+    enum hx_status status =
+        connection->untold
+            ? hx_channel_call(handle, in->tail, in->sleep, deadline)
+            : hx_channel_wait(handle, HX_STATE_READABLE, in->tail, in->sleep, deadline);
+    connection->untold = false;
+    hx_consumer_awake(in);
+    if (status == HX_OK || status == HX_ERR_TIMED_OUT || status == HX_ERR_INTERRUPTED) {
+        return status;
+    }
+    connection->is_over = true;
+    return HX_OK;
+}
+
+// Whether there is still nothing, and the peer will wake us when there is.
+static bool put_to_sleep(struct connection *connection) {
+    struct hx_consumer *in = &connection->end.in;
+    if (connection->untold) {
+        tell(connection);
+    }
+    if (connection->is_asleep) {
+        return true;
+    }
+    hx_consumer_sleep(in);
+    connection->is_asleep = true;
+    if (hx_channel_arm(connection->end.handle, HX_STATE_READABLE) != HX_OK) {
+        connection->is_over = true; // revoked
+        return false;
+    }
+    if (!hx_consumer_must_wait(in)) {
+        awake(connection);
+        return false;
+    }
+    return true;
+}
+
+// `state` is what a wait found.
+static void wake_up(struct connection *connection, uint32_t state) {
+    if ((state & HX_STATE_REVOKED) != 0) {
+        connection->is_over = true;
+    } else if (state != 0) {
+        awake(connection);
+        connection->is_over =
+            (state & HX_STATE_CLOSED) != 0 && hx_ring_ready(&connection->end.in) == 0;
+    }
+}
+
+static enum hx_status sleep_at_all(struct hx_server *server, time_ns_t deadline) {
+    struct hx_wait_item items[HX_SERVER_CONNECTIONS];
+    uint32_t ready;
+    bool all = true;
+    for (uint32_t i = 0; i < server->count; i++) {
+        all &= put_to_sleep(server->connections[i]);
+        items[i] = (struct hx_wait_item){ .handle = server->connections[i]->end.handle,
+                                          .mask = HX_STATE_READABLE | HX_STATE_CLOSED };
+    }
+    if (!all) {
+        return HX_OK;
+    }
+    const enum hx_status status = hx_wait(items, server->count, deadline, &ready);
+    for (uint32_t i = 0; status == HX_OK && i < server->count; i++) {
+        wake_up(server->connections[i], items[i].out_state);
+    }
+    return status;
+}
+
+// ---- connections
+
+static void connection_free(struct connection *connection) {
+    free(connection->bound);
+    free(connection->whole);
+    free(connection->scratch);
+    free(connection);
+}
+
+static void connection_end(struct connection *connection) {
+    struct hx_server *server = connection->server;
+    const struct hx_service *service = &connection->service;
+    pthread_mutex_lock(&connection->lock);
+    connection->is_closed = true;
+    pthread_mutex_unlock(&connection->lock);
+    if (!connection->listens) {
+        wire_server_fini(&connection->wire, connection->whole);
+        if (service->closed != NULL) {
+            service->closed(service->self, connection->wire.is_attached ? &connection->wire : NULL);
+        }
+        server->refused += connection->wire.refused;
+        port_pool_unmap(&connection->pool);
+    }
+    port_end_unmap(&connection->end);
+    HX_IGNORE(hx_handle_close(connection->end.handle)); // it may have been revoked
+    connection_free(connection);
+}
+
+static void take_off(struct hx_server *server) {
+    for (uint32_t i = server->count; i-- > 0;) {
+        struct connection *connection = server->connections[i];
+        if (connection->is_over) {
+            server->connections[i] = server->connections[--server->count];
+            connection_end(connection);
+        }
+    }
+}
+
+enum hx_status hx_server_run(struct hx_server *server, time_ns_t deadline) {
+    while (server->count != 0 && !server->stops) {
+        bool any = false;
+        for (uint32_t i = 0; i < server->count; i++) { // it may get longer
+            any |= !server->connections[i]->is_asleep && serve(server->connections[i]);
+        }
+        take_off(server);
+        if (any || server->count == 0 || server->stops) {
+            continue;
+        }
+        enum hx_status status = server->count == 1 ? sleep_at(server->connections[0], deadline)
+                                                   : sleep_at_all(server, deadline);
+        take_off(server);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < server->count; i++) {
+        if (server->connections[i]->untold) {
+            tell(server->connections[i]);
+        }
+    }
+    server->stops = false;
+    return HX_OK;
+}
+
+void hx_server_stop(struct hx_server *server) {
+    server->stops = true;
+}
+
+uint64_t hx_server_refused(const struct hx_server *server) {
+    uint64_t refused = server->refused;
+    for (uint32_t i = 0; i < server->count; i++) {
+        refused += server->connections[i]->wire.refused;
+    }
+    return refused;
+}
+
+// ---- beginning and end
+
+static uint32_t event_pages(const struct wire_port *port) {
+    const uint32_t each = (uint32_t)(ALIGN_UP((uint64_t)port->event_max, PAGE_SIZE) / PAGE_SIZE);
+    return port->event_count == 0 ? 0 : MIN_OF(4 * each, EVENT_BODIES);
+}
+
+// The memory that both share, and the first word to the client.
+static enum hx_status pool_make(struct connection *connection) {
+    const struct wire_port *port = connection->service.port;
+    const struct port_hello hello = { port->abi, PORT_PAGES, event_pages(port) };
+    struct wire_parcel with = { .handle_count = 1 };
+    struct port_sent sent;
+    handle_t memory;
+    enum hx_status status = hx_memory_create(PORT_PAGES * PAGE_SIZE, &memory);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = port_pool_map(memory, PORT_PAGES, &connection->pool);
+    if (status == HX_OK) {
+        status = port_handle_copy(NULL, memory, HX_RIGHT_READ | HX_RIGHT_WRITE | HX_RIGHT_MAP,
+                                  &with.handles[0]);
+    }
+    HX_IGNORE(hx_handle_close(memory)); // what is mapped stays
+    if (status == HX_OK) {
+        status = port_put(&connection->end, PORT_HELLO, &hello, sizeof(hello), &with, &sent);
+    }
+    if (status == HX_OK && sent.must_tell) {
+        tell(connection);
+    }
+    if (status != HX_OK && connection->pool.base != NULL) {
+        port_pool_unmap(&connection->pool);
+    }
+    connection->pool.used = (UINT64_C(1) << (PORT_PAGES - hello.server_pages)) - 1;
+    return status;
+}
+
+static enum hx_status tables_make(struct connection *connection) {
+    const struct hx_service *service = &connection->service;
+    const struct wire_port *port = service->port;
+    const struct wire wire = { port, &transport, connection, &connection->pool };
+    connection->bound = malloc(port->ops_bytes);
+    connection->whole = malloc(port->ops_bytes);
+    connection->scratch = malloc(ALIGN_UP((size_t)port->request_max, 8u) + port->reply_max);
+    if (connection->bound == NULL || connection->whole == NULL || connection->scratch == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    enum hx_status status = port->bind(connection->bound, service->ops, service->rights);
+    if (status == HX_OK) {
+        status = port->bind(connection->whole, service->ops, HX_RIGHTS_ALL);
+    }
+    wire_server_init(&connection->wire, &wire, connection->bound, service->self,
+                     connection->scratch);
+    return status;
+}
+
+static enum hx_status connection_add(struct hx_server *server, handle_t end,
+                                     const struct hx_service *service, bool listens) {
+    struct connection *connection = calloc(1, sizeof(*connection));
+    enum hx_status status = HX_ERR_LIMIT;
+    if (connection == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    connection->server = server;
+    connection->service = *service;
+    connection->listens = listens;
+    pthread_mutex_init(&connection->lock, NULL);
+    if (server->count < HX_SERVER_CONNECTIONS) {
+        status = listens ? HX_OK : tables_make(connection);
+    }
+    if (status == HX_OK) {
+        status = port_end_open(&connection->end, end);
+    }
+    if (status != HX_OK) {
+        connection_free(connection);
+        return status;
+    }
+    status = listens ? HX_OK : pool_make(connection);
+    if (status != HX_OK) {
+        port_end_unmap(&connection->end); // the handle stays the caller's
+        connection_free(connection);
+        return status;
+    }
+    server->connections[server->count++] = connection;
+    return HX_OK;
+}
+
+enum hx_status hx_server_create(struct hx_server **out_server) {
+    struct hx_server *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    *out_server = server;
+    return HX_OK;
+}
+
+enum hx_status hx_server_add(struct hx_server *server, handle_t end,
+                             const struct hx_service *service) {
+    return connection_add(server, end, service, false);
+}
+
+enum hx_status hx_server_listen(struct hx_server *server, handle_t end,
+                                const struct hx_service *service) {
+    return connection_add(server, end, service, true);
+}
+
+void hx_server_destroy(struct hx_server *server) {
+    while (server->count != 0) {
+        connection_end(server->connections[--server->count]);
+    }
+    free(server);
+}
