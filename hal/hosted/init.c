@@ -13,7 +13,8 @@
 
 #define STATUS_OF(code) ((code) * 2 + 1) // as QEMU's exit device has it
 
-void hal_console_init(void) {
+void hal_console_init(const struct boot_info *info) {
+    (void)info;
     hosted_processor_bind(0);
 }
 

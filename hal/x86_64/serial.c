@@ -16,7 +16,8 @@
 
 static bool present;
 
-void hal_console_init(void) {
+void hal_console_init(const struct boot_info *info) {
+    (void)info;
     cpu_block_init_boot();
     out8(UART_SCRATCH, 0x5a);
     present = in8(UART_SCRATCH) == 0x5a;

@@ -172,7 +172,7 @@ static void read_command_line(const struct boot_info *info) {
 
 // The machine and memory: nothing here may sleep, interrupts are off.
 static void bring_up_machine(const struct boot_info *info) {
-    hal_console_init();
+    hal_console_init(info);
     hal_handlers_set(core_handlers());
     core_init_early();
     boot.info = info;

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from helix import build, ui
+from helix import build, targets, ui
 
 # Words of the design whose feature does not exist yet.
 _NOT_YET = {
@@ -187,6 +187,7 @@ def main() -> int:
     if command and options.word not in ("run", "trace"):
         raise ui.Failure("only 'run' and 'trace' take a command behind --")
     options.command = command
+    targets.use(getattr(options, "arch", ""))
     module = importlib.import_module(f"helix.{'suites' if options.word == 'test' else options.word}")
     return module.command(options)
 

@@ -7,11 +7,11 @@ import threading
 from argparse import Namespace
 from pathlib import Path
 
-from helix import packages, paths, ui
+from helix import packages, paths, targets, ui
 
 hosted_lock = threading.Lock()  # held to build what several tests use
 
-ARCHES = ("x86_64", "hosted")
+ARCHES = ("x86_64", "aarch64", "hosted")
 PROFILES = ("minimal",)
 
 
@@ -57,11 +57,11 @@ def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
 def kernel(arch: str, profile: str, yes: bool, top: Path = paths.TOP) -> Path:
     """Builds the kernel; its file."""
     packages.need(packages.BUILD, yes=yes)
-    name = "helix-hosted" if arch == "hosted" else "helix.elf"
-    elf = configure_and_build(arch, profile, top, [name]) / name
-    if not elf.exists():
-        raise ui.Failure(f"the build made no {elf.relative_to(top)}")
-    return elf
+    name = "helix-hosted" if arch == "hosted" else targets.current().image
+    made = configure_and_build(arch, profile, top, [name]) / name
+    if not made.exists():
+        raise ui.Failure(f"the build made no {made.relative_to(top)}")
+    return made
 
 
 def command(options: Namespace) -> int:

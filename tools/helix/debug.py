@@ -8,7 +8,7 @@ import subprocess
 from argparse import Namespace
 from pathlib import Path
 
-from helix import build, packages, paths, qemu, rootfs, ui
+from helix import build, packages, paths, qemu, rootfs, targets, ui
 
 
 def _free_port() -> int:
@@ -27,7 +27,7 @@ def _initrd(options: Namespace) -> bytes:
 
 
 def _gdb(elf: Path, port: int, console: Path) -> list[str]:
-    return ["gdb", "-q", str(elf), "-ex", "set architecture i386:x86-64",
+    return [targets.current().gdb[0], "-q", str(elf), "-ex", f"set architecture {targets.current().gdb[1]}",
             "-ex", f"source {paths.TOP / 'tools' / 'gdb' / 'helpers.py'}",
             "-ex", f"target remote 127.0.0.1:{port}",
             "-ex", f"echo \\nconsole: socat -,raw,echo=0 {console}, or its copy {console}.log\\n",
@@ -36,13 +36,14 @@ def _gdb(elf: Path, port: int, console: Path) -> list[str]:
 
 def command(options: Namespace) -> int:
     """gdb's exit status. The machine ends with gdb."""
-    packages.need(packages.RUN, packages.DEBUG, yes=options.yes)
-    elf = build.kernel(options.arch, options.profile, options.yes)
+    packages.need(packages.run(), packages.debug(), yes=options.yes)
+    image = build.kernel(options.arch, options.profile, options.yes)
+    elf = image.with_name("helix.elf")
     port = _free_port()
     console = paths.ensure(paths.OUT / "tmp") / "console"
     with qemu.Initrd(_initrd(options)) as initrd:
-        append = qemu.append_for(elf, "/init", options.append).replace("panic=-1 ", "")
-        machine = qemu.Machine(elf, initrd, append, options.smp, options.mem)
+        append = qemu.append_for(image, "/init", options.append).replace("panic=-1 ", "")
+        machine = qemu.Machine(image, initrd, append, options.smp, options.mem)
         machine.serial = ["chardev:console"]
         machine.extra = ["-S", "-gdb", f"tcp:127.0.0.1:{port}", "-chardev",
                          f"socket,id=console,path={console},server=on,wait=off,"

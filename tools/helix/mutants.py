@@ -134,7 +134,8 @@ class Tree:
         if test.startswith("hosted/"):
             hosted.build_process(hosted.variant_of(test), profile, _TREE)
         else:
-            build.configure_and_build(self.options.arch, profile, _TREE)
+            arch = "aarch64" if test.startswith("aarch64/") else self.options.arch
+            build.configure_and_build(arch, profile, _TREE)
         return [str(_TREE / "helix"), "test", "--yes", test]
 
     def _try(self, test: str, limit_s: float) -> tuple[bool, str]:
@@ -219,7 +220,7 @@ def command(options: Namespace) -> int:
         for mutant in mutants:
             ui.result(f"{mutant.name:28} {mutant.test:28} {mutant.why}")
         return 0
-    packages.need(packages.BUILD, packages.HOSTED, packages.RUN, yes=options.yes)
+    packages.need(packages.BUILD, packages.HOSTED, packages.run(), yes=options.yes)
     programs.need(options.yes)
     survivors = []
     for mutant, failed, took_s in _judge_all(Tree(options), mutants):

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from helix import paths, ui
+from helix import paths, targets, ui
 
 _lock = threading.Lock()
 
@@ -20,13 +20,21 @@ BUILD = {
 }
 USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h", "musl-tools": "musl-gcc",
         "linux-libc-dev": "/usr/include/linux/futex.h"}
-RUN = {"qemu-system-x86": "qemu-system-x86_64"}
 ISO = {"grub-common": "grub-mkrescue", "grub-pc-bin": "/usr/lib/grub/i386-pc/kernel.img",
        "xorriso": "xorriso", "mtools": "mformat"}
 HOSTED = {"libclang-rt-19-dev": _CLANG_RT}
 CHECK = {"clang-format-19": "clang-format-19", "clang-tidy-19": "clang-tidy-19"}
-DEBUG = {"gdb": "gdb"}
 VALGRIND = {"valgrind": "valgrind"}
+
+
+def run() -> dict[str, str]:
+    """The emulator."""
+    return {targets.current().package: targets.current().emulator}
+
+
+def debug() -> dict[str, str]:
+    """The debugger for it; the package has the program's name."""
+    return dict.fromkeys(targets.current().gdb[:1], targets.current().gdb[0])
 
 
 def _present(sign: str) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helix import paths
+from helix import paths, targets
 
 
 @dataclass
@@ -18,17 +18,18 @@ class Machine:
     append: str = ""
     smp: int = 2
     mem: str = "256M"
-    cpu: str = "max"
-    machine: str = "q35"
+    cpu: str = ""  # as the next: the target's
+    machine: str = ""
     serial: list[str] = field(default_factory=lambda: ["null"])
     extra: list[str] = field(default_factory=list)
     accel: str = "tcg"
 
     def command(self) -> list[str]:
         # The kernel ends a machine whose command is gone, however that ended.
-        words = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults",
+        words = ["setpriv", "--pdeathsig", "KILL", targets.current().emulator, "-nodefaults",
                  "-no-user-config", "-no-reboot", "-display", "none", "-accel", self.accel,
-                 "-M", self.machine, "-cpu", self.cpu, "-smp", str(self.smp), "-m", self.mem]
+                 "-M", self.machine or targets.current().machine,
+                 "-cpu", self.cpu or targets.current().cpu, "-smp", str(self.smp), "-m", self.mem]
         if self.kernel:
             words += ["-kernel", str(self.kernel), "-append", self.append]
         if self.initrd:
@@ -66,7 +67,7 @@ def stop(process: subprocess.Popen[bytes], patience_s: float = 10) -> int:
 def append_for(kernel: Path, init: str, more: str = "") -> str:
     """The words that every boot gets. A panic ends the machine (-no-reboot). What only Linux needs
     keeps it from waiting for what is not there."""
-    words = f"console=ttyS0 panic=-1 rdinit={init}"
+    words = f"console={targets.current().console} panic=-1 rdinit={init}"
     if kernel.name == "linux-cloud":
         words += " tsc=reliable no_timer_check mitigations=off cryptomgr.notests"
     return f"{words} {more}".strip()

@@ -91,7 +91,7 @@ def command(options: Namespace) -> int:
     refuse_what_is_not_there(options)
     if options.arch == "hosted":
         return hosted.run(options)
-    packages.need(packages.RUN, yes=options.yes)
+    packages.need(packages.run(), yes=options.yes)
     kernel = kernel_of(options)
     words: list[str] = options.command
     if words:

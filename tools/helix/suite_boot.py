@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helix import cpio, image, packages, paths, programs, qemu, rootfs
+from helix import cpio, image, packages, paths, programs, qemu, rootfs, targets
 from helix.report import Context, Failed, Job, single
 
 _GUARD_S = 120  # a machine that has not ended by then hangs
@@ -28,8 +28,8 @@ class Boot:
     never: list[str] = field(default_factory=lambda: [r"first: WRONG.*", r"first: failed"])
     smp: int = 1
     mem: str = "128M"
-    cpu: str = "max"
-    machine: str = "q35"
+    cpu: str = ""  # as the next: the target's
+    machine: str = ""
     extra: list[str] = field(default_factory=list)
     status: int = 0
     linux: bool = True  # Linux does the same
@@ -161,7 +161,8 @@ def _run(boot: Boot, machine: qemu.Machine) -> None:
 def _job(boot: Boot) -> Job:
     def body(context: Context) -> None:
         assert context.kernel is not None
-        words = "console=ttyS0" if "panic=" in boot.append else "console=ttyS0 panic=-1"
+        words = f"console={targets.current().console}"
+        words += "" if "panic=" in boot.append else " panic=-1"
         append = f"{words} {boot.append}"
         machine = qemu.Machine(context.kernel, None, append, boot.smp, boot.mem, boot.cpu,
                                boot.machine, extra=list(boot.extra))
@@ -274,13 +275,34 @@ def _bad_words() -> list[Boot]:
 
 def _selftests() -> list[Boot]:
     """What the kernel tests from inside; it tells the result through an exit device."""
-    device = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    device = list(targets.current().exit_device)
     return [Boot(f"{what}-selftest-smp-{count}", None, f"selftest={what}", [], [r"(?i)panic"],
                  smp=count, extra=device, status=33, linux=False)
             for what in ("core", "memory", "vfs") for count in (1, 4)]
 
 
+def _aarch64() -> list[Boot]:
+    """What differs between machines of this kind, by the kernel's own tests: no program runs yet."""
+    device = list(targets.current().exit_device)
+    shapes = {"cortex-a72": ("cortex-a72", "virt"), "gic-3": ("max", "virt,gic-version=3"),
+              "el2": ("cortex-a72", "virt,virtualization=on")}
+    return [Boot(f"core-selftest-{name}", None, "selftest=core", [r"2 of 2 processors"],
+                 [r"(?i)panic"], smp=2, cpu=cpu, machine=machine, extra=device, status=33)
+            for name, (cpu, machine) in shapes.items()] + [
+        Boot("core-selftest-6G", None, "selftest=core", [], [r"(?i)panic"], mem="6G", extra=device,
+             status=33),
+        Boot("panic-shows", None, "selftest=panic",
+             [r"panic: .*selftest=panic", r"kernel_main", r"boot_start"], []),
+        *_selftests()]
+
+
+def aarch64_names() -> list[str]:
+    return [f"boot/{boot.name}" for boot in _aarch64()]
+
+
 def jobs(options: Namespace) -> list[Job]:
+    if options.arch == "aarch64":
+        return [_job(boot) for boot in _aarch64()]
     boots = _machines() + _starts() + _panics() + _damage() + _bad_words() + _selftests()
     ours = options.kernel != "linux"
     made = [_job(boot) for boot in boots if ours or boot.linux]

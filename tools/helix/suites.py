@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_fuzz, suite_hosted, suite_proof, suite_rules, suite_scenario, suite_terminal,
+                   suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
                    suite_tool, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -27,6 +27,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "native": suite_scenario.native_jobs,
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
+    "aarch64": suite_other.jobs,
 }
 
 
@@ -93,9 +94,11 @@ def _prepare(options: Namespace, selected: list[tuple[Job, list[str]]]) -> Conte
     """Installs and builds what the chosen tests need."""
     kernel = None
     if any(job.machines for job, _ in selected):
-        packages.need(packages.RUN, packages.ISO, yes=options.yes)
-        programs.need(options.yes)
+        packages.need(packages.run(), yes=options.yes)
         kernel = run.kernel_of(options)
+    if any(job.machines for job, _ in selected) and options.arch != "aarch64":  # no programs there yet
+        packages.need(packages.ISO, yes=options.yes)
+        programs.need(options.yes)
         programs.runner()
         packages.busybox()
     return Context(kernel, options)

@@ -49,7 +49,7 @@ def command(options: Namespace) -> int:
     if options.arch == "hosted":
         raise ui.Failure("a command behind -- needs ring 3; the hosted machine has linked programs")
     run.refuse_what_is_not_there(options)
-    packages.need(packages.RUN, yes=options.yes)
+    packages.need(packages.run(), yes=options.yes)
     programs.need(options.yes)
     archive = run.initrd(options, True) + rootfs.recorder_only().bytes()
     with qemu.Initrd(archive) as initrd, \

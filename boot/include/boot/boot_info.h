@@ -14,7 +14,7 @@
 enum boot_memory_kind {
     BOOT_MEMORY_USABLE = 1,
     BOOT_MEMORY_RESERVED = 2,
-    BOOT_MEMORY_ACPI = 3, // tables that may be reclaimed once read
+    BOOT_MEMORY_ACPI = 3, // firmware's tables (a device tree too): may be reclaimed once read
     BOOT_MEMORY_NVS = 4,
 };
 
@@ -29,8 +29,10 @@ struct boot_info {
     struct boot_memory memory[BOOT_MEMORY_MAX]; // sorted by base, not overlapping
     uint32_t memory_count;
     struct paddr initrd;
-    uint64_t initrd_bytes;               // 0: none
-    struct paddr acpi_rsdp;              // 0: the loader does not say (the machine may search)
+    uint64_t initrd_bytes;    // 0: none
+    struct paddr acpi_rsdp;   // 0: the loader does not say (the machine may search)
+    struct paddr device_tree; // a checked one, in memory that is kept; 0: none
+    uint64_t device_tree_bytes;
     char command_line[BOOT_COMMAND_MAX]; // terminated; cut if it was longer
     bool command_line_cut;
     struct paddr kernel_start; // the image, page aligned
@@ -43,6 +45,6 @@ extern char boot_stack_top[];
 
 // The kernel's entry, defined in runtime/kernel; called once, on the boot processor, in the mode in
 // which the kernel runs, on boot's stack, with interrupts off. The image is mapped where it is
-// linked, and memory at the direct map's addresses as far as the first page tables may lie
-// (x86_64: the first 4 GiB), so that hal_mmu_init() can build the final ones. Keeps `info`.
+// linked, and usable memory below 4 GiB at the direct map's addresses, where the first page tables
+// lie, so that hal_mmu_init() can build the final ones. Keeps `info`.
 NORETURN void kernel_main(const struct boot_info *info);

@@ -2,11 +2,13 @@
 // <hal/io.h>: early text output, I/O ports for drivers, the end of the machine.
 #pragma once
 
+#include <boot/boot_info.h>
 #include <helix/types.h>
 
-// Finds the early console, and makes <hal/cpu.h>'s "this processor" part valid on processor 0. Boot
-// context, interrupts off, the first call of all.
-void hal_console_init(void);
+// Finds the early console, where `info` or the machine says it is, and makes <hal/cpu.h>'s "this
+// processor" part valid on processor 0. Keeps `info`. Boot context, interrupts off, the first call
+// of all.
+void hal_console_init(const struct boot_info *info);
 // Writes `length` bytes and waits until the hardware took them; a newline also returns the
 // carriage. Any context, a panic's and before hal_init_early() too; never fails: where there is no
 // console, or it is stuck, the text is dropped. Not serialised: callers who want whole lines have a

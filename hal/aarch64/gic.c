@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/aarch64/gic.c: the interrupt controller: GICv2 (Arm IHI 0048) or GICv3 (IHI 0069).
+//
+// All interrupts are in group 1 and come as IRQ, but the one that stops a processor: it is in group
+// 0 and comes as FIQ, which the kernel never masks for long. A line is a shared peripheral
+// interrupt. It is masked when it fires: one that is an edge stays pending meanwhile, so nothing is
+// lost, and a level does not come again until its driver is done.
+#include "private.h"
+
+#define DIST_CTLR         0x000u
+#define DIST_TYPER        0x004u
+#define DIST_GROUP        0x080u // a bit each
+#define DIST_SET_ENABLE   0x100u
+#define DIST_CLEAR_ENABLE 0x180u
+#define DIST_PRIORITY     0x400u  // a byte each
+#define DIST_TARGET       0x800u  // GICv2: a byte each
+#define DIST_SGI          0xf00u  // GICv2
+#define DIST_ROUTER       0x6000u // GICv3: eight bytes each
+#define DIST_BYTES        0x10000u
+
+#define CTLR_GROUP0    (1u << 0)
+#define CTLR_GROUP1    (1u << 1) // GICv3 with one security state, and GICv2
+#define CTLR_AFFINITY  (1u << 4)
+#define CTLR_ONE_STATE (1u << 6) // DS
+#define CTLR_PENDING   (1u << 31)
+
+#define CPU_CTLR        0x00u // GICv2's processor interface
+#define CPU_PRIORITY    0x04u
+#define CPU_ACKNOWLEDGE 0x0cu
+#define CPU_END         0x10u
+#define CPU_BYTES       0x1000u
+#define CPU_CTLR_BOTH   (1u << 2) // the acknowledge register serves both groups
+#define CPU_CTLR_FIQ    (1u << 3) // group 0 as FIQ
+
+#define REDIST_BYTES   0x20000u // two frames of 64 KiB
+#define REDIST_TYPER   0x0008u
+#define REDIST_WAKER   0x0014u
+#define REDIST_PRIVATE 0x10000u // the frame of private interrupts, laid out as the distributor
+#define TYPER_LAST     (1u << 4)
+#define TYPER_VIRTUAL  (1u << 1) // with two frames more
+#define WAKER_SLEEP    (1u << 1)
+#define WAKER_ASLEEP   (1u << 2)
+
+#define PRIORITY_STOP   0x10u
+#define PRIORITY_OTHERS 0xa0u
+#define PRIORITY_ALL    0xf0u // lets all of these through
+#define PRIVATE_COUNT   32u
+#define POLLS           1000000u
+#define REDIST_REGIONS  4u
+
+static volatile uint8_t *distributor;
+static volatile uint8_t *interface; // GICv2; NULL: GICv3
+static struct region {
+    volatile uint8_t *base;
+    uint64_t size;
+} regions[REDIST_REGIONS];
+static uint32_t region_count;
+static uint32_t line_count;
+
+static void *map(uint64_t base, size_t size_bytes) {
+    return aarch64_device_map(base, size_bytes, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
+}
+
+// The registers of the private interrupts, and those of the distributor, are laid out alike. All
+// are in group 1 and masked.
+static void bank_init(volatile uint8_t *bank, uint32_t first, uint32_t end) {
+    for (uint32_t intid = first; intid < end; intid += 32) {
+        mmio_write32(bank + DIST_CLEAR_ENABLE + intid / 8, UINT32_MAX);
+        mmio_write32(bank + DIST_GROUP + intid / 8, UINT32_MAX);
+    }
+    for (uint32_t intid = first; intid < end; intid += 4) {
+        mmio_write32(bank + DIST_PRIORITY + intid, PRIORITY_OTHERS * 0x01010101u);
+    }
+}
+
+// The interrupts between processors are on, and one of them is urgent.
+static void bank_init_private(volatile uint8_t *bank) {
+    bank_init(bank, 0, PRIVATE_COUNT);
+    mmio_write32(bank + DIST_GROUP, ~(1u << INTID_STOP));
+    mmio_write8(bank + DIST_PRIORITY + INTID_STOP, PRIORITY_STOP);
+    mmio_write32(bank + DIST_SET_ENABLE,
+                 1u << INTID_CALL | 1u << INTID_RESCHEDULE | 1u << INTID_STOP);
+}
+
+// GICv3: registers that change slowly say so (IHI 0069, 12.9.4).
+static void distributor_settle(void) {
+    for (uint32_t i = 0; i < POLLS && (mmio_read32(distributor + DIST_CTLR) & CTLR_PENDING); i++) {
+        hal_relax();
+    }
+}
+
+static bool find(const char *const *names, uint32_t count, struct fdt_node *out_node) {
+    for (uint32_t i = 0; i < count; i++) {
+        fdt_root(&aarch64_firmware.fdt, out_node);
+        if (fdt_next_compatible(&aarch64_firmware.fdt, names[i], out_node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum hx_status init_v2(const struct fdt_node *node) {
+    uint64_t base;
+    uint64_t size;
+    if (!fdt_reg(&aarch64_firmware.fdt, node, 1, &base, &size)) {
+        return HX_ERR_NO_DEVICE;
+    }
+    interface = map(base, CPU_BYTES);
+    if (interface == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    for (uint32_t intid = INTID_SPI; intid < INTID_SPI + line_count; intid += 4) {
+        mmio_write32(distributor + DIST_TARGET + intid, 0x01010101u); // the boot processor
+    }
+    mmio_write32(distributor + DIST_CTLR, CTLR_GROUP0 | CTLR_GROUP1);
+    return HX_OK;
+}
+
+static enum hx_status init_v3(const struct fdt_node *node) {
+    uint64_t base;
+    uint64_t size;
+    const uint64_t affinity = aarch64_cpu_mpidr[0];
+    for (uint32_t i = 0; i < REDIST_REGIONS; i++) {
+        if (!fdt_reg(&aarch64_firmware.fdt, node, 1 + i, &base, &size) || size < REDIST_BYTES) {
+            break;
+        }
+        size = MIN_OF(size, 2ull * REDIST_BYTES * HAL_CPU_MAX);
+        regions[region_count] = (struct region){ map(base, size), size };
+        if (regions[region_count].base == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
+        region_count++;
+    }
+    mmio_write32(distributor + DIST_CTLR, CTLR_AFFINITY);
+    distributor_settle();
+    mmio_write32(distributor + DIST_CTLR, CTLR_AFFINITY | CTLR_GROUP0 | CTLR_GROUP1);
+    distributor_settle();
+    for (uint32_t intid = INTID_SPI; intid < INTID_SPI + line_count; intid++) {
+        mmio_write64(distributor + DIST_ROUTER + (size_t)8 * intid, affinity);
+    }
+    return HX_OK;
+}
+
+enum hx_status gic_init(void) {
+    static const char *const v2[] = { "arm,cortex-a15-gic", "arm,gic-400", "arm,cortex-a9-gic" };
+    static const char *const v3[] = { "arm,gic-v3" };
+    struct fdt_node node;
+    uint64_t base;
+    uint64_t size;
+    const bool is_v3 = find(v3, ARRAY_SIZE(v3), &node);
+    if ((!is_v3 && !find(v2, ARRAY_SIZE(v2), &node)) ||
+        !fdt_reg(&aarch64_firmware.fdt, &node, 0, &base, &size)) {
+        return HX_ERR_NO_DEVICE;
+    }
+    distributor = map(base, is_v3 ? DIST_BYTES : CPU_BYTES);
+    if (distributor == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    mmio_write32(distributor + DIST_CTLR, 0);
+    if (is_v3) {
+        distributor_settle();
+    }
+    const uint32_t intids = 32 * ((mmio_read32(distributor + DIST_TYPER) & 31) + 1);
+    line_count = MIN_OF(intids - PRIVATE_COUNT, HAL_IRQ_LINES);
+    bank_init(distributor, INTID_SPI, INTID_SPI + line_count);
+    return is_v3 ? init_v3(&node) : init_v2(&node);
+}
+
+// The redistributor whose affinity is this processor's (IHI 0069, 12.10).
+static volatile uint8_t *redistributor_find(void) {
+    const uint64_t mpidr = cpu_block()->mpidr != 0 ? cpu_block()->mpidr : aarch64_cpu_mpidr[0];
+    const uint64_t affinity = (mpidr >> 32 & 0xff) << 24 | (mpidr & 0xffffff);
+    for (uint32_t i = 0; i < region_count; i++) {
+        volatile uint8_t *at = regions[i].base;
+        while ((uint64_t)(at - regions[i].base) + REDIST_BYTES <= regions[i].size) {
+            const uint64_t typer = mmio_read64(at + REDIST_TYPER);
+            if (typer >> 32 == affinity) {
+                return at;
+            }
+            if (typer & TYPER_LAST) {
+                break;
+            }
+            at += typer & TYPER_VIRTUAL ? 2 * REDIST_BYTES : REDIST_BYTES;
+        }
+    }
+    return NULL;
+}
+
+static enum hx_status cpu_init_v3(void) {
+    volatile uint8_t *mine = redistributor_find();
+    if (mine == NULL) {
+        return HX_ERR_NO_DEVICE;
+    }
+    cpu_block()->redistributor = mine;
+    mmio_write32(mine + REDIST_WAKER, mmio_read32(mine + REDIST_WAKER) & ~WAKER_SLEEP);
+    for (uint32_t i = 0; i < POLLS && (mmio_read32(mine + REDIST_WAKER) & WAKER_ASLEEP); i++) {
+        hal_relax();
+    }
+    bank_init_private(mine + REDIST_PRIVATE);
+    sysreg_write(ICC_SRE_EL1, sysreg_read(ICC_SRE_EL1) | 1);
+    isb();
+    sysreg_write(ICC_PMR_EL1, PRIORITY_ALL);
+    sysreg_write(ICC_CTLR_EL1, 0);
+    sysreg_write(ICC_IGRPEN0_EL1, 1);
+    sysreg_write(ICC_IGRPEN1_EL1, 1);
+    isb();
+    return HX_OK;
+}
+
+enum hx_status gic_cpu_init(void) {
+    if (interface == NULL) {
+        return cpu_init_v3();
+    }
+    bank_init_private(distributor); // that part is each processor's own
+    mmio_write32(interface + CPU_PRIORITY, PRIORITY_ALL);
+    mmio_write32(interface + CPU_CTLR, CTLR_GROUP0 | CTLR_GROUP1 | CPU_CTLR_BOTH | CPU_CTLR_FIQ);
+    return HX_OK;
+}
+
+void gic_ppi_enable(uint32_t intid) {
+    volatile uint8_t *bank =
+        interface != NULL ? distributor : cpu_block()->redistributor + REDIST_PRIVATE;
+    mmio_write32(bank + DIST_SET_ENABLE, 1u << intid);
+}
+
+// GICv2 names processors by the number of their interface, which is their place in the cluster;
+// GICv3 by affinity (IHI 0069, 12.2.20).
+void gic_send(struct cpu_block *to, uint32_t intid) {
+    const uint64_t mpidr = to->mpidr;
+    if (interface != NULL) {
+        const uint32_t group = intid == INTID_STOP ? 0 : 1u << 15;
+        mmio_write32(distributor + DIST_SGI, 1u << (16 + (mpidr & 7)) | group | intid);
+        return;
+    }
+    const uint64_t value = (mpidr >> 32 & 0xff) << 48 | (mpidr >> 16 & 0xff) << 32 |
+                           (mpidr >> 8 & 0xff) << 16 | (uint64_t)intid << 24 |
+                           (mpidr >> 4 & 0xf) << 44 | 1ull << (mpidr & 15);
+    if (intid == INTID_STOP) {
+        sysreg_write(ICC_SGI0R_EL1, value);
+    } else {
+        sysreg_write(ICC_SGI1R_EL1, value);
+    }
+    isb();
+}
+
+// What is acknowledged happened before the handler's accesses: DSB (IHI 0069, 12.2.14).
+uint32_t gic_acknowledge(void) {
+    if (interface != NULL) {
+        return mmio_read32(interface + CPU_ACKNOWLEDGE);
+    }
+    const uint32_t intid = (uint32_t)sysreg_read(ICC_IAR1_EL1);
+    __asm__ volatile("dsb sy" : : : "memory");
+    return intid;
+}
+
+void gic_end(uint32_t token) {
+    if (interface != NULL) {
+        mmio_write32(interface + CPU_END, token);
+    } else {
+        sysreg_write(ICC_EOIR1_EL1, token);
+        isb();
+    }
+}
+
+uint32_t gic_acknowledge_stop(void) {
+    return interface != NULL ? gic_acknowledge() : (uint32_t)sysreg_read(ICC_IAR0_EL1);
+}
+
+void gic_end_stop(uint32_t token) {
+    if (interface != NULL) {
+        gic_end(token);
+    } else {
+        sysreg_write(ICC_EOIR0_EL1, token);
+        isb();
+    }
+}
+
+uint32_t hal_irq_from_isa(uint32_t isa) {
+    return isa < 16 ? HAL_IRQ_LINES : isa;
+}
+
+enum hx_status hal_irq_enable(uint32_t line) {
+    if (line >= line_count) {
+        return HX_ERR_NO_DEVICE;
+    }
+    const uint32_t intid = INTID_SPI + line;
+    mmio_write32(distributor + DIST_SET_ENABLE + intid / 32 * 4, 1u << intid % 32);
+    return HX_OK;
+}
+
+// A line that is off does not come again once the distributor took the write.
+void hal_irq_disable(uint32_t line) {
+    if (line >= line_count) {
+        return;
+    }
+    const uint32_t intid = INTID_SPI + line;
+    mmio_write32(distributor + DIST_CLEAR_ENABLE + intid / 32 * 4, 1u << intid % 32);
+    if (interface == NULL) {
+        distributor_settle();
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/aarch64/init.c: the order of things (see <hal/init.h>).
+#include "private.h"
+
+void hal_init_early(const struct boot_info *info) {
+    (void)info;
+    aarch64_features_detect();
+    aarch64_features_enable();
+}
+
+enum hx_status hal_init(const struct boot_info *info) {
+    (void)info;
+    aarch64_firmware_read();
+    enum hx_status status = gic_init();
+    if (status != HX_OK) {
+        return status;
+    }
+    status = gic_cpu_init();
+    if (status != HX_OK) {
+        return status;
+    }
+    clock_cpu_init();
+    smp_init();
+    aarch64_devices_init();
+    return HX_OK;
+}
