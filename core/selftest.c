@@ -295,6 +295,7 @@ static const struct selftest tests[] = {
     { "timers", test_timers },
     { "wait", test_wait },
     { "handing over", core_selftest_hand },
+    { "drops", core_selftest_drop },
     { "trace", test_trace },
     { "port", test_port },
     { "changes", core_selftest_sched },

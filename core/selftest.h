@@ -34,5 +34,6 @@ bool core_selftest_sched(void);      // selftest_sched.c
 bool core_selftest_capability(void); // selftest_capability.c
 bool core_selftest_sched_wake(void);
 bool core_selftest_hand(void); // selftest_hand.c
+bool core_selftest_drop(void); // selftest_drop.c
 extern const struct selftest core_selftest_smp[];
 extern const uint32_t core_selftest_smp_count;

@@ -13,6 +13,7 @@
 #include "native.h"
 
 #include <core/cpu.h>
+#include <core/drop.h>
 #include <helix/channel.h>
 #include <memory/heap.h>
 #include <memory/usercopy.h>
@@ -33,8 +34,9 @@ struct end {
     struct capability *arrived[ARRIVALS_MAX]; // [channels_lock] keeps `count` from `first` on
     uint32_t first, count;                    // [channels_lock]
     uint32_t promised;                        // [channels_lock] places in use or about to be
-    uint32_t ends_inside;     // [channels_lock] of those promised, how many are ends
-    struct list closing_link; // [channels_lock] in `closing`
+    uint32_t ends_inside;      // [channels_lock] of those promised, how many are ends
+    struct epoch_item dropped; // once nobody holds it
+    struct tally_mark tally;
 };
 
 struct channel {
@@ -48,8 +50,6 @@ struct channel {
 
 static const struct lock_class channels_class = { "channels", LOCK_RANK_LEAF, false };
 static struct spinlock channels_lock = SPINLOCK_INIT(&channels_class);
-static struct list closing = LIST_INIT(closing); // [channels_lock] ends whose queues are emptied
-static bool is_emptying;                         // [channels_lock] somebody does
 
 static const struct object_type end_type;
 
@@ -75,16 +75,8 @@ static void channel_free(struct channel *channel) {
     heap_free(channel);
 }
 
-// Takes the next of those whose queue is to be emptied; NULL: that was the last.
-static struct end *closing_take(void) {
-    spin_lock(&channels_lock);
-    struct list *link = list_pop_front(&closing);
-    is_emptying = link != NULL;
-    spin_unlock(&channels_lock);
-    return link != NULL ? LIST_ENTRY(link, struct end, closing_link) : NULL;
-}
-
-static void end_empty(struct end *end) {
+static void end_empty(struct epoch_item *item) {
+    struct end *end = CONTAINER_OF(item, struct end, dropped);
     struct channel *channel = end->channel;
     for (uint32_t i = 0; i < end->count; i++) { // closed: nobody else looks at it
         capability_put(end->arrived[(end->first + i) % ARRIVALS_MAX]);
@@ -94,19 +86,14 @@ static void end_empty(struct end *end) {
     }
 }
 
-// What lies in the queue may be an end, whose queue has another one: not by recursion.
+// What lies in the queue may be an end, whose queue has another one.
 static void end_destroy(struct object *object) {
     struct end *end = end_of(object);
     waitable_update(&peer_of(end)->waitable, 0, WAIT_HANGUP);
     spin_lock(&channels_lock);
     end->is_closed = true;
-    list_push_back(&closing, &end->closing_link);
-    const bool mine = !is_emptying;
-    is_emptying = true;
     spin_unlock(&channels_lock);
-    while (mine && (end = closing_take()) != NULL) {
-        end_empty(end);
-    }
+    drop(&end->dropped, end_empty);
 }
 
 static struct waitable *end_waitable(struct object *object) {
@@ -117,12 +104,40 @@ static void end_revoked(struct object *object) {
     memory_object_revoke(end_of(object)->channel->memory);
 }
 
+static void end_tally(struct object *object, struct tally *tally) {
+    struct end *end = end_of(object);
+    tally_memory(tally, end->channel->memory);
+    if (tally_meet(tally, &end->tally)) {
+        tally_later(tally, &end->tally, object);
+    }
+}
+
+// What is on its way here.
+static void end_tally_inside(struct object *object,
+                             void (*each)(struct tally *tally, struct object *inside),
+                             struct tally *tally) {
+    struct end *end = end_of(object);
+    struct capability *arrived[ARRIVALS_MAX];
+    spin_lock(&channels_lock);
+    const uint32_t count = end->is_closed ? 0 : end->count;
+    for (uint32_t i = 0; i < count; i++) {
+        arrived[i] = capability_get(end->arrived[(end->first + i) % ARRIVALS_MAX]);
+    }
+    spin_unlock(&channels_lock);
+    for (uint32_t i = 0; i < count; i++) {
+        each(tally, arrived[i]->object);
+        capability_put(arrived[i]);
+    }
+}
+
 static const struct object_type end_type = {
     .kind = OBJECT_CHANNEL,
     .name = "channel end",
     .destroy = end_destroy,
     .waitable = end_waitable,
     .revoked = end_revoked,
+    .tally = end_tally,
+    .tally_inside = end_tally_inside,
 };
 
 // ---- making one
@@ -132,7 +147,6 @@ static void end_init(struct channel *channel, uint32_t number) {
     object_init(&end->object, &end_type);
     capability_init_root(&end->root, &end->object, END_RIGHTS);
     waitable_init(&end->waitable, 0);
-    list_init(&end->closing_link);
     end->channel = channel;
     end->number = number;
 }

@@ -41,11 +41,16 @@ static void memory_revoked(struct object *object) {
     memory_object_revoke(memory_of(object)->pages);
 }
 
+static void memory_tally(struct object *object, struct tally *tally) {
+    tally_memory(tally, memory_of(object)->pages);
+}
+
 static const struct object_type memory_type = {
     .kind = OBJECT_MEMORY,
     .name = "memory",
     .destroy = memory_destroy,
     .revoked = memory_revoked,
+    .tally = memory_tally,
 };
 
 // Charged by the caller. NULL: no memory.

@@ -24,7 +24,7 @@ struct file_table {
     struct object object;
     struct spinlock lock;
     uint32_t capacity;         // [lock] a multiple of 64
-    uint32_t lowest;           // [lock] every number below it is in use
+    _Atomic uint32_t lowest;   // [lock for writing] the lowest number that is free
     struct capability **files; // [lock] keeps; NULL: free
     uint64_t *close_on_exec;   // [lock] a bit per number
     struct capability *first_files[FILE_TABLE_FIRST];
@@ -47,6 +47,16 @@ static inline bool call_is_alone(const struct call *call) {
     const struct file_table *table = call->process->files;
     return call_is_single(call) &&
            atomic_load_explicit(&table->object.references, memory_order_relaxed) == 1;
+}
+
+// Whether the caller may have one more number just now: HX_OK or HX_ERR_TABLE_FULL. For calls that
+// would do something before they need it.
+static inline enum hx_status call_check_room(const struct call *call) {
+    const struct posix_process *process = call->process;
+    return atomic_load_explicit(&process->files->lowest, memory_order_relaxed) <
+                   atomic_load_explicit(&process->limits[RLIMIT_NOFILE].soft, memory_order_relaxed)
+               ? HX_OK
+               : HX_ERR_TABLE_FULL;
 }
 
 // The general case of the two below: the table is shared, the capability is a derived one, or

@@ -108,13 +108,13 @@ static void release_resources(struct posix_process *process) {
     file_table_put(files);
     object_put(&fs->object);
     executable_put(executable);
-    handles_end(process->process);
+    const bool had_handles = handles_end(process->process);
     struct aspace *aspace = process_replace_aspace(process->process, NULL);
     process->maximum_resident_pages =
         MAX_OF(process->maximum_resident_pages, aspace_resident_pages(aspace));
     thread_set_aspace(NULL);
     aspace_put(aspace);
-    oom_memory_given_back(process);
+    oom_memory_given_back(process, had_handles);
 }
 
 static void process_end(struct posix_process *process) {

@@ -50,6 +50,24 @@ static void array_free(void *array, size_t size_bytes) {
     }
 }
 
+static uint32_t lowest_locked(const struct file_table *table) {
+    return atomic_load_explicit(&table->lowest, memory_order_relaxed);
+}
+
+static void lowest_set_locked(struct file_table *table, uint32_t fd) {
+    atomic_store_explicit(&table->lowest, fd, memory_order_relaxed);
+}
+
+// `fd` has a file now.
+static void lowest_took_locked(struct file_table *table, uint32_t fd) {
+    if (fd == lowest_locked(table)) {
+        do {
+            fd++;
+        } while (fd < table->capacity && table->files[fd] != NULL);
+        lowest_set_locked(table, fd);
+    }
+}
+
 // Arrays of one size, on their way into or out of a table.
 struct table_arrays {
     uint32_t capacity;
@@ -174,7 +192,7 @@ static bool table_copy_entries(struct file_table *to, struct file_table *from) {
             }
         }
         memcpy(to->close_on_exec, from->close_on_exec, from->capacity / 8);
-        to->lowest = from->lowest;
+        lowest_set_locked(to, lowest_locked(from));
     }
     spin_unlock(&from->lock);
     return fits;
@@ -259,16 +277,14 @@ enum hx_status file_table_add(struct file_table *table, struct capability *capab
     const uint32_t limit = descriptor_limit();
     for (;;) {
         spin_lock(&table->lock);
-        uint32_t fd = MAX_OF((uint32_t)from, table->lowest);
+        uint32_t fd = MAX_OF((uint32_t)from, lowest_locked(table));
         while (fd < table->capacity && table->files[fd] != NULL) {
             fd++;
         }
         if (fd < table->capacity && fd < limit) {
             table->files[fd] = capability;
             table_mark(table, fd, close_on_exec);
-            if ((uint32_t)from <= table->lowest) {
-                table->lowest = fd + 1;
-            }
+            lowest_took_locked(table, fd);
             spin_unlock(&table->lock);
             *out_fd = (int32_t)fd;
             return HX_OK;
@@ -284,13 +300,31 @@ enum hx_status file_table_add(struct file_table *table, struct capability *capab
     }
 }
 
+void file_table_tally(struct file_table *table, struct tally *tally) {
+    struct capability *capability;
+    for (uint32_t fd = 0;; fd++) {
+        spin_lock(&table->lock);
+        while (fd < table->capacity && table->files[fd] == NULL) {
+            fd++;
+        }
+        const bool is_end = fd >= table->capacity;
+        capability = is_end ? NULL : capability_get(table->files[fd]);
+        spin_unlock(&table->lock);
+        if (is_end) {
+            return;
+        }
+        tally_object(tally, capability->object);
+        capability_put(capability);
+    }
+}
+
 // Takes what is there out of its place; NULL if there is nothing.
 static struct capability *table_take_locked(struct file_table *table, uint32_t fd) {
     struct capability *capability = fd < table->capacity ? table->files[fd] : NULL;
     if (capability != NULL) {
         table->files[fd] = NULL;
         bitmap_clear(table->close_on_exec, fd);
-        table->lowest = MIN_OF(table->lowest, fd);
+        lowest_set_locked(table, MIN_OF(lowest_locked(table), fd));
     }
     return capability;
 }
@@ -323,6 +357,7 @@ enum hx_status file_table_put_at(struct file_table *table, int32_t fd,
     struct capability *old = table->files[fd];
     table->files[fd] = capability;
     table_mark(table, (uint32_t)fd, close_on_exec);
+    lowest_took_locked(table, (uint32_t)fd);
     spin_unlock(&table->lock);
     if (old != NULL) {
         descriptor_closed(table, old);

@@ -100,8 +100,8 @@ bool oom_copy_waits(struct thread *thread, time_ns_t since);
 void oom_init(void);
 // Kills for those who wait; needs a kernel thread that holds nothing.
 NORETURN void oom_serve(void);
-// The memory of a process that ends is free again.
-void oom_memory_given_back(struct posix_process *process);
+// The memory of a process that ends is free again; `later`: after a grace period.
+void oom_memory_given_back(struct posix_process *process, bool later);
 
 // clone.c, for spawn.c too: what a child has of its parent before it runs.
 // RLIMIT_NPROC, which does not bind the administrator, and the machine's own limit. HX_ERR_LIMIT.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // interface/posix/oom.c: who has to go when there is no memory for a page that a program needs.
 //
-// The process with the most pages is killed, and whoever lacks a page waits for its memory. While
-// one is ending no other is chosen, unless the ending takes too long; and after one has ended, who
-// found no page before that tries again before another is chosen. Process 1 is spared as long as
-// there is another.
+// The process that keeps the most pages, mapped or by handles and descriptors, is killed, and
+// whoever lacks a page waits for its memory. While one is ending no other is chosen, unless the
+// ending takes too long; and after one has ended, who found no page before that tries again before
+// another is chosen. Process 1 is spared as long as there is another.
 //
 // If it is an account that has no page left, one of that account's processes or of those below it
 // has to go, and nobody else.
@@ -19,8 +19,10 @@
 #include "times.h"
 
 #include <core/log.h>
+#include <execution/handles.h>
 #include <memory/account.h>
 #include <memory/frame.h>
+#include <memory/tally.h>
 
 #define PATIENCE_NS (2 * NS_PER_SECOND)   // for one that is ending
 #define LOOK_NS     (NS_PER_SECOND / 500) // between two looks
@@ -60,10 +62,50 @@ static bool has_memory(struct posix_process *process) {
     return !atomic_load_explicit(&process->memory_given_back, memory_order_acquire);
 }
 
-void oom_memory_given_back(struct posix_process *process) {
+static void given_back(struct posix_process *process) {
     // In this order: who sees it without memory sees that it was counted.
     atomic_fetch_add_explicit(&ended_count, 1, memory_order_release);
     atomic_store_explicit(&process->memory_given_back, true, memory_order_release);
+}
+
+static void given_back_item(struct epoch_item *item) {
+    struct posix_process *process = CONTAINER_OF(item, struct posix_process, giving_back);
+    given_back(process);
+    process_put(process->process);
+}
+
+// What was retired before the first grace period is freed by the end of the second.
+static void giving_back_item(struct epoch_item *item) {
+    epoch_retire(item, given_back_item);
+}
+
+void oom_memory_given_back(struct posix_process *process, bool later) {
+    if (!later) {
+        given_back(process);
+        return;
+    }
+    process_get(process->process);
+    epoch_retire(&process->giving_back, giving_back_item);
+}
+
+// Pages that would be free without it: those it has mapped, and those that it keeps otherwise.
+static uint64_t kept_pages(struct posix_process *process) {
+    struct tally tally;
+    struct aspace *aspace = process_aspace(process->process);
+    tally_begin(&tally, aspace);
+    handles_tally(process->process, &tally);
+    mutex_lock(&process->process->lock);
+    struct file_table *files = process->files != NULL ? file_table_get(process->files) : NULL;
+    mutex_unlock(&process->process->lock);
+    if (files != NULL) {
+        file_table_tally(files, &tally);
+        file_table_put(files);
+    }
+    if (aspace != NULL) {
+        tally.pages += aspace_resident_pages(aspace);
+        aspace_put(aspace);
+    }
+    return tally.pages;
 }
 
 struct candidate {
@@ -94,27 +136,22 @@ static bool is_within(const struct posix_process *process, const struct account 
     return within == NULL || account_is_within(process->process->account, within);
 }
 
-// The greatest process but the first that is not ending, and the greatest one that ends and still
-// has memory.
-static void look_around(const struct account *within, struct candidate *out_running,
-                        struct candidate *out_ending) {
+// The greatest process but the first: of those that are ending and still have memory, or of those
+// that are not.
+static struct candidate find_greatest(const struct account *within, bool ending) {
+    struct candidate found = { 0 };
     struct posix_process *process;
-    *out_running = *out_ending = (struct candidate){ 0 };
     for (int32_t pid = 1; (process = posix_process_next(pid)) != NULL;) {
         pid = process->pid;
-        if (!is_within(process, within)) {
+        if (!is_within(process, within) || is_ending(process) != ending ||
+            (ending && !has_memory(process))) {
             process_put(process->process);
-            continue;
-        }
-        const uint64_t pages = resident_pages(process);
-        if (!is_ending(process)) {
-            candidate_offer(out_running, process, pages);
-        } else if (has_memory(process)) {
-            candidate_offer(out_ending, process, pages);
         } else {
-            process_put(process->process);
+            candidate_offer(&found, process,
+                            ending ? resident_pages(process) : kept_pages(process));
         }
     }
+    return found;
 }
 
 // Whether a process gave its memory back since the thread looked last.
@@ -168,21 +205,20 @@ static bool is_short(struct account *within) {
 
 // Makes memory free for who asked.
 static void serve(const struct request *why, struct patience *patience) {
-    struct candidate running;
-    struct candidate ending;
-    look_around(why->within, &running, &ending);
-    if (running.process == NULL && ending.process == NULL) {
-        running.process = posix_process_find(why->pid);
-    }
+    struct candidate ending = find_greatest(why->within, true);
     // Asked after looking: one that ended in between is seen by one of the two.
     const bool more = atomic_load_explicit(&ended_count, memory_order_acquire) != why->ended ||
                       !is_short(why->within);
     const bool must_kill = ending.process == NULL ||
                            (!more && is_over(patience, ending.process) && !take_memory(&ending));
     if (!more && must_kill) {
+        struct candidate running = find_greatest(why->within, false);
+        if (running.process == NULL && ending.process == NULL) {
+            running.process = posix_process_find(why->pid);
+        }
         kill_one(running.process);
+        candidate_put(&running);
     }
-    candidate_put(&running);
     candidate_put(&ending);
 }
 

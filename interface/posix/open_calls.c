@@ -85,6 +85,10 @@ static enum hx_status open_with(struct call *call, const struct lookup *lookup, 
     if (path[0] == '\0') {
         return HX_ERR_NOT_FOUND;
     }
+    status = call_check_room(call); // before it creates a file or waits
+    if (status != HX_OK) {
+        return status;
+    }
     struct file *file;
     status = file_open(lookup, path, translated, mode & MODE_BITS, &file);
     if (status != HX_OK) {

@@ -298,7 +298,10 @@ static enum hx_status accept_with(struct call *call, uint32_t flags) {
     }
     struct file *file;
     const uint32_t file_flags = (flags & O_NONBLOCK) != 0 ? FILE_NONBLOCK : 0;
-    status = socket_accept(socket, false, file_flags, &file);
+    status = call_check_room(call); // before it waits
+    if (status == HX_OK) {
+        status = socket_accept(socket, false, file_flags, &file);
+    }
     if (status == HX_OK) {
         status = add_accepted(call, socket, file, (flags & O_CLOEXEC) != 0);
     }

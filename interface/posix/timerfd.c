@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // timerfd.c: timers that are read: timerfd_create(2).
 //
-// The core's timer raises the file's readiness; how often it expired follows from the deadline and
-// the interval when somebody reads. Lock: `lock`, taken with interrupts off, also by the timer.
+// The core's timer raises the file's readiness if what it was for is still due: whoever read it may
+// have been faster. How often it expired follows from the deadline and the interval then. Lock:
+// `lock`, taken with interrupts off, also by the timer.
 #include "descriptor.h"
 #include "times.h"
 
@@ -30,7 +31,11 @@ static const struct lock_class setting_class = {
 
 static void expired(struct timer *timer) {
     struct timerfd *self = CONTAINER_OF(timer, struct timerfd, timer);
-    waitable_update(&self->waitable, 0, WAIT_READABLE);
+    const unsigned long state = spin_lock_irq(&self->lock);
+    if (self->deadline != 0 && self->deadline <= time_now()) {
+        waitable_update(&self->waitable, 0, WAIT_READABLE);
+    }
+    spin_unlock_irq(&self->lock, state);
 }
 
 // How often it has expired by now; counts on. 0: not yet.

@@ -7,6 +7,7 @@
 #include <execution/handles.h>
 #include <memory/account.h>
 #include <memory/heap.h>
+#include <memory/tally.h>
 
 #define BLOCK_FIRST_BITS 5u // places of the first block
 #define BLOCKS           (HANDLE_INDEX_BITS - BLOCK_FIRST_BITS + 1)
@@ -32,6 +33,7 @@ struct handle_table {
     uint32_t first_free, last_free;         // [lock] first in, first out: generations last longer
     uint32_t block_count;                   // [lock]
     _Atomic(struct place *) blocks[BLOCKS]; // [lock for writing] never replaced
+    struct epoch_item retired;
 };
 
 static const struct lock_class table_class = { "handles", LOCK_RANK_FUTEX + 1, false };
@@ -74,13 +76,18 @@ static struct place *place_at(struct handle_table *table, uint32_t index) {
     return places != NULL ? &places[index - block_start(block)] : NULL;
 }
 
-static void table_destroy(struct object *object) {
-    struct handle_table *table = CONTAINER_OF(object, struct handle_table, object);
+// After a grace period: who makes a tally may just have found it.
+static void table_reclaim(struct epoch_item *item) {
+    struct handle_table *table = CONTAINER_OF(item, struct handle_table, retired);
     for (uint32_t block = 0; block < table->block_count; block++) {
         block_free(atomic_load_explicit(&table->blocks[block], memory_order_relaxed), block);
     }
     object_put(&table->account->object);
     heap_free(table);
+}
+
+static void table_destroy(struct object *object) {
+    epoch_retire(&CONTAINER_OF(object, struct handle_table, object)->retired, table_reclaim);
 }
 
 static const struct object_type table_type = { .kind = OBJECT_TABLE,
@@ -282,30 +289,39 @@ void handles_close_all(struct process *process) {
     object_put(&table->object);
 }
 
-static void forget(_Atomic(struct capability *) *kept) {
-    struct capability *capability = atomic_exchange_explicit(kept, NULL, memory_order_acq_rel);
+// Puts a capability, or nothing, in the place of one that a process keeps beside its table. The
+// lock is for who makes a tally: the others are the process itself.
+static struct capability *replace(struct process *process, _Atomic(struct capability *) *kept,
+                                  struct capability *capability) {
+    if (capability == NULL && atomic_load_explicit(kept, memory_order_relaxed) == NULL) {
+        return NULL;
+    }
+    const unsigned long irq = spin_lock_irq(&process->thread_lock);
+    struct capability *before = atomic_exchange_explicit(kept, capability, memory_order_acq_rel);
+    spin_unlock_irq(&process->thread_lock, irq);
+    return before;
+}
+
+static void forget(struct capability *capability) {
     if (capability != NULL) {
         capability_put(capability);
     }
 }
 
-void handles_end(struct process *process) {
+bool handles_end(struct process *process) {
+    const bool any = atomic_load_explicit(&process->handles, memory_order_relaxed) != NULL;
     handles_close_all(process);
-    forget(&process->bequest);
-    forget(&process->given);
+    forget(replace(process, &process->bequest, NULL));
+    forget(replace(process, &process->given, NULL));
+    return any;
 }
 
 void process_bequeath(struct process *process, struct capability *capability) {
-    struct capability *before =
-        atomic_exchange_explicit(&process->bequest, capability, memory_order_acq_rel);
-    if (before != NULL) {
-        capability_put(before);
-    }
+    forget(replace(process, &process->bequest, capability));
 }
 
 void handles_inherit(struct process *child, struct process *parent) {
-    atomic_store_explicit(&child->given,
-                          atomic_exchange_explicit(&parent->bequest, NULL, memory_order_acq_rel),
+    atomic_store_explicit(&child->given, replace(parent, &parent->bequest, NULL),
                           memory_order_release);
 }
 
@@ -314,8 +330,7 @@ void handles_give(struct process *child, struct capability *capability) {
 }
 
 enum hx_status handle_take_given(struct process *process, handle_t *out_handle) {
-    struct capability *given =
-        atomic_exchange_explicit(&process->given, NULL, memory_order_acq_rel);
+    struct capability *given = replace(process, &process->given, NULL);
     if (given == NULL) {
         return HX_ERR_NOT_FOUND;
     }
@@ -346,4 +361,56 @@ enum hx_status handle_enter(struct process *process, handle_t handle, enum objec
 void handle_leave(struct capability *capability) {
     capability_leave(capability);
     capability_put(capability);
+}
+
+// ---- what a process keeps
+
+static struct handle_table *table_get(struct process *process) {
+    epoch_enter();
+    struct handle_table *table = atomic_load_explicit(&process->handles, memory_order_acquire);
+    const bool lives = table != NULL && object_try_get(&table->object);
+    epoch_leave();
+    return lives ? table : NULL;
+}
+
+// What a place names, with a reference, or NULL.
+static struct capability *place_get(const struct place *place) {
+    epoch_enter(); // as in handle_find()
+    struct capability *capability = atomic_load_explicit(&place->capability, memory_order_acquire);
+    if (capability != NULL) {
+        capability_get(capability);
+    }
+    epoch_leave();
+    return capability;
+}
+
+static struct capability *kept_get(struct process *process, _Atomic(struct capability *) *kept) {
+    const unsigned long irq = spin_lock_irq(&process->thread_lock);
+    struct capability *capability = atomic_load_explicit(kept, memory_order_acquire);
+    if (capability != NULL) {
+        capability_get(capability);
+    }
+    spin_unlock_irq(&process->thread_lock, irq);
+    return capability;
+}
+
+static void add(struct tally *tally, struct capability *capability) {
+    if (capability != NULL) {
+        tally_object(tally, capability->object);
+        capability_put(capability);
+    }
+}
+
+void handles_tally(struct process *process, struct tally *tally) {
+    struct handle_table *table = table_get(process);
+    const struct place *place;
+    if (table != NULL) {
+        for (uint32_t index = 0; index < HANDLES_MAX && (place = place_at(table, index)) != NULL;
+             index++) {
+            add(tally, place_get(place));
+        }
+        object_put(&table->object);
+    }
+    add(tally, kept_get(process, &process->given));
+    add(tally, kept_get(process, &process->bequest));
 }

@@ -67,7 +67,7 @@ static void process_destroy(struct object *object) {
     if (process->aspace != NULL) {
         aspace_put(process->aspace);
     }
-    handles_end(process);
+    (void)handles_end(process);
     account_release(process->account, ACCOUNT_PROCESSES, 1);
     object_put(&process->account->object);
     object_put(&process->ns->object);

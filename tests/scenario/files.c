@@ -357,6 +357,11 @@ static void numbers_of_descriptors(void) {
     NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     SAME(open("/dev/null", O_RDONLY), fd[3] + 2);
     REFUSED(open("/dev/null", O_RDONLY), EMFILE);
+    REFUSED(open("new", O_WRONLY | O_CREAT, 0600), EMFILE);
+    REFUSED(access("new", F_OK), ENOENT); // nothing was made
+    REFUSED(open("", O_RDONLY), ENOENT);
+    NEED(mkfifo("fifo", 0600) == 0);
+    REFUSED(open("fifo", O_RDONLY), EMFILE); // nor waited for
     REFUSED(fcntl(fd[1], F_DUPFD, fd[3] + 3), EINVAL);
     REFUSED(dup2(fd[1], fd[3] + 3), EBADF);
     close(fd[1]);

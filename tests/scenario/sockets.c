@@ -457,6 +457,7 @@ static void many_descriptors_are_too_many(void) {
     SAME(write(client, "x", 1), 1);
     char byte;
     SAME(read(server, &byte, 1), 1);
+    REFUSED(accept(listener, NULL, NULL), EMFILE); // nothing is there, and it does not wait
 }
 
 static void options(void) {

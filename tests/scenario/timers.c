@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -246,6 +247,31 @@ static void tiny_interval_of_timerfd(void) {
     }
 }
 
+static void run_on(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    NEED(sched_setaffinity(0, sizeof set, &set) == 0);
+}
+
+// What was read is not told of again, whichever processor's interrupt comes when.
+static void read_before_the_interrupt(void) {
+    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    const struct itimerspec to = { { 0, 0 }, { 0, 300000 } };
+    struct pollfd waiting = { fd, POLLIN, 0 };
+    const int last = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
+    uint64_t count = 0;
+    for (int i = 0; i < 200; i++) {
+        run_on(last);
+        NEED(timerfd_settime(fd, 0, &to, NULL) == 0);
+        run_on(0);
+        while (read(fd, &count, sizeof count) != 8) {
+        }
+        SAME(count, 1);
+        SAME(poll(&waiting, 1, i % 4), 0);
+    }
+}
+
 static void longest_interval_of_processor_time(void) {
     const struct itimerval to = { { FOREVER, 0 }, { 0, 1 } };
     signal(SIGPROF, on_signal);
@@ -334,6 +360,7 @@ static const struct check_case cases[] = {
     CASE(longest_intervals),
     CASE(longest_interval_of_timerfd),
     CASE(tiny_interval_of_timerfd),
+    CASE(read_before_the_interrupt),
     CASE(longest_interval_of_processor_time),
     CASE(processor_time_after_sleep),
     CASE(processor_limit_after_sleep),

@@ -26,6 +26,7 @@ enum object_kind {
 
 struct capability;
 struct object;
+struct tally;
 struct waitable;
 
 struct object_type {
@@ -40,6 +41,12 @@ struct object_type {
     // A derived capability for it, which nobody keeps any more, is about to be freed. Thread
     // context. May be NULL.
     void (*dropped)(struct object *object, struct capability *capability);
+    // Adds the memory that goes with it (<memory/tally.h>). Thread context. NULL: next to none.
+    void (*tally)(struct object *object, struct tally *tally);
+    // Calls each() for what it keeps; if it asked for that by tally_later().
+    void (*tally_inside)(struct object *object,
+                         void (*each)(struct tally *tally, struct object *inside),
+                         struct tally *tally);
 };
 
 struct object {

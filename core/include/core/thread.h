@@ -95,7 +95,8 @@ struct thread {
     _Atomic uint64_t ticks_system;
     uint64_t switches_voluntary;
     uint64_t switches_forced;
-    struct thread *reap_next; // core's list of the dead
+    struct thread *reap_next;   // core's list of the dead
+    struct thread_drops *drops; // own; core/drop.c's, while it frees something; NULL: not now
 
     struct list all_link; // core's table of all threads
 

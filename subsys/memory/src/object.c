@@ -73,6 +73,7 @@ static struct memory_object *create(enum memory_object_kind kind, struct account
     object_get(&account->object);
     object->account = account;
     object->device_base = paddr_make(0);
+    object->tally.number = 0;
     return object;
 }
 

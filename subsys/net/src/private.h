@@ -12,6 +12,7 @@
 #include <core/wait.h>
 #include <lib/list.h>
 #include <memory/heap.h>
+#include <memory/tally.h>
 
 // Levels of a socket that are nobody else's: above those that poll knows.
 #define LEVEL_NO_SENDING (1u << 6) // nothing more goes out
@@ -43,19 +44,20 @@ struct socket {
     struct list queue;             // [lock] struct message.link
     uint32_t count;                // [lock] of them, or of `pending`
     uint32_t bytes;                // [lock] in them
-    struct list pending;           // [lock] not accepted yet: struct socket.pending_link, kept
-    uint32_t backlog;              // [lock] the highest `count` that is not full
-    struct list senders;           // [lock] of datagrams, whose peer this is: .sender_link
-    struct list pending_link;      // [the listener's lock]
-    struct list sender_link;       // [the peer's lock]
-    struct socket_who who;         // [lock] told to those that connect
-    struct socket_who peer_who;    // [lock]
-    bool has_peer_who;             // [lock]
-    bool is_binding;               // [lock]
-    struct mutex reader;           // of streams: who takes from the queue
-    _Atomic int64_t unread;        // bytes that its messages take
-    struct spinlock level_lock;    // of WAIT_WRITABLE
-    uint32_t full;                 // [level_lock] FULL_…
+    struct tally_mark tally;
+    struct list pending;        // [lock] not accepted yet: struct socket.pending_link, kept
+    uint32_t backlog;           // [lock] the highest `count` that is not full
+    struct list senders;        // [lock] of datagrams, whose peer this is: .sender_link
+    struct list pending_link;   // [the listener's lock]
+    struct list sender_link;    // [the peer's lock]
+    struct socket_who who;      // [lock] told to those that connect
+    struct socket_who peer_who; // [lock]
+    bool has_peer_who;          // [lock]
+    bool is_binding;            // [lock]
+    struct mutex reader;        // of streams: who takes from the queue
+    _Atomic int64_t unread;     // bytes that its messages take
+    struct spinlock level_lock; // of WAIT_WRITABLE
+    uint32_t full;              // [level_lock] FULL_…
     struct waitable waitable;
     struct waitable room; // WRITABLE: `count` is not full; HANGUP: never again
     struct socket_options options;

@@ -11,13 +11,13 @@
 // set out, and leave a queue for somebody's hands only under it (taken or copied). Who holds none
 // of these sockets cannot look into their queues.
 //
-// What is dropped may close a socket whose queue has more to drop: they are freed from a list, not
-// by recursion.
+// What is dropped may close a socket whose queue has more to drop (<core/drop.h>).
 #include "private.h"
+
+#include <core/drop.h>
 
 static const struct lock_class flight_class = { "sockets on their way", LOCK_RANK_SLEEP_LAST - 17,
                                                 false };
-static const struct lock_class dropped_class = { "dropped rights", LOCK_RANK_LEAF, false };
 
 static struct mutex flight_lock;
 static struct list flying = LIST_INIT(flying); // [flight_lock] struct socket.flight_link
@@ -26,10 +26,6 @@ static _Atomic uint32_t closes_since;          // how many sockets were closed s
 
 // A search is due when so many closes have come together that each pays for this many sockets.
 #define VISITS_PER_CLOSE 16u
-
-static struct spinlock dropped_lock = SPINLOCK_INIT(&dropped_class);
-static struct list dropped = LIST_INIT(dropped); // [dropped_lock] struct socket_rights.link
-static bool is_dropping;                         // [dropped_lock] somebody frees them
 
 void rights_init(void) {
     mutex_init(&flight_lock, &flight_class);
@@ -49,7 +45,6 @@ struct socket_rights *socket_rights_create(uint32_t count) {
     struct socket_rights *rights =
         heap_alloc_zero(sizeof(*rights) + count * sizeof(rights->items[0]), MEMORY_SLEEP);
     if (rights != NULL) {
-        list_init(&rights->link);
         rights->count = count;
     }
     return rights;
@@ -121,15 +116,8 @@ enum hx_status rights_copy(const struct socket_rights *rights, struct socket_rig
 // Dropping
 // -----------------------------------------------------------------------------------------------
 
-static struct socket_rights *dropped_take(void) {
-    spin_lock(&dropped_lock);
-    struct list *link = list_pop_front(&dropped);
-    is_dropping = link != NULL;
-    spin_unlock(&dropped_lock);
-    return link != NULL ? LIST_ENTRY(link, struct socket_rights, link) : NULL;
-}
-
-static void rights_free(struct socket_rights *rights) {
+static void rights_free(struct epoch_item *item) {
+    struct socket_rights *rights = CONTAINER_OF(item, struct socket_rights, dropped);
     for (uint32_t i = 0; i < rights->count; i++) {
         if (rights->items[i] != NULL) {
             capability_put(rights->items[i]);
@@ -142,16 +130,8 @@ static void rights_free(struct socket_rights *rights) {
 }
 
 void socket_rights_put(struct socket_rights *rights) {
-    if (rights == NULL) {
-        return;
-    }
-    spin_lock(&dropped_lock);
-    list_push_back(&dropped, &rights->link);
-    const bool is_mine = !is_dropping;
-    is_dropping = true;
-    spin_unlock(&dropped_lock);
-    while (is_mine && (rights = dropped_take()) != NULL) {
-        rights_free(rights);
+    if (rights != NULL) {
+        drop(&rights->dropped, rights_free);
     }
 }
 

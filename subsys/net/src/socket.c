@@ -379,12 +379,23 @@ static void socket_file_release(struct file *file) {
     }
 }
 
+// What nobody has read here.
+static void socket_file_tally(struct file *file, struct tally *tally) {
+    struct socket *socket = file->data;
+    if (socket != NULL && tally_meet(tally, &socket->tally)) {
+        spin_lock(&socket->lock);
+        tally->pages += socket->bytes / PAGE_SIZE;
+        spin_unlock(&socket->lock);
+    }
+}
+
 const struct file_ops socket_file_ops = {
     .name = "socket",
     .read = socket_file_read,
     .write = socket_file_write,
     .waitable = socket_file_waitable,
     .control = socket_file_control,
+    .tally = socket_file_tally,
     .release = socket_file_release,
 };
 

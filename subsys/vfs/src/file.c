@@ -9,6 +9,7 @@
 #include <memory/account.h>
 #include <memory/aspace.h>
 #include <memory/heap.h>
+#include <memory/tally.h>
 
 // Outside of everything: user memory is copied under it, and procfs, whose texts are made under it,
 // takes the locks of processes.
@@ -57,6 +58,20 @@ static void file_revoked(struct object *object) {
     }
 }
 
+// A file that has a name is there without who has it open.
+static void file_tally(struct object *object, struct tally *tally) {
+    struct file *file = CONTAINER_OF(object, struct file, object);
+    if (file->ops != NULL && file->ops->tally != NULL) {
+        file->ops->tally(file, tally);
+    } else if (file->inode != NULL && file->inode->pages != NULL) {
+        struct fs_info info;
+        inode_info(file->inode, &info);
+        if (info.links == 0) {
+            tally_memory(tally, file->inode->pages);
+        }
+    }
+}
+
 static const struct object_type file_type = {
     .kind = OBJECT_FILE,
     .name = "file",
@@ -64,6 +79,7 @@ static const struct object_type file_type = {
     .waitable = file_waitable,
     .revoked = file_revoked,
     .dropped = file_dropped,
+    .tally = file_tally,
 };
 
 static struct file *file_alloc(const struct file_ops *ops, uint32_t flags) {

@@ -18,6 +18,7 @@
 #include <lib/string.h>
 #include <memory/account.h>
 #include <memory/heap.h>
+#include <memory/tally.h>
 
 #define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
 #define PIPE_MASK  (PIPE_BYTES - 1)
@@ -37,6 +38,7 @@ struct pipe {
     struct waitable writable;
     struct waitable opened;           // of a fifo: changes with each open
     struct frame *frames[PIPE_PAGES]; // [lock] NULL: not needed so far
+    struct tally_mark tally;
 };
 
 static const struct lock_class pipe_class = { "pipe", LOCK_RANK_FILE + 2, false };
@@ -347,6 +349,16 @@ static void pipe_release(struct file *file) {
     }
 }
 
+// Looks without the lock, under which user memory is copied: as it was at some moment, roughly.
+static void pipe_tally(struct file *file, struct tally *tally) {
+    struct pipe *pipe = file->data;
+    if (tally_meet(tally, &pipe->tally)) {
+        for (uint32_t i = 0; i < PIPE_PAGES; i++) {
+            tally->pages += *(struct frame *volatile *)&pipe->frames[i] != NULL;
+        }
+    }
+}
+
 static const struct file_ops pipe_ops = {
     .name = "pipe",
     .read = pipe_read,
@@ -354,6 +366,7 @@ static const struct file_ops pipe_ops = {
     .waitable = pipe_waitable,
     .ready = pipe_levels,
     .control = pipe_control,
+    .tally = pipe_tally,
     .release = pipe_release,
 };
 

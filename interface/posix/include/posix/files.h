@@ -17,6 +17,8 @@ struct file_table *file_table_get(struct file_table *table);
 void file_table_put(struct file_table *table); // the last one closes all
 void file_table_close_on_exec(struct file_table *table);
 
+// Adds what its files keep (<memory/tally.h>).
+void file_table_tally(struct file_table *table, struct tally *tally);
 // The capability at `fd`, with a reference, whatever it allows. HX_ERR_BAD_HANDLE.
 enum hx_status file_table_find(struct file_table *table, int32_t fd,
                                struct capability **out_capability);

@@ -117,7 +117,8 @@ struct posix_process {
     struct posix_user *user;          // [credentials_lock] keeps; whose RLIMIT_NPROC counts it
     struct fs_context *fs;            // keeps; [process lock] NULL once it is dead
     struct file_table *files;         // keeps; NULL once it is dead
-    _Atomic bool memory_given_back;   // it ended, and its address space is gone
+    _Atomic bool memory_given_back;   // it ended, and what it kept is gone
+    struct epoch_item giving_back;    // until then
     bool aspace_shared;               // with another process, since the last exec
     struct posix_limit limits[RLIMIT_COUNT];
     struct file *executable; // [process lock] keeps

@@ -29,8 +29,13 @@ enum hx_status handle_close(struct process *process, handle_t handle);
 // Closes all. The caller is the process's only thread, or the process has none.
 void handles_close_all(struct process *process);
 
-// The end of a process: closes all, and what it was given or would bequeath goes.
-void handles_end(struct process *process);
+// The end of a process: closes all, and what it was given or would bequeath goes. Whether it had a
+// table: what was in it goes after a grace period.
+bool handles_end(struct process *process);
+
+struct tally;
+// Adds what the process keeps so (<memory/tally.h>), whatever it does meanwhile.
+void handles_tally(struct process *process, struct tally *tally);
 
 // The next child is given `capability`, whose reference is taken, instead of what was said before.
 void process_bequeath(struct process *process, struct capability *capability);

@@ -26,6 +26,7 @@
 #include <lib/radix.h>
 #include <memory/account.h>
 #include <memory/frame.h>
+#include <memory/tally.h>
 
 struct mapping;
 
@@ -60,6 +61,7 @@ struct memory_object {
     void *pager_context;
     struct account *account; // keeps; charged for each frame
     struct paddr device_base;
+    struct tally_mark tally;
 };
 
 // One reference. NULL if there is no memory. The last put sleeps never, but takes time by the page.

@@ -50,7 +50,7 @@ struct socket_target {
 
 // Capabilities for files that a message carries.
 struct socket_rights {
-    struct list link;                             // of those that are to be closed
+    struct epoch_item dropped;                    // once nobody wants them
     void (*settle)(struct socket_rights *rights); // they are on their way no more; may be NULL
     void *payer;                                  // for settle
     bool is_flying;                               // counted at the sockets among them

@@ -70,6 +70,8 @@ struct file_ops {
     enum hx_status (*sync)(struct file *file);
     // A descriptor was closed by this process (POSIX locks); the description may live on.
     void (*flush)(struct file *file);
+    // Adds the memory that goes with it (<memory/tally.h>). NULL: that of a file without a name.
+    void (*tally)(struct file *file, struct tally *tally);
     // The last reference is gone.
     void (*release)(struct file *file);
 };
