@@ -16,7 +16,6 @@ struct memory {
     struct capability root;
     struct memory_object *pages; // keeps
     struct account *account;     // keeps; charged for one object
-    uint64_t size_bytes;         // whole pages
 };
 
 // NOLINTBEGIN(misc-redundant-expression): the two come from different headers
@@ -68,25 +67,48 @@ static struct memory *memory_make(struct account *account, uint64_t size_bytes) 
     capability_init_root(&memory->root, &memory->object, MEMORY_RIGHTS);
     object_get(&account->object);
     memory->account = account;
-    memory->size_bytes = size_bytes;
     return memory;
+}
+
+// Whole pages; 0: not a size.
+static uint64_t size_of(uint64_t size) {
+    return size <= HX_MEMORY_MAX ? ALIGN_UP(size, (uint64_t)PAGE_SIZE) : 0;
 }
 
 enum hx_status native_memory_create(uint64_t size, handle_t *out_memory) {
     struct account *account = process_current()->account;
-    if (size == 0 || size > HX_MEMORY_MAX) {
+    const uint64_t size_bytes = size_of(size);
+    if (size_bytes == 0) {
         return HX_ERR_INVALID;
     }
     enum hx_status status = account_charge(account, ACCOUNT_OBJECTS, 1);
     if (status != HX_OK) {
         return status;
     }
-    struct memory *memory = memory_make(account, ALIGN_UP(size, (uint64_t)PAGE_SIZE));
+    struct memory *memory = memory_make(account, size_bytes);
     if (memory == NULL) {
         account_release(account, ACCOUNT_OBJECTS, 1);
         return HX_ERR_NO_MEMORY;
     }
     return native_give(&memory->root, out_memory);
+}
+
+enum hx_status native_memory_resize(struct capability *memory, uint64_t size) {
+    const uint64_t size_bytes = size_of(size);
+    if (size_bytes == 0) {
+        return HX_ERR_INVALID;
+    }
+    memory_object_truncate(memory_of(memory->object)->pages, size_bytes);
+    return HX_OK;
+}
+
+static uint64_t size_now(const struct memory *memory) {
+    return atomic_load_explicit(&memory->pages->size_bytes, memory_order_relaxed);
+}
+
+enum hx_status native_memory_size(struct capability *memory, uint64_t *out_size) {
+    *out_size = size_now(memory_of(memory->object));
+    return HX_OK;
 }
 
 // What a mapping under a handle with these rights may ever allow.
@@ -100,9 +122,10 @@ enum hx_status native_memory_map(struct capability *memory, uint64_t offset, uin
                                  uint32_t protection, uint64_t *out_address) {
     struct memory *self = memory_of(memory->object);
     const uint32_t allowed = protection_of(capability_rights(memory));
+    const uint64_t end = size_now(self); // it may become smaller at any time
     struct uaddr address;
-    if (offset % PAGE_SIZE != 0 || size == 0 || offset >= self->size_bytes ||
-        size > self->size_bytes - offset || (protection & ASPACE_READ) == 0) {
+    if (offset % PAGE_SIZE != 0 || size == 0 || offset >= end || size > end - offset ||
+        (protection & ASPACE_READ) == 0) {
         return HX_ERR_INVALID;
     }
     if ((protection & ~allowed) != 0) {

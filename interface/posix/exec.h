@@ -30,7 +30,8 @@ struct exec_strings {
 struct exec_request {
     const struct lookup *lookup; // where `path` starts, and with which rights
     const char *path;
-    const char *name; // what the program is told: AT_EXECFN, a script's argument
+    const struct file *file; // borrows; the program, in place of `path`; NULL: none
+    const char *name;        // what the program is told: AT_EXECFN, a script's argument
     struct exec_strings arguments, environment;
     struct account *account; // that the program will be charged to
 };
@@ -60,9 +61,8 @@ struct exec_file {
     uint32_t script_count;
 };
 
-// Opens what `path` names, following scripts to the program in the end.
-enum hx_status exec_file_open(const struct lookup *lookup, const char *path,
-                              struct exec_file *out_file);
+// Opens what the request names, following scripts to the program in the end.
+enum hx_status exec_file_open(const struct exec_request *request, struct exec_file *out_file);
 void exec_file_close(struct exec_file *file);
 // Opens one file that may be executed.
 enum hx_status exec_open(const struct lookup *lookup, const char *path, struct file **out_file);

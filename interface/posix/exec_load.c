@@ -126,7 +126,7 @@ enum hx_status exec_load(struct posix_process *process, const struct exec_reques
     struct exec_file file;
     struct exec_stack stack;
     struct exec_image image = { 0 };
-    enum hx_status status = exec_file_open(request->lookup, request->path, &file);
+    enum hx_status status = exec_file_open(request, &file);
     if (status != HX_OK) {
         return status;
     }

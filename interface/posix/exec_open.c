@@ -156,16 +156,32 @@ static enum hx_status follow_script(const struct lookup *lookup, struct exec_fil
     return status;
 }
 
-enum hx_status exec_file_open(const struct lookup *lookup, const char *path,
-                              struct exec_file *out_file) {
+// Opens an open file's place anew: how it is open now does not matter, its mode does.
+static enum hx_status open_again(const struct file *file, const struct credentials *credentials,
+                                 struct file **out_file) {
+    return file->path.name != NULL ? open_path(file->path, credentials, out_file)
+                                   : HX_ERR_PERMISSION; // a pipe or the like
+}
+
+static bool is_script(const struct exec_file *file) {
+    return file->head[0] == '#' && file->head[1] == '!';
+}
+
+enum hx_status exec_file_open(const struct exec_request *request, struct exec_file *out_file) {
+    const struct lookup *lookup = request->lookup;
     memset(out_file, 0, offsetof(struct exec_file, head));
     out_file->script_count = 0;
-    enum hx_status status = exec_open(lookup, path, &out_file->file);
+    enum hx_status status = request->file != NULL
+                                ? open_again(request->file, lookup->credentials, &out_file->file)
+                                : exec_open(lookup, request->path, &out_file->file);
     if (status != HX_OK) {
         return status;
     }
     status = read_head(out_file);
-    while (status == HX_OK && out_file->head[0] == '#' && out_file->head[1] == '!') {
+    if (status == HX_OK && request->file != NULL && is_script(out_file)) {
+        status = HX_ERR_BAD_IMAGE; // what its interpreter opens by name may be another file
+    }
+    while (status == HX_OK && is_script(out_file)) {
         status = follow_script(lookup, out_file);
     }
     if (status != HX_OK) {

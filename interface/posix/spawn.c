@@ -27,6 +27,7 @@ struct spawn_request {
     struct capability *given;  // keeps; NULL: nothing
     struct capability *paying; // entered; NULL: the account is the parent's
     struct account *account;   // that the child is charged to
+    struct capability *file;   // entered; for the program; NULL: it has a path
 };
 
 // The parts of a child until it runs.
@@ -56,6 +57,7 @@ static enum hx_status load(struct posix_process *parent, const struct spawn_requ
         .lookup = &lookup,
         .path = path,
         .name = path,
+        .file = request->file != NULL ? capability_file(request->file) : NULL,
         .arguments.user = uaddr_make(spawn->arguments),
         .environment.user = uaddr_make(spawn->environment),
         .account = request->account,
@@ -249,10 +251,16 @@ static enum hx_status request_begin(struct spawn_request *request) {
             request->account = CONTAINER_OF(request->paying->object, struct account, object);
         }
     }
+    if (status == HX_OK && request->spawn->file != HANDLE_NONE) {
+        status = native_enter(request->spawn->file, OBJECT_FILE, HX_RIGHT_EXECUTE, &request->file);
+    }
     return status;
 }
 
 static void request_end(struct spawn_request *request) {
+    if (request->file != NULL) {
+        handle_leave(request->file);
+    }
     if (request->paying != NULL) {
         handle_leave(request->paying);
     }
@@ -264,6 +272,9 @@ static void request_end(struct spawn_request *request) {
 enum hx_status posix_process_spawn(const struct hx_spawn *spawn, struct uaddr descriptors,
                                    uint32_t descriptors_count, handle_t *out_process) {
     struct spawn_request request = { .spawn = spawn, .descriptor_count = descriptors_count };
+    if (spawn->zero != 0) {
+        return HX_ERR_INVALID;
+    }
     enum hx_status status = copy_from_user(request.descriptors, descriptors,
                                            descriptors_count * sizeof(request.descriptors[0]));
     if (status == HX_OK) {

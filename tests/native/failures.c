@@ -392,6 +392,20 @@ static int call_memory(void) {
     return native_errno(at);
 }
 
+static int call_resize(void) {
+    static int64_t memory;
+    if (memory == 0) {
+        memory = NATIVE(memory_create, 64 * 4096);
+        const int64_t at = NATIVE(memory_map, memory, 0, 64 * 4096, 3);
+        NEED(at > 0);
+        for (int64_t i = 0; i < 64; i++) {
+            *(volatile char *)(uintptr_t)(at + i * 4096) = 1;
+        }
+    }
+    const int64_t less = NATIVE(memory_resize, memory, 8 * 4096);
+    return native_errno(less != HX_OK ? less : NATIVE(memory_resize, memory, 64 * 4096));
+}
+
 static int call_native_timer(void) {
     const int64_t timer = NATIVE(timer_create);
     if (timer < 0) {
@@ -403,13 +417,14 @@ static int call_native_timer(void) {
     return native_errno(set);
 }
 
-// In `account`, or the caller's (0).
-static int spawn_true(handle_t account) {
+// In `account`, or the caller's (0); by a handle of its file (0: by its path).
+static int spawn_true(handle_t account, handle_t file) {
     static const char *const arguments[] = { "true", NULL };
     static const int32_t descriptors[] = { 0, 1, 2 };
     const struct hx_spawn spawn = { .path = (uintptr_t)"/bin/true",
                                     .arguments = (uintptr_t)arguments,
-                                    .account = account };
+                                    .account = account,
+                                    .file = file };
     const int64_t process = NATIVE(process_spawn, &spawn, descriptors, 3);
     fail_nth(0);
     if (process < 0) {
@@ -422,7 +437,16 @@ static int spawn_true(handle_t account) {
 }
 
 static int call_spawn(void) {
-    return spawn_true(0);
+    return spawn_true(0, 0);
+}
+
+static int call_spawn_file(void) {
+    static int64_t file;
+    if (file == 0) {
+        file = NATIVE(file_handle, open("/bin/true", O_RDONLY));
+        NEED(file > 0);
+    }
+    return spawn_true(0, (handle_t)file);
 }
 
 // An account, and a child in it, to which nothing is charged any more when the last call returns.
@@ -433,7 +457,7 @@ static int call_account(void) {
         return native_errno(own);
     }
     const int64_t account = NATIVE(account_create, own, &some);
-    const int result = account < 0 ? native_errno(account) : spawn_true((handle_t)account);
+    const int result = account < 0 ? native_errno(account) : spawn_true((handle_t)account, 0);
     const int error = errno;
     fail_nth(0);
     SAME(NATIVE(handle_close, own), HX_OK);
@@ -484,6 +508,8 @@ static void spawns(void) {
     }
     for (int i = 0; i < rounds; i++) {
         exhaust("account", call_account);
+        exhaust("resize", call_resize);
+        exhaust("spawn by handle", call_spawn_file);
     }
     CHECK(falls_below("%*s %ld", before + rounds / 2));
 }

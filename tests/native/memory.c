@@ -33,24 +33,28 @@ static volatile uint64_t *mapped(handle_t memory, uint64_t offset, uint64_t size
     return (volatile uint64_t *)(uintptr_t)address;
 }
 
-// Whether a store there is stopped by SIGSEGV.
+// The signal that stops a store there; 0: none.
 static sigjmp_buf stopped;
 
 static void on_fault(int number) {
-    (void)number;
-    siglongjmp(stopped, 1);
+    siglongjmp(stopped, number);
+}
+
+static int stops(volatile uint64_t *at) {
+    struct sigaction action = { .sa_handler = on_fault }, segv, bus;
+    sigaction(SIGSEGV, &action, &segv);
+    sigaction(SIGBUS, &action, &bus);
+    const int number = sigsetjmp(stopped, 1);
+    if (number == 0) {
+        *at = 1;
+    }
+    sigaction(SIGSEGV, &segv, NULL);
+    sigaction(SIGBUS, &bus, NULL);
+    return number;
 }
 
 static bool faults(volatile uint64_t *at) {
-    struct sigaction action = { .sa_handler = on_fault }, before;
-    sigaction(SIGSEGV, &action, &before);
-    volatile bool result = true; // written between setjmp and longjmp
-    if (sigsetjmp(stopped, 1) == 0) {
-        *at = 1;
-        result = false;
-    }
-    sigaction(SIGSEGV, &before, NULL);
-    return result;
+    return stops(at) == SIGSEGV;
 }
 
 static void sizes(void) {
@@ -188,6 +192,86 @@ static void revoked_elsewhere(void) {
     }
 }
 
+static uint64_t size_of(handle_t memory) {
+    uint64_t size = 0;
+    SAME(hx_memory_size(memory, &size), HX_OK);
+    return size;
+}
+
+static void resized(void) {
+    const handle_t memory = made(4 * PAGE);
+    volatile uint64_t *all = mapped(memory, 0, 4 * PAGE, RW);
+    volatile uint64_t *third = mapped(memory, 2 * PAGE, PAGE, RW);
+    for (uint32_t i = 0; i < 4; i++) {
+        all[i * PAGE / 8] = 7;
+    }
+    SAME(hx_memory_resize(memory, PAGE + 1), HX_OK);
+    SAME(size_of(memory), 2 * PAGE);
+    SAME(all[PAGE / 8], 7);
+    SAME(stops(all + 2 * PAGE / 8), SIGBUS);
+    SAME(stops(third), SIGBUS);
+    SAME(NATIVE(memory_map, memory, PAGE, 2 * PAGE, RW), HX_ERR_INVALID);
+    REFUSED(write(1, (const void *)third, 1), EFAULT);
+    SAME(hx_memory_resize(memory, 6 * PAGE), HX_OK);
+    SAME(size_of(memory), 6 * PAGE);
+    SAME(third[0], 0); // what was there is gone
+    all[2 * PAGE / 8] = 8;
+    SAME(third[0], 8);
+    SAME(all[PAGE / 8], 7);
+    SAME(mapped(memory, 5 * PAGE, PAGE, RW)[0], 0);
+    SAME(hx_memory_resize(memory, 0), HX_ERR_INVALID);
+    SAME(hx_memory_resize(memory, HX_MEMORY_MAX + 1), HX_ERR_INVALID);
+    SAME(hx_memory_resize(memory, UINT64_MAX), HX_ERR_INVALID);
+    SAME(size_of(memory), 6 * PAGE);
+    SAME(hx_memory_resize(derived(memory, ALL & ~HX_RIGHT_ADMIN), PAGE), HX_ERR_ACCESS_DENIED);
+    SAME(hx_memory_resize(derived(memory, ALL & ~HX_RIGHT_WRITE), PAGE), HX_ERR_ACCESS_DENIED);
+    SAME(NATIVE(memory_size, derived(memory, ALL & ~HX_RIGHT_READ)), HX_ERR_ACCESS_DENIED);
+}
+
+// Pages behind the end are given back, whoever has them mapped.
+static void resized_is_given_back(void) {
+    const struct hx_account_amounts nothing = { 0 };
+    const handle_t memory = made(100 * PAGE);
+    struct hx_account_info before, after;
+    handle_t own = 0, none = 0;
+    NEED(hx_account_own(&own) == HX_OK && hx_account_create(own, &nothing, &none) == HX_OK);
+    volatile uint64_t *all = mapped(memory, 0, 100 * PAGE, RW);
+    for (uint32_t i = 0; i < 100; i++) {
+        all[i * PAGE / 8] = 1;
+    }
+    SAME(hx_account_info(own, &before), HX_OK);
+    SAME(hx_memory_resize(memory, 40 * PAGE), HX_OK);
+    SAME(hx_account_info(own, &after), HX_OK);
+    CHECK(before.used[HX_ACCOUNT_FRAMES] >= after.used[HX_ACCOUNT_FRAMES] + 50);
+}
+
+// Once it is smaller nobody writes behind the end, whose processor ever it was on.
+static void resized_elsewhere(void) {
+    for (int round = 0; round < 20; round++) {
+        const handle_t memory = made(2 * PAGE);
+        volatile uint64_t *page = mapped(memory, 0, 2 * PAGE, RW);
+        handle_t copy = derived(memory, ALL);
+        NEED(hx_handle_bequeath(copy) == HX_OK);
+        const pid_t pid = fork();
+        if (pid == 0) {
+            NEED(hx_handle_given(&copy) == HX_OK);
+            volatile uint64_t *second = mapped(copy, PAGE, PAGE, RW);
+            for (uint64_t i = 1;; i++) {
+                second[0] = i;
+            }
+        }
+        while (page[PAGE / 8] == 0) {
+            sched_yield();
+        }
+        SAME(hx_memory_resize(memory, PAGE), HX_OK);
+        KILLED(pid, SIGBUS);
+        SAME(hx_memory_resize(memory, 2 * PAGE), HX_OK);
+        SAME(page[PAGE / 8], 0);
+        SAME(munmap((void *)page, 2 * PAGE), 0);
+        SAME(hx_handle_close(memory), HX_OK);
+    }
+}
+
 // Neither an old mapping nor a new one, and not through mprotect or mremap.
 static void revoked_here(void) {
     const handle_t memory = made(2 * PAGE);
@@ -207,7 +291,14 @@ static void revoked_here(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(sizes),        CASE(huge), CASE(rights), CASE(not_inherited), CASE(revoked_elsewhere),
+    CASE(sizes),
+    CASE(huge),
+    CASE(rights),
+    CASE(not_inherited),
+    CASE(revoked_elsewhere),
     CASE(revoked_here),
+    CASE(resized),
+    CASE(resized_is_given_back),
+    CASE(resized_elsewhere),
 };
 CHECK_MAIN(cases)

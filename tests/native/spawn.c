@@ -208,6 +208,78 @@ static void refused(void) {
     REFUSED(waitpid(-1, NULL, 0), ECHILD);
 }
 
+static handle_t file_at(const char *path, int flags) {
+    handle_t file = 0;
+    const int fd = open(path, flags);
+    NEED(fd >= 0 && hx_file_handle(fd, &file) == HX_OK);
+    close(fd);
+    return file;
+}
+
+static enum hx_status spawned_file(handle_t file) {
+    static const char *const arguments[] = { "child", "exit", "5", NULL };
+    handle_t process = 0;
+    enum hx_status status = hx_spawn_file(file, "anything", arguments, usual, 3, 0, &process);
+    return status == HX_OK ? (enum hx_status)end_of(process) : status;
+}
+
+static void copy_self(const char *to) {
+    static char bytes[1 << 16];
+    ssize_t length;
+    const int from = open(SELF, O_RDONLY), fd = open(to, O_WRONLY | O_CREAT, 0755);
+    while ((length = read(from, bytes, sizeof bytes)) > 0) {
+        NEED(write(fd, bytes, (size_t)length) == length);
+    }
+    close(from);
+    close(fd);
+}
+
+// Whatever its name leads to now, or whether it has one, and whether the caller may look there.
+static void by_handle(void) {
+    handle_t lent = 0;
+    NEED(mkdir("hidden", 0755) == 0);
+    copy_self("hidden/program");
+    const handle_t file = file_at("hidden/program", O_RDONLY);
+    SAME(spawned_file(file), 5 << 8);
+    SAME(spawned_file(file_at("hidden/program", O_PATH)), 5 << 8);
+    NEED(chmod("hidden", 0700) == 0 && setresuid(1000, 1000, 0) == 0);
+    SAME(spawned("hidden/program", 0, 0), HX_ERR_PERMISSION);
+    SAME(spawned_file(file), 5 << 8);
+    NEED(setresuid(0, 0, 0) == 0);
+    NEED(unlink("hidden/program") == 0);
+    SAME(spawned_file(file), 5 << 8);
+    NEED(hx_handle_derive(file, HX_RIGHT_EXECUTE | HX_RIGHT_ADMIN, &lent) == HX_OK);
+    SAME(spawned_file(lent), 5 << 8);
+    SAME(hx_handle_revoke(lent), HX_OK);
+    SAME(spawned_file(lent), HX_ERR_REVOKED);
+    NEED(hx_handle_derive(file, HX_RIGHTS_ALL & ~HX_RIGHT_EXECUTE, &lent) == HX_OK);
+    SAME(spawned_file(lent), HX_ERR_ACCESS_DENIED);
+}
+
+// The handle does not make up for the file's mode, and a script has no program.
+static void by_wrong_handles(void) {
+    handle_t event = 0, file = 0;
+    int line[2];
+    struct hx_spawn spawn = { .path = (uintptr_t)SELF, .zero = 1 };
+    copy_self("program");
+    file = file_at("program", O_RDONLY);
+    NEED(chmod("program", 0700) == 0 && setresuid(1000, 1000, 0) == 0);
+    SAME(spawned_file(file), HX_ERR_PERMISSION);
+    NEED(setresuid(0, 0, 0) == 0 && chmod("program", 0644) == 0);
+    SAME(spawned_file(file), HX_ERR_PERMISSION);
+    const int fd = open("script", O_CREAT | O_WRONLY, 0755);
+    CHECK(write(fd, "#!/bin/sh\nexit 5\n", 17) == 17);
+    close(fd);
+    SAME(spawned_file(file_at("script", O_RDONLY)), HX_ERR_BAD_IMAGE);
+    SAME(spawned_file(file_at(".", O_RDONLY)), HX_ERR_PERMISSION);
+    NEED(pipe(line) == 0 && hx_file_handle(line[0], &file) == HX_OK);
+    SAME(spawned_file(file), HX_ERR_PERMISSION);
+    NEED(hx_event_create(0, &event) == HX_OK);
+    SAME(spawned_file(event), HX_ERR_BAD_HANDLE);
+    SAME(spawned_file(77), HX_ERR_BAD_HANDLE);
+    SAME(hx_process_spawn(&spawn, usual, 3, &event), HX_ERR_INVALID);
+}
+
 // A handle does not make up for credentials that kill(2) would ask for.
 static void credentials_count(void) {
     const handle_t process = child_of("wait", NULL, 0);
@@ -265,6 +337,8 @@ static const struct check_case cases[] = {
     CASE(rights),
     CASE(credentials_count),
     CASE(many),
+    CASE(by_handle),
+    CASE(by_wrong_handles),
 };
 
 int main(int argc, char **argv) {

@@ -7,21 +7,31 @@
 
 extern char **environ;
 
+static enum hx_status spawn(struct hx_spawn *spawn, const char *path, const char *const arguments[],
+                            const int32_t *descriptors, uint32_t descriptors_count,
+                            handle_t *out_process) {
+    enum hx_status status;
+    spawn->path = (uintptr_t)path;
+    spawn->arguments = (uintptr_t)arguments;
+    spawn->environment = (uintptr_t)environ;
+    do {
+        status = hx_process_spawn(spawn, descriptors, descriptors_count, out_process);
+    } while (status == HX_ERR_INTERRUPTED);
+    return status;
+}
+
 enum hx_status hx_spawn_into(handle_t account, const char *path, const char *const arguments[],
                              const int32_t *descriptors, uint32_t descriptors_count, handle_t given,
                              handle_t *out_process) {
-    const struct hx_spawn spawn = {
-        .path = (uintptr_t)path,
-        .arguments = (uintptr_t)arguments,
-        .environment = (uintptr_t)environ,
-        .given = given,
-        .account = account,
-    };
-    enum hx_status status;
-    do {
-        status = hx_process_spawn(&spawn, descriptors, descriptors_count, out_process);
-    } while (status == HX_ERR_INTERRUPTED);
-    return status;
+    struct hx_spawn request = { .given = given, .account = account };
+    return spawn(&request, path, arguments, descriptors, descriptors_count, out_process);
+}
+
+enum hx_status hx_spawn_file(handle_t file, const char *name, const char *const arguments[],
+                             const int32_t *descriptors, uint32_t descriptors_count, handle_t given,
+                             handle_t *out_process) {
+    struct hx_spawn request = { .given = given, .file = file };
+    return spawn(&request, name, arguments, descriptors, descriptors_count, out_process);
 }
 
 enum hx_status hx_spawn(const char *path, const char *const arguments[], const int32_t *descriptors,

@@ -16,6 +16,12 @@ HX_MUST_CHECK enum hx_status hx_spawn(const char *path, const char *const argume
                                       const int32_t *descriptors, uint32_t descriptors_count,
                                       handle_t given, handle_t *out_process);
 
+// The same with the program of a handle for a file (EXECUTE); `name` is what it is called.
+HX_MUST_CHECK enum hx_status hx_spawn_file(handle_t file, const char *name,
+                                           const char *const arguments[],
+                                           const int32_t *descriptors, uint32_t descriptors_count,
+                                           handle_t given, handle_t *out_process);
+
 // The same, charged to the account of that handle, which needs CREATE (0: as the caller is).
 HX_MUST_CHECK enum hx_status hx_spawn_into(handle_t account, const char *path,
                                            const char *const arguments[],
