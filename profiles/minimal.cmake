@@ -3,5 +3,6 @@
 set(HELIX_MODULES
   sched/rr
   drv/mem
+  drv/pl011
   drv/uart16550
   fs/ramfs)

@@ -275,10 +275,6 @@ void gic_end_stop(uint32_t token) {
     }
 }
 
-uint32_t hal_irq_from_isa(uint32_t isa) {
-    return isa < 16 ? HAL_IRQ_LINES : isa;
-}
-
 enum hx_status hal_irq_enable(uint32_t line) {
     if (line >= line_count) {
         return HX_ERR_NO_DEVICE;

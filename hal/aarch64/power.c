@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/aarch64/power.c: how a run ends, and the few devices that hal itself reads. Nothing that ends
-// a run needs a lock or memory, so that a panic can use it.
+// hal/aarch64/power.c: how a run ends. Nothing here needs a lock or memory, so that a panic can use
+// it.
 #include "private.h"
 
 #define SEMIHOSTING_EXIT_EXTENDED 0x20u    // Arm, Semihosting for AArch32 and AArch64, 5.8
 #define STOPPED_APPLICATION_EXIT  0x20026u // 5.7.1
-
-static volatile uint8_t *rtc; // PL031: its data register comes first (Arm DDI 0224, 3.3.1)
 
 int64_t psci_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c) {
     register uint64_t x0 __asm__("x0") = function;
@@ -54,29 +52,4 @@ void hal_debug_exit(uint8_t code) {
                      : "+r"(operation)
                      : "r"(argument)
                      : "memory");
-}
-
-void aarch64_devices_init(void) {
-    const struct fdt *fdt = &aarch64_firmware.fdt;
-    struct fdt_node node;
-    uint64_t base;
-    uint64_t size;
-    fdt_root(fdt, &node);
-    if (fdt_next_compatible(fdt, "arm,pl031", &node) && fdt_reg(fdt, &node, 0, &base, &size)) {
-        rtc = aarch64_device_map(base, sizeof(uint32_t), HAL_MAP_READ | HAL_MAP_UNCACHED);
-    }
-}
-
-uint64_t hal_rtc_read(void) {
-    return rtc != NULL ? mmio_read32(rtc) : 0;
-}
-
-uint8_t hal_port_read8(uint16_t port) {
-    (void)port;
-    return 0xff;
-}
-
-void hal_port_write8(uint16_t port, uint8_t value) {
-    (void)port;
-    (void)value;
 }

@@ -134,5 +134,10 @@ int64_t psci_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 #define PSCI_SYSTEM_RESET 0x84000009u
 #define PSCI_CPU_ON       0xc4000003u
 
+#define DEVICE_BYTES_MAX (1u << 20)
+
+// Finds the I/O window of a PCI host bridge, and gives its first serial port COM2's address; its
+// line goes to isa_lines[3]. The window's registers; NULL: there is none.
+volatile uint8_t *pci_ports_map(uint32_t *isa_lines);
 // Maps the battery clock and the I/O window, if there are any.
 void aarch64_devices_init(void);

@@ -46,7 +46,7 @@
     mrs x2, far_el1
 .endm
 
-.macro ENTER_USER
+.macro ENTER_USER unmasked=5
     SAVE_REGISTERS
     mrs x21, sp_el0
     mrs x20, tpidr_el1
@@ -55,14 +55,14 @@
     SAVE_STATE
     mov x29, #0 // a chain of calls begins here
     mov x30, #0
-    msr daifclr, #5
+    msr daifclr, #\unmasked
 .endm
 
-.macro ENTER_KERNEL
+.macro ENTER_KERNEL unmasked=5
     SAVE_REGISTERS
     add x21, sp, #AARCH64_FRAME_BYTES
     SAVE_STATE
-    msr daifclr, #5
+    msr daifclr, #\unmasked
 .endm
 
 .macro RESTORE_AND_RETURN
@@ -134,7 +134,7 @@ user_irq:
     b user_return
 
 user_fiq:
-    ENTER_USER
+    ENTER_USER 4 // SError alone: the line is up until it is acknowledged
     bl aarch64_fiq
     b user_return
 
@@ -165,7 +165,7 @@ kernel_irq:
     b kernel_return
 
 kernel_fiq:
-    ENTER_KERNEL
+    ENTER_KERNEL 4
     bl aarch64_fiq
     b kernel_return
 

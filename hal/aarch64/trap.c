@@ -115,6 +115,9 @@ static struct hal_fault fault_make(uint64_t esr, uint64_t far) {
         fault.access = is_code ? HAL_ACCESS_EXECUTE : is_write ? HAL_ACCESS_WRITE : HAL_ACCESS_READ;
         fault.address = address_of(far);
     }
+    if (class == CLASS_PC) {
+        fault.address = address_of(far);
+    }
     if (fault.kind == HAL_FAULT_FLOAT) {
         fault.float_cause = float_cause(esr);
     }

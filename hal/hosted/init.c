@@ -71,3 +71,20 @@ uint64_t hal_hwcap2(void) {
 const char *hal_platform(void) {
     return "hosted";
 }
+
+// There is no device tree.
+enum hx_status hal_device_open(const char *compatible, uint32_t index,
+                               struct hal_device *out_device) {
+    (void)compatible;
+    (void)index;
+    (void)out_device;
+    return HX_ERR_NOT_FOUND;
+}
+
+uint32_t hal_device_read32(const volatile void *address) {
+    return *(const volatile uint32_t *)address;
+}
+
+void hal_device_write32(volatile void *address, uint32_t value) {
+    *(volatile uint32_t *)address = value;
+}

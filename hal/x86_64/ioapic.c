@@ -157,3 +157,20 @@ void ioapic_mask_level(uint32_t line) {
         line_mask(line);
     }
 }
+
+// There is no device tree.
+enum hx_status hal_device_open(const char *compatible, uint32_t index,
+                               struct hal_device *out_device) {
+    (void)compatible;
+    (void)index;
+    (void)out_device;
+    return HX_ERR_NOT_FOUND;
+}
+
+uint32_t hal_device_read32(const volatile void *address) {
+    return *(const volatile uint32_t *)address;
+}
+
+void hal_device_write32(volatile void *address, uint32_t value) {
+    *(volatile uint32_t *)address = value;
+}

@@ -102,7 +102,7 @@ static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
     case HAL_FAULT_PAGE:
         return page_fault(thread, fault, info);
     case HAL_FAULT_INSTRUCTION:
-        set_info(info, SIGILL, ILL_ILLOPN, pc);
+        set_info(info, SIGILL, HAL_SI_ILLEGAL, pc);
         return true;
     case HAL_FAULT_DIVIDE:
         set_info(info, SIGFPE, FPE_INTDIV, pc);
@@ -111,13 +111,13 @@ static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
         set_info(info, SIGFPE, float_code(fault->float_cause), pc);
         return true;
     case HAL_FAULT_BREAKPOINT:
-        set_info(info, SIGTRAP, SI_KERNEL, 0);
+        set_info(info, SIGTRAP, HAL_SI_BREAKPOINT, HAL_SI_BREAKPOINT == SI_KERNEL ? 0 : pc);
         return true;
     case HAL_FAULT_STEP:
         set_info(info, SIGTRAP, TRAP_TRACE, pc);
         return true;
     case HAL_FAULT_ALIGNMENT:
-        set_info(info, SIGBUS, BUS_ADRALN, 0);
+        set_info(info, SIGBUS, BUS_ADRALN, fault->address);
         return true;
     case HAL_FAULT_PROTECTION:
     case HAL_FAULT_OVERFLOW:

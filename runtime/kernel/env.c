@@ -118,8 +118,8 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
     }
 }
 
-enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
-                               void *context) {
+static enum hx_status line_register(struct hx_env *env, uint32_t line,
+                                    void (*handler)(void *context), void *context) {
     if (!is_granted(env, HX_CAPABILITY_IRQ)) {
         return HX_ERR_ACCESS_DENIED;
     }
@@ -132,8 +132,8 @@ enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)
     if (stack == NULL) {
         goto fail_stack;
     }
-    status = irq_register(irq, hal_irq_from_isa(isa), env->module->name, stack, THREAD_STACK_BYTES,
-                          handler, context);
+    status =
+        irq_register(irq, line, env->module->name, stack, THREAD_STACK_BYTES, handler, context);
     if (status != HX_OK) {
         goto fail_register;
     }
@@ -144,6 +144,46 @@ fail_register:
 fail_stack:
     heap_free(irq);
     return status;
+}
+
+enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
+                               void *context) {
+    return line_register(env, hal_irq_from_isa(isa), handler, context);
+}
+
+enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
+                              struct hx_device *out_device) {
+    if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    struct hal_device device;
+    enum hx_status status = hal_device_open(compatible, index, &device);
+    if (status == HX_OK) {
+        *out_device = (struct hx_device){ device.registers, device.size_bytes, device.line };
+    }
+    return status;
+}
+
+// Whether a register lies in the device.
+static bool is_register(const struct hx_device *device, uint32_t offset) {
+    return offset % 4 == 0 && device->size_bytes >= 4 && offset <= device->size_bytes - 4;
+}
+
+uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset) {
+    const volatile uint8_t *registers = device->registers;
+    return is_register(device, offset) ? hal_device_read32(registers + offset) : UINT32_MAX;
+}
+
+void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value) {
+    volatile uint8_t *registers = device->registers;
+    if (is_register(device, offset)) {
+        hal_device_write32(registers + offset, value);
+    }
+}
+
+enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
+                             void (*handler)(void *context), void *context) {
+    return line_register(env, device->line, handler, context);
 }
 
 enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {

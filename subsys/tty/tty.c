@@ -13,8 +13,9 @@
 
 #define MAJOR_TTY     4u
 #define MAJOR_TTY_AUX 5u
-#define MINOR_TTY     0u // of MAJOR_TTY_AUX: /dev/tty
-#define MINOR_CONSOLE 1u // of MAJOR_TTY_AUX: /dev/console
+#define MAJOR_AMBA    204u // Arm's serial ports (Linux, devices.txt)
+#define MINOR_TTY     0u   // of MAJOR_TTY_AUX: /dev/tty
+#define MINOR_CONSOLE 1u   // of MAJOR_TTY_AUX: /dev/console
 #define SIGNAL_TTIN   21
 #define SIGNAL_TTOU   22
 #define CHUNK_BYTES   256u
@@ -397,8 +398,7 @@ static enum hx_status open_aux(struct file *file, uint32_t minor) {
     return open_tty(file, minor == MINOR_TTY ? tty_jobs->controlling() : console_terminal());
 }
 
-static enum hx_status open_line(struct file *file, uint32_t minor) {
-    struct tty *tty = find_minor(MAJOR_TTY, minor);
+static enum hx_status open_line(struct file *file, struct tty *tty) {
     enum hx_status status = open_tty(file, tty);
     bool no_control = (atomic_load_explicit(&file->flags, memory_order_relaxed) & OPEN_NOCTTY) != 0;
     if (status == HX_OK && !no_control) {
@@ -406,6 +406,14 @@ static enum hx_status open_line(struct file *file, uint32_t minor) {
         HX_IGNORE(tty_take_control(tty, false));
     }
     return status;
+}
+
+static enum hx_status open_serial(struct file *file, uint32_t minor) {
+    return open_line(file, find_minor(MAJOR_TTY, minor));
+}
+
+static enum hx_status open_amba(struct file *file, uint32_t minor) {
+    return open_line(file, find_minor(MAJOR_AMBA, minor));
 }
 
 static void console_write(const char *text, size_t length) {
@@ -490,12 +498,13 @@ enum hx_status tty_init(void) {
                                       .minor_first = MINOR_TTY,
                                       .minor_last = MINOR_CONSOLE,
                                       .open = open_aux };
-    static struct device_open lines = {
-        .major = MAJOR_TTY, .minor_first = 0, .minor_last = 255, .open = open_line
+    static struct device_open lines[] = {
+        { .major = MAJOR_TTY, .minor_first = 0, .minor_last = 255, .open = open_serial },
+        { .major = MAJOR_AMBA, .minor_first = 64, .minor_last = 79, .open = open_amba },
     };
     enum hx_status status = device_open_register(&aux);
-    if (status == HX_OK) {
-        status = device_open_register(&lines);
+    for (uint32_t i = 0; i < ARRAY_SIZE(lines) && status == HX_OK; i++) {
+        status = device_open_register(&lines[i]);
     }
     if (status == HX_OK) {
         status = device_node_add("tty", 0666, MAJOR_TTY_AUX, MINOR_TTY);

@@ -21,12 +21,14 @@ static const uintptr_t bad[] = { 0,
                                  0xffffffffffffffff };
 
 static bool left_out(int number) {
-    static const int
-        numbers[] = { SYS_pause,        SYS_rt_sigsuspend,   SYS_exit,    SYS_exit_group,
-                      SYS_rt_sigreturn, SYS_vfork,           SYS_fork,    SYS_kill,
-                      SYS_tkill,        SYS_tgkill,          SYS_clone,   SYS_reboot,
-                      SYS_sync,         SYS_rt_sigqueueinfo, SYS_vhangup, SYS_munmap,
-                      SYS_alarm,        SYS_rt_sigprocmask,  435 /* clone3 */ };
+    static const int numbers[] = {
+#ifdef SYS_fork
+        SYS_pause,        SYS_vfork,           SYS_fork,   SYS_alarm,
+#endif
+        SYS_rt_sigreturn, SYS_rt_sigsuspend,   SYS_exit,   SYS_exit_group,     SYS_kill,
+        SYS_tkill,        SYS_tgkill,          SYS_clone,  SYS_reboot,         SYS_sync,
+        SYS_vhangup,      SYS_rt_sigqueueinfo, SYS_munmap, SYS_rt_sigprocmask, 435 /* clone3 */
+    };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i] == number) {
             return true;

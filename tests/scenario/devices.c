@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The devices that every program expects.
 #include "check.h"
+#include "machine.h"
 
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -12,9 +13,12 @@ static void numbers(void) {
         const char *name;
         unsigned major;
         unsigned minor;
-    } devices[] = { { "/dev/null", 1, 3 },    { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-                    { "/dev/random", 1, 8 },  { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
-                    { "/dev/console", 5, 1 }, { "/dev/ttyS0", 4, 64 } };
+    } devices[] = {
+        { "/dev/null", 1, 3 },    { "/dev/zero", 1, 5 },
+        { "/dev/full", 1, 7 },    { "/dev/random", 1, 8 },
+        { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+        { "/dev/console", 5, 1 }, { "/dev/" MACHINE_CONSOLE, MACHINE_CONSOLE_MAJOR, 64 }
+    };
     for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
         struct stat info;
         memset(&info, 0, sizeof info);
@@ -95,7 +99,7 @@ static void no_terminal(void) {
 }
 
 static void serial_port_is_a_terminal(void) {
-    int fd = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
+    int fd = open("/dev/" MACHINE_CONSOLE, O_RDWR | O_NOCTTY);
     NEED(fd >= 0);
     struct termios settings;
     SAME(tcgetattr(fd, &settings), 0);
@@ -129,7 +133,7 @@ static void controlling_terminal(void) {
     pid_t pid;
     CHILD(pid) {
         NEED(setsid() == getpid());
-        int fd = open("/dev/ttyS0", O_RDWR); // a leader's first terminal becomes its own
+        int fd = open("/dev/" MACHINE_CONSOLE, O_RDWR); // a leader's first terminal becomes its own
         NEED(fd >= 0);
         int own = open("/dev/tty", O_RDWR);
         CHECK(own >= 0);

@@ -3,6 +3,7 @@
 // execve: what the new program gets, what it keeps, scripts, and what is refused.
 // The program runs itself again with the name of a small task as its first argument.
 #include "check.h"
+#include "machine.h"
 
 #include <sched.h>
 #include <sys/auxv.h>
@@ -312,7 +313,8 @@ static void auxiliary_vector(void) {
     CHECK(getauxval(AT_CLKTCK) == 100);
     CHECK(getauxval(AT_RANDOM) != 0);
     CHECK(getauxval(AT_EXECFN) != 0 && strstr((char *)getauxval(AT_EXECFN), "exec"));
-    CHECK(getauxval(AT_PLATFORM) != 0 && strcmp((char *)getauxval(AT_PLATFORM), "x86_64") == 0);
+    CHECK(getauxval(AT_PLATFORM) != 0 &&
+          strcmp((char *)getauxval(AT_PLATFORM), MACHINE_PLATFORM) == 0);
 }
 
 static int random_bytes_differ(void) {

@@ -2,6 +2,7 @@
 // RUN: musl glibc
 // Faults of a program become signals that say what happened, and can be survived.
 #include "check.h"
+#include "machine.h"
 
 #include <setjmp.h>
 #include <sys/resource.h>
@@ -9,12 +10,12 @@
 
 static sigjmp_buf back;
 static siginfo_t got;
-static volatile uint64_t got_rip;
+static volatile uint64_t got_pc;
 
 static void on_fault(int number, siginfo_t *info, void *context) {
     (void)number;
     got = *info;
-    got_rip = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    got_pc = (uint64_t)MACHINE_PC((ucontext_t *)context);
     siglongjmp(back, 1);
 }
 
@@ -61,7 +62,7 @@ static void unmapped(void) {
     SAME(ADDRESS, 0x1234);
     FAULTS(jump(0x5000), SIGSEGV, SEGV_MAPERR);
     SAME(ADDRESS, 0x5000);
-    SAME(got_rip, 0x5000);
+    SAME(got_pc, 0x5000);
 }
 
 static void protected_pages(void) {
@@ -84,9 +85,16 @@ static void kernel_half(void) {
     FAULTS(peek(0xffffffff80000000), SIGSEGV, SEGV_MAPERR);
     FAULTS(poke(0xffff888000000000), SIGSEGV, SEGV_MAPERR);
     FAULTS(jump(0xffffffff80100000), SIGSEGV, SEGV_MAPERR);
+#if defined(__x86_64__)
     FAULTS(peek(0x1000000000000000), SIGSEGV, SI_KERNEL); // not canonical: no address is told
     SAME(ADDRESS, 0);
     FAULTS(peek(0x00007ffffffff000), SIGSEGV, SEGV_MAPERR);
+#elif defined(__aarch64__)
+    FAULTS(peek(0x1000000000001234), SIGSEGV, SEGV_MAPERR); // the first byte is the program's own
+    SAME(ADDRESS, 0x1234);
+    FAULTS(peek(0x0010000000000000), SIGSEGV, SEGV_MAPERR); // in neither half
+    SAME(ADDRESS, 0x0010000000000000);
+#endif
 }
 
 static void own_code_is_not_writable(void) {
@@ -98,12 +106,13 @@ static void own_code_is_not_writable(void) {
 
 static void data_is_not_executable(void) {
     catch_all();
-    static unsigned char code[16] = { 0xc3 };
+    static unsigned char code[16] __attribute__((aligned(16))) = MACHINE_RETURN_42;
     FAULTS(jump((uintptr_t)code), SIGSEGV, SEGV_ACCERR);
-    unsigned char local[16] = { 0xc3 };
+    unsigned char local[16] __attribute__((aligned(16))) = MACHINE_RETURN_42;
     FAULTS(jump((uintptr_t)local), SIGSEGV, SEGV_ACCERR);
 }
 
+#if defined(__x86_64__)
 static void divide(void) {
     __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::
                          : "eax", "ecx", "edx");
@@ -129,6 +138,27 @@ static void float_exceptions(void) {
     FAULTS(__asm__ volatile("fldcw %0; fld1; fldz; fdivrp; fwait" ::"m"(control)), SIGFPE,
            FPE_FLTDIV);
 }
+#elif defined(__aarch64__)
+static void other_exceptions(void) {
+    catch_all();
+    FAULTS(__asm__ volatile("udf #0"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("brk #0"), SIGTRAP, TRAP_BRKPT);
+    SAME(ADDRESS, got_pc);
+    FAULTS(__asm__ volatile("hlt #0"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("hvc #0"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("msr daifset, #15"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("mrs x0, ttbr0_el1" :: : "x0"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("tlbi vmalle1"), SIGILL, ILL_ILLOPC);
+    FAULTS(jump((uintptr_t)&other_exceptions + 2), SIGBUS, BUS_ADRALN);
+    SAME(ADDRESS, (uintptr_t)&other_exceptions + 2);
+}
+
+// None of these processors can be told to raise one.
+static void float_exceptions(void) {
+    volatile double zero = 0;
+    CHECK(1.0 / zero > 1e300);
+}
+#endif
 
 static void beyond_the_file(void) {
     catch_all();
@@ -149,16 +179,14 @@ static void beyond_the_file(void) {
 static void on_skip(int number, siginfo_t *info, void *context) {
     (void)number;
     (void)info;
-    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2; // over ud2
-    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RAX] = 77;
+    MACHINE_PC((ucontext_t *)context) += MACHINE_ILLEGAL_BYTES;
+    MACHINE_RESULT((ucontext_t *)context) = 77;
 }
 
 static void context_can_be_changed(void) {
     struct sigaction action = { .sa_sigaction = on_skip, .sa_flags = SA_SIGINFO };
     sigaction(SIGILL, &action, NULL);
-    long value = 0;
-    __asm__ volatile("ud2" : "=a"(value));
-    SAME(value, 77);
+    SAME(machine_illegal(), 77);
 }
 
 static char *volatile fix_page;
@@ -232,7 +260,7 @@ static void uncaught_ends_the_process(void) {
     KILLED(pid, SIGSEGV);
     pid = fork();
     if (pid == 0) {
-        __asm__ volatile("mov $8, %%rsp; call 1f; 1:" ::: "memory");
+        machine_stack_lost();
         _exit(0);
     }
     KILLED(pid, SIGSEGV);
@@ -245,37 +273,79 @@ static void bad_return_frames(void) {
             static char junk[8192];
             memset(junk, round == 0 ? 0 : (round == 1 ? 0xff : 0x5a), sizeof junk);
             uintptr_t stack = round == 3 ? 8 : (uintptr_t)junk + 1024;
-            __asm__ volatile("mov %0, %%rsp; syscall" ::"r"(stack), "a"(SYS_rt_sigreturn)
-                             : "memory");
+            machine_sigreturn(stack);
             _exit(0);
         }
         KILLED(pid, SIGSEGV);
     }
 }
 
+#if defined(__aarch64__)
+static volatile int ticks;
+static void on_nothing(int number) {
+    (void)number;
+    ticks++;
+}
+#endif
+
 // A signal frame that asks for kernel mode, for kernel addresses, for masked interrupts.
 static volatile int frame_change;
 static void on_bend(int number, siginfo_t *info, void *context) {
     (void)number;
     (void)info;
-    mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
+    ucontext_t *bent = context;
     switch (frame_change) {
     case 0:
-        machine->gregs[REG_CSGSFS] = 0x08;
+#if defined(__x86_64__)
+        bent->uc_mcontext.gregs[REG_CSGSFS] = 0x08;
+#elif defined(__aarch64__)
+        bent->uc_mcontext.pstate |= 0x5; // EL1h
+#endif
         break;
     case 1:
-        machine->gregs[REG_RIP] = (long long)0xffffffff80100000;
+        MACHINE_PC(bent) = 0xffffffff80100000;
         break;
     case 2:
-        machine->gregs[REG_RSP] = (long long)0xffff888000000000;
+        MACHINE_SP(bent) = 0xffff888000000000;
         break;
     case 3:
-        machine->gregs[REG_RIP] = (long long)0x1000000000000000;
+        MACHINE_PC(bent) = 0x0010000000000000;
         break;
     default:
-        machine->gregs[REG_EFL] |= 0x3000 | 0x4000 | 0x20000; // IOPL, nested task, virtual 8086
-        machine->gregs[REG_EFL] &= ~0x200LL;                  // interrupts off
+#if defined(__x86_64__)
+        bent->uc_mcontext.gregs[REG_EFL] |= 0x3000 | 0x4000 | 0x20000; // IOPL, nested task, VM86
+        bent->uc_mcontext.gregs[REG_EFL] &= ~0x200LL;                  // interrupts off
+#elif defined(__aarch64__)
+        bent->uc_mcontext.pstate |= 0x3c0 | 1u << 21 | 1u << 20; // all masked, step, illegal
+#endif
     }
+}
+
+// Whether the program still is one, and can be interrupted.
+static bool is_user_mode(void) {
+#if defined(__x86_64__)
+    unsigned short code_segment;
+    __asm__ volatile("mov %%cs, %0" : "=r"(code_segment));
+    return (code_segment & 3) == 3;
+#elif defined(__aarch64__)
+    catch_all();
+    FAULTS(__asm__ volatile("mrs x0, currentel" :: : "x0"), SIGILL, ILL_ILLOPC);
+    return true;
+#endif
+}
+
+static void flags_are_ours(void) {
+#if defined(__x86_64__)
+    uint64_t flags;
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    SAME(flags & (0x200 | 0x3000 | 0x20000), 0x200);
+#elif defined(__aarch64__)
+    struct itimerval timer = { .it_value = { 0, 1000 } };
+    signal(SIGALRM, on_nothing);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    while (ticks == 0) { // no end if interrupts were off
+    }
+#endif
 }
 
 static void bent_frames_gain_nothing(void) {
@@ -293,16 +363,12 @@ static void bent_frames_gain_nothing(void) {
     if (pid == 0) {
         frame_change = 0;
         raise(SIGUSR1);
-        unsigned short code_segment;
-        __asm__ volatile("mov %%cs, %0" : "=r"(code_segment));
-        _exit((code_segment & 3) == 3 ? 0 : 1); // ring 3, whatever became of the selector
+        _exit(is_user_mode() ? 0 : 1); // whatever became of the selector
     }
     int status = check_wait(pid);
     CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0) || WIFSIGNALED(status));
     raise(SIGUSR1);
-    uint64_t flags;
-    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
-    SAME(flags & (0x200 | 0x3000 | 0x20000), 0x200);
+    flags_are_ours();
 }
 
 static const struct check_case cases[] = {

@@ -313,7 +313,7 @@ static void about_files(void) {
     SAME(by_name.st_ino, by_fd.st_ino);
     REFUSED(stat("absent", &by_name), ENOENT);
     REFUSED(fstat(99, &by_name), EBADF);
-    REFUSED(syscall(SYS_stat, "f", (void *)8), EFAULT);
+    REFUSED(syscall(SYS_newfstatat, AT_FDCWD, "f", (void *)8, 0), EFAULT);
     REFUSED(fstatat(AT_FDCWD, "f", &by_name, 0x12345678), EINVAL);
     struct statfs system;
     SAME(statfs("f", &system), 0);

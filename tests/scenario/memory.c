@@ -2,6 +2,7 @@
 // RUN: musl glibc
 // brk, mmap and its kin: contents, sharing, protection, refusals.
 #include "check.h"
+#include "machine.h"
 
 #include <sys/resource.h>
 
@@ -143,7 +144,7 @@ static void protection_changes(void) {
 
 static void code_can_be_made(void) {
     unsigned char *at = (unsigned char *)map_anonymous(1, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-    static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+    static const unsigned char code[] = MACHINE_RETURN_42;
     memcpy(at, code, sizeof code);
     SAME(mprotect(at, PAGE, PROT_READ | PROT_EXEC), 0);
     SAME(((int (*)(void))at)(), 42);

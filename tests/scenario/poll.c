@@ -111,7 +111,7 @@ static void odd_descriptors(void) {
     REFUSED(select(-1, NULL, NULL, NULL, &none), EINVAL);
     struct timeval bad = { -1, 0 };
     REFUSED(select(0, NULL, NULL, NULL, &bad), EINVAL);
-    REFUSED(syscall(SYS_poll, (void *)8, 1, 0), EFAULT);
+    REFUSED(syscall(SYS_ppoll, (void *)8, 1, NULL, NULL, 8), EFAULT);
     REFUSED(poll(polled, (nfds_t)1 << 30, 0), EINVAL);
     struct timespec wrong = { 0, 2000000000 };
     REFUSED(ppoll(polled, 1, &wrong, NULL), EINVAL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // /proc as far as ps, top, free, mount and C libraries read it; mounts.
 #include "check.h"
+#include "machine.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -59,8 +60,8 @@ static void command_line(void) {
     ssize_t length = slurp("/proc/self/cmdline", text, sizeof text);
     CHECK(length > 0 && text[length - 1] == 0 && strstr(text, "proc"));
     CHECK(slurp("/proc/1/cmdline", text, sizeof text) > 0);
-    CHECK(slurp("/proc/cmdline", text, sizeof text) > 0 && strstr(text, "console=ttyS0") &&
-          strstr(text, "rdinit="));
+    CHECK(slurp("/proc/cmdline", text, sizeof text) > 0 &&
+          strstr(text, "console=" MACHINE_CONSOLE) && strstr(text, "rdinit="));
 }
 
 static void links(void) {

@@ -2,6 +2,7 @@
 // RUN: musl glibc
 // What a program asks about the system and about itself; limits; calls that do not exist.
 #include "check.h"
+#include "machine.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -14,7 +15,7 @@
 static void names(void) {
     struct utsname name;
     SAME(uname(&name), 0);
-    CHECK(strcmp(name.machine, "x86_64") == 0);
+    CHECK(strcmp(name.machine, MACHINE_PLATFORM) == 0);
     CHECK(name.sysname[0] && name.release[0] && name.version[0]);
     int major = 0;
     CHECK(sscanf(name.release, "%d.", &major) == 1 && major >= 4); // glibc asks for that
@@ -37,6 +38,7 @@ static void unknown_calls(void) {
     }
 }
 
+#if defined(__x86_64__)
 static void arguments_of_calls_survive(void) {
     register long r8 __asm__("r8") = 88;
     register long r9 __asm__("r9") = 99;
@@ -56,6 +58,28 @@ static void arguments_of_calls_survive(void) {
     CHECK(rdi == 1 && rsi == 2 && rdx == 3 && r8 == 88 && r9 == 99 && r10 == 1010 && r12 == 1212 &&
           rbx == 33);
 }
+#elif defined(__aarch64__)
+static void arguments_of_calls_survive(void) {
+    register long x0 __asm__("x0") = 1;
+    register long x1 __asm__("x1") = 2;
+    register long x5 __asm__("x5") = 55;
+    register long x8 __asm__("x8") = SYS_getpid;
+    register long x9 __asm__("x9") = 99;
+    register long x16 __asm__("x16") = 1616;
+    register long x18 __asm__("x18") = 1818;
+    register long x28 __asm__("x28") = 2828;
+    __asm__ volatile("svc #0"
+                     : "+r"(x0), "+r"(x1), "+r"(x5), "+r"(x8), "+r"(x9), "+r"(x16), "+r"(x18),
+                       "+r"(x28)
+                     :
+                     : "memory");
+    const long result = x0;
+    const bool survive = x1 == 2 && x5 == 55 && x8 == SYS_getpid && x9 == 99 && x16 == 1616 &&
+                         x18 == 1818 && x28 == 2828;
+    CHECK(survive);
+    SAME(result, getpid());
+}
+#endif
 
 static void limits(void) {
     static const int all[] = { RLIMIT_CPU,   RLIMIT_FSIZE,  RLIMIT_DATA, RLIMIT_STACK,  RLIMIT_CORE,
@@ -231,6 +255,7 @@ static void priorities(void) {
 }
 
 static void thread_pointer(void) {
+#if defined(__x86_64__)
     unsigned long base = 0;
     SAME(syscall(SYS_arch_prctl, 0x1003, &base), 0); // ARCH_GET_FS
     CHECK(base != 0);
@@ -244,6 +269,18 @@ static void thread_pointer(void) {
     }
     SAME(syscall(SYS_arch_prctl, 0x1004, &base), 0);
     SAME(base, 0x12345678); // kept across switches
+#elif defined(__aarch64__)
+    unsigned long own;
+    unsigned long kept;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(own));
+    __asm__ volatile("msr tpidr_el0, %0" ::"r"(0x12345678ul));
+    for (int i = 0; i < 50; i++) {
+        __asm__ volatile("mov x8, %0; svc #0" ::"i"(SYS_sched_yield) : "x0", "x8", "memory");
+    }
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(kept));
+    __asm__ volatile("msr tpidr_el0, %0" ::"r"(own));
+    SAME(kept, 0x12345678); // kept across switches
+#endif
 }
 
 static void power_is_for_root(void) {

@@ -260,7 +260,8 @@ def _measure_all(systems: list[System], names: list[str], groups: list[str]) -> 
 def command(options: Namespace) -> int:
     if options.arch == "hosted":
         return bench_hosted.command(options, _print_table, _processor())
-    packages.need(packages.run(), packages.USER, yes=options.yes)
+    packages.need(packages.run(), yes=options.yes)
+    programs.need(options.yes)
     programs.need(options.yes)
     names, groups = _chosen(options.names)
     systems = _systems(options)

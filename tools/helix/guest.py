@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import qemu, ui
+from helix import qemu, targets, ui
 
 GREETING = b"\nhelix runner 1\n"
 WINDOW = 16384
@@ -67,8 +67,9 @@ class Guest:
     def __init__(self, machine: qemu.Machine, log: Path, silence_s: float = 120) -> None:
         mine, its = socket.socketpair()
         os.set_inheritable(its.fileno(), True)
-        machine.serial = [f"file:{log}", "chardev:line"]
-        machine.extra = [*machine.extra, "-chardev", f"socket,id=line,fd={its.fileno()}"]
+        machine.serial = [f"file:{log}"]
+        machine.extra = [*machine.extra, "-chardev", f"socket,id=line,fd={its.fileno()}",
+                         *targets.current().second_serial]
         self.log = log
         self._silence_s = silence_s
         self._line = mine

@@ -18,8 +18,7 @@ BUILD = {
     "clang-19": "clang-19", "lld-19": "ld.lld-19", "llvm-19": "llvm-ar-19", "cmake": "cmake",
     "ninja-build": "ninja", "bzip2": "bzip2", "gcc": "gcc", "libc6-dev": "/usr/include/stdio.h",
 }
-USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h", "musl-tools": "musl-gcc",
-        "linux-libc-dev": "/usr/include/linux/futex.h"}
+USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h"}
 ISO = {"grub-common": "grub-mkrescue", "grub-pc-bin": "/usr/lib/grub/i386-pc/kernel.img",
        "xorriso": "xorriso", "mtools": "mformat"}
 HOSTED = {"libclang-rt-19-dev": _CLANG_RT}
@@ -77,39 +76,62 @@ def need(*groups: dict[str, str], yes: bool) -> None:
         raise ui.Failure(f"apt could not install {names}", done.stdout[-4000:])
 
 
-def _download(package: str) -> None:
-    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package]
+_HOST = "amd64"
+
+
+def _apt_words(debian: str) -> list[str]:
+    """apt-get; for another machine's Debian with lists of its own, so that the system's stay."""
+    words = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
+    if debian != _HOST:
+        own = paths.CACHE / f"apt-{debian}"
+        for folder in ("lists/partial", "cache/archives/partial"):
+            paths.ensure(own / folder)
+        words += ["-o", f"APT::Architecture={debian}", "-o", f"APT::Architectures::={debian}",
+                  "-o", f"Dir::State::lists={own / 'lists'}", "-o", f"Dir::Cache={own / 'cache'}",
+                  "-o", "Dir::State::status=/dev/null"]
+    return words
+
+
+def _download(package: str, debian: str) -> None:
+    words = _apt_words(debian)
     folder = paths.ensure(paths.CACHE)
     for attempt in (1, 2):
-        done = subprocess.run(command, cwd=folder, text=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run([*words, "download", package], cwd=folder, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
         if done.returncode == 0:
             return
-        if attempt == 1:
+        if attempt == 1 and debian == _HOST:
             _apt(["update"])
-    raise ui.Failure(f"apt could not download {package}", done.stdout[-4000:])
+        elif attempt == 1:
+            subprocess.run([*words, "update"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.STDOUT, check=False)
+    raise ui.Failure(f"apt could not download {package} of {debian}", done.stdout[-4000:])
 
 
-def _archive(package: str) -> Path | None:
-    found = sorted(paths.CACHE.glob(f"{package}_*.deb"))
+def _archive(package: str, debian: str) -> Path | None:
+    found = sorted([*paths.CACHE.glob(f"{package}_*_{debian}.deb"),
+                    *paths.CACHE.glob(f"{package}_*_all.deb")])
     return found[-1] if found else None
 
 
-def unpacked(package: str) -> Path:
-    """The contents of a Debian package, in out/cache/PACKAGE. apt checks what it downloads."""
-    folder = paths.CACHE / package
+def unpacked(package: str, debian: str = "") -> Path:
+    """The contents of a package of a machine's Debian (the target's, if it does not say), in
+    out/cache/PACKAGE. apt checks what it downloads."""
+    debian = debian or targets.current().debian
+    folder = paths.CACHE / (package if debian == _HOST else f"{package}-{debian}")
     with _lock:
-        return folder if folder.is_dir() else _unpack(package, folder)
+        return folder if folder.is_dir() else _unpack(package, debian, folder)
 
 
-def _unpack(package: str, folder: Path) -> Path:
-    if _archive(package) is None:
+def _unpack(package: str, debian: str, folder: Path) -> Path:
+    if _archive(package, debian) is None:
         ui.stage(f"downloading {package}")
-        _download(package)
+        _download(package, debian)
         ui.progress_done()
     fresh = paths.CACHE / f".{package}.{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
-    done = subprocess.run(["dpkg-deb", "-x", str(_archive(package)), str(fresh)], text=True,
+    done = subprocess.run(["dpkg-deb", "-x", str(_archive(package, debian)), str(fresh)], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -118,9 +140,14 @@ def _unpack(package: str, folder: Path) -> Path:
     return folder
 
 
-def busybox() -> Path:
+def busybox(debian: str = "") -> Path:
     """Debian's static busybox."""
-    return unpacked("busybox-static") / "bin" / "busybox"
+    return unpacked("busybox-static", debian) / "bin" / "busybox"
+
+
+def busybox_here() -> Path:
+    """One that runs on this machine, and has the same programs."""
+    return busybox(_HOST)
 
 
 def depends(package: str) -> list[str]:

@@ -11,30 +11,80 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from helix import packages, paths, ui
+from helix import packages, paths, targets, ui
 
 LIBHELIX = paths.TOP / "user" / "libhelix"
 CALLS = paths.TOP / "sdk/calls/native.calls"
 _MADE = paths.OUT / "user" / "include"  # by portgen
 # What a program may include: the SDK's and libhelix's headers, those of the machine, and <lib/wire.h>.
-_INCLUDE = [paths.TOP / "sdk/include", paths.TOP / "lib/include", LIBHELIX / "include", LIBHELIX / "x86_64/include", _MADE]
+_INCLUDE = [paths.TOP / "sdk/include", paths.TOP / "lib/include", LIBHELIX / "include", _MADE]
 _WARN = [*(f"-I{folder}" for folder in _INCLUDE), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result",
          # Tests pass on purpose what these warn about.
          "-Wno-nonnull", "-Wno-stringop-overread", "-Wno-stringop-overflow", "-Wno-array-bounds",
          "-Wno-infinite-recursion", "-Wno-format-truncation"]
-_MUSL = "/usr/lib/x86_64-linux-musl"
-_AFTER = {"musl-pie": [f"{_MUSL}/crtn.o"]}
-# How a program is linked; musl is the default.
-FLAVOURS = {
-    "musl": ["musl-gcc", *_WARN, "-static", "-pthread"],
-    # musl-gcc knows no -static-pie: the start files are named here, _AFTER has the last one.
-    "musl-pie": ["musl-gcc", *_WARN, "-fPIE", "-static", "-nostartfiles",
-                 "-Wl,-pie,--no-dynamic-linker,-z,text", f"{_MUSL}/rcrt1.o", f"{_MUSL}/crti.o"],
-    "glibc": ["gcc", *_WARN, "-static", "-pthread"],
-    "glibc-pie": ["gcc", *_WARN, "-fPIE", "-static-pie", "-pthread"],
-    "bare": ["gcc", *_WARN, "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
-             "-Wl,--build-id=none,-z,noseparate-code"],
-}
+_BARE = ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
+         "-Wl,--build-id=none,-z,noseparate-code"]
+# How a program is linked, in front of its file and behind it; musl is the default.
+_Lines = dict[str, tuple[list[str], list[str]]]
+
+
+def _lines_x86_64() -> _Lines:
+    """The host's compilers."""
+    musl = "/usr/lib/x86_64-linux-musl"
+    return {
+        "musl": (["musl-gcc", "-static", "-pthread"], []),
+        # musl-gcc knows no -static-pie: the start files are named here.
+        "musl-pie": (["musl-gcc", "-fPIE", "-static", "-nostartfiles",
+                      "-Wl,-pie,--no-dynamic-linker,-z,text", f"{musl}/rcrt1.o", f"{musl}/crti.o"],
+                     [f"{musl}/crtn.o"]),
+        "glibc": (["gcc", "-static", "-pthread"], []),
+        "glibc-pie": (["gcc", "-fPIE", "-static-pie", "-pthread"], []),
+        "bare": (["gcc", *_BARE], []),
+    }
+
+
+def _lines_aarch64() -> _Lines:
+    """Debian's cross compiler, with the musl of the other machine's Debian unpacked beside."""
+    compiler = "aarch64-linux-gnu-gcc"
+    musl = packages.unpacked("musl-dev") / "usr"
+    library = musl / "lib/aarch64-linux-musl"
+    own = subprocess.run([compiler, "-print-file-name=include"], text=True, stdout=subprocess.PIPE,
+                         check=True).stdout.strip()
+    headers = ["-nostdinc", "-isystem", f"{musl}/include/aarch64-linux-musl", "-isystem", own]
+    after = [f"{library}/crti.o", f"-L{library}", "-Wl,--start-group", "-lc", "-lgcc", "-lgcc_eh", "-Wl,--end-group",
+             f"{library}/crtn.o"]
+    return {
+        "musl": ([compiler, *headers, "-static", "-pthread", "-nostdlib"],
+                 [f"{library}/crt1.o", *after]),
+        "musl-pie": ([compiler, *headers, "-fPIE", "-static", "-nostdlib",
+                      "-Wl,-pie,--no-dynamic-linker,-z,text"], [f"{library}/rcrt1.o", *after]),
+        "glibc": ([compiler, "-static", "-pthread"], []),
+        "glibc-pie": ([compiler, "-fPIE", "-static-pie", "-pthread"], []),
+        "bare": ([compiler, *_BARE], []),
+    }
+
+
+_LINES = {"x86_64": _lines_x86_64, "aarch64": _lines_aarch64}
+
+
+@cache
+def _lines(arch: str, flavour: str) -> tuple[list[str], list[str]]:
+    before, after = _LINES[arch]()[flavour]
+    return [before[0], f"-I{LIBHELIX / arch / 'include'}", *_WARN, *before[1:]], after
+
+
+def _before(flavour: str) -> list[str]:
+    return _lines(targets.current().name, flavour)[0]
+
+
+def _after(flavour: str) -> list[str]:
+    return _lines(targets.current().name, flavour)[1]
+
+
+def _user() -> Path:
+    """Where programs of the machine are built."""
+    arch = targets.current().name
+    return paths.OUT / "user" if arch == "x86_64" else paths.OUT / "user" / arch
 
 # What portgen makes of a port for a program.
 _PORT_OUTPUTS = ("_port.h", "_port.c", "_wire.h", "_wire.c")
@@ -51,7 +101,8 @@ def _stamp(command: list[str], sources: list[Path]) -> str:
 
 def _headers(source: Path) -> list[Path]:
     """Beside it, and what the SDK and libhelix have for programs."""
-    shared = [header for folder in _INCLUDE for header in folder.rglob("*.h")]
+    folders = [*_INCLUDE, LIBHELIX / targets.current().name]
+    shared = [header for folder in folders for header in folder.rglob("*.h")]
     return sorted([*source.parent.glob("*.h"), *shared])
 
 
@@ -59,9 +110,8 @@ def _kernel_headers(flavour: str) -> list[str]:
     """musl-gcc does not look at the kernel's own headers; a folder of links shows it just those."""
     if not flavour.startswith("musl"):
         return []
-    folder = paths.ensure(paths.OUT / "user" / "kernel-headers")
-    for name, place in (("linux", "/usr/include/linux"), ("asm-generic", "/usr/include/asm-generic"),
-                        ("asm", "/usr/include/x86_64-linux-gnu/asm")):
+    folder = paths.ensure(_user() / "kernel-headers")
+    for name, place in targets.current().headers.items():
         link = folder / name
         if not link.is_symlink():
             try:
@@ -129,7 +179,7 @@ def libhelix(flavour: str = "musl") -> Path:
     lib = paths.TOP / "lib/src"
     sources = [*sorted((LIBHELIX / "src").glob("*.c")), lib / "status.c", *sorted(lib.glob("wire*.c"))]
     seen = [*sources, lib / "wire.h", *_headers(sources[0])]
-    command = [*FLAVOURS[flavour], *_kernel_headers(flavour), "-ffunction-sections", "-c"]
+    command = [*_before(flavour), *_kernel_headers(flavour), "-ffunction-sections", "-c"]
 
     def make(fresh: Path) -> None:
         with tempfile.TemporaryDirectory(dir=fresh.parent) as folder:
@@ -138,7 +188,7 @@ def libhelix(flavour: str = "musl") -> Path:
                 _run([*command, str(source), "-o", made], source)
             _run(["ar", "rcsD", str(fresh), *objects], LIBHELIX)
 
-    folder = paths.ensure(paths.OUT / "user" / flavour)
+    folder = paths.ensure(_user() / flavour)
     return _made(folder / "libhelix.a", _stamp(command, seen), make)
 
 
@@ -186,14 +236,14 @@ def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> P
     _calls_headers()
     library = [libhelix(flavour)] if flavour in WITH_LIBHELIX else []
     folders, code = _ports(source) if library else ([], [])
-    command = [*FLAVOURS[flavour], *(f"-I{folder}" for folder in folders),
+    command = [*_before(flavour), *(f"-I{folder}" for folder in folders),
                *_kernel_headers(flavour), *extra]
 
     def make(fresh: Path) -> None:
         _run([*command, str(source), *map(str, code), *map(str, library),
-              *_AFTER.get(flavour, []), "-o", str(fresh)], source)
+              *_after(flavour), "-o", str(fresh)], source)
 
-    folder = paths.ensure(paths.OUT / "user" / flavour / source.parent.name)
+    folder = paths.ensure(_user() / flavour / source.parent.name)
     headers = [header for folder_made in folders for header in sorted(folder_made.rglob("*.h"))]
     seen = [source, *_headers(source), *headers, *code, *library]
     return _made(folder / source.stem, _stamp(command, seen), make)
@@ -201,18 +251,19 @@ def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> P
 
 def build_own(sources: list[Path], flavour: str, output: Path) -> None:
     """A user's program, whose warnings are shown and are no errors."""
-    command = [word for word in FLAVOURS[flavour] if word != "-Werror"]
+    command = [word for word in _before(flavour) if word != "-Werror"]
     made = [_ports(source) for source in sources]
     folders = {folder for found, _ in made for folder in found}
     code = {file for _, found in made for file in found}
     words = [*command, *(f"-I{folder}" for folder in sorted(folders)), *_kernel_headers(flavour),
-             *map(str, [*sources, *sorted(code), libhelix(flavour)]), "-o", str(output)]
+             *map(str, [*sources, *sorted(code), libhelix(flavour)]), *_after(flavour), "-o",
+             str(output)]
     if subprocess.run(words, check=False).returncode != 0:
         raise ui.Failure("it does not compile")
 
 
 def need(yes: bool) -> None:
-    packages.need(packages.USER, yes=yes)
+    packages.need(packages.USER, targets.current().compilers, yes=yes)
 
 
 def runner() -> Path:

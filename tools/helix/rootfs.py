@@ -6,7 +6,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from helix import cpio, packages, programs
+from helix import cpio, packages, programs, targets
 
 # The init of an interactive run: mounts, then a shell with job control on the console. The shell's
 # end is the machine's. The terminal belongs to the shell: from here on only warnings and worse come
@@ -19,7 +19,7 @@ hostname helix
 read level rest </proc/sys/kernel/printk
 [ "$level" != 7 ] || dmesg -n 5
 cd /root
-setsid sh -c 'exec sh -l </dev/ttyS0 >/dev/ttyS0 2>&1'
+setsid sh -c 'exec sh -l </dev/CONSOLE >/dev/CONSOLE 2>&1'
 poweroff -f
 """
 PROFILE = """export PS1='\\w # ' PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
@@ -29,7 +29,7 @@ PROFILE = """export PS1='\\w # ' PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 @cache
 def applets() -> tuple[str, ...]:
     """The names that busybox answers to."""
-    done = subprocess.run([str(packages.busybox()), "--list"], text=True, stdout=subprocess.PIPE,
+    done = subprocess.run([str(packages.busybox_here()), "--list"], text=True, stdout=subprocess.PIPE,
                           check=True)
     return tuple(done.stdout.split())
 
@@ -43,6 +43,7 @@ def _skeleton(archive: cpio.Archive) -> None:
     archive.device("dev/null", stat.S_IFCHR, 1, 3, 0o666)
     archive.device("dev/ttyS0", stat.S_IFCHR, 4, 64)
     archive.device("dev/ttyS1", stat.S_IFCHR, 4, 65)
+    archive.device("dev/ttyAMA0", stat.S_IFCHR, 204, 64)
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
     archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
 
@@ -64,7 +65,7 @@ def base() -> cpio.Archive:
 
 def interactive() -> cpio.Archive:
     archive = base()
-    archive.file("init", INIT.encode(), 0o755)
+    archive.file("init", INIT.replace("CONSOLE", targets.current().console).encode(), 0o755)
     archive.file("etc/profile", PROFILE.encode())
     return archive
 

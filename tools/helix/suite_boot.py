@@ -281,32 +281,31 @@ def _selftests() -> list[Boot]:
             for what in ("core", "memory", "vfs") for count in (1, 4)]
 
 
-def _aarch64() -> list[Boot]:
-    """What differs between machines of this kind, by the kernel's own tests: no program runs yet."""
-    device = list(targets.current().exit_device)
+def _aarch64_machines() -> list[Boot]:
     shapes = {"cortex-a72": ("cortex-a72", "virt"), "gic-3": ("max", "virt,gic-version=3"),
               "el2": ("cortex-a72", "virt,virtualization=on")}
-    return [Boot(f"core-selftest-{name}", None, "selftest=core", [r"2 of 2 processors"],
-                 [r"(?i)panic"], smp=2, cpu=cpu, machine=machine, extra=device, status=33)
-            for name, (cpu, machine) in shapes.items()] + [
-        Boot("core-selftest-6G", None, "selftest=core", [], [r"(?i)panic"], mem="6G", extra=device,
-             status=33),
-        Boot("panic-shows", None, "selftest=panic",
-             [r"panic: .*selftest=panic", r"kernel_main", r"boot_start"], []),
-        *_selftests()]
+    boots = [Boot(f"smp-{count}", _plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+             for count in (1, 2, 4, 8)]
+    boots += [Boot(f"machine-{name}", _plain, smp=2, cpu=cpu, machine=machine,
+                   expect=[_GOOD, "first: 2 processors"])
+              for name, (cpu, machine) in shapes.items()]
+    # Firmware's device tree alone takes 1 MiB of it.
+    return [*boots, Boot("mem-24M", _plain, mem="24M"), Boot("mem-6G", _plain, mem="6G")]
+
+
+def _boots(arch: str) -> list[Boot]:
+    machines = _aarch64_machines() if arch == "aarch64" else _machines()
+    return machines + _starts() + _panics() + _damage() + _bad_words() + _selftests()
 
 
 def aarch64_names() -> list[str]:
-    return [f"boot/{boot.name}" for boot in _aarch64()]
+    return [f"boot/{boot.name}" for boot in _boots("aarch64")]
 
 
 def jobs(options: Namespace) -> list[Job]:
-    if options.arch == "aarch64":
-        return [_job(boot) for boot in _aarch64()]
-    boots = _machines() + _starts() + _panics() + _damage() + _bad_words() + _selftests()
     ours = options.kernel != "linux"
-    made = [_job(boot) for boot in boots if ours or boot.linux]
-    if ours:
+    made = [_job(boot) for boot in _boots(options.arch) if ours or boot.linux]
+    if ours and options.arch == "x86_64":
         made.append(single("boot/iso", _iso))
     return made
 

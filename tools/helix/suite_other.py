@@ -7,7 +7,7 @@ import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import paths, suite_boot
+from helix import paths, suite_boot, suite_scenario
 from helix.report import Context, Job, Verdict
 
 _LIMIT_S = 3000
@@ -26,5 +26,7 @@ def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
 def jobs(options: Namespace) -> list[Job]:
     if options.arch != "x86_64" or options.kernel:
         return []
-    names = [f"aarch64/{name}" for name in suite_boot.aarch64_names()]
+    inner = suite_boot.aarch64_names()
+    inner += [name for job in suite_scenario.jobs(options) for name in job.names]
+    names = [f"aarch64/{name}" for name in inner]
     return [Job(names, lambda context, chosen: _run("aarch64", chosen, context.options), False)]

@@ -96,7 +96,6 @@ def _prepare(options: Namespace, selected: list[tuple[Job, list[str]]]) -> Conte
     if any(job.machines for job, _ in selected):
         packages.need(packages.run(), yes=options.yes)
         kernel = run.kernel_of(options)
-    if any(job.machines for job, _ in selected) and options.arch != "aarch64":  # no programs there yet
         packages.need(packages.ISO, yes=options.yes)
         programs.need(options.yes)
         programs.runner()

@@ -2,7 +2,7 @@
 """The machines that an emulator shows, and what the tools must know of each. One is chosen for the
 whole run (--arch)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,31 @@ class Target:
     exit_device: tuple[str, ...]
     debian: str  # the name of its Debian
     gdb: tuple[str, str]  # the program, and its name of the architecture
-    compilers: dict[str, str] = field(default_factory=dict)  # packages for test programs: their signs
+    compilers: dict[str, str]  # packages for test programs, and their signs
+    headers: dict[str, str]  # Linux's headers for programs of musl
+    second_serial: tuple[str, ...]  # what the emulator needs for one beside the console, with a chardev
 
 
-_X86_64 = Target("x86_64", "helix.elf", "qemu-system-x86_64", "qemu-system-x86", "q35", "max",
-                 "ttyS0", ("-device", "isa-debug-exit,iobase=0xf4,iosize=4"), "amd64",
-                 ("gdb", "i386:x86-64"), {"musl-tools": "musl-gcc"})
-_AARCH64 = Target("aarch64", "Image", "qemu-system-aarch64", "qemu-system-arm", "virt", "max",
-                  "ttyAMA0", ("-semihosting-config", "enable=on,target=native"), "arm64", ("gdb-multiarch", "aarch64"),
-                  {"gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
-                   "libc6-dev-arm64-cross": "/usr/aarch64-linux-gnu/lib/libc.a"})
+
+
+def _headers(folder: str, asm: str) -> dict[str, str]:
+    return {"linux": f"{folder}/linux", "asm-generic": f"{folder}/asm-generic", "asm": asm}
+
+
+_X86_64 = Target(
+    "x86_64", "helix.elf", "qemu-system-x86_64", "qemu-system-x86", "q35", "max", "ttyS0",
+    ("-device", "isa-debug-exit,iobase=0xf4,iosize=4"), "amd64", ("gdb", "i386:x86-64"),
+    {"musl-tools": "musl-gcc", "linux-libc-dev": "/usr/include/linux/futex.h"},
+    _headers("/usr/include", "/usr/include/x86_64-linux-gnu/asm"),
+    ("-serial", "chardev:line"))
+_CROSS = "/usr/aarch64-linux-gnu"
+_AARCH64 = Target(
+    "aarch64", "Image", "qemu-system-aarch64", "qemu-system-arm", "virt", "max", "ttyAMA0",
+    ("-semihosting-config", "enable=on,target=native"), "arm64", ("gdb-multiarch", "aarch64"),
+    {"gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
+     "libc6-dev-arm64-cross": f"{_CROSS}/lib/libc.a"},
+    _headers(f"{_CROSS}/include", f"{_CROSS}/include/asm"),
+    ("-device", "pci-serial,chardev=line"))
 _ALL = {target.name: target for target in (_X86_64, _AARCH64)}
 _chosen = _X86_64
 

@@ -15,6 +15,26 @@ void hal_console_init(const struct boot_info *info);
 // lock.
 void hal_console_write(const char *text, size_t length);
 
+// A device that firmware lists.
+struct hal_device {
+    volatile void *registers; // mapped uncached, for good
+    size_t size_bytes;
+    uint32_t line; // its first interrupt, for hal_irq_enable(); HAL_IRQ_LINES: none
+};
+
+// Finds the device number `index` of those that the device tree calls compatible with `compatible`,
+// and maps its registers. Thread context, or boot context after hal_init().
+// Returns HX_OK
+//         HX_ERR_NOT_FOUND  no more of them, or no device tree
+//         HX_ERR_NO_MEMORY
+enum hx_status hal_device_open(const char *compatible, uint32_t index,
+                               struct hal_device *out_device);
+// Reads a device's register of 32 bits, in one access. Any context. Ordered with this processor's
+// other accesses to the same device, and with nothing else.
+uint32_t hal_device_read32(const volatile void *address);
+// Writes one. As above.
+void hal_device_write32(volatile void *address, uint32_t value);
+
 // Reads a byte from an I/O port; all ones where the machine has no ports. Any context. Ordered with
 // other port accesses of this processor and after its stores.
 uint8_t hal_port_read8(uint16_t port);

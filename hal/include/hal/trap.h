@@ -91,7 +91,7 @@ enum hal_float_cause {
 struct hal_fault {
     enum hal_fault_kind kind;
     uint32_t access;                  // HAL_ACCESS_…, for HAL_FAULT_PAGE
-    uint64_t address;                 // for HAL_FAULT_PAGE
+    uint64_t address;                 // for HAL_FAULT_PAGE; for HAL_FAULT_ALIGNMENT, 0: not told
     enum hal_float_cause float_cause; // for HAL_FAULT_FLOAT
     uint32_t vector;                  // the machine's number, for a panic and the signal frame
     uint64_t code;                    // the machine's error code, likewise

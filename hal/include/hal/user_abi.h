@@ -17,6 +17,7 @@
 #include <hal_arch/syscall_numbers.h>
 //   struct linux_stat         of fstat() and its relatives
 //   struct linux_epoll_event
+//   HAL_SI_ILLEGAL, HAL_SI_BREAKPOINT  what siginfo says of these two faults
 //   HAL_O_DIRECT, HAL_O_LARGEFILE, HAL_O_DIRECTORY, HAL_O_NOFOLLOW  open flags that differ
 #include <hal_arch/linux_stat.h>
 

@@ -62,6 +62,27 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value);
 enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
                                void *context);
 
+// A device that firmware lists; opaque.
+struct hx_device {
+    volatile void *registers;
+    size_t size_bytes;
+    uint32_t line;
+};
+
+// The device number `index` of those that the machine's device tree calls compatible with
+// `compatible`, and its registers, for good. Needs HX_CAPABILITY_DEVICES.
+// Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_NOT_FOUND (no more of them, or no tree),
+//         HX_ERR_NO_MEMORY
+enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
+                              struct hx_device *out_device);
+// A register of 32 bits, at a multiple of 4: one access, in order with others to this device. All
+// ones, and nothing written, behind the last one. Any context.
+uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset);
+void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value);
+// As hx_irq_register(), for the device's first interrupt.
+enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
+                             void (*handler)(void *context), void *context);
+
 // Entropy
 // ------------------------------------------------------------------------------------------
 

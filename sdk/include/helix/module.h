@@ -56,6 +56,7 @@ enum hx_phase {
 #define HX_CAPABILITY_IO_PORTS (1u << 0)
 #define HX_CAPABILITY_IRQ      (1u << 1)
 #define HX_CAPABILITY_RANDOM   (1u << 2)
+#define HX_CAPABILITY_DEVICES  (1u << 3)
 
 #define HX_MODULE_ATOMIC (1u << 0) // provides a port whose methods run in atomic context
 

@@ -45,3 +45,7 @@ _Static_assert(sizeof(struct linux_epoll_event) == 16, "Linux's generic size");
 #define HAL_O_LARGEFILE 00400000u
 #define HAL_O_DIRECTORY 00040000u
 #define HAL_O_NOFOLLOW  00100000u
+
+// si_code of an undefined instruction and of a breakpoint.
+#define HAL_SI_ILLEGAL    1 // ILL_ILLOPC
+#define HAL_SI_BREAKPOINT 1 // TRAP_BRKPT

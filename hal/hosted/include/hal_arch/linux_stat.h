@@ -44,3 +44,7 @@ _Static_assert(sizeof(struct linux_epoll_event) == 16, "Linux's generic size");
 #define HAL_O_LARGEFILE 00100000u
 #define HAL_O_DIRECTORY 00200000u
 #define HAL_O_NOFOLLOW  00400000u
+
+// si_code of an undefined instruction and of a breakpoint.
+#define HAL_SI_ILLEGAL    2    // ILL_ILLOPN
+#define HAL_SI_BREAKPOINT 0x80 // SI_KERNEL

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tests/scenario/machine.h: what of Linux's ABI the tests must know of each machine.
+#pragma once
+
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define MACHINE_PLATFORM        "x86_64"
+#define MACHINE_CONSOLE         "ttyS0"
+#define MACHINE_CONSOLE_MAJOR   4u
+#define MACHINE_ILLEGAL         "ud2"
+#define MACHINE_ILLEGAL_BYTES   2
+#define MACHINE_ILLEGAL_CODE    ILL_ILLOPN
+#define MACHINE_PC(context)     ((context)->uc_mcontext.gregs[REG_RIP])
+#define MACHINE_SP(context)     ((context)->uc_mcontext.gregs[REG_RSP])
+#define MACHINE_RESULT(context) ((context)->uc_mcontext.gregs[REG_RAX])
+// int code(void) { return 42; }
+#define MACHINE_RETURN_42 { 0xb8, 42, 0, 0, 0, 0xc3 }
+
+static inline long machine_illegal(void) { // what a handler makes of the result register
+    long value = 0;
+    __asm__ volatile(MACHINE_ILLEGAL : "+a"(value));
+    return value;
+}
+
+static inline void machine_sigreturn(unsigned long stack) {
+    __asm__ volatile("mov %0, %%rsp; syscall" ::"r"(stack), "a"(SYS_rt_sigreturn) : "memory");
+}
+
+static inline void machine_stack_lost(void) {
+    __asm__ volatile("mov $8, %%rsp; call 1f; 1:" ::: "memory");
+}
+
+// clone() as the kernel has it.
+static inline long machine_clone(unsigned long flags, void *stack, int *parent_tid, int *child_tid,
+                                 unsigned long tls) {
+    return syscall(SYS_clone, flags, stack, parent_tid, child_tid, tls);
+}
+#elif defined(__aarch64__)
+#define MACHINE_PLATFORM        "aarch64"
+#define MACHINE_CONSOLE         "ttyAMA0"
+#define MACHINE_CONSOLE_MAJOR   204u
+#define MACHINE_ILLEGAL         "udf #0"
+#define MACHINE_ILLEGAL_BYTES   4
+#define MACHINE_ILLEGAL_CODE    ILL_ILLOPC
+#define MACHINE_PC(context)     ((context)->uc_mcontext.pc)
+#define MACHINE_SP(context)     ((context)->uc_mcontext.sp)
+#define MACHINE_RESULT(context) ((context)->uc_mcontext.regs[0])
+#define MACHINE_RETURN_42       { 0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6 }
+
+static inline long machine_illegal(void) {
+    register long value __asm__("x0") = 0;
+    __asm__ volatile(MACHINE_ILLEGAL : "+r"(value));
+    return value;
+}
+
+static inline void machine_sigreturn(unsigned long stack) {
+    register long number __asm__("x8") = SYS_rt_sigreturn;
+    __asm__ volatile("mov sp, %0; svc #0" ::"r"(stack), "r"(number) : "memory");
+}
+
+static inline void machine_stack_lost(void) {
+    __asm__ volatile("mov x1, #16; mov sp, x1; str x1, [sp, #-16]!" ::: "x1", "memory");
+}
+
+static inline long machine_clone(unsigned long flags, void *stack, int *parent_tid, int *child_tid,
+                                 unsigned long tls) {
+    return syscall(SYS_clone, flags, stack, parent_tid, tls, child_tid);
+}
+#endif
