@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// lib/src/wire.c: bodies of messages: items, checks of what they hold, arguments, the pool.
+// lib/src/wire.c: bodies of messages: items, checks of what they hold, arguments.
 #include "wire.h"
 
 #include <lib/string.h>
@@ -126,10 +126,10 @@ static enum hx_status share_pages(const struct wire *wire, const struct wire_fie
     void *const *pages = (void *const *)argument->data;
     wire_put_number(writer, argument->count);
     uint32_t *to = wire_reserve(writer, (uint64_t)argument->count * sizeof(uint32_t));
-    shared->writable = field->direction != WIRE_IN;
+    shared->direction = field->direction;
     for (uint32_t i = 0; to != NULL && i < argument->count; i++) {
         enum hx_status status = wire->transport->page_share(wire->context, pages[i],
-                                                            shared->writable, &shared->numbers[i]);
+                                                            shared->direction, &shared->numbers[i]);
         if (status != HX_OK) {
             return status;
         }
@@ -141,7 +141,7 @@ static enum hx_status share_pages(const struct wire *wire, const struct wire_fie
 
 void wire_unshare(const struct wire *wire, const struct wire_shared *shared) {
     for (uint32_t i = 0; i < shared->count; i++) {
-        wire->transport->page_unshare(wire->context, shared->pages[i], shared->writable,
+        wire->transport->page_unshare(wire->context, shared->pages[i], shared->direction,
                                       shared->numbers[i]);
     }
 }
@@ -263,7 +263,7 @@ static void take_pages(const struct wire *wire, const struct wire_field *field,
     const uint32_t *numbers = wire_take(reader, (uint64_t)argument->count * sizeof(uint32_t));
     void **pages = (void **)argument->data;
     for (uint32_t i = 0; numbers != NULL && i < argument->count; i++) {
-        pages[i] = wire_pool_at(wire->pool, numbers[i], PAGE_SIZE);
+        pages[i] = hx_pool_at(wire->pool, numbers[i], PAGE_SIZE);
         reader->failed |= pages[i] == NULL;
     }
 }
@@ -340,7 +340,7 @@ bool wire_body_open(const struct wire *wire, const struct wire_message *message,
     uint32_t length = message->inline_bytes;
     if (message->inline_bytes == WIRE_PAGED) {
         length = message->body_bytes;
-        from = length <= capacity ? wire_pool_at(wire->pool, message->body_page, length) : NULL;
+        from = length <= capacity ? hx_pool_at(wire->pool, message->body_page, length) : NULL;
     } else if (length > WIRE_INLINE_BYTES || length > capacity) {
         from = NULL;
     }
@@ -359,53 +359,4 @@ bool wire_gives_instance(const struct wire_method *method) {
         }
     }
     return false;
-}
-
-// The pool ----------------------------------------------------------------------------------------
-
-static uint64_t mask_of(uint64_t count) {
-    return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
-}
-
-static uint64_t pages_of(uint64_t size_bytes) {
-    return ALIGN_UP(size_bytes, PAGE_SIZE) / PAGE_SIZE;
-}
-
-// The first run of that many free pages; page_count: there is none.
-static uint32_t free_run(const struct wire_pool *pool, uint64_t used, uint64_t count) {
-    uint32_t first = 0;
-    while (first + count <= pool->page_count && ((used >> first) & mask_of(count)) != 0) {
-        first++;
-    }
-    return first + count <= pool->page_count ? first : pool->page_count;
-}
-
-bool wire_pool_take(struct wire_pool *pool, uint64_t size_bytes, uint32_t *out_first) {
-    uint64_t count = pages_of(size_bytes);
-    uint64_t used = atomic_load_explicit(&pool->used, memory_order_relaxed);
-    uint32_t first;
-    do {
-        first = free_run(pool, used, count);
-        if (first == pool->page_count) {
-            return false;
-        }
-        // Acquire: what its last user did with the pages is over.
-    } while (!atomic_compare_exchange_weak_explicit(&pool->used, &used,
-                                                    used | mask_of(count) << first,
-                                                    memory_order_acquire, memory_order_relaxed));
-    *out_first = first;
-    return true;
-}
-
-void wire_pool_give(struct wire_pool *pool, uint32_t first, uint64_t size_bytes) {
-    atomic_fetch_and_explicit(&pool->used, ~(mask_of(pages_of(size_bytes)) << first),
-                              memory_order_release);
-}
-
-uint8_t *wire_pool_at(const struct wire_pool *pool, uint32_t first, uint64_t size_bytes) {
-    uint64_t count = pages_of(size_bytes);
-    if (first >= pool->page_count || count > pool->page_count - first) {
-        return NULL;
-    }
-    return pool->base + (size_t)first * PAGE_SIZE;
 }

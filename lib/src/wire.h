@@ -60,7 +60,7 @@ struct wire_shared {
     void *pages[WIRE_PAGES_MAX];
     uint32_t numbers[WIRE_PAGES_MAX];
     uint32_t count;
-    bool writable;
+    enum wire_direction direction;
 };
 
 // All arguments of a request or an event into its body. HX_ERR_INVALID: beyond a bound. What was

@@ -67,16 +67,16 @@ static enum hx_status request_make(struct call *call) {
     const struct wire *wire = &call->target->client->wire;
     uint64_t request_bytes = ALIGN_UP((uint64_t)wire->port->request_max, PAGE_SIZE);
     call->place_bytes = request_bytes + reply_bytes(call);
-    if (!wire_pool_take(wire->pool, call->place_bytes, &call->page)) {
+    if (!hx_pool_take(wire->pool, call->place_bytes, &call->page)) {
         return HX_ERR_NO_MEMORY;
     }
-    struct wire_writer writer = { wire_pool_at(wire->pool, call->page, request_bytes), 0,
+    struct wire_writer writer = { hx_pool_at(wire->pool, call->page, request_bytes), 0,
                                   wire->port->request_max, false };
     wire_put_number(&writer, atomic_load_explicit(&call->target->id, memory_order_relaxed));
     enum hx_status status =
         wire_encode(wire, call->method, call->arguments, &writer, &call->request, &call->shared);
     if (status != HX_OK) {
-        wire_pool_give(wire->pool, call->page, call->place_bytes);
+        hx_pool_give(wire->pool, call->page, call->place_bytes);
         return status;
     }
     wire_body_place(&call->request.message, &writer, call->page);
@@ -87,7 +87,7 @@ static enum hx_status request_make(struct call *call) {
 static void request_end(struct call *call) {
     const struct wire *wire = &call->target->client->wire;
     wire_unshare(wire, &call->shared);
-    wire_pool_give(wire->pool, call->page, call->place_bytes);
+    hx_pool_give(wire->pool, call->page, call->place_bytes);
 }
 
 // The reply's body, where this side told the other to put it.
@@ -102,7 +102,7 @@ static bool reply_open(struct call *call, struct wire_reader *reader) {
         return reply->inline_bytes <= WIRE_INLINE_BYTES;
     }
     uint64_t room = reply_bytes(call);
-    uint8_t *bytes = wire_pool_at(wire->pool, call->request.message.reply_page, room);
+    uint8_t *bytes = hx_pool_at(wire->pool, call->request.message.reply_page, room);
     *reader = (struct wire_reader){ bytes, 0, reply->body_bytes, false };
     return bytes != NULL && reply->body_bytes <= room;
 }

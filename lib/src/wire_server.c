@@ -214,7 +214,7 @@ static bool reply_place(const struct service *service, const struct wire_message
         out_reply->inline_bytes = (uint8_t)reply->at;
         return true;
     }
-    uint8_t *to = wire_pool_at(service->server->wire.pool, request->reply_page, reply->at);
+    uint8_t *to = hx_pool_at(service->server->wire.pool, request->reply_page, reply->at);
     if (to == NULL) {
         return false;
     }
@@ -283,10 +283,10 @@ static enum hx_status event_send(struct wire_server *server, uint32_t event,
     struct wire_parcel parcel = { .message = { .method = (uint16_t)event, .kind = WIRE_EVENT } };
     struct wire_shared shared; // of nothing: an event has no pages
     uint32_t page;
-    if (!wire_pool_take(wire->pool, wire->port->event_max, &page)) {
+    if (!hx_pool_take(wire->pool, wire->port->event_max, &page)) {
         return HX_ERR_NO_MEMORY;
     }
-    struct wire_writer writer = { wire_pool_at(wire->pool, page, wire->port->event_max), 0,
+    struct wire_writer writer = { hx_pool_at(wire->pool, page, wire->port->event_max), 0,
                                   wire->port->event_max, false };
     enum hx_status status =
         wire_encode(wire, &wire->port->events[event], arguments, &writer, &parcel, &shared);
@@ -295,13 +295,9 @@ static enum hx_status event_send(struct wire_server *server, uint32_t event,
         status = wire->transport->send(wire->context, &parcel);
     }
     if (status != HX_OK || parcel.message.inline_bytes != WIRE_PAGED) {
-        wire_pool_give(wire->pool, page, wire->port->event_max);
+        hx_pool_give(wire->pool, page, wire->port->event_max);
     }
     return status;
-}
-
-void wire_event_done(struct wire_server *server, const struct wire_message *event) {
-    wire_pool_give(server->wire.pool, event->body_page, server->wire.port->event_max);
 }
 
 void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments) {

@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODEL_POOL_PAGES  64u
-#define MODEL_CLIENT_MASK UINT64_C(0x0000ffffffffffff) // of the pool; the rest is the server's
-#define MODEL_BYTES_MAX   (128u * 1024)
+#define MODEL_POOL_PAGES   64u
+#define MODEL_CLIENT_PAGES 48u // of the pool; the rest is the server's
+#define MODEL_CLIENT_MASK  UINT64_C(0x0000ffffffffffff)
+#define MODEL_BYTES_MAX    (128u * 1024)
 
 // What must hold, in a test and in a fuzz target alike.
 #define MODEL_CHECK(condition)                                                                     \
@@ -26,7 +27,7 @@
 struct model {
     struct wire_client client;
     struct wire_server server;
-    struct wire_pool client_pool, server_pool;
+    struct hx_pool client_pool, server_pool;
     uint8_t *pool; // of both
     void *client_scratch, *server_scratch;
     enum hx_status transport; // what call() fails with
@@ -65,35 +66,32 @@ static enum hx_status model_send(void *context, struct wire_parcel *event) {
     }
     enum hx_status status = wire_receive(&model->client, &parcel);
     if (status == HX_OK && event->message.inline_bytes == WIRE_PAGED) {
-        wire_event_done(&model->server, &event->message);
+        hx_pool_give(&model->server_pool, event->message.body_page,
+                     model->server.wire.port->event_max);
     }
     return status;
 }
 
 // The pool holds a copy while a page is shared.
-static enum hx_status model_share(void *context, void *page, bool writable, uint32_t *out_number) {
+static enum hx_status model_share(void *context, void *page, enum wire_direction direction,
+                                  uint32_t *out_number) {
     struct model *model = context;
-    uint64_t used = model->client_pool.used;
-    uint32_t number = 0;
-    (void)writable;
-    while (number < MODEL_POOL_PAGES && (used >> number & 1) != 0) {
-        number++;
-    }
-    if (number == MODEL_POOL_PAGES) {
+    if (!hx_pool_take(&model->client_pool, PAGE_SIZE, out_number)) {
         return HX_ERR_NO_MEMORY;
     }
-    model->client_pool.used |= UINT64_C(1) << number;
-    memcpy(model->pool + number * PAGE_SIZE, page, PAGE_SIZE);
-    *out_number = number;
+    if (direction != WIRE_OUT) {
+        memcpy(model->pool + *out_number * PAGE_SIZE, page, PAGE_SIZE);
+    }
     return HX_OK;
 }
 
-static void model_unshare(void *context, void *page, bool writable, uint32_t number) {
+static void model_unshare(void *context, void *page, enum wire_direction direction,
+                          uint32_t number) {
     struct model *model = context;
-    if (writable) {
+    if (direction != WIRE_IN) {
         memcpy(page, model->pool + number * PAGE_SIZE, PAGE_SIZE);
     }
-    model->client_pool.used &= ~(UINT64_C(1) << number);
+    hx_pool_give(&model->client_pool, number, PAGE_SIZE);
 }
 
 // A handle has the rights that its number says.
@@ -132,8 +130,9 @@ static const struct wire_transport model_transport = {
 // A connection as it is at first, over the same memory.
 static inline void model_reset(struct model *model, const struct wire_port *port, const void *ops,
                                void *self) {
-    model->client_pool = (struct wire_pool){ model->pool, MODEL_POOL_PAGES, ~MODEL_CLIENT_MASK };
-    model->server_pool = (struct wire_pool){ model->pool, MODEL_POOL_PAGES, MODEL_CLIENT_MASK };
+    hx_pool_init(&model->client_pool, model->pool, MODEL_POOL_PAGES, 0, MODEL_CLIENT_PAGES);
+    hx_pool_init(&model->server_pool, model->pool, MODEL_POOL_PAGES, MODEL_CLIENT_PAGES,
+                 MODEL_POOL_PAGES - MODEL_CLIENT_PAGES);
     const struct wire near = { port, &model_transport, model, &model->client_pool };
     const struct wire far = { port, &model_transport, model, &model->server_pool };
     wire_client_init(&model->client, &near, model->client_scratch);
@@ -153,8 +152,8 @@ static inline void model_init(struct model *model, const struct wire_port *port,
 }
 
 static inline void model_fini(struct model *model) {
-    MODEL_CHECK(model->client_pool.used == ~MODEL_CLIENT_MASK);
-    MODEL_CHECK(model->server_pool.used == MODEL_CLIENT_MASK);
+    MODEL_CHECK(model->client_pool.used[0] == ~MODEL_CLIENT_MASK);
+    MODEL_CHECK(model->server_pool.used[0] == MODEL_CLIENT_MASK);
     free(model->pool);
     free(model->client_scratch);
     free(model->server_scratch);

@@ -261,6 +261,16 @@ static enum hx_status desk_hold(void *self, handle_t entered, handle_t leave) {
     return HX_OK;
 }
 
+static enum hx_status desk_mark(void *self, handle_t entered, handle_t leave, void *const *pages,
+                                uint32_t count, uint8_t *out_seen) {
+    volatile uint8_t *byte = pages[0];
+    SAME(count, 1);
+    *byte = 1;
+    const enum hx_status status = desk_hold(self, entered, leave);
+    *out_seen = *byte;
+    return status;
+}
+
 static enum hx_status desk_remove(void *self) {
     (void)self;
     return HX_OK;
@@ -286,6 +296,7 @@ static const struct desk_ops desk_ops = {
     .hand = desk_hand,
     .start = desk_start,
     .hold = desk_hold,
+    .mark = desk_mark,
     .remove = desk_remove,
 };
 

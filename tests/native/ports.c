@@ -80,6 +80,55 @@ static void pages(void) {
     desk_end(&user);
 }
 
+// Pages of the pool: the server has the same ones, and calls take no others for them.
+static struct {
+    void *page;
+    void *self;
+    handle_t entered, leave;
+    uint8_t seen;
+} marked;
+
+static void *mark(void *unused) {
+    (void)unused;
+    SAME(desk->mark(marked.self, marked.entered, marked.leave, &marked.page, 1, &marked.seen),
+         HX_OK);
+    return NULL;
+}
+
+static void pages_shared(void) {
+    struct desk_user user;
+    void *all[60];
+    uint64_t sum = 0;
+    uint32_t state, count = 0;
+    pthread_t thread;
+    desk_begin(&user, 16);
+    while (hx_client_pages_take(user.client, 1, &all[count]) == HX_OK) {
+        count++;
+    }
+    CHECK(count >= 48); // of 64; the others are for events
+    SAME(desk->add_up(user.self, (const void *const *)all, 4, &sum), HX_ERR_NO_MEMORY);
+    hx_client_pages_give(user.client, 2, &all[count - 2]); // for the messages, and no more
+    SAME(desk->fill(user.self, 3, all, 4), HX_OK);
+    SAME(desk->add_up(user.self, (const void *const *)all, 4, &sum), HX_OK);
+    SAME(sum, (3 + 4 + 5 + 6) * PAGE_SIZE);
+    void *inside = (uint8_t *)all[0] + 8;
+    SAME(desk->add_up(user.self, (const void *const *)&inside, 1, &sum), HX_ERR_INVALID);
+    SAME(hx_client_pages_take(user.client, 3, &all[count - 2]), HX_ERR_NO_MEMORY);
+    marked.page = all[0];
+    marked.self = user.self;
+    marked.entered = event_new();
+    marked.leave = event_new();
+    NEED(pthread_create(&thread, NULL, mark, NULL) == 0);
+    NEED(hx_wait_one(marked.entered, DESK_STATE, TIME_NEVER, &state) == HX_OK);
+    volatile uint8_t *byte = marked.page;
+    SAME(*byte, 1); // before the answer
+    *byte = 2;
+    SAME(hx_event_update(marked.leave, 0, DESK_STATE), HX_OK);
+    NEED(pthread_join(thread, NULL) == 0);
+    SAME(marked.seen, 2);
+    desk_end(&user);
+}
+
 static void handles(void) {
     struct desk_user user;
     struct hx_handle_info info;
@@ -232,7 +281,7 @@ static void requests(void) {
 
 // ---- many
 
-#define ROUNDS 300
+static uint64_t rounds = 200; // of each thread
 
 static void *use(void *context) {
     void *self = context, *box = NULL;
@@ -243,7 +292,7 @@ static void *use(void *context) {
         values[i] = 200 - i;
     }
     NEED(desk->open(self, &box) == HX_OK);
-    for (uint64_t i = 1; i <= ROUNDS; i++) {
+    for (uint64_t i = 1; i <= rounds; i++) {
         NEED(desk->put(box, i, &total) == HX_OK);
         NEED(total == i * (i + 1) / 2);
         values[199] = (int32_t)i;
@@ -271,6 +320,45 @@ static void threads(void) {
     desk_end(&user);
     desk_begin(&user, 4); // two calls at once: the others wait for their turn
     threads_use(user.self, 4);
+    desk_end(&user);
+}
+
+struct holding {
+    void *self;
+    handle_t entered, leave;
+};
+
+static void *be_held(void *context) {
+    const struct holding *holding = context;
+    SAME(desk->hold(holding->self, holding->entered, holding->leave), HX_OK);
+    return NULL;
+}
+
+// The receiver gets its answer and leaves, while another thread waits behind it.
+static void receivers(void) {
+    struct desk_user user;
+    desk_begin(&user, 16);
+    for (int round = 0; round < 30; round++) {
+        struct holding calls[2];
+        pthread_t threads[2];
+        uint32_t state;
+        for (int i = 0; i < 2; i++) {
+            calls[i] = (struct holding){ user.self, event_new(), event_new() };
+        }
+        NEED(pthread_create(&threads[0], NULL, be_held, &calls[0]) == 0);
+        NEED(hx_wait_one(calls[0].entered, DESK_STATE, TIME_NEVER, &state) == HX_OK);
+        NEED(pthread_create(&threads[1], NULL, be_held, &calls[1]) == 0);
+        for (int i = 0; i < round; i++) {
+            sched_yield(); // most times the second one waits by now
+        }
+        for (int i = 0; i < 2; i++) {
+            NEED(hx_wait_one(calls[i].entered, DESK_STATE, TIME_NEVER, &state) == HX_OK);
+            NEED(hx_event_update(calls[i].leave, 0, DESK_STATE) == HX_OK);
+            NEED(pthread_join(threads[i], NULL) == 0);
+            NEED(hx_handle_close(calls[i].entered) == HX_OK);
+            NEED(hx_handle_close(calls[i].leave) == HX_OK);
+        }
+    }
     desk_end(&user);
 }
 
@@ -331,6 +419,7 @@ static void clients(void) {
     handle_t ends[2], pairs[6][2];
     struct hx_end listener;
     pthread_t threads[6];
+    rounds = 40; // a server of many interrupts the processors of each that it waits for
     NEED(hx_channel_create(4, ends) == HX_OK);
     const pid_t server = child_with(ends[1], desk_listen);
     NEED(hx_end_open(&listener, ends[0]) == HX_OK);
@@ -549,14 +638,10 @@ static void beginnings(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(values),         CASE(lists),
-    CASE(pages),          CASE(handles),
-    CASE(instances),      CASE(events),
-    CASE(events_lost),    CASE(requests),
-    CASE(threads),        CASE(threads_and_events),
-    CASE(clients),        CASE(server_dies),
-    CASE(client_dies),    CASE(revoked),
-    CASE(revoked_before), CASE(server_revoked),
-    CASE(limits),         CASE(beginnings),
+    CASE(values),         CASE(lists),          CASE(pages),       CASE(pages_shared),
+    CASE(handles),        CASE(instances),      CASE(events),      CASE(events_lost),
+    CASE(requests),       CASE(threads),        CASE(receivers),   CASE(threads_and_events),
+    CASE(clients),        CASE(server_dies),    CASE(client_dies), CASE(revoked),
+    CASE(revoked_before), CASE(server_revoked), CASE(limits),      CASE(beginnings),
 };
 CHECK_MAIN(cases)

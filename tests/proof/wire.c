@@ -147,7 +147,7 @@ static void check_argument(const struct wire_field *field, const struct wire_arg
 
 // A method with this argument and a handle behind it.
 static bool prove_arguments(const struct wire_field *field) {
-    struct wire_pool pool = { .base = pool_bytes, .page_count = 2 };
+    struct hx_pool pool = { .base = pool_bytes, .page_count = 2 };
     const struct wire wire = { .transport = &transport, .pool = &pool };
     const struct wire_field both[2] = { *field, { .kind = WIRE_HANDLE, .direction = WIRE_IN } };
     const struct wire_method method = { .fields = both, .field_count = 2 };
@@ -171,7 +171,7 @@ static bool prove_arguments(const struct wire_field *field) {
 
 // Any slot, and any bytes in the pool.
 static bool prove_body(void) {
-    struct wire_pool pool = { .base = pool_bytes, .page_count = 2 };
+    struct hx_pool pool = { .base = pool_bytes, .page_count = 2 };
     const struct wire wire = { .transport = &transport, .pool = &pool };
     struct wire_message message;
     struct wire_reader reader;

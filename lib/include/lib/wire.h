@@ -10,13 +10,13 @@
 // byte. Nothing is called and nothing is given to a caller before all of it was checked.
 //
 // A message is the payload of one slot. What does not fit lies in pages of a pool that both sides
-// see; the client of a call takes them for the request and for the reply.
+// see (<helix/pool.h>); the client of a call takes them for the request and for the reply.
 //
 // Locking: a client may be used by many threads, its events are received by one at a time; a server
 // is used by one at a time, but for its events.
 #pragma once
 
-#include <helix/types.h>
+#include <helix/pool.h>
 
 // Messages ----------------------------------------------------------------------------------------
 
@@ -138,20 +138,6 @@ extern const struct wire_layout wire_u8, wire_u16, wire_u32, wire_u64, wire_bool
 
 // Connections -------------------------------------------------------------------------------------
 
-#define WIRE_POOL_PAGES_MAX 64u
-
-struct wire_pool {
-    uint8_t *base;         // shared with the other side
-    uint32_t page_count;   // up to WIRE_POOL_PAGES_MAX
-    _Atomic uint64_t used; // bit per page; this side's
-};
-
-// Pages of the pool; false: none are free.
-bool wire_pool_take(struct wire_pool *pool, uint64_t size_bytes, uint32_t *out_first);
-void wire_pool_give(struct wire_pool *pool, uint32_t first, uint64_t size_bytes);
-// The bytes of a paged body; NULL: not within the pool.
-uint8_t *wire_pool_at(const struct wire_pool *pool, uint32_t first, uint64_t size_bytes);
-
 // What carries messages, pages and handles. `context` is the connection's.
 struct wire_transport {
     // Sends a request, whose handles it takes whatever becomes of it, and waits, bounded, for its
@@ -161,12 +147,15 @@ struct wire_transport {
     enum hx_status (*call)(void *context, struct wire_parcel *request,
                            struct wire_parcel *out_reply);
     // Sends an event, and takes its handles as call() does. On HX_OK the body of a paged one is the
-    // transport's until the other side has read it; then it calls wire_event_done().
+    // transport's, which gives it back to the pool when the other side has read it: event_max bytes
+    // from body_page on.
     enum hx_status (*send)(void *context, struct wire_parcel *event);
-    // Puts a page of the caller into the pool, writable or not, until it is given back. The number
-    // is what the other side finds it by.
-    enum hx_status (*page_share)(void *context, void *page, bool writable, uint32_t *out_number);
-    void (*page_unshare)(void *context, void *page, bool writable, uint32_t number);
+    // Gives a page of the caller a number in the pool until it is unshared: what the other side
+    // finds it by, to read it (WIRE_IN), to write it, or both. HX_ERR_NO_MEMORY: the pool is used
+    // up; HX_ERR_INVALID: not a page.
+    enum hx_status (*page_share)(void *context, void *page, enum wire_direction direction,
+                                 uint32_t *out_number);
+    void (*page_unshare)(void *context, void *page, enum wire_direction direction, uint32_t number);
     // A second handle with `rights` for what `handle` names: it goes, `handle` stays as it is.
     // HX_ERR_ACCESS_DENIED: `handle` lacks some of them.
     enum hx_status (*handle_copy)(void *context, handle_t handle, rights_t rights,
@@ -181,7 +170,7 @@ struct wire {
     const struct wire_port *port;
     const struct wire_transport *transport;
     void *context;
-    struct wire_pool *pool;
+    struct hx_pool *pool; // this side's
 };
 
 struct wire_target { // what a client's operations get first: the provider, or an instance of it
@@ -238,8 +227,6 @@ void wire_serve(struct wire_server *server, const struct wire_parcel *request,
                 struct wire_parcel *out_reply);
 // The module's end of each event. Many threads may send events.
 void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments);
-// For the transport: the other side has read the body of this event, which had one in the pool.
-void wire_event_done(struct wire_server *server, const struct wire_message *event);
 // The client has gone: ends its instances, by the method of the port that ends one and takes
 // nothing else, if there is one. `ops` is a table without holes and refusals.
 void wire_server_fini(struct wire_server *server, const void *ops);

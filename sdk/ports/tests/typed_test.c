@@ -240,13 +240,13 @@ static void test_pages(void *box) {
     enum hx_status status = HX_ERR_NO_MEMORY;
     for (uint32_t room = 0; status != HX_OK && room < 40; room++) {
         uint64_t used = ~((UINT64_C(1) << room) - 1);
-        model.client_pool.used = used;
+        model.client_pool.used[0] = used;
         status = ops->write_pages(box, 100, again, 3);
         CHECK(status == HX_OK ? room > 3 : status == HX_ERR_NO_MEMORY);
-        CHECK(model.client_pool.used == used);
+        CHECK(model.client_pool.used[0] == used);
     }
     CHECK(status == HX_OK);
-    model.client_pool.used = ~MODEL_CLIENT_MASK;
+    model.client_pool.used[0] = ~MODEL_CLIENT_MASK;
 }
 
 static void forge_second(struct model *of, struct wire_message *message) {

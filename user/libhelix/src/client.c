@@ -30,7 +30,7 @@ struct call {
 
 struct hx_client {
     struct wire_client wire;
-    struct wire_pool pool;
+    struct hx_pool pool;
     struct hx_end end; // [lock] `out`; `in` is the receiver's
     handle_t waits;    // derived: the receiver's
     time_ns_t limit_ns;
@@ -45,8 +45,9 @@ struct hx_client {
     struct wire_parcel *events;                      // [lock] a ring: `events_count` from `first`
     uint32_t events_first, events_count, events_max; // [lock]
     uint32_t event_last;                             // [lock] number of the last one that came
-    bool owes;                                       // [lock] bodies were read, and nobody told
-    uint64_t lost;                                   // [lock]
+    uint64_t
+        owed[HX_POOL_WORDS]; // [lock] bit per page: a body begins that was read, and nobody told
+    uint64_t lost;           // [lock]
 };
 
 // ---- the end of a connection
@@ -76,6 +77,12 @@ static void die(struct hx_client *client, enum hx_status reason) {
 
 // ---- receiving; all of it needs the lock
 
+static void body_read(struct hx_client *client, const struct wire_message *event) {
+    if (event->inline_bytes == WIRE_PAGED && event->body_page < client->pool.page_count) {
+        client->owed[event->body_page / 64] |= UINT64_C(1) << event->body_page % 64;
+    }
+}
+
 static enum hx_status keep_event(struct hx_client *client, const struct wire_parcel *parcel) {
     const struct wire_message *message = &parcel->message;
     if (client->events_max == 0) {
@@ -85,7 +92,7 @@ static enum hx_status keep_event(struct hx_client *client, const struct wire_par
     client->event_last = message->call;
     if (client->events_count == client->events_max) {
         client->lost++;
-        client->owes |= message->inline_bytes == WIRE_PAGED;
+        body_read(client, message);
         port_drop(parcel);
         return HX_OK;
     }
@@ -290,34 +297,59 @@ static enum hx_status client_call(void *context, struct wire_parcel *request,
 
 // ---- pages of the caller: those of the pool go as they are, others are copied
 
-static bool is_in_pool(const struct wire_pool *pool, const void *page) {
+static bool is_in_pool(const struct hx_pool *pool, const void *page) {
     const uint8_t *at = page;
     return at >= pool->base && at < pool->base + pool->page_count * PAGE_SIZE;
 }
 
-static enum hx_status page_share(void *context, void *page, bool writable, uint32_t *out_number) {
+static uint32_t page_number(const struct hx_pool *pool, const void *page) {
+    return (uint32_t)((size_t)((const uint8_t *)page - pool->base) / PAGE_SIZE);
+}
+
+static enum hx_status page_share(void *context, void *page, enum wire_direction direction,
+                                 uint32_t *out_number) {
     struct hx_client *client = context;
-    (void)writable;
     if (is_in_pool(&client->pool, page)) {
-        *out_number = (uint32_t)(((uint8_t *)page - client->pool.base) / PAGE_SIZE);
-        return HX_OK;
+        *out_number = page_number(&client->pool, page);
+        return ((uintptr_t)page & PAGE_MASK) == 0 ? HX_OK : HX_ERR_INVALID;
     }
-    if (!wire_pool_take(&client->pool, PAGE_SIZE, out_number)) {
+    if (!hx_pool_take(&client->pool, PAGE_SIZE, out_number)) {
         return HX_ERR_NO_MEMORY;
     }
-    memcpy(client->pool.base + *out_number * PAGE_SIZE, page, PAGE_SIZE);
+    if (direction != WIRE_OUT) {
+        memcpy(client->pool.base + *out_number * PAGE_SIZE, page, PAGE_SIZE);
+    }
     return HX_OK;
 }
 
-static void page_unshare(void *context, void *page, bool writable, uint32_t number) {
+static void page_unshare(void *context, void *page, enum wire_direction direction,
+                         uint32_t number) {
     struct hx_client *client = context;
     if (is_in_pool(&client->pool, page)) {
         return;
     }
-    if (writable) {
+    if (direction != WIRE_IN) {
         memcpy(page, client->pool.base + number * PAGE_SIZE, PAGE_SIZE);
     }
-    wire_pool_give(&client->pool, number, PAGE_SIZE);
+    hx_pool_give(&client->pool, number, PAGE_SIZE);
+}
+
+enum hx_status hx_client_pages_take(struct hx_client *client, uint32_t count, void *pages[]) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number;
+        if (!hx_pool_take(&client->pool, PAGE_SIZE, &number)) {
+            hx_client_pages_give(client, i, pages);
+            return HX_ERR_NO_MEMORY;
+        }
+        pages[i] = client->pool.base + number * PAGE_SIZE;
+    }
+    return HX_OK;
+}
+
+void hx_client_pages_give(struct hx_client *client, uint32_t count, void *const pages[]) {
+    for (uint32_t i = 0; i < count; i++) {
+        hx_pool_give(&client->pool, page_number(&client->pool, pages[i]), PAGE_SIZE);
+    }
 }
 
 static const struct wire_transport transport = {
@@ -331,17 +363,33 @@ static const struct wire_transport transport = {
 
 // ---- events
 
-// Needs the lock. Says that no body up to this event's will be read again; later, if there is no
-// room beside that for requests.
-static void events_read(struct hx_client *client, uint32_t number) {
-    static const struct wire_parcel none;
-    struct port_sent sent;
-    if (!client->owes || client->dead != HX_OK || !port_has_room(&client->end, client->calls_max)) {
-        return;
+// The next pages that the server gets back; false: none.
+static bool owed_take(struct hx_client *client, struct port_read *out_read) {
+    uint32_t count = 0;
+    memset(out_read, 0xff, sizeof(*out_read)); // PORT_NO_PAGE
+    for (uint32_t i = 0; i < HX_POOL_WORDS; i++) {
+        for (; client->owed[i] != 0 && count < ARRAY_SIZE(out_read->pages); count++) {
+            out_read->pages[count] = i * 64 + (uint32_t)__builtin_ctzll(client->owed[i]);
+            client->owed[i] &= client->owed[i] - 1;
+        }
     }
-    client->owes = false;
-    if (port_put(&client->end, PORT_READ, &number, sizeof(number), &none, &sent) == HX_OK &&
-        sent.must_tell) {
+    return count != 0;
+}
+
+// Needs the lock. Later, if there is no room beside that for requests.
+static void give_bodies_back(struct hx_client *client) {
+    static const struct wire_parcel none;
+    struct port_read read;
+    struct port_sent sent = { false, false };
+    bool must_tell = false;
+    while (client->dead == HX_OK && port_has_room(&client->end, client->calls_max) &&
+           owed_take(client, &read)) {
+        if (port_put(&client->end, PORT_READ, &read, sizeof(read), &none, &sent) != HX_OK) {
+            die(client, HX_ERR_CORRUPT);
+        }
+        must_tell |= sent.must_tell;
+    }
+    if (must_tell) {
         HX_IGNORE(hx_channel_notify(client->end.handle, HX_STATE_READABLE)); // the receiver learns
     }
 }
@@ -358,8 +406,8 @@ static void deliver(struct hx_client *client) {
         if (status != HX_OK) {
             die(client, status);
         }
-        client->owes |= event.message.inline_bytes == WIRE_PAGED;
-        events_read(client, client->events_count == 0 ? client->event_last : event.message.call);
+        body_read(client, &event.message);
+        give_bodies_back(client);
     }
 }
 
@@ -436,15 +484,13 @@ static enum hx_status pool_open(struct hx_client *client, const struct wire_port
     }
     if (said.abi != port->abi) {
         status = HX_ERR_BAD_IMAGE;
-    } else if (said.pages > PORT_PAGES || said.server_pages >= said.pages) {
+    } else if (said.pages > HX_POOL_PAGES_MAX || said.server_pages >= said.pages) {
         status = HX_ERR_CORRUPT;
     } else {
-        status = port_pool_map(memory, said.pages, &client->pool);
+        status =
+            port_pool_map(memory, said.pages, 0, said.pages - said.server_pages, &client->pool);
     }
     HX_IGNORE(hx_handle_close(memory)); // what is mapped stays
-    if (status == HX_OK) {
-        client->pool.used = UINT64_MAX << (said.pages - said.server_pages - 1) << 1;
-    }
     return status;
 }
 

@@ -27,15 +27,15 @@ void port_end_unmap(struct hx_end *end) {
     munmap(memory, hx_channel_bytes(end->view.slots));
 }
 
-enum hx_status port_pool_map(handle_t memory, uint32_t pages, struct wire_pool *out_pool) {
+enum hx_status port_pool_map(handle_t memory, uint32_t pages, uint32_t first, uint32_t own,
+                             struct hx_pool *out_pool) {
     uint64_t address;
     enum hx_status status = hx_memory_map(memory, 0, pages * PAGE_SIZE,
                                           HX_PROTECTION_READ | HX_PROTECTION_WRITE, &address);
     if (status != HX_OK) {
         return status;
     }
-    out_pool->base = (uint8_t *)(uintptr_t)address;
-    out_pool->page_count = pages;
+    hx_pool_init(out_pool, (void *)(uintptr_t)address, pages, first, own);
     status = guard_begin(out_pool->base, pages * PAGE_SIZE);
     if (status != HX_OK) {
         port_pool_unmap(out_pool);
@@ -43,7 +43,7 @@ enum hx_status port_pool_map(handle_t memory, uint32_t pages, struct wire_pool *
     return status;
 }
 
-void port_pool_unmap(struct wire_pool *pool) {
+void port_pool_unmap(struct hx_pool *pool) {
     guard_end(pool->base);
     munmap(pool->base, pool->page_count * PAGE_SIZE);
     pool->base = NULL;
@@ -109,7 +109,7 @@ static enum hx_status receive_handles(struct hx_end *end, uint32_t count,
 static size_t length_of(uint16_t kind) {
     return kind == PORT_HELLO     ? sizeof(struct port_hello)
            : kind == PORT_MESSAGE ? sizeof(struct wire_message)
-           : kind == PORT_READ    ? sizeof(uint32_t)
+           : kind == PORT_READ    ? sizeof(struct port_read)
                                   : SIZE_MAX;
 }
 

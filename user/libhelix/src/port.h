@@ -6,8 +6,7 @@
 //
 //     PORT_HELLO    server, first: struct port_hello, and the memory object that is the pool
 //     PORT_MESSAGE  requests, replies, events: struct wire_message
-//     PORT_READ     client: uint32_t, the number of the last event whose body it will not read
-//     again
+//     PORT_READ     client: struct port_read, the pages of events' bodies that it has read
 //
 // `call` of an event is its number: 1, 2, …; those that are missing got lost. A client has at most
 // port_calls_max() requests without an answer, and a server leaves so much room in its ring when it
@@ -25,13 +24,17 @@ enum port_kind {
 
 #define PORT_HANDLES_MASK 0x0fu // of a slot's flags
 
+#define PORT_NO_PAGE UINT32_MAX
+
+struct port_read {
+    uint32_t pages[HX_SLOT_BYTES / sizeof(uint32_t)]; // or PORT_NO_PAGE
+};
+
 struct port_hello {
     uint64_t abi;
     uint32_t pages;        // of the pool
     uint32_t server_pages; // the last ones of them: bodies of events
 };
-
-#define PORT_PAGES ((uint32_t)WIRE_POOL_PAGES_MAX)
 
 static inline uint32_t port_calls_max(uint32_t slots) {
     return slots < 2 ? 1 : MIN_OF(slots / 2, 32u);
@@ -48,10 +51,11 @@ HX_MUST_CHECK enum hx_status port_end_open(struct hx_end *end, handle_t handle);
 // What port_end_open() did; the handle stays.
 void port_end_unmap(struct hx_end *end);
 
-// Maps memory of so many pages, guarded. What memory_map returns; HX_ERR_LIMIT.
-HX_MUST_CHECK enum hx_status port_pool_map(handle_t memory, uint32_t pages,
-                                           struct wire_pool *out_pool);
-void port_pool_unmap(struct wire_pool *pool);
+// Maps memory of so many pages, guarded; `own` of them from `first` on are this side's. What
+// memory_map returns; HX_ERR_LIMIT.
+HX_MUST_CHECK enum hx_status port_pool_map(handle_t memory, uint32_t pages, uint32_t first,
+                                           uint32_t own, struct hx_pool *out_pool);
+void port_pool_unmap(struct hx_pool *pool);
 
 // Whether the ring has room for more than `most` messages; looks anew if it seems not.
 static inline bool port_has_room(struct hx_end *end, uint32_t most) {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_BODIES 16u // in the pool at once, of one connection
+#define POOL_PAGES 64u // if the service does not say
 
 struct connection {
     struct hx_server *server;
@@ -23,16 +23,12 @@ struct connection {
     bool untold;       // there are answers that the peer was not woken for
     bool is_over;      // to be taken off the list
     struct wire_server wire;
-    struct wire_pool pool;
+    struct hx_pool pool;
     void *bound, *whole; // tables of the service's operations: with its rights, with all
     void *scratch;
     pthread_mutex_t lock; // of end.out and what is behind it
     bool is_closed;       // [lock] takes no events any more
     uint32_t events_sent; // [lock]
-    uint32_t event_last;  // [lock] number of the last one; those that got lost have one, too
-    uint32_t event_read;  // [lock] the client has read bodies up to that of this one
-    struct wire_message bodies[EVENT_BODIES]; // [lock] a ring of events that have one
-    uint32_t bodies_first, bodies_count;      // [lock]
 };
 
 struct hx_server {
@@ -49,10 +45,8 @@ static void tell(struct connection *connection) {
 
 // ---- events, on any thread
 
-static bool has_room_for(struct connection *connection, const struct wire_message *event) {
-    return !connection->is_closed &&
-           port_has_room(&connection->end, port_calls_max(connection->end.view.slots)) &&
-           (event->inline_bytes != WIRE_PAGED || connection->bodies_count < EVENT_BODIES);
+static bool has_room(struct connection *connection) {
+    return port_has_room(&connection->end, port_calls_max(connection->end.view.slots));
 }
 
 // Needs the lock.
@@ -60,24 +54,19 @@ static enum hx_status event_put(struct connection *connection, struct wire_parce
                                 struct port_sent *out_sent) {
     struct wire_message *message = &event->message;
     *out_sent = (struct port_sent){ false, false };
-    if (!has_room_for(connection, message)) {
+    if (connection->is_closed || !has_room(connection)) {
         port_drop(event);
         return HX_ERR_WOULD_BLOCK;
     }
     const uint64_t lost = atomic_load_explicit(&connection->wire.lost, memory_order_relaxed);
     message->call = connection->events_sent + 1 + (uint32_t)lost;
+    if (message->inline_bytes == WIRE_PAGED) {
+        hx_pool_lend(&connection->pool, message->body_page, connection->service.port->event_max);
+    }
     enum hx_status status =
         port_put(&connection->end, PORT_MESSAGE, message, sizeof(*message), event, out_sent);
-    if (!out_sent->is_sent) {
-        return status;
-    }
-    connection->events_sent++;
-    connection->event_last = message->call;
-    if (message->inline_bytes == WIRE_PAGED) {
-        connection->bodies[(connection->bodies_first + connection->bodies_count++) % EVENT_BODIES] =
-            *message;
-    }
-    return HX_OK;
+    connection->events_sent += out_sent->is_sent;
+    return out_sent->is_sent ? HX_OK : status;
 }
 
 static enum hx_status event_send(void *context, struct wire_parcel *event) {
@@ -99,23 +88,16 @@ static const struct wire_transport transport = {
     .handle_drop = port_handle_drop,
 };
 
-// The client has read the bodies of events up to a number. False: of some that it did not get.
-static bool bodies_read(struct connection *connection, uint32_t number) {
-    pthread_mutex_lock(&connection->lock);
-    const uint32_t first = connection->event_read;
-    const bool is_true = number - first <= connection->event_last - first;
-    connection->event_read = is_true ? number : first;
-    while (is_true && connection->bodies_count != 0) {
-        const struct wire_message *body = &connection->bodies[connection->bodies_first];
-        if (body->call - first > number - first) {
-            break;
+// The client has read the bodies of events. False: of some that it does not have.
+static bool bodies_read(struct connection *connection, const struct port_read *read) {
+    for (uint32_t i = 0; i < ARRAY_SIZE(read->pages); i++) {
+        if (read->pages[i] != PORT_NO_PAGE &&
+            hx_pool_back(&connection->pool, read->pages[i], connection->service.port->event_max) !=
+                HX_OK) {
+            return false;
         }
-        wire_event_done(&connection->wire, body);
-        connection->bodies_first = (connection->bodies_first + 1) % EVENT_BODIES;
-        connection->bodies_count--;
     }
-    pthread_mutex_unlock(&connection->lock);
-    return is_true;
+    return true;
 }
 
 // ---- requests
@@ -163,10 +145,10 @@ static bool message_take(struct connection *connection) {
     if (kind == PORT_MESSAGE) {
         return request_serve(connection, &parcel);
     }
-    uint32_t number;
-    memcpy(&number, &parcel.message, sizeof(number));
+    struct port_read read;
+    memcpy(&read, &parcel.message, sizeof(read));
     port_drop(&parcel);
-    return kind == PORT_READ && bodies_read(connection, number);
+    return kind == PORT_READ && bodies_read(connection, &read);
 }
 
 // What is there by now. Whether there was anything.
@@ -348,23 +330,36 @@ uint64_t hx_server_refused(const struct hx_server *server) {
 
 // ---- beginning and end
 
-static uint32_t event_pages(const struct wire_port *port) {
-    const uint32_t each = (uint32_t)(ALIGN_UP((uint64_t)port->event_max, PAGE_SIZE) / PAGE_SIZE);
-    return port->event_count == 0 ? 0 : MIN_OF(4 * each, EVENT_BODIES);
+// How many pages are the server's, for bodies of events: for up to four, and no more than a
+// quarter.
+static uint32_t event_pages(const struct wire_port *port, uint32_t pages) {
+    const uint32_t each = (uint32_t)hx_pool_pages_of(port->event_max);
+    return port->event_count == 0 ? 0 : MAX_OF(each, MIN_OF(4 * each, pages / 4));
+}
+
+static bool is_enough(const struct wire_port *port, uint32_t pages, uint32_t server_pages) {
+    return pages <= HX_POOL_PAGES_MAX &&
+           hx_pool_pages_of(port->request_max) + hx_pool_pages_of(port->reply_max) + server_pages <=
+               pages;
 }
 
 // The memory that both share, and the first word to the client.
 static enum hx_status pool_make(struct connection *connection) {
     const struct wire_port *port = connection->service.port;
-    const struct port_hello hello = { port->abi, PORT_PAGES, event_pages(port) };
+    const uint32_t asked = connection->service.pool_pages;
+    const uint32_t pages = asked != 0 ? asked : POOL_PAGES, mine = event_pages(port, pages);
+    const struct port_hello hello = { port->abi, pages, mine };
     struct wire_parcel with = { .handle_count = 1 };
     struct port_sent sent;
     handle_t memory;
-    enum hx_status status = hx_memory_create(PORT_PAGES * PAGE_SIZE, &memory);
+    if (!is_enough(port, pages, mine)) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = hx_memory_create(pages * PAGE_SIZE, &memory);
     if (status != HX_OK) {
         return status;
     }
-    status = port_pool_map(memory, PORT_PAGES, &connection->pool);
+    status = port_pool_map(memory, pages, pages - mine, mine, &connection->pool);
     if (status == HX_OK) {
         status = port_handle_copy(NULL, memory, HX_RIGHT_READ | HX_RIGHT_WRITE | HX_RIGHT_MAP,
                                   &with.handles[0]);
@@ -379,7 +374,6 @@ static enum hx_status pool_make(struct connection *connection) {
     if (status != HX_OK && connection->pool.base != NULL) {
         port_pool_unmap(&connection->pool);
     }
-    connection->pool.used = (UINT64_C(1) << (PORT_PAGES - hello.server_pages)) - 1;
     return status;
 }
 

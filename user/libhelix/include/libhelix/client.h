@@ -23,6 +23,9 @@
 // the port names and DELEGATE, which `handle` must have, too. A handle as a result, or in an event,
 // is the caller's.
 //
+// Pages as arguments are not copied if they come from the pool of the connection
+// (hx_client_pages_take()); others are copied into it and back.
+//
 // Many threads may call at once. Events are kept until somebody takes them by hx_client_events();
 // no handler runs inside of a call. The server is not trusted with more than its answers: what it
 // writes is checked before it is believed (<lib/wire.h>). The memory that is shared may be taken
@@ -49,6 +52,13 @@ void *hx_client_self(struct hx_client *client);
 
 // How long a call may take; without it, TIME_NEVER. Before the first call.
 void hx_client_limit(struct hx_client *client, time_ns_t span_ns);
+
+// Pages of the pool, for pages as arguments; each thread may take and give. They are as somebody
+// left them, and the server may change them at any time. HX_ERR_NO_MEMORY: not so many are free;
+// calls need some, too.
+HX_MUST_CHECK enum hx_status hx_client_pages_take(struct hx_client *client, uint32_t count,
+                                                  void *pages[]);
+void hx_client_pages_give(struct hx_client *client, uint32_t count, void *const pages[]);
 
 // Waits until there is an event, and hands what is there to whoever attached, on this thread; one
 // thread at a time (HX_ERR_BUSY). Handlers may call methods. HX_ERR_TIMED_OUT: none came;

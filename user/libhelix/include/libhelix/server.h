@@ -30,6 +30,7 @@ struct hx_service {
     const void *ops;              // struct NAME_ops
     void *self;                   // what methods that are on no instance get first
     rights_t rights;              // that the client has; others of the port's methods refuse
+    uint32_t pool_pages;          // that are shared with each client; 0: 64
     // The client has gone. What it has not ended, was ended before: by the method that ends an
     // instance and takes nothing else, if the port has one. `client` is what attach() gave, and
     // takes no events any more; NULL: it did not attach. May be NULL.
@@ -43,7 +44,8 @@ void hx_server_destroy(struct hx_server *server);
 
 // A connection on an end that nobody has used: sends the client the memory that both will share.
 // Takes the handle on OK; copies `service`, keeps what it points to. HX_ERR_LIMIT: as many as there
-// may be; HX_ERR_BAD_IMAGE: `ops` lacks a method; HX_ERR_NO_MEMORY; what channel_map,
+// may be; HX_ERR_BAD_IMAGE: `ops` lacks a method; HX_ERR_INVALID: the pool is too small for the
+// port's messages, or larger than HX_POOL_PAGES_MAX; HX_ERR_NO_MEMORY; what channel_map,
 // memory_create, memory_map and channel_send return.
 HX_MUST_CHECK enum hx_status hx_server_add(struct hx_server *server, handle_t end,
                                            const struct hx_service *service);
