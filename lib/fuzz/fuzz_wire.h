@@ -84,7 +84,8 @@ static void call_all(struct model *model) {
         for (uint32_t j = 0; j < method->field_count; j++) {
             const struct wire_field *field = &method->fields[j];
             if (status == HX_OK && field->kind != WIRE_INSTANCE) {
-                bool is_sized = field->direction == WIRE_RESULT && field->kind != WIRE_VALUE;
+                bool is_sized = field->direction == WIRE_RESULT &&
+                                (field->kind == WIRE_BYTES || field->kind == WIRE_ARRAY);
                 FUZZ_ASSERT(!is_sized || sent.counts[j] <= sent.list[j].count);
                 uint32_t made = sent.list[j].count;
                 sent.list[j].count = is_sized ? sent.counts[j] : made;

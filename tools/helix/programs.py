@@ -197,7 +197,7 @@ def _port_files(source: Path) -> list[Path]:
     sdk/ports, and what they use."""
     found: list[Path] = []
     text = source.read_text()
-    beside = [source.parent / name for name in re.findall(r'^#include "([\w.]+)"', text, re.M)]
+    beside = [source.parent / name for name in re.findall(r'^#include "([\w./]+)"', text, re.M)]
     text += "".join(header.read_text() for header in beside if header.is_file())
     names = re.findall(r"^#include <helix/ports/(\w+)_(?:port|wire)\.h>", text, re.M)
     while names:
@@ -210,11 +210,11 @@ def _port_files(source: Path) -> list[Path]:
     return found
 
 
-def _ports(source: Path) -> tuple[list[Path], list[Path]]:
-    """Where the headers of its ports are, and the code to compile with it."""
+def _ports(sources: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Where the headers of their ports are, and the code to compile with them."""
     compiler = portgen()
     folders, code = [], []
-    for port in _port_files(source):
+    for port in dict.fromkeys(port for source in sources for port in _port_files(source)):
         where = hashlib.sha256(str(port.resolve().parent).encode()).hexdigest()[:8]
         folder = paths.ensure(paths.OUT / "user/ports" / f"{port.stem}-{where}" / "helix/ports")
 
@@ -230,34 +230,39 @@ def _ports(source: Path) -> tuple[list[Path], list[Path]]:
     return folders, code
 
 
+def _sources(source: Path) -> list[Path]:
+    """The file, and those that it names: // WITH: a.c ../b/b.c"""
+    more = re.findall(r"^// WITH: (.*)$", source.read_text(), re.M)
+    return [source, *((source.parent / name).resolve() for line in more for name in line.split())]
+
+
 def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> Path:
-    """The program of one C file (and the headers and ports beside it); rebuilt when anything
-    changed."""
+    """The program of a C file and those that it names (and the headers and ports beside them);
+    rebuilt when anything changed."""
     _calls_headers()
     library = [libhelix(flavour)] if flavour in WITH_LIBHELIX else []
-    folders, code = _ports(source) if library else ([], [])
+    sources = _sources(source)
+    folders, code = _ports(sources) if library else ([], [])
     command = [*_before(flavour), *(f"-I{folder}" for folder in folders),
                *_kernel_headers(flavour), *extra]
 
     def make(fresh: Path) -> None:
-        _run([*command, str(source), *map(str, code), *map(str, library),
-              *_after(flavour), "-o", str(fresh)], source)
+        _run([*command, *map(str, [*sources, *code, *library]), *_after(flavour), "-o",
+              str(fresh)], source)
 
     folder = paths.ensure(_user() / flavour / source.parent.name)
     headers = [header for folder_made in folders for header in sorted(folder_made.rglob("*.h"))]
-    seen = [source, *_headers(source), *headers, *code, *library]
+    beside = [header for each in sources for header in _headers(each)]
+    seen = [*sources, *beside, *headers, *code, *library]
     return _made(folder / source.stem, _stamp(command, seen), make)
 
 
 def build_own(sources: list[Path], flavour: str, output: Path) -> None:
     """A user's program, whose warnings are shown and are no errors."""
     command = [word for word in _before(flavour) if word != "-Werror"]
-    made = [_ports(source) for source in sources]
-    folders = {folder for found, _ in made for folder in found}
-    code = {file for _, found in made for file in found}
-    words = [*command, *(f"-I{folder}" for folder in sorted(folders)), *_kernel_headers(flavour),
-             *map(str, [*sources, *sorted(code), libhelix(flavour)]), *_after(flavour), "-o",
-             str(output)]
+    folders, code = _ports(sources)
+    words = [*command, *(f"-I{folder}" for folder in folders), *_kernel_headers(flavour),
+             *map(str, [*sources, *code, libhelix(flavour)]), *_after(flavour), "-o", str(output)]
     if subprocess.run(words, check=False).returncode != 0:
         raise ui.Failure("it does not compile")
 
@@ -274,3 +279,8 @@ def runner() -> Path:
 def recorder() -> Path:
     """What ./helix trace runs a command with."""
     return build(paths.TOP / "user" / "trace" / "recorder.c")
+
+
+def services() -> dict[str, Path]:
+    """Programs of ring 3 that serve others, by the names that they have in /sbin."""
+    return {name: build(paths.TOP / "user" / name / "main.c") for name in ("bus", "router")}

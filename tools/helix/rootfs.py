@@ -75,6 +75,13 @@ def with_runner(archive: cpio.Archive) -> cpio.Archive:
     return archive
 
 
+def with_services(archive: cpio.Archive) -> cpio.Archive:
+    """With the programs that serve others."""
+    for name, program in programs.services().items():
+        archive.file(f"sbin/{name}", program.read_bytes(), 0o755)
+    return archive
+
+
 def runner_only() -> cpio.Archive:
     """An archive to go behind the user's own initramfs."""
     return with_runner(cpio.Archive())

@@ -45,7 +45,9 @@ def initrd(options: Namespace, command: bool) -> bytes:
         data = path.read_bytes()
         data += b"\0" * (-len(data) % 4)
         return data + rootfs.runner_only().bytes() if command else data
-    archive = rootfs.with_runner(rootfs.base()) if command else rootfs.interactive()
+    archive = rootfs.interactive()
+    if command:
+        archive = rootfs.with_services(rootfs.with_runner(rootfs.base()))
     if options.root:
         if not Path(options.root).is_dir():
             raise ui.Failure(f"--root: there is no folder {options.root}")

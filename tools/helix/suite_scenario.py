@@ -55,9 +55,11 @@ def found(suite: str) -> tuple[Program, ...]:
     return tuple(programs_found)
 
 
-def initrd(chosen: list[Program]) -> bytes:
+def initrd(chosen: list[Program], services: bool) -> bytes:
     """Busybox, the runner and the programs."""
     archive = rootfs.with_runner(rootfs.base())
+    if services:
+        rootfs.with_services(archive)
     archive.folder("tests")
     for program in chosen:
         built = programs.build(program.source, program.flavour)
@@ -98,7 +100,7 @@ def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> It
             waiting.append(name)
         except ui.Failure as failure:
             yield Verdict(name, str(failure), failure.detail)
-    with qemu.Initrd(initrd([by_name[name] for name in waiting])) as data:
+    with qemu.Initrd(initrd([by_name[name] for name in waiting], suite == "native")) as data:
         while waiting:
             with start(context, data, smp, f"{suite}-{smp}") as inside:
                 name = waiting[0]

@@ -56,13 +56,6 @@ static enum hx_status need_reel(struct hx_source *source) {
 
 // ---- one receiver
 
-static bool has_room(struct hx_producer *out, uint32_t slots) {
-    if (out->limit - out->tail < slots) {
-        hx_ring_look_for_room(out);
-    }
-    return out->limit - out->tail >= slots;
-}
-
 static void put(struct hx_outlet *outlet, uint16_t kind, uint8_t flags, const void *data) {
     struct hx_producer *out = &outlet->end->out;
     struct hx_slot message = hx_message(kind, data, HX_SLOT_BYTES);
@@ -91,19 +84,17 @@ static enum hx_status hand_over(struct hx_outlet *outlet, const struct hx_source
 }
 
 // What the receiver must know before a message from this source; afterwards there is room for it.
+// What found room goes, so WOULD_BLOCK means that only the receiver can change that.
 static enum hx_status introduce(struct hx_outlet *outlet, struct hx_source *source, uint64_t bit,
                                 bool is_large) {
+    struct hx_producer *out = &outlet->end->out;
     struct hx_cast_name name = { .source = source->number };
-    const bool named = (source->named & bit) != 0, shown = !is_large || (source->shown & bit) != 0;
-    if (!has_room(&outlet->end->out, 1u + !named + !shown)) {
-        return HX_ERR_WOULD_BLOCK;
-    }
     memcpy(name.name, source->name, sizeof(name.name));
-    if (!named) {
+    if ((source->named & bit) == 0 && hx_ring_room(out) != 0) {
         put(outlet, HX_CAST_NAME, 0, &name);
         source->named |= bit;
     }
-    if (!shown) {
+    if (is_large && (source->shown & bit) == 0 && hx_ring_room(out) != 0) {
         enum hx_status status = hand_over(outlet, source);
         if (status != HX_OK) {
             return status;
@@ -111,7 +102,7 @@ static enum hx_status introduce(struct hx_outlet *outlet, struct hx_source *sour
         put(outlet, HX_CAST_MEMORY, HX_MESSAGE_HANDLE, &name);
         source->shown |= bit;
     }
-    return HX_OK;
+    return hx_ring_room(out) != 0 ? HX_OK : HX_ERR_WOULD_BLOCK;
 }
 
 // Whether a body that is still unread there would be overwritten by one of `length`.
@@ -146,7 +137,7 @@ static bool deliver(struct hx_outlet *outlet, struct hx_source *source, uint64_t
     struct hx_producer *out = &outlet->end->out;
     if (introduce(outlet, source, bit, is_large) != HX_OK) {
         outlet->lost++;
-        show(outlet); // its name may have found room
+        show(outlet); // what it must know may have found room
         return false;
     }
     if (outlet->marks != NULL) {
@@ -160,7 +151,7 @@ static bool deliver(struct hx_outlet *outlet, struct hx_source *source, uint64_t
 }
 
 void hx_cast_tell(struct hx_outlet *outlet) {
-    if (hx_cast_owes(outlet) && has_room(&outlet->end->out, 1)) {
+    if (hx_cast_owes(outlet) && hx_ring_room(&outlet->end->out) != 0) {
         const struct hx_cast_event event = { .lost = outlet->lost };
         outlet->told = outlet->lost;
         put(outlet, HX_CAST_LOST, 0, &event);

@@ -14,6 +14,8 @@
 
 #define POOL_PAGES 64u // if the service does not say
 
+#define LOOK_EVERY 64u // turns, after which it is seen who has gone, or what is watched
+
 struct connection {
     struct hx_server *server;
     struct hx_service service;
@@ -31,9 +33,21 @@ struct connection {
     uint32_t events_sent; // [lock]
 };
 
+struct watch {
+    handle_t handle; // 0: free
+    uint32_t states, due;
+    void (*told)(void *context, uint32_t states);
+    void *context;
+};
+
 struct hx_server {
     struct connection *connections[HX_SERVER_CONNECTIONS];
     uint32_t count;
+    struct watch watches[HX_SERVER_CONNECTIONS];
+    uint32_t watch_count;
+    struct hx_picker picker;
+    uint32_t last[HX_CLASSES]; // who had the last turn
+    uint32_t turns;            // since the last wait
     bool stops;
     uint64_t refused; // by connections that have ended
 };
@@ -41,6 +55,11 @@ struct hx_server {
 static void tell(struct connection *connection) {
     connection->untold = false;
     HX_IGNORE(hx_channel_notify(connection->end.handle, HX_STATE_READABLE)); // it may have gone
+}
+
+// Whether the server waits for one connection and nothing else.
+static bool is_alone(const struct hx_server *server) {
+    return server->count == 1 && server->watch_count == 0;
 }
 
 // ---- events, on any thread
@@ -110,6 +129,9 @@ static bool reply_put(struct connection *connection, struct wire_parcel *reply) 
                                      sizeof(reply->message), reply, &sent);
     pthread_mutex_unlock(&connection->lock);
     connection->untold |= sent.must_tell;
+    if (connection->untold && !is_alone(connection->server)) {
+        tell(connection); // with one connection, the next wait does that
+    }
     return status == HX_OK;
 }
 
@@ -126,8 +148,10 @@ static bool end_take(struct connection *connection) {
     if (hx_ring_get(&connection->end.in, &slot) != HX_OK) {
         return false;
     }
+    struct hx_service service = connection->service;
+    service.class = slot.kind <= HX_CLASS_BACKGROUND ? slot.kind : HX_CLASS_BACKGROUND;
     if (hx_end_take_handle(&connection->end, &slot, &end) == HX_OK &&
-        hx_server_add(connection->server, end, &connection->service) != HX_OK) {
+        hx_server_add(connection->server, end, &service) != HX_OK) {
         HX_IGNORE(hx_handle_close(end)); // whose end it was sees that
     }
     return true;
@@ -151,28 +175,7 @@ static bool message_take(struct connection *connection) {
     return kind == PORT_READ && bodies_read(connection, &read);
 }
 
-// What is there by now. Whether there was anything.
-static bool serve(struct connection *connection) {
-    struct hx_consumer *in = &connection->end.in;
-    const uint32_t ready = hx_ring_ready(in);
-    if (ready != 0 && connection->untold) {
-        tell(connection);
-    }
-    for (uint32_t i = 0; i < ready && !connection->is_over && !connection->server->stops; i++) {
-        connection->is_over = !message_take(connection);
-        connection->server->refused += connection->is_over;
-    }
-    if (in->broken && !connection->is_over) {
-        connection->is_over = true;
-        connection->server->refused++;
-    }
-    if (ready != 0 && hx_ring_release(in)) {
-        HX_IGNORE(hx_channel_notify(connection->end.handle, HX_STATE_WRITABLE)); // it may be gone
-    }
-    return ready != 0;
-}
-
-// ---- waiting
+// ---- turns
 
 static void awake(struct connection *connection) {
     if (connection->is_asleep) {
@@ -180,6 +183,52 @@ static void awake(struct connection *connection) {
         connection->is_asleep = false;
     }
 }
+
+static bool has_message(struct connection *connection) {
+    struct hx_consumer *in = &connection->end.in;
+    const bool yes = !connection->is_over && hx_ring_ready(in) != 0;
+    if (in->broken && !connection->is_over) {
+        connection->is_over = true;
+        connection->server->refused++;
+    }
+    return yes;
+}
+
+// Whose message comes next: of the class that does, the first one behind who had the last turn.
+// NULL: nobody has said anything.
+static struct connection *next_turn(struct hx_server *server) {
+    uint32_t classes = 0;
+    for (uint32_t i = 0; i < server->count; i++) {
+        if (has_message(server->connections[i])) {
+            classes |= 1u << server->connections[i]->service.class;
+        }
+    }
+    if (classes == 0) {
+        return NULL;
+    }
+    const enum hx_class class = hx_pick(&server->picker, classes);
+    uint32_t *last = &server->last[class];
+    do {
+        *last = (*last + 1) % server->count;
+    } while (server->connections[*last]->service.class != class ||
+             !has_message(server->connections[*last]));
+    return server->connections[*last];
+}
+
+static void serve(struct connection *connection) {
+    struct hx_consumer *in = &connection->end.in;
+    awake(connection);
+    if (connection->untold) {
+        tell(connection);
+    }
+    connection->is_over = !message_take(connection);
+    connection->server->refused += connection->is_over;
+    if (hx_ring_release(in)) {
+        HX_IGNORE(hx_channel_notify(connection->end.handle, HX_STATE_WRITABLE)); // it may be gone
+    }
+}
+
+// ---- waiting
 
 // Of the only connection; tells the peer.
 static enum hx_status sleep_at(struct connection *connection, time_ns_t deadline) {
@@ -233,23 +282,94 @@ static void wake_up(struct connection *connection, uint32_t state) {
     }
 }
 
-static enum hx_status sleep_at_all(struct hx_server *server, time_ns_t deadline) {
+// One wait for all connections and all that is watched.
+static enum hx_status look(struct hx_server *server, time_ns_t deadline) {
     struct hx_wait_item items[HX_SERVER_CONNECTIONS];
-    uint32_t ready;
-    bool all = true;
+    struct watch *watches[HX_SERVER_CONNECTIONS];
+    uint32_t ready, count = server->count;
     for (uint32_t i = 0; i < server->count; i++) {
-        all &= put_to_sleep(server->connections[i]);
         items[i] = (struct hx_wait_item){ .handle = server->connections[i]->end.handle,
                                           .mask = HX_STATE_READABLE | HX_STATE_CLOSED };
     }
-    if (!all) {
-        return HX_OK;
+    for (uint32_t i = 0; i < HX_SERVER_CONNECTIONS; i++) {
+        struct watch *watch = &server->watches[i];
+        if (watch->handle != 0) {
+            items[count] = (struct hx_wait_item){ .handle = watch->handle, .mask = watch->states };
+            watches[count++] = watch;
+        }
     }
-    const enum hx_status status = hx_wait(items, server->count, deadline, &ready);
-    for (uint32_t i = 0; status == HX_OK && i < server->count; i++) {
-        wake_up(server->connections[i], items[i].out_state);
+    const enum hx_status status = hx_wait(items, count, deadline, &ready);
+    for (uint32_t i = 0; status == HX_OK && i < count; i++) {
+        if (i < server->count) {
+            wake_up(server->connections[i], items[i].out_state);
+        } else {
+            watches[i]->due |= items[i].out_state;
+        }
     }
+    server->turns = 0;
     return status;
+}
+
+static enum hx_status sleep_at_all(struct hx_server *server, time_ns_t deadline) {
+    bool all = true;
+    for (uint32_t i = 0; i < server->count; i++) {
+        all &= put_to_sleep(server->connections[i]);
+    }
+    return all ? look(server, deadline) : HX_OK;
+}
+
+// ---- what is watched
+
+static struct watch *watch_find(struct hx_server *server, handle_t handle) {
+    for (uint32_t i = 0; i < HX_SERVER_CONNECTIONS; i++) {
+        if (server->watches[i].handle == handle) {
+            return &server->watches[i];
+        }
+    }
+    return NULL;
+}
+
+enum hx_status hx_server_watch(struct hx_server *server, handle_t handle, uint32_t states,
+                               void (*told)(void *context, uint32_t states), void *context) {
+    struct watch *watch = watch_find(server, handle);
+    if (watch == NULL) {
+        if (server->count + server->watch_count >= HX_SERVER_CONNECTIONS) {
+            return HX_ERR_LIMIT;
+        }
+        watch = watch_find(server, 0);
+        server->watch_count++;
+        *watch = (struct watch){ .handle = handle };
+    }
+    watch->states = states;
+    watch->told = told;
+    watch->context = context;
+    return HX_OK;
+}
+
+void hx_server_due(struct hx_server *server, handle_t handle, uint32_t states) {
+    struct watch *watch = watch_find(server, handle);
+    if (watch != NULL) {
+        watch->due |= states;
+    }
+}
+
+void hx_server_unwatch(struct hx_server *server, handle_t handle) {
+    struct watch *watch = watch_find(server, handle);
+    if (watch != NULL) {
+        *watch = (struct watch){ 0 };
+        server->watch_count--;
+    }
+}
+
+static void tell_watchers(struct hx_server *server) {
+    for (uint32_t i = 0; i < HX_SERVER_CONNECTIONS && server->watch_count != 0; i++) {
+        struct watch *watch = &server->watches[i];
+        const uint32_t due = watch->due;
+        watch->due = 0;
+        if (due != 0) {
+            watch->told(watch->context, due);
+        }
+    }
 }
 
 // ---- connections
@@ -292,16 +412,18 @@ static void take_off(struct hx_server *server) {
 
 enum hx_status hx_server_run(struct hx_server *server, time_ns_t deadline) {
     while (server->count != 0 && !server->stops) {
-        bool any = false;
-        for (uint32_t i = 0; i < server->count; i++) { // it may get longer
-            any |= !server->connections[i]->is_asleep && serve(server->connections[i]);
+        if (server->turns++ >= LOOK_EVERY) {
+            HX_IGNORE(look(server, 0)); // what cannot be seen now is seen later
         }
-        take_off(server);
-        if (any || server->count == 0 || server->stops) {
-            continue;
+        tell_watchers(server);
+        struct connection *connection = next_turn(server);
+        enum hx_status status = HX_OK;
+        if (connection != NULL) {
+            serve(connection);
+        } else {
+            status = is_alone(server) ? sleep_at(server->connections[0], deadline)
+                                      : sleep_at_all(server, deadline);
         }
-        enum hx_status status = server->count == 1 ? sleep_at(server->connections[0], deadline)
-                                                   : sleep_at_all(server, deadline);
         take_off(server);
         if (status != HX_OK) {
             return status;
@@ -407,7 +529,7 @@ static enum hx_status connection_add(struct hx_server *server, handle_t end,
     connection->service = *service;
     connection->listens = listens;
     pthread_mutex_init(&connection->lock, NULL);
-    if (server->count < HX_SERVER_CONNECTIONS) {
+    if (server->count + server->watch_count < HX_SERVER_CONNECTIONS) {
         status = listens ? HX_OK : tables_make(connection);
     }
     if (status == HX_OK) {

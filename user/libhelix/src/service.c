@@ -29,6 +29,22 @@ enum hx_status hx_loop_add(struct hx_loop *loop, handle_t handle, enum hx_class 
     return status;
 }
 
+enum hx_status hx_loop_accept(struct hx_loop *loop, const struct hx_turn *turn,
+                              enum hx_listen listen, struct hx_peer **out_peer) {
+    const uint16_t kind = turn->message.kind;
+    const enum hx_class class = kind <= HX_CLASS_BACKGROUND ? kind : HX_CLASS_BACKGROUND;
+    handle_t end;
+    enum hx_status status = hx_end_take_handle(&turn->peer->end, &turn->message, &end);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = hx_loop_add(loop, end, class, listen, out_peer);
+    if (status != HX_OK) {
+        HX_IGNORE(hx_handle_close(end)); // whose it was sees that
+    }
+    return status;
+}
+
 void hx_loop_remove(struct hx_peer *peer) {
     hx_end_close(&peer->end);
     *peer = (struct hx_peer){ 0 };
@@ -173,7 +189,7 @@ static uint32_t sleep_out(struct hx_peer *peer) {
 
 // Both rings say that this side sleeps, as far as it waits for them. Whether it may.
 static bool lie_down(struct hx_peer *peer) {
-    const uint32_t states = awaited(peer);
+    const uint32_t states = peer->awaited = awaited(peer);
     const uint32_t arm = ((states & HX_STATE_READABLE) != 0 ? sleep_in(peer) : 0) |
                          ((states & HX_STATE_WRITABLE) != 0 ? sleep_out(peer) : 0);
     if (arm != 0 && hx_channel_arm(peer->end.handle, arm) != HX_OK) {
@@ -197,7 +213,7 @@ static enum hx_status look(struct hx_loop *loop, time_ns_t deadline) {
     for (uint32_t i = 0; i < loop->capacity; i++) {
         struct hx_peer *peer = &loop->peers[i];
         if (peer->is_open) {
-            const uint32_t states = awaited(peer) | HX_STATE_CLOSED;
+            const uint32_t states = peer->awaited | HX_STATE_CLOSED;
             items[count] = (struct hx_wait_item){ peer->end.handle, states, 0, 0 };
             whose[count++] = peer;
         }

@@ -34,6 +34,7 @@ struct hx_peer {
     bool wants_room; // the service's: it shall be told once there is room for a message
     bool is_closed;  // the peer has gone or lies
     bool in_sleeps, out_sleeps;
+    uint32_t awaited; // states for which it lies down: what was armed, not what is true by now
 };
 
 enum hx_turn_kind {
@@ -63,6 +64,12 @@ void hx_loop_init(struct hx_loop *loop, struct hx_peer *peers, uint32_t capacity
 // returns.
 HX_MUST_CHECK enum hx_status hx_loop_add(struct hx_loop *loop, handle_t handle, enum hx_class class,
                                          enum hx_listen listen, struct hx_peer **out_peer);
+
+// A connection for a client that came to a router's listener (helix.router) with the message of
+// this turn; its class is the kind of the message. Statuses as above; what hx_end_take_handle()
+// returns.
+HX_MUST_CHECK enum hx_status hx_loop_accept(struct hx_loop *loop, const struct hx_turn *turn,
+                                            enum hx_listen listen, struct hx_peer **out_peer);
 
 // Closes one.
 void hx_loop_remove(struct hx_peer *peer);
