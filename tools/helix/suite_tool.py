@@ -129,12 +129,12 @@ def _carries_bytes(context: Context) -> None:
         raise Failed(f"{len(outcome.out)} bytes of {len(data)} came back, good up to {same}")
 
 
-def _runs_the_example(_: Context) -> None:
-    """The program in user/libhelix/README.md, built and run as it says there."""
-    page = (paths.TOP / "user/libhelix/README.md").read_text()
-    found = re.search(r"^```c\n(.*?)^```$.*?says `(.*?)`", page, re.M | re.S)
+def _runs_the_example(_: Context, page: str = "user/libhelix/README.md") -> None:
+    """The program on that page, built and run as it says there."""
+    found = re.search(r"^```c\n(.*?)^```$.*?says `(.*?)`", (paths.TOP / page).read_text(),
+                      re.M | re.S)
     if not found:
-        raise Failed("user/libhelix/README.md has no program")
+        raise Failed(f"{page} has no program")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "root").mkdir()
         (Path(folder) / "hello.c").write_text(found.group(1))
@@ -151,4 +151,6 @@ def jobs(_: Namespace) -> list[Job]:
             single("tool/explains-itself", _explains_itself, machines=False),
             single("tool/leaves-nothing", _leaves_nothing),
             single("tool/runs-the-example", _runs_the_example),
+            single("tool/runs-the-services",
+                   lambda context: _runs_the_example(context, "docs/services.md")),
             *suite_trace.jobs()]
