@@ -58,6 +58,10 @@ static inline void preempt_check(void) {
     }
 }
 
+// A fault in kernel mode: if it was a module's, that is dead, and the call of it returns as soon as
+// the frame is gone back to.
+bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault);
+
 // Others.
 enum hx_status epoch_init(void);
 void capability_init(void);

@@ -2,6 +2,7 @@
 // core/inject.c: faults on purpose.
 #include <core/inject.h>
 
+#include <core/gate.h>
 #include <core/lock.h>
 #include <core/random.h>
 #include <core/thread.h>
@@ -57,8 +58,11 @@ bool inject_draw(enum inject_kind kind) {
 // Relaxed: who looks closer for nothing finds that there is nothing.
 static void arm_locked(enum inject_kind kind, uint32_t bit, bool on) {
     const uint32_t armed = atomic_load_explicit(&inject_armed[kind], memory_order_relaxed);
-    atomic_store_explicit(&inject_armed[kind], on ? armed | bit : armed & ~bit,
-                          memory_order_relaxed);
+    const uint32_t now = on ? armed | bit : armed & ~bit;
+    atomic_store_explicit(&inject_armed[kind], now, memory_order_relaxed);
+    if (kind == INJECT_METHOD) {
+        gate_faults_set(now != 0);
+    }
 }
 
 void inject_nth(enum inject_kind kind, uint64_t nth) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // core/port.c: the table of who uses which port.
+#include <core/gate.h>
 #include <core/lock.h>
 #include <core/log.h>
 #include <core/port.h>
@@ -53,8 +54,22 @@ static bool is_same(const struct hx_port_provided *wanted, const struct hx_port_
     return false;
 }
 
+static enum hx_status install(const struct hx_port_provided *provided, port_installer_t installer,
+                              struct port_provider *provider) {
+    enum hx_status status =
+        gate_create(provider->slot, provided->port, provider->name, &provider->gate);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = installer(provider);
+    if (status != HX_OK) {
+        gate_release(provider->gate);
+    }
+    return status;
+}
+
 enum hx_status port_provide(const struct hx_port_provided *provided,
-                            const struct port_provider *provider) {
+                            struct port_provider *provider) {
     const struct hx_port_provided *wanted = NULL;
     port_installer_t installer = NULL;
     spin_lock(&ports_lock);
@@ -67,7 +82,7 @@ enum hx_status port_provide(const struct hx_port_provided *provided,
     if (wanted == NULL) {
         return HX_ERR_NOT_FOUND;
     }
-    return is_same(wanted, provided) ? installer(provider) : HX_ERR_BAD_IMAGE;
+    return is_same(wanted, provided) ? install(provided, installer, provider) : HX_ERR_BAD_IMAGE;
 }
 
 const struct port_used *port_used_at(uint32_t number) {

@@ -275,7 +275,7 @@ static bool test_trace(void) {
 // A provider that was built against another description of the port does not get in.
 static bool test_port(void) {
     const struct sched_ops *ops = cpu_table[0]->queue.ops;
-    const struct port_provider nobody = { .name = "nobody", .slot = "sched" };
+    struct port_provider nobody = { .name = "nobody", .slot = "sched" };
     const struct hx_port_provided wrong_abi = { "helix.sched", { 1, 0, 0 }, SCHED_PORT_ABI ^ 1 };
     const struct hx_port_provided wrong_version = { "helix.sched", { 2, 0, 0 }, SCHED_PORT_ABI };
     const struct hx_port_provided unknown = { "helix.nothing", { 1, 0, 0 }, SCHED_PORT_ABI };
@@ -296,6 +296,7 @@ static const struct selftest tests[] = {
     { "wait", test_wait },
     { "handing over", core_selftest_hand },
     { "drops", core_selftest_drop },
+    { "gates", core_selftest_gate },
     { "trace", test_trace },
     { "port", test_port },
     { "changes", core_selftest_sched },

@@ -35,5 +35,6 @@ bool core_selftest_capability(void); // selftest_capability.c
 bool core_selftest_sched_wake(void);
 bool core_selftest_hand(void); // selftest_hand.c
 bool core_selftest_drop(void); // selftest_drop.c
+bool core_selftest_gate(void); // selftest_gate.c
 extern const struct selftest core_selftest_smp[];
 extern const uint32_t core_selftest_smp_count;

@@ -31,6 +31,9 @@ static void on_syscall(struct hal_frame *frame) {
 
 static void on_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     struct thread *thread = thread_current();
+    if (!hal_frame_is_user(frame) && gate_fault(frame, fault)) {
+        return;
+    }
     if (!hal_frame_is_user(frame) || fault->kind == HAL_FAULT_FATAL) {
         panic_frame(frame, "fault %u (vector %u, code 0x%lx) at address 0x%lx",
                     (unsigned)fault->kind, fault->vector, (unsigned long)fault->code,

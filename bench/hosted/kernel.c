@@ -5,6 +5,7 @@
 #include "../../core/core_private.h"
 
 #include <core/epoch.h>
+#include <core/gate.h>
 #include <core/log.h>
 #include <core/sched.h>
 #include <core/thread.h>
@@ -240,6 +241,42 @@ uint64_t round_epoch(uint32_t count) {
         epoch_leave();
     }
     return bench_took(start, inside == count);
+}
+
+// ---- calls into modules
+// ------------------------------------------------------------------------------
+
+static int64_t method(void *argument) {
+    uint32_t *calls = argument;
+    (*calls)++;
+    return HX_OK;
+}
+
+static int64_t (*volatile any_method)(void *) = method;
+static struct gate *gate;
+
+bool gate_prepare(void) {
+    return gate != NULL || gate_create("bench", "bench", "bench", &gate) == HX_OK;
+}
+
+uint64_t round_gate(uint32_t count) {
+    uint32_t calls = 0;
+    uint32_t good = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        good += gate_call(gate, any_method, &calls) == HX_OK;
+    }
+    return bench_took(start, calls == count && good == count);
+}
+
+uint64_t round_bare_call(uint32_t count) {
+    uint32_t calls = 0;
+    uint32_t good = 0;
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        good += any_method(&calls) == HX_OK;
+    }
+    return bench_took(start, calls == count && good == count);
 }
 
 // ---- a handle's way to its object

@@ -58,6 +58,7 @@ static const struct bench_row rows[] = {
       NULL,
       { { "minimal_ring", round_minimal_ring_batch } } },
     { "epoch", 5000, NULL, round_epoch, NULL, { { "two_atomics", round_atomics } } },
+    { "gate", 5000, gate_prepare, round_gate, NULL, { { "bare_call", round_bare_call } } },
     { "handle", 5000, handle_prepare, round_handle, NULL, { { "two_atomics", round_atomics } } },
     { "handle_derived",
       5000,

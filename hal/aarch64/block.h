@@ -5,3 +5,10 @@
 #define BLOCK_CURRENT   8
 #define BLOCK_EMERGENCY 24
 #define BLOCK_SCRATCH   32
+#define BLOCK_ENTERED   64 // by number of the gate, 8 bytes each
+#define BLOCK_LEFT      576
+
+// In struct hal_context and struct hal_gate.
+#define CONTEXT_GATES 8
+#define GATE_NUMBER   0
+#define GATE_CLOSED   4

@@ -28,7 +28,7 @@ void hal_context_init(struct hal_context *context, void *stack_top, void (*entry
         .x20 = (uint64_t)(uintptr_t)argument,
         .x30 = (uint64_t)(uintptr_t)aarch64_context_start,
     };
-    context->sp = frame;
+    *context = (struct hal_context){ .sp = frame };
 }
 
 // The way back to user mode leaves SP_EL1 at the end of the frame, which is the stack's top: the

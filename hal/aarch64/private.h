@@ -5,6 +5,7 @@
 #include "regs.h"
 
 #include <hal/cpu.h>
+#include <hal/gate.h>
 #include <hal/init.h>
 #include <hal/io.h>
 #include <hal/irq.h>
@@ -28,8 +29,12 @@ struct cpu_block {
     uint64_t emergency_top; // the stack of faults that find no room on theirs
     uint64_t scratch;       // the stack pointer of such a fault
     uint64_t mpidr;
-    volatile uint8_t *redistributor; // GICv3
+    volatile uint8_t *redistributor;                          // GICv3
+    alignas(64) _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
+    _Atomic uint64_t gate_left[HAL_GATES_MAX];
 };
+
+extern struct cpu_block *aarch64_blocks[HAL_CPU_MAX]; // NULL: not started
 
 static inline struct cpu_block *cpu_block(void) {
     return (struct cpu_block *)(void *)aarch64_block();

@@ -39,7 +39,7 @@ extern char aarch64_vectors[];
 _Atomic uint64_t aarch64_cpu_started = 1;
 static struct cpu_block boot_block;
 static uint8_t boot_emergency[EMERGENCY_BYTES] __attribute__((aligned(16)));
-static struct cpu_block *blocks[HAL_CPU_MAX];
+struct cpu_block *aarch64_blocks[HAL_CPU_MAX];
 static void *early_data[HAL_CPU_MAX]; // hal_cpu_data_set() before the start
 
 uint32_t hal_cpu_count(void) {
@@ -65,7 +65,7 @@ void smp_init_boot(void) {
 }
 
 void smp_init(void) {
-    blocks[0] = &boot_block;
+    aarch64_blocks[0] = &boot_block;
     boot_block.mpidr = aarch64_cpu_mpidr[0];
 }
 
@@ -145,14 +145,14 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
         .argument = argument,
     };
     clean_to_memory(&start, sizeof(start));
-    blocks[cpu] = block;
+    aarch64_blocks[cpu] = block;
     const int64_t done =
         psci_call(PSCI_CPU_ON, aarch64_cpu_mpidr[cpu], aarch64_image_phys(aarch64_start_page),
                   aarch64_image_phys(&start));
     if (done == 0 && wait_reached(&start)) {
         return HX_OK;
     }
-    blocks[cpu] = NULL;
+    aarch64_blocks[cpu] = NULL;
     return HX_ERR_TIMED_OUT;
 }
 
@@ -162,7 +162,7 @@ void hal_ipi_send(uint32_t cpu, enum hal_ipi kind) {
         [HAL_IPI_RESCHEDULE] = INTID_RESCHEDULE,
         [HAL_IPI_STOP] = INTID_STOP,
     };
-    struct cpu_block *block = blocks[cpu];
+    struct cpu_block *block = aarch64_blocks[cpu];
     if (block != NULL) {
         // Stores before it are seen by whoever takes the interrupt (B2.3.11): a DMB orders nothing
         // against the system register, or the device, that raises it.

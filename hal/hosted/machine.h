@@ -7,6 +7,7 @@
 
 #include <hal/context.h>
 #include <hal/cpu.h>
+#include <hal/gate.h>
 #include <hal/mmu.h>
 #include <hal/trap.h>
 #include <helix/types.h>
@@ -29,9 +30,11 @@ struct tlb_entry {
 
 // All fields are the processor's own, except the atomic ones.
 struct processor {
-    struct hosted_processor base; // first: hosted_this() points at it
-    _Atomic uint32_t asleep;      // inside hal_idle()
-    _Atomic uint64_t deadline;    // of the timer; UINT64_MAX: none
+    struct hosted_processor base;                 // first: hosted_this() points at it
+    _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
+    _Atomic uint64_t gate_left[HAL_GATES_MAX];
+    _Atomic uint32_t asleep;   // inside hal_idle()
+    _Atomic uint64_t deadline; // of the timer; UINT64_MAX: none
     uint32_t relaxes;
     void *stack_top; // of the thread that runs
     struct hal_tls tls;
@@ -64,6 +67,8 @@ void hosted_processor_bind(uint32_t cpu);
 // For host_fault_handler().
 void hosted_kernel_fault(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write);
 
+// hal_gate_leave(), once the sanitizers know.
+NORETURN void hosted_gate_leave(int64_t result);
 // Saves the registers that a call keeps, and goes on where the other stack was left (switch.S).
 void hosted_switch(void **from_sp, void *to_sp);
 // What hosted_switch() goes to for entry(argument) to run on an empty stack below `top`, which is

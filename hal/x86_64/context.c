@@ -42,7 +42,7 @@ void hal_context_init(struct hal_context *context, void *stack_top, void (*entry
         .r13 = (uint64_t)(uintptr_t)argument,
         .return_address = (uint64_t)(uintptr_t)x86_context_start,
     };
-    context->sp = frame;
+    *context = (struct hal_context){ .sp = frame };
 }
 
 size_t hal_fpu_size(void) {

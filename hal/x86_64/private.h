@@ -5,6 +5,7 @@
 #include "regs.h"
 
 #include <hal/cpu.h>
+#include <hal/gate.h>
 #include <hal/init.h>
 #include <hal/io.h>
 #include <hal/irq.h>
@@ -62,7 +63,11 @@ struct cpu_block {
     struct tss tss; // rsp[0] is the current thread's stack top
     uint64_t gdt[GDT_ENTRIES];
     _Atomic bool stop; // another processor asks this one to stop, by NMI
+    alignas(64) _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
+    _Atomic uint64_t gate_left[HAL_GATES_MAX];
 };
+
+extern struct cpu_block *x86_cpu_blocks[HAL_CPU_MAX]; // NULL: not started
 
 // The block of this processor. Preemption off. Assembly, because gcc takes what a load from offset
 // 0 gives for a pointer to nothing and drops stores through it.

@@ -4,7 +4,7 @@
 
 #include <lib/string.h>
 
-#define START_TIMEOUT_US 200000u
+#define START_TIMEOUT_US 5000000u // emulated processors may have to share one real one
 #define INIT_PAUSE_US    100u // SDM says 10 ms; processors since the P6 need none, Linux waits none
 #define RETRY_AFTER_US   2000u
 
@@ -30,7 +30,7 @@ extern char x86_trampoline_end[];
 extern char x86_trampoline_data[];
 
 _Atomic uint64_t x86_cpu_started = 1;
-static struct cpu_block *blocks[HAL_CPU_MAX];
+struct cpu_block *x86_cpu_blocks[HAL_CPU_MAX];
 static void *early_data[HAL_CPU_MAX]; // hal_cpu_data_set() before the start
 
 NORETURN void x86_smp_entry(struct start *start); // called by trampoline.S
@@ -115,24 +115,24 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
     block->id = cpu;
     block->apic_id = x86_cpu_apic_ids[cpu];
     block->data = early_data[cpu];
-    blocks[cpu] = block;
+    x86_cpu_blocks[cpu] = block;
     trampoline_prepare(stack_top, &start);
     bool reached = processor_wake(x86_cpu_apic_ids[cpu], &start);
     if (!reached) {
         lapic_send(x86_cpu_apic_ids[cpu], LAPIC_COMMAND_INIT); // back to waiting, for good
-        blocks[cpu] = NULL;
+        x86_cpu_blocks[cpu] = NULL;
     }
     trampoline_root_close();
     return reached ? HX_OK : HX_ERR_TIMED_OUT;
 }
 
 void x86_smp_init(void) {
-    blocks[0] = cpu_block();
-    blocks[0]->apic_id = x86_cpu_apic_ids[0];
+    x86_cpu_blocks[0] = cpu_block();
+    x86_cpu_blocks[0]->apic_id = x86_cpu_apic_ids[0];
 }
 
 void hal_ipi_send(uint32_t cpu, enum hal_ipi kind) {
-    struct cpu_block *block = blocks[cpu];
+    struct cpu_block *block = x86_cpu_blocks[cpu];
     if (block == NULL) {
         return;
     }

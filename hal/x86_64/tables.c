@@ -12,6 +12,12 @@ _Static_assert(offsetof(struct cpu_block, current) == X86_GS_CURRENT, "<hal_arch
 _Static_assert(offsetof(struct cpu_block, id) == X86_GS_ID, "<hal_arch/cpu.h>");
 _Static_assert(offsetof(struct cpu_block, scratch) == GS_SCRATCH, "gs.h");
 _Static_assert(offsetof(struct cpu_block, tss.rsp) == GS_STACK, "gs.h");
+_Static_assert(offsetof(struct cpu_block, current) == GS_CURRENT, "gs.h");
+_Static_assert(offsetof(struct cpu_block, gate_entered) == GS_ENTERED, "gs.h");
+_Static_assert(offsetof(struct cpu_block, gate_left) == GS_LEFT, "gs.h");
+_Static_assert(offsetof(struct hal_context, gates) == CONTEXT_GATES, "gs.h");
+_Static_assert(offsetof(struct hal_gate, number) == GATE_NUMBER, "gs.h");
+_Static_assert(offsetof(struct hal_gate, closed) == GATE_CLOSED, "gs.h");
 _Static_assert(sizeof(struct tss) == 104, "SDM 3A figure 8-11");
 _Static_assert(sizeof(struct cpu_block) <= PAGE_SIZE, "one page each");
 

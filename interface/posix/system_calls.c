@@ -9,11 +9,11 @@
 #include <core/random.h>
 #include <core/sched.h>
 #include <hal/cpu.h>
-#include <hal/io.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 #include <memory/usercopy.h>
 #include <posix/linux.h>
+#include <runtime/boot.h>
 
 // uname ------------------------------------------------------------------------------------------
 
@@ -241,14 +241,14 @@ enum hx_status sys_reboot(struct call *call) {
         return HX_OK; // there is no such key
     case REBOOT_HALT:
         log_write(LOG_NOTICE, "System halted");
-        hal_halt();
+        kernel_halt();
     case REBOOT_POWER_OFF:
         log_write(LOG_NOTICE, "Power down");
-        hal_power_off();
+        kernel_power_off();
     case REBOOT_RESTART:
     case REBOOT_RESTART2:
         log_write(LOG_NOTICE, "Restarting system");
-        hal_restart();
+        kernel_restart();
     default:
         return HX_ERR_INVALID;
     }

@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include <core/cpu.h>
+#include <core/gate.h>
 #include <core/irq.h>
 #include <core/lock.h>
 #include <core/log.h>
@@ -23,7 +24,7 @@ static const struct lock_class module_spin_class = { "module, spinning", LOCK_RA
                                                      true };
 
 _Static_assert(sizeof(struct spinlock) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
-_Static_assert(sizeof(struct mutex) <= sizeof(struct hx_mutex), "grow hx_mutex");
+_Static_assert(sizeof(struct gate_mutex) <= sizeof(struct hx_mutex), "grow hx_mutex");
 
 static bool is_granted(const struct hx_env *env, uint32_t capability) {
     if ((env->module->capabilities & capability) != 0) {
@@ -90,22 +91,22 @@ void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...
     log_write((enum log_level)level, "%s: %s", env->module->name, text);
 }
 
-static struct mutex *mutex_of(struct hx_mutex *mutex) {
+static struct gate_mutex *mutex_of(struct hx_mutex *mutex) {
     void *opaque = mutex->opaque;
     return opaque;
 }
 
 void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
     (void)name;
-    mutex_init(mutex_of(mutex), &module_class);
+    mutex_init(&mutex_of(mutex)->mutex, &module_class);
 }
 
 NO_LOCK_ANALYSIS void hx_mutex_lock(struct hx_mutex *mutex) {
-    mutex_lock(mutex_of(mutex));
+    gate_mutex_lock(mutex_of(mutex));
 }
 
 NO_LOCK_ANALYSIS void hx_mutex_unlock(struct hx_mutex *mutex) {
-    mutex_unlock(mutex_of(mutex));
+    gate_mutex_unlock(mutex_of(mutex));
 }
 
 uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
@@ -118,22 +119,47 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
     }
 }
 
+struct module_irq {
+    struct irq irq;
+    struct hx_env *env;
+    void (*handler)(void *context);
+    void *context;
+};
+
+static int64_t irq_inside(void *argument) {
+    const struct module_irq *irq = argument;
+    irq->handler(irq->context);
+    return HX_OK;
+}
+
+// In the interrupt's thread. Once the module is dead, nobody would make the device quiet: its line
+// stays masked, for good.
+static void irq_handle(void *argument) {
+    struct module_irq *irq = argument;
+    if (gate_call(irq->env->gate, irq_inside, irq) != HX_OK) {
+        thread_exit();
+    }
+}
+
 static enum hx_status line_register(struct hx_env *env, uint32_t line,
                                     void (*handler)(void *context), void *context) {
     if (!is_granted(env, HX_CAPABILITY_IRQ)) {
         return HX_ERR_ACCESS_DENIED;
     }
     enum hx_status status = HX_ERR_NO_MEMORY;
-    struct irq *irq = heap_alloc_zero(sizeof(*irq), MEMORY_SLEEP);
+    struct module_irq *irq = heap_alloc_zero(sizeof(*irq), MEMORY_SLEEP);
     if (irq == NULL) {
         return status;
     }
+    irq->env = env;
+    irq->handler = handler;
+    irq->context = context;
     void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
     if (stack == NULL) {
         goto fail_stack;
     }
-    status =
-        irq_register(irq, line, env->module->name, stack, THREAD_STACK_BYTES, handler, context);
+    status = irq_register(&irq->irq, line, env->module->name, stack, THREAD_STACK_BYTES, irq_handle,
+                          irq);
     if (status != HX_OK) {
         goto fail_register;
     }
@@ -199,7 +225,9 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
     const struct hx_module *module = env->module;
     for (uint32_t i = 0; i < module->provides_count; i++) {
         if (strcmp(module->provides[i].port, port) == 0) {
-            const struct port_provider provider = { module->name, slot, operations, self };
+            struct port_provider provider = {
+                .name = module->name, .slot = slot, .operations = operations, .self = self
+            };
             return port_provide(&module->provides[i], &provider);
         }
     }

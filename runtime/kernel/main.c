@@ -246,6 +246,21 @@ static void run_selftest(void) {
     hal_power_off();
 }
 
+void kernel_power_off(void) {
+    registry_stop();
+    hal_power_off();
+}
+
+void kernel_restart(void) {
+    registry_stop();
+    hal_restart();
+}
+
+void kernel_halt(void) {
+    registry_stop();
+    hal_halt();
+}
+
 void kernel_main(const struct boot_info *info) {
     bring_up_machine(info);
     must("core", core_init());

@@ -9,10 +9,14 @@
 // The world of one module in this placement.
 struct hx_env {
     const struct hx_module *module;
-    void *self; // what its init gave
-    bool runs;  // init succeeded
+    void *self;        // what its init gave
+    struct gate *gate; // of its own work: init, start, stop, threads
+    bool runs;         // init succeeded
 };
 
 // Runs init and start of all built-in modules of a phase, in order of dependency as far as the
 // manifests tell. A failure of a critical one is returned; others are logged.
 enum hx_status registry_start(enum hx_phase phase);
+// Stops all that run, the last one first, each once nobody is inside; calls of them wait from then
+// on. Before the machine ends.
+void registry_stop(void);

@@ -5,21 +5,28 @@
 // ends, as it does for every section whose name is an identifier.
 #include "private.h"
 
+#include <core/gate.h>
 #include <core/log.h>
+#include <core/time.h>
 #include <core/trace.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
 typedef const struct hx_module *const module_pointer_t;
 
-// NOLINTBEGIN(bugprone-reserved-identifier): the linker chose the names
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker chose the
+// names
 extern module_pointer_t __start_helix_modules[];
 extern module_pointer_t __stop_helix_modules[];
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 #define MODULES_MAX 64u
 
-static struct hx_env *envs[MODULES_MAX]; // in the order of the section
+#define STOP_NS 1000000000 // for who is inside
+
+static struct hx_env *envs[MODULES_MAX];  // in the order of the section
+static struct hx_env *order[MODULES_MAX]; // those that run, as they were started
+static uint32_t started;
 
 static uint32_t module_count(void) {
     return (uint32_t)(__stop_helix_modules - __start_helix_modules);
@@ -74,6 +81,23 @@ static bool is_startable(const struct hx_module *module, const char **out_missin
     return true;
 }
 
+// Inside the module's own gate: one that faults here does not run, and that is all.
+static int64_t start_inside(void *argument) {
+    struct hx_env *env = argument;
+    const struct hx_module_ops *ops = env->module->ops;
+    enum hx_status status = HX_OK;
+    if (ops->init != NULL) {
+        status = ops->init(env, &env->self);
+    }
+    if (status == HX_OK && ops->start != NULL) {
+        status = ops->start(env->self);
+        if (status != HX_OK && ops->fini != NULL) {
+            ops->fini(env->self);
+        }
+    }
+    return status;
+}
+
 static enum hx_status module_start(struct hx_env *env) {
     const struct hx_module *module = env->module;
     ASSERT(module->ops != NULL);
@@ -82,18 +106,13 @@ static enum hx_status module_start(struct hx_env *env) {
                   HX_SDK_ABI);
         return HX_ERR_NOT_SUPPORTED;
     }
-    enum hx_status status = HX_OK;
-    if (module->ops->init != NULL) {
-        status = module->ops->init(env, &env->self);
-    }
-    if (status == HX_OK && module->ops->start != NULL) {
-        status = module->ops->start(env->self);
-        if (status != HX_OK && module->ops->fini != NULL) {
-            module->ops->fini(env->self);
-        }
+    enum hx_status status = gate_create(module->name, NULL, module->name, &env->gate);
+    if (status == HX_OK) {
+        status = gate_call(env->gate, start_inside, env);
     }
     env->runs = status == HX_OK;
     if (env->runs) {
+        order[started++] = env;
         log_info("module %s %u.%u.%u", module->name, module->version.major, module->version.minor,
                  module->version.patch);
     }
@@ -143,4 +162,36 @@ enum hx_status registry_start(enum hx_phase phase) {
         }
     }
     return worst;
+}
+
+// Stopping
+// -----------------------------------------------------------------------------------------
+
+static int64_t stop_inside(void *argument) {
+    struct hx_env *env = argument;
+    return env->module->ops->stop(env->self);
+}
+
+// A module that somebody does not leave in time is not stopped: it is in the middle of something.
+static void module_stop(struct hx_env *env) {
+    const char *name = env->module->name;
+    enum hx_status status = HX_OK;
+    for (uint32_t i = 0; status == HX_OK && i < GATES_MAX; i++) {
+        struct gate *gate = gate_at(i);
+        if (gate != NULL && gate->module == name && gate != env->gate) {
+            status = gate_close(gate, time_now() + STOP_NS);
+        }
+    }
+    if (status == HX_OK && env->module->ops->stop != NULL) {
+        status = gate_call(env->gate, stop_inside, env);
+    }
+    if (status != HX_OK) {
+        log_warning("module %s does not stop: %s", name, hx_status_name(status));
+    }
+}
+
+void registry_stop(void) {
+    for (uint32_t i = started; i > 0; i--) {
+        module_stop(order[i - 1]);
+    }
 }

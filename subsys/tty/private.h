@@ -6,8 +6,8 @@
 #pragma once
 
 #include <core/lock.h>
+#include <core/ports/console_calls.h>
 #include <core/wait.h>
-#include <helix/ports/console_port.h>
 #include <tty/line.h>
 #include <tty/tty.h>
 
@@ -18,7 +18,7 @@
 struct tty {
     const char *name; // "ttyS0"
     uint32_t major, minor;
-    struct console_ops ops; // bound
+    struct console_port port;
     void *driver;
     struct mutex lock;
     struct line line;

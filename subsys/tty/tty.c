@@ -51,7 +51,7 @@ static void output_flush(struct tty *tty) {
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
         uint32_t taken = 0;
         enum hx_status status =
-            console_call_write(&tty->ops, tty->driver, tty->output + at, span, &taken);
+            console_call_write(&tty->port, tty->driver, tty->output + at, span, &taken);
         if (status != HX_OK) {
             tty->output_head = tty->output_tail; // a dead line swallows what it is given
             tty->changed = true;
@@ -76,7 +76,7 @@ static void throttle_update(struct tty *tty) {
     if (want != tty->throttled) {
         tty->throttled = want;
         // A driver that cannot hold the sender off loses bytes, as a real line does.
-        HX_IGNORE(console_call_throttle(&tty->ops, tty->driver, want));
+        HX_IGNORE(console_call_throttle(&tty->port, tty->driver, want));
     }
 }
 
@@ -420,23 +420,23 @@ static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
     if (tty != NULL) {
         // The log has nowhere to report that its console is gone.
-        HX_IGNORE(console_call_write_now(&tty->ops, tty->driver, text, (uint32_t)length));
+        HX_IGNORE(console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length));
     }
 }
 
 static const struct port_used console_port = PORT_USED(CONSOLE, console);
 
 static enum hx_status install_console(const struct port_provider *provider) {
-    struct console_ops ops;
+    struct console_port port = { .gate = provider->gate };
     uint32_t major = 0;
     uint32_t minor = 0;
     const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_relaxed);
     if (count == TTY_MAX) {
         return HX_ERR_LIMIT;
     }
-    enum hx_status status = console_bind(&ops, provider->operations, ~(rights_t)0);
+    enum hx_status status = console_bind(&port.ops, provider->operations, ~(rights_t)0);
     if (status == HX_OK) {
-        status = console_call_describe(&ops, provider->self, &major, &minor);
+        status = console_call_describe(&port, provider->self, &major, &minor);
     }
     if (status == HX_OK && find_minor(major, minor) != NULL) {
         status = HX_ERR_EXISTS;
@@ -451,7 +451,7 @@ static enum hx_status install_console(const struct port_provider *provider) {
     tty->name = provider->slot;
     tty->major = major;
     tty->minor = minor;
-    tty->ops = ops;
+    tty->port = port;
     tty->driver = provider->self;
     tty->input_speed = tty->output_speed = 115200;
     mutex_init(&tty->lock, &tty_class);
@@ -459,7 +459,7 @@ static enum hx_status install_console(const struct port_provider *provider) {
     line_init(&tty->line, &line_events, tty);
     status = device_node_add(provider->slot, 0600, major, minor);
     if (status == HX_OK) {
-        status = ops.attach(provider->self, &driver_events, tty);
+        status = port.ops.attach(provider->self, &driver_events, tty);
     }
     if (status != HX_OK) {
         heap_free(tty);

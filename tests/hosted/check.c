@@ -61,8 +61,11 @@ void thread_join(uint64_t tid_at) {
 }
 
 void spin_while(uint64_t at, uint32_t value) {
-    while (hosted_load(at, 4) == value) {
+    for (uint32_t i = 1; hosted_load(at, 4) == value; i++) {
         hosted_pause();
+        if (i % 1024 == 0) {
+            CALL(sched_yield); // who changes it may need this processor
+        }
     }
 }
 

@@ -102,7 +102,8 @@ def _print_method(rows: Rows, processor: int, model: str) -> None:
               " switch: hal_switch() alone. pick: the next\nthread of N out of the run queue and back to its"
               " end, by core and policy; list: the same with a bare list. yield: a whole\nthread_yield()"
               " among N. wait_wake: there and back between two threads; futex: the same by the host."
-              "\nepoch: enter and leave. handle: from a number to its object, its kind and rights checked, used and left;"
+              "\nepoch: enter and leave. gate: a call of an empty method through the gate of its slot; bare_call: the same without."
+              "\nhandle: from a number to its object, its kind and rights checked, used and left;"
               "\nhandle_derived: of a derived capability. trace_event: one event, its count\nand the read of the counter included. ring: one message of 64 bytes in, shown, out and given back on one"
               " processor, alone or 16 at a time; minimal_ring: the same between two who\ntrust each other"
               " and never sleep.")

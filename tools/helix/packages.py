@@ -24,6 +24,7 @@ ISO = {"grub-common": "grub-mkrescue", "grub-pc-bin": "/usr/lib/grub/i386-pc/ker
 HOSTED = {"libclang-rt-19-dev": _CLANG_RT}
 CHECK = {"clang-format-19": "clang-format-19", "clang-tidy-19": "clang-tidy-19"}
 VALGRIND = {"valgrind": "valgrind"}
+SPIN = {"spin": "spin"}
 
 
 def run() -> dict[str, str]:

@@ -58,7 +58,7 @@ _BENCH_ROWS = {
     "cycle": set[str](), "alloc_free_64": {"tcmalloc", "glibc"}, "switch": {"minimal", "swapcontext"},
     "pick_10": {"list"}, "pick_1000": {"list"}, "yield_10": {"swapcontext"},
     "yield_1000": {"swapcontext"}, "wait_wake": {"futex"}, "epoch": {"two_atomics"},
-    "handle": {"two_atomics"}, "handle_derived": {"two_atomics"},
+    "gate": {"bare_call"}, "handle": {"two_atomics"}, "handle_derived": {"two_atomics"},
     "trace_event": {"four_stores"},
     "ring": {"minimal_ring"}, "ring_batch_16": {"minimal_ring"}, "ring_many": {"minimal_ring"},
     "ring_many_16": {"minimal_ring"},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Proofs: tests/proof/NAME.c, one of which is one job; tests/proof/README.md says what they prove.
+"""Proofs: tests/proof/NAME.c or .pml, one of which is one job; tests/proof/README.md says what they prove.
 
 The first lines of each say who proves it:
   // BY: explore          a program with the kernel's sources and tests/proof/explore.c in it tries all
@@ -7,6 +7,8 @@ The first lines of each say who proves it:
   // BY: cbmc WORDS       cbmc tries all values; what is called "REACHED …" must be possible, and
                           nothing else may fail
   // BY: memcheck         valgrind refuses what depends on memory that was never written
+  // BY: spin             spin tries all that may happen in a model: assertions hold, all come to their
+                          end, and every line of the model is got to
 """
 
 import re
@@ -109,7 +111,23 @@ def _memcheck(source: Path, context: Context, _: list[str]) -> None:
         raise Failed("memcheck sees nothing, so it says nothing")
 
 
-_BY = {"explore": _explore, "cbmc": _cbmc, "memcheck": _memcheck}
+def _spin(source: Path, context: Context, _: list[str]) -> None:
+    packages.need(packages.SPIN, yes=context.options.yes)
+    folder = paths.ensure(paths.OUT / "proof" / source.stem)
+    for command in (["spin", "-a", str(source)], ["gcc", "-O2", "-DSAFETY", "-DCOLLAPSE", "-w", "-o", "pan", "pan.c"]):
+        done = subprocess.run(command, cwd=folder, text=True, stdin=subprocess.DEVNULL, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise Failed("it does not compile", done.stdout)
+    _, text = _run([str(folder / "pan"), "-m1000000"])
+    unreached = re.findall(r"^unreached in .*\n((?:\t.*\n)+)", text, re.M)
+    if "errors: 0" not in text or "search not completed" in text:
+        raise Failed("refused", text[-8000:])
+    if not unreached or not all(re.search(r"\(0 of \d+ states\)", part) for part in unreached):
+        raise Failed("it does not get to each line of the model, so it says nothing", text[-8000:])
+
+
+_BY = {"explore": _explore, "cbmc": _cbmc, "memcheck": _memcheck, "spin": _spin}
 
 
 def _proof(source: Path, by: str, words: list[str]) -> Job:
@@ -120,7 +138,7 @@ def _proof(source: Path, by: str, words: list[str]) -> Job:
 def jobs(_: Namespace) -> list[Job]:
     """Of each file that says who proves it."""
     found = []
-    for source in sorted(_HERE.glob("*.c")):
+    for source in sorted([*_HERE.glob("*.c"), *_HERE.glob("*.pml")]):
         words = re.search(r"^// BY: (\w+)(.*)$", source.read_text(), re.M)
         if words:
             found.append(_proof(source, words.group(1), words.group(2).split()))

@@ -2,30 +2,71 @@
 // tools/portgen/emit_calls.c: <core/ports/NAME_calls.h>: a port's methods as the kernel calls them.
 #include "portgen.h"
 
-static void put_call(const struct method *method, const char *head, struct text *out) {
-    text_add(out, "%sops->%s(%s", head, method->name, first_parameter(method));
-    emit_parameters(method, STYLE_PASS, out);
-    text_add(out, ");\n");
-}
-
 static void put_event(const struct port *port, const struct method *method, const char *function,
                       struct text *out) {
     text_add(out, "        %s(%s_PORT_ABI >> 32, %s_METHOD_", function, port->upper, port->upper);
     text_upper(out, method->name);
 }
 
-static void put_method(const struct port *port, const struct method *method, struct text *out) {
-    text_add(out, "static inline enum hx_status %s_call_%s(const struct %s_ops *ops, void *%s",
-             port->prefix, method->name, port->prefix, first_parameter(method));
+static void put_head(const struct port *port, const struct method *method, const char *bound,
+                     struct text *out) {
+    text_add(out, "static inline enum hx_status %s_call_%s(const struct %s_%s *%s_, void *%s",
+             port->prefix, method->name, port->prefix, bound, bound, first_parameter(method));
     emit_parameters(method, STYLE_DECLARE, out);
-    text_add(out, ") {\n    if (__builtin_expect(trace_records(TRACE_METHODS), 0)) {\n");
+    text_add(out, ") {\n");
+}
+
+// The statement that calls, `head` in front, while the trace is on and while it is not.
+static void put_traced(const struct port *port, const struct method *method, const char *call,
+                       struct text *out) {
+    text_add(out, "    if (__builtin_expect(trace_records(TRACE_METHODS), 0)) {\n");
     put_event(port, method, "trace_method", out);
-    text_add(out, ");\n");
-    put_call(method, "        const enum hx_status status_ = ", out);
+    text_add(out, ");\n        const enum hx_status status_ = %s;\n", call);
     put_event(port, method, "trace_method_end", out);
-    text_add(out, ", status_);\n        return status_;\n    }\n");
-    put_call(method, "    return ", out);
-    text_add(out, "}\n\n");
+    text_add(out, ", status_);\n        return status_;\n    }\n    return %s;\n}\n\n", call);
+}
+
+// In atomic context: the method itself.
+static void put_atomic(const struct port *port, const struct method *method, const char *bound,
+                       struct text *out) {
+    struct text call = { 0 };
+    text_add(&call, port->atomic ? "ops_->%s(%s" : "port_->ops.%s(%s", method->name,
+             first_parameter(method));
+    emit_parameters(method, STYLE_PASS, &call);
+    text_add(&call, ")");
+    put_head(port, method, bound, out);
+    put_traced(port, method, call.data, out);
+    text_free(&call);
+}
+
+// Through the gate, which passes one pointer: to all parameters.
+static void put_gated(const struct port *port, const struct method *method, struct text *out) {
+    struct text call = { 0 };
+    const char *first = first_parameter(method);
+    text_add(out, "struct %s_%s_call_ {\n    const struct %s_ops *ops_;\n    void *%s;\n",
+             port->prefix, method->name, port->prefix, first);
+    emit_parameters(method, STYLE_FIELD, out);
+    text_add(out, "};\nstatic inline int64_t %s_inside_%s_(void *call_) {\n", port->prefix,
+             method->name);
+    text_add(out, "    const struct %s_%s_call_ *call = call_;\n    return call->ops_->%s(call->%s",
+             port->prefix, method->name, method->name, first);
+    emit_parameters(method, STYLE_CALL, out);
+    text_add(out, ");\n}\n");
+    put_head(port, method, "port", out);
+    text_add(out, "    struct %s_%s_call_ call_ = { &port_->ops, %s", port->prefix, method->name,
+             first);
+    emit_parameters(method, STYLE_PASS, out);
+    text_add(out, " };\n");
+    text_add(&call, "gate_call(port_->gate, %s_inside_%s_, &call_)", port->prefix, method->name);
+    put_traced(port, method, call.data, out);
+    text_free(&call);
+}
+
+static void put_bound(const struct port *port, struct text *out) {
+    text_add(out,
+             "// What the port's user calls: its bound table, and the gate of the slot.\n"
+             "struct %s_port {\n    struct gate *gate;\n    struct %s_ops ops;\n};\n\n",
+             port->prefix, port->prefix);
 }
 
 void emit_calls(const struct port *port, struct text *out) {
@@ -33,11 +74,20 @@ void emit_calls(const struct port *port, struct text *out) {
         out,
         "// SPDX-License-Identifier: MIT OR Apache-2.0\n"
         "// <core/ports/%s_calls.h>: calls of %s, made from sdk/ports/%s.port: change that.\n//\n"
-        "// Each calls the method of its name in a bound table, and is in the trace while\n"
-        "// TRACE_METHODS is on.\n"
-        "#pragma once\n\n#include <core/trace.h>\n#include <helix/ports/%s_port.h>\n\n",
+        "// Each calls the method of its name in a bound table, through the gate of the slot "
+        "unless\n"
+        "// it is for atomic context, and is in the trace while TRACE_METHODS is on.\n"
+        "#pragma once\n\n#include <core/gate.h>\n#include <core/trace.h>\n"
+        "#include <helix/ports/%s_port.h>\n\n",
         port->prefix, port->name, port->prefix, port->prefix);
+    if (!port->atomic) {
+        put_bound(port, out);
+    }
     for (const struct method *method = port->methods; method != NULL; method = method->next) {
-        put_method(port, method, out);
+        if (port->atomic || method->atomic) {
+            put_atomic(port, method, port->atomic ? "ops" : "port", out);
+        } else {
+            put_gated(port, method, out);
+        }
     }
 }

@@ -24,19 +24,23 @@ struct writer {
 static void put(const struct writer *writer, const char *constant, bool typed, const char *type,
                 const char *prefix, const char *suffix) {
     const struct field *field = writer->field;
-    if (writer->style == STYLE_DECLARE) {
-        text_add(writer->out, ", %s", constant);
+    const bool declares = writer->style == STYLE_DECLARE || writer->style == STYLE_FIELD;
+    static const char *const heads[] = {
+        [STYLE_DECLARE] = ", ", [STYLE_PASS] = ", ",       [STYLE_UNUSED] = "    (void)",
+        [STYLE_FIELD] = "    ", [STYLE_CALL] = ", call->",
+    };
+    text_add(writer->out, "%s", heads[writer->style]);
+    if (declares) {
+        text_add(writer->out, "%s", constant);
         if (typed) {
             bool is_array = field->type.kind == KIND_ARRAY;
             emit_type(is_array ? field->type.element : field->type.kind, field->type.declaration,
                       writer->out);
         }
         text_add(writer->out, "%s", type);
-    } else {
-        text_add(writer->out, writer->style == STYLE_PASS ? ", " : "    (void)");
     }
-    text_add(writer->out, "%s%s%s%s", prefix, field->name, suffix,
-             writer->style == STYLE_UNUSED ? ";\n" : "");
+    const bool ends = writer->style == STYLE_UNUSED || writer->style == STYLE_FIELD;
+    text_add(writer->out, "%s%s%s%s", prefix, field->name, suffix, ends ? ";\n" : "");
 }
 
 static void put_result(const struct writer *writer) {

@@ -276,6 +276,8 @@ enum style {
     STYLE_DECLARE, // ", uint32_t minor"
     STYLE_PASS,    // ", minor"
     STYLE_UNUSED,  // "    (void)minor;" and a line's end
+    STYLE_FIELD,   // "    uint32_t minor;" and a line's end
+    STYLE_CALL,    // ", call->minor"
 };
 
 void emit_parameters(const struct method *method, enum style style, struct text *out);

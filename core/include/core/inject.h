@@ -9,7 +9,8 @@
 // X(name, name in /proc)
 #define INJECT_KINDS(X)                                                                            \
     X(ALLOCATION, "allocation") /* memory is refused */                                            \
-    X(WAKE, "wake")             /* thread_block() returns for nothing */
+    X(WAKE, "wake")             /* thread_block() returns for nothing */                           \
+    X(METHOD, "method")         /* a call of a module ends with HX_ERR_PEER_DIED */
 
 enum inject_kind {
 #define X(name, text) INJECT_##name,

@@ -9,12 +9,15 @@
 #include <helix/module.h>
 #include <helix/types.h>
 
+struct gate;
+
 // Who provides a port, where, and how. Borrowed for good, but not the struct itself.
 struct port_provider {
     const char *name; // the module's
     const char *slot;
     const void *operations;
     void *self;
+    struct gate *gate; // the slot's, for good
 };
 
 // Takes a provider into its slot. Returns HX_OK, HX_ERR_EXISTS (the slot is taken), or its own
@@ -37,8 +40,9 @@ enum hx_status port_installer_register(const struct port_used *used, port_instal
 // The ports that have a user, by numbers from 0; NULL: no more.
 const struct port_used *port_used_at(uint32_t number);
 
-// Hands a provider to the user of the port; `provided` is what the provider was built against.
+// Makes the slot and hands a provider, all but its gate filled in, to the user of the port;
+// `provided` is what the provider was built against. HX_ERR_LIMIT: there are too many slots.
 // HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different
 // descriptions of it, which the log shows. Else what the installer returns.
 enum hx_status port_provide(const struct hx_port_provided *provided,
-                            const struct port_provider *provider);
+                            struct port_provider *provider);

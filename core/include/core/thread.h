@@ -105,6 +105,8 @@ struct thread {
     _Atomic(struct capability *) under[THREAD_UNDER_MAX];
     uint32_t under_count; // own
 
+    struct gate_mutex *gate_mutexes; // own: mutexes of modules that it holds, the last one first
+
     // Debug: locks held, innermost last.
     uint32_t locks_held;
     uint32_t locks_base;  // those below were held by what an interrupt interrupted

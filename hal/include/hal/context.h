@@ -10,6 +10,7 @@
 #include <helix/types.h>
 
 struct hal_context;
+struct hal_gate_record;
 struct hal_tls;
 
 // Prepares `context` and the stack below `stack_top` (HAL_STACK_BYTES, aligned to 16, writable) so
@@ -61,7 +62,7 @@ void hal_tls_save(struct hal_tls *out_tls);
 void hal_tls_restore(const struct hal_tls *tls);
 
 // The machine's part defines:
-//   struct hal_context   at least a stack pointer; all zero bits is "never ran"
+//   struct hal_context   a stack pointer, and `gates` (<hal/gate.h>); all zero bits: "never ran"
 //   struct hal_tls       all zero bits is what a new program has
 //   HAL_STACK_BYTES      the size of a kernel stack, a multiple of a page
 #include <hal_arch/context.h>

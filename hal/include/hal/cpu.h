@@ -64,7 +64,7 @@ void hal_cpu_data_set(uint32_t cpu, void *data);
 // call at a time. The stack and `argument` are the new processor's from here on, whatever is
 // returned: it might still arrive.
 // Returns HX_OK            it runs: entry is about to be called
-//         HX_ERR_TIMED_OUT it did not answer within 200 ms; it is left alone
+//         HX_ERR_TIMED_OUT it did not answer within five seconds; it is left alone
 //         HX_ERR_NO_MEMORY what the machine needs for it could not be allocated
 enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *), void *argument);
 

@@ -2,6 +2,7 @@
 // procfs/helix.c: /proc/helix: what Linux has no file for.
 #include "procfs.h"
 
+#include <core/gate.h>
 #include <core/inject.h>
 #include <core/input.h>
 #include <execution/native.h>
@@ -90,25 +91,32 @@ enum hx_status proc_faults(const struct proc_target *target, struct proc_text *t
     return HX_OK;
 }
 
-// "KIND N": one in N.
-enum hx_status proc_faults_set(const struct proc_target *target, const char *text) {
-    (void)target;
+// "KIND N"
+static bool kind_and_number(const char *text, enum inject_kind *out_kind, uint64_t *out_number) {
     for (uint32_t i = 0; i < INJECT_KIND_COUNT; i++) {
         const char *name = inject_name((enum inject_kind)i);
         const size_t length = strlen(name);
-        uint64_t one_in;
         if (strncmp(text, name, length) == 0 && text[length] == ' ') {
-            if (!string_to_u64(text + length + 1, 10, &one_in) || one_in > UINT32_MAX) {
-                return HX_ERR_INVALID;
-            }
-            if (i == INJECT_ALLOCATION && one_in == 1) {
-                return HX_ERR_INVALID; // nobody could take it back
-            }
-            inject_set((enum inject_kind)i, (uint32_t)one_in);
-            return HX_OK;
+            *out_kind = (enum inject_kind)i;
+            return string_to_u64(text + length + 1, 10, out_number);
         }
     }
-    return HX_ERR_INVALID;
+    return false;
+}
+
+// "KIND N": one in N.
+enum hx_status proc_faults_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    enum inject_kind kind;
+    uint64_t one_in;
+    if (!kind_and_number(text, &kind, &one_in) || one_in > UINT32_MAX) {
+        return HX_ERR_INVALID;
+    }
+    if (kind != INJECT_WAKE && one_in == 1) {
+        return HX_ERR_INVALID; // nobody could take it back
+    }
+    inject_set(kind, (uint32_t)one_in);
+    return HX_OK;
 }
 
 enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text *text) {
@@ -117,13 +125,42 @@ enum hx_status proc_fail_nth(const struct proc_target *target, struct proc_text 
     return HX_OK;
 }
 
+// "N", of allocations, or "KIND N".
 enum hx_status proc_fail_nth_set(const struct proc_target *target, const char *text) {
     (void)target;
     uint64_t nth;
-    if (!string_to_u64(text, 10, &nth)) {
+    if (string_to_u64(text, 10, &nth)) {
+        inject_nth(INJECT_ALLOCATION, nth);
+        return HX_OK;
+    }
+    enum inject_kind kind;
+    if (!kind_and_number(text, &kind, &nth)) {
         return HX_ERR_INVALID;
     }
-    inject_nth(INJECT_ALLOCATION, nth);
+    inject_nth(kind, nth);
+    return HX_OK;
+}
+
+// A line for each slot: its name, what is there, whether calls get in, how many have, and how many
+// are inside.
+enum hx_status proc_slots(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        const struct gate *gate = gate_at(i);
+        uint64_t calls;
+        uint64_t inside;
+        if (gate == NULL) {
+            continue;
+        }
+        const uint32_t state = atomic_load_explicit(&gate->hal.closed, memory_order_relaxed);
+        gate_count(gate, &calls, &inside);
+        text_put(text, "%s %s %s %s %llu %llu\n", gate->slot, gate->port != NULL ? gate->port : "-",
+                 gate->module,
+                 (state & GATE_DEAD) != 0     ? "dead"
+                 : (state & GATE_CLOSED) != 0 ? "closed"
+                                              : "open",
+                 (unsigned long long)calls, (unsigned long long)inside);
+    }
     return HX_OK;
 }
 

@@ -38,7 +38,7 @@ void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...
 
 // A sleeping mutex; the caller's storage; opaque. Not recursive.
 struct LOCKABLE("hx_mutex") hx_mutex {
-    alignas(8) uint8_t opaque[64];
+    alignas(8) uint8_t opaque[80];
 };
 
 // `name` is for checks and panics; borrowed for good.

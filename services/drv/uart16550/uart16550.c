@@ -104,6 +104,7 @@ static void interrupt(void *context) {
 }
 
 #define MAJOR_TTY 4u
+#define UARTS     2u
 
 static enum hx_status uart_describe(void *self, uint32_t *out_major, uint32_t *out_minor) {
     const struct uart *uart = self;
@@ -209,7 +210,7 @@ static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint16_t b
 }
 
 static enum hx_status uart_init(struct hx_env *env, void **out_self) {
-    struct uart *uarts = hx_alloc(env, 2 * sizeof(*uarts));
+    struct uart *uarts = hx_alloc(env, UARTS * sizeof(*uarts));
     if (uarts == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -221,8 +222,19 @@ static enum hx_status uart_init(struct hx_env *env, void **out_self) {
     return status;
 }
 
+// Whoever gets the machine next finds the lines quiet.
+static enum hx_status uart_stop(void *self) {
+    struct uart *uarts = self;
+    for (uint32_t i = 0; i < UARTS; i++) {
+        hx_spinlock_acquire(&uarts[i].lock);
+        enable_locked(&uarts[i], ENABLE_RECEIVE | ENABLE_TRANSMIT, 0);
+        hx_spinlock_release(&uarts[i].lock);
+    }
+    return HX_OK;
+}
+
 static const struct hx_port_provided provided[] = { CONSOLE_PORT_PROVIDED };
-static const struct hx_module_ops operations = { .init = uart_init };
+static const struct hx_module_ops operations = { .init = uart_init, .stop = uart_stop };
 
 HX_MODULE(uart16550, .name = "uart16550", .version = { 1, 0, 0 }, .phase = HX_PHASE_CRITICAL,
           .provides = provided, .provides_count = ARRAY_SIZE(provided),

@@ -25,7 +25,7 @@ uint64_t inode_size(struct inode *inode) {
 void inode_info(struct inode *inode, struct fs_info *out_info) {
     struct filesystem *fs = inode->fs;
     if (inode_has_flag(inode, FS_GENERATED) &&
-        fs_call_getinfo(filesystem_ops(fs), fs->instance, inode->node, out_info) == HX_OK) {
+        fs_call_getinfo(filesystem_port(fs), fs->instance, inode->node, out_info) == HX_OK) {
         return;
     }
     spin_lock(&inode->info_lock);
@@ -35,7 +35,7 @@ void inode_info(struct inode *inode, struct fs_info *out_info) {
     struct fs_info fresh;
     // How large a directory is only its file system can tell; the core sees names come and go.
     if (inode_type(inode) == FS_MODE_DIRECTORY &&
-        fs_call_getinfo(filesystem_ops(fs), fs->instance, inode->node, &fresh) == HX_OK) {
+        fs_call_getinfo(filesystem_port(fs), fs->instance, inode->node, &fresh) == HX_OK) {
         out_info->size_bytes = fresh.size_bytes;
     }
 }
@@ -72,7 +72,7 @@ enum hx_status inode_permission(struct inode *inode, const struct credentials *c
 static enum hx_status inode_set(struct inode *inode, struct fs_info *info, uint32_t what) {
     struct filesystem *fs = inode->fs;
     enum hx_status status =
-        fs_call_setinfo(filesystem_ops(fs), fs->instance, inode->node, info, what);
+        fs_call_setinfo(filesystem_port(fs), fs->instance, inode->node, info, what);
     if (status != HX_OK) {
         return status;
     }
@@ -244,7 +244,7 @@ enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes) {
     }
     struct fs_info info = { .size_bytes = size_bytes };
     enum hx_status status =
-        fs_call_setinfo(filesystem_ops(fs), fs->instance, inode->node, &info, FS_SET_SIZE);
+        fs_call_setinfo(filesystem_port(fs), fs->instance, inode->node, &info, FS_SET_SIZE);
     if (status != HX_OK) {
         return status;
     }
@@ -334,7 +334,7 @@ enum hx_status inode_target(struct inode *inode, const char **out_target) {
     if (buffer == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = fs_call_readlink(filesystem_ops(fs), fs->instance, inode->node, buffer,
+    enum hx_status status = fs_call_readlink(filesystem_port(fs), fs->instance, inode->node, buffer,
                                              PATH_BYTES_MAX - 1, &length);
     if (status == HX_OK) {
         target = heap_alloc(length + 1, MEMORY_SLEEP);
@@ -362,8 +362,8 @@ enum hx_status vfs_readlink(struct path path, char *buffer, uint32_t capacity,
         return HX_ERR_NOT_LINK;
     }
     if (inode_has_flag(inode, FS_UNCACHED)) {
-        return fs_call_readlink(filesystem_ops(inode->fs), inode->fs->instance, inode->node, buffer,
-                                capacity, out_length);
+        return fs_call_readlink(filesystem_port(inode->fs), inode->fs->instance, inode->node,
+                                buffer, capacity, out_length);
     }
     const char *target = NULL;
     enum hx_status status = inode_target(inode, &target);

@@ -136,16 +136,16 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     if (inode == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    const struct fs_ops *ops = filesystem_ops(fs);
+    const struct fs_port *port = filesystem_port(fs);
     uint64_t directory = change->inode->node;
     enum hx_status status;
     if (target == NULL) {
-        status = fs_call_create(ops, fs->instance, directory, change->last, &info, &made);
+        status = fs_call_create(port, fs->instance, directory, change->last, &info, &made);
     } else {
         status = inode_charge_link(inode, target->length);
         if (status == HX_OK) {
             status =
-                fs_call_symlink(ops, fs->instance, directory, change->last, *target, &info, &made);
+                fs_call_symlink(port, fs->instance, directory, change->last, *target, &info, &made);
         }
     }
     if (status != HX_OK) {
@@ -176,7 +176,7 @@ enum hx_status change_create_temporary(struct path directory, const struct looku
         inode_discard(inode);
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = fs_call_create(filesystem_ops(fs), fs->instance, parent->node,
+    enum hx_status status = fs_call_create(filesystem_port(fs), fs->instance, parent->node,
                                            (struct fs_name){ "", 0 }, &info, &made);
     if (status != HX_OK) {
         inode_discard(inode);
@@ -289,7 +289,7 @@ static enum hx_status link_locked(struct change *change, struct path from,
     if (inode->info.links == 0 && !inode->is_temporary) {
         return HX_ERR_NOT_FOUND;
     }
-    status = fs_call_link(filesystem_ops(fs), fs->instance, inode->node, change->inode->node,
+    status = fs_call_link(filesystem_port(fs), fs->instance, inode->node, change->inode->node,
                           change->last);
     if (status != HX_OK) {
         return status;
@@ -352,7 +352,7 @@ static enum hx_status unlink_locked(struct change *change, const struct lookup *
     if (status != HX_OK) {
         return status;
     }
-    status = fs_call_unlink(filesystem_ops(fs), fs->instance, change->inode->node, change->last,
+    status = fs_call_unlink(filesystem_port(fs), fs->instance, change->inode->node, change->last,
                             directory);
     if (status != HX_OK) {
         return status;

@@ -21,7 +21,7 @@ static const struct lock_class table_class = { "device numbers", LOCK_RANK_FILE 
 struct char_binding { // a node of a character device
     struct list link;
     struct char_node node;
-    struct char_ops ops; // bound
+    struct char_port port;
     void *self;
 };
 
@@ -83,7 +83,7 @@ static enum hx_status read_zeroes(struct io_buffer *to, size_t *out_moved) {
 static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_t offset,
                                 size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_ops *ops = &binding->ops;
+    const struct char_port *port = &binding->port;
     size_t moved = 0;
     enum hx_status status = HX_OK;
     if ((binding->node.flags & CHAR_NODE_ZEROES) != 0) {
@@ -97,7 +97,7 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
         uint32_t length = 0;
         size_t done = 0;
         uint32_t capacity = (uint32_t)MIN_OF(to->remaining, PAGE_SIZE);
-        status = char_call_read(ops, binding->self, binding->node.minor, offset, buffer, capacity,
+        status = char_call_read(port, binding->self, binding->node.minor, offset, buffer, capacity,
                                 &length);
         if (status == HX_OK && length == 0) {
             break;
@@ -116,7 +116,7 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
 static enum hx_status char_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                  size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_ops *ops = &binding->ops;
+    const struct char_port *port = &binding->port;
     size_t moved = 0;
     enum hx_status status = HX_OK;
     if ((binding->node.flags & CHAR_NODE_SINK) != 0) {
@@ -134,7 +134,7 @@ static enum hx_status char_write(struct file *file, struct io_buffer *from, uint
         status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
         if (taken != 0) {
             enum hx_status copied = status;
-            status = char_call_write(ops, binding->self, binding->node.minor, offset, buffer,
+            status = char_call_write(port, binding->self, binding->node.minor, offset, buffer,
                                      (uint32_t)taken, &length);
             status = status == HX_OK ? copied : status;
         }
@@ -181,13 +181,13 @@ static const struct file_ops char_file_ops = {
 // The user of the port helix.char.
 static const struct port_used char_port = PORT_USED(CHAR, char);
 
-static enum hx_status node_add(const struct char_node *node, const struct char_ops *ops,
+static enum hx_status node_add(const struct char_node *node, const struct char_port *port,
                                void *self) {
     struct char_binding *binding = heap_alloc_zero(sizeof(*binding), MEMORY_SLEEP);
     if (binding == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    *binding = (struct char_binding){ .node = *node, .ops = *ops, .self = self };
+    *binding = (struct char_binding){ .node = *node, .port = *port, .self = self };
     mutex_lock(&table_lock);
     bool is_taken = find_binding(node->major, node->minor) != NULL;
     if (!is_taken) {
@@ -202,9 +202,9 @@ static enum hx_status node_add(const struct char_node *node, const struct char_o
 }
 
 static enum hx_status char_install(const struct port_provider *provider) {
-    struct char_ops ops;
+    struct char_port port = { .gate = provider->gate };
     uint32_t count = 0;
-    enum hx_status status = char_bind(&ops, provider->operations, ~(rights_t)0);
+    enum hx_status status = char_bind(&port.ops, provider->operations, ~(rights_t)0);
     if (status != HX_OK) {
         return status;
     }
@@ -212,9 +212,9 @@ static enum hx_status char_install(const struct port_provider *provider) {
     if (nodes == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = char_call_describe(&ops, provider->self, nodes, CHAR_NODES_MAX, &count);
+    status = char_call_describe(&port, provider->self, nodes, CHAR_NODES_MAX, &count);
     for (uint32_t i = 0; status == HX_OK && i < count; i++) {
-        status = node_add(&nodes[i], &ops, provider->self);
+        status = node_add(&nodes[i], &port, provider->self);
     }
     heap_free(nodes);
     return status;

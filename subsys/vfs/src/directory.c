@@ -40,7 +40,7 @@ static void put_dots(struct file *file, struct fs_entry *entry) {
 static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_entries,
                                         uint32_t capacity, uint32_t *out_count) {
     struct inode *inode = file->inode;
-    const struct fs_ops *ops = filesystem_ops(inode->fs);
+    const struct fs_port *port = filesystem_port(inode->fs);
     uint32_t count = 0;
     enum hx_status status = HX_OK;
     if (inode->info.links == 0 && !inode_has_flag(inode, FS_GENERATED)) {
@@ -53,7 +53,7 @@ static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_
         uint32_t more = 0;
         rwlock_read(&inode->lock);
         status =
-            fs_call_readdir(ops, inode->fs->instance, inode->node, file->position - POSITION_FIRST,
+            fs_call_readdir(port, inode->fs->instance, inode->node, file->position - POSITION_FIRST,
                             out_entries + count, capacity - count, &more);
         rwlock_read_done(&inode->lock);
         for (uint32_t i = 0; status == HX_OK && i < more; i++) {
@@ -93,7 +93,7 @@ const struct file_ops directory_ops = {
 static enum hx_status generated_read(struct file *file, struct io_buffer *to, uint64_t offset,
                                      size_t *out_moved) {
     struct inode *inode = file->inode;
-    const struct fs_ops *ops = filesystem_ops(inode->fs);
+    const struct fs_port *port = filesystem_port(inode->fs);
     size_t moved = 0;
     enum hx_status status = HX_OK;
     char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
@@ -103,7 +103,7 @@ static enum hx_status generated_read(struct file *file, struct io_buffer *to, ui
     while (to->remaining > 0 && status == HX_OK) {
         uint32_t length = 0;
         size_t done = 0;
-        status = fs_call_read_text(ops, inode->fs->instance, inode->node, offset, buffer,
+        status = fs_call_read_text(port, inode->fs->instance, inode->node, offset, buffer,
                                    (uint32_t)MIN_OF(to->remaining, PAGE_SIZE), &length);
         if (status == HX_OK && length == 0) {
             break;
@@ -128,7 +128,7 @@ static enum hx_status generated_read(struct file *file, struct io_buffer *to, ui
 static enum hx_status generated_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                       size_t *out_moved) {
     struct inode *inode = file->inode;
-    const struct fs_ops *ops = filesystem_ops(inode->fs);
+    const struct fs_port *port = filesystem_port(inode->fs);
     size_t taken = 0;
     uint32_t length = 0;
     char *buffer = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
@@ -137,7 +137,7 @@ static enum hx_status generated_write(struct file *file, struct io_buffer *from,
     }
     enum hx_status status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
     if (status == HX_OK) {
-        status = fs_call_write_text(ops, inode->fs->instance, inode->node, offset, buffer,
+        status = fs_call_write_text(port, inode->fs->instance, inode->node, offset, buffer,
                                     (uint32_t)taken, &length);
     }
     heap_free(buffer);

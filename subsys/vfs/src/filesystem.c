@@ -38,9 +38,13 @@ enum hx_status vfs_type_register(struct fs_type *type) {
     if (fs_type_find(type->name) != NULL) {
         return HX_ERR_EXISTS;
     }
-    enum hx_status status = fs_bind(&type->writer, type->ops, ~(rights_t)0);
+    enum hx_status status = fs_bind(&type->writer.ops, type->ops, ~(rights_t)0);
+    if (status == HX_OK && type->writer.gate == NULL) { // the kernel's own, no module's
+        status = gate_create(type->name, fs_port.provided.port, "kernel", &type->writer.gate);
+    }
+    type->reader.gate = type->writer.gate;
     if (status == HX_OK) {
-        status = fs_bind(&type->reader, type->ops, HX_RIGHT_READ);
+        status = fs_bind(&type->reader.ops, type->ops, HX_RIGHT_READ);
     }
     if (status == HX_OK) {
         status = fs_call_describe(&type->writer, type->self, &type->kind);
@@ -85,6 +89,7 @@ static enum hx_status fs_install(const struct port_provider *provider) {
     type->name = provider->slot;
     type->ops = provider->operations;
     type->self = provider->self;
+    type->writer.gate = provider->gate;
     enum hx_status status = vfs_type_register(type);
     if (status != HX_OK) {
         heap_free(type);
@@ -108,7 +113,7 @@ static void filesystem_destroy(struct object *object) {
     struct filesystem *fs = CONTAINER_OF(object, struct filesystem, object);
     if (fs->instance != NULL) {
         HX_IGNORE(
-            fs_call_unmount(filesystem_ops(fs), fs->instance)); // it is gone, whatever it says
+            fs_call_unmount(filesystem_port(fs), fs->instance)); // it is gone, whatever it says
     }
     object_put(&fs->account->object);
     epoch_retire(&fs->item, filesystem_reclaim);
@@ -122,7 +127,7 @@ static const struct object_type filesystem_type = { .kind = OBJECT_INODE,
 static void set_limit(struct filesystem *fs) {
     struct fs_usage usage = { 0 };
     if (!(fs->kind & FS_NO_PAGER) ||
-        fs_call_usage(filesystem_ops(fs), fs->instance, &usage) != HX_OK || usage.blocks == 0) {
+        fs_call_usage(filesystem_port(fs), fs->instance, &usage) != HX_OK || usage.blocks == 0) {
         return;
     }
     const uint64_t pages = usage.blocks > INT64_MAX / PAGE_SIZE
@@ -155,7 +160,7 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
         return NULL;
     }
     object_init(&fs->object, &filesystem_type);
-    atomic_init(&fs->ops, &type->writer);
+    atomic_init(&fs->port, &type->writer);
     fs->kind = type->kind;
     fs->type = type;
     fs->type_name = type->name;
@@ -196,13 +201,13 @@ void filesystem_set_read_only(struct filesystem *fs, bool read_only) {
     atomic_store_explicit(&fs->read_only, read_only, memory_order_relaxed);
     // Relaxed: the table is as old as the type. What changes names or contents is refused behind
     // every check, whoever forgets one.
-    atomic_store_explicit(&fs->ops, read_only ? &fs->type->reader : &fs->type->writer,
+    atomic_store_explicit(&fs->port, read_only ? &fs->type->reader : &fs->type->writer,
                           memory_order_relaxed);
 }
 
 enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
     struct filesystem *fs = path_inode(path)->fs;
-    enum hx_status status = fs_call_usage(filesystem_ops(fs), fs->instance, out_usage);
+    enum hx_status status = fs_call_usage(filesystem_port(fs), fs->instance, out_usage);
     if (status == HX_OK && out_usage->block_bytes == 0) {
         out_usage->block_bytes = PAGE_SIZE; // it does not say
     }

@@ -67,7 +67,7 @@ static void inode_destroy(struct object *object) {
     struct filesystem *fs = inode->fs;
     ASSERT(inode->special == NULL);
     HX_IGNORE(
-        fs_call_forget(filesystem_ops(fs), fs->instance, inode->node)); // there is nobody to tell
+        fs_call_forget(filesystem_port(fs), fs->instance, inode->node)); // there is nobody to tell
     uint32_t index = bucket_index(fs, inode->node);
     struct spinlock *lock = bucket_lock_of(index);
     spin_lock(lock);
@@ -224,7 +224,7 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
 void inode_refresh_links(struct inode *inode) {
     struct filesystem *fs = inode->fs;
     struct fs_info info;
-    if (fs_call_getinfo(filesystem_ops(fs), fs->instance, inode->node, &info) != HX_OK) {
+    if (fs_call_getinfo(filesystem_port(fs), fs->instance, inode->node, &info) != HX_OK) {
         return;
     }
     bool pin = false;

@@ -154,7 +154,7 @@ static enum hx_status rename_locked(struct rename *rename) {
     if (rename->from_text == NULL || rename->to_text == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = fs_call_rename(filesystem_ops(fs), fs->instance, from->inode->node, from->last,
+    status = fs_call_rename(filesystem_port(fs), fs->instance, from->inode->node, from->last,
                             to->inode->node, to->last, rename->flags);
     if (status == HX_OK) {
         commit(rename);

@@ -35,7 +35,7 @@ enum hx_status name_load_locked(struct name *directory, struct fs_name text, uin
     struct fs_info info;
     struct inode *found = NULL;
     enum hx_status status =
-        fs_call_lookup(filesystem_ops(fs), fs->instance, inode->node, text, &info);
+        fs_call_lookup(filesystem_port(fs), fs->instance, inode->node, text, &info);
     if (status == HX_OK) {
         status = inode_open(fs, &info, &found);
     } else if (status == HX_ERR_NOT_FOUND) {
@@ -241,8 +241,8 @@ static enum hx_status walk_read_link(struct walk *walk, struct inode *link, cons
         return HX_ERR_NO_MEMORY;
     }
     walk->link_buffers[walk->links - 1] = buffer;
-    enum hx_status status = fs_call_follow(filesystem_ops(link->fs), link->fs->instance, link->node,
-                                           buffer, PATH_BYTES_MAX - 1, &length);
+    enum hx_status status = fs_call_follow(filesystem_port(link->fs), link->fs->instance,
+                                           link->node, buffer, PATH_BYTES_MAX - 1, &length);
     if (status == HX_OK) {
         buffer[length] = '\0';
         *out_text = buffer;

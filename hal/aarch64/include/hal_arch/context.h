@@ -8,6 +8,7 @@
 
 struct hal_context {
     void *sp; // the callee-saved registers lie on the thread's own stack
+    struct hal_gate_record *gates;
 };
 
 struct hal_tls {

@@ -14,6 +14,7 @@ struct hal_context {
     struct stack_head *head; // of a kernel stack (hal/hosted/user.h); NULL: a host thread's
     char *stack_low;         // a host thread's is known once it was left
     size_t stack_bytes;
+    struct hal_gate_record *gates;
 };
 
 struct hal_tls {

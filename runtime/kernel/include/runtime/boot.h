@@ -23,5 +23,11 @@ struct kernel_boot {
 // What the kernel was started with. Valid from before the first module's init.
 const struct kernel_boot *kernel_boot(void);
 
+// The end: modules are stopped, then the machine powers off, starts again, or stands still. Thread
+// context, nothing held.
+NORETURN void kernel_power_off(void);
+NORETURN void kernel_restart(void);
+NORETURN void kernel_halt(void);
+
 // Gives the memory of the initial archive back; its contents must not be used any more. Once.
 void kernel_boot_release_initrd(void);

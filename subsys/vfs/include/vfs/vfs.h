@@ -10,7 +10,7 @@
 #include <core/epoch.h>
 #include <core/lock.h>
 #include <core/object.h>
-#include <helix/ports/fs_port.h>
+#include <core/ports/fs_calls.h>
 #include <memory/object.h>
 #include <vfs/credentials.h>
 
@@ -26,7 +26,7 @@ struct path;
 
 struct filesystem { // a mounted instance
     struct object object;
-    _Atomic(const struct fs_ops *) ops; // the type's table for what may be done now; never holes
+    _Atomic(const struct fs_port *) port; // the type's table for what may be done now; never holes
     void *instance;
     uint32_t kind;         // FS_NO_PAGER, …
     const char *type_name; // "tmpfs"
@@ -39,9 +39,9 @@ struct filesystem { // a mounted instance
     struct epoch_item item;
 };
 
-static inline const struct fs_ops *filesystem_ops(struct filesystem *fs) {
+static inline const struct fs_port *filesystem_port(struct filesystem *fs) {
     // Relaxed: both tables were there before the file system.
-    return atomic_load_explicit(&fs->ops, memory_order_relaxed);
+    return atomic_load_explicit(&fs->port, memory_order_relaxed);
 }
 
 struct inode {
@@ -238,8 +238,8 @@ struct fs_type {
     // Set when it is registered: what describe() says, and `ops` bound with all rights and with
     // HX_RIGHT_READ alone.
     uint32_t kind;
-    struct fs_ops writer;
-    struct fs_ops reader;
+    struct fs_port writer;
+    struct fs_port reader;
     // Links that lead to a place rather than to a text (procfs: cwd, root, exe, fd/N); may be NULL.
     // Gives a path with references. HX_ERR_NOT_LINK: this one has a text like any other;
     // HX_ERR_NO_OPERATION: it leads to a file without a path, see open_jump.

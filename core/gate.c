@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/gate.c: who is inside a module.
+//
+// Each processor counts up when a thread enters a gate there and when one leaves. Nobody is inside
+// if as many have left as have entered, and that is counted in this order: a thread that was seen
+// to leave was seen to enter. It counts only while the gate is closed, and after an interrupt on
+// every processor: whoever found the gate open before has counted itself in, where that shows.
+#include "core_private.h"
+
+#include <core/gate.h>
+#include <core/inject.h>
+#include <core/log.h>
+
+#define RETRY_NS 100000
+
+static struct gate gates[GATES_MAX];
+static _Atomic uint64_t used; // bit per gate
+
+enum hx_status gate_create(const char *slot, const char *port, const char *module,
+                           struct gate **out_gate) {
+    uint64_t before = atomic_load_explicit(&used, memory_order_relaxed);
+    uint32_t number;
+    do {
+        if (~before == 0) {
+            return HX_ERR_LIMIT;
+        }
+        number = (uint32_t)__builtin_ctzll(~before);
+    } while (!atomic_compare_exchange_weak_explicit(&used, &before, before | UINT64_C(1) << number,
+                                                    memory_order_acquire, memory_order_relaxed));
+    struct gate *gate = &gates[number];
+    gate->hal.number = number;
+    gate->slot = slot;
+    gate->port = port;
+    waitable_init(&gate->changed, 0);
+    // Release: who lists the gates takes those that have a module.
+    atomic_store_explicit(&gate->module, module, memory_order_release);
+    *out_gate = gate;
+    return HX_OK;
+}
+
+void gate_release(struct gate *gate) {
+    atomic_store_explicit(&gate->module, NULL, memory_order_relaxed);
+    atomic_fetch_and_explicit(&used, ~(UINT64_C(1) << gate->hal.number), memory_order_release);
+}
+
+struct gate *gate_at(uint32_t number) {
+    return number < GATES_MAX &&
+                   atomic_load_explicit(&gates[number].module, memory_order_acquire) != NULL
+               ? &gates[number]
+               : NULL;
+}
+
+// Calls
+// --------------------------------------------------------------------------------------------
+
+static bool is_inside(const struct gate *gate) {
+    const struct hal_gate_record *record = thread_current()->context.gates;
+    while (record != NULL && record->gate->number != gate->hal.number) {
+        record = record->outer;
+    }
+    return record != NULL;
+}
+
+struct gate *gate_current(void) {
+    const struct hal_gate_record *record = thread_current()->context.gates;
+    return record == NULL ? NULL : &gates[record->gate->number];
+}
+
+struct attempt {
+    struct gate *gate;
+    int64_t (*method)(void *argument);
+    void *argument;
+    bool was_inside;
+};
+
+// Counted in by now, so what the gate says holds.
+static int64_t call_inside(void *argument) {
+    const struct attempt *attempt = argument;
+    const uint32_t state = atomic_load_explicit(&attempt->gate->hal.closed, memory_order_acquire);
+    if ((state & GATE_DEAD) != 0) {
+        return HX_ERR_PEER_DIED;
+    }
+    if ((state & GATE_CLOSED) != 0 && !attempt->was_inside) {
+        return HAL_GATE_CLOSED;
+    }
+    if ((state & GATE_FAULTS) != 0 && inject_strikes(INJECT_METHOD)) {
+        return HX_ERR_PEER_DIED;
+    }
+    return attempt->method(attempt->argument);
+}
+
+enum hx_status gate_call_slow(struct gate *gate, int64_t (*method)(void *argument),
+                              void *argument) {
+    struct hal_gate open = { .number = gate->hal.number };
+    struct attempt attempt = { gate, method, argument, is_inside(gate) };
+    for (;;) {
+        const uint32_t sequence = waitable_sequence(&gate->changed);
+        const int64_t result = hal_gate_call(&open, call_inside, &attempt);
+        if (result != HAL_GATE_CLOSED) {
+            return (enum hx_status)result;
+        }
+        HX_IGNORE(
+            wait_change(&gate->changed, sequence, TIME_NEVER, 0)); // cannot fail without flags
+    }
+}
+
+// Closing
+// ------------------------------------------------------------------------------------------
+
+void gate_count(const struct gate *gate, uint64_t *out_calls, uint64_t *out_inside) {
+    const uint32_t number = gate->hal.number;
+    uint64_t left = 0;
+    uint64_t entered = 0;
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        left += hal_gate_left(cpu, number); // an acquire: the sum below is no older
+    }
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        entered += hal_gate_entered(cpu, number);
+    }
+    *out_calls = entered;
+    *out_inside = entered - left;
+}
+
+static bool is_empty(const struct gate *gate) {
+    uint64_t calls;
+    uint64_t inside;
+    gate_count(gate, &calls, &inside);
+    return inside == 0;
+}
+
+enum hx_status gate_close(struct gate *gate, time_ns_t deadline) {
+    if (is_inside(gate)) {
+        return HX_ERR_BUSY;
+    }
+    // The barrier orders it; who finds it set reads nothing else.
+    const uint32_t before =
+        atomic_fetch_or_explicit(&gate->hal.closed, GATE_CLOSED, memory_order_relaxed);
+    if ((before & GATE_CLOSED) != 0) {
+        return HX_ERR_BUSY;
+    }
+    if ((before & GATE_DEAD) != 0) {
+        gate_open(gate);
+        return HX_ERR_PEER_DIED;
+    }
+    cpu_barrier();
+    while (!is_empty(gate)) {
+        const time_ns_t now = time_now();
+        if (now >= deadline) {
+            gate_open(gate);
+            return HX_ERR_TIMED_OUT;
+        }
+        (void)thread_sleep_until(MIN_OF(now + RETRY_NS, deadline), 0);
+    }
+    return HX_OK;
+}
+
+static void gate_change(struct gate *gate, uint32_t clear, uint32_t set) {
+    // Release: what was changed while it was closed is there for who gets in.
+    atomic_fetch_or_explicit(&gate->hal.closed, set, memory_order_release);
+    atomic_fetch_and_explicit(&gate->hal.closed, ~clear, memory_order_release);
+    waitable_pulse(&gate->changed);
+}
+
+void gate_open(struct gate *gate) {
+    gate_change(gate, GATE_CLOSED, 0);
+}
+
+void gate_kill(struct gate *gate) {
+    gate_change(gate, 0, GATE_DEAD);
+}
+
+void gate_kill_module(const struct gate *gate) {
+    const char *module = atomic_load_explicit(&gate->module, memory_order_relaxed);
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        if (atomic_load_explicit(&gates[i].module, memory_order_acquire) == module) {
+            gate_kill(&gates[i]);
+        }
+    }
+}
+
+void gate_faults_set(bool on) {
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        if (on) {
+            atomic_fetch_or_explicit(&gates[i].hal.closed, GATE_FAULTS, memory_order_relaxed);
+        } else {
+            atomic_fetch_and_explicit(&gates[i].hal.closed, ~GATE_FAULTS, memory_order_relaxed);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <core/gate.h>: slots, and the gate of each: the way into a module and out of it.
+//
+// Every call of a module's method goes through the gate of its slot (<core/ports/NAME_calls.h>). So
+// it is known when nobody is inside; the gate can be closed, after which calls wait; and whoever is
+// inside when the module faults comes out with HX_ERR_PEER_DIED and keeps what he held. A call
+// costs no read-modify-write and no fence: who closes pays, with an interrupt on every processor.
+//
+// Methods in atomic context have no gate: they run with interrupts off, so that such an interrupt
+// alone tells that nobody is inside any more.
+//
+// A slot is for good. Thread context, preemption on, unless said otherwise.
+#pragma once
+
+#include <core/lock.h>
+#include <core/wait.h>
+#include <hal/gate.h>
+#include <helix/types.h>
+
+#define GATES_MAX HAL_GATES_MAX
+
+// In `closed` of a gate.
+#define GATE_CLOSED (1u << 0) // calls wait
+#define GATE_DEAD   (1u << 1) // calls are refused, for good
+#define GATE_FAULTS (1u << 2) // calls may be refused on purpose: INJECT_METHOD
+
+struct gate {
+    struct hal_gate hal;
+    const char *slot, *port;      // borrowed for good
+    _Atomic(const char *) module; // the same; NULL: nobody has the gate
+    struct waitable changed;      // pulsed when it opens and when the module dies
+};
+
+// A gate for a slot. Borrows the names for good; `port` may be NULL: a module's own threads.
+// HX_ERR_LIMIT: there are GATES_MAX.
+enum hx_status gate_create(const char *slot, const char *port, const char *module,
+                           struct gate **out_gate);
+// Gives back a gate that nobody was told of.
+void gate_release(struct gate *gate);
+// By number from 0; NULL: there is none.
+struct gate *gate_at(uint32_t number);
+
+enum hx_status gate_call_slow(struct gate *gate, int64_t (*method)(void *argument), void *argument);
+
+// Calls `method(argument)`, which returns a status, inside. Waits while the gate is closed, unless
+// the thread is inside already. HX_ERR_PEER_DIED: the module is dead, or died meanwhile.
+static inline enum hx_status gate_call(struct gate *gate, int64_t (*method)(void *argument),
+                                       void *argument) {
+    const int64_t result = hal_gate_call(&gate->hal, method, argument);
+    if (__builtin_expect(result == HAL_GATE_CLOSED, 0)) {
+        return gate_call_slow(gate, method, argument);
+    }
+    return (enum hx_status)result;
+}
+
+// Lets nobody in any more and waits until nobody is inside. On HX_OK the gate is closed.
+// HX_ERR_TIMED_OUT: somebody was at the deadline; the gate is open again. HX_ERR_BUSY: it is closed
+// already, or the caller is inside. HX_ERR_PEER_DIED: its module is dead.
+enum hx_status gate_close(struct gate *gate, time_ns_t deadline);
+// Who waits goes in. After gate_close() alone.
+void gate_open(struct gate *gate);
+// The module is dead: no call gets in from now on. Any context.
+void gate_kill(struct gate *gate);
+// The same for all slots of its module.
+void gate_kill_module(const struct gate *gate);
+
+// A mutex of a module's. Who holds one when the module dies gives it back on the way out, and who
+// waited for one goes out, too.
+struct LOCKABLE("gate_mutex") gate_mutex {
+    struct mutex mutex;
+    struct gate_mutex *next;              // own: the one that its holder took before
+    const struct hal_gate_record *record; // own: of the call that took it
+};
+void gate_mutex_lock(struct gate_mutex *mutex) ACQUIRES(*mutex);
+void gate_mutex_unlock(struct gate_mutex *mutex) RELEASES(*mutex);
+// The innermost call of this thread, which is in one, ends here and now with HX_ERR_PEER_DIED.
+NORETURN void gate_leave(void);
+
+// How often it was entered, and how many are inside; both are exact only while it is closed.
+void gate_count(const struct gate *gate, uint64_t *out_calls, uint64_t *out_inside);
+// The slot that the calling thread is in; NULL: none. Any context.
+struct gate *gate_current(void);
+// Of INJECT_METHOD: whether calls may be refused on purpose. Any context.
+void gate_faults_set(bool on);

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/selftest_gate.c: calls into modules: counting, closing, injected refusals, and modules that
+// fault, whose part functions of this file play.
+#include "selftest.h"
+
+#include <core/gate.h>
+#include <core/inject.h>
+#include <core/sched.h>
+#include <hal/gate.h>
+#include <lib/string.h>
+
+#define EACH_CALLS 2000u
+#define CALLERS    3u
+#define CLOSINGS   100u
+#define MS         ((time_ns_t)1000000)
+
+static struct gate *outer, *inner;
+
+static int64_t nothing(void *argument) {
+    return argument == NULL ? HX_OK : HX_ERR_INVALID;
+}
+
+static uint64_t calls_of(const struct gate *gate) {
+    uint64_t calls;
+    uint64_t inside;
+    gate_count(gate, &calls, &inside);
+    return calls;
+}
+
+static uint64_t inside_of(const struct gate *gate) {
+    uint64_t calls;
+    uint64_t inside;
+    gate_count(gate, &calls, &inside);
+    return inside;
+}
+
+static struct gate *found;
+
+static int64_t look_around(void *argument) {
+    (void)argument;
+    found = gate_current();
+    return inside_of(found) == 1 ? HX_OK : HX_ERR_INVALID;
+}
+
+static bool counts(void) {
+    const uint64_t before = calls_of(outer);
+    CHECK(gate_current() == NULL);
+    CHECK(gate_call(outer, nothing, NULL) == HX_OK);
+    CHECK(gate_call(outer, nothing, outer) == HX_ERR_INVALID);
+    CHECK(gate_call(outer, look_around, NULL) == HX_OK && found == outer);
+    CHECK(gate_current() == NULL);
+    CHECK(calls_of(outer) == before + 3 && inside_of(outer) == 0);
+    return true;
+}
+
+// Callers on all processors, while the gate is closed and opened: nobody is inside meanwhile.
+static _Atomic uint32_t inside, callers_left;
+static _Atomic bool was_inside_closed, is_closed;
+
+static int64_t stay(void *argument) {
+    (void)argument;
+    atomic_fetch_add_explicit(&inside, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&is_closed, memory_order_relaxed)) {
+        was_inside_closed = true;
+    }
+    thread_yield(); // perhaps to another processor
+    if (atomic_load_explicit(&is_closed, memory_order_relaxed)) {
+        was_inside_closed = true;
+    }
+    atomic_fetch_sub_explicit(&inside, 1, memory_order_relaxed);
+    return HX_OK;
+}
+
+static bool close_often(void) {
+    for (uint32_t i = 0; i < CLOSINGS; i++) {
+        CHECK(gate_close(outer, time_now() + 60000 * MS) == HX_OK);
+        atomic_store_explicit(&is_closed, true, memory_order_relaxed);
+        CHECK(atomic_load_explicit(&inside, memory_order_relaxed) == 0);
+        thread_yield();
+        CHECK(atomic_load_explicit(&inside, memory_order_relaxed) == 0);
+        CHECK(gate_close(outer, 0) == HX_ERR_BUSY);
+        atomic_store_explicit(&is_closed, false, memory_order_relaxed);
+        gate_open(outer);
+        thread_yield();
+        if (atomic_load_explicit(&callers_left, memory_order_relaxed) == 0) {
+            break;
+        }
+    }
+    return true;
+}
+
+static bool close_passed;
+
+static void call_or_close(void *index) {
+    if (selftest_index(index) == CALLERS) {
+        close_passed = close_often();
+        return;
+    }
+    for (uint32_t i = 0; i < EACH_CALLS; i++) {
+        if (gate_call(outer, stay, NULL) != HX_OK) {
+            was_inside_closed = true;
+        }
+    }
+    atomic_fetch_sub_explicit(&callers_left, 1, memory_order_relaxed);
+}
+
+static bool closes(void) {
+    const uint64_t before = calls_of(outer);
+    callers_left = CALLERS;
+    CHECK(core_selftest_threads(CALLERS + 1, false, call_or_close));
+    CHECK(close_passed && !was_inside_closed);
+    CHECK(inside_of(outer) == 0 && calls_of(outer) >= before + EACH_CALLS * (uint64_t)CALLERS);
+    return true;
+}
+
+// Somebody inside does not leave: the closer gives up, and what came meanwhile gets in.
+static struct waitable may_leave;
+static _Atomic uint32_t held, passed_again;
+
+static int64_t inside_again(void *argument) {
+    (void)argument;
+    passed_again++;
+    return HX_OK;
+}
+
+static int64_t hold(void *argument) {
+    (void)argument;
+    if (gate_close(outer, time_now()) != HX_ERR_BUSY) { // it would wait for itself
+        return HX_ERR_INVALID;
+    }
+    held = 1;
+    HX_IGNORE(wait_one(&may_leave, WAIT_SIGNALED, TIME_NEVER, 0));
+    return gate_call(outer, inside_again, NULL); // the gate is closed, for others
+}
+
+static void hold_or_close(void *index) {
+    static _Atomic bool closing;
+    if (selftest_index(index) == 0) {
+        close_passed = gate_call(outer, hold, NULL) == HX_OK;
+        return;
+    }
+    while (!held) {
+        thread_yield();
+    }
+    if (selftest_index(index) == 1) {
+        was_inside_closed = gate_close(outer, time_now() + 5 * MS) != HX_ERR_TIMED_OUT;
+        waitable_update(&may_leave, 0, WAIT_SIGNALED);
+        closing = true;
+        if (gate_close(outer, time_now() + 60000 * MS) != HX_OK || inside_of(outer) != 0) {
+            was_inside_closed = true;
+        }
+        gate_open(outer);
+        return;
+    }
+    while (!closing) {
+        thread_yield();
+    }
+    if (gate_call(outer, nothing, NULL) != HX_OK) { // before, or after it opened again
+        was_inside_closed = true;
+    }
+}
+
+static bool gives_up(void) {
+    waitable_init(&may_leave, 0);
+    held = passed_again = 0;
+    CHECK(core_selftest_threads(3, false, hold_or_close));
+    CHECK(close_passed && !was_inside_closed && passed_again == 1);
+    return true;
+}
+
+static bool is_refused_on_purpose(void) {
+    inject_nth(INJECT_METHOD, 3);
+    const bool first =
+        gate_call(outer, nothing, NULL) == HX_OK && gate_call(inner, nothing, NULL) == HX_OK;
+    const bool third = gate_call(outer, nothing, NULL) == HX_ERR_PEER_DIED;
+    const bool over = inject_nth_is_over(INJECT_METHOD);
+    inject_nth(INJECT_METHOD, 0);
+    CHECK(first && third && over);
+    CHECK(gate_call(outer, nothing, NULL) == HX_OK && outer->hal.closed == 0);
+    return true;
+}
+
+// Modules that die --------------------------------------------------------------------------------
+
+static const struct lock_class module_class = { "selftest's module", LOCK_RANK_MODULE, true };
+static struct gate_mutex mutex;
+
+// Leaves with the mutex held.
+static int64_t give_up(void *argument) {
+    gate_mutex_lock(&mutex);
+    if (argument != NULL) {
+        gate_leave();
+    }
+    gate_mutex_unlock(&mutex);
+    return HX_OK;
+}
+
+static int64_t call_inner(void *argument) {
+    int64_t (*method)(void *) = (int64_t (*)(void *))argument;
+    return gate_call(inner, method, &mutex) == HX_ERR_PEER_DIED && gate_current() == outer
+               ? HX_ERR_RESTART
+               : HX_OK;
+}
+
+static bool leaves(void) {
+    CHECK(gate_call(outer, give_up, &mutex) == HX_ERR_PEER_DIED);
+    CHECK(!mutex_held(&mutex.mutex) && thread_current()->gate_mutexes == NULL);
+    CHECK(gate_call(outer, give_up, NULL) == HX_OK); // the mutex is free
+    CHECK(gate_call(outer, call_inner, give_up) == HX_ERR_RESTART);
+    CHECK(gate_current() == NULL && inside_of(outer) == 0 && inside_of(inner) == 0);
+    return true;
+}
+
+#if HAL_GATE_FAULTS
+#define MODULE_TEXT __attribute__((section(".text.module.selftest"), noinline))
+
+static char *volatile nowhere = (char *)64;
+static void (*volatile no_code)(void) = (void (*)(void))64;
+
+MODULE_TEXT static int64_t read_nowhere(void *argument) {
+    (void)argument;
+    return *nowhere;
+}
+
+MODULE_TEXT NO_LOCK_ANALYSIS static int64_t write_nowhere(void *argument) {
+    gate_mutex_lock(argument);
+    *nowhere = 1;
+    return HX_OK;
+}
+
+MODULE_TEXT static int64_t jump_nowhere(void *argument) {
+    (void)argument;
+    no_code();
+    return HX_OK;
+}
+
+MODULE_TEXT static int64_t trap(void *argument) {
+    (void)argument;
+    __builtin_trap();
+}
+
+MODULE_TEXT static int64_t copy_nowhere(void *argument) {
+    (void)argument;
+    memset(nowhere, 1, 1000);
+    return HX_OK;
+}
+
+// So many values are kept over a call that all registers which a call keeps hold one.
+static volatile uint64_t numbers[6] = { 3, 5, 7, 11, 13, 17 };
+static volatile uint64_t others[6] = { 19, 23, 29, 31, 37, 41 };
+
+MODULE_TEXT static int64_t spoil_registers(void *argument) {
+    const uint64_t a = others[0], b = others[1], c = others[2], d = others[3], e = others[4],
+                   f = others[5];
+    const int64_t result = read_nowhere(argument);
+    return result + (int64_t)(a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6);
+}
+
+static int64_t (*const deaths[])(void *) = { read_nowhere, write_nowhere, jump_nowhere,
+                                             trap,         copy_nowhere,  spoil_registers };
+
+static bool keeps_registers(void) {
+    const uint64_t a = numbers[0], b = numbers[1], c = numbers[2], d = numbers[3], e = numbers[4],
+                   f = numbers[5];
+    const enum hx_status status = gate_call(inner, spoil_registers, NULL);
+    inner->hal.closed = 0;
+    CHECK(status == HX_ERR_PEER_DIED);
+    CHECK(a == numbers[0] && b == numbers[1] && c == numbers[2] && d == numbers[3] &&
+          e == numbers[4] && f == numbers[5]);
+    return true;
+}
+
+static bool dies(int64_t (*death)(void *)) {
+    struct gate *gate = NULL;
+    CHECK(gate_create("selftest.dies", "selftest", "selftest.module", &gate) == HX_OK);
+    CHECK(gate_call(gate, death, &mutex) == HX_ERR_PEER_DIED);
+    CHECK(gate_current() == NULL && thread_current()->preempt_off == 0 && hal_irq_is_on());
+    CHECK(!mutex_held(&mutex.mutex) && thread_current()->gate_mutexes == NULL);
+    CHECK(gate_call(gate, nothing, NULL) == HX_ERR_PEER_DIED); // nobody gets in any more
+    CHECK(gate_close(gate, TIME_NEVER) == HX_ERR_PEER_DIED);
+    CHECK(inside_of(gate) == 0);
+    gate->hal.closed = 0;
+    gate_release(gate);
+    return true;
+}
+
+static bool survives(void) {
+    for (uint32_t i = 0; i < ARRAY_SIZE(deaths); i++) {
+        CHECK(dies(deaths[i]));
+        // An inner module dies; the outer one, which called it, goes on.
+        CHECK(gate_call(outer, call_inner, deaths[i]) == HX_ERR_RESTART);
+        CHECK(gate_call(outer, nothing, NULL) == HX_OK);
+        inner->hal.closed = 0;
+    }
+    return true;
+}
+
+// Who waits for a mutex of a module that dies comes out, too.
+static _Atomic uint32_t came_out;
+
+MODULE_TEXT NO_LOCK_ANALYSIS static int64_t die_slowly(void *argument) {
+    gate_mutex_lock(argument);
+    held = 1;
+    HX_IGNORE(wait_one(&may_leave, WAIT_SIGNALED, TIME_NEVER, 0));
+    return *nowhere;
+}
+
+static int64_t wait_for_it(void *argument) {
+    gate_mutex_lock(argument);
+    gate_mutex_unlock(argument);
+    return HX_OK;
+}
+
+static void die_or_wait(void *index) {
+    if (selftest_index(index) == 0) {
+        came_out += gate_call(inner, die_slowly, &mutex) == HX_ERR_PEER_DIED;
+        return;
+    }
+    while (!held) {
+        thread_yield();
+    }
+    if (selftest_index(index) == 1) {
+        came_out += gate_call(inner, wait_for_it, &mutex) == HX_ERR_PEER_DIED;
+        return;
+    }
+    while (atomic_load_explicit(&mutex.mutex.waiters, memory_order_relaxed) == 0) {
+        thread_yield();
+    }
+    waitable_update(&may_leave, 0, WAIT_SIGNALED);
+}
+
+static bool frees_who_waits(void) {
+    waitable_init(&may_leave, 0);
+    held = came_out = 0;
+    CHECK(core_selftest_threads(3, false, die_or_wait));
+    CHECK(came_out == 2 && inside_of(inner) == 0);
+    inner->hal.closed = 0;
+    return true;
+}
+#endif
+
+bool core_selftest_gate(void) {
+    mutex_init(&mutex.mutex, &module_class);
+    CHECK(gate_create("selftest.outer", "selftest", "selftest.outer", &outer) == HX_OK);
+    CHECK(gate_create("selftest.inner", "selftest", "selftest.inner", &inner) == HX_OK);
+    CHECK(counts() && closes() && gives_up() && is_refused_on_purpose());
+    CHECK(leaves());
+#if HAL_GATE_FAULTS
+    CHECK(survives() && keeps_registers() && frees_who_waits());
+#endif
+    gate_release(inner);
+    gate_release(outer);
+    return true;
+}

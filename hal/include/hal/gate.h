@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <hal/gate.h>: calls into modules: counted, and with a way back when the module is no more.
+//
+// A call pushes a record on the calling thread's stack: the registers that a call keeps, and the
+// record of the call that it is made from. Each processor counts how often each gate was entered
+// and left there; a thread may enter on one processor and leave on another, so that only the sums
+// mean something. What a closed gate, a dead module and a count are for is core's: <core/gate.h>.
+#pragma once
+
+#include <hal/trap.h>
+#include <helix/types.h>
+
+#define HAL_GATES_MAX   64u       // gates are numbered 0 … HAL_GATES_MAX - 1; core hands them out
+#define HAL_GATE_CLOSED INT64_MIN // no method returns it
+
+struct hal_gate {
+    uint32_t number;
+    _Atomic uint32_t closed; // not 0: nobody gets in
+};
+
+// The innermost one of a thread is `gates` of its struct hal_context, which is the first thing that
+// hal_current() points at; NULL: it is in no module. The machine's registers follow.
+struct hal_gate_record {
+    struct hal_gate_record *outer;
+    struct hal_gate *gate;
+};
+
+// Counts the thread in, then looks whether the gate is closed (no store may be put off behind that
+// look but by the processor itself: who closes the gate interrupts all processors), calls
+// `method(argument)`, counts the thread out: a release, after which it touches nothing of the
+// module. Returns what the method does, or HAL_GATE_CLOSED. Thread context, preemption on.
+int64_t hal_gate_call(struct hal_gate *gate, int64_t (*method)(void *argument), void *argument);
+
+// Makes the innermost call of the current thread, which is in one, return `result` as soon as
+// `frame`, which is of a fault in kernel mode, is gone back to; interrupts are on then. What lies
+// on the stack beyond the record is given up. Returns false, and does nothing, if it was not the
+// module that faulted: its code, a function of lib that it called, or a jump of its to where no
+// code is.
+bool hal_gate_unwind(struct hal_frame *frame, int64_t result);
+// Makes it return now. Thread context, preemption on.
+NORETURN void hal_gate_leave(int64_t result);
+
+// How often a gate was entered on processor `cpu`. An acquire. Any context.
+uint64_t hal_gate_entered(uint32_t cpu, uint32_t number);
+// How often it was left there. The same.
+uint64_t hal_gate_left(uint32_t cpu, uint32_t number);
+
+// The machine's part defines HAL_GATE_FAULTS: 1 if it goes back from faults of modules, 0 if
+// hal_gate_unwind() always returns false.
+#include <hal_arch/gate.h>

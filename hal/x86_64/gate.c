@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/x86_64/gate.c: what a call into a module leaves behind.
+#include "private.h"
+
+#include <hal/context.h>
+#include <hal/gate.h>
+#include <lib/frames.h>
+
+extern char image_start[];
+extern char image_modules_start[];
+extern char image_modules_end[];
+extern char image_lib_end[];
+extern char image_text_end[];
+
+#define DEPTH_MAX 8u // of functions of lib
+
+static bool lies_in(uint64_t address, const char *start, const char *end) {
+    return address >= (uintptr_t)start && address < (uintptr_t)end;
+}
+
+static bool is_module(uint64_t address) {
+    return lies_in(address, image_modules_start, image_modules_end);
+}
+
+static bool is_lib(uint64_t address) {
+    return lies_in(address, image_modules_end, image_lib_end);
+}
+
+// A function of lib faulted: did a module call it?
+static bool lib_is_called_by_module(const struct hal_frame *frame, const void *stack_high) {
+    uint64_t callers[DEPTH_MAX];
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    const uint32_t count = frames_walk(frame->rbp, (const void *)(uintptr_t)frame->rsp, stack_high,
+                                       callers, DEPTH_MAX);
+    uint32_t i = 0;
+    while (i < count && is_lib(callers[i])) {
+        i++;
+    }
+    return i < count && is_module(callers[i]);
+}
+
+static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gate_record *record) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    const uint64_t *top = (const uint64_t *)(uintptr_t)frame->rsp;
+    if (is_module(frame->rip)) {
+        return true;
+    }
+    if ((uintptr_t)top >= (uintptr_t)record || frame->rsp % sizeof(*top) != 0) {
+        return false; // not the stack of the call
+    }
+    if (is_lib(frame->rip)) { // without a frame of its own, or with one
+        return is_module(*top) || lib_is_called_by_module(frame, record);
+    }
+    // A call of nowhere has just pushed where it came from.
+    return !lies_in(frame->rip, image_start, image_text_end) && is_module(*top);
+}
+
+bool hal_gate_unwind(struct hal_frame *frame, int64_t result) {
+    const struct hal_context *context = hal_current();
+    if (!is_modules_fault(frame, context->gates)) {
+        return false;
+    }
+    frame->rip = (uint64_t)(uintptr_t)hal_gate_leave;
+    frame->rdi = (uint64_t)result;
+    frame->rflags = (frame->rflags & ~(uint64_t)(RFLAGS_TF | RFLAGS_DF | RFLAGS_AC)) | RFLAGS_IF;
+    return true;
+}
+
+// The counts are written by single instructions of their processor; loads are acquires (SDM 3A
+// 8.2.2).
+uint64_t hal_gate_entered(uint32_t cpu, uint32_t number) {
+    const struct cpu_block *block = x86_cpu_blocks[cpu];
+    return block == NULL ? 0
+                         : atomic_load_explicit(&block->gate_entered[number], memory_order_acquire);
+}
+
+uint64_t hal_gate_left(uint32_t cpu, uint32_t number) {
+    const struct cpu_block *block = x86_cpu_blocks[cpu];
+    return block == NULL ? 0
+                         : atomic_load_explicit(&block->gate_left[number], memory_order_acquire);
+}
