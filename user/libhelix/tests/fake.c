@@ -117,6 +117,16 @@ enum hx_status hx_handle_derive(handle_t handle, uint64_t rights, handle_t *out_
     return HX_OK;
 }
 
+enum hx_status hx_handle_info(handle_t handle, struct hx_handle_info *out_info) {
+    if (handle >= HANDLES_MAX || handles[handle].object == NULL) {
+        return HX_ERR_BAD_HANDLE;
+    }
+    *out_info = (struct hx_handle_info){ .object = handles[handle].object->kind,
+                                         .live = 1,
+                                         .rights = handles[handle].rights };
+    return HX_OK;
+}
+
 enum hx_status hx_wait(struct hx_wait_item *items, uint32_t count, time_ns_t deadline,
                        uint32_t *out_ready) {
     uint32_t ready = 0;

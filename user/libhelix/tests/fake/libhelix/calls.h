@@ -11,6 +11,7 @@
 HX_MUST_CHECK enum hx_status hx_handle_close(handle_t handle);
 HX_MUST_CHECK enum hx_status hx_handle_derive(handle_t handle, uint64_t rights,
                                               handle_t *out_derived);
+HX_MUST_CHECK enum hx_status hx_handle_info(handle_t handle, struct hx_handle_info *out_info);
 HX_MUST_CHECK enum hx_status hx_wait(struct hx_wait_item *items, uint32_t count, time_ns_t deadline,
                                      uint32_t *out_ready);
 HX_MUST_CHECK enum hx_status hx_channel_create(uint32_t slots, handle_t out_ends[2]);
