@@ -23,7 +23,7 @@ endif()
 if(NOT HELIX_SANITIZE)
   set(helix_bench ${PROJECT_SOURCE_DIR}/bench/hosted)
   add_executable(helix-bench EXCLUDE_FROM_ALL ${helix_objects} ${helix_bench}/main.c ${helix_bench}/kernel.c
-    ${helix_bench}/references.c)
+    ${helix_bench}/references.c ${helix_bench}/across.c)
   target_include_directories(helix-bench PRIVATE
     $<TARGET_PROPERTY:runtime_kernel_process,INCLUDE_DIRECTORIES>)
   target_link_libraries(helix-bench PRIVATE helix_flags helix_process)

@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "rows.h"
 
+#include "minimal_ring.h"
+
 #include <dlfcn.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -233,41 +235,7 @@ uint64_t round_stores(uint32_t count) {
 // ---- a ring
 // --------------------------------------------------------------------------------------
 
-// The least that two who trust each other need: a position each, a copy of the other's.
-struct minimal_message {
-    _Alignas(64) uint64_t words[8];
-};
-
-static struct minimal {
-    _Alignas(64) _Atomic uint64_t tail;
-    _Alignas(64) _Atomic uint64_t head;
-    _Alignas(64) uint64_t put, head_seen;
-    _Alignas(64) uint64_t got, tail_seen;
-    struct minimal_message slots[64];
-} minimal_ring;
-
-static inline bool minimal_put(struct minimal *ring, const struct minimal_message *message) {
-    if (ring->put - ring->head_seen == 64) {
-        ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
-        if (ring->put - ring->head_seen == 64) {
-            return false;
-        }
-    }
-    ring->slots[ring->put++ % 64] = *message;
-    return true;
-}
-
-static inline bool minimal_get(struct minimal *ring, struct minimal_message *out) {
-    if (ring->got == ring->tail_seen) {
-        ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
-        if (ring->got == ring->tail_seen) {
-            return false;
-        }
-    }
-    *out = ring->slots[ring->got++ % 64];
-    __asm__ volatile("" : "+m"(*out)); // all of it arrives
-    return true;
-}
+static struct minimal minimal_ring;
 
 uint64_t round_minimal_ring(uint32_t count) {
     struct minimal_message in = { { 1 } }, out;

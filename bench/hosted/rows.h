@@ -85,3 +85,12 @@ uint64_t round_atomics(uint32_t count);
 uint64_t round_stores(uint32_t count);
 uint64_t round_minimal_ring(uint32_t count);
 uint64_t round_minimal_ring_batch(uint32_t count);
+
+// ---- to another processor, both sides: across.c, with the host's libc
+// ---------------------------------
+
+bool across_prepare(void); // false: there is no other processor
+uint64_t round_ring_across(uint32_t count);
+uint64_t round_ring_across_batch(uint32_t count);
+uint64_t round_minimal_across(uint32_t count);
+uint64_t round_minimal_across_batch(uint32_t count);

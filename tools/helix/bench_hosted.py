@@ -20,6 +20,7 @@ _LIMIT_S = 300
 _LIMITS: dict[str, tuple[str, float]] = {
     "alloc_free_64": ("tcmalloc", 1.5), "switch": ("", 60), "pick_10": ("", 60), "pick_1000": ("", 60),
     "handle": ("", 9), "ring": ("minimal_ring", 1.15), "ring_batch_16": ("minimal_ring", 1.15),
+    "ring_across": ("minimal_ring", 1.15), "ring_across_16": ("minimal_ring", 1.15),
 }
 
 
@@ -106,7 +107,7 @@ def _print_method(rows: Rows, processor: int, model: str) -> None:
               "\nhandle: from a number to its object, its kind and rights checked, used and left;"
               "\nhandle_derived: of a derived capability. trace_event: one event, its count\nand the read of the counter included. ring: one message of 64 bytes in, shown, out and given back on one"
               " processor, alone or 16 at a time; minimal_ring: the same between two who\ntrust each other"
-              " and never sleep.")
+              " and never sleep. ring_across: the same from this processor to another one, where the consumer spins.")
     ui.result(f"machine: {model}; a tick is {1 / cycle:.2f} cycles of its core (a chain of additions"
               f" takes {cycle:.2f} ticks each)")
 

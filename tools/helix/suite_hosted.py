@@ -61,6 +61,7 @@ _BENCH_ROWS = {
     "gate": {"bare_call"}, "handle": {"two_atomics"}, "handle_derived": {"two_atomics"},
     "trace_event": {"four_stores"},
     "ring": {"minimal_ring"}, "ring_batch_16": {"minimal_ring"}, "ring_many": {"minimal_ring"},
+    "ring_across": {"minimal_ring"}, "ring_across_16": {"minimal_ring"},
     "ring_many_16": {"minimal_ring"},
 }
 
