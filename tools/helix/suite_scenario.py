@@ -6,6 +6,7 @@ A program's first lines may hold words for this file:
   // RUN: musl glibc     how it is built (programs.FLAVOURS), one test each; musl if it does not say
   // LIMIT: 120          seconds of guest time after which it is ended
   // ARGS: a b           its arguments
+  // WITH: a.c ../b/b.c  what is compiled with it (programs.build)
 """
 
 import re

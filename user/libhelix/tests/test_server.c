@@ -23,6 +23,8 @@ static struct client {
     uint32_t served, gone;
 } clients[CLIENTS];
 static uint32_t order[10000], turns, most;
+static handle_t sleeper; // the end of a client that sleeps until it is told of its answer
+static bool is_told;     // it was, while the server was still busy
 
 // ---- clients
 
@@ -58,6 +60,11 @@ static enum hx_status open_counted(void *self, const char *name, uint32_t class,
     (void)out;
     client->served++;
     order[turns++] = (uint32_t)(client - clients);
+    if (sleeper != 0) {
+        struct hx_wait_item item = { .handle = sleeper, .mask = HX_STATE_READABLE };
+        uint32_t ready;
+        is_told |= hx_wait(&item, 1, 0, &ready) == HX_OK;
+    }
     if (client->floods) {
         take_answers(client);
         ask(client);
@@ -172,8 +179,6 @@ static void in_order(void) {
 // Two critical clients that never stop: who was silent until then is heard within the bounds, and
 // is told of the answer at once.
 static void floods(void) {
-    struct hx_wait_item item = { .mask = HX_STATE_READABLE };
-    uint32_t ready;
     begin();
     CHECK(hx_server_run(server, 0) == HX_ERR_TIMED_OUT); // all sleep
     clients[0].floods = clients[1].floods = true;
@@ -186,8 +191,14 @@ static void floods(void) {
     ask(&clients[2]);
     run(HX_PASSES_BACKGROUND + 1);
     CHECK(clients[2].served == 1 && clients[4].served == 1);
-    item.handle = clients[4].end.handle;
-    CHECK(hx_wait(&item, 1, 0, &ready) == HX_OK);
+    ask(&clients[4]);
+    sleeper = clients[4].end.handle;
+    CHECK(hx_channel_arm(sleeper, HX_STATE_READABLE) == HX_OK);
+    hx_consumer_awake(&clients[4].end.in);
+    hx_consumer_sleep(&clients[4].end.in);
+    run(HX_PASSES_BACKGROUND + 5);
+    CHECK(clients[4].served == 2 && is_told);
+    sleeper = 0;
     hx_consumer_awake(&clients[4].end.in);
     hx_end_close(&clients[5].end);
     run(70);
