@@ -156,7 +156,7 @@ static handle_t memory_with(uint64_t word) {
     return memory;
 }
 
-static uint64_t word_in(handle_t memory) {
+static uint64_t __attribute__((unused)) word_in(handle_t memory) {
     uint64_t address = 0, word;
     NEED(hx_memory_map(memory, 0, PAGE_SIZE, HX_PROTECTION_READ, &address) == HX_OK);
     memcpy(&word, (void *)(uintptr_t)address, sizeof(word));
@@ -310,6 +310,7 @@ static const struct hx_service desk_service = {
 // A server of one client.
 static void __attribute__((unused)) desk_serve(handle_t end) {
     struct hx_server *server;
+    desk_gone = 0;
     NEED(hx_server_create(&server) == HX_OK);
     NEED(hx_server_add(server, end, &desk_service) == HX_OK);
     SAME(hx_server_run(server, TIME_NEVER), HX_OK);

@@ -130,14 +130,17 @@ def _carries_bytes(context: Context) -> None:
 
 
 def _runs_the_example(_: Context, page: str = "user/libhelix/README.md") -> None:
-    """The program on that page, built and run as it says there."""
-    found = re.search(r"^```c\n(.*?)^```$.*?says `(.*?)`", (paths.TOP / page).read_text(),
-                      re.M | re.S)
+    """The program on that page, and the port that it serves, built and run as it says there."""
+    text = (paths.TOP / page).read_text()
+    found = re.search(r"^```c\n(.*?)^```$.*?says `(.*?)`", text, re.M | re.S)
+    port = re.search(r"^```port\n(.*?^port \w+\.(\w+) .*?)^```$", text, re.M | re.S)
     if not found:
         raise Failed(f"{page} has no program")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "root").mkdir()
         (Path(folder) / "hello.c").write_text(found.group(1))
+        if port:
+            (Path(folder) / f"{port.group(2)}.port").write_text(port.group(1))
         built = _call(f"cc {folder}/hello.c -o {folder}/root/hello")
         done = _call(f"run --root {folder}/root -- /hello")
     if built.returncode or built.stdout or done.returncode or done.stdout != f"{found.group(2)}\n":
@@ -153,4 +156,6 @@ def jobs(_: Namespace) -> list[Job]:
             single("tool/runs-the-example", _runs_the_example),
             single("tool/runs-the-services",
                    lambda context: _runs_the_example(context, "docs/services.md")),
+            single("tool/runs-the-port",
+                   lambda context: _runs_the_example(context, "docs/ports.md")),
             *suite_trace.jobs()]

@@ -339,6 +339,10 @@ static void check_methods(struct compiler *compiler, const struct port *port) {
             fail(compiler, &method->place,
                  "a port with events has its own 'attach'; rename the method");
         }
+        if (strcmp(method->name, "count") == 0) {
+            fail(compiler, &method->place,
+                 "'count' would be one name in C with the number of methods; rename the method");
+        }
         check_parameters(compiler, port, method);
         check_optional(compiler, port, method);
         check_completion(compiler, port, method);

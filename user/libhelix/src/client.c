@@ -394,14 +394,15 @@ static void give_bodies_back(struct hx_client *client) {
     }
 }
 
-// Needs the lock, and has none while a handler runs.
-static void deliver(struct hx_client *client) {
-    while (client->events_count != 0) {
+// Needs the lock, and has none while a handler runs. HX_ERR_CORRUPT: one was malformed.
+static enum hx_status deliver(struct hx_client *client) {
+    enum hx_status status = HX_OK;
+    while (client->events_count != 0 && status == HX_OK) {
         const struct wire_parcel event = client->events[client->events_first];
         client->events_first = (client->events_first + 1) % client->events_max;
         client->events_count--;
         pthread_mutex_unlock(&client->lock);
-        const enum hx_status status = wire_receive(&client->wire, &event);
+        status = wire_receive(&client->wire, &event);
         pthread_mutex_lock(&client->lock);
         if (status != HX_OK) {
             die(client, status);
@@ -409,6 +410,7 @@ static void deliver(struct hx_client *client) {
         body_read(client, &event.message);
         give_bodies_back(client);
     }
+    return status;
 }
 
 enum hx_status hx_client_events(struct hx_client *client, time_ns_t deadline) {
@@ -424,8 +426,7 @@ enum hx_status hx_client_events(struct hx_client *client, time_ns_t deadline) {
                                       : receive(client, &client->events_count, false, deadline);
     }
     if (client->events_count != 0) { // also what came before the end
-        status = HX_OK;
-        deliver(client);
+        status = deliver(client);
     } else if (client->dead != HX_OK) {
         status = client->dead;
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // user/libhelix/src/guard.c: memory that somebody else may take away.
 //
-// What is mapped under a dead capability keeps its addresses until it is unmapped, so nothing else
-// can lie there when the handler maps zeroes over it.
+// What is mapped under a dead capability keeps its addresses until it is unmapped, and so does what
+// lies behind the end of memory that was cut: nothing else can lie there when the handler maps
+// zeroes over it.
 #include "guard.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static struct {
     _Atomic size_t size;
     atomic_flag is_taken;
 } guarded[GUARDED_MAX];
-static struct sigaction before; // set once
+static struct sigaction before[2]; // of SIGSEGV and SIGBUS; set once
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool cover(uintptr_t at) {
@@ -33,25 +34,28 @@ static bool cover(uintptr_t at) {
 }
 
 static void handle(int number, siginfo_t *info, void *context) {
+    const struct sigaction *action = &before[number == SIGBUS];
     const int saved = errno;
     if (info->si_code > 0 && cover((uintptr_t)info->si_addr)) {
         errno = saved;
         return;
     }
-    if ((before.sa_flags & SA_SIGINFO) != 0) {
-        before.sa_sigaction(number, info, context);
-    } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-        before.sa_handler(number);
+    if ((action->sa_flags & SA_SIGINFO) != 0) {
+        action->sa_sigaction(number, info, context);
+    } else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN) {
+        action->sa_handler(number);
     } else {
-        sigaction(number, &before, NULL); // it happens again, and then what would have happened
+        sigaction(number, action, NULL); // it happens again, and then what would have happened
     }
 }
 
 static void take_over(void) {
     struct sigaction action = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
     action.sa_sigaction = handle;
-    sigaction(SIGSEGV, NULL, &before);
+    sigaction(SIGSEGV, NULL, &before[0]);
+    sigaction(SIGBUS, NULL, &before[1]);
     sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 enum hx_status guard_begin(void *start, size_t size) {

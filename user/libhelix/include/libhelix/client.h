@@ -29,8 +29,8 @@
 // Many threads may call at once. Events are kept until somebody takes them by hx_client_events();
 // no handler runs inside of a call. The server is not trusted with more than its answers: what it
 // writes is checked before it is believed (<lib/wire.h>). The memory that is shared may be taken
-// away at any time: for that the first connection of a process takes over SIGSEGV, whose handler of
-// then gets all that is not about such memory.
+// away at any time: for that the first connection of a process takes over SIGSEGV and SIGBUS, whose
+// handlers of then get all that is not about such memory.
 #pragma once
 
 #include <lib/wire.h>

@@ -19,7 +19,7 @@
 //
 // Clients are hostile: all that they send is checked (<lib/wire.h>), and one that breaks the rules
 // of the connection loses it. They may also take the channel away if it was theirs, which is one
-// more way to go (SIGSEGV is taken over for that: <libhelix/client.h>).
+// more way to go (SIGSEGV and SIGBUS are taken over for that: <libhelix/client.h>).
 #pragma once
 
 #include <lib/wire.h>
