@@ -100,6 +100,11 @@ void aarch64_features_enable(void) {
     sysreg_write("cpacr_el1", CPACR_FPEN);
     sysreg_write("cntkctl_el1", CNTKCTL_VCTEN);
     sysreg_write("mdscr_el1", MDSCR_NONE);
+    sysreg_write("tpidrro_el0", 0); // nobody's: programs may read it
+    const uint64_t counters = sysreg_read("id_aa64dfr0_el1") >> 8 & 15;
+    if (counters != 0 && counters != 15) {
+        sysreg_write("pmuserenr_el0", 0); // no program reads the performance counters
+    }
     if (aarch64_features.pan) {
         sysreg_write("sctlr_el1", sysreg_read("sctlr_el1") & ~(uint64_t)SCTLR_SPAN);
         isb();

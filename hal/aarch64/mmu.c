@@ -9,6 +9,8 @@
 #include <lib/string.h>
 
 #define DIRECT_MAX (HAL_DIRECT_END - HAL_DIRECT_BASE + 1)
+#define CTR_IDC    (1u << 28) // instruction fetches see the data caches
+#define CTR_DIC    (1u << 29) // instruction caches need no invalidation
 #define SCTLR_WXN  (1u << 19) // what is writable is not executable (D17.2.118)
 
 // Set by the linker script; the table by boot.
@@ -323,16 +325,20 @@ static uint64_t cache_line(uint64_t ctr, uint32_t shift) {
 // Data caches to the point of unification, then instruction caches, for all processors; each one
 // that runs the code needs an ISB or an exception's return afterwards (B2.4.4). Instruction caches
 // may be indexed by virtual address, and the programs' addresses are not this one: all go.
+// Where the processor says that one or both of it is not needed, it is left out (D17.2.34).
 void aarch64_code_publish(const void *start, size_t size_bytes) {
-    const uint64_t line = cache_line(sysreg_read("ctr_el0"), 16);
+    const uint64_t ctr = sysreg_read("ctr_el0");
+    const uint64_t line = cache_line(ctr, 16);
     uint64_t at = ALIGN_DOWN((uint64_t)(uintptr_t)start, line);
     const uint64_t end = (uint64_t)(uintptr_t)start + size_bytes;
-    for (; at < end; at += line) {
+    for (; (ctr & CTR_IDC) == 0 && at < end; at += line) {
         __asm__ volatile("dc cvau, %0" : : "r"(at) : "memory");
     }
     dsb_all();
-    __asm__ volatile("ic ialluis" : : : "memory");
-    dsb_all();
+    if ((ctr & CTR_DIC) == 0) {
+        __asm__ volatile("ic ialluis" : : : "memory");
+        dsb_all();
+    }
     isb();
 }
 

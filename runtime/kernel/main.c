@@ -19,6 +19,7 @@
 #include <hal/trap.h>
 #include <lib/cmdline.h>
 #include <lib/string.h>
+#include <memory/heap.h>
 #include <memory/init.h>
 #include <memory/selftest.h>
 #include <net/socket.h>
@@ -216,6 +217,27 @@ static void switch_trace(void) {
     }
 }
 
+// Uses up its stack: the page below has no memory.
+static uint64_t overflow(uint64_t depth) { // NOLINT(misc-no-recursion): that is the point
+    volatile uint64_t words[16];
+    words[depth % ARRAY_SIZE(words)] = depth;
+    return depth == UINT64_MAX ? 0 : overflow(depth + 1) + words[depth % ARRAY_SIZE(words)];
+}
+
+static void overflow_entry(void *argument) {
+    (void)argument;
+    (void)overflow(0);
+}
+
+static NORETURN void run_overflow(void) {
+    static struct thread thread;
+    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+    must("stack", stack != NULL ? HX_OK : HX_ERR_NO_MEMORY);
+    thread_init(&thread, "overflow", stack, THREAD_STACK_BYTES, overflow_entry, NULL);
+    thread_start(&thread);
+    sched_run_idle();
+}
+
 static const struct {
     const char *name;
     bool (*run)(void);
@@ -224,7 +246,7 @@ static const struct {
                   { "vfs", vfs_selftest } };
 
 // `selftest=core` (or another of the above, or `all`) runs tests instead of a system;
-// `selftest=panic` shows a panic.
+// `selftest=panic` shows a panic, `selftest=overflow` one of a stack that is too small.
 static void run_selftest(void) {
     const char *what = cmdline_get(&cmdline, "selftest");
     if (what == NULL) {
@@ -232,6 +254,9 @@ static void run_selftest(void) {
     }
     if (strcmp(what, "panic") == 0) {
         panic("asked for by selftest=panic");
+    }
+    if (strcmp(what, "overflow") == 0) {
+        run_overflow();
     }
     bool found = false;
     bool passed = true;

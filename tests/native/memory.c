@@ -99,8 +99,13 @@ static void huge(void) {
     last[0] = 7;
     SAME(last[0], 7);
     uint64_t address;
-    SAME(hx_memory_map(memory, 0, HX_MEMORY_MAX, RW, &address), HX_OK); // but addresses are few
-    SAME(hx_memory_map(memory, 0, HX_MEMORY_MAX, RW, &address), HX_ERR_NO_MEMORY);
+    int32_t status = HX_OK;
+    int count = 0; // one or three, as the machine has 47 or 48 bits: addresses are few
+    while (count < 4 && (status = hx_memory_map(memory, 0, HX_MEMORY_MAX, RW, &address)) == HX_OK) {
+        count++;
+    }
+    SAME(status, HX_ERR_NO_MEMORY);
+    CHECK(count > 0);
 }
 
 static void rights(void) {

@@ -33,6 +33,7 @@ class Boot:
     extra: list[str] = field(default_factory=list)
     status: int = 0
     linux: bool = True  # Linux does the same
+    elf: bool = False  # the ELF file, where another one is the usual form
     look: Callable[[str], str] = lambda _: ""  # at the console's text: what is wrong with it
 
 
@@ -164,7 +165,8 @@ def _job(boot: Boot) -> Job:
         words = f"console={targets.current().console}"
         words += "" if "panic=" in boot.append else " panic=-1"
         append = f"{words} {boot.append}"
-        machine = qemu.Machine(context.kernel, None, append, boot.smp, boot.mem, boot.cpu,
+        kernel = context.kernel.with_name("helix.elf") if boot.elf else context.kernel
+        machine = qemu.Machine(kernel, None, append, boot.smp, boot.mem, boot.cpu,
                                boot.machine, extra=list(boot.extra))
         if boot.initrd is None:
             _run(boot, machine)
@@ -230,6 +232,9 @@ def _panics() -> list[Boot]:
         Boot("panic-after-a-second", _plain, "panic=1 rdinit=/first -- exit", [_GOOD, *dead_init]),
         Boot("panic-shows", _plain, "selftest=panic",
              [r"panic: .*selftest=panic", r"kernel_main"], [], linux=False),
+        Boot("stack-overflow", None, "selftest=overflow",
+             [r"kernel panic: ", r"thread \d+ \(overflow\)", r"at [0-9a-f]+ overflow\+"], [],
+             linux=False),
         *(Boot(f"panic-trace-smp-{count}", _plain, "rdinit=/first -- exit", dead_init, [], smp=count,
                linux=False, look=panic_trace) for count in (1, 4)),
     ]
@@ -289,7 +294,11 @@ def _aarch64_machines() -> list[Boot]:
     boots += [Boot(f"machine-{name}", _plain, smp=2, cpu=cpu, machine=machine,
                    expect=[_GOOD, "first: 2 processors"])
               for name, (cpu, machine) in shapes.items()]
-    # Firmware's device tree alone takes 1 MiB of it.
+    # QEMU loads no initramfs for an ELF file.
+    boots.append(Boot("elf", None, "selftest=core", [r"started by elf", r"2 of 2 processors"],
+                      [r"(?i)panic"], smp=2, extra=list(targets.current().exit_device), status=33,
+                      elf=True))
+    # QEMU's device tree alone takes 1 MiB of it.
     return [*boots, Boot("mem-24M", _plain, mem="24M"), Boot("mem-6G", _plain, mem="6G")]
 
 

@@ -7,7 +7,7 @@ import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import paths, suite_boot, suite_scenario
+from helix import paths, suite_boot, suite_busybox, suite_scenario, suite_terminal
 from helix.report import Context, Job, Verdict
 
 _LIMIT_S = 3000
@@ -27,6 +27,7 @@ def jobs(options: Namespace) -> list[Job]:
     if options.arch != "x86_64" or options.kernel:
         return []
     inner = suite_boot.aarch64_names()
-    inner += [name for job in suite_scenario.jobs(options) for name in job.names]
+    inner += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
+              for job in jobs_of(options) for name in job.names]
     names = [f"aarch64/{name}" for name in inner]
     return [Job(names, lambda context, chosen: _run("aarch64", chosen, context.options), False)]

@@ -16,7 +16,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from fcntl import ioctl
 
-from helix import paths
+from helix import paths, targets
 from helix.report import Context, Failed, Job, Verdict
 
 _GUARD_S = 90
@@ -107,7 +107,7 @@ class Screen:
 def _runs_commands(screen: Screen) -> None:
     screen.ask("echo a$((1+1))b", r"a2b\n")
     screen.ask("ls /bin/busybox && pwd", r"/bin/busybox\n/root\n")
-    screen.ask("tty; echo $((40+2))", r"/dev/ttyS0\n42\n")
+    screen.ask("tty; echo $((40+2))", rf"/dev/{targets.current().console}\n42\n")
 
 
 def _edits_lines(screen: Screen) -> None:
@@ -267,7 +267,8 @@ _STEPS: dict[str, Callable[[Screen], None]] = {
 
 
 def _command(context: Context, smp: int) -> list[str]:
-    words = [sys.executable, "-m", "helix", "run", "--yes", "--smp", str(smp), "--kernel", str(context.kernel)]
+    words = [sys.executable, "-m", "helix", "run", "--yes", "--arch", context.options.arch, "--smp", str(smp),
+             "--kernel", str(context.kernel)]
     return ["env", f"PYTHONPATH={paths.TOP / 'tools'}", "PYTHONDONTWRITEBYTECODE=1", *words]
 
 
