@@ -7,6 +7,7 @@
 // every worker is gone, a program can be started, a file reads as it was written, and memory and
 // processes are as they were after the first workers.
 #include "arguments.h"
+#include "native_calls.h"
 #include "shapes.h"
 #include "watch.h"
 
@@ -32,7 +33,8 @@
 // Workers may write here what they like: nothing depends on it.
 struct shared {
     _Atomic uint64_t calls;
-    _Atomic uint32_t done[CALLS];  // how often the call succeeded
+    _Atomic uint32_t done[CALLS]; // how often the call succeeded
+    _Atomic uint32_t native_done[COUNT(native_shapes)];
     _Atomic int32_t last[WORKERS]; // what the worker called last
 };
 
@@ -125,8 +127,33 @@ static bool is_aimed(uint64_t number) {
            number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo;
 }
 
+static void native_call(struct worker *worker) {
+    struct generator *generator = &worker->generator;
+    const uint32_t index = below(generator, COUNT(native_shapes));
+    const struct native_shape *call = &native_shapes[index];
+    uint64_t arguments[6] = { 0 };
+    if (worker->is_administrator && call->number == HX_CALL_process_spawn) {
+        return;
+    }
+    for (uint32_t i = 0; call->shape[i] != '\0'; i++) {
+        arguments[i] = draw_native(generator, call->shape[i]);
+    }
+    atomic_store_explicit(&shared->last[worker->slot % WORKERS], call->number,
+                          memory_order_relaxed);
+    atomic_fetch_add_explicit(&shared->calls, 1, memory_order_relaxed);
+    const long result = invoke(call->number, arguments);
+    if (result >= 0) {
+        atomic_fetch_add_explicit(&shared->native_done[index], 1, memory_order_relaxed);
+    }
+    native_result(generator, call, arguments, result);
+}
+
 static void one_call(struct worker *worker) {
     struct generator *generator = &worker->generator;
+    if (one_in(generator, 5)) {
+        native_call(worker);
+        return;
+    }
     const uint64_t number = draw_call(generator);
     if (is_excluded(worker, number)) {
         return;
@@ -469,6 +496,10 @@ static void show_calls(void) {
         kinds += shared->done[i] != 0;
     }
     printf("%llu calls, %u kinds succeeded\n", (unsigned long long)shared->calls, kinds);
+    for (uint32_t i = 0; getenv("FUZZ_VERBOSE") && i < COUNT(native_shapes); i++) {
+        printf("%u:%u%s", native_shapes[i].number, shared->native_done[i],
+               i % 12 == 11 ? "\n" : " ");
+    }
     for (uint32_t i = 0; getenv("FUZZ_VERBOSE") && i < CALLS; i++) {
         printf("%u:%u%s", i, shared->done[i], i % 12 == 11 ? "\n" : " ");
     }

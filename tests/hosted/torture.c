@@ -2,7 +2,7 @@
 // tests/hosted/torture.c: random work by several processes while memory is refused and threads wake
 // for nothing. Each piece of work checks what it did; in the end nothing that the kernel gave out
 // is still out. For the simulator, whose seed the choices follow, too.
-#include "check.h"
+#include "torture.h"
 
 #include <lib/format.h>
 #include <lib/string.h>
@@ -13,35 +13,11 @@
 #define ROUNDS  3u
 #define PIECES  25u // of work, by each worker in each round
 
-#define BUFFER       (PAD + 0x10000)
-#define BUFFER_BYTES 0x8000u
-#define WORDS        (PAD + 0x20000)
-#define TID_AT       (WORDS + 16)
-#define PATH         (PAD + 0x21000)
-#define TEXT         (PAD + 0x22000)
 #define REGION       0x50000000ull
 #define REGION_PAGES 16u
 
 #define CACHES 64u
 #define TREE   80u // derived capabilities: more than are revoked at a time
-
-struct chance {
-    uint64_t state;
-    uint64_t worker;
-};
-
-static uint32_t below(struct chance *chance, uint32_t limit) {
-    chance->state ^= chance->state >> 12;
-    chance->state ^= chance->state << 25;
-    chance->state ^= chance->state >> 27;
-    return (uint32_t)((chance->state * 0x2545f4914f6cdd1du >> 32) * limit >> 32);
-}
-
-// Whether a call did what it was asked for; if not, it is for want of memory.
-static bool done(int64_t result) {
-    NEED(result >= 0 || result == -ENOMEM || result == -EAGAIN || result == -ENOSPC);
-    return result >= 0;
-}
 
 static void close_both(uint64_t at) {
     SAME(CALL(close, hosted_load(at, 4)), 0);
@@ -268,15 +244,6 @@ static int counts_up(uint64_t unused) {
     return 0;
 }
 
-// A thread of this process; false: there is no memory for it.
-static bool thread_starts(int (*function)(uint64_t argument), uint64_t argument) {
-    const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                           CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
-    hosted_store(TID_AT, 1, 4);
-    return done(hosted_clone(function, argument,
-                             (const uint64_t[5]){ flags, PAD + PAD_BYTES / 2, TID_AT, 0, TID_AT }));
-}
-
 static void a_thread(struct chance *chance) {
     (void)chance;
     hosted_store(WORDS, 0, 8);
@@ -287,12 +254,6 @@ static void a_thread(struct chance *chance) {
         thread_join(TID_AT);
     }
     SAME(hosted_load(WORDS + 8, 8), starts ? 40 : 20);
-}
-
-// Whether a native call made a handle.
-static bool made(int64_t handle) {
-    NEED(handle > 0 || handle == HX_ERR_NO_MEMORY);
-    return handle > 0;
 }
 
 static int uses_until_revoked(uint64_t handle) {
@@ -418,8 +379,10 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,  a_program, a_pipe,       a_file,        some_memory, a_victim, a_thread,
-    an_event, a_sleep,   a_capability, shared_memory, a_tree,      a_socket,
+    a_child,       a_program,     a_pipe,        a_file,          some_memory,
+    a_victim,      a_thread,      an_event,      a_sleep,         a_capability,
+    shared_memory, a_tree,        a_socket,      torture_channel, torture_memory,
+    torture_timer, torture_token, torture_spawn, torture_account,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

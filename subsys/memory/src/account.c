@@ -157,9 +157,10 @@ static int64_t change_below(struct account *account, const struct account *end,
 static inline bool charge_one(struct account *account, enum account_item item, int64_t *change) {
     const int64_t limit = atomic_load_explicit(&account->limit[item], memory_order_relaxed);
     int64_t used = atomic_load_explicit(&account->used[item], memory_order_relaxed);
-    // Not added and taken back: a refused charge must not make others' fail meanwhile.
+    // Not added and taken back: a refused charge must not make others' fail meanwhile. What is used
+    // may be below zero for a moment, before a charge from below arrives that was released again.
     do {
-        if (*change > limit - used) {
+        if (used > limit - *change) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&account->used[item], &used, used + *change,

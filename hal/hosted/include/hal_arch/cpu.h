@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // What the inline functions need of struct processor (hal/hosted/machine.h), which begins with it.
@@ -34,20 +35,35 @@ static inline struct hosted_processor *hosted_this(void) {
 void hosted_interrupts(void);
 void hosted_relax(void);
 
+// Where threads may be preempted, the processor is found and its field read or written in one
+// piece: what sanitizers and the simulator put between two instructions of the compiler would be a
+// place to be moved to another processor, whose field it was not.
+#define HOSTED_READ(instruction, value, field)                                                     \
+    __asm__ volatile("movq %%fs:hosted_processor@tpoff, %q0\n\t" instruction                       \
+                     : "=&r"(value)                                                                \
+                     : "i"(offsetof(struct hosted_processor, field)))
+
 static inline void *hal_current(void) {
-    return hosted_this()->current;
+    void *thread;
+    HOSTED_READ("movq %c1(%q0), %q0", thread, current);
+    return thread;
 }
 
 static inline void hal_current_set(void *thread) {
-    hosted_this()->current = thread;
+    hosted_this()->current = thread; // interrupts are off
+    __asm__ volatile("" ::: "memory");
 }
 
 static inline void *hal_cpu_data(void) {
-    return hosted_this()->data;
+    void *data;
+    HOSTED_READ("movq %c1(%q0), %q0", data, data);
+    return data;
 }
 
 static inline uint32_t hal_cpu_id(void) {
-    return hosted_this()->id;
+    uint32_t id;
+    HOSTED_READ("movl %c1(%q0), %k0", id, id);
+    return id;
 }
 
 static inline void hal_irq_on(void) {
@@ -59,17 +75,29 @@ static inline void hal_irq_on(void) {
 }
 
 static inline void hal_irq_off(void) {
-    hosted_this()->irqs_on = false;
+    uint64_t processor;
+    __asm__ volatile("movq %%fs:hosted_processor@tpoff, %0\n\tmovb $0, %c1(%0)"
+                     : "=&r"(processor)
+                     : "i"(offsetof(struct hosted_processor, irqs_on))
+                     : "memory");
 }
 
 static inline bool hal_irq_is_on(void) {
-    return hosted_this()->irqs_on;
+    uint32_t on;
+    __asm__ volatile("" ::: "memory");
+    HOSTED_READ("movzbl %c1(%q0), %k0", on, irqs_on);
+    return on != 0;
 }
 
 static inline unsigned long hal_irq_save(void) {
-    struct hosted_processor *processor = hosted_this();
-    bool on = processor->irqs_on;
-    processor->irqs_on = false;
+    uint64_t processor;
+    uint32_t on;
+    __asm__ volatile("movq %%fs:hosted_processor@tpoff, %0\n\t"
+                     "movzbl %c2(%0), %1\n\t"
+                     "movb $0, %c2(%0)"
+                     : "=&r"(processor), "=&r"(on)
+                     : "i"(offsetof(struct hosted_processor, irqs_on))
+                     : "memory");
     return on;
 }
 
