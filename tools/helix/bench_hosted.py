@@ -47,8 +47,8 @@ def parse(text: str) -> Rows:
     for line in text.splitlines():
         if found := _LINE.search(line):
             name, side, *numbers, rounds = found.groups()
-            ticks = [int(number) / 100 for number in numbers]
-            rows.setdefault(name, {})[side] = Figure(*ticks, int(rounds))
+            least, median, p90 = (int(number) / 100 for number in numbers)
+            rows.setdefault(name, {})[side] = Figure(least, median, p90, int(rounds))
     return rows
 
 

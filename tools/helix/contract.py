@@ -87,8 +87,8 @@ def _machine_problems(files: Texts) -> Iterator[str]:
             elif not name.startswith(_PUBLIC) and not name.lower().startswith(prefix):
                 yield f"{where}: {name} begins neither with hal_ nor with {prefix}_"
     everything = set().union(*public.values())
-    for machine, names in public.items():
-        for name, header in sorted(everything - names):
+    for machine, known in public.items():
+        for name, header in sorted(everything - known):
             yield f"hal/{machine}/include/hal_arch/{header} does not define {name}"
 
 

@@ -173,12 +173,12 @@ class Guest:
 
     def _wait_any(self, given: _Input) -> None:
         """Waits for the machine, or for more standard input while there is room for it."""
-        want = given.descriptor is not None and not given.ended and not given.data
-        if want:
-            self._selector.register(given.descriptor, selectors.EVENT_READ, "input")
+        source = None if given.ended or given.data else given.descriptor
+        if source is not None:
+            self._selector.register(source, selectors.EVENT_READ, "input")
         events = self._selector.select(self._silence_s if given.descriptor is None else None)
-        if want:
-            self._selector.unregister(given.descriptor)
+        if source is not None:
+            self._selector.unregister(source)
         if not events:
             raise Died(f"the machine said nothing for {self._silence_s:.0f} s")
         for key, _ in events:

@@ -22,7 +22,8 @@ USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h"}
 ISO = {"grub-common": "grub-mkrescue", "grub-pc-bin": "/usr/lib/grub/i386-pc/kernel.img",
        "xorriso": "xorriso", "mtools": "mformat"}
 HOSTED = {"libclang-rt-19-dev": _CLANG_RT}
-CHECK = {"clang-format-19": "clang-format-19", "clang-tidy-19": "clang-tidy-19"}
+CHECK = {"clang-format-19": "clang-format-19", "clang-tidy-19": "clang-tidy-19",
+         "mypy": "mypy"}
 VALGRIND = {"valgrind": "valgrind"}
 SPIN = {"spin": "spin"}
 

@@ -3,14 +3,15 @@
 
 from argparse import Namespace
 
-from helix import check
+from helix import check, packages
 from helix.report import Context, Failed, Job, single
 
-_STEPS = ("format", "ratchets", "scripts", "pages", "gcc")  # tidy takes minutes
+_STEPS = ("format", "ratchets", "scripts", "types", "pages", "gcc")  # tidy takes minutes
 
 
 def _job(step: str, options: Namespace) -> Job:
     def body(_: Context) -> None:
+        packages.need(packages.BUILD, packages.CHECK, yes=options.yes)
         problems = check.problems(step, options)
         if problems:
             raise Failed(f"{len(problems)} problems; ./helix check shows them", "\n".join(problems))

@@ -144,7 +144,7 @@ def _valgrind(context: Context) -> None:
 
 def _gdb(context: Context) -> None:
     """gdb sees a kernel thread from its first function to where it is."""
-    packages.need(packages.BUILD, packages.HOSTED, packages.DEBUG, yes=context.options.yes)
+    packages.need(packages.BUILD, packages.HOSTED, packages.debug(), yes=context.options.yes)
     tool = ["gdb", "-batch", "-ex", "break sys_pipe2", "-ex", "run", "-ex", "backtrace", "--args"]
     text = _under(context, tool, ["--smp", "1", "init=/torture"])
     missing = [name for name in ("sys_pipe2", "posix_syscall", "user_thread_enter", "thread_main")

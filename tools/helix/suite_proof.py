@@ -119,7 +119,7 @@ def _spin(source: Path, context: Context, _: list[str]) -> None:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode != 0:
             raise Failed("it does not compile", done.stdout)
-    _, text = _run([str(folder / "pan"), "-m1000000"])
+    text = _run([str(folder / "pan"), "-m1000000"])[1]
     unreached = re.findall(r"^unreached in .*\n((?:\t.*\n)+)", text, re.M)
     if "errors: 0" not in text or "search not completed" in text:
         raise Failed("refused", text[-8000:])

@@ -81,7 +81,7 @@ def _ends_machine(context: Context, number: int) -> None:
     """Ends a run by a signal; the machine must end, too, and no file may be left."""
     marker = f"marker={os.getpid()}-{number}"
     before = set(paths.ensure(paths.OUT / "tmp").iterdir())
-    command = [paths.TOP / "helix", "run", "--kernel", str(context.kernel), "--append", marker,
+    command = [str(paths.TOP / "helix"), "run", "--kernel", str(context.kernel), "--append", marker,
                "--", "sh", "-c", "echo here; exec sleep 1000"]
     # A shell starts what is in the background with SIGINT ignored, and so are we then.
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ in nanoseconds and written in microseconds, as it wants them."""
 import struct
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 _EVENT = struct.Struct("<QHHIQQ")  # time, cpu, type, thread, payload: struct trace_event
 _WHY_MOVED = 1 << 4  # SCHED_MOVE: no wake
@@ -23,7 +24,7 @@ _BEGIN = {"CALL": "CALL_END", "METHOD": "METHOD_END"}
 _END = {end: begin for begin, end in _BEGIN.items()}
 _QUIET = {"NAME", "TASK", "SWITCH", "WAKE", "BOOT", "INTERRUPT_END"}
 
-Json = dict[str, object]
+Json = dict[str, Any]
 Track = tuple[int, int]  # pid, tid
 
 
@@ -291,10 +292,10 @@ class _Converter:
         def name(what: str, pid: object, tid: object, label: str) -> None:
             made.append({"ph": "M", "name": what, "pid": pid, "tid": tid, "ts": 0, "args": {"name": label}})
         for pid in sorted({pid for pid, _ in tracks}):
-            name("process_name", pid, 0, labels.get(pid) or by_track.get((pid, pid), f"process {pid}"))
+            name("process_name", pid, 0, labels.get(pid) or by_track.get((pid, pid)) or f"process {pid}")
         for pid, tid in sorted(tracks):
             fallback = f"processor {tid}" if pid == PROCESSORS else f"thread {tid}"
-            name("thread_name", pid, tid, by_track.get((pid, tid), fallback))
+            name("thread_name", pid, tid, by_track.get((pid, tid)) or fallback)
         return made
 
     def run(self) -> list[Json]:
