@@ -19,8 +19,12 @@ static struct account *account_of(const struct capability *capability) {
 }
 
 enum hx_status native_account_own(handle_t *out_account) {
-    return native_derive(&process_current()->account->root,
-                         HX_RIGHT_READ | HX_RIGHT_CREATE | HX_RIGHT_DELEGATE, out_account);
+    struct process *process = process_current();
+    const bool pledges = account_is_common(process->account) && process_administers(process);
+    return native_derive(&process->account->root,
+                         HX_RIGHT_READ | HX_RIGHT_CREATE | HX_RIGHT_DELEGATE |
+                             (pledges ? HX_RIGHT_ADMIN : 0),
+                         out_account);
 }
 
 enum hx_status native_account_create(struct capability *above,
@@ -34,7 +38,11 @@ enum hx_status native_account_create(struct capability *above,
         }
         amounts[item] = (int64_t)reserved->amounts[item];
     }
-    enum hx_status status = account_create(account_of(above), "account", amounts, &account);
+    // Who made an account has all rights on it, but not on what others have to do without.
+    const bool pledges =
+        account_is_common(account_of(above)) && (capability_rights(above) & HX_RIGHT_ADMIN) != 0;
+    enum hx_status status =
+        account_create(account_of(above), "account", amounts, pledges, &account);
     return status == HX_OK ? native_give(&account->root, out_account) : status;
 }
 

@@ -104,6 +104,13 @@ void posix_user_uncount(struct posix_user *user) {
 
 // Processes --------------------------------------------------------------------------------------
 
+static bool administers(struct process *native) {
+    struct credentials *credentials = posix_credentials(native->personality);
+    const bool is_capable = credentials_capable(credentials, CAPABILITY_SYS_RESOURCE);
+    credentials_put(credentials);
+    return is_capable;
+}
+
 // The last reference is gone: it was waited for, and nobody looks at it any more.
 static void posix_process_destroy(struct process *native) {
     struct posix_process *process = native->personality;
@@ -157,6 +164,7 @@ enum hx_status posix_process_create(struct aspace *aspace, struct account *accou
     process->dumpable = true;
     native->personality = process;
     native->personality_destroy = posix_process_destroy;
+    native->personality_administers = administers;
     *out_process = process;
     return HX_OK;
 }

@@ -303,10 +303,10 @@ static void rights(void) {
 
 static void reserved(void) {
     const struct hx_account_amounts some = { .amounts = { [HX_ACCOUNT_HANDLES] = 4 } };
+    const struct hx_account_amounts more = { .amounts = { [HX_ACCOUNT_HANDLES] = 7 } };
     struct hx_account_amounts wrong = { .amounts = { [HX_ACCOUNT_PINNED] = -1ull } };
-    handle_t account = 0, none = 0;
-    const handle_t above = made(own());
-    SAME(hx_account_limit(above, HX_ACCOUNT_HANDLES, 5), HX_OK);
+    handle_t account = 0, none = 0, above = 0;
+    NEED(hx_account_create(own(), &more, &above) == HX_OK);
     SAME(hx_account_create(above, &wrong, &none), HX_ERR_INVALID);
     NEED(hx_account_create(above, &some, &account) == HX_OK);
     SAME(info_of(account).reserved[HX_ACCOUNT_HANDLES], 4);
@@ -316,6 +316,42 @@ static void reserved(void) {
     SAME(used(above, HX_ACCOUNT_HANDLES), 4);
     SAME(hx_handle_close(account), HX_OK);
     settles(above, HX_ACCOUNT_HANDLES, 0);
+    SAME(hx_account_limit(above, HX_ACCOUNT_HANDLES, 3), HX_OK);
+    SAME(hx_account_create(above, &some, &none), HX_ERR_LIMIT);
+}
+
+// Reserves no item in `account`: a single one is too much.
+static void reserves_nothing(handle_t account) {
+    for (uint32_t item = 0; item < HX_ACCOUNT_ITEMS; item++) {
+        for (uint32_t much = 0; much < 2; much++) {
+            struct hx_account_amounts some = { 0 };
+            handle_t none = 0;
+            some.amounts[item] = much ? HX_ACCOUNT_NO_LIMIT : 1;
+            SAME(hx_account_create(account, &some, &none), HX_ERR_LIMIT);
+        }
+    }
+}
+
+// What the machine has is an administrator's to give away; nobody else gives more than he was
+// given.
+static void pledged(void) {
+    const struct hx_account_amounts some = { .amounts = { [HX_ACCOUNT_FRAMES] = 4 } };
+    handle_t none = 0, account = 0, weak = 0;
+    NEED(hx_account_create(own(), &some, &account) == HX_OK);
+    reserves_nothing(made(own()));
+    NEED(hx_handle_derive(own(), ALL & ~HX_RIGHT_ADMIN, &weak) == HX_OK);
+    reserves_nothing(weak);
+    const pid_t pid = fork();
+    NEED(pid >= 0);
+    if (pid == 0) {
+        NEED(setresuid(1000, 1000, 1000) == 0);
+        reserves_nothing(own());
+        reserves_nothing(made(own()));
+        _exit(check_failures != 0);
+    }
+    EXITS(pid, 0);
+    SAME(hx_account_create(account, &some, &none), HX_OK); // without being asked who it is
+    SAME(hx_account_create(account, &some, &none), HX_ERR_LIMIT);
 }
 
 static handle_t limited(uint32_t item, uint64_t limit) {
@@ -466,9 +502,9 @@ static void shown(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(a_tree),   CASE(rights),         CASE(reserved), CASE(processes),
-    CASE(handles),  CASE(objects),        CASE(memory),   CASE(cannot_leave),
-    CASE(outlives), CASE(processor_time), CASE(hostile),  CASE(shown),
+    CASE(a_tree),         CASE(rights),  CASE(reserved), CASE(pledged),      CASE(processes),
+    CASE(handles),        CASE(objects), CASE(memory),   CASE(cannot_leave), CASE(outlives),
+    CASE(processor_time), CASE(hostile), CASE(shown),
 };
 
 int main(int argc, char **argv) {

@@ -212,7 +212,7 @@ enum hx_status proc_account(const struct proc_target *target, struct proc_text *
 enum hx_status proc_account_set(const struct proc_target *target, const char *text) {
     (void)target;
     struct account *account = process_current()->account;
-    if (account != &account_root && account != &account_programs) {
+    if (!account_is_common(account)) {
         return HX_ERR_NOT_PERMITTED;
     }
     for (uint32_t i = 0; i < ACCOUNT_ITEMS; i++) {

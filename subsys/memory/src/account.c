@@ -84,11 +84,33 @@ void account_init(void) {
     list_add(&account_programs);
 }
 
+// Takes it from what the account has reserved itself, so that those above it do not notice.
+static enum hx_status charge_reserved(struct account *account, enum account_item item,
+                                      int64_t amount) {
+    if (amount == 0) {
+        return HX_OK;
+    }
+    if (account == NULL) {
+        return HX_ERR_LIMIT;
+    }
+    const int64_t limit = atomic_load_explicit(&account->limit[item], memory_order_relaxed);
+    const int64_t most = MIN_OF(limit, account->reserved[item]);
+    int64_t used = atomic_load_explicit(&account->used[item], memory_order_relaxed);
+    do {
+        // What is below zero for a moment is somebody's, whose charge is on its way.
+        if (MAX_OF(used, 0) > most - amount) {
+            return HX_ERR_LIMIT;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&account->used[item], &used, used + amount,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return HX_OK;
+}
+
 // All that is reserved is the parent's to give, or nothing of it is taken.
-static enum hx_status reserve(struct account *account, const int64_t *reserved) {
+static enum hx_status reserve(struct account *account, const int64_t *reserved, bool pledges) {
     for (uint32_t item = 0; item < ACCOUNT_ITEMS; item++) {
-        enum hx_status status =
-            account_charge(account->above[item], (enum account_item)item, reserved[item]);
+        enum hx_status status = (pledges ? account_charge : charge_reserved)(
+            account->above[item], (enum account_item)item, reserved[item]);
         if (status != HX_OK) {
             give_back_reserved(account, item);
             return status;
@@ -99,7 +121,7 @@ static enum hx_status reserve(struct account *account, const int64_t *reserved) 
 }
 
 enum hx_status account_create(struct account *parent, const char *name, const int64_t *reserved,
-                              struct account **out_account) {
+                              bool pledges, struct account **out_account) {
     if (parent->depth == ACCOUNT_DEPTH_MAX) {
         return HX_ERR_LIMIT;
     }
@@ -113,7 +135,7 @@ enum hx_status account_create(struct account *parent, const char *name, const in
         goto fail_charge;
     }
     account_prepare(account, parent, name);
-    status = reserved != NULL ? reserve(account, reserved) : HX_OK;
+    status = reserved != NULL ? reserve(account, reserved, pledges) : HX_OK;
     if (status != HX_OK) {
         goto fail_account;
     }

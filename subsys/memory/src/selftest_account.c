@@ -11,8 +11,8 @@ static int64_t used(const struct account *account) {
 
 static bool test_limits(void) {
     struct account *parent, *child;
-    CHECK(account_create(&account_programs, "test", NULL, &parent) == HX_OK);
-    CHECK(account_create(parent, "test", NULL, &child) == HX_OK);
+    CHECK(account_create(&account_programs, "test", NULL, false, &parent) == HX_OK);
+    CHECK(account_create(parent, "test", NULL, false, &child) == HX_OK);
     account_limit_set(parent, ACCOUNT_FRAMES, 10);
     CHECK(account_charge(child, ACCOUNT_FRAMES, 10) == HX_OK);
     CHECK(account_full(child, ACCOUNT_FRAMES) == parent);
@@ -34,12 +34,12 @@ static bool test_reserved(void) {
     const int64_t some[ACCOUNT_ITEMS] = { [ACCOUNT_FRAMES] = 6, [ACCOUNT_OBJECTS] = 1 };
     const int64_t much[ACCOUNT_ITEMS] = { [ACCOUNT_FRAMES] = 1, [ACCOUNT_HANDLES] = 5 };
     struct account *parent, *child, *other;
-    CHECK(account_create(&account_programs, "test", NULL, &parent) == HX_OK);
+    CHECK(account_create(&account_programs, "test", NULL, false, &parent) == HX_OK);
     account_limit_set(parent, ACCOUNT_FRAMES, 10);
     account_limit_set(parent, ACCOUNT_HANDLES, 4);
-    CHECK(account_create(parent, "test", some, &child) == HX_OK);
+    CHECK(account_create(parent, "test", some, true, &child) == HX_OK);
     CHECK(used(parent) == 6 && used(child) == 0);
-    CHECK(account_create(parent, "test", much, &other) == HX_ERR_LIMIT);
+    CHECK(account_create(parent, "test", much, true, &other) == HX_ERR_LIMIT);
     CHECK(used(parent) == 6);
     CHECK(account_charge(parent, ACCOUNT_FRAMES, 5) == HX_ERR_LIMIT);
     CHECK(account_charge(parent, ACCOUNT_FRAMES, 4) == HX_OK);
@@ -56,15 +56,38 @@ static bool test_reserved(void) {
     return true;
 }
 
+// Who does not pledge what is everybody's gives away what the parent has reserved, and no more.
+static bool test_passed_down(void) {
+    const int64_t six[ACCOUNT_ITEMS] = { [ACCOUNT_FRAMES] = 6 };
+    const int64_t four[ACCOUNT_ITEMS] = { [ACCOUNT_FRAMES] = 4 };
+    struct account *parent, *child, *below;
+    CHECK(account_create(&account_programs, "test", NULL, false, &parent) == HX_OK);
+    CHECK(account_create(parent, "test", four, false, &child) == HX_ERR_LIMIT);
+    CHECK(account_create(parent, "test", six, true, &child) == HX_OK);
+    CHECK(account_charge(child, ACCOUNT_FRAMES, 3) == HX_OK);
+    CHECK(account_create(child, "test", four, false, &below) == HX_ERR_LIMIT);
+    CHECK(used(child) == 3 && used(parent) == 6);
+    account_release(child, ACCOUNT_FRAMES, 1);
+    CHECK(account_create(child, "test", four, false, &below) == HX_OK);
+    CHECK(used(child) == 6 && used(parent) == 6);
+    account_release(child, ACCOUNT_FRAMES, 2);
+    object_put(&below->object);
+    CHECK(used(child) == 0 && used(parent) == 6);
+    object_put(&child->object);
+    CHECK(used(parent) == 0);
+    object_put(&parent->object);
+    return true;
+}
+
 static bool test_depth(void) {
     struct account *deepest = &account_root, *next;
     object_get(&deepest->object);
     while (deepest->depth < ACCOUNT_DEPTH_MAX) {
-        CHECK(account_create(deepest, "test", NULL, &next) == HX_OK);
+        CHECK(account_create(deepest, "test", NULL, false, &next) == HX_OK);
         object_put(&deepest->object); // its child keeps it
         deepest = next;
     }
-    CHECK(account_create(deepest, "test", NULL, &next) == HX_ERR_LIMIT);
+    CHECK(account_create(deepest, "test", NULL, false, &next) == HX_ERR_LIMIT);
     CHECK(account_charge(deepest, ACCOUNT_FRAMES, 1) == HX_OK);
     account_release(deepest, ACCOUNT_FRAMES, 1);
     object_put(&deepest->object);
@@ -91,9 +114,9 @@ static bool charge_much(uint32_t index) {
 static bool test_crowd(void) {
     const int64_t some[ACCOUNT_ITEMS] = { [ACCOUNT_FRAMES] = 4 };
     struct account *parent;
-    CHECK(account_create(&account_programs, "test", NULL, &parent) == HX_OK);
+    CHECK(account_create(&account_programs, "test", NULL, false, &parent) == HX_OK);
     account_limit_set(parent, ACCOUNT_FRAMES, 9);
-    CHECK(account_create(parent, "test", some, &crowded) == HX_OK);
+    CHECK(account_create(parent, "test", some, true, &crowded) == HX_OK);
     CHECK(memtest_threads(MEMTEST_THREADS, charge_much));
     CHECK(used(crowded) == 0 && used(parent) == 4);
     object_put(&crowded->object);
@@ -105,6 +128,7 @@ static bool test_crowd(void) {
 const struct memtest memtest_accounts[] = {
     { "limits of accounts", test_limits },
     { "reservations", test_reserved },
+    { "reservations, passed down", test_passed_down },
     { "depth of accounts", test_depth },
     { "accounts, concurrent", test_crowd },
     { NULL, NULL },

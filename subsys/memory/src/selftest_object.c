@@ -128,7 +128,7 @@ static bool test_private(void) {
 // A limit on the account stops an object in time, and what it held is released exactly.
 static bool test_charged(void) {
     struct account *account;
-    CHECK(account_create(&account_root, "test", NULL, &account) == HX_OK);
+    CHECK(account_create(&account_root, "test", NULL, false, &account) == HX_OK);
     account_limit_set(account, ACCOUNT_FRAMES, 3);
     struct memory_object *object = memory_object_create_plain(account, UINT64_MAX);
     CHECK(object != NULL);

@@ -155,7 +155,7 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
     if (fs == NULL) {
         return NULL;
     }
-    if (account_create(&account_root, "files", NULL, &fs->account) != HX_OK) {
+    if (account_create(&account_root, "files", NULL, false, &fs->account) != HX_OK) {
         heap_free(fs);
         return NULL;
     }

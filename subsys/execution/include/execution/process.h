@@ -48,6 +48,7 @@ struct process {
     struct waitable threads_changed;      // pulsed when a thread has left
     void *personality;                    // the personality's own
     void (*personality_destroy)(struct process *process); // on the last reference
+    bool (*personality_administers)(struct process *process);
 };
 
 struct user_thread {
@@ -80,6 +81,10 @@ enum hx_status process_create(struct aspace *aspace, struct account *account,
 // Where its children are, if nobody says otherwise: in its own account; those of process 1 in
 // account_programs. Borrowed.
 struct account *process_child_account(const struct process *process);
+// Whether its personality lets it dispose of what is everybody's. Thread context.
+static inline bool process_administers(struct process *process) {
+    return process->personality_administers != NULL && process->personality_administers(process);
+}
 // How long threads of the account's processes, and of those below it, have run. One that is just
 // ending may be missing for a moment.
 uint64_t account_run_ns(const struct account *account);

@@ -46,11 +46,12 @@ extern struct account account_root;     // the machine's; process 1 is charged h
 extern struct account account_programs; // what process 1 starts, and all that comes of it
 
 // A child of `parent`, with amounts by item that the parent gives it for as long as it exists
-// (NULL: none; from 0 up). One reference; one object of the parent's. `name` is static. Thread
-// context. Returns HX_OK; HX_ERR_NO_MEMORY; HX_ERR_LIMIT (the parent has too little left, or is
-// too deep).
+// (NULL: none; from 0 up). They come from what the parent has reserved itself and does not use; if
+// the caller `pledges` what is everybody's, also from what those above have left. One reference;
+// one object of the parent's. `name` is static. Thread context. Returns HX_OK; HX_ERR_NO_MEMORY;
+// HX_ERR_LIMIT (the parent has too little left, or is too deep).
 enum hx_status account_create(struct account *parent, const char *name, const int64_t *reserved,
-                              struct account **out_account);
+                              bool pledges, struct account **out_account);
 // Returns HX_OK, or HX_ERR_LIMIT and charges nothing. `amount` is from 0 up. Any context.
 enum hx_status account_charge(struct account *account, enum account_item item, int64_t amount);
 void account_release(struct account *account, enum account_item item, int64_t amount);
@@ -59,6 +60,10 @@ void account_limit_set(struct account *account, enum account_item item, int64_t 
 // The lowest account, from this one up, that would refuse one more now; NULL: none. Borrowed from
 // `account`. Any context.
 struct account *account_full(struct account *account, enum account_item item);
+// Whether it is everybody's: nobody made it, and its administrator is the machine's.
+static inline bool account_is_common(const struct account *account) {
+    return account == &account_root || account == &account_programs;
+}
 // Whether `account` is `above`, or below it. Any context.
 bool account_is_within(const struct account *account, const struct account *above);
 
