@@ -60,6 +60,10 @@ static void put(struct hx_outlet *outlet, uint16_t kind, uint8_t flags, const vo
     struct hx_producer *out = &outlet->end->out;
     struct hx_slot message = hx_message(kind, data, HX_SLOT_BYTES);
     message.flags = flags;
+    if (outlet->marks != NULL) {
+        outlet->marks[out->tail & out->mask] =
+            (struct hx_cast_mark){ 0 }; // of who was there before
+    }
     HX_IGNORE(hx_ring_put(out, &message)); // there is room
 }
 
@@ -134,18 +138,19 @@ static enum hx_status may_send(struct hx_outlet *outlet, struct hx_source *sourc
 static bool deliver(struct hx_outlet *outlet, struct hx_source *source, uint64_t bit,
                     struct hx_cast_event *event) {
     const bool is_large = event->length > HX_CAST_INLINE;
-    struct hx_producer *out = &outlet->end->out;
+    const struct hx_producer *out = &outlet->end->out;
     if (introduce(outlet, source, bit, is_large) != HX_OK) {
         outlet->lost++;
         show(outlet); // what it must know may have found room
         return false;
     }
-    if (outlet->marks != NULL) {
-        outlet->marks[out->tail & out->mask] =
-            (struct hx_cast_mark){ source->number, is_large, event->position };
-    }
+    const uint64_t at = out->tail;
     event->lost = outlet->told = outlet->lost;
     put(outlet, is_large ? HX_CAST_LARGE : HX_CAST_EVENT, 0, event);
+    if (outlet->marks != NULL && is_large) {
+        outlet->marks[at & out->mask] =
+            (struct hx_cast_mark){ source->number, true, event->position };
+    }
     show(outlet);
     return true;
 }

@@ -190,6 +190,25 @@ static void held(void) {
     end();
 }
 
+// What lay in a slot before counts no more, whatever came into it.
+static void marks_go(void) {
+    enum { SLOTS = HX_CAST_REEL / HX_CAST_BODY_MAX };
+    struct hx_event event;
+    uint32_t received;
+    begin(SLOTS, ALL);
+    for (uint32_t i = 0; i < 3 * SLOTS; i++) {
+        CHECK(send_from(&source, i, HX_CAST_BODY_MAX, &received) == HX_OK);
+        for (uint32_t who = 0; who < RECEIVERS; who++) {
+            CHECK(next(who, &event) == HX_OK && is_body(i, HX_CAST_BODY_MAX));
+        }
+    }
+    CHECK(send_from(&second, 1, 1, &received) == HX_OK); // its name lies where an old body's was
+    CHECK(send_from(&source, 2, HX_CAST_BODY_MAX, &received) == HX_OK);
+    CHECK(next(0, &event) == HX_OK && is_body(1, 1));
+    CHECK(next(0, &event) == HX_OK && is_body(2, HX_CAST_BODY_MAX));
+    end();
+}
+
 // A number is used again, by a source of another name and reel.
 static void numbers(void) {
     struct hx_event event;
@@ -346,6 +365,7 @@ int main(void) {
     overwritten();
     reliable();
     held();
+    marks_go();
     numbers();
     memories();
     lying_receiver();
