@@ -13,7 +13,7 @@ if(TARGET ${helix_main})
     list(APPEND helix_archives $<TARGET_FILE:${part}>)
   endforeach()
   set(helix_link ${HELIX_LD} -m ${HELIX_LD_MACHINE} -n -static -T ${helix_script} --gc-sections --build-id=none
-    --orphan-handling=error --fatal-warnings -z noexecstack --whole-archive ${helix_archives} --no-whole-archive)
+    --orphan-handling=error --fatal-warnings --discard-locals -z noexecstack --whole-archive ${helix_archives} --no-whole-archive)
   # Linked twice: the second time with the names of the functions, for backtraces (core/symbols.h).
   set(helix_symbols ${CMAKE_BINARY_DIR}/symbols)
   set(helix_assemble ${CMAKE_ASM_COMPILER} -c)

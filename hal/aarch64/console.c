@@ -1,39 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/aarch64/console.c: the early console, a PL011, polled (Arm DDI 0183, chapter 3), and the
-// I/O ports that a machine of this kind does not have.
+// hal/aarch64/console.c: the early console, a PL011, polled (Arm DDI 0183, chapter 3).
 #include "private.h"
 
 #include <lib/string.h>
 
-#define UART_DATA     0x00u
-#define UART_FLAGS    0x18u
-#define UART_FULL     (1u << 5) // no room to transmit
-#define WAIT_MAX      1000000u  // polls; a stuck line loses text instead of stopping the machine
-#define PATH_CAPACITY 128u
+#define UART_DATA  0x00u
+#define UART_FLAGS 0x18u
+#define UART_FULL  (1u << 5) // no room to transmit
+#define WAIT_MAX   1000000u  // polls; a stuck line loses text instead of stopping the machine
 
 static volatile uint8_t *uart;
-
-// The node that /chosen names for output (Devicetree Specification 0.4, 3.6), without the options
-// behind a colon; an alias is not followed. Else the first PL011.
-static bool console_node(const struct fdt *fdt, struct fdt_node *out_node) {
-    struct fdt_property property;
-    struct fdt_node node;
-    char path[PATH_CAPACITY];
-    const char *text = fdt_find(fdt, "/chosen", &node) ? fdt_text(fdt, &node, "stdout-path") : NULL;
-    if (text != NULL && string_copy(path, sizeof(path), text)) {
-        size_t length = 0;
-        while (path[length] != '\0' && path[length] != ':') {
-            length++;
-        }
-        path[length] = '\0';
-        if (fdt_find(fdt, path, out_node) && fdt_property(fdt, out_node, "compatible", &property) &&
-            fdt_has_text(&property, "arm,pl011")) {
-            return true;
-        }
-    }
-    fdt_root(fdt, out_node);
-    return fdt_next_compatible(fdt, "arm,pl011", out_node);
-}
 
 void hal_console_init(const struct boot_info *info) {
     struct fdt_node node;
@@ -42,8 +18,7 @@ void hal_console_init(const struct boot_info *info) {
     smp_init_boot();
     aarch64_mmu_early(info);
     aarch64_firmware_open(info);
-    if (console_node(&aarch64_firmware.fdt, &node) &&
-        fdt_reg(&aarch64_firmware.fdt, &node, 0, &base, &size)) {
+    if (tree_console("arm,pl011", &node) && fdt_reg(&tree_fdt, &node, 0, &base, &size)) {
         uart = aarch64_early_map(base);
     }
 }

@@ -80,3 +80,6 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
 uint16_t hal_elf_machine(void) {
     return ELF_MACHINE_AARCH64;
 }
+
+// Programs do it themselves: DC CVAU, IC IVAU (SCTLR_EL1.UCI).
+void hal_code_publish(void) {}

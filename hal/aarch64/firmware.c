@@ -18,9 +18,7 @@ uint64_t aarch64_cpu_mpidr[HAL_CPU_MAX];
 uint32_t aarch64_cpu_total;
 
 void aarch64_firmware_open(const struct boot_info *info) {
-    const void *tree = hal_phys_to_virt(info->device_tree);
-    if (info->device_tree_bytes == 0 ||
-        fdt_open(tree, info->device_tree_bytes, &aarch64_firmware.fdt) != HX_OK) {
+    if (!tree_open(info)) {
         aarch64_die("the loader brought no device tree");
     }
 }
@@ -29,18 +27,26 @@ bool aarch64_firmware_interrupt(const struct fdt_node *node, uint32_t index, uin
     struct fdt_property property;
     uint32_t kind;
     uint32_t number;
-    if (!fdt_property(&aarch64_firmware.fdt, node, "interrupts", &property) ||
+    if (!fdt_property(&tree_fdt, node, "interrupts", &property) ||
         !fdt_u32(&property, index * INTERRUPT_CELLS, &kind) ||
-        !fdt_u32(&property, index * INTERRUPT_CELLS + 1, &number)) {
+        !fdt_u32(&property, index * INTERRUPT_CELLS + 1, &number) || kind != INTERRUPT_PPI ||
+        number >= INTID_SPI - INTID_PPI) {
         return false;
     }
-    if ((kind == INTERRUPT_PPI && number >= INTID_SPI - INTID_PPI) || kind > INTERRUPT_PPI ||
-        number >= INTID_NONE - INTID_SPI) {
-        return false;
-    }
-    *out_intid = number + (kind == INTERRUPT_SPI ? INTID_SPI : INTID_PPI);
+    *out_intid = number + INTID_PPI;
     return true;
 }
+
+// A shared peripheral interrupt.
+static uint32_t line_of(const uint32_t *cells) {
+    return cells[0] == INTERRUPT_SPI && cells[1] < HAL_IRQ_LINES ? cells[1] : HAL_IRQ_LINES;
+}
+
+const struct tree_controller tree_controller = {
+    .address_cells = 2,
+    .interrupt_cells = INTERRUPT_CELLS,
+    .line = line_of,
+};
 
 // Processor 0 is the running one, whatever its place in the tree.
 static void cpu_add(uint64_t mpidr) {
@@ -86,7 +92,7 @@ static void psci_read(const struct fdt *fdt) {
 }
 
 void aarch64_firmware_read(void) {
-    const struct fdt *fdt = &aarch64_firmware.fdt;
+    const struct fdt *fdt = &tree_fdt;
     struct fdt_node node;
     psci_read(fdt);
     cpus_read(fdt);

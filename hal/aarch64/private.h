@@ -2,6 +2,7 @@
 // hal/aarch64/private.h: what the files of this folder share. Nobody else includes it.
 #pragma once
 
+#include "../firmware/fdt/tree.h"
 #include "regs.h"
 
 #include <hal/cpu.h>
@@ -13,7 +14,6 @@
 #include <hal/time.h>
 #include <hal/trap.h>
 #include <helix/types.h>
-#include <lib/fdt.h>
 
 // ---- processors -------------------------------------------------------------------------------
 
@@ -92,7 +92,6 @@ struct paddr aarch64_empty_root(void);
 #define TIMER_PPI_DEFAULT 27u
 
 struct firmware {
-    struct fdt fdt;
     uint32_t timer_intid; // of the virtual timer
     bool has_psci;
     bool psci_by_smc;
@@ -103,7 +102,8 @@ extern struct firmware aarch64_firmware;
 void aarch64_firmware_open(const struct boot_info *info);
 // Reads processors, timer, PSCI.
 void aarch64_firmware_read(void);
-// Number of an interrupt of a node's "interrupts" property, as the GIC counts them; false: none.
+// Number of a private interrupt of a node's "interrupts" property, as the GIC counts them; false:
+// it is none.
 bool aarch64_firmware_interrupt(const struct fdt_node *node, uint32_t index, uint32_t *out_intid);
 
 // The tree's list of processors; index 0 is the one that booted.
@@ -139,10 +139,4 @@ int64_t psci_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 #define PSCI_SYSTEM_RESET 0x84000009u
 #define PSCI_CPU_ON       0xc4000003u
 
-#define DEVICE_BYTES_MAX (1u << 20)
-
-// Finds the I/O window of a PCI host bridge, and gives its first serial port COM2's address; its
-// line goes to isa_lines[3]. The window's registers; NULL: there is none.
-volatile uint8_t *pci_ports_map(uint32_t *isa_lines);
-// Maps the battery clock and the I/O window, if there are any.
-void aarch64_devices_init(void);
+void aarch64_devices_init(void); // the battery clock, the I/O window

@@ -204,3 +204,6 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
 uint16_t hal_elf_machine(void) {
     return HOSTED_ELF_MACHINE;
 }
+
+// Programs are the host's own code.
+void hal_code_publish(void) {}

@@ -54,7 +54,7 @@ uint64_t hal_frame_fp(const struct hal_frame *frame) {
 uint32_t hal_backtrace(uint64_t fp, const void *stack_low, const void *stack_high,
                        uint64_t *out_addresses, uint32_t capacity) {
     const uint64_t start = fp != 0 ? fp : (uint64_t)(uintptr_t)__builtin_frame_address(0);
-    return frames_walk(start, stack_low, stack_high, out_addresses, capacity);
+    return frames_walk(start, FRAMES_AT, stack_low, stack_high, out_addresses, capacity);
 }
 
 void hal_frame_print(const struct hal_frame *frame) {

@@ -143,3 +143,7 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
 uint16_t hal_elf_machine(void) {
     return ELF_MACHINE_X86_64;
 }
+
+// Stores are seen by fetches, also through other addresses, once the program jumped there (SDM 3A
+// 9.1.3 and 12.6).
+void hal_code_publish(void) {}

@@ -30,8 +30,8 @@ static bool is_lib(uint64_t address) {
 static bool lib_is_called_by_module(const struct hal_frame *frame, const void *stack_high) {
     uint64_t callers[DEPTH_MAX];
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
-    const uint32_t count = frames_walk(frame->rbp, (const void *)(uintptr_t)frame->rsp, stack_high,
-                                       callers, DEPTH_MAX);
+    const uint32_t count = frames_walk(frame->rbp, FRAMES_AT, (const void *)(uintptr_t)frame->rsp,
+                                       stack_high, callers, DEPTH_MAX);
     uint32_t i = 0;
     while (i < count && is_lib(callers[i])) {
         i++;

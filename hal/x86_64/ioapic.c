@@ -174,3 +174,11 @@ uint32_t hal_device_read32(const volatile void *address) {
 void hal_device_write32(volatile void *address, uint32_t value) {
     *(volatile uint32_t *)address = value;
 }
+
+uint8_t hal_device_read8(const volatile void *address) {
+    return *(const volatile uint8_t *)address;
+}
+
+void hal_device_write8(volatile void *address, uint8_t value) {
+    *(volatile uint8_t *)address = value;
+}

@@ -33,8 +33,30 @@ static bool is_signal(int32_t number) {
 
 // rt_sigaction -----------------------------------------------------------------------------------
 
-// struct kernel_sigaction: handler, flags, restorer, mask: posix_action's own layout.
-_Static_assert(sizeof(struct posix_action) == 32, "it crosses the ABI");
+// struct kernel_sigaction: handler, flags, a restorer on some machines, mask.
+#define ACTION_BYTES     (HAL_SIGACTION_WORDS * sizeof(uint64_t))
+#define ACTION_MASK      (HAL_SIGACTION_WORDS - 1)
+#define ACTION_RESTORER  2u
+#define ACTION_WORDS_MAX 4u
+
+static enum hx_status action_read(struct call *call, uint32_t argument, struct posix_action *out) {
+    uint64_t words[ACTION_WORDS_MAX];
+    if (copy_from_user(words, call_address(call, argument), ACTION_BYTES) != HX_OK) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    *out = (struct posix_action){ .handler = words[0],
+                                  .flags = words[1],
+                                  .restorer = ACTION_RESTORER < ACTION_MASK ? words[2] : 0,
+                                  .mask = words[ACTION_MASK] };
+    return HX_OK;
+}
+
+static enum hx_status action_write(struct call *call, uint32_t argument,
+                                   const struct posix_action *action) {
+    uint64_t words[ACTION_WORDS_MAX] = { action->handler, action->flags, action->restorer };
+    words[ACTION_MASK] = action->mask;
+    return copy_to_user(call_address(call, argument), words, ACTION_BYTES);
+}
 
 static void flush_locked(struct posix_process *process, int32_t number) {
     struct process *native = process->process;
@@ -57,7 +79,7 @@ enum hx_status sys_rt_sigaction(struct call *call) {
     }
     const bool is_set = call->args[1] != 0;
     if (is_set) {
-        if (copy_from_user(&fresh, call_address(call, 1), sizeof(fresh)) != HX_OK) {
+        if (action_read(call, 1, &fresh) != HX_OK) {
             return HX_ERR_BAD_ADDRESS;
         }
         if (SIGNAL_BIT(number) & SIGNALS_NEVER_BLOCKED) {
@@ -79,7 +101,7 @@ enum hx_status sys_rt_sigaction(struct call *call) {
         }
     }
     spin_unlock_irq(&process->signal_lock, irq);
-    return call->args[2] != 0 ? copy_to_user(call_address(call, 2), &old, sizeof(old)) : HX_OK;
+    return call->args[2] != 0 ? action_write(call, 2, &old) : HX_OK;
 }
 
 // Masks ------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ static void frame(uint32_t word, uint64_t caller, uint64_t address) {
 }
 
 static uint32_t walk(uint64_t fp, uint32_t capacity) {
-    return frames_walk(fp, stack, stack + WORDS, found, capacity);
+    return frames_walk(fp, FRAMES_AT, stack, stack + WORDS, found, capacity);
 }
 
 static void a_chain(void) {
@@ -31,6 +31,17 @@ static void a_chain(void) {
     found[2] = 7;
     CHECK(walk(at(4), 2) == 2 && found[2] == 7);
     CHECK(walk(at(4), 0) == 0);
+}
+
+// Each frame pointer is that of the frame above; the innermost one is passed as such.
+static void a_chain_below(void) {
+    frame(4, at(10) + FRAMES_BELOW, 0x100);
+    frame(10, at(62) + FRAMES_BELOW, 0x200);
+    frame(62, 0, 0x300);
+    CHECK(frames_walk(at(6), FRAMES_BELOW, stack, stack + WORDS, found, WORDS) == 3);
+    CHECK(found[0] == 0x100 && found[1] == 0x200 && found[2] == 0x300);
+    CHECK(frames_walk(at(0), FRAMES_BELOW, stack, stack + WORDS, found, WORDS) == 0);
+    CHECK(frames_walk(8, FRAMES_BELOW, stack, stack + WORDS, found, WORDS) == 0);
 }
 
 static void ends_at_no_address(void) {
@@ -64,6 +75,7 @@ static void goes_upwards_alone(void) {
 
 int main(void) {
     a_chain();
+    a_chain_below();
     ends_at_no_address();
     stays_inside();
     goes_upwards_alone();

@@ -190,20 +190,33 @@ enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32
     return status;
 }
 
-// Whether a register lies in the device.
-static bool is_register(const struct hx_device *device, uint32_t offset) {
-    return offset % 4 == 0 && device->size_bytes >= 4 && offset <= device->size_bytes - 4;
+// Whether a register of so many bytes lies in the device.
+static bool is_register(const struct hx_device *device, uint32_t offset, uint32_t bytes) {
+    return offset % bytes == 0 && device->size_bytes >= bytes &&
+           offset <= device->size_bytes - bytes;
 }
 
 uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset) {
     const volatile uint8_t *registers = device->registers;
-    return is_register(device, offset) ? hal_device_read32(registers + offset) : UINT32_MAX;
+    return is_register(device, offset, 4) ? hal_device_read32(registers + offset) : UINT32_MAX;
 }
 
 void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value) {
     volatile uint8_t *registers = device->registers;
-    if (is_register(device, offset)) {
+    if (is_register(device, offset, 4)) {
         hal_device_write32(registers + offset, value);
+    }
+}
+
+uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset) {
+    const volatile uint8_t *registers = device->registers;
+    return is_register(device, offset, 1) ? hal_device_read8(registers + offset) : UINT8_MAX;
+}
+
+void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value) {
+    volatile uint8_t *registers = device->registers;
+    if (is_register(device, offset, 1)) {
+        hal_device_write8(registers + offset, value);
     }
 }
 

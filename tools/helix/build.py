@@ -11,7 +11,7 @@ from helix import packages, paths, targets, ui
 
 hosted_lock = threading.Lock()  # held to build what several tests use
 
-ARCHES = ("x86_64", "aarch64", "hosted")
+ARCHES = ("x86_64", "aarch64", "riscv64", "hosted")
 PROFILES = ("minimal",)
 
 

@@ -48,12 +48,18 @@ def _defined(text: str) -> set[str]:
     return found | set(re.findall(r"^(?:FUNCTION )?(\w+):?$", text, re.M))
 
 
+def _shared(files: Texts, machine: str) -> set[str]:
+    """The files of hal/firmware that a machine is made of."""
+    sources = files.get(f"hal/{machine}/sources.cmake", "")
+    return {f"hal/{name}" for name in re.findall(r"\bfirmware/[\w./]+", sources)}
+
+
 def _function_problems(files: Texts) -> Iterator[str]:
     used = {name for path, text in files.items() if path.startswith(_USERS)
             for name in re.findall(r"\bhal_\w+", _code(text))}
     common = set().union(*map(_defined, _headers(files).values()))
     defined = {machine: common.union(*(_defined(text) for path, text in files.items()
-                                       if path.startswith(f"hal/{machine}/")))
+                                       if path.startswith(f"hal/{machine}/") or path in _shared(files, machine)))
                for machine in machines(files)}
     for name, (place, has_comment) in functions(files).items():
         if not has_comment:
@@ -65,11 +71,17 @@ def _function_problems(files: Texts) -> Iterator[str]:
                 yield f"{place}: hal/{machine} does not define {name}()"
 
 
+def _with_shared(files: Texts, text: str) -> str:
+    """A header of the machine's, and what it includes of those that several machines share."""
+    shared = re.findall(r"^#include <(hal/linux_generic\w+\.h)>", text, re.M)
+    return "\n".join([text, *(files.get(f"hal/include/{name}", "") for name in shared)])
+
+
 def _machine_names(files: Texts, machine: str) -> dict[str, str]:
     """What a machine's part of the contract defines, and the header that does."""
     here = f"hal/{machine}/include/hal_arch/"
     return {name: path.removeprefix(here) for path, text in files.items() if path.startswith(here)
-            for name in _defined(text)}
+            for name in _defined(_with_shared(files, text))}
 
 
 def _machine_problems(files: Texts) -> Iterator[str]:

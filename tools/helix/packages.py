@@ -79,13 +79,30 @@ def need(*groups: dict[str, str], yes: bool) -> None:
 
 
 _HOST = "amd64"
+_LATER = {"riscv64": "trixie"}  # the first release that has the machine
+
+
+def _later_sources(release: str) -> str:
+    """A line of sources for another release, from where the system gets its own."""
+    done = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages",
+                           "Codename: bookworm"], text=True, stdout=subprocess.PIPE, check=False)
+    if not done.stdout:
+        raise ui.Failure("apt knows no site of Debian 12")
+    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    return f"deb [signed-by={keys}] {done.stdout.splitlines()[0]} {release} main\n"
 
 
 def _apt_words(debian: str) -> list[str]:
-    """apt-get; for another machine's Debian with lists of its own, so that the system's stay."""
+    """apt-get; for another machine's Debian with lists of its own, so that the system's stay, and
+    for a later release with sources of its own."""
     words = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
     if debian != _HOST:
         own = paths.CACHE / f"apt-{debian}"
+        if debian in _LATER:
+            paths.ensure(own)
+            (own / "sources.list").write_text(_later_sources(_LATER[debian]))
+            words += ["-o", f"Dir::Etc::sourcelist={own / 'sources.list'}",
+                      "-o", "Dir::Etc::sourceparts=/dev/null"]
         for folder in ("lists/partial", "cache/archives/partial"):
             paths.ensure(own / folder)
         words += ["-o", f"APT::Architecture={debian}", "-o", f"APT::Architectures::={debian}",
@@ -143,8 +160,9 @@ def _unpack(package: str, debian: str, folder: Path) -> Path:
 
 
 def busybox(debian: str = "") -> Path:
-    """Debian's static busybox."""
-    return unpacked("busybox-static", debian) / "bin" / "busybox"
+    """Debian's static busybox; later releases have it below /usr."""
+    folder = unpacked("busybox-static", debian)
+    return next(path for path in (folder / "bin/busybox", folder / "usr/bin/busybox") if path.exists())
 
 
 def busybox_here() -> Path:

@@ -43,14 +43,18 @@ def _lines_x86_64() -> _Lines:
     }
 
 
-def _lines_aarch64() -> _Lines:
+# Debian 12's linker does not survive the later musl of riscv64.
+_LINKER = {"riscv64": ["-B/usr/lib/llvm-19/bin", "-fuse-ld=lld"]}
+
+
+def _lines_cross(arch: str) -> _Lines:
     """Debian's cross compiler, with the musl of the other machine's Debian unpacked beside."""
-    compiler = "aarch64-linux-gnu-gcc"
+    compiler = f"{arch}-linux-gnu-gcc"
     musl = packages.unpacked("musl-dev") / "usr"
-    library = musl / "lib/aarch64-linux-musl"
+    library = musl / f"lib/{arch}-linux-musl"
     own = subprocess.run([compiler, "-print-file-name=include"], text=True, stdout=subprocess.PIPE,
                          check=True).stdout.strip()
-    headers = ["-nostdinc", "-isystem", f"{musl}/include/aarch64-linux-musl", "-isystem", own]
+    headers = [*_LINKER.get(arch, []), "-nostdinc", "-isystem", f"{musl}/include/{arch}-linux-musl", "-isystem", own]
     after = [f"{library}/crti.o", f"-L{library}", "-Wl,--start-group", "-lc", "-lgcc", "-lgcc_eh", "-Wl,--end-group",
              f"{library}/crtn.o"]
     return {
@@ -64,7 +68,8 @@ def _lines_aarch64() -> _Lines:
     }
 
 
-_LINES = {"x86_64": _lines_x86_64, "aarch64": _lines_aarch64}
+_LINES = {"x86_64": _lines_x86_64, "aarch64": lambda: _lines_cross("aarch64"),
+          "riscv64": lambda: _lines_cross("riscv64")}
 
 
 @cache

@@ -302,13 +302,26 @@ def _aarch64_machines() -> list[Boot]:
     return [*boots, Boot("mem-24M", _plain, mem="24M"), Boot("mem-6G", _plain, mem="6G")]
 
 
+def _riscv64_machines() -> list[Boot]:
+    boots = [Boot(f"smp-{count}", _plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+             for count in (1, 2, 4, 8)]
+    boots += [Boot("elf", _plain, smp=2, expect=[_GOOD, "first: 2 processors"], elf=True),
+              Boot("sv39", _plain, "rdinit=/first no4lvl", smp=2, expect=[_GOOD, "first: 2 processors"]),
+              Boot("no-sstc", _plain, smp=2, cpu="rv64,sstc=off", expect=[_GOOD, "first: 2 processors"])]
+    # OpenSBI takes 2 MiB of it, and QEMU puts the device tree at a boundary of 16.
+    return [*boots, Boot("mem-32M", _plain, mem="32M"), Boot("mem-6G", _plain, mem="6G")]
+
+
+_MACHINES = {"aarch64": _aarch64_machines, "riscv64": _riscv64_machines}
+
+
 def _boots(arch: str) -> list[Boot]:
-    machines = _aarch64_machines() if arch == "aarch64" else _machines()
+    machines = _MACHINES.get(arch, _machines)()
     return machines + _starts() + _panics() + _damage() + _bad_words() + _selftests()
 
 
-def aarch64_names() -> list[str]:
-    return [f"boot/{boot.name}" for boot in _boots("aarch64")]
+def names(arch: str) -> list[str]:
+    return [f"boot/{boot.name}" for boot in _boots(arch)]
 
 
 def jobs(options: Namespace) -> list[Job]:

@@ -26,7 +26,7 @@ def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
 def jobs(options: Namespace) -> list[Job]:
     if options.arch != "x86_64" or options.kernel:
         return []
-    inner = suite_boot.aarch64_names()
+    inner = suite_boot.names("aarch64")
     inner += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     names = [f"aarch64/{name}" for name in inner]

@@ -44,7 +44,16 @@ _AARCH64 = Target(
      "libc6-dev-arm64-cross": f"{_CROSS}/lib/libc.a"},
     _headers(f"{_CROSS}/include", f"{_CROSS}/include/asm"),
     ("-device", "pci-serial,chardev=line"))
-_ALL = {target.name: target for target in (_X86_64, _AARCH64)}
+_RISCV_CROSS = "/usr/riscv64-linux-gnu"
+_RISCV64 = Target(
+    "riscv64", "Image", "qemu-system-riscv64", "qemu-system-misc", "virt", "rv64", "ttyS0",
+    (),  # the machine always has one
+    "riscv64", ("gdb-multiarch", "riscv:rv64"),
+    {"gcc-riscv64-linux-gnu": "riscv64-linux-gnu-gcc",
+     "libc6-dev-riscv64-cross": f"{_RISCV_CROSS}/lib/libc.a"},
+    _headers(f"{_RISCV_CROSS}/include", f"{_RISCV_CROSS}/include/asm"),
+    ("-device", "pci-serial,chardev=line"))
+_ALL = {target.name: target for target in (_X86_64, _AARCH64, _RISCV64)}
 _chosen = _X86_64
 
 

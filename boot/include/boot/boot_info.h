@@ -33,6 +33,7 @@ struct boot_info {
     struct paddr acpi_rsdp;   // 0: the loader does not say (the machine may search)
     struct paddr device_tree; // a checked one, in memory that is kept; 0: none
     uint64_t device_tree_bytes;
+    uint64_t boot_cpu; // firmware's number of the processor that runs, where it cannot be asked
     char command_line[BOOT_COMMAND_MAX]; // terminated; cut if it was longer
     bool command_line_cut;
     struct paddr kernel_start; // the image, page aligned

@@ -34,6 +34,10 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
 uint32_t hal_device_read32(const volatile void *address);
 // Writes one. As above.
 void hal_device_write32(volatile void *address, uint32_t value);
+// Reads a register of 8 bits. As above.
+uint8_t hal_device_read8(const volatile void *address);
+// Writes one. As above.
+void hal_device_write8(volatile void *address, uint8_t value);
 
 // Reads a byte from an I/O port; all ones where the machine has no ports. Any context. Ordered with
 // other port accesses of this processor and after its stores.

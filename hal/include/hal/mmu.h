@@ -17,7 +17,9 @@
 
 // The machine's part defines:
 //   struct hal_pagetable     the root, and what helps to walk it; all zero bits: no table
-//   HAL_USER_END             user addresses are 0 … HAL_USER_END - 1; a multiple of a page
+//   HAL_USER_END             user addresses are 0 … HAL_USER_END - 1; a multiple of a page;
+//   constant
+//                            from hal_mmu_init() on, and perhaps no constant expression
 //   HAL_DIRECT_BASE          where physical address 0 is in the direct map
 //   HAL_DIRECT_END           its last address, or one behind: memory beyond is not used
 //   HAL_VMAP_BASE, HAL_VMAP_END  the kernel half's range for hal_kernel_map(), 1 GiB at least

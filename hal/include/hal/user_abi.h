@@ -19,6 +19,8 @@
 //   struct linux_epoll_event
 //   HAL_SI_ILLEGAL, HAL_SI_BREAKPOINT  what siginfo says of these two faults
 //   HAL_O_DIRECT, HAL_O_LARGEFILE, HAL_O_DIRECTORY, HAL_O_NOFOLLOW  open flags that differ
+//   HAL_SIGACTION_WORDS       of struct kernel_sigaction, 8 bytes each: 4 with a restorer, 3
+//   without
 #include <hal_arch/linux_stat.h>
 
 #define HAL_SIGINFO_BYTES 128u
@@ -71,6 +73,11 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
                                   uint64_t *out_value, bool *out_is_get);
 // Sets the user's thread pointer in `tls` (CLONE_SETTLS); false if it is not a user address.
 bool hal_tls_set(struct hal_tls *tls, uint64_t value);
+
+// Makes what this program's threads wrote to its memory fit to be fetched as code, by all
+// processors, on machines where a program cannot do that itself; elsewhere nothing. Any thread of
+// it that enters or left user mode before may count on that once this returned.
+void hal_code_publish(void);
 
 // The e_machine of the ELF files that this machine runs.
 uint16_t hal_elf_machine(void);

@@ -79,6 +79,9 @@ enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32
 // ones, and nothing written, behind the last one. Any context.
 uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset);
 void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value);
+// The same for registers of 8 bits, at any offset.
+uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset);
+void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value);
 // As hx_irq_register(), for the device's first interrupt.
 enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
                              void (*handler)(void *context), void *context);

@@ -35,6 +35,7 @@
 
 struct uart {
     struct hx_env *env;
+    struct hx_device device; // no registers: it is a PC's, at I/O ports
     uint16_t base;
     struct hx_spinlock lock;
     uint8_t enabled;                     // [lock] what REGISTER_ENABLE holds
@@ -45,11 +46,17 @@ struct uart {
 };
 
 static uint8_t uart_get(const struct uart *uart, uint32_t at) {
-    return hx_io_port_read8(uart->env, (uint16_t)(uart->base + at));
+    return uart->device.registers != NULL
+               ? hx_device_read8(&uart->device, at)
+               : hx_io_port_read8(uart->env, (uint16_t)(uart->base + at));
 }
 
 static void uart_set(const struct uart *uart, uint32_t at, uint8_t value) {
-    hx_io_port_write8(uart->env, (uint16_t)(uart->base + at), value);
+    if (uart->device.registers != NULL) {
+        hx_device_write8(&uart->device, at, value);
+    } else {
+        hx_io_port_write8(uart->env, (uint16_t)(uart->base + at), value);
+    }
 }
 
 static void enable_locked(struct uart *uart, uint8_t clear, uint8_t set) {
@@ -104,7 +111,12 @@ static void interrupt(void *context) {
 }
 
 #define MAJOR_TTY 4u
+#define MINOR_TTY 64u // ttyS0
 #define UARTS     2u
+#define COM1      0x3f8u
+#define COM2      0x2f8u
+#define COM1_ISA  4u
+#define COM2_ISA  3u
 
 static enum hx_status uart_describe(void *self, uint32_t *out_major, uint32_t *out_minor) {
     const struct uart *uart = self;
@@ -118,7 +130,9 @@ static enum hx_status uart_attach(void *self, const struct console_events *event
     uart->events = events;
     uart->client = client;
     enum hx_status status =
-        hx_irq_register(uart->env, uart->base == 0x3f8 ? 4 : 3, interrupt, uart);
+        uart->device.registers != NULL
+            ? hx_device_irq(uart->env, &uart->device, interrupt, uart)
+            : hx_irq_register(uart->env, uart->base == COM1 ? COM1_ISA : COM2_ISA, interrupt, uart);
     if (status == HX_OK) {
         hx_spinlock_acquire(&uart->lock);
         enable_locked(uart, 0, ENABLE_RECEIVE);
@@ -195,12 +209,20 @@ static void uart_setup(struct uart *uart) {
     uart_set(uart, REGISTER_MODEM, MODEM_DTR_RTS_OUT2);
 }
 
-// A port that does not answer is no error: machines have none, one or two.
-static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint16_t base,
-                               const char *name, uint32_t minor) {
+// A port that does not answer is no error: machines have none, one or two. The first one is the
+// device tree's, if there is one.
+static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint32_t index) {
+    static const char *const names[UARTS] = { "ttyS0", "ttyS1" };
+    const char *name = names[index];
     uart->env = env;
-    uart->base = base;
-    uart->minor = minor;
+    uart->base = index == 0 ? COM1 : COM2;
+    uart->minor = MINOR_TTY + index;
+    if (index == 0) {
+        const enum hx_status found = hx_device_open(env, "ns16550a", 0, &uart->device);
+        if (found != HX_OK && found != HX_ERR_NOT_FOUND) {
+            return found;
+        }
+    }
     hx_spinlock_init(&uart->lock, name);
     if (!uart_answers(uart)) {
         return HX_OK;
@@ -215,9 +237,9 @@ static enum hx_status uart_init(struct hx_env *env, void **out_self) {
         return HX_ERR_NO_MEMORY;
     }
     *out_self = uarts;
-    enum hx_status status = add_port(env, &uarts[0], 0x3f8, "ttyS0", 64);
-    if (status == HX_OK) {
-        status = add_port(env, &uarts[1], 0x2f8, "ttyS1", 65);
+    enum hx_status status = HX_OK;
+    for (uint32_t i = 0; i < UARTS && status == HX_OK; i++) {
+        status = add_port(env, &uarts[i], i);
     }
     return status;
 }
@@ -238,4 +260,5 @@ static const struct hx_module_ops operations = { .init = uart_init, .stop = uart
 
 HX_MODULE(uart16550, .name = "uart16550", .version = { 1, 0, 0 }, .phase = HX_PHASE_CRITICAL,
           .provides = provided, .provides_count = ARRAY_SIZE(provided),
-          .capabilities = HX_CAPABILITY_IO_PORTS | HX_CAPABILITY_IRQ, .ops = &operations);
+          .capabilities = HX_CAPABILITY_IO_PORTS | HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ,
+          .ops = &operations);

@@ -46,3 +46,5 @@ _Static_assert(sizeof(struct linux_epoll_event) == 12, "Linux's size on x86_64")
 // si_code of an undefined instruction and of a breakpoint.
 #define HAL_SI_ILLEGAL    2    // ILL_ILLOPN
 #define HAL_SI_BREAKPOINT 0x80 // SI_KERNEL
+
+#define HAL_SIGACTION_WORDS 4u // with a restorer

@@ -54,16 +54,16 @@ static inline struct uaddr call_address(const struct call *call, uint32_t index)
     return uaddr_make(call->args[index]);
 }
 
-// Calls that the newer machines leave out, since others do the same.
+// Calls that not all machines have: the newer ones leave out what others do the same.
 // clang-format off
-#define CALLS_OF_OLD(X) \
+#define CALLS_OF_SOME(X) \
     X(access) X(alarm) X(arch_prctl) X(chmod) X(chown) X(creat) X(dup2) X(epoll_create) \
     X(epoll_wait) X(eventfd) X(fork) X(futimesat) X(getdents) X(getpgrp) X(lchown) X(link) \
     X(lstat) X(mkdir) X(mknod) X(open) X(pause) X(pipe) X(poll) X(readlink) X(rename) X(rmdir) \
-    X(select) X(stat) X(symlink) X(time) X(unlink) X(utime) X(utimes) X(vfork)
+    X(riscv_flush_icache) X(select) X(stat) X(symlink) X(time) X(unlink) X(utime) X(utimes) X(vfork)
 // clang-format on
 
 #define X(name, ...) enum hx_status sys_##name(struct call *call) __attribute__((weak));
 HAL_SYSCALL_TABLE(X)
-CALLS_OF_OLD(X)
+CALLS_OF_SOME(X)
 #undef X

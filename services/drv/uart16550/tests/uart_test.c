@@ -47,6 +47,7 @@ static int depth; // of spin locks
 static bool running;
 static uint32_t provided_count;
 static bool out_of_memory;
+static bool in_tree, open_fails;
 
 // The chip ----------------------------------------------------------------------------------------
 
@@ -110,10 +111,9 @@ static void data_set(uint8_t value) {
     chip.sent[chip.sent_count++] = value;
 }
 
-uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
-    (void)env;
+static uint8_t chip_read(uint32_t at) {
     uint8_t value = 0xff;
-    switch (port - BASE) {
+    switch (at) {
     case REGISTER_DATA:
         CHECK(depth == 1);
         value = data_get();
@@ -134,10 +134,9 @@ uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
     return value;
 }
 
-void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
-    (void)env;
+static void chip_write(uint32_t at, uint8_t value) {
     bool divisor = (chip.line & LINE_DIVISOR) != 0;
-    switch (port - BASE) {
+    switch (at) {
     case REGISTER_DATA:
         if (!divisor) {
             CHECK(depth == 1);
@@ -163,6 +162,43 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
         break;
     }
     line_update();
+}
+
+// Where it is: at COM1's ports, or where a device tree says.
+uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
+    (void)env;
+    return in_tree ? 0xff : chip_read(port - BASE);
+}
+
+void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
+    (void)env;
+    if (!in_tree) {
+        chip_write(port - BASE, value);
+    }
+}
+
+enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
+                              struct hx_device *out_device) {
+    (void)env;
+    CHECK(strcmp(compatible, "ns16550a") == 0 && index == 0);
+    if (open_fails) {
+        return HX_ERR_NO_MEMORY;
+    }
+    if (!in_tree) {
+        return HX_ERR_NOT_FOUND;
+    }
+    *out_device = (struct hx_device){ &chip, 8, 10 };
+    return HX_OK;
+}
+
+uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset) {
+    CHECK(device->registers == &chip);
+    return chip_read(offset);
+}
+
+void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value) {
+    CHECK(device->registers == &chip);
+    chip_write(offset, value);
 }
 
 // Lets the interrupt thread run until no edge waits.
@@ -224,7 +260,16 @@ HX_ATTR(no_thread_safety_analysis) void hx_spinlock_release(struct hx_spinlock *
 enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
                                void *context) {
     (void)env;
-    CHECK(isa == 4);
+    CHECK(isa == 4 && !in_tree);
+    chip.handler = handler;
+    chip.context = context;
+    return HX_OK;
+}
+
+enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
+                             void (*handler)(void *context), void *context) {
+    (void)env;
+    CHECK(device->line == 10 && in_tree);
     chip.handler = handler;
     chip.context = context;
     return HX_OK;
@@ -414,7 +459,9 @@ static void test_write_now(void) {
     CHECK(got(0, 0));
 }
 
-int main(void) {
+static void all(void) {
+    memset(&chip, 0, sizeof(chip));
+    provided_count = 0;
     test_setup();
     test_fills();
     test_stream();
@@ -425,5 +472,21 @@ int main(void) {
     test_overrun();
     test_write_now();
     free(self);
+}
+
+// A device that is there and cannot be had is not looked for elsewhere.
+static void test_open_fails(void) {
+    void *module;
+    open_fails = true;
+    CHECK(operations.init(NULL, &module) == HX_ERR_NO_MEMORY);
+    free(module);
+    open_fails = false;
+}
+
+int main(void) {
+    all();
+    in_tree = true;
+    all();
+    test_open_fails();
     return check_result();
 }

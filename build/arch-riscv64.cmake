@@ -1,0 +1,6 @@
+# riscv64: how the kernel's code is compiled and linked. gp and tp are the kernel's own, which compiled code leaves alone
+# (hal/riscv64/include/hal_arch/cpu.h): nothing is relaxed to gp.
+target_compile_options(helix_bare INTERFACE -ffreestanding -fno-pic -march=rv64imac_zicsr_zifencei -mabi=lp64
+  -mcmodel=medany -mno-relax -msmall-data-limit=0 -fno-omit-frame-pointer -fstack-protector-strong
+  -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -O2 -nostdlibinc)
+include(${CMAKE_CURRENT_LIST_DIR}/kernel.cmake)

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/riscv64/gate.c: what a call into a module leaves behind.
+#include "block.h"
+
+#include "private.h"
+
+#include <hal/context.h>
+#include <hal/gate.h>
+#include <lib/frames.h>
+
+extern char image_start[];
+extern char image_modules_start[];
+extern char image_modules_end[];
+extern char image_lib_end[];
+extern char image_text_end[];
+
+#define DEPTH_MAX 8u // of functions of lib
+
+_Static_assert(offsetof(struct cpu_block, gate_entered) == BLOCK_ENTERED, "block.h");
+_Static_assert(offsetof(struct cpu_block, gate_left) == BLOCK_LEFT, "block.h");
+_Static_assert(offsetof(struct hal_context, gates) == CONTEXT_GATES, "block.h");
+_Static_assert(offsetof(struct hal_gate, number) == GATE_NUMBER, "block.h");
+_Static_assert(offsetof(struct hal_gate, closed) == GATE_CLOSED, "block.h");
+
+static bool lies_in(uint64_t address, const char *start, const char *end) {
+    return address >= (uintptr_t)start && address < (uintptr_t)end;
+}
+
+static bool is_module(uint64_t address) {
+    return lies_in(address, image_modules_start, image_modules_end);
+}
+
+static bool is_lib(uint64_t address) {
+    return lies_in(address, image_modules_end, image_lib_end);
+}
+
+// A function of lib faulted: did a module call it?
+static bool lib_is_called_by_module(const struct hal_frame *frame, const void *stack_high) {
+    uint64_t callers[DEPTH_MAX];
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    const uint32_t count =
+        frames_walk(frame->x[RISCV64_FP], FRAMES_BELOW,
+                    (const void *)(uintptr_t)hal_frame_sp(frame), stack_high, callers, DEPTH_MAX);
+    uint32_t i = 0;
+    while (i < count && is_lib(callers[i])) {
+        i++;
+    }
+    return i < count && is_module(callers[i]);
+}
+
+static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gate_record *record) {
+    const bool is_from_module = is_module(frame->x[RISCV64_RA]);
+    if (is_module(frame->pc)) {
+        return true;
+    }
+    if (hal_frame_sp(frame) >= (uintptr_t)record) {
+        return false; // not the stack of the call
+    }
+    if (is_lib(frame->pc)) { // without a frame of its own, or with one
+        return is_from_module || lib_is_called_by_module(frame, record);
+    }
+    return !lies_in(frame->pc, image_start, image_text_end) && is_from_module;
+}
+
+bool hal_gate_unwind(struct hal_frame *frame, int64_t result) {
+    const struct hal_context *context = hal_current();
+    if (!is_modules_fault(frame, context->gates)) {
+        return false;
+    }
+    frame->pc = (uint64_t)(uintptr_t)hal_gate_leave;
+    frame->x[RISCV64_A0] = (uint64_t)result;
+    frame->status |= RISCV64_STATUS_SPIE;
+    return true;
+}
+
+uint64_t hal_gate_entered(uint32_t cpu, uint32_t number) {
+    const struct cpu_block *block = riscv64_blocks[cpu];
+    return block == NULL ? 0
+                         : atomic_load_explicit(&block->gate_entered[number], memory_order_acquire);
+}
+
+uint64_t hal_gate_left(uint32_t cpu, uint32_t number) {
+    const struct cpu_block *block = riscv64_blocks[cpu];
+    return block == NULL ? 0
+                         : atomic_load_explicit(&block->gate_left[number], memory_order_acquire);
+}

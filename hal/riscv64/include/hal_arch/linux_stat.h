@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <hal_arch/linux_stat.h>: what in Linux's file calls is laid out differently from machine to
+// machine. Data layout only; interface/posix fills it.
+//
+// Linux 6.1: the generic layouts, and the open flags of include/uapi/asm-generic/fcntl.h.
+#pragma once
+
+#include <hal/linux_generic_stat.h>
+
+// Open flags whose values the machines do not share.
+#define HAL_O_DIRECT    00040000u
+#define HAL_O_LARGEFILE 00100000u
+#define HAL_O_DIRECTORY 00200000u
+#define HAL_O_NOFOLLOW  00400000u
+
+// si_code of an undefined instruction and of a breakpoint.
+#define HAL_SI_ILLEGAL    1 // ILL_ILLOPC
+#define HAL_SI_BREAKPOINT 1 // TRAP_BRKPT
+
+#define HAL_SIGACTION_WORDS 3u // without a restorer

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hal/riscv64/plic.c: the platform-level interrupt controller (RISC-V PLIC specification 1.0.0).
+//
+// A line is a source. It is masked by its priority, 0, and stays enabled for the boot hart's
+// context, for a completion counts only then (chapter 9). A source that is masked stays pending, so
+// nothing is lost.
+#include "private.h"
+
+#define PRIORITY       0x0u      // four bytes per source
+#define ENABLE         0x2000u   // a bit per source
+#define ENABLE_BYTES   0x80u     // per context
+#define CONTEXT        0x200000u // threshold, claim and completion
+#define CONTEXT_BYTES  0x1000u
+#define CONTEXT_CLAIM  4u
+#define SOURCES_MAX    1024u
+#define CAUSE_EXTERNAL 9u // S-mode's, in "interrupts-extended"
+
+static volatile uint8_t *registers;
+static volatile uint8_t *context; // the boot hart's
+static uint32_t source_count;     // sources are 1 … source_count
+
+// Contexts are numbered in the order of "interrupts-extended": pairs of a hart's own controller and
+// the cause that it raises there (Linux 6.1, bindings/interrupt-controller/sifive,plic-1.0.0.yaml).
+static bool context_find(const struct fdt_node *node, uint32_t *out_number) {
+    struct fdt_property property;
+    uint32_t controller;
+    uint32_t cause;
+    if (!fdt_property(&tree_fdt, node, "interrupts-extended", &property)) {
+        return false;
+    }
+    for (uint32_t i = 0;
+         fdt_u32(&property, 2 * i, &controller) && fdt_u32(&property, 2 * i + 1, &cause); i++) {
+        if (controller == riscv64_harts[0].controller && cause == CAUSE_EXTERNAL) {
+            *out_number = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool plic_find(struct fdt_node *out_node) {
+    static const char *const names[] = { "sifive,plic-1.0.0", "riscv,plic0" };
+    for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+        fdt_root(&tree_fdt, out_node);
+        if (fdt_next_compatible(&tree_fdt, names[i], out_node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum hx_status plic_init(void) {
+    struct fdt_node node;
+    struct fdt_property property;
+    uint64_t base;
+    uint64_t size;
+    uint32_t number;
+    if (!plic_find(&node) || !fdt_reg(&tree_fdt, &node, 0, &base, &size) ||
+        !fdt_property(&tree_fdt, &node, "riscv,ndev", &property) ||
+        !fdt_u32(&property, 0, &source_count) || !context_find(&node, &number) ||
+        size < CONTEXT + (uint64_t)(number + 1) * CONTEXT_BYTES) {
+        return HX_ERR_NO_DEVICE;
+    }
+    source_count = MIN_OF(source_count, MIN_OF(HAL_IRQ_LINES, SOURCES_MAX) - 1);
+    registers = tree_registers_map(base, CONTEXT + (size_t)(number + 1) * CONTEXT_BYTES);
+    if (registers == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    context = registers + CONTEXT + (size_t)number * CONTEXT_BYTES;
+    for (uint32_t source = 1; source <= source_count; source++) {
+        mmio_write32(registers + PRIORITY + (size_t)4 * source, 0);
+    }
+    for (uint32_t word = 0; word <= source_count / 32; word++) {
+        mmio_write32(registers + ENABLE + (size_t)number * ENABLE_BYTES + (size_t)4 * word,
+                     UINT32_MAX);
+    }
+    mmio_write32(context, 0); // any priority comes through
+    return HX_OK;
+}
+
+// Until there is none: one that comes behind the last claim raises the interrupt again.
+void plic_interrupt(void) {
+    uint32_t source;
+    while ((source = mmio_read32(context + CONTEXT_CLAIM)) != 0) {
+        hal_irq_disable(source);
+        mmio_write32(context + CONTEXT_CLAIM, source);
+        riscv64_handlers.interrupt(source);
+    }
+}
+
+enum hx_status hal_irq_enable(uint32_t line) {
+    if (line == 0 || line > source_count) {
+        return HX_ERR_NO_DEVICE;
+    }
+    mmio_write32(registers + PRIORITY + (size_t)4 * line, 1);
+    return HX_OK;
+}
+
+void hal_irq_disable(uint32_t line) {
+    if (line != 0 && line <= source_count) {
+        mmio_write32(registers + PRIORITY + (size_t)4 * line, 0);
+    }
+}
+
+static uint32_t line_of(const uint32_t *cells) {
+    return cells[0] != 0 && cells[0] < HAL_IRQ_LINES ? cells[0] : HAL_IRQ_LINES;
+}
+
+const struct tree_controller tree_controller = { .interrupt_cells = 1, .line = line_of };
