@@ -61,15 +61,11 @@ static bool page_fault(struct posix_thread *thread, const struct hal_fault *faul
         return true;
     case HX_ERR_IO:
     case HX_ERR_OVERFLOW:
+    case HX_ERR_LIMIT:
         set_info(info, SIGBUS, BUS_ADRERR, fault->address);
         return true;
     case HX_ERR_NO_MEMORY:
         HX_IGNORE(oom_wait(thread)); // a thread that is killed does not come back
-        return false;
-    case HX_ERR_LIMIT:
-        log_warning("out of its memory: killed process %d (%s)", thread->process->pid,
-                    thread->process->command);
-        (void)group_exit_begin(thread->process, SIGKILL);
         return false;
     default:
         set_info(info, SIGSEGV, SEGV_MAPERR, fault->address);

@@ -7,7 +7,8 @@
 // another is chosen. Process 1 is spared as long as there is another.
 //
 // If it is an account that has no page left, one of that account's processes or of those below it
-// has to go, and nobody else.
+// has to go, and nobody else. Who touches what an account pays for without being in it is told by a
+// signal, or by the call.
 //
 // Who lacks a page may hold locks (user memory is copied under those of files), so it only asks; a
 // thread of the kernel that holds nothing chooses. The victim may need such a lock to end: if that
@@ -186,17 +187,12 @@ static void kill_one(struct posix_process *victim) {
     }
 }
 
-// Since when the same process is ending; another one is given its time, too.
-struct patience {
-    int32_t pid;
-    time_ns_t since;
-};
-
-static bool is_over(struct patience *patience, const struct posix_process *ending) {
-    if (ending->pid != patience->pid) {
-        *patience = (struct patience){ ending->pid, time_now() };
+// Each process is given its time, whoever else is ending somewhere.
+static bool is_over(struct posix_process *ending) {
+    if (ending->oom_ending_since == 0) {
+        ending->oom_ending_since = time_now();
     }
-    return time_now() - patience->since > PATIENCE_NS;
+    return time_now() - ending->oom_ending_since > PATIENCE_NS;
 }
 
 static bool is_short(struct account *within) {
@@ -204,13 +200,13 @@ static bool is_short(struct account *within) {
 }
 
 // Makes memory free for who asked.
-static void serve(const struct request *why, struct patience *patience) {
+static void serve(const struct request *why) {
     struct candidate ending = find_greatest(why->within, true);
     // Asked after looking: one that ended in between is seen by one of the two.
     const bool more = atomic_load_explicit(&ended_count, memory_order_acquire) != why->ended ||
                       !is_short(why->within);
-    const bool must_kill = ending.process == NULL ||
-                           (!more && is_over(patience, ending.process) && !take_memory(&ending));
+    const bool must_kill =
+        ending.process == NULL || (!more && is_over(ending.process) && !take_memory(&ending));
     if (!more && must_kill) {
         struct candidate running = find_greatest(why->within, false);
         if (running.process == NULL && ending.process == NULL) {
@@ -242,14 +238,13 @@ static bool request_take(struct request *out_request) {
 }
 
 void oom_serve(void) {
-    struct patience patience = { 0 };
     uint32_t sequence = 0;
     for (;;) {
         HX_IGNORE(wait_change(&asked, sequence, TIME_NEVER, 0)); // cannot fail without flags
         sequence = waitable_sequence(&asked);
         struct request why;
         while (request_take(&why)) {
-            serve(&why, &patience);
+            serve(&why);
             request_forget(&why);
         }
     }
@@ -258,9 +253,9 @@ void oom_serve(void) {
 // One that nobody has taken yet gives way, but for the machine's: whoever fills his own account
 // again and again does not keep others waiting.
 static void ask(const struct posix_thread *thread) {
-    struct account *full = account_full(thread->process->process->account, ACCOUNT_FRAMES);
+    struct account *full = atomic_load_explicit(&aspace_current()->refused, memory_order_relaxed);
     struct request fresh = { .ended = thread->oom_seen, .pid = thread->process->pid };
-    if (full != NULL && full != &account_root) {
+    if (full != NULL) { // above the address space's, which keeps it
         object_get(&full->object);
         fresh.within = full;
     }

@@ -6,6 +6,8 @@
 #include <libhelix/end.h>
 #include <libhelix/process.h>
 #include <libhelix/wait.h>
+#include <sched.h>
+#include <setjmp.h>
 
 #define PAGE   4096u
 #define RW     (HX_PROTECTION_READ | HX_PROTECTION_WRITE)
@@ -16,6 +18,10 @@
 #define BOTH   1300u // mapped and by handle
 #define PIECES 8u    // of the hoard
 #define PIPES  (HOARD / 16)
+#define LENT   1000u
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static const int32_t usual[] = { 0, 1, 2 };
 
@@ -121,6 +127,69 @@ static int child_wants(void) {
     return 0;
 }
 
+// Gives away memory that its account is charged for.
+static void lend(void) {
+    handle_t end = 0, memory = 0;
+    NEED(hx_handle_given(&end) == HX_OK);
+    NEED(hx_memory_create(LENT * PAGE, &memory) == HX_OK && hx_channel_send(end, memory) == HX_OK);
+    for (;;) {
+        pause();
+    }
+}
+
+static char *map_lent(handle_t memory) {
+    uint64_t at = 0;
+    NEED(hx_memory_map(memory, 0, LENT * PAGE, RW, &at) == HX_OK);
+    return (char *)(uintptr_t)at;
+}
+
+static int child_borrows(void) {
+    handle_t memory = 0;
+    NEED(hx_handle_given(&memory) == HX_OK);
+    touch(map_lent(memory), LENT);
+    return 0;
+}
+
+// The greatest, which waits for the lock of the file that the other reads as soon as that one waits
+// for memory: it cannot end.
+static void __attribute__((noreturn)) hog(int file, int ready_line) {
+    static char bytes[16 * PAGE];
+    (void)anonymous(LIMIT - MODEST);
+    NEED(write(ready_line, "r", 1) == 1);
+    for (;;) {
+        (void)lseek(file, 0, SEEK_SET);
+        (void)!read(file, bytes, sizeof bytes);
+    }
+}
+
+// Reads into fresh memory with the file's lock held. No read ends short.
+static int child_reads(void) {
+    char name[] = "read-XXXXXX", byte;
+    const uint64_t piece = 16 * PAGE;
+    int line[2];
+    const int file = mkstemp(name);
+    NEED(file >= 0 && ftruncate(file, (off_t)piece) == 0 && pipe(line) == 0);
+    const pid_t pid = fork();
+    NEED(pid >= 0);
+    if (pid == 0) {
+        hog(file, line[1]);
+    }
+    NEED(read(line[0], &byte, 1) == 1);
+    char *memory =
+        mmap(NULL, 2 * MODEST * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    NEED(memory != MAP_FAILED);
+    for (uint64_t at = 0; at + piece <= 2 * MODEST * PAGE; at += piece) {
+        ssize_t got = 0; // the other moves the position
+        while (got == 0) {
+            NEED(lseek(file, 0, SEEK_SET) == 0);
+            got = read(file, memory + at, piece);
+        }
+        NEED(got == (ssize_t)piece);
+    }
+    KILLED(pid, SIGKILL);
+    return check_failures;
+}
+
 static const struct {
     const char *word;
     void (*keep)(void);
@@ -130,6 +199,15 @@ static const struct {
     { "mapped", keep_mapped },        { "little", keep_little },
 };
 
+static const struct {
+    const char *word;
+    int (*run)(void);
+} deeds[] = {
+    { "wants", child_wants },
+    { "borrows", child_borrows },
+    { "reads", child_reads },
+};
+
 static int child_main(const char *word) {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(word, kinds[i].word) == 0) {
@@ -137,7 +215,13 @@ static int child_main(const char *word) {
             ready();
         }
     }
-    return child_wants();
+    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+        if (strcmp(word, deeds[i].word) == 0) {
+            return deeds[i].run();
+        }
+    }
+    lend();
+    return 0;
 }
 
 static handle_t child_in(handle_t account, const char *word, handle_t given) {
@@ -169,18 +253,27 @@ static void end(handle_t process) {
     SAME(end_of(process), SIGKILL);
 }
 
-static void goes(const char *greatest, const char *other) {
+static handle_t limited(uint64_t pages) {
     const struct hx_account_amounts nothing = { 0 };
-    struct hx_process_info info;
     handle_t own = 0, account = 0;
     NEED(hx_account_own(&own) == HX_OK);
     NEED(hx_account_create(own, &nothing, &account) == HX_OK);
-    SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, LIMIT), HX_OK);
+    SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, pages), HX_OK);
+    return account;
+}
+
+static bool has_ended(handle_t process) {
+    struct hx_process_info info = { 0 };
+    SAME(hx_process_info(process, &info), HX_OK);
+    return info.has_ended != 0;
+}
+
+static void goes(const char *greatest, const char *other) {
+    const handle_t account = limited(LIMIT);
     const handle_t spared = keeper_in(account, other), victim = keeper_in(account, greatest);
     SAME(end_of(child_in(account, "wants", 0)), 0);
     SAME(end_of(victim), SIGKILL);
-    SAME(hx_process_info(spared, &info), HX_OK);
-    SAME(info.has_ended, 0);
+    CHECK(!has_ended(spared));
     end(spared);
 }
 
@@ -209,9 +302,72 @@ static void once(void) {
     goes("mapped", "both");
 }
 
+// Memory that who is in the account has given away; *out_lender stays.
+static handle_t lent_in(handle_t account, handle_t *out_lender) {
+    handle_t ends[2], memory = 0;
+    enum hx_status status;
+    NEED(hx_channel_create(4, ends) == HX_OK);
+    *out_lender = child_in(account, "lends", ends[1]);
+    while ((status = hx_channel_receive(ends[0], &memory)) == HX_ERR_WOULD_BLOCK) {
+        sched_yield();
+    }
+    NEED(status == HX_OK);
+    return memory;
+}
+
+static sigjmp_buf back;
+static siginfo_t got;
+
+static void on_bus(int number, siginfo_t *info, void *context) {
+    (void)number, (void)context;
+    got = *info;
+    siglongjmp(back, 1);
+}
+
+// Whoever touches what an account pays for that he is not in is told, and nobody is killed for it.
+static void of_others(void) {
+    const struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+    handle_t lender;
+    const handle_t memory = lent_in(limited(LENT / 2), &lender);
+    char *volatile at = map_lent(memory);
+    NEED(sigaction(SIGBUS, &action, NULL) == 0);
+    if (sigsetjmp(back, 1) == 0) {
+        touch(at, LENT);
+    }
+    SAME(got.si_signo, SIGBUS);
+    SAME(got.si_code, BUS_ADRERR);
+    char *const refused = got.si_addr;
+    CHECK(refused > at + LENT / 4 * PAGE && refused < at + LENT * PAGE);
+    const int zeroes = open("/dev/zero", O_RDONLY);
+    REFUSED(read(zeroes, refused, 1), EFAULT);
+    REFUSED(madvise(refused, PAGE, MADV_POPULATE_WRITE), EFAULT);
+    CHECK(!has_ended(lender));
+    end(lender);
+}
+
+// Whoever is in it, also by an account below, waits for what is made free there.
+static void of_the_account_above(void) {
+    const struct hx_account_amounts nothing = { 0 };
+    const handle_t above = limited(LENT / 2);
+    handle_t lender, account = 0;
+    NEED(hx_account_create(above, &nothing, &account) == HX_OK);
+    const handle_t memory = lent_in(above, &lender);
+    SAME(end_of(child_in(account, "borrows", memory)), SIGKILL);
+    end(lender);
+}
+
+// Each account's victim cannot end by itself; it is waited for, and then its memory is taken.
+static void several_at_once(void) {
+    const handle_t first = child_in(limited(LIMIT), "reads", 0);
+    const handle_t second = child_in(limited(LIMIT), "reads", 0);
+    SAME(end_of(first), 0);
+    SAME(end_of(second), 0);
+}
+
 static const struct check_case cases[] = {
-    CASE(once),       CASE(by_handles),  CASE(in_queues),
-    CASE(as_bequest), CASE(in_channels), CASE(in_pipes),
+    CASE(once),       CASE(by_handles),           CASE(in_queues),
+    CASE(as_bequest), CASE(in_channels),          CASE(in_pipes),
+    CASE(of_others),  CASE(of_the_account_above), CASE(several_at_once),
 };
 
 int main(int argc, char **argv) {

@@ -5,6 +5,7 @@
 #include "machine.h"
 
 #include <setjmp.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <ucontext.h>
 
@@ -174,6 +175,37 @@ static void beyond_the_file(void) {
     poke((uintptr_t)map + 4096);
     NEED(ftruncate(fd, 10) == 0);
     FAULTS(peek((uintptr_t)map + 4096), SIGBUS, BUS_ADRERR);
+}
+
+static void poke_pages(char *at, size_t size_bytes) {
+    for (size_t i = 0; i < size_bytes; i += 4096) {
+        poke((uintptr_t)at + i);
+    }
+}
+
+// A hole in a file is filled by whoever touches it, until the file system has no room left.
+static void full_file_system(void) {
+    const size_t size = 1u << 20;
+    catch_all();
+    NEED(mkdir("full", 0700) == 0);
+    NEED(mount("tmpfs", "full", "tmpfs", 0, "size=65536") == 0);
+    int other = open("full/other", O_CREAT | O_RDWR, 0600);
+    int fd = open("full/sparse", O_CREAT | O_RDWR, 0600);
+    int zeroes = open("/dev/zero", O_RDONLY);
+    NEED(write(other, "x", 1) == 1 && ftruncate(fd, (off_t)size) == 0);
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    NEED(map != MAP_FAILED);
+    FAULTS(poke_pages(map, size), SIGBUS, BUS_ADRERR);
+    const uintptr_t at = ADDRESS;
+    CHECK(at > (uintptr_t)map && at < (uintptr_t)map + 65536);
+    REFUSED(read(zeroes, (void *)at, 1), EFAULT);
+    FAULTS(peek(at), SIGBUS, BUS_ADRERR); // a read, too
+    SAME(ftruncate(other, 0), 0);
+    poke(at);
+    SAME(read(zeroes, (void *)at, 1), 1);
+    SAME(munmap(map, size), 0);
+    NEED(close(fd) == 0 && close(other) == 0);
+    SAME(umount("full"), 0);
 }
 
 static void on_skip(int number, siginfo_t *info, void *context) {
@@ -380,6 +412,7 @@ static const struct check_case cases[] = {
     CASE(other_exceptions),
     CASE(float_exceptions),
     CASE(beyond_the_file),
+    CASE(full_file_system),
     CASE(context_can_be_changed),
     CASE(access_is_retried),
     CASE(stack_overflow),

@@ -26,7 +26,21 @@ struct fault {
     bool write;
     struct frame **out_frame;   // NULL: not wanted
     struct memory_object *wait; // with WOULD_BLOCK: has a reference; what to wait for
+    bool is_own; // with LIMIT: an account refused that the address space is charged to
 };
+
+// Who is charged for a page of the fault has none left. Those within the account that refused wait
+// for one that is made free there; to others it cannot be theirs to make free.
+static enum hx_status refused(struct fault *fault, struct account *charged) {
+    struct aspace *aspace = fault->aspace;
+    struct account *full = account_full(charged, ACCOUNT_FRAMES);
+    // NULL: one came free meanwhile.
+    fault->is_own = full == NULL || account_is_within(aspace->account, full);
+    if (fault->is_own) {
+        atomic_store_explicit(&aspace->refused, full, memory_order_relaxed);
+    }
+    return HX_ERR_LIMIT;
+}
 
 // Puts the translation in, if the mapping still has the object that the caller decided by.
 // HX_ERR_RESTART: it has not. HX_ERR_NO_MEMORY: no page for a table. HX_ERR_ACCESS_DENIED: the
@@ -134,7 +148,9 @@ static enum hx_status resolve_below(struct fault *fault, struct memory_object *o
     }
     enum hx_status status = object_find_locked(object, fault->page, true, &frame);
     if (status != HX_OK) {
-        return status == HX_ERR_WOULD_BLOCK ? wait_for_page(fault, object) : status;
+        return status == HX_ERR_WOULD_BLOCK ? wait_for_page(fault, object)
+               : status == HX_ERR_LIMIT     ? refused(fault, object->account)
+                                            : status;
     }
     bool write = shared && (fault->write || object->kind == MEMORY_PLAIN);
     if (shared && fault->write) {
@@ -196,6 +212,7 @@ static enum hx_status make_own(struct fault *fault, struct memory_object *privat
         status = object_insert_locked(private, fault->page, frame);
         if (status != HX_OK) {
             frame_put(frame);
+            status = status == HX_ERR_LIMIT ? refused(fault, private->account) : status;
         }
     }
     if (below != NULL) {
@@ -364,12 +381,27 @@ static enum hx_status grow_stack(struct aspace *aspace, uint64_t address) {
 
 // Reads the page that stopped an attempt.
 static enum hx_status wait_done(struct fault *fault) {
-    enum hx_status status = object_wait_page(fault->wait, fault->page);
-    memory_object_put(fault->wait);
+    struct memory_object *object = fault->wait;
+    ASSERT(object != NULL);
+    enum hx_status status = object_wait_page(object, fault->page);
+    if (status == HX_ERR_LIMIT) {
+        HX_IGNORE(refused(fault, object->account)); // the same status
+    }
+    memory_object_put(object);
     fault->wait = NULL;
     atomic_fetch_add_explicit(&fault->aspace->faults_major, 1, memory_order_relaxed);
-    return status == HX_OK || status == HX_ERR_NO_MEMORY || status == HX_ERR_CANCELED ? status
-                                                                                      : HX_ERR_IO;
+    return status == HX_OK || status == HX_ERR_NO_MEMORY || status == HX_ERR_CANCELED ||
+                   status == HX_ERR_LIMIT
+               ? status
+               : HX_ERR_IO;
+}
+
+// What a caller learns: whether it may wait for memory, and, in the address space, for whose.
+static enum hx_status why_not(const struct fault *fault, enum hx_status status) {
+    if (status == HX_ERR_NO_MEMORY) {
+        atomic_store_explicit(&fault->aspace->refused, NULL, memory_order_relaxed);
+    }
+    return status == HX_ERR_LIMIT && fault->is_own ? HX_ERR_NO_MEMORY : status;
 }
 
 enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t access,
@@ -385,28 +417,19 @@ enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t acce
         rwlock_read(&aspace->lock);
         enum hx_status status = fault_locked(&fault, access);
         rwlock_read_done(&aspace->lock);
-        switch (status) {
-        case HX_ERR_RESTART:
-            continue;
-        case HX_ERR_WOULD_BLOCK:
-            status = wait_done(&fault);
-            break;
-        case HX_ERR_NOT_FOUND:
-            status = grow_stack(aspace, fault.address);
-            break;
-        case HX_ERR_NO_MEMORY: // perhaps for a page of a table, which does not wait for reclaim
-            if (!reclaimed && memory_reclaim(16) > 0) {
-                reclaimed = true;
-                continue;
-            }
-            return HX_ERR_NO_MEMORY;
-        case HX_ERR_LIMIT:
-            return HX_ERR_NO_MEMORY;
-        default:
-            return status;
+        if (status == HX_OK) {
+            return HX_OK;
         }
-        if (status != HX_OK) {
-            return status;
+        if (status == HX_ERR_WOULD_BLOCK) {
+            status = wait_done(&fault);
+        } else if (status == HX_ERR_NOT_FOUND) {
+            status = grow_stack(aspace, fault.address);
+        } else if (status == HX_ERR_NO_MEMORY && !reclaimed && memory_reclaim(16) > 0) {
+            reclaimed = true; // perhaps for a page of a table, which does not wait for reclaim
+            status = HX_OK;
+        }
+        if (status != HX_OK && status != HX_ERR_RESTART) {
+            return why_not(&fault, status);
         }
     }
 }

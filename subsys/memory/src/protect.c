@@ -150,7 +150,8 @@ static enum hx_status populate(struct aspace *aspace, uint64_t start, uint64_t e
         uint32_t access = protection & ASPACE_WRITE ? ASPACE_WRITE : ASPACE_READ;
         enum hx_status status = fault_page(aspace, at, access, NULL);
         if (status != HX_OK) {
-            return status;
+            const bool is_bus = status == HX_ERR_LIMIT || status == HX_ERR_OVERFLOW;
+            return is_bus ? HX_ERR_BAD_ADDRESS : status;
         }
     }
     return HX_OK;

@@ -58,9 +58,12 @@ struct mapping {
 struct aspace {
     struct core_aspace core; // first
     struct rwlock lock;
-    struct rbtree mappings;                      // [lock]
-    struct spinlock table_lock;                  // page-table entries
-    struct account *account;                     // keeps
+    struct rbtree mappings;     // [lock]
+    struct spinlock table_lock; // page-table entries
+    struct account *account;    // keeps
+    // Who refused a page last, of `account` and those above it; NULL: the machine had none. A hint:
+    // threads that lack one at once do not know whose it is.
+    _Atomic(struct account *) refused;
     uint64_t mapped_pages;                       // [lock] virtual size
     uint32_t mapping_count;                      // [lock]
     _Atomic uint64_t resident_pages;             // translations present
@@ -133,8 +136,9 @@ void aspace_clear(struct aspace *aspace);
 
 // Resolves a fault of the current thread. HX_OK: retry. HX_ERR_BAD_ADDRESS: nothing is mapped
 // there (SIGSEGV, SEGV_MAPERR); HX_ERR_ACCESS_DENIED: mapped without this right (SEGV_ACCERR);
-// HX_ERR_IO, HX_ERR_OVERFLOW: beyond the file's end or the pager failed (SIGBUS);
-// HX_ERR_NO_MEMORY: out of memory.
+// HX_ERR_IO, HX_ERR_OVERFLOW: beyond the file's end or the pager failed (SIGBUS); HX_ERR_LIMIT: who
+// is charged for the page has none left, which is not the address space's to mend (SIGBUS);
+// HX_ERR_NO_MEMORY: out of memory, the machine's or that of aspace->refused.
 enum hx_status aspace_fault(struct aspace *aspace, uint64_t address, uint32_t access);
 
 // A stable identity of a word for shared futexes: the object and byte offset that `address` maps
