@@ -36,7 +36,7 @@ enum hx_status hal_pagetable_init(struct hal_pagetable *table) {
     if (root.value == 0) {
         return HX_ERR_NO_MEMORY;
     }
-    *table = (struct hal_pagetable){ .root = root };
+    *table = (struct hal_pagetable){ .root = root, .pages = 1 };
     return HX_OK;
 }
 
@@ -83,6 +83,7 @@ static uint64_t *entry_make(struct hal_pagetable *table, uint64_t address, uint3
             if (page.value == 0) {
                 return NULL;
             }
+            table->pages++;
             __atomic_store_n(entry, page.value | HINT_EMPTY | PTE_VALID | PTE_TABLE,
                              __ATOMIC_RELEASE);
             if (parent != NULL) {

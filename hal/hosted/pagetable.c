@@ -53,7 +53,7 @@ enum hx_status hal_pagetable_init(struct hal_pagetable *table) {
     if (root.value == 0) {
         return HX_ERR_NO_MEMORY;
     }
-    *table = (struct hal_pagetable){ .root = root };
+    *table = (struct hal_pagetable){ .root = root, .pages = 1 };
     return HX_OK;
 }
 
@@ -86,6 +86,7 @@ static entry_t *entry_make(struct hal_pagetable *table, uint64_t address, uint32
             if (value == 0) {
                 return NULL;
             }
+            table->pages++;
             value |= ENTRY_USED;
             atomic_store_explicit(entry, value, memory_order_release);
         } else if (value & ENTRY_LARGE) {

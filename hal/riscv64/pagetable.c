@@ -12,7 +12,7 @@ enum hx_status hal_pagetable_init(struct hal_pagetable *table) {
         return HX_ERR_NO_MEMORY;
     }
     riscv64_kernel_half_copy(hal_phys_to_virt(root));
-    *table = (struct hal_pagetable){ .root = root };
+    *table = (struct hal_pagetable){ .root = root, .pages = 1 };
     return HX_OK;
 }
 
@@ -49,6 +49,7 @@ static uint64_t *entry_make(struct hal_pagetable *table, uint64_t address, uint3
             if (page.value == 0) {
                 return NULL;
             }
+            table->pages++;
             __atomic_store_n(entry, entry_make_for(page) | PTE_VALID, __ATOMIC_RELEASE);
         } else if (entry_is_block(*entry)) {
             *out_clash = true;

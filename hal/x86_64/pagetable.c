@@ -28,7 +28,7 @@ enum hx_status hal_pagetable_init(struct hal_pagetable *table) {
         return HX_ERR_NO_MEMORY;
     }
     x86_kernel_half_copy(hal_phys_to_virt(root));
-    *table = (struct hal_pagetable){ .root = root };
+    *table = (struct hal_pagetable){ .root = root, .pages = 1 };
     return HX_OK;
 }
 
@@ -75,6 +75,7 @@ static uint64_t *entry_make(struct hal_pagetable *table, uint64_t address, uint3
             if (page.value == 0) {
                 return NULL;
             }
+            table->pages++;
             *entry = page.value | HINT_EMPTY | PTE_PRESENT | PTE_WRITE | PTE_USER;
             if (parent != NULL) {
                 hint_add(parent, index);

@@ -103,7 +103,7 @@ static uint64_t kept_pages(struct posix_process *process) {
         file_table_put(files);
     }
     if (aspace != NULL) {
-        tally.pages += aspace_resident_pages(aspace);
+        tally.pages += aspace_resident_pages(aspace) + aspace_table_pages(aspace);
         aspace_put(aspace);
     }
     return tally.pages;

@@ -19,9 +19,14 @@
 #define PIECES 8u    // of the hoard
 #define PIPES  (HOARD / 16)
 #define LENT   1000u
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+
+#define TABLE_REACH (2ull << 20) // what one table translates
+#define SPARSE_SOME 500u
+#define SPARSE_MUCH 20000u
 
 static const int32_t usual[] = { 0, 1, 2 };
 
@@ -150,6 +155,25 @@ static int child_borrows(void) {
     return 0;
 }
 
+// Reads of untouched memory, so far apart that each needs a table of its own.
+static void read_sparsely(uint64_t places) {
+    const volatile char *memory = mmap(NULL, places * TABLE_REACH, PROT_READ,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    NEED(memory != MAP_FAILED);
+    for (uint64_t i = 0; i < places; i++) {
+        (void)memory[i * TABLE_REACH];
+    }
+}
+
+static int child_sparse(void) {
+    read_sparsely(SPARSE_MUCH);
+    return 0;
+}
+
+static void keep_tables(void) {
+    read_sparsely(SPARSE_SOME);
+}
+
 // The greatest, which waits for the lock of the file that the other reads as soon as that one waits
 // for memory: it cannot end.
 static void __attribute__((noreturn)) hog(int file, int ready_line) {
@@ -196,7 +220,7 @@ static const struct {
 } kinds[] = {
     { "handles", keep_by_handles },   { "queues", keep_in_queues }, { "bequest", keep_as_bequest },
     { "channels", keep_in_channels }, { "pipes", keep_in_pipes },   { "both", keep_both },
-    { "mapped", keep_mapped },        { "little", keep_little },
+    { "mapped", keep_mapped },        { "little", keep_little },    { "tables", keep_tables },
 };
 
 static const struct {
@@ -205,6 +229,7 @@ static const struct {
 } deeds[] = {
     { "wants", child_wants },
     { "borrows", child_borrows },
+    { "sparse", child_sparse },
     { "reads", child_reads },
 };
 
@@ -356,6 +381,18 @@ static void of_the_account_above(void) {
     end(lender);
 }
 
+// Who only reads makes tables: these are paid for, too.
+static void tables(void) {
+    struct hx_account_info info = { 0 };
+    const handle_t account = limited(LIMIT);
+    const handle_t keeper = keeper_in(account, "tables");
+    SAME(hx_account_info(account, &info), HX_OK);
+    CHECK(info.used[HX_ACCOUNT_FRAMES] >= SPARSE_SOME);
+    CHECK(info.used[HX_ACCOUNT_FRAMES] < SPARSE_SOME + 200);
+    end(keeper);
+    SAME(end_of(child_in(account, "sparse", 0)), SIGKILL);
+}
+
 // Each account's victim cannot end by itself; it is waited for, and then its memory is taken.
 static void several_at_once(void) {
     const handle_t first = child_in(limited(LIMIT), "reads", 0);
@@ -365,9 +402,9 @@ static void several_at_once(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(once),       CASE(by_handles),           CASE(in_queues),
-    CASE(as_bequest), CASE(in_channels),          CASE(in_pipes),
-    CASE(of_others),  CASE(of_the_account_above), CASE(several_at_once),
+    CASE(once),        CASE(by_handles),      CASE(in_queues), CASE(as_bequest),
+    CASE(in_channels), CASE(in_pipes),        CASE(of_others), CASE(of_the_account_above),
+    CASE(tables),      CASE(several_at_once),
 };
 
 int main(int argc, char **argv) {

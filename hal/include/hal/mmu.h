@@ -16,7 +16,9 @@
 #include <helix/types.h>
 
 // The machine's part defines:
-//   struct hal_pagetable     the root, and what helps to walk it; all zero bits: no table
+//   struct hal_pagetable     the root, and what helps to walk it; `pages`: how many its tables
+//   take,
+//                            the root's included; all zero bits: no table
 //   HAL_USER_END             user addresses are 0 … HAL_USER_END - 1; a multiple of a page;
 //   constant
 //                            from hal_mmu_init() on, and perhaps no constant expression

@@ -43,6 +43,16 @@ void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end) {
     }
 }
 
+NOINLINE enum hx_status aspace_charge_tables(struct aspace *aspace) {
+    const uint64_t pages = aspace->core.table.pages;
+    enum hx_status status = account_charge(aspace->account, ACCOUNT_FRAMES,
+                                           (int64_t)(pages - aspace_table_pages(aspace)));
+    if (status == HX_OK) {
+        atomic_store_explicit(&aspace->table_pages, pages, memory_order_relaxed);
+    }
+    return status;
+}
+
 static void drop_below(struct rbnode *node, struct list *gone) {
     if (node == NULL) {
         return;
@@ -79,6 +89,7 @@ static void aspace_destroy(struct object *object) {
     drop_mappings(aspace, &gone);
     mappings_release(&gone);
     hal_pagetable_fini(&aspace->core.table);
+    account_release(aspace->account, ACCOUNT_FRAMES, (int64_t)aspace_table_pages(aspace));
     object_put(&aspace->account->object);
     heap_cache_free(aspace_cache, aspace);
 }

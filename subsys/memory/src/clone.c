@@ -13,21 +13,23 @@
 #define SLICE_PAGES 512u // copied at once under the locks of the page tables
 
 struct share {
-    struct hal_pagetable *parent, *child;
+    struct hal_pagetable *parent;
+    struct aspace *child;
     uint64_t start; // address of page 0 of the object, may wrap
     uint32_t flags;
     int64_t mapped;
     bool any;
 };
 
-static void share_one(void *context, uint64_t page, struct frame *frame) {
+static void share_one(void *context, uint64_t page, struct frame *frame)
+    HX_ATTR(no_thread_safety_analysis) {
     struct share *share = context;
     uint64_t address = share->start + (page << PAGE_SHIFT);
     if (hal_page_protect(share->parent, address, share->flags)) {
         share->any = true;
         // Without memory for a table the child faults instead.
-        share->mapped += hal_page_map(share->child, address, frame_address(frame), PAGE_SHIFT,
-                                      share->flags) == HX_OK;
+        share->mapped +=
+            aspace_map_page(share->child, address, frame_address(frame), share->flags) == HX_OK;
     }
 }
 
@@ -49,7 +51,7 @@ static bool share_translations(struct aspace *parent, struct aspace *child,
                                const struct mapping *mapping, struct memory_object *private) {
     struct share share = {
         .parent = &parent->core.table,
-        .child = &child->core.table,
+        .child = child,
         .start = mapping->start - (mapping->object_page << PAGE_SHIFT),
         .flags = mapping_hal_flags(mapping, false),
     };

@@ -43,8 +43,8 @@ static enum hx_status refused(struct fault *fault, struct account *charged) {
 }
 
 // Puts the translation in, if the mapping still has the object that the caller decided by.
-// HX_ERR_RESTART: it has not. HX_ERR_NO_MEMORY: no page for a table. HX_ERR_ACCESS_DENIED: the
-// mapping is dead; a revocation undoes translations under the same lock.
+// HX_ERR_RESTART: it has not. HX_ERR_NO_MEMORY, HX_ERR_LIMIT: no page for a table.
+// HX_ERR_ACCESS_DENIED: the mapping is dead; a revocation undoes translations under the same lock.
 static enum hx_status install(struct fault *fault, const struct memory_object *expected,
                               struct paddr page, uint32_t flags) {
     struct aspace *aspace = fault->aspace;
@@ -62,9 +62,11 @@ static enum hx_status install(struct fault *fault, const struct memory_object *e
     } else if ((flags & rights) != 0) {
         had = hal_page_query(table, fault->address, &old, &old_flags);
         if (!had || old.value != page.value || (flags & ~old_flags & rights) != 0) {
-            status = hal_page_map(table, fault->address, page, PAGE_SHIFT, flags);
+            status = aspace_map_page(aspace, fault->address, page, flags);
             if (!had && status == HX_OK) {
                 resident_add(aspace, 1);
+            } else if (status == HX_ERR_LIMIT) {
+                status = refused(fault, aspace->account);
             }
         }
     }
@@ -114,7 +116,7 @@ static void map_around(struct fault *fault, struct memory_object *object,
             hal_page_query(table, at, &old, &old_flags)) {
             continue;
         }
-        if (hal_page_map(table, at, frame_address(frame), PAGE_SHIFT, flags) != HX_OK) {
+        if (aspace_map_page(fault->aspace, at, frame_address(frame), flags) != HX_OK) {
             break;
         }
         mapped++;

@@ -217,6 +217,21 @@ enum hx_status mapping_make_private(struct mapping *mapping);
 bool aspace_zap(struct aspace *aspace, uint64_t start, uint64_t end);
 // The same, and flushes.
 void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end);
+// Charges what its tables have grown by; HX_OK or HX_ERR_LIMIT.
+enum hx_status aspace_charge_tables(struct aspace *aspace) REQUIRES(aspace -> table_lock);
+// hal_page_map() for one page; its account pays for the tables. Not before they are made, when
+// nobody knows how many it takes, but before more are: what one page took is not paid for.
+static inline enum hx_status aspace_map_page(struct aspace *aspace, uint64_t address,
+                                             struct paddr page, uint32_t flags)
+    REQUIRES(aspace -> table_lock) {
+    if (__builtin_expect(aspace->core.table.pages != aspace_table_pages(aspace), 0)) {
+        enum hx_status status = aspace_charge_tables(aspace);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    return hal_page_map(&aspace->core.table, address, page, PAGE_SHIFT, flags);
+}
 static inline void aspace_flush_range(struct aspace *aspace, uint64_t start, uint64_t end) {
     core_aspace_flush(&aspace->core, start, (end - start) >> PAGE_SHIFT);
 }

@@ -18,7 +18,8 @@ struct remap {
 };
 
 // One translation; where there is no table for it, it comes back by a fault. False: there is none.
-static bool move_translation(struct aspace *aspace, uint64_t from, uint64_t to) {
+static bool move_translation(struct aspace *aspace, uint64_t from, uint64_t to)
+    REQUIRES(aspace -> table_lock) {
     struct hal_pagetable *table = &aspace->core.table;
     struct paddr page;
     uint32_t flags;
@@ -26,7 +27,7 @@ static bool move_translation(struct aspace *aspace, uint64_t from, uint64_t to) 
         return false;
     }
     flags &= ~(HAL_MAP_ACCESSED | HAL_MAP_DIRTY);
-    if (hal_page_map(table, to, page, PAGE_SHIFT, flags) != HX_OK) {
+    if (aspace_map_page(aspace, to, page, flags) != HX_OK) {
         resident_add(aspace, -1);
     }
     return true;

@@ -24,6 +24,7 @@
 
 struct hal_pagetable {
     struct paddr root;
+    uint64_t pages;    // tables, the root included
     uint64_t slots[8]; // which of the root's 512 entries are in use
 };
 #endif

@@ -22,4 +22,5 @@ extern uint64_t hosted_vmap_base;
 
 struct hal_pagetable {
     struct paddr root; // 4 levels of tables in software (hal/hosted/pagetable.c)
+    uint64_t pages;    // tables, the root included
 };

@@ -29,5 +29,6 @@ extern uint64_t riscv64_user_end; // constant from hal_mmu_init() on
 
 struct hal_pagetable {
     struct paddr root;
+    uint64_t pages; // tables, the root included
 };
 #endif

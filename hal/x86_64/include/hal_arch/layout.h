@@ -26,6 +26,7 @@
 
 struct hal_pagetable {
     struct paddr root;
+    uint64_t pages;    // tables, the root included
     uint64_t slots[4]; // which of the 256 entries of the root's user half are in use
 };
 #endif

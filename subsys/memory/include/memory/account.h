@@ -17,7 +17,7 @@
 #include <helix/types.h>
 
 enum account_item {
-    ACCOUNT_FRAMES,  // of memory objects and pipes; what a clone shares counts for each
+    ACCOUNT_FRAMES,  // of memory objects, pipes, page tables; what a clone shares counts for each
     ACCOUNT_OBJECTS, // that can be handed out, open pipes, sockets and the like, threads, accounts
     ACCOUNT_HANDLES, // and derived capabilities
     ACCOUNT_PINNED,  // pages that stay in memory

@@ -64,6 +64,7 @@ struct aspace {
     // Who refused a page last, of `account` and those above it; NULL: the machine had none. A hint:
     // threads that lack one at once do not know whose it is.
     _Atomic(struct account *) refused;
+    _Atomic uint64_t table_pages;                // [table_lock] that `account` is charged for
     uint64_t mapped_pages;                       // [lock] virtual size
     uint32_t mapping_count;                      // [lock]
     _Atomic uint64_t resident_pages;             // translations present
@@ -183,3 +184,7 @@ enum hx_status aspace_measure(struct aspace *aspace, uint64_t start, uint64_t en
                               struct aspace_usage *usage);
 uint64_t aspace_virtual_pages(struct aspace *aspace);
 uint64_t aspace_resident_pages(struct aspace *aspace);
+// What its translations take themselves.
+static inline uint64_t aspace_table_pages(struct aspace *aspace) {
+    return atomic_load_explicit(&aspace->table_pages, memory_order_relaxed);
+}
