@@ -13,7 +13,7 @@
 #include <core/random.h>
 #include <core/sched.h>
 
-#define ONLINE_WAIT_NS 200000000
+#define ONLINE_WAIT_NS 5000000000 // it runs already, but the host may not
 
 struct cpu *cpu_table[CPU_MAX];
 static struct cpu boot_cpu;

@@ -90,7 +90,7 @@ static inline struct cpu *cpu_this(void) {
 // This processor is awake again: it may enter epochs. seq_cst: before whatever it reads in them.
 static inline void cpu_wake_note(struct cpu *cpu) {
     if (atomic_load_explicit(&cpu->asleep, memory_order_relaxed) != 0) {
-        atomic_store_explicit(&cpu->asleep, 0, memory_order_seq_cst);
+        (void)atomic_exchange_explicit(&cpu->asleep, 0, memory_order_seq_cst);
     }
 }
 

@@ -47,7 +47,7 @@ void epoch_leave(void) {
 // finds it up has its item taken.
 static void delay_expired(struct timer *timer) {
     (void)timer;
-    atomic_store_explicit(&delay_armed, 0, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&delay_armed, 0, memory_order_seq_cst);
     waitable_pulse(&work);
 }
 

@@ -13,10 +13,6 @@
 #include <core/gate.h>
 #include <core/log.h>
 
-static bool is_dead(const struct gate *gate) {
-    return (atomic_load_explicit(&gate->hal.closed, memory_order_relaxed) & GATE_DEAD) != 0;
-}
-
 void gate_mutex_lock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     struct thread *thread = thread_current();
     const struct gate *gate = gate_current();
@@ -24,7 +20,7 @@ void gate_mutex_lock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     mutex->next = thread->gate_mutexes;
     mutex->record = thread->context.gates;
     thread->gate_mutexes = mutex;
-    if (gate != NULL && is_dead(gate)) {
+    if (gate != NULL && gate_is_dead(gate)) {
         gate_leave();
     }
 }

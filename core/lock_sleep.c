@@ -143,7 +143,7 @@ static SLOW_PATH NO_LOCK_ANALYSIS void mutex_unlock_slow(struct mutex *mutex) {
         mutex_dequeue_locked(mutex);
         waiter_wake(waiter, WAITER_GRANTED);
     } else {
-        atomic_store_explicit(&mutex->owner, NULL, memory_order_seq_cst);
+        (void)atomic_exchange_explicit(&mutex->owner, NULL, memory_order_seq_cst);
         if (waiter != NULL) {
             waiter_wake(waiter, WAITER_WOKEN);
         }
@@ -168,8 +168,8 @@ NO_LOCK_ANALYSIS void mutex_unlock(struct mutex *mutex) {
         mutex_unlock_slow(mutex);
         return;
     }
-    // seq_cst store, then seq_cst load: pairs with mutex_lock_slow().
-    atomic_store_explicit(&mutex->owner, NULL, memory_order_seq_cst);
+    // seq_cst exchange, then seq_cst load: pairs with mutex_lock_slow().
+    (void)atomic_exchange_explicit(&mutex->owner, NULL, memory_order_seq_cst);
     if (atomic_load_explicit(&mutex->waiters, memory_order_seq_cst) != 0) {
         mutex_wake_late(mutex);
     }

@@ -47,7 +47,7 @@ void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t no
     atomic_store_explicit(&thread->queued, true, memory_order_release);
     uint32_t queued = atomic_load_explicit(&queue->queued, memory_order_relaxed);
     // seq_cst: pairs with an idle processor's last look before it sleeps.
-    atomic_store_explicit(&queue->queued, queued + 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&queue->queued, queued + 1, memory_order_seq_cst);
     if (queue->ops == NULL) {
         return;
     }

@@ -355,7 +355,8 @@ static NORETURN void idle_loop(struct cpu *cpu) {
             sched_switch(SWITCH_PREEMPT);
         }
         if (atomic_load_explicit(&cpu->queue.queued, memory_order_seq_cst) == 0) {
-            atomic_store_explicit(&cpu->asleep, 1, memory_order_seq_cst); // see core/epoch.c
+            (void)atomic_exchange_explicit(&cpu->asleep, 1,
+                                           memory_order_seq_cst); // see core/epoch.c
             hal_idle();
             cpu_wake_note(cpu);
         }

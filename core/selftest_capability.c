@@ -137,7 +137,7 @@ static void offer_revoker(uint32_t index) {
     if (capability_revoke(&offered[index].capability) != HX_OK) {
         atomic_fetch_add_explicit(&errors, 1, memory_order_relaxed);
     }
-    atomic_store_explicit(&closed[index], 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&closed[index], 1, memory_order_seq_cst);
 }
 
 static void offer_worker(void *argument) {

@@ -97,7 +97,7 @@ static void wake_held(void *argument) {
         thread_yield();
     }
     if (self == 0) {
-        atomic_store_explicit(&changed->changing, 1, memory_order_seq_cst);
+        (void)atomic_exchange_explicit(&changed->changing, 1, memory_order_seq_cst);
         atomic_store_explicit(&changers_left, 1, memory_order_release);
         spin_for(20000000);
         atomic_store_explicit(&ran_early, atomic_load_explicit(&ran, memory_order_acquire),

@@ -3,9 +3,9 @@
 //
 // Blocking is a token: thread_wake() leaves one in wake_pending, thread_block() takes one and only
 // sleeps without. The blocking side stores BLOCKED, then looks for the token; the waking side
-// stores the token, then looks for BLOCKED; all four are sequentially consistent, so at least one
-// of them sees the other. A token may be left over, so whoever blocks looks at its condition in a
-// loop.
+// stores the token, then looks for BLOCKED; all four are sequentially consistent (the stores are
+// exchanges: decision 026), so at least one of them sees the other. A token may be left over, so
+// whoever blocks looks at its condition in a loop.
 //
 // The end: a dead thread is still on its stack until its processor has switched away; the thread
 // that comes next there hands it to the reaper, a worker, which publishes `exited`, calls the
@@ -84,7 +84,7 @@ void thread_start(struct thread *thread) {
     spin_unlock_irq(&all_lock, state);
     state = hal_irq_save();
     trace(TRACE_THREAD_START, thread->id, 0);
-    atomic_store_explicit(&thread->state, THREAD_READY, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&thread->state, THREAD_READY, memory_order_seq_cst);
     change_wait(thread);
     // Near its creator, whose caches it shares, unless another processor is idle.
     atomic_store_explicit(&thread->cpu, hal_cpu_id(), memory_order_relaxed);
@@ -164,7 +164,7 @@ enum hx_status thread_worker_start(void) {
 // Gives the processor away unless a token is there: whether it did. Interrupts off.
 static bool block(struct thread *thread) {
     // seq_cst: see the top.
-    atomic_store_explicit(&thread->state, THREAD_BLOCKED, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&thread->state, THREAD_BLOCKED, memory_order_seq_cst);
     uint32_t blocked = THREAD_BLOCKED;
     if (atomic_load_explicit(&thread->wake_pending, memory_order_seq_cst) != 0 &&
         // A token, but if a waker was faster it is about to enqueue us: let it.
@@ -213,7 +213,7 @@ static bool hand_keep(struct thread *thread) {
 
 static void wake(struct thread *thread, bool may_keep) {
     // seq_cst: see the top.
-    atomic_store_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&thread->state, memory_order_seq_cst) != THREAD_BLOCKED) {
         return;
     }

@@ -4,9 +4,8 @@
 #include "private.h"
 #include "start.h"
 
+#include <hal/cpu_start.h>
 #include <lib/string.h>
-
-#define START_TIMEOUT_US 200000u
 
 _Static_assert(offsetof(struct cpu_block, data) == AARCH64_BLOCK_DATA, "cpu.h");
 _Static_assert(offsetof(struct cpu_block, current) == AARCH64_BLOCK_CURRENT, "cpu.h");
@@ -26,7 +25,7 @@ struct start {
     struct cpu_block *block;
     void (*entry)(void *);
     void *argument;
-    _Atomic bool reached;
+    _Atomic uint32_t state; // enum cpu_start
 };
 _Static_assert(offsetof(struct start, mair) == START_MAIR, "start.h");
 _Static_assert(offsetof(struct start, ttbr0) == START_TTBR0, "start.h");
@@ -78,24 +77,11 @@ static void smp_entry(struct start *start) {
         hal_halt();
     }
     clock_cpu_init();
-    void (*entry)(void *) = start->entry;
-    void *argument = start->argument;
-    atomic_fetch_or_explicit(&aarch64_cpu_started, 1ull << block->id, memory_order_release);
-    atomic_store_explicit(&start->reached, true, memory_order_release);
-    entry(argument);
-    hal_halt();
-}
-
-static bool wait_reached(struct start *start) {
-    const uint64_t end =
-        hal_counter_read() + hal_counter_hz() / 1000000u * (uint64_t)START_TIMEOUT_US;
-    while (!atomic_load_explicit(&start->reached, memory_order_acquire)) {
-        if (hal_counter_read() >= end) {
-            return false;
-        }
-        hal_relax();
+    if (cpu_start_decide(&start->state, CPU_START_REACHED)) {
+        atomic_fetch_or_explicit(&aarch64_cpu_started, 1ull << block->id, memory_order_release);
+        start->entry(start->argument);
     }
-    return true;
+    hal_halt();
 }
 
 // To memory itself, for one who reads with the caches off (B2.4.4, D7.5.9).
@@ -126,12 +112,13 @@ static struct cpu_block *block_make(uint32_t cpu) {
 }
 
 enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *), void *argument) {
-    static struct start start; // one at a time; static, as a late processor may still read it
+    static struct start starts[HAL_CPU_MAX]; // its own: a late processor may still read it
+    struct start *start = &starts[cpu];
     struct cpu_block *block = block_make(cpu);
     if (block == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    start = (struct start){
+    *start = (struct start){
         .mair = sysreg_read("mair_el1"),
         .tcr = sysreg_read("tcr_el1"),
         .ttbr0 = aarch64_start_root().value,
@@ -139,17 +126,17 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
         .stack_top = (uint64_t)(uintptr_t)stack_top,
         .enter = smp_entry,
         .sctlr = sysreg_read("sctlr_el1"),
-        .self = &start,
+        .self = start,
         .block = block,
         .entry = entry,
         .argument = argument,
     };
-    clean_to_memory(&start, sizeof(start));
+    clean_to_memory(start, sizeof(*start));
     aarch64_blocks[cpu] = block;
     const int64_t done =
         psci_call(PSCI_CPU_ON, aarch64_cpu_mpidr[cpu], aarch64_image_phys(aarch64_start_page),
-                  aarch64_image_phys(&start));
-    if (done == 0 && wait_reached(&start)) {
+                  aarch64_image_phys(start));
+    if (done == 0 && cpu_start_wait(&start->state, CPU_START_TIMEOUT_US, true)) {
         return HX_OK;
     }
     aarch64_blocks[cpu] = NULL;

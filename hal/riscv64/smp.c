@@ -5,9 +5,9 @@
 #include "start.h"
 
 #include <hal/context.h>
+#include <hal/cpu_start.h>
 
-#define START_TIMEOUT_S 5u
-#define SIE_BITS        (1ull << INTERRUPT_SOFTWARE | 1ull << INTERRUPT_TIMER | 1ull << INTERRUPT_EXTERNAL)
+#define SIE_BITS (1ull << INTERRUPT_SOFTWARE | 1ull << INTERRUPT_TIMER | 1ull << INTERRUPT_EXTERNAL)
 
 _Static_assert(offsetof(struct cpu_block, data) == RISCV64_BLOCK_DATA, "cpu.h");
 _Static_assert(offsetof(struct cpu_block, current) == RISCV64_BLOCK_CURRENT, "cpu.h");
@@ -31,7 +31,7 @@ struct start {
     struct cpu_block *block;
     void (*entry)(void *);
     void *argument;
-    _Atomic bool reached;
+    _Atomic uint32_t state; // enum cpu_start
 };
 _Static_assert(offsetof(struct start, satp) == START_SATP, "start.h");
 _Static_assert(offsetof(struct start, stack_top) == START_STACK, "start.h");
@@ -86,26 +86,14 @@ static void smp_entry(struct start *start) {
     block_load(block);
     riscv64_features_enable();
     clock_cpu_init();
-    void (*entry)(void *) = start->entry;
-    void *argument = start->argument;
     atomic_fetch_or_explicit(&riscv64_cpu_started, 1ull << block->id, memory_order_seq_cst);
     // What was mapped or written between the start and here was not told to this hart.
     sfence_all();
     hal_pagetable_activate(NULL);
-    atomic_store_explicit(&start->reached, true, memory_order_release);
-    entry(argument);
-    hal_halt();
-}
-
-static bool wait_reached(struct start *start) {
-    const uint64_t end = hal_counter_read() + hal_counter_hz() * START_TIMEOUT_S;
-    while (!atomic_load_explicit(&start->reached, memory_order_acquire)) {
-        if (hal_counter_read() >= end) {
-            return false;
-        }
-        hal_relax();
+    if (cpu_start_decide(&start->state, CPU_START_REACHED)) {
+        start->entry(start->argument);
     }
-    return true;
+    hal_halt();
 }
 
 // A block with its emergency stack; NULL: no memory.
@@ -128,16 +116,17 @@ static struct cpu_block *block_make(uint32_t cpu, void *stack_top) {
 }
 
 enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *), void *argument) {
-    static struct start start; // one at a time; static, as a late hart may still read it
+    static struct start starts[HAL_CPU_MAX]; // its own: a late hart may still read it
+    struct start *start = &starts[cpu];
     struct cpu_block *block = block_make(cpu, stack_top);
     if (block == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    start = (struct start){
+    *start = (struct start){
         .satp = riscv64_satp(riscv64_kernel_root()),
         .stack_top = (uint64_t)(uintptr_t)stack_top,
         .enter = smp_entry,
-        .self = &start,
+        .self = start,
         .high = (uint64_t)(uintptr_t)riscv64_start,
         .block = block,
         .entry = entry,
@@ -147,8 +136,8 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
     fence_all(); // the hart sees all of it
     const struct sbi_result done =
         sbi_call(SBI_HSM, SBI_HSM_START, riscv64_harts[cpu].id, riscv64_image_phys(riscv64_start),
-                 riscv64_image_phys(&start), 0);
-    if (done.error == 0 && wait_reached(&start)) {
+                 riscv64_image_phys(start), 0);
+    if (done.error == 0 && cpu_start_wait(&start->state, CPU_START_TIMEOUT_US, true)) {
         return HX_OK;
     }
     return HX_ERR_TIMED_OUT;

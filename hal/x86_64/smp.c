@@ -2,11 +2,11 @@
 // hal/x86_64/smp.c: processors: starting, stopping, signalling (SDM 3A 8.4, 11.6).
 #include "private.h"
 
+#include <hal/cpu_start.h>
 #include <lib/string.h>
 
-#define START_TIMEOUT_US 5000000u // emulated processors may have to share one real one
-#define INIT_PAUSE_US    100u // SDM says 10 ms; processors since the P6 need none, Linux waits none
-#define RETRY_AFTER_US   2000u
+#define INIT_PAUSE_US  100u // SDM says 10 ms; processors since the P6 need none, Linux waits none
+#define RETRY_AFTER_US 2000u
 
 // What trampoline.S reads; it knows the layout.
 struct trampoline_data {
@@ -16,13 +16,13 @@ struct trampoline_data {
     uint64_t argument;
 };
 
-// How a processor starts; lives on the starter's stack until `reached`.
+// How a processor starts.
 struct start {
     struct cpu_block *block;
     uint64_t ist_tops[IST_COUNT];
     void (*entry)(void *);
     void *argument;
-    _Atomic bool reached;
+    _Atomic uint32_t state; // enum cpu_start
 };
 
 extern char x86_trampoline_start[];
@@ -54,11 +54,10 @@ void x86_smp_entry(struct start *start) {
     hal_tlb_flush_kernel();
     lapic_enable();
     x86_clock_cpu_init();
-    void (*entry)(void *) = start->entry;
-    void *argument = start->argument;
-    atomic_fetch_or_explicit(&x86_cpu_started, 1ull << block->id, memory_order_release);
-    atomic_store_explicit(&start->reached, true, memory_order_release);
-    entry(argument);
+    if (cpu_start_decide(&start->state, CPU_START_REACHED)) {
+        atomic_fetch_or_explicit(&x86_cpu_started, 1ull << block->id, memory_order_release);
+        start->entry(start->argument);
+    }
     hal_halt();
 }
 
@@ -74,27 +73,16 @@ static void trampoline_prepare(void *stack_top, struct start *start) {
     memcpy(page + (x86_trampoline_data - x86_trampoline_start), &data, sizeof(data));
 }
 
-static bool wait_reached(struct start *start, uint64_t microseconds) {
-    uint64_t end = tsc_read() + hal_counter_hz() / 1000000u * microseconds;
-    while (!atomic_load_explicit(&start->reached, memory_order_acquire)) {
-        if (tsc_read() >= end) {
-            return false;
-        }
-        hal_relax();
-    }
-    return true;
-}
-
 static bool processor_wake(uint32_t apic_id, struct start *start) {
     uint32_t startup = LAPIC_COMMAND_STARTUP | (uint32_t)(X86_TRAMPOLINE >> PAGE_SHIFT);
     lapic_send(apic_id, LAPIC_COMMAND_INIT);
     x86_clock_spin(INIT_PAUSE_US);
     lapic_send(apic_id, startup);
-    if (wait_reached(start, RETRY_AFTER_US)) {
+    if (cpu_start_wait(&start->state, RETRY_AFTER_US, false)) {
         return true;
     }
     lapic_send(apic_id, startup);
-    return wait_reached(start, START_TIMEOUT_US);
+    return cpu_start_wait(&start->state, CPU_START_TIMEOUT_US, true);
 }
 
 enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *), void *argument) {

@@ -133,11 +133,13 @@ static int64_t irq_inside(void *argument) {
 }
 
 // In the interrupt's thread. Once the module is dead, nobody would make the device quiet: its line
-// stays masked, for good.
+// stays masked, for good. A refusal on purpose is not that: the device is asked again.
 static void irq_handle(void *argument) {
     struct module_irq *irq = argument;
-    if (gate_call(irq->env->gate, irq_inside, irq) != HX_OK) {
-        thread_exit();
+    while (gate_call(irq->env->gate, irq_inside, irq) != HX_OK) {
+        if (gate_is_dead(irq->env->gate)) {
+            thread_exit();
+        }
     }
 }
 

@@ -111,6 +111,8 @@ struct account *process_child_account(const struct process *process) {
     return process->account == &account_root ? &account_programs : process->account;
 }
 
+#define LOOKS_MAX 3u
+
 struct running {
     const struct account *account;
     uint64_t ns;
@@ -130,14 +132,16 @@ static bool running_visit(struct thread *thread, void *context) {
 uint64_t account_run_ns(const struct account *account) {
     struct running running;
     uint64_t before, ended = atomic_load_explicit(&account->ended_ns, memory_order_relaxed);
-    // Again if one has ended meanwhile: it may have been counted twice.
+    uint32_t looks = 0;
+    // Again if one has ended meanwhile: it may have been counted twice. Not for ever: others may
+    // end threads as fast as this looks at them.
     do {
         before = ended;
         running = (struct running){ .account = account };
         thread_for_each(running_visit, &running);
         ended = atomic_load_explicit(&account->ended_ns, memory_order_relaxed);
-    } while (ended != before);
-    return ended + running.ns;
+    } while (ended != before && ++looks < LOOKS_MAX);
+    return before + running.ns;
 }
 
 struct aspace *process_replace_aspace(struct process *process, struct aspace *aspace) {

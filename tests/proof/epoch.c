@@ -108,7 +108,7 @@ static void reader_main(void *argument) {
     }
     explore_interrupt_send(cpu->id, INTERRUPT_DEVICE);
     hal_irq_off();
-    atomic_store_explicit(&cpu->asleep, 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&cpu->asleep, 1, memory_order_seq_cst);
     hal_idle();
     cpu_wake_note(cpu);
     REACHED(3);

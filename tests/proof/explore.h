@@ -8,11 +8,11 @@
 // then no order of events breaks a PROVE(), and from each state all may still come to their end (no
 // deadlock, no lost wake).
 //
-// The memory model is x86's (TSO): a store that is not sequentially consistent waits in a queue of
-// its processor, which reads it there, until any moment later; read-modify-writes, sequentially
-// consistent stores and fences, and sending an interrupt, empty the queue first. Plain accesses
-// take effect at once, between two points: that is exact for data without races. What the compiler
-// might reorder is not explored.
+// The memory model is x86's (TSO): a store waits in a queue of its processor, which reads it there,
+// until any moment later; read-modify-writes, sequentially consistent fences, and sending an
+// interrupt, empty the queue first. A sequentially consistent store waits, too, as it does on an
+// emulated aarch64 (decision 026). Plain accesses take effect at once, between two points: that is
+// exact for data without races. What the compiler might reorder is not explored.
 #pragma once
 
 #include <stdatomic.h>

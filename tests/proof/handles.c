@@ -72,17 +72,17 @@ void account_release(struct account *charged, enum account_item item, int64_t am
 }
 
 void epoch_enter(void) {
-    atomic_store_explicit(&inside[hal_cpu_id()], 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&inside[hal_cpu_id()], 1, memory_order_seq_cst);
 }
 
 void epoch_leave(void) {
-    atomic_store_explicit(&inside[hal_cpu_id()], 0, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&inside[hal_cpu_id()], 0, memory_order_seq_cst);
 }
 
 void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *item)) {
     item->reclaim = reclaim;
     PROVE(retired == NULL); // here is only one to be closed
-    atomic_store_explicit(&retired, item, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&retired, item, memory_order_seq_cst);
 }
 
 enum hx_status capability_refusal(const struct capability *capability) {
@@ -185,7 +185,7 @@ static void any_closer_run(void *argument) {
         places[MINE].generation = GENERATION_MAX;
         handle = GENERATION_MAX << HANDLE_INDEX_BITS | MINE;
     }
-    atomic_store_explicit(&decided, 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&decided, 1, memory_order_seq_cst);
     (is_last_generation ? last_run : closer_run)(argument);
 }
 

@@ -38,7 +38,7 @@ void thread_block(void) {
 }
 
 void thread_wake(struct thread *thread) {
-    atomic_store_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&thread->wake_pending, 1, memory_order_seq_cst);
 }
 
 void thread_wake_handing(struct thread *thread) {

@@ -29,18 +29,18 @@ static uint32_t ended;
 // The proof ---------------------------------------------------------------------------------------
 
 static void tell(_Atomic uint32_t *told) {
-    atomic_store_explicit(told, 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(told, 1, memory_order_seq_cst);
 }
 
 // On the processor that `answers`; the queue of stores is empty at the end.
 void explore_interrupt(uint32_t answers) {
-    atomic_store_explicit(&answered[answers], 1, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&answered[answers], 1, memory_order_seq_cst);
 }
 
 // Forgets wakes; then the barrier on the other processor.
 static void arm(_Atomic uint32_t *told, uint32_t other) {
-    atomic_store_explicit(told, 0, memory_order_seq_cst);
-    atomic_store_explicit(&answered[other], 0, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(told, 0, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&answered[other], 0, memory_order_seq_cst);
     explore_interrupt_send(other, other);
     while (atomic_load_explicit(&answered[other], memory_order_seq_cst) == 0) {
         hal_relax();

@@ -68,7 +68,7 @@ static void sleeper_run(void *argument) {
     while (atomic_load_explicit(&shown, memory_order_acquire) != MESSAGES) {
         const uint32_t seen = atomic_load_explicit(&shown, memory_order_acquire);
         atomic_store_explicit(&asleep, 1, memory_order_relaxed);
-        atomic_store_explicit(&told, 0, memory_order_seq_cst);
+        (void)atomic_exchange_explicit(&told, 0, memory_order_seq_cst);
         const uint64_t mask = processors();
         cpu_barrier_on(mask);
         if (mask == 0) {
@@ -89,7 +89,7 @@ static void sleeper_run(void *argument) {
 static void show(uint32_t message) {
     atomic_store_explicit(&shown, message, memory_order_release);
     if (atomic_load_explicit(&asleep, memory_order_relaxed) != 0) {
-        atomic_store_explicit(&told, 1, memory_order_seq_cst);
+        (void)atomic_exchange_explicit(&told, 1, memory_order_seq_cst);
         REACHED(2);
     }
 }

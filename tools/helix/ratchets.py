@@ -18,6 +18,8 @@ _ERRNO = re.compile(r"\bE(NOENT|INVAL|AGAIN|ACCES|PERM|EXIST|NOMEM|INTR|NOSYS|BA
 _UNREASONED = re.compile(r"\b(TODO|FIXME|XXX)\b(?!.*\w{3,}.*\w{3,})")
 # Places of one machine or one workplace have no business here.
 _PRIVATE = re.compile(r"(/hom[e]/\w|/User[s]/\w|/wor[k]/(main|shared)|deb\.debian\.or[g])")
+_STORE = re.compile(r"^[^;]*\batomic_store(\(|_explicit\([^;]*memory_order_seq_cst\);)")
+_DECISIONS = Path("docs/decisions")
 
 
 def _functions(lines: list[str]) -> Iterator[tuple[str, int]]:
@@ -41,6 +43,8 @@ def _c_problems(path: str, lines: list[str]) -> Iterator[str]:
         if top != "runtime" and _PLACEMENT.match(line):
             yield f"{path}:{number}: #if on placement outside runtime/"
         code = re.sub(r'"[^"]*"|//.*', "", line)
+        if kernel and _STORE.search(" ".join(lines[number - 1:number + 2])) and "store" in code and not re.search("/(tests|fuzz)/", path):
+            yield f"{path}:{number}: a seq_cst store; exchange instead (decision 026)"
         if kernel and not path.endswith("status.h") and _ERRNO.search(code):
             yield f"{path}:{number}: errno names outside interface/posix"
     for name, length in _functions(lines):
@@ -74,3 +78,17 @@ def folder_problems(files: list[str]) -> Iterator[str]:
         part = (paths.TOP / folder / "CMakeLists.txt").exists() and folder.parts
         if (top or part) and not (paths.TOP / folder / "README.md").exists():
             yield f"{folder}/: has no README.md"
+    yield from _decision_problems(sorted(file for file in files if Path(file).parent == _DECISIONS))
+
+
+def _decision_problems(pages: list[str]) -> Iterator[str]:
+    """Others name a decision by its number: it is its own, and its title says it."""
+    known: dict[str, str] = {}
+    for page in pages:
+        number, _, name = Path(page).stem.partition("-")
+        if not name:
+            continue  # README.md
+        if known.setdefault(number, page) != page:
+            yield f"{page}: {known[number]} has its number; take the next free one"
+        if not (paths.TOP / page).read_text().startswith(f"# {number}: "):
+            yield f"{page}: does not begin with '# {number}: '"

@@ -61,6 +61,10 @@ enum hx_status gate_close(struct gate *gate, time_ns_t deadline);
 void gate_open(struct gate *gate);
 // The module is dead: no call gets in from now on. Any context.
 void gate_kill(struct gate *gate);
+// Whether it is. Any context.
+static inline bool gate_is_dead(const struct gate *gate) {
+    return (atomic_load_explicit(&gate->hal.closed, memory_order_relaxed) & GATE_DEAD) != 0;
+}
 // The same for all slots of its module.
 void gate_kill_module(const struct gate *gate);
 

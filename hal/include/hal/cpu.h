@@ -62,7 +62,7 @@ void hal_cpu_data_set(uint32_t cpu, void *data);
 // off, its own tables loaded, hal_cpu_id() and hal_cpu_data() valid; `entry` must not return. What
 // the caller wrote before is visible to `entry`. Boot context on processor 0, interrupts on, one
 // call at a time. The stack and `argument` are the new processor's from here on, whatever is
-// returned: it might still arrive.
+// returned: it might still arrive, but then it stops at once (<hal/cpu_start.h>).
 // Returns HX_OK            it runs: entry is about to be called
 //         HX_ERR_TIMED_OUT it did not answer within five seconds; it is left alone
 //         HX_ERR_NO_MEMORY what the machine needs for it could not be allocated

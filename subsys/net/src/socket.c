@@ -421,7 +421,7 @@ struct socket_options *socket_options(struct socket *socket) {
 }
 
 void socket_set_send_limit(struct socket *socket, uint32_t limit_bytes) {
-    atomic_store_explicit(&socket->options.send_limit, limit_bytes, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&socket->options.send_limit, limit_bytes, memory_order_seq_cst);
     socket_levels_own(socket);
 }
 
