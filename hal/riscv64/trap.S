@@ -49,10 +49,9 @@
     sd x31, 248(sp)
 .endm
 
-// sstatus without the right to touch user memory, which an interrupted copy may have; then arguments for C.
+// Then arguments for C.
 .macro SAVE_STATE
-    li t0, RISCV64_STATUS_SUM
-    csrrc t0, sstatus, t0
+    csrr t0, sstatus
     sd t0, RISCV64_FRAME_STATUS(sp)
     csrr t0, sepc
     sd t0, RISCV64_FRAME_PC(sp)

@@ -21,13 +21,6 @@
 
 #define CALL_BYTES 4u // ECALL
 
-struct extable_entry {
-    uint64_t at;
-    uint64_t fixup;
-};
-extern const struct extable_entry riscv64_extable_start[];
-extern const struct extable_entry riscv64_extable_end[];
-
 struct hal_handlers riscv64_handlers;
 _Static_assert(offsetof(struct hal_handlers, user_return) == 56, "trap.S");
 
@@ -95,14 +88,6 @@ static void interrupt(uint64_t cause) {
     }
 }
 
-// After a page fault that was resolved, this hart may still keep that there was nothing (privileged
-// ISA, 4.2.1), so it forgets that. Mapping needs no fence of its own then.
-static void fault_resolved(const struct hal_fault *fault) {
-    if (fault->kind == HAL_FAULT_PAGE) {
-        sfence_page(fault->address);
-    }
-}
-
 void riscv64_user_trap(struct hal_frame *frame, uint64_t cause, uint64_t value) {
     if (cause == CAUSE_CALL_USER) {
         frame->number = frame->x[RISCV64_A7];
@@ -120,30 +105,11 @@ void riscv64_user_trap(struct hal_frame *frame, uint64_t cause, uint64_t value) 
     const struct hal_fault fault = fault_make(cause, value);
     hal_irq_on();
     riscv64_handlers.fault(frame, &fault);
-    fault_resolved(&fault);
-}
-
-// An instruction that may fault, by design: those that touch user memory. False if it is none.
-static bool expected_fault(struct hal_frame *frame, const struct hal_fault *fault) {
-    const struct extable_entry *entry = riscv64_extable_start;
-    while (entry < riscv64_extable_end && entry->at != frame->pc) {
-        entry++;
+    // The hart may still keep that there was nothing (privileged ISA, 4.2.1), and forgets that now.
+    // Mapping needs no fence of its own then.
+    if (fault.kind == HAL_FAULT_PAGE) {
+        sfence_page(fault.address);
     }
-    if (entry == riscv64_extable_end) {
-        return false;
-    }
-    if (fault->kind == HAL_FAULT_PAGE && fault->address < HAL_USER_END &&
-        (frame->status & RISCV64_STATUS_SPIE) != 0) {
-        hal_irq_on();
-        bool retry = riscv64_handlers.copy_fault(fault);
-        hal_irq_off();
-        if (retry) {
-            fault_resolved(fault);
-            return true;
-        }
-    }
-    frame->pc = entry->fixup;
-    return true;
 }
 
 static bool is_on_emergency_stack(const struct hal_frame *frame) {
@@ -162,8 +128,6 @@ void riscv64_kernel_trap(struct hal_frame *frame, uint64_t cause, uint64_t value
     struct hal_fault fault = fault_make(cause, value);
     if (is_on_emergency_stack(frame)) {
         fault.kind = HAL_FAULT_FATAL;
-    } else if (expected_fault(frame, &fault)) {
-        return;
     } else if (frame->status & RISCV64_STATUS_SPIE) {
         hal_irq_on();
     }

@@ -1,125 +1,171 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/riscv64/usercopy.c: user strings and words. The copies proper are in usercopy.S.
+// hal/riscv64/usercopy.c: user memory, reached by the direct map.
+//
+// The kernel never touches a user address: sstatus.SUM is never set. The active page table is
+// looked up here, as the hart would, and the page's own address is used, with interrupts off in
+// between. That is a translation like one that the hart keeps: whoever takes a page away changes
+// the entry first, then interrupts all processors on which the table is active, and waits for them
+// (<core/aspace.h>), so the page is not somebody else's before interrupts are on again. The tables
+// themselves stay until the table is active nowhere.
 #include <hal/usercopy.h>
 
-#include "regs.h"
+#include "pagetable.h"
 
-#include <hal/mmu.h>
+#include <lib/string.h>
 
-// clang-format off
-#define EXTABLE(at, fixup)                                      \
-    ".pushsection .hal.extable, \"a\", @progbits\n\t"           \
-    ".balign 8\n\t"                                             \
-    ".quad " at ", " fixup "\n\t"                               \
-    ".popsection\n\t"
-// clang-format on
-
-#define BYTES_ONE  0x0101010101010101ull
-#define BYTES_HIGH 0x8080808080808080ull
-
-static inline bool load8(uint64_t from, uint8_t *out_value) {
-    uint64_t value;
-    __asm__ goto("1: lbu %0, (%1)\n\t" EXTABLE("1b", "%l[fault]")
-                 : "=r"(value)
-                 : "r"(from)
-                 :
-                 : fault);
-    *out_value = (uint8_t)value;
-    return true;
-fault:
-    return false;
+// Where the kernel reaches the user byte at `address`; NULL: a program's access would fault.
+// Interrupts off.
+static void *reach(uint64_t address, bool is_write) {
+    const uint64_t needed = PTE_VALID | PTE_USER | PTE_READ | (is_write ? PTE_WRITE : 0);
+    const uint64_t root = atomic_load_explicit(&cpu_block()->root, memory_order_relaxed);
+    const uint64_t *entries = hal_phys_to_virt(paddr_make(root));
+    if (address >= HAL_USER_END) {
+        return NULL;
+    }
+    for (uint32_t level = riscv64_root_level;; level--) {
+        const uint64_t entry =
+            __atomic_load_n(&entries[table_index(address, level)], __ATOMIC_ACQUIRE);
+        if (entry_is_block(entry)) {
+            const uint64_t inside = address & ((1ull << (PAGE_SHIFT + 9 * level)) - 1);
+            return (entry & needed) == needed
+                       ? hal_phys_to_virt(paddr_make(entry_page(entry).value + inside))
+                       : NULL;
+        }
+        if (entry == 0) {
+            return NULL;
+        }
+        entries = table_of(entry);
+    }
 }
 
-static inline bool load64(uint64_t from, uint64_t *out_value) {
-    uint64_t value;
-    __asm__ goto("1: ld %0, (%1)\n\t" EXTABLE("1b", "%l[fault]")
-                 : "=r"(value)
-                 : "r"(from)
-                 :
-                 : fault);
-    *out_value = value;
-    return true;
-fault:
-    return false;
+// Asks for the page at `address`. False: there is none.
+static bool resolve(uint64_t address, bool is_write) {
+    const struct hal_fault fault = {
+        .kind = HAL_FAULT_PAGE,
+        .access = is_write ? HAL_ACCESS_WRITE : HAL_ACCESS_READ,
+        .address = address,
+    };
+    return address < HAL_USER_END && riscv64_handlers.copy_fault(&fault);
 }
 
-// Reads whole words where they are aligned: none reaches into the next page, which may not be
-// mapped. SUM is set.
-static bool string_copy_open(char *to, struct uaddr from, size_t capacity, size_t *out_length) {
-    size_t done = 0;
-    while (done < capacity) {
-        uint64_t at = from.value + done;
-        uint64_t word;
-        if (capacity - done >= 8 && at % 8 == 0) {
-            if (at >= HAL_USER_END || !load64(at, &word)) {
-                return false;
-            }
-            __builtin_memcpy(to + done, &word, sizeof(word));
-            uint64_t zeros = (word - BYTES_ONE) & ~word & BYTES_HIGH; // lowest set bit is exact
-            if (zeros != 0) {
-                *out_length = done + (size_t)__builtin_ctzll(zeros) / 8;
-                return true;
-            }
-            done += 8;
-            continue;
+static size_t piece_at(uint64_t address, size_t size_bytes) {
+    return MIN_OF(size_bytes, PAGE_SIZE - (address & PAGE_MASK));
+}
+
+size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes) {
+    uint8_t *target = to;
+    uint64_t at = from.value;
+    while (size_bytes > 0) {
+        const size_t piece = piece_at(at, size_bytes);
+        const unsigned long state = hal_irq_save();
+        const void *source = reach(at, false);
+        if (source != NULL) {
+            memcpy(target, source, piece);
         }
-        uint8_t byte;
-        if (at >= HAL_USER_END || !load8(at, &byte)) {
-            return false;
-        }
-        to[done] = (char)byte;
-        if (byte == 0) {
+        hal_irq_restore(state);
+        if (source != NULL) {
+            target += piece;
+            at += piece;
+            size_bytes -= piece;
+        } else if (!resolve(at, false)) {
             break;
         }
-        done++;
+    }
+    return size_bytes;
+}
+
+// Copies, or writes zeros if `from` is NULL.
+static size_t write_user(uint64_t at, const uint8_t *from, size_t size_bytes) {
+    while (size_bytes > 0) {
+        const size_t piece = piece_at(at, size_bytes);
+        const unsigned long state = hal_irq_save();
+        void *target = reach(at, true);
+        if (target != NULL && from != NULL) {
+            memcpy(target, from, piece);
+        } else if (target != NULL) {
+            memset(target, 0, piece);
+        }
+        hal_irq_restore(state);
+        if (target != NULL) {
+            from += from != NULL ? piece : 0;
+            at += piece;
+            size_bytes -= piece;
+        } else if (!resolve(at, true)) {
+            break;
+        }
+    }
+    return size_bytes;
+}
+
+size_t hal_copy_to_user(struct uaddr to, const void *from, size_t size_bytes) {
+    return write_user(to.value, from, size_bytes);
+}
+
+size_t hal_clear_user(struct uaddr to, size_t size_bytes) {
+    return write_user(to.value, NULL, size_bytes);
+}
+
+bool hal_copy_string_from_user(char *to, struct uaddr from, size_t capacity, size_t *out_length) {
+    size_t done = 0;
+    while (done < capacity) {
+        const uint64_t at = from.value + done;
+        const size_t piece = piece_at(at, capacity - done);
+        const char *end = NULL;
+        const unsigned long state = hal_irq_save();
+        const void *source = reach(at, false);
+        if (source != NULL) {
+            memcpy(to + done, source, piece);
+        }
+        hal_irq_restore(state);
+        if (source == NULL) {
+            if (!resolve(at, false)) {
+                return false;
+            }
+            continue;
+        }
+        end = memchr(to + done, 0, piece);
+        if (end != NULL) {
+            *out_length = (size_t)(end - to);
+            return true;
+        }
+        done += piece;
     }
     *out_length = done;
     return true;
 }
 
-bool hal_copy_string_from_user(char *to, struct uaddr from, size_t capacity, size_t *out_length) {
-    csr_set("sstatus", SSTATUS_SUM);
-    const bool done = string_copy_open(to, from, capacity, out_length);
-    csr_clear("sstatus", SSTATUS_SUM);
-    return done;
-}
-
 bool hal_user_load32(struct uaddr from, uint32_t *out_value) {
-    uint64_t value;
-    csr_set("sstatus", SSTATUS_SUM);
-    __asm__ goto("1: lwu %0, (%1)\n\t" EXTABLE("1b", "%l[fault]")
-                 : "=r"(value)
-                 : "r"(from.value)
-                 : "memory"
-                 : fault);
-    csr_clear("sstatus", SSTATUS_SUM);
-    *out_value = (uint32_t)value;
-    return true;
-fault:
-    csr_clear("sstatus", SSTATUS_SUM);
-    return false;
+    for (;;) {
+        const unsigned long state = hal_irq_save();
+        const uint32_t *word = reach(from.value, false);
+        const uint32_t value = word != NULL ? __atomic_load_n(word, __ATOMIC_RELAXED) : 0;
+        hal_irq_restore(state);
+        if (word != NULL) {
+            *out_value = value;
+            return true;
+        }
+        if (!resolve(from.value, false)) {
+            return false;
+        }
+    }
 }
 
-// LR with aq and rl and SC with rl are sequentially consistent (unprivileged ISA 20191213, table
-// A.6); where the word is another one, the fence takes the store's part.
 bool hal_user_cas32(struct uaddr at, uint32_t expected, uint32_t desired, uint32_t *out_found) {
-    uint64_t found;
-    uint64_t failed;
-    csr_set("sstatus", SSTATUS_SUM);
-    __asm__ goto("1: lr.w.aqrl %0, (%2)\n\t"
-                 "bne %0, %3, 3f\n\t"
-                 "2: sc.w.rl %1, %4, (%2)\n\t"
-                 "bnez %1, 1b\n\t"
-                 "3: fence rw, rw\n\t" EXTABLE("1b", "%l[fault]") EXTABLE("2b", "%l[fault]")
-                 : "=&r"(found), "=&r"(failed)
-                 : "r"(at.value), "r"((int64_t)(int32_t)expected),
-                   "r"(desired) // LR extends the sign
-                 : "memory"
-                 : fault);
-    csr_clear("sstatus", SSTATUS_SUM);
-    *out_found = (uint32_t)found;
-    return true;
-fault:
-    csr_clear("sstatus", SSTATUS_SUM);
-    return false;
+    for (;;) {
+        uint32_t found = expected;
+        const unsigned long state = hal_irq_save();
+        uint32_t *word = reach(at.value, true);
+        if (word != NULL) {
+            (void)__atomic_compare_exchange_n(word, &found, desired, false, __ATOMIC_SEQ_CST,
+                                              __ATOMIC_SEQ_CST);
+        }
+        hal_irq_restore(state);
+        if (word != NULL) {
+            *out_found = found;
+            return true;
+        }
+        if (!resolve(at.value, true)) {
+            return false;
+        }
+    }
 }

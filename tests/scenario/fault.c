@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <ucontext.h>
 
 static sigjmp_buf back;
@@ -95,6 +96,9 @@ static void kernel_half(void) {
     SAME(ADDRESS, 0x1234);
     FAULTS(peek(0x0010000000000000), SIGSEGV, SEGV_MAPERR); // in neither half
     SAME(ADDRESS, 0x0010000000000000);
+#elif defined(__riscv)
+    FAULTS(peek(0x0010000000000000), SIGSEGV, SEGV_MAPERR); // in neither half
+    SAME(ADDRESS, 0x0010000000000000);
 #endif
 }
 
@@ -155,6 +159,24 @@ static void other_exceptions(void) {
 }
 
 // None of these processors can be told to raise one.
+static void float_exceptions(void) {
+    volatile double zero = 0;
+    CHECK(1.0 / zero > 1e300);
+}
+#elif defined(__riscv)
+static void other_exceptions(void) {
+    catch_all();
+    FAULTS(__asm__ volatile(MACHINE_ILLEGAL), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile(".option push; .option norvc; ebreak; .option pop"), SIGTRAP,
+           TRAP_BRKPT);
+    SAME(ADDRESS, got_pc);
+    FAULTS(__asm__ volatile("csrr a0, sstatus" :: : "a0"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("csrw satp, zero"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("sfence.vma"), SIGILL, ILL_ILLOPC);
+    FAULTS(__asm__ volatile("sret"), SIGILL, ILL_ILLOPC);
+}
+
+// Floating point traps nowhere on this machine.
 static void float_exceptions(void) {
     volatile double zero = 0;
     CHECK(1.0 / zero > 1e300);
@@ -312,7 +334,7 @@ static void bad_return_frames(void) {
     }
 }
 
-#if defined(__aarch64__)
+#if !defined(__x86_64__)
 static volatile int ticks;
 static void on_nothing(int number) {
     (void)number;
@@ -332,6 +354,8 @@ static void on_bend(int number, siginfo_t *info, void *context) {
         bent->uc_mcontext.gregs[REG_CSGSFS] = 0x08;
 #elif defined(__aarch64__)
         bent->uc_mcontext.pstate |= 0x5; // EL1h
+#elif defined(__riscv)
+        ((uint32_t *)(&bent->uc_mcontext.__fpregs + 1))[-1] = 1; // there is no mode to ask for
 #endif
         break;
     case 1:
@@ -363,6 +387,8 @@ static bool is_user_mode(void) {
     catch_all();
     FAULTS(__asm__ volatile("mrs x0, currentel" :: : "x0"), SIGILL, ILL_ILLOPC);
     return true;
+#elif defined(__riscv)
+    return false; // Linux ends who changes these bytes
 #endif
 }
 
@@ -371,7 +397,7 @@ static void flags_are_ours(void) {
     uint64_t flags;
     __asm__ volatile("pushfq; popq %0" : "=r"(flags));
     SAME(flags & (0x200 | 0x3000 | 0x20000), 0x200);
-#elif defined(__aarch64__)
+#else
     struct itimerval timer = { .it_value = { 0, 1000 } };
     signal(SIGALRM, on_nothing);
     setitimer(ITIMER_REAL, &timer, NULL);

@@ -196,14 +196,14 @@ static int clone_body(void *argument) {
 static void clone_with_flags(void) {
     static char stack[65536] __attribute__((aligned(16)));
     volatile int value = 0;
-    pid_t pid =
-        clone(clone_body, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD, (void *)&value);
+    pid_t pid = machine_start(clone_body, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD,
+                              (void *)&value);
     NEED(pid > 0);
     EXITS(pid, 12);
     SAME(value, 99);
     REFUSED(fcntl(0, F_GETFD), EBADF); // the table of descriptors was shared
     value = 0;
-    pid = clone(clone_body, stack + sizeof stack, SIGCHLD, (void *)&value);
+    pid = machine_start(clone_body, stack + sizeof stack, SIGCHLD, (void *)&value);
     EXITS(pid, 12);
     SAME(value, 0);
 }

@@ -2,6 +2,7 @@
 // RUN: musl glibc
 // Signals: install, deliver, mask, queue, interrupt, restart, stop and continue.
 #include "check.h"
+#include "machine.h"
 
 #include <sched.h>
 #include <sys/time.h>
@@ -442,11 +443,18 @@ static void a_wait_ends_with_its_child(void) {
 }
 
 // Two processes that share their actions never see half of one.
+#if defined(__riscv)
+struct kernel_action {
+    uint64_t handler, flags, mask;
+};
+#define ACTION(word, flags) { word, flags, word }
+#else
 struct kernel_action {
     uint64_t handler, flags, restorer, mask;
 };
-static const struct kernel_action kinds[2] = { { 0x1000, 0, 0x1000, 0x1000 },
-                                               { 0x2000, SA_RESTART, 0x2000, 0x2000 } };
+#define ACTION(word, flags) { word, flags, word, word }
+#endif
+static const struct kernel_action kinds[2] = { ACTION(0x1000, 0), ACTION(0x2000, SA_RESTART) };
 static volatile int torn;
 
 static int change_actions(void *argument) {
@@ -463,8 +471,8 @@ static int change_actions(void *argument) {
 static void shared_actions_are_whole(void) {
     static char stack[65536] __attribute__((aligned(16)));
     SAME(syscall(SYS_rt_sigaction, SIGUSR1, &kinds[0], NULL, 8), 0);
-    pid_t pid =
-        clone(change_actions, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+    pid_t pid = machine_start(change_actions, stack + sizeof stack,
+                              CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
     change_actions(NULL);
     EXITS(pid, 0);
     SAME(torn, 0);
@@ -499,6 +507,11 @@ static void registers_survive(void) {
             __asm__ volatile("" : "+w"(a), "+r"(b));
         }
         __asm__ volatile("subs xzr, xzr, xzr; cset %0, cs" : "=r"(flags_seen)::"cc");
+#elif defined(__riscv)
+        const uint64_t flags_seen = 1; // there are none
+        for (int i = 0; i < 20000; i++) {
+            __asm__ volatile("" : "+f"(a), "+r"(b));
+        }
 #endif
         NEED(a == 1.25 && b == 0x0123456789abcdef && (flags_seen & 1));
     }
@@ -627,6 +640,53 @@ static void handlers_start_with_fresh_floats(void) {
     SAME(seen, 1);
     SAME(control, odd);
     SAME(flags, 1ul << 27 | 1);
+}
+#elif defined(__riscv)
+static void on_float(int number) {
+    (void)number;
+    __asm__ volatile("fmv.d.x f0, zero; fmv.d.x f7, zero; fmv.d.x f31, zero" ::: "f0", "f7", "f31");
+    seen++;
+}
+
+static void vector_registers_survive(void) {
+    struct sigaction action = { .sa_handler = on_float };
+    sigaction(SIGUSR1, &action, NULL);
+    const uint64_t in[2] = { 0x1111222233334444, 0x5555666677778888 };
+    uint64_t out[2] = { 0, 0 };
+    const long self = getpid();
+    register long a0 __asm__("a0") = self;
+    register long a1 __asm__("a1") = self;
+    register long a2 __asm__("a2") = SIGUSR1;
+    register long a7 __asm__("a7") = SYS_tgkill;
+    __asm__ volatile("fld f7, 0(%4); fld f31, 8(%4); ecall; fsd f7, 0(%5); fsd f31, 8(%5)"
+                     : "+r"(a0)
+                     : "r"(a1), "r"(a2), "r"(a7), "r"(in), "r"(out)
+                     : "f7", "f31", "memory");
+    const long result = a0;
+    SAME(result, 0);
+    SAME(seen, 1);
+    SAME(out[0], in[0]);
+    SAME(out[1], in[1]);
+}
+
+// As on aarch64.
+static void on_odd_float(int number) {
+    (void)number;
+    __asm__ volatile("fscsr zero");
+    seen++;
+}
+
+static void handlers_start_with_fresh_floats(void) {
+    struct sigaction action = { .sa_handler = on_odd_float };
+    sigaction(SIGUSR1, &action, NULL);
+    const uint64_t odd = 1u << 5 | 1u; // round to zero; inexact was raised
+    uint64_t control;
+    __asm__ volatile("fscsr %0" ::"r"(odd));
+    const long result = syscall(SYS_tgkill, getpid(), getpid(), SIGUSR1);
+    __asm__ volatile("frcsr %0; fscsr zero" : "=r"(control));
+    SAME(result, 0);
+    SAME(seen, 1);
+    SAME(control, odd);
 }
 #endif
 

@@ -79,6 +79,25 @@ static void arguments_of_calls_survive(void) {
     CHECK(survive);
     SAME(result, getpid());
 }
+#elif defined(__riscv)
+static void arguments_of_calls_survive(void) {
+    register long a0 __asm__("a0") = 1;
+    register long a1 __asm__("a1") = 2;
+    register long a5 __asm__("a5") = 55;
+    register long a7 __asm__("a7") = SYS_getpid;
+    register long t0 __asm__("t0") = 99;
+    register long t6 __asm__("t6") = 66;
+    register long s11 __asm__("s11") = 1111;
+    __asm__ volatile("ecall"
+                     : "+r"(a0), "+r"(a1), "+r"(a5), "+r"(a7), "+r"(t0), "+r"(t6), "+r"(s11)
+                     :
+                     : "memory");
+    const long result = a0;
+    const bool survive =
+        a1 == 2 && a5 == 55 && a7 == SYS_getpid && t0 == 99 && t6 == 66 && s11 == 1111;
+    CHECK(survive);
+    SAME(result, getpid());
+}
 #endif
 
 static void limits(void) {
@@ -279,6 +298,15 @@ static void thread_pointer(void) {
     }
     __asm__ volatile("mrs %0, tpidr_el0" : "=r"(kept));
     __asm__ volatile("msr tpidr_el0, %0" ::"r"(own));
+    SAME(kept, 0x12345678); // kept across switches
+#elif defined(__riscv)
+    unsigned long kept;
+    __asm__ volatile("mv s2, tp; mv tp, %1; li s3, 50\n"
+                     "1: li a7, %2; ecall; addi s3, s3, -1; bnez s3, 1b\n"
+                     "mv %0, tp; mv tp, s2"
+                     : "=&r"(kept)
+                     : "r"(0x12345678ul), "i"(SYS_sched_yield)
+                     : "a0", "a7", "s2", "s3", "memory");
     SAME(kept, 0x12345678); // kept across switches
 #endif
 }

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helix import build, hosted, packages, paths, programs, ui
+from helix import build, hosted, packages, paths, programs, suite_other, ui
 from helix.report import Context, Failed, Job, Verdict, chosen
 
 _LISTS = paths.TOP / "tests" / "mutants"
@@ -134,7 +134,8 @@ class Tree:
         if test.startswith("hosted/"):
             hosted.build_process(hosted.variant_of(test), profile, _TREE)
         else:
-            arch = "aarch64" if test.startswith("aarch64/") else self.options.arch
+            other = test.split("/")[0]
+            arch = other if other in suite_other.ARCHES else self.options.arch
             build.configure_and_build(arch, profile, _TREE)
         return [str(_TREE / "helix"), "test", "--yes", test]
 

@@ -7,7 +7,7 @@ import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import paths, suite_boot, suite_busybox, suite_scenario, suite_terminal
+from helix import paths, suite_boot, suite_busybox, suite_scenario, suite_terminal, targets
 from helix.report import Context, Job, Verdict
 
 _LIMIT_S = 3000
@@ -23,11 +23,36 @@ def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
         yield Verdict(name) if test in passed else Verdict(name, "failed", done.stdout[-8000:])
 
 
-def jobs(options: Namespace) -> list[Job]:
-    if options.arch != "x86_64" or options.kernel:
-        return []
-    inner = suite_boot.names("aarch64")
-    inner += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
+# riscv64 shares all but its machine's part with aarch64, so of what takes time this is run there.
+_RISCV64 = (r"boot/(smp-[14]|elf|sv39|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
+            r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
+            r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
+            r"busybox/.*|terminal/.*")
+ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests that are run
+
+
+def _inner(arch: str, options: Namespace) -> list[str]:
+    """The tests' names there."""
+    lacks = tuple(f"-{flavour}@" for flavour in targets.of(arch).lacks)
+    names = suite_boot.names(arch)
+    names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
-    names = [f"aarch64/{name}" for name in inner]
-    return [Job(names, lambda context, chosen: _run("aarch64", chosen, context.options), False)]
+    return [name for name in names if re.fullmatch(ARCHES[arch], name)
+            and not any(flavour in name for flavour in lacks)]
+
+
+def _job(arch: str, options: Namespace) -> Job:
+    names = [f"{arch}/{name}" for name in _inner(arch, options)]
+    return Job(names, lambda context, chosen: _run(arch, chosen, context.options), False)
+
+
+def _jobs_of(arch: str, options: Namespace) -> list[Job]:
+    return [] if options.arch != "x86_64" or options.kernel else [_job(arch, options)]
+
+
+def aarch64_jobs(options: Namespace) -> list[Job]:
+    return _jobs_of("aarch64", options)
+
+
+def riscv64_jobs(options: Namespace) -> list[Job]:
+    return _jobs_of("riscv64", options)

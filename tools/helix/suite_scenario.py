@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helix import guest, paths, programs, qemu, rootfs, simulation, ui
+from helix import guest, paths, programs, qemu, rootfs, simulation, targets, ui
 from helix.report import Context, Job, Verdict
 
 SMP = (1, 4)
@@ -43,13 +43,16 @@ class Program:
 
 @cache
 def found(suite: str) -> tuple[Program, ...]:
-    """The programs in tests/SUITE; to native belong the examples in user/apps."""
+    """The programs in tests/SUITE, as far as they can be built for the machine; to native belong
+    the examples in user/apps."""
     programs_found = []
     apps = paths.TOP / "user/apps"
     sources = sorted((paths.TOP / "tests" / suite).glob("*.c"))
     for source in sources + (sorted(apps.glob("*.c")) if suite == "native" else []):
         words = dict(re.findall(r"^// (RUN|LIMIT|ARGS): (.*)$", source.read_text(), re.M))
         for flavour in words.get("RUN", "musl").split():
+            if flavour in targets.current().lacks:
+                continue
             programs_found.append(Program(source, flavour, float(words.get("LIMIT", 60)),
                                           tuple(words.get("ARGS", "").split()),
                                           "app-" if source.parent == apps else ""))

@@ -27,7 +27,8 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "native": suite_scenario.native_jobs,
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
-    "aarch64": suite_other.jobs,
+    "aarch64": suite_other.aarch64_jobs,
+    "riscv64": suite_other.riscv64_jobs,
 }
 
 

@@ -22,6 +22,7 @@ class Target:
     compilers: dict[str, str]  # packages for test programs, and their signs
     headers: dict[str, str]  # Linux's headers for programs of musl
     second_serial: tuple[str, ...]  # what the emulator needs for one beside the console, with a chardev
+    lacks: tuple[str, ...] = ()  # programs.FLAVOURS that its compilers cannot make
 
 
 
@@ -52,7 +53,8 @@ _RISCV64 = Target(
     {"gcc-riscv64-linux-gnu": "riscv64-linux-gnu-gcc",
      "libc6-dev-riscv64-cross": f"{_RISCV_CROSS}/lib/libc.a"},
     _headers(f"{_RISCV_CROSS}/include", f"{_RISCV_CROSS}/include/asm"),
-    ("-device", "pci-serial,chardev=line"))
+    ("-device", "pci-serial,chardev=line"),
+    ("glibc-pie",))  # Debian 12's glibc has no start files for it there
 _ALL = {target.name: target for target in (_X86_64, _AARCH64, _RISCV64)}
 _chosen = _X86_64
 
@@ -65,3 +67,7 @@ def use(name: str) -> None:
 
 def current() -> Target:
     return _chosen
+
+
+def of(name: str) -> Target:
+    return _ALL[name]

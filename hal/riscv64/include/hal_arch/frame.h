@@ -14,7 +14,6 @@
 #define RISCV64_STATUS_SPIE 0x20ull
 #define RISCV64_STATUS_SPP  0x100ull
 #define RISCV64_STATUS_FS   0x2000ull // initial; the processor makes it dirty, which nobody asks
-#define RISCV64_STATUS_SUM  0x40000ull
 #define RISCV64_STATUS_USER (RISCV64_STATUS_SPIE | RISCV64_STATUS_FS)
 
 #define RISCV64_RA 1
