@@ -5,7 +5,7 @@
 // each time that a page becomes executable somewhere, a count goes up; a hart that runs in that
 // page table now is told by the SBI, and the others see the count when they activate a page table.
 // Either the one who publishes sees the hart's root, or the hart sees the count: both write first
-// and read then, sequentially consistent.
+// and read then, by exchanges.
 #include "private.h"
 
 #include <hal/user_abi.h>
@@ -35,7 +35,8 @@ void code_publish(struct paddr root) {
 
 void code_activated(struct paddr root) {
     struct cpu_block *block = cpu_block();
-    atomic_store_explicit(&block->root, root.value, memory_order_seq_cst);
+    // An exchange, since a look follows (decision 026).
+    (void)atomic_exchange_explicit(&block->root, root.value, memory_order_seq_cst);
     const uint64_t now = atomic_load_explicit(&generation, memory_order_seq_cst);
     if (now != block->code_seen) {
         block->code_seen = now;
