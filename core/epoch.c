@@ -13,7 +13,8 @@
 // before.
 //
 // Retired items hang on a list of the retiring processor (push: compare-and-swap; take all:
-// exchange) until a worker takes them; it is woken after a delay or when there are many.
+// exchange) until a worker takes them; it is woken after a delay or when there are many. What it
+// retires itself it takes in its next round, at once.
 #include "core_private.h"
 
 #include <core/log.h>
@@ -21,12 +22,15 @@
 #define RETIRE_DELAY_NS 5000000
 #define RETIRE_MANY     128u
 #define RETRY_NS        100000
+#define LAST_ROUNDS     4096u // for which what is retired last waits at most
 
 static struct thread worker;
 static struct waitable work;
 static struct timer delay;
 static _Atomic uint32_t delay_armed;
-static bool worker_runs; // written once, while booting
+static bool worker_runs;      // written once, while booting
+static _Atomic bool has_more; // written by the worker; reclaiming has retired something
+static _Atomic(struct epoch_item *) last;
 
 void epoch_enter(void) {
     preempt_disable();
@@ -66,13 +70,25 @@ void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *it
         preempt_enable();
         return; // the worker looks when it starts
     }
-    if (count == RETIRE_MANY) {
+    if (thread_current() == &worker) {
+        atomic_store_explicit(&has_more, true, memory_order_relaxed); // and looks at once
+    } else if (count == RETIRE_MANY) {
         waitable_pulse(&work);
     } else if (atomic_load_explicit(&delay_armed, memory_order_seq_cst) == 0 &&
                atomic_exchange_explicit(&delay_armed, 1, memory_order_seq_cst) == 0) {
         timer_arm(&delay, time_now() + RETIRE_DELAY_NS);
     }
     preempt_enable();
+}
+
+void epoch_retire_last(struct epoch_item *item, void (*reclaim)(struct epoch_item *item)) {
+    item->reclaim = reclaim;
+    item->next = atomic_load_explicit(&last, memory_order_relaxed);
+    // Release: who finds it finds what was retired before.
+    while (!atomic_compare_exchange_weak_explicit(&last, &item->next, item, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+    waitable_pulse(&work);
 }
 
 static void look(void *argument) {
@@ -130,20 +146,39 @@ static struct epoch_item *take_all(void) {
     return all;
 }
 
+static void reclaim_all(struct epoch_item *item) {
+    while (item != NULL) {
+        struct epoch_item *next = item->next; // reclaim frees the item
+        item->reclaim(item);
+        item = next;
+    }
+}
+
+// What goes with a thing is retired while that is reclaimed, here; so when a round has retired
+// nothing, all that goes with what was there before has gone.
 static void worker_run(void *argument) {
+    struct epoch_item *waiting = NULL; // retired last
+    uint32_t rounds = 0;
     (void)argument;
     for (;;) {
         uint32_t sequence = waitable_sequence(&work);
+        if (waiting == NULL) {
+            waiting = atomic_exchange_explicit(&last, NULL, memory_order_acquire);
+            rounds = 0;
+        }
         struct epoch_item *item = take_all();
-        if (item == NULL) {
+        if (item == NULL && waiting == NULL) {
             HX_IGNORE(wait_change(&work, sequence, TIME_NEVER, 0)); // cannot fail without flags
             continue;
         }
-        epoch_synchronize();
-        while (item != NULL) {
-            struct epoch_item *next = item->next; // reclaim frees the item
-            item->reclaim(item);
-            item = next;
+        atomic_store_explicit(&has_more, false, memory_order_relaxed);
+        if (item != NULL) {
+            epoch_synchronize();
+            reclaim_all(item);
+        }
+        if (!atomic_load_explicit(&has_more, memory_order_relaxed) || ++rounds == LAST_ROUNDS) {
+            reclaim_all(waiting);
+            waiting = NULL;
         }
     }
 }

@@ -100,7 +100,7 @@ bool oom_copy_waits(struct thread *thread, time_ns_t since);
 void oom_init(void);
 // Kills for those who wait; needs a kernel thread that holds nothing.
 NORETURN void oom_serve(void);
-// The memory of a process that ends is free again; `later`: after a grace period.
+// A process that ends has let go of its memory; `later`: of some of it only when it is reclaimed.
 void oom_memory_given_back(struct posix_process *process, bool later);
 
 // clone.c, for spawn.c too: what a child has of its parent before it runs.

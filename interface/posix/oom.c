@@ -75,18 +75,13 @@ static void given_back_item(struct epoch_item *item) {
     process_put(process->process);
 }
 
-// What was retired before the first grace period is freed by the end of the second.
-static void giving_back_item(struct epoch_item *item) {
-    epoch_retire(item, given_back_item);
-}
-
 void oom_memory_given_back(struct posix_process *process, bool later) {
-    if (!later) {
+    if (!later && !atomic_load_explicit(&process->oom_chosen, memory_order_relaxed)) {
         given_back(process);
         return;
     }
     process_get(process->process);
-    epoch_retire(&process->giving_back, giving_back_item);
+    epoch_retire_last(&process->giving_back, given_back_item);
 }
 
 // Pages that would be free without it: those it has mapped, and those that it keeps otherwise.
@@ -182,7 +177,11 @@ static bool take_memory(const struct candidate *ending) {
 }
 
 static void kill_one(struct posix_process *victim) {
-    if (victim != NULL && group_exit_begin(victim, SIGKILL)) {
+    if (victim == NULL) {
+        return;
+    }
+    atomic_store_explicit(&victim->oom_chosen, true, memory_order_relaxed);
+    if (group_exit_begin(victim, SIGKILL)) {
         log_warning("out of memory: killed process %d (%s)", victim->pid, victim->command);
     }
 }

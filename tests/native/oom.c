@@ -19,6 +19,7 @@
 #define PIECES 8u    // of the hoard
 #define PIPES  (HOARD / 16)
 #define LENT   1000u
+#define DEPTH  1500u // of a chain
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -82,6 +83,22 @@ static void keep_in_queues(void) {
         NEED(hx_channel_send(to, hidden(HOARD / PIECES)) == HX_OK);
     }
     NEED(hx_handle_close(to) == HX_OK);
+}
+
+// At the end of a chain of ends in each other's queues, all of them derived, so that one after the
+// other is freed in a grace period of its own.
+static void keep_deep(void) {
+    handle_t ends[2], to, inside = 0;
+    NEED(hx_channel_create(4, ends) == HX_OK);
+    to = ends[0];
+    for (uint32_t i = 0; i < DEPTH; i++) {
+        NEED(hx_channel_create(4, ends) == HX_OK);
+        NEED(hx_handle_derive(ends[1], HX_RIGHTS_ALL, &inside) == HX_OK);
+        NEED(hx_handle_close(ends[1]) == HX_OK);
+        NEED(hx_channel_send(to, inside) == HX_OK && hx_handle_close(to) == HX_OK);
+        to = ends[0];
+    }
+    NEED(hx_channel_send(to, hidden(HOARD - DEPTH)) == HX_OK && hx_handle_close(to) == HX_OK);
 }
 
 static void keep_as_bequest(void) {
@@ -218,9 +235,11 @@ static const struct {
     const char *word;
     void (*keep)(void);
 } kinds[] = {
-    { "handles", keep_by_handles },   { "queues", keep_in_queues }, { "bequest", keep_as_bequest },
-    { "channels", keep_in_channels }, { "pipes", keep_in_pipes },   { "both", keep_both },
-    { "mapped", keep_mapped },        { "little", keep_little },    { "tables", keep_tables },
+    { "handles", keep_by_handles }, { "queues", keep_in_queues },
+    { "bequest", keep_as_bequest }, { "channels", keep_in_channels },
+    { "pipes", keep_in_pipes },     { "both", keep_both },
+    { "mapped", keep_mapped },      { "little", keep_little },
+    { "tables", keep_tables },      { "deep", keep_deep },
 };
 
 static const struct {
@@ -308,6 +327,11 @@ static void by_handles(void) {
 
 static void in_queues(void) {
     goes("queues", "little");
+}
+
+// Who lacks memory waits until all of the chain is freed; nobody else has to go.
+static void in_a_deep_chain(void) {
+    goes("deep", "little");
 }
 
 static void as_bequest(void) {
@@ -402,9 +426,9 @@ static void several_at_once(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(once),        CASE(by_handles),      CASE(in_queues), CASE(as_bequest),
-    CASE(in_channels), CASE(in_pipes),        CASE(of_others), CASE(of_the_account_above),
-    CASE(tables),      CASE(several_at_once),
+    CASE(once),        CASE(by_handles),      CASE(in_queues),       CASE(as_bequest),
+    CASE(in_channels), CASE(in_pipes),        CASE(of_others),       CASE(of_the_account_above),
+    CASE(tables),      CASE(several_at_once), CASE(in_a_deep_chain),
 };
 
 int main(int argc, char **argv) {

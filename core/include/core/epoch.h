@@ -16,5 +16,10 @@ void epoch_enter(void);
 void epoch_leave(void);
 // Takes the item; `reclaim` runs after a grace period, in a kernel worker. Any context.
 void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *item));
+// The same, once all is reclaimed that was retired before, and what was retired in doing so: a
+// chain of things that keep each other is gone, however long it takes. But not for ever: while
+// others drop one chain after the other, `reclaim` runs after some thousand grace periods. Thread
+// context.
+void epoch_retire_last(struct epoch_item *item, void (*reclaim)(struct epoch_item *item));
 // Waits for a grace period. Thread context.
 void epoch_synchronize(void);

@@ -119,6 +119,7 @@ struct posix_process {
     struct file_table *files;         // keeps; NULL once it is dead
     _Atomic bool memory_given_back;   // it ended, and what it kept is gone
     struct epoch_item giving_back;    // until then
+    _Atomic bool oom_chosen;          // to be killed for its memory
     time_ns_t oom_ending_since;       // oom.c's thread; when it first waited for its end; 0: never
     bool aspace_shared;               // with another process, since the last exec
     struct posix_limit limits[RLIMIT_COUNT];
