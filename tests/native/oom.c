@@ -187,6 +187,11 @@ static int child_sparse(void) {
     return 0;
 }
 
+static int child_once(void) {
+    read_sparsely(3);
+    return 0;
+}
+
 static void keep_tables(void) {
     read_sparsely(SPARSE_SOME);
 }
@@ -246,10 +251,8 @@ static const struct {
     const char *word;
     int (*run)(void);
 } deeds[] = {
-    { "wants", child_wants },
-    { "borrows", child_borrows },
-    { "sparse", child_sparse },
-    { "reads", child_reads },
+    { "wants", child_wants }, { "borrows", child_borrows }, { "sparse", child_sparse },
+    { "once", child_once },   { "reads", child_reads },
 };
 
 static int child_main(const char *word) {
@@ -417,6 +420,25 @@ static void tables(void) {
     SAME(end_of(child_in(account, "sparse", 0)), SIGKILL);
 }
 
+// Wherever an account's last page is needed, its process ends, and nobody waits for ever.
+static void each_last_page(void) {
+    const char *const arguments[] = { "child", "once", NULL };
+    uint32_t killed = 0, ended = 0;
+    for (uint64_t pages = 0; pages < 100; pages++) {
+        handle_t process;
+        enum hx_status status =
+            hx_spawn_into(limited(pages), SELF, arguments, usual, 3, 0, &process);
+        if (status == HX_OK) {
+            const int32_t how = end_of(process);
+            killed += how == SIGKILL;
+            ended += how == 0;
+        } else {
+            CHECK(status == HX_ERR_LIMIT || status == HX_ERR_NO_MEMORY);
+        }
+    }
+    CHECK(killed > 3 && ended > 3);
+}
+
 // Each account's victim cannot end by itself; it is waited for, and then its memory is taken.
 static void several_at_once(void) {
     const handle_t first = child_in(limited(LIMIT), "reads", 0);
@@ -426,9 +448,9 @@ static void several_at_once(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(once),        CASE(by_handles),      CASE(in_queues),       CASE(as_bequest),
-    CASE(in_channels), CASE(in_pipes),        CASE(of_others),       CASE(of_the_account_above),
-    CASE(tables),      CASE(several_at_once), CASE(in_a_deep_chain),
+    CASE(once),        CASE(by_handles),     CASE(in_queues),       CASE(as_bequest),
+    CASE(in_channels), CASE(in_pipes),       CASE(of_others),       CASE(of_the_account_above),
+    CASE(tables),      CASE(each_last_page), CASE(several_at_once), CASE(in_a_deep_chain),
 };
 
 int main(int argc, char **argv) {

@@ -43,14 +43,17 @@ void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end) {
     }
 }
 
+// One by one: who is refused several has not found the account full.
 NOINLINE enum hx_status aspace_charge_tables(struct aspace *aspace) {
     const uint64_t pages = aspace->core.table.pages;
-    enum hx_status status = account_charge(aspace->account, ACCOUNT_FRAMES,
-                                           (int64_t)(pages - aspace_table_pages(aspace)));
-    if (status == HX_OK) {
-        atomic_store_explicit(&aspace->table_pages, pages, memory_order_relaxed);
+    for (uint64_t paid = aspace_table_pages(aspace); paid < pages;) {
+        enum hx_status status = account_charge(aspace->account, ACCOUNT_FRAMES, 1);
+        if (status != HX_OK) {
+            return status;
+        }
+        atomic_store_explicit(&aspace->table_pages, ++paid, memory_order_relaxed);
     }
-    return status;
+    return HX_OK;
 }
 
 static void drop_below(struct rbnode *node, struct list *gone) {
