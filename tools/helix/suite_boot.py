@@ -307,6 +307,7 @@ def _riscv64_machines() -> list[Boot]:
              for count in (1, 2, 4, 8)]
     boots += [Boot("elf", _plain, smp=2, expect=[_GOOD, "first: 2 processors"], elf=True),
               Boot("sv39", _plain, "rdinit=/first no4lvl", smp=2, expect=[_GOOD, "first: 2 processors"]),
+              Boot("sv39-shows", None, "selftest=overflow no4lvl", [r"satp 8[0-9a-f]{15}\n"], [], linux=False),
               Boot("no-sstc", _plain, smp=2, cpu="rv64,sstc=off", expect=[_GOOD, "first: 2 processors"])]
     # OpenSBI takes 2 MiB of it, and QEMU puts the device tree at a boundary of 16.
     return [*boots, Boot("mem-32M", _plain, mem="32M"), Boot("mem-6G", _plain, mem="6G")]

@@ -24,7 +24,7 @@ def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
 
 
 # riscv64 shares all but its machine's part with aarch64, so of what takes time this is run there.
-_RISCV64 = (r"boot/(smp-[14]|elf|sv39|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
+_RISCV64 = (r"boot/(smp-[14]|elf|sv39|sv39-shows|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
             r"busybox/.*|terminal/.*")
