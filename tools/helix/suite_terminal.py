@@ -251,17 +251,6 @@ def _keeps_the_log_away(screen: Screen) -> None:
     screen.ask("dmesg -n 5; dmesg | grep -c 'Run /init'", r"\n1\n")
 
 
-def _hears_after_refusals(screen: Screen) -> None:
-    """A line whose interrupt handler could not be called calls it again: no key is lost."""
-    screen.line("f=/proc/helix/faults; echo method 2 >$f; read -r x; "
-                "until echo method 0 >$f; do :; done 2>&-; echo \"=$x=\"")
-    for key in "twenty keys, one by one":
-        screen.keys(key)
-    screen.keys("\r")
-    screen.expect("=twenty keys, one by one=")
-    screen.prompt()
-
-
 def _ends(screen: Screen) -> None:
     screen.line("exit")
     status = screen.end()
@@ -273,7 +262,7 @@ _STEPS: dict[str, Callable[[Screen], None]] = {
     "commands": _runs_commands, "line-editing": _edits_lines, "canonical": _canonical_input,
     "interrupt": _interrupts, "stop-and-continue": _stops_and_goes_on, "background": _background,
     "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes,
-    "log": _keeps_the_log_away, "refusals": _hears_after_refusals, "exit": _ends,
+    "log": _keeps_the_log_away, "exit": _ends,
 }
 
 
