@@ -24,6 +24,7 @@ static size_t pool_left;          // [random_lock]
 static uint32_t calls;            // [random_lock] since the last reseed
 static bool is_seeded;            // [random_lock]
 static _Atomic uint32_t is_weak;
+static size_t strong_bytes; // [random_lock] that drivers brought
 
 // Fresh words: the hardware's, or else the counter's; says whether all were the hardware's.
 static bool gather(uint64_t words[SEED_WORDS]) {
@@ -100,6 +101,17 @@ void random_mix(const void *bytes, size_t size_bytes) {
     prepare_locked();
     random_add(&state, bytes, size_bytes);
     pool_left = 0;
+    spin_unlock_irq(&random_lock, irq);
+}
+
+void random_strengthen(const void *bytes, size_t size_bytes) {
+    input_bytes(INPUT_ENTROPY, bytes, size_bytes);
+    random_mix(bytes, size_bytes);
+    const unsigned long irq = spin_lock_irq(&random_lock);
+    strong_bytes += MIN_OF(size_bytes, RANDOM_STRONG_BYTES - strong_bytes);
+    if (strong_bytes == RANDOM_STRONG_BYTES) {
+        atomic_store_explicit(&is_weak, 0, memory_order_relaxed);
+    }
     spin_unlock_irq(&random_lock, irq);
 }
 

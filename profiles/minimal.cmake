@@ -5,4 +5,6 @@ set(HELIX_MODULES
   drv/mem
   drv/pl011
   drv/uart16550
+  drv/virtio_blk
+  drv/virtio_rng
   fs/ramfs)

@@ -4,24 +4,31 @@
 
 static volatile uint8_t *rtc; // PL031: its data register comes first (Arm DDI 0224, 3.3.1)
 
-void *tree_registers_map(uint64_t address, size_t size_bytes) {
-    return aarch64_device_map(address, size_bytes, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
+volatile void *hal_device_map(struct paddr base, size_t size_bytes) {
+    return aarch64_device_map(base.value, size_bytes,
+                              HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
 }
 
-uint8_t hal_device_read8(const volatile void *address) {
-    return mmio_read8(address);
+// What a device wrote before it set the register is seen behind the load: DMB OSHLD; what it shall
+// find when it is told is there before the store: DMB OSHST (Arm DDI 0487, B2.3.7; a device is an
+// observer of the outer shareable domain).
+uint32_t hal_device_read(const volatile void *address, uint32_t bytes) {
+    const uint32_t value = bytes == 4   ? mmio_read32(address)
+                           : bytes == 2 ? mmio_read16(address)
+                                        : mmio_read8(address);
+    __asm__ volatile("dmb oshld" : : : "memory");
+    return value;
 }
 
-void hal_device_write8(volatile void *address, uint8_t value) {
-    mmio_write8(address, value);
-}
-
-uint32_t hal_device_read32(const volatile void *address) {
-    return mmio_read32(address);
-}
-
-void hal_device_write32(volatile void *address, uint32_t value) {
-    mmio_write32(address, value);
+void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
+    __asm__ volatile("dmb oshst" : : : "memory");
+    if (bytes == 4) {
+        mmio_write32(address, value);
+    } else if (bytes == 2) {
+        mmio_write16(address, (uint16_t)value);
+    } else {
+        mmio_write8(address, (uint8_t)value);
+    }
 }
 
 void aarch64_devices_init(void) {

@@ -295,3 +295,11 @@ void hal_irq_disable(uint32_t line) {
         distributor_settle();
     }
 }
+
+// Not driven here: GICv2m's frame, GICv3's translation service.
+enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+    (void)out_line;
+    (void)out_address;
+    (void)out_data;
+    return HX_ERR_NOT_SUPPORTED;
+}

@@ -71,6 +71,16 @@ static inline void mmio_write8(volatile void *address, uint8_t value) {
     __asm__ volatile("strb %w0, [%1]" : : "r"((uint32_t)value), "r"(address) : "memory");
 }
 
+static inline uint16_t mmio_read16(const volatile void *address) {
+    uint32_t value;
+    __asm__ volatile("ldrh %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    return (uint16_t)value;
+}
+
+static inline void mmio_write16(volatile void *address, uint16_t value) {
+    __asm__ volatile("strh %w0, [%1]" : : "r"((uint32_t)value), "r"(address) : "memory");
+}
+
 static inline uint64_t mmio_read64(const volatile void *address) {
     uint64_t value;
     __asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(address) : "memory");

@@ -8,6 +8,8 @@
 
 #include <boot_arch/settings.h>
 #include <hal/io.h>
+#include <hal/irq.h>
+#include <hal/pci.h>
 #include <hal/user_abi.h>
 #include <lib/format.h>
 
@@ -72,7 +74,7 @@ const char *hal_platform(void) {
     return "hosted";
 }
 
-// There is no device tree.
+// There are no devices but the serial line (uart.c).
 enum hx_status hal_device_open(const char *compatible, uint32_t index,
                                struct hal_device *out_device) {
     (void)compatible;
@@ -81,18 +83,55 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     return HX_ERR_NOT_FOUND;
 }
 
-uint32_t hal_device_read32(const volatile void *address) {
-    return *(const volatile uint32_t *)address;
+volatile void *hal_device_map(struct paddr base, size_t size_bytes) {
+    (void)base;
+    (void)size_bytes;
+    return NULL;
 }
 
-void hal_device_write32(volatile void *address, uint32_t value) {
-    *(volatile uint32_t *)address = value;
+uint32_t hal_device_read(const volatile void *address, uint32_t bytes) {
+    (void)address;
+    (void)bytes;
+    return UINT32_MAX;
 }
 
-uint8_t hal_device_read8(const volatile void *address) {
-    return *(const volatile uint8_t *)address;
+void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
+    (void)address;
+    (void)bytes;
+    (void)value;
 }
 
-void hal_device_write8(volatile void *address, uint8_t value) {
-    *(volatile uint8_t *)address = value;
+uint32_t hal_pci_buses(void) {
+    return 0;
+}
+
+uint32_t hal_pci_read(uint32_t function, uint32_t offset) {
+    (void)function;
+    (void)offset;
+    return UINT32_MAX;
+}
+
+void hal_pci_write(uint32_t function, uint32_t offset, uint32_t value) {
+    (void)function;
+    (void)offset;
+    (void)value;
+}
+
+bool hal_pci_memory(struct paddr *out_base, uint64_t *out_size_bytes) {
+    (void)out_base;
+    (void)out_size_bytes;
+    return false;
+}
+
+uint32_t hal_pci_line(uint32_t function, uint32_t pin) {
+    (void)function;
+    (void)pin;
+    return HAL_IRQ_LINES;
+}
+
+enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+    (void)out_line;
+    (void)out_address;
+    (void)out_data;
+    return HX_ERR_NOT_SUPPORTED;
 }

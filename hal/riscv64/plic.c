@@ -62,7 +62,7 @@ enum hx_status plic_init(void) {
         return HX_ERR_NO_DEVICE;
     }
     source_count = MIN_OF(source_count, MIN_OF(HAL_IRQ_LINES, SOURCES_MAX) - 1);
-    registers = tree_registers_map(base, CONTEXT + (size_t)(number + 1) * CONTEXT_BYTES);
+    registers = hal_device_map(paddr_make(base), CONTEXT + (size_t)(number + 1) * CONTEXT_BYTES);
     if (registers == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -107,3 +107,11 @@ static uint32_t line_of(const uint32_t *cells) {
 }
 
 const struct tree_controller tree_controller = { .interrupt_cells = 1, .line = line_of };
+
+// There is none without an incoming message controller (IMSIC).
+enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+    (void)out_line;
+    (void)out_address;
+    (void)out_data;
+    return HX_ERR_NOT_SUPPORTED;
+}

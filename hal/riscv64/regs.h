@@ -64,6 +64,19 @@ static inline void mmio_write32(volatile void *address, uint32_t value) {
     __asm__ volatile("fence iow, o\n\tsw %0, (%1)" : : "r"(value), "r"(address) : "memory");
 }
 
+static inline uint16_t mmio_read16(const volatile void *address) {
+    uint32_t value;
+    __asm__ volatile("fence io, io\n\tlhu %0, (%1)" : "=r"(value) : "r"(address) : "memory");
+    return (uint16_t)value;
+}
+
+static inline void mmio_write16(volatile void *address, uint16_t value) {
+    __asm__ volatile("fence iow, o\n\tsh %0, (%1)"
+                     :
+                     : "r"((uint32_t)value), "r"(address)
+                     : "memory");
+}
+
 static inline uint8_t mmio_read8(const volatile void *address) {
     uint64_t value;
     __asm__ volatile("fence io, io\n\tlbu %0, (%1)" : "=r"(value) : "r"(address) : "memory");

@@ -125,6 +125,11 @@ static void fadt_read(void) {
     if (x86_firmware.has_fadt && x86_firmware.fadt.dsdt != 0 &&
         acpi_table_open(&mapper, x86_firmware.fadt.dsdt, &table) == HX_OK) {
         x86_firmware.has_s5 = acpi_s5_find(&table, &x86_firmware.s5) == HX_OK;
+        uint32_t *count = &x86_firmware.virtio_count;
+        while (*count < VIRTIO_MAX &&
+               acpi_virtio_find(&table, *count, &x86_firmware.virtio[*count]) == HX_OK) {
+            ++*count;
+        }
         acpi_table_close(&mapper, &table);
     }
 }

@@ -15,6 +15,9 @@
 #define ENTRY_LOW     (1u << 13) // active low
 #define ENTRY_LEVEL   (1u << 15)
 #define ENTRY_MASKED  (1u << 16)
+#define MESSAGES_MAX  64u
+
+#define MESSAGE_ADDRESS 0xfee00000u
 
 #define PIC1_DATA 0x21u
 #define PIC2_DATA 0xa1u
@@ -31,6 +34,7 @@ static uint32_t isa_line[ISA_LINES] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 static uint32_t isa_flags[ISA_LINES];          // MPS INTI flags; 0: as the bus has it
 static atomic_flag lock = ATOMIC_FLAG_INIT;    // guards the register windows and `level`
 static uint64_t level[(LINE_LIMIT + 63) / 64]; // lines that are enabled as level-triggered
+static _Atomic uint32_t messages;              // lines from LINE_LIMIT down that are messages'
 
 static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t reg) {
     mmio_write32(ioapic->registers, reg);
@@ -121,7 +125,32 @@ static uint32_t line_mode(uint32_t line) {
     return ENTRY_LOW | ENTRY_LEVEL;
 }
 
+// A message is never masked here: who sends none has none come. Before it is enabled nobody knows
+// its address.
+static bool is_message(uint32_t line) {
+    return line < LINE_LIMIT &&
+           line >= LINE_LIMIT - atomic_load_explicit(&messages, memory_order_relaxed);
+}
+
+// The first processor's local APIC gets it: fixed, edge (SDM 3A, 11.11).
+enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+    uint32_t taken = atomic_load_explicit(&messages, memory_order_relaxed);
+    do {
+        if (taken == MESSAGES_MAX || ioapic_of(LINE_LIMIT - 1 - taken) != NULL) {
+            return HX_ERR_NO_DEVICE;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&messages, &taken, taken + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *out_line = LINE_LIMIT - 1 - taken;
+    *out_address = MESSAGE_ADDRESS | (uint64_t)x86_cpu_apic_ids[0] << 12;
+    *out_data = VECTOR_LINE_BASE + *out_line;
+    return HX_OK;
+}
+
 enum hx_status hal_irq_enable(uint32_t line) {
+    if (is_message(line)) {
+        return HX_OK;
+    }
     const struct ioapic *ioapic = ioapic_of(line);
     if (ioapic == NULL) {
         return HX_ERR_NO_DEVICE;
@@ -156,29 +185,4 @@ void ioapic_mask_level(uint32_t line) {
     if (level[line / 64] >> (line % 64) & 1) {
         line_mask(line);
     }
-}
-
-// There is no device tree.
-enum hx_status hal_device_open(const char *compatible, uint32_t index,
-                               struct hal_device *out_device) {
-    (void)compatible;
-    (void)index;
-    (void)out_device;
-    return HX_ERR_NOT_FOUND;
-}
-
-uint32_t hal_device_read32(const volatile void *address) {
-    return *(const volatile uint32_t *)address;
-}
-
-void hal_device_write32(volatile void *address, uint32_t value) {
-    *(volatile uint32_t *)address = value;
-}
-
-uint8_t hal_device_read8(const volatile void *address) {
-    return *(const volatile uint8_t *)address;
-}
-
-void hal_device_write8(volatile void *address, uint8_t value) {
-    *(volatile uint8_t *)address = value;
 }

@@ -141,6 +141,8 @@ void x86_kernel_half_copy(uint64_t *root);
 
 // ---- firmware, interrupts, time -----------------------------------------------------------------
 
+#define VIRTIO_MAX 32u
+
 struct firmware {
     bool has_acpi;
     struct acpi_root root;
@@ -150,6 +152,8 @@ struct firmware {
     struct acpi_s5 s5;
     bool has_madt;
     uint64_t local_apic;
+    uint32_t virtio_count;
+    struct acpi_virtio virtio[VIRTIO_MAX];
 };
 extern struct firmware x86_firmware;
 

@@ -42,6 +42,7 @@ static void parse_all(struct acpi_table table) {
     struct acpi_fadt fadt;
     struct acpi_hpet hpet;
     struct acpi_s5 s5;
+    struct acpi_virtio device;
     size_t cursor = 0;
     memcpy(table.signature, "APIC", 5);
     if (acpi_madt_parse(&table, &madt) == HX_OK) {
@@ -55,6 +56,9 @@ static void parse_all(struct acpi_table table) {
     HX_IGNORE(acpi_fadt_parse(&table, &fadt)); // any answer is right
     memcpy(table.signature, "HPET", 5);
     HX_IGNORE(acpi_hpet_parse(&table, &hpet));
+    for (uint32_t i = 0; i < 3 && acpi_virtio_find(&table, i, &device) == HX_OK; i++) {
+        FUZZ_ASSERT(table.size_bytes >= 12 * (i + 1));
+    }
     if (acpi_s5_find(&table, &s5) == HX_OK) {
         FUZZ_ASSERT(s5.type_a < 8 && s5.type_b < 8);
     }

@@ -295,3 +295,49 @@ enum hx_status acpi_s5_find(const struct acpi_table *table, struct acpi_s5 *out_
     }
     return HX_ERR_NOT_FOUND;
 }
+
+#define VIRTIO_ID       "LNRO0005"
+#define VIRTIO_ID_BYTES 9u   // with its end
+#define VIRTIO_NEAR     128u // bytes behind the id in which its resources are
+#define RESOURCE_MEMORY 0x86u
+#define RESOURCE_IRQ    0x89u
+#define MEMORY_BYTES    9u // behind the tag and the length
+#define IRQ_BYTES       6u // with one interrupt
+
+// What stands within `near` bytes: a fixed range of memory, then one interrupt.
+static bool virtio_resources(const uint8_t *bytes, size_t near, struct acpi_virtio *out_device) {
+    bool has_memory = false;
+    for (size_t at = 0; at + IRQ_BYTES + 3 <= near; at++) {
+        const uint16_t length = read_u16(bytes + at + 1);
+        if (!has_memory && bytes[at] == RESOURCE_MEMORY && length == MEMORY_BYTES &&
+            at + MEMORY_BYTES + 3 <= near) {
+            out_device->base = read_u32(bytes + at + 4);
+            out_device->size_bytes = read_u32(bytes + at + 8);
+            has_memory = true;
+            at += 11;
+        } else if (has_memory && bytes[at] == RESOURCE_IRQ && length == IRQ_BYTES &&
+                   bytes[at + 4] == 1) {
+            out_device->interrupt = read_u32(bytes + at + 5);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum hx_status acpi_virtio_find(const struct acpi_table *table, uint32_t index,
+                                struct acpi_virtio *out_device) {
+    const uint8_t *bytes = table->bytes;
+    for (size_t at = ACPI_HEADER_BYTES; range_fits(at, VIRTIO_ID_BYTES, table->size_bytes); at++) {
+        struct acpi_virtio device;
+        if (memcmp(bytes + at, VIRTIO_ID, VIRTIO_ID_BYTES) != 0) {
+            continue;
+        }
+        const size_t begin = at + VIRTIO_ID_BYTES;
+        const size_t near = MIN_OF(table->size_bytes - begin, (size_t)VIRTIO_NEAR);
+        if (virtio_resources(bytes + begin, near, &device) && index-- == 0) {
+            *out_device = device;
+            return HX_OK;
+        }
+    }
+    return HX_ERR_NOT_FOUND;
+}

@@ -62,3 +62,19 @@ uint64_t hash_keyed(const struct hash_key *key, const void *bytes, size_t size_b
     }
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
+
+uint32_t hash_crc32(uint32_t crc, const void *bytes, size_t size_bytes) {
+    static const uint32_t nibbles[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    const uint8_t *in = bytes;
+    crc = ~crc;
+    for (size_t i = 0; i < size_bytes; i++) {
+        crc ^= in[i];
+        crc = crc >> 4 ^ nibbles[crc & 15];
+        crc = crc >> 4 ^ nibbles[crc & 15];
+    }
+    return ~crc;
+}

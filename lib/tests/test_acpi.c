@@ -311,6 +311,36 @@ static int s5_of(const char *aml, uint32_t size) {
     return status == HX_OK ? s5.type_a * 16 + s5.type_b : -1;
 }
 
+// As QEMU's microvm writes it: a fixed range of memory and one interrupt.
+static const char virtio_aml[] = "\x0dLNRO0005\0\x08_UID\0\x08_CRS\x11\x1a\x0a\x17"
+                                 "\x86\x09\0\x01\0\x0e\0\xfe\0\x02\0\0"
+                                 "\x89\x06\0\x01\x01\x17\0\0\0\x79\0";
+
+static bool virtio_of(const char *aml, uint32_t size, uint32_t index) {
+    put_aml(aml, size);
+    struct acpi_table table;
+    struct acpi_virtio device = { 0 };
+    CHECK(acpi_table_open(&mapper, BASE + DSDT, &table) == HX_OK);
+    enum hx_status status = acpi_virtio_find(&table, index, &device);
+    acpi_table_close(&mapper, &table);
+    return status == HX_OK && device.base == 0xfe000e00 && device.size_bytes == 512 &&
+           device.interrupt == 23;
+}
+
+static void test_virtio(void) {
+    char two[2 * sizeof(virtio_aml)];
+    const uint32_t size = sizeof(virtio_aml) - 1;
+    memcpy(two, virtio_aml, size);
+    memcpy(two + size, virtio_aml, size);
+    CHECK(virtio_of(virtio_aml, size, 0) && !virtio_of(virtio_aml, size, 1));
+    CHECK(virtio_of(two, 2 * size, 1));
+    for (uint32_t cut = 0; cut < size - 5; cut++) { // up to the interrupt's number
+        CHECK(!virtio_of(virtio_aml, cut, 0));
+    }
+    two[1] = 'X'; // another id, with all the rest
+    CHECK(virtio_of(two, 2 * size, 0) && !virtio_of(two, size, 0));
+}
+
 static void test_s5(void) {
     make();
     CHECK(s5_of(s5_aml, sizeof(s5_aml) - 1) == 0x51);
@@ -335,5 +365,6 @@ int main(void) {
     test_madt_refusals();
     test_fadt();
     test_s5();
+    test_virtio();
     return check_result();
 }

@@ -28,6 +28,10 @@ int main(void) {
     // The paper's own example: 15 bytes (appendix A).
     CHECK(hash_keyed(&key, input, 15) == UINT64_C(0xa129ca6149be45e5));
 
+    // CRC-32: its check value, in one piece and in two.
+    CHECK(hash_crc32(0, "123456789", 9) == 0xcbf43926);
+    CHECK(hash_crc32(hash_crc32(0, "1234", 4), "56789", 5) == 0xcbf43926);
+
     CHECK(hash_u64(0) == 0 && hash_u64(1) == UINT64_C(0xb456bcfc34c2cb2c));
     return check_result();
 }

@@ -13,9 +13,12 @@
 #include <core/trace.h>
 #include <hal/io.h>
 #include <hal/irq.h>
+#include <io/device.h>
 #include <lib/format.h>
 #include <lib/string.h>
 #include <memory/heap.h>
+
+#define DMA_BYTES_MAX ((size_t)64 << 10)
 
 #define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
 
@@ -120,11 +123,20 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
 }
 
 struct module_irq {
-    struct irq irq;
+    struct irq irq; // of the first one of a line
     struct hx_env *env;
     void (*handler)(void *context);
     void *context;
+    uint32_t line;
+    bool is_shared;
+    _Atomic(struct module_irq *) next; // of the same line
+    struct list link;                  // [lines_lock] of the first ones
 };
+
+// Outside a module's own locks: its init may hold some.
+static const struct lock_class lines_class = { "shared lines", LOCK_RANK_MODULE + 1, false };
+static struct mutex lines_lock = { .lock_class = &lines_class };
+static struct list lines = LIST_INIT(lines); // [lines_lock]
 
 static int64_t irq_inside(void *argument) {
     const struct module_irq *irq = argument;
@@ -132,99 +144,237 @@ static int64_t irq_inside(void *argument) {
     return HX_OK;
 }
 
-// In the interrupt's thread. Once the module is dead, nobody would make the device quiet: its line
-// stays masked, for good. A refusal on purpose is not that: the device is asked again.
-static void irq_handle(void *argument) {
-    struct module_irq *irq = argument;
+// False: its module is dead. A call that was refused on purpose (INJECT_METHOD) is made again: the
+// device wants attention all the same.
+static bool irq_call(struct module_irq *irq) {
     while (gate_call(irq->env->gate, irq_inside, irq) != HX_OK) {
         if (gate_is_dead(irq->env->gate)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// In the interrupt's thread. Once a module is dead, nobody would make its device quiet: the line
+// stays masked, for good.
+static void irq_handle(void *argument) {
+    // Acquire: who is found is filled in.
+    for (struct module_irq *irq = argument; irq != NULL;
+         irq = atomic_load_explicit(&irq->next, memory_order_acquire)) {
+        if (!irq_call(irq)) {
             thread_exit();
         }
     }
 }
 
-static enum hx_status line_register(struct hx_env *env, uint32_t line,
+static enum hx_status line_take(struct module_irq *irq) {
+    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+    if (stack == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    enum hx_status status = irq_register(&irq->irq, irq->line, irq->env->module->name, stack,
+                                         THREAD_STACK_BYTES, irq_handle, irq);
+    if (status != HX_OK) {
+        kernel_stack_free(stack, THREAD_STACK_BYTES);
+    }
+    return status;
+}
+
+// Behind the others of its line. False: the line has none who shares it.
+static bool line_join(struct module_irq *irq) {
+    list_for_each (link, &lines) {
+        struct module_irq *last = LIST_ENTRY(link, struct module_irq, link);
+        if (last->line == irq->line && last->is_shared && irq->is_shared) {
+            struct module_irq *next;
+            while ((next = atomic_load_explicit(&last->next, memory_order_relaxed)) != NULL) {
+                last = next;
+            }
+            atomic_store_explicit(&last->next, irq, memory_order_release);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum hx_status line_register(struct hx_env *env, uint32_t line, bool is_shared,
                                     void (*handler)(void *context), void *context) {
     if (!is_granted(env, HX_CAPABILITY_IRQ)) {
         return HX_ERR_ACCESS_DENIED;
     }
-    enum hx_status status = HX_ERR_NO_MEMORY;
     struct module_irq *irq = heap_alloc_zero(sizeof(*irq), MEMORY_SLEEP);
     if (irq == NULL) {
-        return status;
+        return HX_ERR_NO_MEMORY;
     }
     irq->env = env;
     irq->handler = handler;
     irq->context = context;
-    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
-    if (stack == NULL) {
-        goto fail_stack;
+    irq->line = line;
+    irq->is_shared = is_shared;
+    enum hx_status status = HX_OK;
+    mutex_lock(&lines_lock);
+    if (!line_join(irq)) {
+        status = line_take(irq);
+        if (status == HX_OK) {
+            list_push_back(&lines, &irq->link);
+        }
     }
-    status = irq_register(&irq->irq, line, env->module->name, stack, THREAD_STACK_BYTES, irq_handle,
-                          irq);
+    mutex_unlock(&lines_lock);
     if (status != HX_OK) {
-        goto fail_register;
+        heap_free(irq);
     }
-    return HX_OK;
-
-fail_register:
-    kernel_stack_free(stack, THREAD_STACK_BYTES);
-fail_stack:
-    heap_free(irq);
     return status;
 }
 
 enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
                                void *context) {
-    return line_register(env, hal_irq_from_isa(isa), handler, context);
+    return line_register(env, hal_irq_from_isa(isa), false, handler, context);
 }
 
-enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
-                              struct hx_device *out_device) {
-    if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
-        return HX_ERR_ACCESS_DENIED;
-    }
+static enum hx_status tree_device_open(const char *name, uint32_t index,
+                                       struct hx_device *out_device) {
     struct hal_device device;
-    enum hx_status status = hal_device_open(compatible, index, &device);
+    enum hx_status status = hal_device_open(name, index, &device);
     if (status == HX_OK) {
-        *out_device = (struct hx_device){ device.registers, device.size_bytes, device.line };
+        *out_device = (struct hx_device){ .windows = { { device.registers, device.size_bytes } },
+                                          .line = device.line };
     }
     return status;
 }
 
-// Whether a register of so many bytes lies in the device.
-static bool is_register(const struct hx_device *device, uint32_t offset, uint32_t bytes) {
-    return offset % bytes == 0 && device->size_bytes >= bytes &&
-           offset <= device->size_bytes - bytes;
+enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,
+                              struct hx_device *out_device) {
+    struct io_device *node;
+    if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    enum hx_status status = io_device_take(name, index, &node);
+    if (status == HX_ERR_NOT_FOUND) {
+        return tree_device_open(name, index, out_device);
+    }
+    if (status == HX_OK) {
+        *out_device = (struct hx_device){ .line = node->line, .node = node };
+        for (uint32_t i = 0; i < HX_DEVICE_WINDOWS; i++) {
+            out_device->windows[i] = (struct hx_device_window){ node->windows[i].registers,
+                                                                node->windows[i].size_bytes };
+        }
+    }
+    return status;
+}
+
+// A register that lies in the device; NULL: it does not.
+static volatile uint8_t *register_at(const struct hx_device *device, uint32_t window,
+                                     uint32_t offset, uint32_t bytes) {
+    if (window >= HX_DEVICE_WINDOWS || (bytes != 1 && bytes != 2 && bytes != 4) ||
+        offset % bytes != 0) {
+        return NULL;
+    }
+    const struct hx_device_window *at = &device->windows[window];
+    return at->registers != NULL && at->size_bytes >= bytes && offset <= at->size_bytes - bytes
+               ? (volatile uint8_t *)at->registers + offset
+               : NULL;
+}
+
+uint32_t hx_device_read(const struct hx_device *device, uint32_t window, uint32_t offset,
+                        uint32_t bytes) {
+    const volatile uint8_t *at = register_at(device, window, offset, bytes);
+    return at != NULL ? hal_device_read(at, bytes) : UINT32_MAX;
+}
+
+void hx_device_write(const struct hx_device *device, uint32_t window, uint32_t offset,
+                     uint32_t bytes, uint32_t value) {
+    volatile uint8_t *at = register_at(device, window, offset, bytes);
+    if (at != NULL) {
+        hal_device_write(at, bytes, value);
+    }
 }
 
 uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset) {
-    const volatile uint8_t *registers = device->registers;
-    return is_register(device, offset, 4) ? hal_device_read32(registers + offset) : UINT32_MAX;
+    return hx_device_read(device, 0, offset, 4);
 }
 
 void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value) {
-    volatile uint8_t *registers = device->registers;
-    if (is_register(device, offset, 4)) {
-        hal_device_write32(registers + offset, value);
-    }
+    hx_device_write(device, 0, offset, 4, value);
 }
 
 uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset) {
-    const volatile uint8_t *registers = device->registers;
-    return is_register(device, offset, 1) ? hal_device_read8(registers + offset) : UINT8_MAX;
+    return (uint8_t)hx_device_read(device, 0, offset, 1);
 }
 
 void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value) {
-    volatile uint8_t *registers = device->registers;
-    if (is_register(device, offset, 1)) {
-        hal_device_write8(registers + offset, value);
-    }
+    hx_device_write(device, 0, offset, 1, value);
+}
+
+uint32_t hx_device_config(const struct hx_device *device, uint32_t offset) {
+    const struct io_device *node = device->node;
+    return node != NULL ? io_device_config(node, offset) : UINT32_MAX;
+}
+
+bool hx_device_is_pci(const struct hx_device *device) {
+    const struct io_device *node = device->node;
+    return node != NULL && node->function != IO_NO_FUNCTION;
 }
 
 enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context) {
-    return line_register(env, device->line, handler, context);
+                             void (*handler)(void *context), void *context, bool *out_is_message) {
+    struct io_device *node = device->node;
+    if (!is_granted(env, HX_CAPABILITY_IRQ)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    const uint32_t line = node != NULL ? io_device_line(node) : device->line;
+    // Relaxed: this thread's own, just now.
+    const bool is_message =
+        node != NULL && atomic_load_explicit(&node->is_message, memory_order_relaxed);
+    if (out_is_message != NULL) {
+        *out_is_message = is_message;
+    }
+    return line_register(env, line, hx_device_is_pci(device) && !is_message, handler, context);
+}
+
+// The smallest order of frames that holds so many bytes.
+static uint32_t order_of(size_t size_bytes) {
+    uint32_t order = 0;
+    while (((size_t)PAGE_SIZE << order) < size_bytes) {
+        order++;
+    }
+    return order;
+}
+
+void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address) {
+    if (!is_granted(env, HX_CAPABILITY_DEVICES) || size_bytes == 0 || size_bytes > DMA_BYTES_MAX) {
+        return NULL;
+    }
+    struct frame *frame = frame_alloc_order(order_of(size_bytes), MEMORY_SLEEP);
+    if (frame == NULL) {
+        return NULL;
+    }
+    memset(frame_data(frame), 0, (size_t)PAGE_SIZE << order_of(size_bytes));
+    *out_address = frame_address(frame).value;
+    return frame_data(frame);
+}
+
+void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes) {
+    (void)env;
+    (void)size_bytes; // the first frame stands for all
+    if (memory != NULL) {
+        frame_put(frame_of(hal_virt_to_phys(memory)));
+    }
+}
+
+uint64_t hx_dma_address(struct hx_env *env, const void *page) {
+    (void)env;
+    return hal_virt_to_phys(page).value;
+}
+
+enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
+    if (!is_granted(env, HX_CAPABILITY_ENTROPY)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    const bool was_weak = random_is_weak();
+    random_strengthen(bytes, size_bytes);
+    if (was_weak && !random_is_weak()) {
+        log_info("random: %s has seeded the generator", env->module->name);
+    }
+    return HX_OK;
 }
 
 enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {

@@ -17,6 +17,8 @@
 #include <hal/mmu.h>
 #include <hal/time.h>
 #include <hal/trap.h>
+#include <io/block.h>
+#include <io/device.h>
 #include <lib/cmdline.h>
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -300,6 +302,8 @@ void kernel_main(const struct boot_info *info) {
     if (random_is_weak()) {
         log_warning("random: no hardware entropy; the generator is weak");
     }
+    must("block", block_init());
+    io_devices_find(&cmdline);
     must("critical modules", registry_start(HX_PHASE_CRITICAL));
     // What fails below was logged; the boot goes on without it.
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -113,6 +114,20 @@ static void check_tree(void) {
     expect(same, "its contents, byte for byte");
 }
 
+// Waits until a device has made the kernel's random generator strong.
+static void wait_strong(void) {
+    char text[8] = "0";
+    mkdir("/proc", 0755);
+    expect(mount("proc", "/proc", "proc", 0, NULL) == 0, "mounting /proc");
+    for (int i = 0; i < 1000 && atoi(text) == 0; i++) {
+        const int fd = open("/proc/sys/kernel/random/entropy_avail", O_RDONLY);
+        expect(read(fd, text, sizeof text - 1) > 0, "reading how strong it is");
+        close(fd);
+        usleep(10000);
+    }
+    expect(atoi(text) == 256, "the generator is strong");
+}
+
 int main(int argc, char **argv, char **environment) {
     const char *wish = argc > 1 ? argv[argc - 1] : "";
     show_start(argv, environment);
@@ -121,6 +136,9 @@ int main(int argc, char **argv, char **environment) {
     if (access("/tree", F_OK) == 0) {
         check_tree();
         printf("first: the tree was looked at\n");
+    }
+    if (argc > 1 && strcmp(argv[1], "strong") == 0) {
+        wait_strong();
     }
     printf(bad ? "first: failed\n" : "first: all good\n");
     fflush(stdout);

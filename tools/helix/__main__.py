@@ -74,7 +74,9 @@ def _machine(parser: argparse.ArgumentParser, smp: int) -> None:
     parser.add_argument("--append", default="", metavar="S", help="more words for the kernel")
     parser.add_argument("--kernel", metavar="FILE",
                         help="another kernel; 'linux' is Debian's (default: the one that is built)")
-    for absent in ("--disk", "--net", "--display"):  # of the design, but not there
+    parser.add_argument("--disk", metavar="FILE", action="append", default=[],
+                        help="a disk image, raw or qcow2: /dev/vda, and again for /dev/vdb; it is written to")
+    for absent in ("--net", "--display"):  # of the design, but not there
         parser.add_argument(absent, nargs="?", const="yes", help=argparse.SUPPRESS)
 
 

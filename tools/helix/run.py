@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helix import build, cpio, guest, hosted, packages, paths, programs, qemu, rootfs, ui
 
-_NOT_YET = {"disk": "there are no block devices yet", "net": "there is no network yet",
+_NOT_YET = {"net": "there is no network yet",
             "display": "there is no display yet"}
 
 
@@ -32,8 +32,26 @@ def refuse_what_is_not_there(options: Namespace) -> None:
         value = getattr(options, name)
         if value and value != "none":
             raise ui.Failure(f"--{name}: {why}")
+    for name in options.disk:
+        if not Path(name).is_file():
+            raise ui.WrongWords(f"--disk: there is no file {name}")
+    if options.disk and options.arch == "hosted":
+        raise ui.WrongWords("--disk: the hosted machine has no disks")
     if options.root and options.root.startswith("deb:"):
-        raise ui.Failure("--root deb:...: needs a disk, and there are no block devices yet")
+        raise ui.Failure("--root deb:...: needs a file system on a disk, which there is not yet")
+
+
+def disk_words(options: Namespace) -> list[str]:
+    """QEMU's words for the disks."""
+    words = []
+    for number, name in enumerate(options.disk):
+        path = Path(name).absolute()
+        with path.open("rb") as file:
+            form = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+        quoted = str(path).replace(",", ",,")
+        words += ["-drive", f"if=none,id=disk{number},format={form},discard=unmap,file={quoted}",
+                  "-device", f"virtio-blk-pci,drive=disk{number}"]
+    return words
 
 
 def initrd(options: Namespace, command: bool) -> bytes:
@@ -103,7 +121,8 @@ def command(options: Namespace) -> int:
     if not words:
         append = append.replace("panic=-1 ", "")
     with qemu.Initrd(initrd(options, bool(words))) as archive:
-        machine = qemu.Machine(kernel, archive, append, options.smp, options.mem)
+        machine = qemu.Machine(kernel, archive, append, options.smp, options.mem,
+                               extra=disk_words(options))
         return _one_command(machine, words) if words else _interactive(machine)
 
 

@@ -196,6 +196,10 @@ def _machines() -> list[Boot]:
                    expect=["scheduler rr\n", _GOOD]),
               Boot("machine-microvm-smp-2", _plain, machine="microvm", smp=2, linux=False,
                    expect=[_GOOD, "first: 2 processors"]),
+              *(Boot(f"microvm-rng-{how}", _plain, "rdinit=/first strong restart", cpu="qemu64",
+                     machine=machine, linux=False,
+                     extra=["-device", "virtio-rng-device"])
+                for how, machine in (("acpi", "microvm"), ("words", "microvm,acpi=off"))),
               Boot("mem-24M", _plain, mem="24M", linux=False),
               Boot("mem-6G", _plain, mem="6G"),
               Boot("mem-too-little", lambda: _plain() + bytes(1900000), mem="4M", linux=False, never=[],

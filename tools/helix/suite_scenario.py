@@ -84,7 +84,7 @@ def _show(outcome: guest.Outcome) -> str:
     return (outcome.out + outcome.err)[-8000:].decode(errors="replace")
 
 
-def _judge(name: str, program: Program, inside: guest.Guest) -> Verdict:
+def judge(name: str, program: Program, inside: guest.Guest) -> Verdict:
     outcome = inside.run([program.inside, *program.arguments], limit_s=program.limit_s,
                          folder="/tmp")
     if outcome.timed_out:
@@ -112,7 +112,7 @@ def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> It
                     inside.wait_ready()
                     while waiting:
                         name = waiting.pop(0)
-                        yield _judge(name, by_name[name], inside)
+                        yield judge(name, by_name[name], inside)
                     inside.power_off()
                 except guest.Died as died:
                     if waiting and waiting[0] == name:

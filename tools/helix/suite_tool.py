@@ -28,6 +28,7 @@ _WRONG = {
     "trace ls": r"behind --: \./helix trace -- ls",
     "test check/format nonsense": r"no test is called nonsense; suites: ",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
+    "run --disk nothing.img -- true": r"--disk: there is no file nothing\.img",
     "frobnicate": r"'frobnicate'",
     "cc nothing.c -o nothing": r"there is no file nothing\.c",
 }

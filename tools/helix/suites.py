@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
+                   suite_devices, suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
                    suite_tool, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -21,6 +21,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "mutants": mutants.jobs,
     "boot": suite_boot.jobs,
     "scenario": suite_scenario.jobs,
+    "devices": suite_devices.jobs,
     "busybox": suite_busybox.jobs,
     "terminal": suite_terminal.jobs,
     "tool": suite_tool.jobs,

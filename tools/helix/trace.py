@@ -27,7 +27,8 @@ def record(inside: guest.Guest, words: list[str], parts: str, out: guest.Sink, e
 def _machine(options: Namespace, initrd: Path) -> qemu.Machine:
     kernel = run.kernel_of(options)
     append = qemu.append_for(kernel, "/sbin/runner", f"trace_buffer={_SLOTS} {options.append}")
-    return qemu.Machine(kernel, initrd, append, options.smp, options.mem)
+    return qemu.Machine(kernel, initrd, append, options.smp, options.mem,
+                        extra=run.disk_words(options))
 
 
 def _write(path: Path, data: bytes) -> None:

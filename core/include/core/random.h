@@ -2,7 +2,8 @@
 // <core/random.h>: the kernel's random generator (DESIGN section 11): ChaCha20 with fast key
 // erasure, seeded from the processor's random instruction through core/input.
 //
-// Without hardware entropy the seed is the counter alone, and the generator counts as weak.
+// Without hardware entropy the seed is the counter alone, and the generator counts as weak, until a
+// driver brings some (random_strengthen()).
 #pragma once
 
 #include <helix/types.h>
@@ -13,5 +14,9 @@ void random_bytes(void *to, size_t size_bytes);
 uint64_t random_number(uint64_t bound);
 // Mixes in bytes of any quality (devices, saved seeds); does not make a weak generator strong.
 void random_mix(const void *bytes, size_t size_bytes);
-// Was there no hardware entropy to seed from?
+// Mixes in bytes of a source of true randomness. Once RANDOM_STRONG_BYTES of them came in all, the
+// generator is not weak any more. Any context.
+#define RANDOM_STRONG_BYTES 64u
+void random_strengthen(const void *bytes, size_t size_bytes);
+// Was there too little entropy to seed from, so far?
 bool random_is_weak(void);

@@ -24,7 +24,7 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     if (!fdt_reg(&tree_fdt, &node, 0, &base, &size) || size == 0 || size > DEVICE_BYTES_MAX) {
         return HX_ERR_NOT_FOUND;
     }
-    void *registers = tree_registers_map(base, size);
+    volatile void *registers = hal_device_map(paddr_make(base), size);
     if (registers == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -40,12 +40,12 @@ void tree_devices_init(void) {
 }
 
 uint8_t hal_port_read8(uint16_t port) {
-    return ports != NULL ? hal_device_read8(ports + port) : 0xff;
+    return ports != NULL ? (uint8_t)hal_device_read(ports + port, 1) : 0xff;
 }
 
 void hal_port_write8(uint16_t port, uint8_t value) {
     if (ports != NULL) {
-        hal_device_write8(ports + port, value);
+        hal_device_write(ports + port, 1, value);
     }
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hal/firmware/fdt/pci.c: as much of PCI as a second serial line needs: the I/O window of the first
-// host bridge (Linux 6.1, Documentation/devicetree/bindings/pci/host-generic-pci.yaml), and its
-// first 16550 on bus 0, which no firmware has given an address. The bus itself is not for hal: a
-// driver for it will take this file's place.
+// hal/firmware/fdt/pci.c: the first PCI host bridge of the tree (Linux 6.1,
+// Documentation/devicetree/bindings/pci/host-generic-pci.yaml): bus 0 by ECAM (PCI Express
+// Base 5.0, 7.2.2), its windows and its lines. The first 16550 on it, which no firmware has given
+// an address, is a serial line at COM2's place.
 #include "tree.h"
 
 #include <hal/irq.h>
+#include <hal/pci.h>
 
 #define DEVICES        32u
 #define DEVICE_SHIFT   15u
+#define FUNCTION_SHIFT 12u
 #define CONFIG_COMMAND 0x04u
 #define CONFIG_CLASS   0x08u
 #define CONFIG_BAR0    0x10u
@@ -27,12 +29,16 @@
 #define RANGE_CELLS 7u // three of PCI's address, two of the processor's, two of size
 #define SPACE_MASK  0x03000000u
 #define SPACE_IO    0x01000000u
+#define SPACE_LOW   0x02000000u // memory below 4 GiB
 
-// Where the processor sees PCI's I/O port 0.
-static bool window_find(const struct fdt_node *bridge, uint64_t *out_base) {
+static struct fdt_node bridge;
+static volatile uint8_t *config_space; // of bus 0; NULL: no bridge
+
+// Where PCI addresses of a kind begin, for the processor and on the bus.
+static bool window_find(uint32_t space, uint64_t *out_base, uint64_t *out_bus, uint64_t *out_size) {
     struct fdt_property ranges;
     uint32_t cells[RANGE_CELLS];
-    if (!fdt_property(&tree_fdt, bridge, "ranges", &ranges)) {
+    if (!fdt_property(&tree_fdt, &bridge, "ranges", &ranges)) {
         return false;
     }
     for (uint32_t first = 0; fdt_u32(&ranges, first + RANGE_CELLS - 1, &cells[0]);
@@ -40,9 +46,10 @@ static bool window_find(const struct fdt_node *bridge, uint64_t *out_base) {
         for (uint32_t i = 0; i < RANGE_CELLS; i++) {
             (void)fdt_u32(&ranges, first + i, &cells[i]); // the last one is there
         }
-        if ((cells[0] & SPACE_MASK) == SPACE_IO && cells[1] == 0 && cells[2] == 0 &&
-            cells[6] >= WINDOW_BYTES) {
+        if ((cells[0] & SPACE_MASK) == space) {
+            *out_bus = (uint64_t)cells[1] << 32 | cells[2];
             *out_base = (uint64_t)cells[3] << 32 | cells[4];
+            *out_size = (uint64_t)cells[5] << 32 | cells[6];
             return true;
         }
     }
@@ -63,7 +70,7 @@ static bool entry_is(const struct fdt_property *map, uint32_t first, uint32_t ad
 
 // The line of a device's pin, by the bridge's map (PCI Bus Binding to Open Firmware, 7.1.2): PCI's
 // address, pin, phandle, then what the controller has.
-static uint32_t line_find(const struct fdt_node *bridge, uint32_t device, uint32_t pin) {
+static uint32_t line_find(uint32_t device, uint32_t pin) {
     const uint32_t entry_cells =
         MAP_PARENT + tree_controller.address_cells + tree_controller.interrupt_cells;
     struct fdt_property map;
@@ -71,8 +78,8 @@ static uint32_t line_find(const struct fdt_node *bridge, uint32_t device, uint32
     uint32_t mask_address;
     uint32_t last;
     uint32_t cells[TREE_INTERRUPT_CELLS_MAX];
-    if (!fdt_property(&tree_fdt, bridge, "interrupt-map", &map) ||
-        !fdt_property(&tree_fdt, bridge, "interrupt-map-mask", &mask) ||
+    if (!fdt_property(&tree_fdt, &bridge, "interrupt-map", &map) ||
+        !fdt_property(&tree_fdt, &bridge, "interrupt-map-mask", &mask) ||
         !fdt_u32(&mask, 0, &mask_address)) {
         return HAL_IRQ_LINES;
     }
@@ -84,37 +91,73 @@ static uint32_t line_find(const struct fdt_node *bridge, uint32_t device, uint32
     return HAL_IRQ_LINES;
 }
 
-static void serial_place(const struct fdt_node *bridge, volatile uint8_t *bus,
-                         uint32_t *isa_lines) {
+static void serial_place(uint32_t *isa_lines) {
     for (uint32_t device = 0; device < DEVICES; device++) {
-        volatile uint8_t *config = bus + ((size_t)device << DEVICE_SHIFT);
-        if (hal_device_read32(config) == NOBODY ||
-            hal_device_read32(config + CONFIG_CLASS) >> 16 != CLASS_SERIAL) {
+        volatile uint8_t *config = config_space + ((size_t)device << DEVICE_SHIFT);
+        if (hal_device_read(config, 4) == NOBODY ||
+            hal_device_read(config + CONFIG_CLASS, 4) >> 16 != CLASS_SERIAL) {
             continue;
         }
-        const uint32_t pin = hal_device_read32(config + CONFIG_PIN) >> 8 & 0xff;
-        hal_device_write32(config + CONFIG_BAR0, COM2_PORT);
-        hal_device_write32(config + CONFIG_COMMAND, COMMAND_IO);
-        isa_lines[COM2_ISA] = line_find(bridge, device, pin);
+        const uint32_t pin = hal_device_read(config + CONFIG_PIN, 4) >> 8 & 0xff;
+        hal_device_write(config + CONFIG_BAR0, 4, COM2_PORT);
+        hal_device_write(config + CONFIG_COMMAND, 4, COMMAND_IO);
+        isa_lines[COM2_ISA] = line_find(device, pin);
         return;
     }
 }
 
 volatile uint8_t *tree_ports_map(uint32_t *isa_lines) {
-    struct fdt_node bridge;
     uint64_t config;
     uint64_t size;
     uint64_t window;
+    uint64_t bus;
     fdt_root(&tree_fdt, &bridge);
     if (!fdt_next_compatible(&tree_fdt, "pci-host-ecam-generic", &bridge) ||
-        !fdt_reg(&tree_fdt, &bridge, 0, &config, &size) || size < (DEVICES << DEVICE_SHIFT) ||
-        !window_find(&bridge, &window)) {
+        !fdt_reg(&tree_fdt, &bridge, 0, &config, &size) || size < (DEVICES << DEVICE_SHIFT)) {
         return NULL;
     }
-    volatile uint8_t *bus = tree_registers_map(config, DEVICES << DEVICE_SHIFT);
-    if (bus == NULL) {
+    config_space = hal_device_map(paddr_make(config), DEVICES << DEVICE_SHIFT);
+    if (config_space == NULL || !window_find(SPACE_IO, &window, &bus, &size) || bus != 0 ||
+        size < WINDOW_BYTES) {
         return NULL;
     }
-    serial_place(&bridge, bus, isa_lines);
-    return tree_registers_map(window, WINDOW_BYTES);
+    serial_place(isa_lines);
+    return hal_device_map(paddr_make(window), WINDOW_BYTES);
+}
+
+uint32_t hal_pci_buses(void) {
+    return config_space != NULL ? 1 : 0;
+}
+
+// A function's place in bus 0's part of ECAM; NULL: it is not there.
+static volatile uint8_t *config_at(uint32_t function, uint32_t offset) {
+    const size_t at = (size_t)function << FUNCTION_SHIFT;
+    return config_space != NULL && at < DEVICES << DEVICE_SHIFT ? config_space + at + offset : NULL;
+}
+
+uint32_t hal_pci_read(uint32_t function, uint32_t offset) {
+    const volatile uint8_t *at = config_at(function, offset);
+    return at != NULL ? hal_device_read(at, 4) : UINT32_MAX;
+}
+
+void hal_pci_write(uint32_t function, uint32_t offset, uint32_t value) {
+    volatile uint8_t *at = config_at(function, offset);
+    if (at != NULL) {
+        hal_device_write(at, 4, value);
+    }
+}
+
+bool hal_pci_memory(struct paddr *out_base, uint64_t *out_size_bytes) {
+    uint64_t base;
+    uint64_t bus;
+    if (config_space == NULL || !window_find(SPACE_LOW, &base, &bus, out_size_bytes) ||
+        base != bus) {
+        return false;
+    }
+    *out_base = paddr_make(base);
+    return true;
+}
+
+uint32_t hal_pci_line(uint32_t function, uint32_t pin) {
+    return config_space != NULL ? line_find(function >> 3, pin) : HAL_IRQ_LINES;
 }

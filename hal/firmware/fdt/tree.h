@@ -34,6 +34,3 @@ struct tree_controller {
     uint32_t (*line)(const uint32_t *cells); // HAL_IRQ_LINES: it is none
 };
 extern const struct tree_controller tree_controller;
-
-// Maps registers for good; NULL: no memory. After hal_mmu_init().
-void *tree_registers_map(uint64_t address, size_t size_bytes);

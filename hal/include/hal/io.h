@@ -22,22 +22,24 @@ struct hal_device {
     uint32_t line; // its first interrupt, for hal_irq_enable(); HAL_IRQ_LINES: none
 };
 
-// Finds the device number `index` of those that the device tree calls compatible with `compatible`,
-// and maps its registers. Thread context, or boot context after hal_init().
+// Finds the device number `index` of those that firmware calls compatible with `compatible`: the
+// device tree's word, and where there is no tree what stands for it ("virtio,mmio"); and maps its
+// registers. Thread context, or boot context after hal_init().
 // Returns HX_OK
-//         HX_ERR_NOT_FOUND  no more of them, or no device tree
+//         HX_ERR_NOT_FOUND  no more of them
 //         HX_ERR_NO_MEMORY
 enum hx_status hal_device_open(const char *compatible, uint32_t index,
                                struct hal_device *out_device);
-// Reads a device's register of 32 bits, in one access. Any context. Ordered with this processor's
-// other accesses to the same device, and with nothing else.
-uint32_t hal_device_read32(const volatile void *address);
-// Writes one. As above.
-void hal_device_write32(volatile void *address, uint32_t value);
-// Reads a register of 8 bits. As above.
-uint8_t hal_device_read8(const volatile void *address);
-// Writes one. As above.
-void hal_device_write8(volatile void *address, uint8_t value);
+// Maps registers at a physical address that is no memory, uncached, for good; NULL: no room. Thread
+// context, or boot context after hal_init().
+volatile void *hal_device_map(struct paddr base, size_t size_bytes);
+// Reads a device's register of 1, 2 or 4 bytes, at a multiple of them, in one access. Any context.
+// Ordered with this processor's other accesses to the same device, and before its later loads from
+// memory that devices write.
+uint32_t hal_device_read(const volatile void *address, uint32_t bytes);
+// Writes one, after this processor's earlier stores to memory that devices read are visible to
+// them. Else as above.
+void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value);
 
 // Reads a byte from an I/O port; all ones where the machine has no ports. Any context. Ordered with
 // other port accesses of this processor and after its stores.

@@ -22,3 +22,9 @@ enum hx_status hal_irq_enable(uint32_t line);
 // Masks the line; its handler may still be running. Nothing happens if there is none such. Any
 // context.
 void hal_irq_disable(uint32_t line);
+// Takes a line for a device that interrupts by a message: a write of `data`, 32 bits, to the
+// address. The line is masked until enabled, and an edge. Kept for good. Boot or thread context.
+// Returns HX_OK
+//         HX_ERR_NOT_SUPPORTED  the machine, or this port to it, has no such interrupts
+//         HX_ERR_NO_DEVICE      no line is left
+enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data);

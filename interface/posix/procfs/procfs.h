@@ -133,6 +133,7 @@ bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *ou
 
 // The whole system.
 enum hx_status proc_meminfo(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_partitions(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_system_stat(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_uptime(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_loadavg(const struct proc_target *target, struct proc_text *text);

@@ -12,6 +12,7 @@
 #include <core/sched.h>
 #include <core/trace.h>
 #include <hal/irq.h>
+#include <io/block.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 #include <runtime/boot.h>
@@ -20,7 +21,7 @@
 #define NS_PER_TICK 10000000ll
 
 static void put_memory(struct proc_text *text, const char *name, uint64_t frames) {
-    text_put(text, "%-16s%8llu kB\n", name, (unsigned long long)(frames << (PAGE_SHIFT - 10)));
+    text_put(text, "%-16s%8llu kB\n", name, (unsigned long long)frames << (PAGE_SHIFT - 10));
 }
 
 enum hx_status proc_meminfo(const struct proc_target *target, struct proc_text *text) {
@@ -243,6 +244,17 @@ enum hx_status proc_devices(const struct proc_target *target, struct proc_text *
     (void)target;
     text_put(text, "Character devices:\n  1 mem\n  4 /dev/vc/0\n  4 tty\n  4 ttyS\n"
                    "  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n");
+    text_put(text, "%3u virtblk\n", BLOCK_MAJOR);
+    return HX_OK;
+}
+
+enum hx_status proc_partitions(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct block_line line;
+    for (uint32_t i = 0; block_line_at(i, &line); i++) {
+        text_put(text, "%s%4u  %7u %10llu %s\n", i == 0 ? "major minor  #blocks  name\n\n" : "",
+                 BLOCK_MAJOR, line.minor, (unsigned long long)(line.bytes >> 10), line.name);
+    }
     return HX_OK;
 }
 

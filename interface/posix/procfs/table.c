@@ -73,6 +73,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("loadavg", PROC_ROOT, 0444, proc_loadavg, NULL),
     TEXT("meminfo", PROC_ROOT, 0444, proc_meminfo, NULL),
     LINK("mounts", PROC_ROOT, proc_mounts_link, NULL),
+    TEXT("partitions", PROC_ROOT, 0444, proc_partitions, NULL),
     LINK("self", PROC_ROOT, proc_self_link, NULL),
     TEXT("slabinfo", PROC_ROOT, 0400, proc_slabinfo, NULL),
     TEXT("stat", PROC_ROOT, 0444, proc_system_stat, NULL),

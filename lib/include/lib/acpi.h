@@ -127,6 +127,13 @@ struct acpi_s5 {
     uint8_t type_b;
 };
 
+// A virtio device over MMIO.
+struct acpi_virtio {
+    uint64_t base;
+    uint32_t size_bytes;
+    uint32_t interrupt; // global system interrupt
+};
+
 // The offset of a root pointer with a valid checksum, searched at multiples of 16; ACPI_NONE if
 // there is none.
 size_t acpi_rsdp_find(const void *bytes, size_t size_bytes);
@@ -166,3 +173,10 @@ enum hx_status acpi_hpet_parse(const struct acpi_table *table, struct acpi_hpet 
 // Searches an open DSDT or SSDT for Name (_S5_, Package {…}) by its bytes, without interpreting the
 // AML. HX_ERR_NOT_FOUND: it is not there in a form that can be read so.
 enum hx_status acpi_s5_find(const struct acpi_table *table, struct acpi_s5 *out_s5);
+
+// Searches an open DSDT or SSDT for device number `index` of those with the hardware id LNRO0005,
+// by its bytes: the id, and in what follows its fixed memory range and its interrupt
+// (sections 6.4.3.4 and 6.4.3.6). HX_ERR_NOT_FOUND: no more are there in a form that can be read
+// so.
+enum hx_status acpi_virtio_find(const struct acpi_table *table, uint32_t index,
+                                struct acpi_virtio *out_device);

@@ -25,6 +25,10 @@ uint64_t hash_more(uint64_t hash, const void *bytes, size_t size_bytes);
 // SipHash-2-4 (Aumasson and Bernstein, 2012) of `size_bytes` bytes under `key`.
 uint64_t hash_keyed(const struct hash_key *key, const void *bytes, size_t size_bytes);
 
+// CRC-32 as GPT, gzip and Ethernet have it (reflected, 0xedb88320), going on from `crc`, at first
+// 0. For accidents, not against liars.
+uint32_t hash_crc32(uint32_t crc, const void *bytes, size_t size_bytes);
+
 // Mixes an integer so that all of its bits reach all of the result's: a one-to-one function (the
 // finaliser of MurmurHash3).
 static inline uint64_t hash_u64(uint64_t value) {

@@ -62,29 +62,56 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value);
 enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
                                void *context);
 
-// A device that firmware lists; opaque.
+#define HX_DEVICE_WINDOWS 6u
+
+// A device of the machine; opaque.
 struct hx_device {
-    volatile void *registers;
-    size_t size_bytes;
+    struct hx_device_window {
+        volatile void *registers;
+        size_t size_bytes;
+    } windows[HX_DEVICE_WINDOWS];
     uint32_t line;
+    void *node;
 };
 
-// The device number `index` of those that the machine's device tree calls compatible with
-// `compatible`, and its registers, for good. Needs HX_CAPABILITY_DEVICES.
-// Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_NOT_FOUND (no more of them, or no tree),
-//         HX_ERR_NO_MEMORY
-enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
+// The device number `index` of those of that name, and its registers, for good: "virtio:2" for a
+// virtio device of kind 2, over whatever bus; "pci8086,100e" for one on PCI, whose window N is BAR
+// N; else what the machine's device tree calls compatible, with its registers as window 0. Those on
+// PCI may then read and write memory. Needs HX_CAPABILITY_DEVICES.
+// Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_NOT_FOUND (no more of them), HX_ERR_BUSY (a driver
+//         has it), HX_ERR_NO_MEMORY
+enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,
                               struct hx_device *out_device);
-// A register of 32 bits, at a multiple of 4: one access, in order with others to this device. All
-// ones, and nothing written, behind the last one. Any context.
+// A register of 1, 2 or 4 bytes, at a multiple of them: one access, in order with others to this
+// device, and before later loads of what the device wrote to memory. All ones behind the window's
+// end. Any context.
+uint32_t hx_device_read(const struct hx_device *device, uint32_t window, uint32_t offset,
+                        uint32_t bytes);
+// Writes one, after earlier stores to memory are visible to the device; nothing behind the end.
+void hx_device_write(const struct hx_device *device, uint32_t window, uint32_t offset,
+                     uint32_t bytes, uint32_t value);
+// The same for 4 bytes of window 0.
 uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset);
 void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value);
-// The same for registers of 8 bits, at any offset.
+// The same for 1 byte.
 uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset);
 void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value);
-// As hx_irq_register(), for the device's first interrupt.
+// A word of its PCI configuration, at a multiple of 4; all ones if it is not on PCI. Any context.
+uint32_t hx_device_config(const struct hx_device *device, uint32_t offset);
+bool hx_device_is_pci(const struct hx_device *device);
+// As hx_irq_register(), for the device's first interrupt. *out_is_message, unless NULL: it comes as
+// a message, the first of its table, and nobody else has the line; then the device is not to be
+// asked whether it was the one. Lines of PCI may be shared: a handler may be called for nothing.
 enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context);
+                             void (*handler)(void *context), void *context, bool *out_is_message);
+
+// Memory that a device reads and writes: zeroed whole pages, one behind the other, and where the
+// device sees the first one; up to 64 KiB. NULL: none, or HX_CAPABILITY_DEVICES is not granted.
+// Gives; ends with hx_dma_free(), once the device does not use them any more.
+void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address);
+void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes);
+// Where a device sees a page that a port's call gave.
+uint64_t hx_dma_address(struct hx_env *env, const void *page);
 
 // Entropy
 // ------------------------------------------------------------------------------------------
@@ -92,6 +119,10 @@ enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
 // Fills with random bytes of the kernel's generator; whether they are strong is the system's to say
 // (DESIGN section 11). Needs HX_CAPABILITY_RANDOM: without it returns HX_ERR_ACCESS_DENIED.
 enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes);
+
+// Mixes in bytes that a source of true randomness gave; with enough of them the generator is
+// strong. Needs HX_CAPABILITY_ENTROPY.
+enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes);
 
 // Ports
 // --------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@
 #include <helix/types.h>
 
 // Grows by one with each incompatible change of sdk/include.
-#define HX_SDK_ABI 2u
+#define HX_SDK_ABI 3u
 
 struct hx_env; // the module's world: <helix/env.h>
 
@@ -57,6 +57,7 @@ enum hx_phase {
 #define HX_CAPABILITY_IRQ      (1u << 1)
 #define HX_CAPABILITY_RANDOM   (1u << 2)
 #define HX_CAPABILITY_DEVICES  (1u << 3)
+#define HX_CAPABILITY_ENTROPY  (1u << 4)
 
 #define HX_MODULE_ATOMIC (1u << 0) // provides a port whose methods run in atomic context
 

@@ -108,7 +108,7 @@ static enum hx_status uart_attach(void *self, const struct console_events *event
     struct uart *uart = self;
     uart->events = events;
     uart->client = client;
-    enum hx_status status = hx_device_irq(uart->env, &uart->device, interrupt, uart);
+    enum hx_status status = hx_device_irq(uart->env, &uart->device, interrupt, uart, NULL);
     if (status == HX_OK) {
         hx_spinlock_acquire(&uart->lock);
         enable_locked(uart, 0, INT_RECEIVE);

@@ -29,10 +29,12 @@ static struct mutex table_lock;
 static struct list openers = LIST_INIT(openers);   // [table_lock] struct device_open
 static struct list bindings = LIST_INIT(bindings); // [table_lock]
 
-static struct device_open *find_opener(uint32_t major, uint32_t first, uint32_t last) {
+static struct device_open *find_opener(bool is_block, uint32_t major, uint32_t first,
+                                       uint32_t last) {
     list_for_each (link, &openers) {
         struct device_open *opener = LIST_ENTRY(link, struct device_open, link);
-        if (opener->major == major && opener->minor_first <= last && opener->minor_last >= first) {
+        if (opener->is_block == is_block && opener->major == major && opener->minor_first <= last &&
+            opener->minor_last >= first) {
             return opener;
         }
     }
@@ -52,7 +54,8 @@ static struct char_binding *find_binding(uint32_t major, uint32_t minor) {
 enum hx_status device_open_register(struct device_open *device) {
     enum hx_status status = HX_ERR_EXISTS;
     mutex_lock(&table_lock);
-    if (find_opener(device->major, device->minor_first, device->minor_last) == NULL) {
+    if (find_opener(device->is_block, device->major, device->minor_first, device->minor_last) ==
+        NULL) {
         list_push_back(&openers, &device->link);
         status = HX_OK;
     }
@@ -226,12 +229,10 @@ static enum hx_status char_install(const struct port_provider *provider) {
 enum hx_status device_open(struct file *file) {
     uint32_t major = (uint32_t)(file->inode->info.device >> 32);
     uint32_t minor = (uint32_t)file->inode->info.device;
-    if (inode_type(file->inode) == FS_MODE_BLOCK) {
-        return HX_ERR_NO_DEVICE;
-    }
+    const bool is_block = inode_type(file->inode) == FS_MODE_BLOCK;
     mutex_lock(&table_lock);
-    struct device_open *opener = find_opener(major, minor, minor);
-    struct char_binding *binding = opener == NULL ? find_binding(major, minor) : NULL;
+    struct device_open *opener = find_opener(is_block, major, minor, minor);
+    struct char_binding *binding = opener == NULL && !is_block ? find_binding(major, minor) : NULL;
     mutex_unlock(&table_lock);
     if (opener != NULL) {
         return opener->open(file, minor);

@@ -147,9 +147,10 @@ enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32
 }
 
 enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context) {
+                             void (*handler)(void *context), void *context, bool *out_is_message) {
     (void)env;
     (void)device;
+    (void)out_is_message;
     chip.handler = handler;
     chip.context = context;
     return HX_OK;

@@ -187,17 +187,17 @@ enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32
     if (!in_tree) {
         return HX_ERR_NOT_FOUND;
     }
-    *out_device = (struct hx_device){ &chip, 8, 10 };
+    *out_device = (struct hx_device){ .windows = { { &chip, 8 } }, .line = 10 };
     return HX_OK;
 }
 
 uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset) {
-    CHECK(device->registers == &chip);
+    CHECK(device->windows[0].registers == &chip);
     return chip_read(offset);
 }
 
 void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value) {
-    CHECK(device->registers == &chip);
+    CHECK(device->windows[0].registers == &chip);
     chip_write(offset, value);
 }
 
@@ -267,8 +267,9 @@ enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)
 }
 
 enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context) {
+                             void (*handler)(void *context), void *context, bool *out_is_message) {
     (void)env;
+    CHECK(out_is_message == NULL);
     CHECK(device->line == 10 && in_tree);
     chip.handler = handler;
     chip.context = context;

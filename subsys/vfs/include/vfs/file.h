@@ -146,9 +146,11 @@ enum hx_status file_control(struct file *file, uint64_t request, uint64_t argume
 // `flags` is 0 or FILE_NONBLOCK. HX_ERR_NO_MEMORY.
 enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file **out_writer);
 
-// Device numbers whose open is special (terminals) register here; others come by helix.char.
+// Device numbers whose open is special (terminals), and those of block devices, register here;
+// others come by helix.char.
 struct device_open {
     struct list link;
+    bool is_block;
     uint32_t major;
     uint32_t minor_first, minor_last;
     // Fills ops, data, flags of a file being opened. Thread context; may block.

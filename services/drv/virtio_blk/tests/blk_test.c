@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// blk_test.c: the driver beside a simulated device over MMIO (Virtual I/O Device 1.2, 4.2 and 5.2)
+// that works, that lies, that is silent, and that does not even reset.
+#include "../virtio_blk.c"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define SECTOR  4096u // so that sectors and units differ
+#define SECTORS 64u
+#define NOTHING UINT32_MAX
+
+static struct {
+    uint32_t status, word, queue_size;
+    uint64_t parts[3]; // where the queue is
+    uint16_t seen;     // of the driver's ring
+    bool is_silent, refuses_reset;
+    uint32_t lie_id;    // NOTHING: the truth
+    uint32_t lie_bytes; // likewise
+    uint8_t lie_status; // what is written in place of STATUS_OK
+    uint32_t flushes, discarded;
+    uint8_t config[64];
+    uint8_t bytes[SECTORS * SECTOR];
+    void (*handler)(void *context);
+    void *context;
+} chip;
+
+static struct block_completion ended[256];
+static uint32_t ended_count;
+static const struct block_ops *ops;
+static void *self;
+static int depth; // of mutexes
+static bool has_device, out_of_memory;
+
+static uint32_t device_read(uint32_t at, uint32_t bytes) {
+    uint32_t value = 0;
+    if (at >= 0x100) {
+        memcpy(&value, chip.config + (at - 0x100), bytes);
+        return value;
+    }
+    switch (at) {
+    case 0x000:
+        return 0x74726976;
+    case 0x004:
+        return 2;
+    case 0x008:
+        return 2;
+    case 0x010: // flush, seg_max, sector size, discard; version 1
+        return chip.word == 0 ? 1u << 9 | 1u << 2 | 1u << 6 | 1u << 13 : 1;
+    case 0x034:
+        return 32;
+    case 0x060:
+        return 1;
+    case 0x070:
+        return chip.status;
+    default:
+        return 0;
+    }
+}
+
+// One chain: header, data, status.
+static uint32_t serve(struct virtqueue_descriptor *descriptors, uint16_t head) {
+    const struct virtqueue_descriptor *at = &descriptors[head];
+    const struct shared *shared = (const void *)(uintptr_t)at->address;
+    uint8_t *place = chip.bytes + shared->header.sector * UNIT_BYTES;
+    uint32_t written = 1;
+    CHECK(at->size_bytes == 16 && (at->flags & 2) == 0);
+    chip.flushes += shared->header.kind == KIND_FLUSH;
+    for (at = &descriptors[at->next]; (at->flags & 1) != 0; at = &descriptors[at->next]) {
+        void *memory = (void *)(uintptr_t)at->address;
+        CHECK(((at->flags & 2) != 0) == (shared->header.kind == KIND_READ));
+        if (shared->header.kind == KIND_DISCARD) {
+            chip.discarded += ((uint32_t *)memory)[2];
+            continue;
+        }
+        CHECK(place + at->size_bytes <= chip.bytes + sizeof(chip.bytes));
+        memcpy(shared->header.kind == KIND_READ ? memory : place,
+               shared->header.kind == KIND_READ ? place : memory, at->size_bytes);
+        place += at->size_bytes;
+        written += shared->header.kind == KIND_READ ? at->size_bytes : 0;
+    }
+    CHECK(at->size_bytes == 1 && at->flags == 2);
+    *(uint8_t *)(uintptr_t)at->address = chip.lie_status;
+    return written;
+}
+
+static void work(void) {
+    struct virtqueue_available *driver = (void *)(uintptr_t)chip.parts[1];
+    struct virtqueue_used *used = (void *)(uintptr_t)chip.parts[2];
+    const uint16_t size = (uint16_t)chip.queue_size;
+    while (!chip.is_silent && chip.seen != atomic_load(&driver->index)) {
+        const uint16_t head = atomic_load(&driver->ring[chip.seen++ % size]);
+        const uint32_t written = serve((void *)(uintptr_t)chip.parts[0], head);
+        const uint16_t index = atomic_load(&used->index);
+        atomic_store(&used->ring[index % size].id, chip.lie_id == NOTHING ? head : chip.lie_id);
+        atomic_store(&used->ring[index % size].size_bytes,
+                     chip.lie_bytes == NOTHING ? written : chip.lie_bytes);
+        atomic_store(&used->index, (uint16_t)(index + 1));
+    }
+}
+
+static void device_write(uint32_t at, uint32_t value) {
+    switch (at) {
+    case 0x014:
+        chip.word = value;
+        break;
+    case 0x038:
+        chip.queue_size = value;
+        break;
+    case 0x050:
+        work();
+        break;
+    case 0x070:
+        chip.status = value == 0 && chip.refuses_reset ? chip.status : value;
+        chip.seen = value == 0 ? 0 : chip.seen;
+        break;
+    case 0x080:
+    case 0x090:
+    case 0x0a0:
+        chip.parts[(at - 0x80) / 0x10] = value;
+        break;
+    case 0x084:
+    case 0x094:
+    case 0x0a4:
+        chip.parts[(at - 0x84) / 0x10] |= (uint64_t)value << 32;
+        break;
+    }
+}
+
+// The SDK
+// ------------------------------------------------------------------------------------------------
+
+void *hx_alloc(struct hx_env *env, size_t size_bytes) {
+    (void)env;
+    return out_of_memory ? NULL : calloc(1, size_bytes);
+}
+
+void hx_free(struct hx_env *env, void *memory) {
+    (void)env;
+    free(memory);
+}
+
+void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {
+    (void)env;
+    (void)level;
+    (void)format;
+}
+
+void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
+    (void)mutex;
+    (void)name;
+}
+
+HX_ATTR(no_thread_safety_analysis) void hx_mutex_lock(struct hx_mutex *mutex) {
+    (void)mutex;
+    CHECK(depth++ < 2);
+}
+
+HX_ATTR(no_thread_safety_analysis) void hx_mutex_unlock(struct hx_mutex *mutex) {
+    (void)mutex;
+    CHECK(--depth >= 0);
+}
+
+enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,
+                              struct hx_device *out_device) {
+    (void)env;
+    (void)out_device;
+    CHECK(strcmp(name, "virtio:2") == 0);
+    return has_device && index == 0 ? HX_OK : HX_ERR_NOT_FOUND;
+}
+
+uint32_t hx_device_read(const struct hx_device *device, uint32_t window, uint32_t offset,
+                        uint32_t bytes) {
+    (void)device;
+    return window == 0 ? device_read(offset, bytes) : UINT32_MAX;
+}
+
+void hx_device_write(const struct hx_device *device, uint32_t window, uint32_t offset,
+                     uint32_t bytes, uint32_t value) {
+    (void)device;
+    CHECK(window == 0 && bytes == 4);
+    device_write(offset, value);
+}
+
+uint32_t hx_device_config(const struct hx_device *device, uint32_t offset) {
+    (void)device;
+    (void)offset;
+    return UINT32_MAX;
+}
+
+bool hx_device_is_pci(const struct hx_device *device) {
+    (void)device;
+    return false;
+}
+
+enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
+                             void (*handler)(void *context), void *context, bool *out_is_message) {
+    (void)env;
+    (void)device;
+    chip.handler = handler;
+    chip.context = context;
+    *out_is_message = false;
+    return HX_OK;
+}
+
+void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address) {
+    (void)env;
+    void *memory = aligned_alloc(4096, size_bytes);
+    memset(memory, 0, size_bytes);
+    *out_address = (uint64_t)(uintptr_t)memory;
+    return memory;
+}
+
+void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes) {
+    (void)env;
+    (void)size_bytes;
+    free(memory);
+}
+
+uint64_t hx_dma_address(struct hx_env *env, const void *page) {
+    (void)env;
+    return (uint64_t)(uintptr_t)page;
+}
+
+enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
+                               const void *table, void *instance) {
+    (void)env;
+    CHECK(strcmp(port, "helix.block") == 0 && strcmp(slot, "block.0") == 0);
+    ops = table;
+    self = instance;
+    return HX_OK;
+}
+
+// Tests
+// ------------------------------------------------------------------------------------------------
+
+static void completed(void *client, const struct block_completion *done, uint32_t count) {
+    CHECK(client == &chip);
+    for (uint32_t i = 0; i < count; i++) {
+        ended[ended_count++ % 256] = done[i];
+    }
+}
+
+static const struct block_events events = { .completed = completed };
+static struct module *module;
+
+static void setup(void) {
+    static const uint32_t config[] = { SECTORS * 8, 0, 0, 254, 0, SECTOR, 0, 0, 0, 16 };
+    memset(&chip, 0, sizeof(chip));
+    memcpy(chip.config, config, sizeof(config));
+    chip.lie_id = NOTHING;
+    chip.lie_bytes = NOTHING;
+    for (uint32_t i = 0; i < sizeof(chip.bytes); i++) {
+        chip.bytes[i] = (uint8_t)(i / 512 + i);
+    }
+    ended_count = 0;
+    has_device = true;
+    void *made = NULL;
+    CHECK(operations.init(NULL, &made) == HX_OK);
+    module = made;
+    CHECK(ops->attach(self, &events, &chip) == HX_OK);
+}
+
+static void teardown(void) {
+    struct disk *disk = self;
+    CHECK(operations.stop(module) == HX_OK && depth == 0);
+    free(disk->memory);
+    free(disk->shared);
+    free(disk);
+    free(module);
+}
+
+static void settle(void) {
+    chip.handler(chip.context);
+}
+
+static uint8_t pages[4][PAGE_BYTES];
+static void *const page_list[] = { pages[0], pages[1], pages[2], pages[3] };
+
+static uint32_t read_one(uint64_t sector, uint32_t bytes, uint32_t page) {
+    const struct block_transfer transfer = {
+        .id = 7, .sector = sector, .bytes = bytes, .page = page
+    };
+    uint32_t accepted = 99;
+    return ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK ? accepted : 0;
+}
+
+static void test_identify(void) {
+    struct block_info info;
+    setup();
+    CHECK(ops->identify(self, &info) == HX_OK);
+    CHECK(info.sectors == SECTORS && info.sector_bytes == SECTOR && info.discard_sectors == 2);
+    CHECK(info.transfer_pages == TRANSFER_PAGES && info.marks == (BLOCK_FLUSHES | BLOCK_DISCARDS));
+    teardown();
+}
+
+static void test_moves(void) {
+    const struct block_transfer two[] = { { .id = 1, .sector = 3, .bytes = SECTOR, .page = 2 },
+                                          { .id = 2, .sector = 8, .bytes = 2 * SECTOR } };
+    uint32_t accepted = 0;
+    setup();
+    CHECK(ops->read(self, two, 2, page_list, 4, &accepted) == HX_OK && accepted == 2);
+    settle();
+    CHECK(ended_count == 2 && ended[0].id == 1 && ended[1].id == 2);
+    CHECK(ended[0].outcome == BLOCK_DONE && ended[1].outcome == BLOCK_DONE);
+    CHECK(memcmp(pages[2], chip.bytes + 3 * SECTOR, SECTOR) == 0);
+    CHECK(memcmp(pages[0], chip.bytes + 8 * SECTOR, 2 * SECTOR) == 0);
+    memset(pages[2], 0x77, SECTOR);
+    CHECK(ops->write(self, two, 1, (const void *const *)page_list, 4, &accepted) == HX_OK);
+    CHECK(ops->flush(self, 3) == HX_OK && ops->discard(self, 4, 62, 2) == HX_OK);
+    settle();
+    CHECK(ended_count == 5 && ended[4].id == 4 && ended[4].outcome == BLOCK_DONE);
+    CHECK(chip.bytes[3 * SECTOR] == 0x77 && chip.bytes[4 * SECTOR - 1] == 0x77);
+    CHECK(chip.flushes == 1 && chip.discarded == 2 * SECTOR / UNIT_BYTES);
+    teardown();
+}
+
+// The caller is not trusted either.
+static void test_bounds(void) {
+    setup();
+    CHECK(read_one(0, SECTOR, 0) == 1 && read_one(SECTORS - 1, SECTOR, 3) == 1);
+    CHECK(read_one(SECTORS, SECTOR, 0) == 0 && read_one(SECTORS - 1, 2 * SECTOR, 0) == 0);
+    CHECK(read_one(UINT64_MAX, SECTOR, 0) == 0);
+    CHECK(read_one(0, 512, 0) == 0 && read_one(0, 0, 0) == 0);
+    CHECK(read_one(0, SECTOR, 4) == 0 && read_one(0, 2 * SECTOR, 3) == 0);
+    CHECK(read_one(0, 5 * SECTOR, 0) == 0 && read_one(0, UINT32_MAX & ~(SECTOR - 1), 0) == 0);
+    CHECK(ops->discard(self, 1, SECTORS - 1, 2) == HX_ERR_IO);
+    CHECK(ops->discard(self, 1, 0, 3) == HX_ERR_IO && ops->discard(self, 1, 0, 0) == HX_ERR_IO);
+    settle();
+    CHECK(ended_count == 2);
+    teardown();
+}
+
+static void test_full(void) {
+    uint32_t accepted = 0;
+    setup();
+    chip.is_silent = true;
+    while (read_one(0, SECTOR, 0) == 1) {
+        accepted++;
+    }
+    CHECK(accepted == 10); // of 32 descriptors three each
+    CHECK(ops->flush(self, 1) == HX_OK && ops->flush(self, 1) == HX_ERR_WOULD_BLOCK);
+    chip.is_silent = false;
+    work();
+    settle();
+    CHECK(ended_count == 11 && read_one(0, SECTOR, 0) == 1);
+    settle();
+    teardown();
+}
+
+static void test_failures(void) {
+    setup();
+    chip.lie_status = 1;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    settle();
+    CHECK(ended_count == 1 && ended[0].outcome == BLOCK_FAILED);
+    chip.lie_status = 0;
+    chip.lie_bytes = SECTOR; // the status, or a byte of the data, is missing
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    settle();
+    CHECK(ended_count == 2 && ended[1].outcome == BLOCK_FAILED);
+    chip.lie_bytes = NOTHING;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    settle();
+    CHECK(ended_count == 3 && ended[2].outcome == BLOCK_DONE);
+    teardown();
+}
+
+// What makes no sense ends all that is under way, and the device works again.
+static void lie(uint32_t id, uint32_t bytes) {
+    setup();
+    chip.is_silent = true;
+    CHECK(read_one(0, SECTOR, 0) == 1 && read_one(1, SECTOR, 1) == 1);
+    chip.is_silent = false;
+    chip.lie_id = id;
+    chip.lie_bytes = bytes;
+    work();
+    settle();
+    CHECK(ended_count == 2);
+    CHECK(ended[0].outcome == BLOCK_FAILED && ended[1].outcome == BLOCK_FAILED);
+    chip.lie_id = NOTHING;
+    chip.lie_bytes = NOTHING;
+    CHECK(chip.status == 0xf && read_one(2, SECTOR, 2) == 1);
+    settle();
+    CHECK(ended_count == 3 && ended[2].outcome == BLOCK_DONE);
+    CHECK(memcmp(pages[2], chip.bytes + 2 * SECTOR, SECTOR) == 0);
+    teardown();
+}
+
+static void test_reset(void) {
+    setup();
+    chip.is_silent = true;
+    CHECK(read_one(0, SECTOR, 0) == 1 && ops->flush(self, 8) == HX_OK);
+    CHECK(ops->reset(self) == HX_OK && ended_count == 2);
+    CHECK(ended[0].outcome == BLOCK_FAILED && ended[1].outcome == BLOCK_FAILED);
+    chip.is_silent = false;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    settle();
+    CHECK(ended_count == 3 && ended[2].outcome == BLOCK_DONE);
+    teardown();
+}
+
+// The pages of a device that does not reset are its own for good.
+static void test_lost(void) {
+    uint32_t accepted;
+    const struct block_transfer transfer = { .bytes = SECTOR };
+    setup();
+    chip.is_silent = true;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    chip.refuses_reset = true;
+    CHECK(ops->reset(self) == HX_ERR_IO);
+    CHECK(ended_count == 1 && ended[0].outcome == BLOCK_LOST);
+    CHECK(ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_DEVICE);
+    CHECK(ops->flush(self, 1) == HX_ERR_NO_DEVICE);
+    CHECK(ops->discard(self, 1, 0, 1) == HX_ERR_NO_DEVICE);
+    teardown();
+}
+
+static void test_none(void) {
+    void *made = NULL;
+    has_device = false;
+    ops = NULL;
+    CHECK(operations.init(NULL, &made) == HX_OK && ops == NULL);
+    free(made);
+    out_of_memory = true;
+    CHECK(operations.init(NULL, &made) == HX_ERR_NO_MEMORY);
+    out_of_memory = false;
+}
+
+int main(void) {
+    test_identify();
+    test_moves();
+    test_bounds();
+    test_full();
+    test_failures();
+    lie(31, NOTHING);
+    lie(32, NOTHING);
+    lie(UINT32_MAX - 1, 0);
+    lie(1, NOTHING); // in the middle of a chain
+    lie(NOTHING, SECTOR + 2);
+    test_reset();
+    test_lost();
+    test_none();
+    return check_result();
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <io/device.h>: the devices of the machine, as they were found at boot. They stay for good.
+#pragma once
+
+#include <hal/io.h>
+#include <helix/types.h>
+#include <lib/cmdline.h>
+#include <lib/list.h>
+#include <lib/pci.h>
+
+#define IO_WINDOWS     6u
+#define IO_NO_FUNCTION UINT32_MAX
+
+struct io_window {
+    volatile void *registers; // NULL: there is none, or nobody opened the device yet
+    size_t size_bytes;
+    struct paddr base;
+};
+
+struct io_device {
+    struct list link;
+    char name[20]; // "virtio:2", "pci8086,100e"
+    struct io_window windows[IO_WINDOWS];
+    uint32_t line;           // HAL_IRQ_LINES: none
+    uint32_t function;       // on PCI; IO_NO_FUNCTION
+    struct pci_msix msix;    // count 0: none
+    _Atomic bool is_message; // the line is that of its first message
+    _Atomic bool is_taken;
+};
+
+// Finds the devices; words of the command line name some, too (virtio_mmio.device=, as Linux has
+// it). Boot context, once, with a heap.
+void io_devices_find(const struct cmdline *cmdline);
+
+// Takes device number `index` of those of that name, with its registers mapped.
+// HX_ERR_NOT_FOUND: no more of them; HX_ERR_BUSY: somebody has it; HX_ERR_NO_MEMORY
+enum hx_status io_device_take(const char *name, uint32_t index, struct io_device **out_device);
+// The line of its interrupt, by a message if it has those; the driver is about to register for it.
+// HAL_IRQ_LINES: it has none. Thread context; the one that took it.
+uint32_t io_device_line(struct io_device *device);
+// A word of its PCI configuration, at a multiple of 4; all ones where there is none.
+uint32_t io_device_config(const struct io_device *device, uint32_t offset);
+
+// Number `index` of all devices; NULL: no more.
+const struct io_device *io_device_at(uint32_t index);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// block.h: disks, and what moves to and from them; for the files of this folder.
+#pragma once
+
+#include <core/lock.h>
+#include <core/ports/block_calls.h>
+#include <core/wait.h>
+#include <io/block.h>
+#include <lib/partition.h>
+#include <memory/frame.h>
+
+#define DISK_SLOTS     64u // parts that a disk has accepted and not completed
+#define DISK_PARTS_MAX (BLOCK_MINORS - 1)
+#define IO_PAGES       BLOCK_PAGES_MAX
+#define IO_BYTES       ((size_t)IO_PAGES << PAGE_SHIFT)
+
+// Pages on their way to or from a disk, in one or several parts. Whoever waits has a reference, and
+// so has each part: who is killed leaves the pages to the device.
+struct disk_io {
+    _Atomic uint32_t references;
+    _Atomic uint32_t parts;   // that are not completed
+    _Atomic uint32_t outcome; // the worst of enum block_outcome
+    struct waitable done;     // WAIT_SIGNALED: no part is left
+    uint32_t page_count;
+    struct frame *frames[IO_PAGES];
+    void *pages[IO_PAGES];
+};
+
+struct disk_slot {
+    struct disk_io *io;  // NULL: free
+    uint32_t generation; // so that what completes twice is seen
+};
+
+struct disk_part {
+    char name[16];
+    uint32_t minor;
+    uint64_t first; // sector
+    uint64_t sectors;
+};
+
+struct disk {
+    struct disk_part parts[1 + DISK_PARTS_MAX]; // the first one is all of it
+    uint32_t part_count;
+    struct block_port port;
+    void *self;
+    struct block_info info;
+    _Atomic bool is_dead;    // nothing goes there any more
+    struct rwlock writing;   // who writes parts of sectors holds off all other writers
+    struct mutex reset_lock; // one resets, the others wait for that
+    uint64_t resets;         // [reset_lock]
+    struct waitable room;    // pulsed when a slot is free again, and after a reset
+    struct spinlock lock;
+    struct disk_slot slots[DISK_SLOTS]; // [lock]
+};
+
+// The disk and part of a minor number; false: none.
+bool disk_find(uint32_t minor, struct disk **out_disk, struct disk_part **out_part);
+
+// Pages for `size_bytes`, zeroed. NULL: no memory. disk_io_put() ends it.
+struct disk_io *disk_io_create(size_t size_bytes);
+void disk_io_put(struct disk_io *io);
+// Moves between the disk and the pages' first bytes, which are whole sectors; waits for the end.
+// HX_OK, HX_ERR_IO, HX_ERR_NO_DEVICE, HX_ERR_CANCELED (killed; the pages may be used by the device
+// meanwhile)
+enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, uint64_t sector,
+                             size_t size_bytes);
+enum hx_status disk_flush(struct disk *disk);
+enum hx_status disk_discard(struct disk *disk, uint64_t sector, uint64_t sectors);
+// The events of the port.
+extern const struct block_events disk_events;
+
+// Files on them, and the nodes of a disk.
+enum hx_status disk_files_init(void);
+enum hx_status disk_nodes_add(const struct disk *disk);

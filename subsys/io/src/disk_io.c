@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// disk_io.c: what is under way to a disk and back.
+//
+// A part of a transfer takes a slot, whose number and generation are the request's number, and is
+// the module's until the event with that number comes. What the module says is checked: a number
+// that nobody has given out completes nothing.
+#include "block.h"
+
+#include <core/gate.h>
+#include <core/inject.h>
+#include <core/log.h>
+#include <core/thread.h>
+#include <core/time.h>
+#include <memory/heap.h>
+
+#define SLOT_SHIFT 32u // of a request's number: generation above, slot below
+
+// Memory
+// ------------------------------------------------------------------------------------------------
+
+void disk_io_put(struct disk_io *io) {
+    // Release and acquire: the last one sees what the others did.
+    if (atomic_fetch_sub_explicit(&io->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    const bool is_lost = atomic_load_explicit(&io->outcome, memory_order_relaxed) == BLOCK_LOST;
+    for (uint32_t i = 0; i < io->page_count && !is_lost; i++) {
+        frame_put(io->frames[i]);
+    }
+    heap_free(io);
+}
+
+struct disk_io *disk_io_create(size_t size_bytes) {
+    const uint32_t count = (uint32_t)(ALIGN_UP(size_bytes, (size_t)PAGE_SIZE) >> PAGE_SHIFT);
+    struct disk_io *io = heap_alloc_zero(sizeof(*io), MEMORY_SLEEP);
+    if (io == NULL) {
+        return NULL;
+    }
+    atomic_init(&io->references, 1);
+    waitable_init(&io->done, 0);
+    for (; io->page_count < count; io->page_count++) {
+        // Zeroed: a device that does not fill them must not show what was there before.
+        struct frame *frame = frame_alloc(MEMORY_SLEEP, true);
+        if (frame == NULL) {
+            disk_io_put(io);
+            return NULL;
+        }
+        io->frames[io->page_count] = frame;
+        io->pages[io->page_count] = frame_data(frame);
+    }
+    return io;
+}
+
+// Slots
+// ------------------------------------------------------------------------------------------------
+
+// A request's number for a part of `io`; false: all slots are taken.
+static bool slot_take(struct disk *disk, struct disk_io *io, uint64_t *out_id) {
+    bool found = false;
+    const unsigned long irq = spin_lock_irq(&disk->lock);
+    for (uint32_t i = 0; i < DISK_SLOTS && !found; i++) {
+        struct disk_slot *slot = &disk->slots[i];
+        if (slot->io == NULL) {
+            slot->io = io;
+            slot->generation++;
+            *out_id = (uint64_t)slot->generation << SLOT_SHIFT | i;
+            found = true;
+        }
+    }
+    spin_unlock_irq(&disk->lock, irq);
+    if (found) {
+        // Relaxed: the caller has one.
+        atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
+    }
+    return found;
+}
+
+// Whose it was; NULL: nobody's.
+static struct disk_io *slot_give(struct disk *disk, uint64_t id) {
+    const uint32_t number = (uint32_t)id;
+    struct disk_io *io = NULL;
+    const unsigned long irq = spin_lock_irq(&disk->lock);
+    if (number < DISK_SLOTS && disk->slots[number].generation == id >> SLOT_SHIFT) {
+        io = disk->slots[number].io;
+        disk->slots[number].io = NULL;
+    }
+    spin_unlock_irq(&disk->lock, irq);
+    return io;
+}
+
+static void outcome_add(struct disk_io *io, uint32_t outcome) {
+    uint32_t before = atomic_load_explicit(&io->outcome, memory_order_relaxed);
+    while (before < outcome &&
+           !atomic_compare_exchange_weak_explicit(&io->outcome, &before, outcome,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+static void part_end(struct disk *disk, uint64_t id, uint32_t outcome) {
+    struct disk_io *io = slot_give(disk, id);
+    if (io == NULL) {
+        return;
+    }
+    outcome_add(io, outcome);
+    // Release: who sees none left sees the outcome, too.
+    if (atomic_fetch_sub_explicit(&io->parts, 1, memory_order_acq_rel) == 1) {
+        waitable_update(&io->done, 0, WAIT_SIGNALED);
+    }
+    disk_io_put(io);
+    waitable_pulse(&disk->room);
+}
+
+static void completed(void *client, const struct block_completion *done, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        part_end(client, done[i].id, MIN_OF(done[i].outcome, (uint32_t)BLOCK_LOST));
+    }
+}
+
+const struct block_events disk_events = { .completed = completed };
+
+// Ends that do not come
+// ------------------------------------------------------------------------------------------------
+
+// Nobody will complete what the device has: its pages are lost. Repeated by whoever meets a dead
+// disk: somebody may have taken a slot since.
+static void disk_die(struct disk *disk) {
+    if (!atomic_exchange_explicit(&disk->is_dead, true, memory_order_relaxed)) {
+        log_error("%s: the device does not work any more", disk->parts[0].name);
+    }
+    for (uint32_t i = 0; i < DISK_SLOTS; i++) {
+        const unsigned long irq = spin_lock_irq(&disk->lock);
+        const uint64_t id = (uint64_t)disk->slots[i].generation << SLOT_SHIFT | i;
+        spin_unlock_irq(&disk->lock, irq);
+        part_end(disk, id, BLOCK_LOST);
+    }
+}
+
+// The device said nothing for too long. `seen` is how many resets there were when the waiting
+// began: who waited as long as another one who has reset it meanwhile does not do it again.
+static void disk_reset(struct disk *disk, uint64_t seen) {
+    mutex_lock(&disk->reset_lock);
+    if (disk->resets == seen && !atomic_load_explicit(&disk->is_dead, memory_order_relaxed)) {
+        disk->resets++;
+        log_warning("%s: no answer; it is reset", disk->parts[0].name);
+        enum hx_status status;
+        do { // a call that was refused on purpose is made again
+            status = block_call_reset(&disk->port, disk->self);
+        } while (status == HX_ERR_PEER_DIED && !gate_is_dead(disk->port.gate));
+        if (status != HX_OK) {
+            disk_die(disk);
+        }
+    }
+    mutex_unlock(&disk->reset_lock);
+}
+
+static uint64_t resets_seen(struct disk *disk) {
+    mutex_lock(&disk->reset_lock);
+    const uint64_t seen = disk->resets;
+    mutex_unlock(&disk->reset_lock);
+    return seen;
+}
+
+// Whether the module lives; if not, nothing that it has will be completed.
+static bool is_alive(struct disk *disk) {
+    if (!gate_is_dead(disk->port.gate) &&
+        !atomic_load_explicit(&disk->is_dead, memory_order_relaxed)) {
+        return true;
+    }
+    disk_die(disk);
+    return false;
+}
+
+// Until the object has the levels, or its sequence is another. A dead module ends it, and silence
+// leads to a reset, which completes all. HX_OK: look again; HX_ERR_CANCELED
+static enum hx_status disk_wait(struct disk *disk, struct waitable *object, uint32_t mask,
+                                uint32_t sequence) {
+    struct waitable *changed = &disk->port.gate->changed;
+    struct wait_item items[] = {
+        { .object = object, .mask = mask, .use_sequence = mask == 0, .sequence = sequence },
+        { .object = changed, .use_sequence = true, .sequence = waitable_sequence(changed) },
+    };
+    const uint64_t seen = resets_seen(disk);
+    if (!is_alive(disk)) {
+        return HX_OK;
+    }
+    enum hx_status status =
+        wait_for(items, ARRAY_SIZE(items), time_now() + BLOCK_PATIENCE_NS, WAIT_KILLABLE, NULL);
+    if (status == HX_ERR_TIMED_OUT) {
+        disk_reset(disk, seen);
+        status = HX_OK;
+    }
+    return status;
+}
+
+// Requests
+// ------------------------------------------------------------------------------------------------
+
+static bool is_dead(const struct disk *disk) {
+    return atomic_load_explicit(&disk->is_dead, memory_order_relaxed);
+}
+
+// What is still under way when somebody is killed belongs to the device.
+static enum hx_status io_wait(struct disk *disk, struct disk_io *io) {
+    // Acquire: what the device wrote, and the outcome, come before.
+    while (atomic_load_explicit(&io->parts, memory_order_acquire) != 0) {
+        enum hx_status status = disk_wait(disk, &io->done, WAIT_SIGNALED, 0);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    if (atomic_load_explicit(&io->outcome, memory_order_relaxed) != BLOCK_DONE ||
+        inject_strikes(INJECT_DISK)) {
+        return HX_ERR_IO;
+    }
+    return HX_OK;
+}
+
+// One call: parts that the module accepts. How many those are.
+static enum hx_status parts_submit(struct disk *disk, struct disk_io *io, bool write,
+                                   const struct block_transfer *parts, uint32_t count,
+                                   uint32_t *out_accepted) {
+    const void *const *sources = (const void *const *)io->pages;
+    *out_accepted = 0;
+    return write ? block_call_write(&disk->port, disk->self, parts, count, sources, io->page_count,
+                                    out_accepted)
+                 : block_call_read(&disk->port, disk->self, parts, count, io->pages, io->page_count,
+                                   out_accepted);
+}
+
+// As many parts as there are slots for, from `done` bytes on; how many bytes they have.
+static uint32_t parts_make(struct disk *disk, struct disk_io *io, uint64_t sector, size_t done,
+                           size_t size_bytes, struct block_transfer *parts) {
+    const size_t most = (size_t)disk->info.transfer_pages << PAGE_SHIFT;
+    uint32_t count = 0;
+    while (count < BLOCK_BATCH_MAX && done < size_bytes && slot_take(disk, io, &parts[count].id)) {
+        parts[count].sector = sector + done / disk->info.sector_bytes;
+        parts[count].page = (uint32_t)(done >> PAGE_SHIFT);
+        parts[count].bytes = (uint32_t)MIN_OF(most, size_bytes - done);
+        done += parts[count].bytes;
+        count++;
+    }
+    return count;
+}
+
+// A call's worth; *inout_done grows by what was accepted. HX_ERR_WOULD_BLOCK: nothing was.
+static enum hx_status batch_submit(struct disk *disk, struct disk_io *io, bool write,
+                                   uint64_t sector, size_t size_bytes, size_t *inout_done) {
+    struct block_transfer parts[BLOCK_BATCH_MAX];
+    uint32_t accepted = 0;
+    const uint32_t count = parts_make(disk, io, sector, *inout_done, size_bytes, parts);
+    if (count == 0) {
+        return HX_ERR_WOULD_BLOCK;
+    }
+    enum hx_status status = parts_submit(disk, io, write, parts, count, &accepted);
+    if (status == HX_ERR_PEER_DIED && gate_is_dead(disk->port.gate)) {
+        disk_die(disk); // nobody knows what it accepted
+        return HX_ERR_IO;
+    }
+    accepted = status == HX_OK ? MIN_OF(accepted, count) : 0;
+    for (uint32_t i = 0; i < accepted; i++) {
+        *inout_done += parts[i].bytes;
+    }
+    for (uint32_t i = accepted; i < count; i++) {
+        part_end(disk, parts[i].id, BLOCK_DONE); // it did not begin
+    }
+    return status == HX_OK && accepted == 0 ? HX_ERR_WOULD_BLOCK : status;
+}
+
+enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, uint64_t sector,
+                             size_t size_bytes) {
+    size_t done = 0;
+    enum hx_status status = HX_OK;
+    while (status == HX_OK && done < size_bytes) {
+        const uint32_t sequence = waitable_sequence(&disk->room);
+        status = is_dead(disk) ? HX_ERR_NO_DEVICE
+                               : batch_submit(disk, io, write, sector, size_bytes, &done);
+        if (status == HX_ERR_WOULD_BLOCK) {
+            status = disk_wait(disk, &disk->room, 0, sequence);
+        }
+    }
+    enum hx_status ended = status == HX_ERR_CANCELED ? status : io_wait(disk, io);
+    return status != HX_OK ? status : ended;
+}
+
+// Without pages. `sectors` 0: a flush.
+static enum hx_status command(struct disk *disk, struct disk_io *io, uint64_t sector,
+                              uint64_t sectors) {
+    uint64_t id;
+    if (!slot_take(disk, io, &id)) {
+        return HX_ERR_WOULD_BLOCK;
+    }
+    enum hx_status status = sectors == 0
+                                ? block_call_flush(&disk->port, disk->self, id)
+                                : block_call_discard(&disk->port, disk->self, id, sector, sectors);
+    if (status == HX_ERR_PEER_DIED && gate_is_dead(disk->port.gate)) {
+        disk_die(disk);
+        return HX_ERR_IO;
+    }
+    if (status != HX_OK) {
+        part_end(disk, id, BLOCK_DONE); // it did not begin
+    }
+    return status;
+}
+
+static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t sectors) {
+    struct disk_io *io = disk_io_create(0);
+    enum hx_status status = HX_ERR_WOULD_BLOCK;
+    if (io == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    while (status == HX_ERR_WOULD_BLOCK) {
+        const uint32_t sequence = waitable_sequence(&disk->room);
+        status = is_dead(disk) ? HX_ERR_NO_DEVICE : command(disk, io, sector, sectors);
+        if (status == HX_ERR_WOULD_BLOCK) {
+            const enum hx_status waited = disk_wait(disk, &disk->room, 0, sequence);
+            status = waited == HX_OK ? status : waited;
+        }
+    }
+    status = status == HX_OK ? io_wait(disk, io) : status;
+    disk_io_put(io);
+    return status;
+}
+
+enum hx_status disk_flush(struct disk *disk) {
+    return (disk->info.marks & BLOCK_FLUSHES) != 0 ? command_wait(disk, 0, 0) : HX_OK;
+}
+
+enum hx_status disk_discard(struct disk *disk, uint64_t sector, uint64_t sectors) {
+    enum hx_status status = HX_OK;
+    while (status == HX_OK && sectors > 0) {
+        const uint64_t now = MIN_OF(sectors, disk->info.discard_sectors);
+        status = command_wait(disk, sector, now);
+        sector += now;
+        sectors -= now;
+    }
+    return status;
+}

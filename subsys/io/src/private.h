@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// private.h: what the files of this folder share.
+#pragma once
+
+#include <io/device.h>
+
+#define IO_WINDOW_MAX (1u << 20) // bytes; what is larger is no register
+
+// Adds a device. Boot context. The caller fills all but link and is_taken. HX_ERR_NO_MEMORY
+enum hx_status device_add(const struct io_device *device);
+// Whether that is a place for registers: no memory, not too large, not nothing.
+bool device_range_is_sound(struct paddr base, uint64_t size_bytes);
+// Each finds the devices of a kind.
+void pci_find(void);
+void virtio_mmio_find(const struct cmdline *cmdline);
+// Turns the device's message interrupts on, with the first one at a line of its own.
+// HX_ERR_NOT_SUPPORTED: it has none, or the machine does not take them; HX_ERR_NO_DEVICE
+enum hx_status pci_message_on(struct io_device *device);
+// Lets the device read and write memory, and answer in its windows.
+void pci_device_on(const struct io_device *device);
