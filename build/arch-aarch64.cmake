@@ -3,4 +3,5 @@
 target_compile_options(helix_bare INTERFACE -ffreestanding -fno-pic -mgeneral-regs-only -march=armv8-a -ffixed-x18
   -mno-outline-atomics -fno-omit-frame-pointer -fstack-protector-strong -mstack-protector-guard=global
   -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -O2 -nostdlibinc)
+set(HELIX_LD_MACHINE aarch64elf)
 include(${CMAKE_CURRENT_LIST_DIR}/kernel.cmake)

@@ -3,4 +3,6 @@
 target_compile_options(helix_bare INTERFACE -ffreestanding -fno-pic -march=rv64imac_zicsr_zifencei -mabi=lp64
   -mcmodel=medany -mno-relax -msmall-data-limit=0 -fno-omit-frame-pointer -fstack-protector-strong
   -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -O2 -nostdlibinc)
+set(HELIX_LD_MACHINE elf64lriscv)
+set(HELIX_PROGRAM_FLAGS -march=rv64gc -mabi=lp64d -mno-relax)
 include(${CMAKE_CURRENT_LIST_DIR}/kernel.cmake)

@@ -3,4 +3,5 @@ target_compile_options(helix_bare INTERFACE -ffreestanding -fno-pic -mno-red-zon
   -mcmodel=kernel -fno-omit-frame-pointer -fstack-protector-strong -mstack-protector-guard=global
   -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -O2
   $<$<C_COMPILER_ID:Clang>:-nostdlibinc> $<$<C_COMPILER_ID:GNU>:-fno-pie>)
+set(HELIX_LD_MACHINE elf_x86_64)
 include(${CMAKE_CURRENT_LIST_DIR}/kernel.cmake)

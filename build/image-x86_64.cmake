@@ -1,3 +1,2 @@
 # x86_64: an ELF file, which loaders of PVH and Multiboot2 take as it is.
-set(HELIX_LD_MACHINE elf_x86_64)
 include(${CMAKE_CURRENT_LIST_DIR}/image.cmake)

@@ -10,9 +10,3 @@ static inline uint64_t time_ratio(uint64_t numerator, uint64_t denominator) {
     uint64_t rest = numerator % denominator; // below 2^32 for rates below 4.29 GHz
     return (whole << 32) + (rest << 32) / denominator;
 }
-
-// value * factor / 2^32, or UINT64_MAX if that does not fit.
-static inline uint64_t time_scale(uint64_t value, uint64_t factor) {
-    unsigned __int128 product = (unsigned __int128)value * factor >> 32;
-    return product > UINT64_MAX ? UINT64_MAX : (uint64_t)product;
-}

@@ -16,6 +16,7 @@ struct exec_image {
     uint64_t brk_start;
     uint64_t arguments_start, arguments_end, environment_start, environment_end;
     uint64_t stack_top;
+    uint64_t vdso;                   // address; 0: there is none
     struct credentials *credentials; // keeps; those that it will run with
     bool is_secure;                  // it runs with more rights than its caller
     char command[THREAD_NAME_BYTES];

@@ -2,6 +2,7 @@
 // interface/posix/exec_load.c: a whole program, ready to run: address space, stack, credentials.
 #include "exec.h"
 #include "life.h"
+#include "vdso.h"
 
 #include <core/random.h>
 #include <lib/string.h>
@@ -106,6 +107,9 @@ static enum hx_status load(struct posix_process *process, const struct exec_requ
     enum hx_status status = make_aspace(process, request->account, &draw, image);
     if (status == HX_OK) {
         status = exec_map(image->aspace, request->lookup, file, draw.image, &layout);
+    }
+    if (status == HX_OK) {
+        status = vdso_map(image->aspace, &image->vdso);
     }
     if (status == HX_OK) {
         status = make_credentials(process, image);

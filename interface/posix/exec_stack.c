@@ -41,6 +41,7 @@ enum {
     AT_RANDOM = 25,
     AT_HWCAP2 = 26,
     AT_EXECFN = 31,
+    AT_SYSINFO_EHDR = 33,
 };
 
 // A growing buffer -------------------------------------------------------------------------------
@@ -271,6 +272,7 @@ static void put_auxv(uint64_t *to, const struct plan *plan, const struct exec_la
         { AT_HWCAP2, hal_hwcap2() },
         { AT_EXECFN, plan->name },
         { AT_PLATFORM, plan->platform },
+        { image->vdso != 0 ? AT_SYSINFO_EHDR : AT_NULL, image->vdso },
         { AT_NULL, 0 },
     };
     _Static_assert(ARRAY_SIZE(vector) <= AUXV_MAX, "make_plan() leaves room for it");

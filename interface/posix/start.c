@@ -10,6 +10,7 @@
 #include "life.h"
 #include "pids.h"
 #include "signals.h"
+#include "vdso.h"
 
 #include <core/log.h>
 #include <core/trace.h>
@@ -285,6 +286,9 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     job_init();
     oom_init();
     enum hx_status status = process_caches_init();
+    if (status == HX_OK) {
+        status = vdso_init();
+    }
     if (status == HX_OK) {
         status = procfs_init();
     }

@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__)
 #define MACHINE_PLATFORM        "x86_64"
+#define MACHINE_VDSO(name)      "__vdso_" name
+#define MACHINE_VDSO_VERSION    "LINUX_2.6"
 #define MACHINE_CONSOLE         "ttyS0"
 #define MACHINE_CONSOLE_MAJOR   4u
 #define MACHINE_ILLEGAL         "ud2"
@@ -41,6 +43,8 @@ static inline long machine_clone(unsigned long flags, void *stack, int *parent_t
 }
 #elif defined(__aarch64__)
 #define MACHINE_PLATFORM        "aarch64"
+#define MACHINE_VDSO(name)      "__kernel_" name
+#define MACHINE_VDSO_VERSION    "LINUX_2.6.39"
 #define MACHINE_CONSOLE         "ttyAMA0"
 #define MACHINE_CONSOLE_MAJOR   204u
 #define MACHINE_ILLEGAL         "udf #0"
@@ -72,6 +76,8 @@ static inline long machine_clone(unsigned long flags, void *stack, int *parent_t
 }
 #elif defined(__riscv)
 #define MACHINE_PLATFORM        "riscv64"
+#define MACHINE_VDSO(name)      "__vdso_" name
+#define MACHINE_VDSO_VERSION    "LINUX_4.15"
 #define MACHINE_CONSOLE         "ttyS0"
 #define MACHINE_CONSOLE_MAJOR   4u
 #define MACHINE_ILLEGAL         ".half 0x1073, 0xc000" // writes the counter of cycles

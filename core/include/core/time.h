@@ -11,6 +11,10 @@ time_ns_t time_now(void);
 // Nanoseconds since 1970 = time_now() + this.
 time_ns_t time_real_offset(void);
 void time_real_set(time_ns_t real_now);
+struct hx_clock_page;
+// From now on the clocks are kept in `into`, which others may read; it stays for ever. Boot
+// context, after time_init().
+void time_page_use(struct hx_clock_page *into);
 
 // A one-shot timer; runs in interrupt context on the processor that armed it.
 struct timer {
