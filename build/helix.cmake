@@ -14,7 +14,6 @@ target_compile_definitions(helix_flags INTERFACE HELIX_DEBUG=$<BOOL:${HELIX_DEBU
 add_library(helix_host INTERFACE)
 add_library(helix_bare INTERFACE)
 include(${CMAKE_CURRENT_LIST_DIR}/arch-${HELIX_ARCH}.cmake)
-include(${CMAKE_CURRENT_LIST_DIR}/vdso.cmake)
 
 function(helix_check_layer name layer)
   list(FIND HELIX_LAYERS ${layer} mine)

@@ -251,6 +251,19 @@ def _keeps_the_log_away(screen: Screen) -> None:
     screen.ask("dmesg -n 5; dmesg | grep -c 'Run /init'", r"\n1\n")
 
 
+def _hears_after_refusals(screen: Screen) -> None:
+    """A line whose interrupt handler could not be called calls it again: no key is lost. What is
+    printed meanwhile may be, so it is printed until it is answered."""
+    screen.line("f=/proc/helix/faults; echo method 2 >$f; x=0; until [ $x = end ]; do "
+                "echo \"=$x=\"; read -r -t 1 y && x=$y; done; until echo method 0 >$f; do :; done")
+    for number in range(10):  # each is typed when the one before has come: by an interrupt of its own
+        screen.expect(f"={number}=")
+        screen.keys(f"{number + 1}\r")
+    screen.expect("=10=")
+    screen.keys("end\r")
+    screen.ask("echo over$((1+1))", "over2")
+
+
 def _ends(screen: Screen) -> None:
     screen.line("exit")
     status = screen.end()
@@ -262,7 +275,7 @@ _STEPS: dict[str, Callable[[Screen], None]] = {
     "commands": _runs_commands, "line-editing": _edits_lines, "canonical": _canonical_input,
     "interrupt": _interrupts, "stop-and-continue": _stops_and_goes_on, "background": _background,
     "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes,
-    "log": _keeps_the_log_away, "exit": _ends,
+    "log": _keeps_the_log_away, "refusals": _hears_after_refusals, "exit": _ends,
 }
 
 
