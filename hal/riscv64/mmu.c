@@ -334,13 +334,16 @@ void *riscv64_device_map(uint64_t address, size_t size_bytes, uint32_t flags) {
 void *riscv64_stack_map(size_t size_bytes) {
     unsigned long state = kernel_lock_take();
     uint64_t base = device_next + PAGE_SIZE;
-    bool ok = true;
+    const bool fits = base < RISCV64_RETURN && size_bytes <= RISCV64_RETURN - base;
+    bool ok = fits;
     for (uint64_t offset = 0; ok && offset < size_bytes; offset += PAGE_SIZE) {
         struct paddr page = riscv64_table_page_alloc();
         ok = page.value != 0 && map_piece(base + offset, page.value, LEVEL_PAGE, DATA);
     }
-    device_next = base + size_bytes;
-    publish(base, size_bytes);
+    if (fits) {
+        device_next = base + size_bytes;
+        publish(base, size_bytes);
+    }
     kernel_lock_drop(state);
     return ok ? (void *)(uintptr_t)base : NULL; // NOLINT(performance-no-int-to-ptr)
 }

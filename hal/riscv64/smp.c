@@ -7,7 +7,7 @@
 #include <hal/context.h>
 #include <hal/cpu_start.h>
 
-#define SIE_BITS (1ull << INTERRUPT_SOFTWARE | 1ull << INTERRUPT_TIMER | 1ull << INTERRUPT_EXTERNAL)
+#define SIE_BITS (1ull << INTERRUPT_SOFTWARE | 1ull << INTERRUPT_TIMER)
 
 _Static_assert(offsetof(struct cpu_block, data) == RISCV64_BLOCK_DATA, "cpu.h");
 _Static_assert(offsetof(struct cpu_block, current) == RISCV64_BLOCK_CURRENT, "cpu.h");
@@ -66,7 +66,8 @@ static void block_load(struct cpu_block *block) {
     __asm__ volatile("mv tp, %0" : : "r"(block) : "memory");
     csr_write("sscratch", 0);
     csr_write("stvec", (uintptr_t)riscv64_trap);
-    csr_write("sie", SIE_BITS);
+    // Devices interrupt the boot hart alone, whatever the loader left in the PLIC for others.
+    csr_write("sie", SIE_BITS | (block == &boot_block ? 1ull << INTERRUPT_EXTERNAL : 0));
 }
 
 void smp_init_boot(void) {
@@ -93,6 +94,7 @@ static void smp_entry(struct start *start) {
     if (cpu_start_decide(&start->state, CPU_START_REACHED)) {
         start->entry(start->argument);
     }
+    atomic_fetch_and_explicit(&riscv64_cpu_started, ~(1ull << block->id), memory_order_seq_cst);
     hal_halt();
 }
 

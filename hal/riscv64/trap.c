@@ -120,7 +120,8 @@ static bool is_on_emergency_stack(const struct hal_frame *frame) {
 void riscv64_kernel_trap(struct hal_frame *frame, uint64_t cause, uint64_t value) {
     if (cause & CAUSE_INTERRUPT) {
         interrupt(cause);
-        if (frame->status & RISCV64_STATUS_SPIE) {
+        // The emergency stack is the hart's: no thread may be switched away on it.
+        if ((frame->status & RISCV64_STATUS_SPIE) && !is_on_emergency_stack(frame)) {
             riscv64_handlers.preempt();
         }
         return;

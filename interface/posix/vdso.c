@@ -38,27 +38,27 @@ enum hx_status vdso_map(struct aspace *aspace, uint64_t *out_address) {
     if (vdso_object == NULL) {
         return HX_OK;
     }
-    struct uaddr clocks;
+    struct uaddr image, clocks;
     struct aspace_map_request request = {
-        .size_bytes = vdso_bytes,
-        .protection = ASPACE_READ,
-        .protection_max = ASPACE_READ,
+        .size_bytes = vdso_bytes - PAGE_SIZE,
+        .protection = ASPACE_READ | ASPACE_EXECUTE, // a debugger may write its copy
         .object = vdso_object,
-        .label = "[vvar]",
+        .object_page = 1,
+        .label = "[vdso]",
     };
-    enum hx_status status = aspace_map(aspace, &request, &clocks);
+    enum hx_status status = aspace_map(aspace, &request, &image);
     if (status != HX_OK) {
         return status;
     }
-    request.hint = uaddr_add(clocks, PAGE_SIZE);
-    request.size_bytes -= PAGE_SIZE;
-    request.protection = ASPACE_READ | ASPACE_EXECUTE;
-    request.protection_max = 0; // a debugger writes its copy
-    request.flags = ASPACE_FIXED;
-    request.object_page = 1;
-    request.label = "[vdso]";
-    struct uaddr image;
-    status = aspace_map(aspace, &request, &image);
+    // New mappings go below what is there, and here is next to nothing.
+    request.hint = uaddr_make(image.value - PAGE_SIZE);
+    request.size_bytes = PAGE_SIZE;
+    request.protection = ASPACE_READ;
+    request.protection_max = ASPACE_READ;
+    request.flags = ASPACE_FIXED | ASPACE_NOREPLACE;
+    request.object_page = 0;
+    request.label = "[vvar]";
+    status = aspace_map(aspace, &request, &clocks);
     *out_address = image.value;
-    return status;
+    return status == HX_ERR_EXISTS ? HX_ERR_NO_MEMORY : status;
 }

@@ -211,13 +211,14 @@ static void bad_memory(void) {
     CHECK(bytes[4095] == 0x5a);
 }
 
-// Killed in the middle: the disk works on for others.
+// Killed in the middle: the disk works on for others, and nothing comes behind what they write.
 static void killed(void) {
+    unsigned char *mine = buffer(65536), *seen = buffer(65536);
+    const int file = disk_open("/dev/vda", O_RDWR);
     for (int round = 0; round < 10; round++) {
         const struct timespec pause = { 0, 1000000 * round };
         const pid_t pid = fork();
         if (pid == 0) {
-            const int file = disk_open("/dev/vda", O_RDWR);
             unsigned char *bytes = buffer(4 << 20);
             for (;;) {
                 SAME(pwrite(file, bytes, 4 << 20, SCRATCH_AT), 4 << 20);
@@ -226,6 +227,11 @@ static void killed(void) {
         nanosleep(&pause, NULL);
         kill(pid, SIGKILL);
         KILLED(pid, SIGKILL);
+        memset(mine, round + 1, 65536);
+        SAME(pwrite(file, mine, 65536, SCRATCH_AT), 65536);
+        SAME(fsync(file), 0);
+        SAME(pread(file, seen, 65536, SCRATCH_AT), 65536);
+        CHECK(memcmp(mine, seen, 65536) == 0);
     }
     host_bytes();
 }

@@ -23,7 +23,7 @@ static inline bool cpu_start_decide(_Atomic uint32_t *state, enum cpu_start outc
 // The starter: waits for the processor; whether it came. After the time, in microseconds, it is
 // given up if `give_up`.
 static inline bool cpu_start_wait(_Atomic uint32_t *state, uint32_t timeout_us, bool give_up) {
-    const uint64_t end = hal_counter_read() + hal_counter_hz() / 1000000u * timeout_us;
+    const uint64_t end = hal_counter_read() + hal_counter_hz() * timeout_us / 1000000u;
     while (atomic_load_explicit(state, memory_order_acquire) == CPU_START_OPEN) {
         if (hal_counter_read() >= end) {
             return give_up && !cpu_start_decide(state, CPU_START_GIVEN_UP);

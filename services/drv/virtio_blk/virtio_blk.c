@@ -174,9 +174,10 @@ static uint32_t outcome_of(const struct disk *disk, const struct slot *slot, uin
 
 // Completions, as many as go into one event; HX_ERR_CORRUPT: the device lies.
 static enum hx_status collect(struct disk *disk, struct block_completion *done, uint32_t *count) {
-    enum hx_status status = HX_OK;
     *count = 0;
     hx_mutex_lock(&disk->lock);
+    // Another device on the line may be heard before the queue is made.
+    enum hx_status status = disk->queue.device != NULL ? HX_OK : HX_ERR_WOULD_BLOCK;
     while (status == HX_OK && *count < BLOCK_BATCH_MAX) {
         void *token = NULL;
         uint32_t bytes = 0;
@@ -514,26 +515,34 @@ static enum hx_status blk_init(struct hx_env *env, void **out_self) {
     struct module *module = hx_alloc(env, sizeof(*module));
     enum hx_status status = module == NULL ? HX_ERR_NO_MEMORY : HX_OK;
     *out_self = module;
-    for (uint32_t i = 0; i < DISKS_MAX && status == HX_OK; i++) {
+    if (module == NULL) {
+        return status;
+    }
+    for (uint32_t i = 0; i < DISKS_MAX; i++) {
         struct disk *disk = hx_alloc(env, sizeof(*disk));
         if (disk == NULL) {
             return HX_ERR_NO_MEMORY;
         }
         disk->env = env;
         status = hx_device_open(env, "virtio:2", i, &disk->device);
-        if (status != HX_OK) {
+        if (status == HX_ERR_NOT_FOUND) {
             hx_free(env, disk);
-            return status == HX_ERR_NOT_FOUND ? HX_OK : status; // no more of them
+            return HX_OK; // no more of them
         }
-        const enum hx_status started = disk_start(disk, i);
-        if (started == HX_OK) {
+        const bool is_open = status == HX_OK;
+        status = is_open ? disk_start(disk, i) : status;
+        if (status == HX_OK) {
             module->disks[i] = disk;
             continue;
         }
-        hx_log(env, HX_LOG_WARNING, "device %u is not used: %s", i, hx_status_name(started));
-        disk_end(disk);
+        hx_log(env, HX_LOG_WARNING, "device %u is not used: %s", i, hx_status_name(status));
+        if (is_open) {
+            disk_end(disk);
+        } else {
+            hx_free(env, disk);
+        }
     }
-    return status;
+    return HX_OK;
 }
 
 // No device touches memory when the machine starts anew.

@@ -108,6 +108,7 @@ static bool is_sound(const struct block_info *info) {
     return is_power(info->sector_bytes) && info->sector_bytes >= BLOCK_SECTOR_MIN &&
            info->sector_bytes <= BLOCK_SECTOR_MAX && info->transfer_pages >= 1 &&
            info->transfer_pages <= BLOCK_PAGES_MAX &&
+           ((info->marks & BLOCK_DISCARDS) == 0 || info->discard_sectors != 0) &&
            info->sectors <= (uint64_t)INT64_MAX / info->sector_bytes;
 }
 
@@ -165,11 +166,15 @@ static enum hx_status block_install(const struct port_provider *provider) {
         heap_free(disk);
         return status;
     }
-    // From here on it is there, whatever becomes of its nodes.
+    // From here on it is there, and in use: nothing that fails takes it back.
     status = parts_find(disk);
     log_info("%s: %lu sectors of %u bytes, %u partitions", disk->parts[0].name,
              (unsigned long)disk->info.sectors, disk->info.sector_bytes, disk->part_count - 1);
-    return status == HX_OK ? disk_nodes_add(disk) : status;
+    status = disk_nodes_add(disk);
+    if (status != HX_OK) {
+        log_warning("%s: not in /dev: %s", disk->parts[0].name, hx_status_name(status));
+    }
+    return HX_OK;
 }
 
 static const struct port_used block_port = PORT_USED(BLOCK, block);

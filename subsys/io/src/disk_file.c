@@ -225,7 +225,7 @@ static enum hx_status disk_write(struct file *file, struct io_buffer *from, uint
         status = write_some(opened, from, offset + moved, &moved);
         from->remaining += beyond;
     }
-    if (status == HX_OK && moved != 0 && (file_flags(file) & FILE_SYNC) != 0) {
+    if (moved != 0 && (file_flags(file) & FILE_SYNC) != 0) {
         status = disk_flush(opened->disk);
         moved = status == HX_OK ? moved : 0;
     }
@@ -274,6 +274,9 @@ static enum hx_status discard(const struct file *file, uint64_t argument) {
     }
     if (status != HX_OK) {
         return status;
+    }
+    if ((disk->info.marks & BLOCK_READ_ONLY) != 0) {
+        return HX_ERR_NOT_PERMITTED;
     }
     if ((disk->info.marks & BLOCK_DISCARDS) == 0) {
         return HX_ERR_NO_OPERATION;

@@ -61,6 +61,10 @@ static bool slot_take(struct disk *disk, struct disk_io *io, uint64_t *out_id) {
     for (uint32_t i = 0; i < DISK_SLOTS && !found; i++) {
         struct disk_slot *slot = &disk->slots[i];
         if (slot->io == NULL) {
+            // Before others can see it: somebody may end all slots at any moment. Relaxed: the
+            // caller has a reference.
+            atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
             slot->io = io;
             slot->generation++;
             *out_id = (uint64_t)slot->generation << SLOT_SHIFT | i;
@@ -68,11 +72,6 @@ static bool slot_take(struct disk *disk, struct disk_io *io, uint64_t *out_id) {
         }
     }
     spin_unlock_irq(&disk->lock, irq);
-    if (found) {
-        // Relaxed: the caller has one.
-        atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
-    }
     return found;
 }
 
@@ -109,6 +108,16 @@ static void part_end(struct disk *disk, uint64_t id, uint32_t outcome) {
     }
     disk_io_put(io);
     waitable_pulse(&disk->room);
+}
+
+// The module did not take it. Nobody is woken: the submitter waits for a completion of others, and
+// would take its own slot for one.
+static void part_drop(struct disk *disk, uint64_t id) {
+    struct disk_io *io = slot_give(disk, id);
+    if (io != NULL) {
+        atomic_fetch_sub_explicit(&io->parts, 1, memory_order_acq_rel);
+        disk_io_put(io);
+    }
 }
 
 static void completed(void *client, const struct block_completion *done, uint32_t count) {
@@ -172,9 +181,10 @@ static bool is_alive(struct disk *disk) {
 }
 
 // Until the object has the levels, or its sequence is another. A dead module ends it, and silence
-// leads to a reset, which completes all. HX_OK: look again; HX_ERR_CANCELED
+// leads to a reset, which completes all. `flags`: WAIT_KILLABLE or 0. HX_OK: look again;
+// HX_ERR_CANCELED
 static enum hx_status disk_wait(struct disk *disk, struct waitable *object, uint32_t mask,
-                                uint32_t sequence) {
+                                uint32_t sequence, uint32_t flags) {
     struct waitable *changed = &disk->port.gate->changed;
     struct wait_item items[] = {
         { .object = object, .mask = mask, .use_sequence = mask == 0, .sequence = sequence },
@@ -185,7 +195,7 @@ static enum hx_status disk_wait(struct disk *disk, struct waitable *object, uint
         return HX_OK;
     }
     enum hx_status status =
-        wait_for(items, ARRAY_SIZE(items), time_now() + BLOCK_PATIENCE_NS, WAIT_KILLABLE, NULL);
+        wait_for(items, ARRAY_SIZE(items), time_now() + BLOCK_PATIENCE_NS, flags, NULL);
     if (status == HX_ERR_TIMED_OUT) {
         disk_reset(disk, seen);
         status = HX_OK;
@@ -200,11 +210,12 @@ static bool is_dead(const struct disk *disk) {
     return atomic_load_explicit(&disk->is_dead, memory_order_relaxed);
 }
 
-// What is still under way when somebody is killed belongs to the device.
-static enum hx_status io_wait(struct disk *disk, struct disk_io *io) {
+// What is read when somebody is killed belongs to the device. What is written is waited for: it
+// must not come behind what others write once the writer's locks are given back.
+static enum hx_status io_wait(struct disk *disk, struct disk_io *io, uint32_t flags) {
     // Acquire: what the device wrote, and the outcome, come before.
     while (atomic_load_explicit(&io->parts, memory_order_acquire) != 0) {
-        enum hx_status status = disk_wait(disk, &io->done, WAIT_SIGNALED, 0);
+        enum hx_status status = disk_wait(disk, &io->done, WAIT_SIGNALED, 0, flags);
         if (status != HX_OK) {
             return status;
         }
@@ -262,24 +273,31 @@ static enum hx_status batch_submit(struct disk *disk, struct disk_io *io, bool w
         *inout_done += parts[i].bytes;
     }
     for (uint32_t i = accepted; i < count; i++) {
-        part_end(disk, parts[i].id, BLOCK_DONE); // it did not begin
+        part_drop(disk, parts[i].id);
+    }
+    if (status != HX_OK) {
+        waitable_pulse(&disk->room); // the submitter does not come again; others may
     }
     return status == HX_OK && accepted == 0 ? HX_ERR_WOULD_BLOCK : status;
 }
 
 enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, uint64_t sector,
                              size_t size_bytes) {
+    const uint32_t flags = write ? 0 : WAIT_KILLABLE;
     size_t done = 0;
     enum hx_status status = HX_OK;
+    // One more than there are, so that `done` is not told between two calls.
+    atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
     while (status == HX_OK && done < size_bytes) {
         const uint32_t sequence = waitable_sequence(&disk->room);
         status = is_dead(disk) ? HX_ERR_NO_DEVICE
                                : batch_submit(disk, io, write, sector, size_bytes, &done);
         if (status == HX_ERR_WOULD_BLOCK) {
-            status = disk_wait(disk, &disk->room, 0, sequence);
+            status = disk_wait(disk, &disk->room, 0, sequence, flags);
         }
     }
-    enum hx_status ended = status == HX_ERR_CANCELED ? status : io_wait(disk, io);
+    atomic_fetch_sub_explicit(&io->parts, 1, memory_order_acq_rel);
+    enum hx_status ended = status == HX_ERR_CANCELED ? status : io_wait(disk, io, flags);
     return status != HX_OK ? status : ended;
 }
 
@@ -298,12 +316,16 @@ static enum hx_status command(struct disk *disk, struct disk_io *io, uint64_t se
         return HX_ERR_IO;
     }
     if (status != HX_OK) {
-        part_end(disk, id, BLOCK_DONE); // it did not begin
+        part_drop(disk, id);
+    }
+    if (status != HX_OK && status != HX_ERR_WOULD_BLOCK) {
+        waitable_pulse(&disk->room); // the submitter does not come again; others may
     }
     return status;
 }
 
 static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t sectors) {
+    const uint32_t flags = sectors == 0 ? WAIT_KILLABLE : 0; // a discard changes what is there
     struct disk_io *io = disk_io_create(0);
     enum hx_status status = HX_ERR_WOULD_BLOCK;
     if (io == NULL) {
@@ -313,11 +335,11 @@ static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t 
         const uint32_t sequence = waitable_sequence(&disk->room);
         status = is_dead(disk) ? HX_ERR_NO_DEVICE : command(disk, io, sector, sectors);
         if (status == HX_ERR_WOULD_BLOCK) {
-            const enum hx_status waited = disk_wait(disk, &disk->room, 0, sequence);
+            const enum hx_status waited = disk_wait(disk, &disk->room, 0, sequence, flags);
             status = waited == HX_OK ? status : waited;
         }
     }
-    status = status == HX_OK ? io_wait(disk, io) : status;
+    status = status == HX_OK ? io_wait(disk, io, flags) : status;
     disk_io_put(io);
     return status;
 }
