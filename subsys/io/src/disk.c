@@ -167,7 +167,7 @@ static enum hx_status block_install(const struct port_provider *provider) {
         return status;
     }
     // From here on it is there, and in use: nothing that fails takes it back.
-    status = parts_find(disk);
+    HX_IGNORE(parts_find(disk)); // it says so
     log_info("%s: %lu sectors of %u bytes, %u partitions", disk->parts[0].name,
              (unsigned long)disk->info.sectors, disk->info.sector_bytes, disk->part_count - 1);
     status = disk_nodes_add(disk);
