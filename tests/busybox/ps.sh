@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 exec 2>/dev/null # who reaps the killed job decides whether this shell says "Terminated"
 sleep 1000 & pid=$!
+until [ "$(cut -d' ' -f2,3 /proc/$pid/stat)" = "(sleep) S" ]; do :; done # it has to get there first
 ps -o pid,ppid,stat,args | awk -v p=$pid '$1 == p { print $2 == PPID_OF, $3, $4, $5 }' PPID_OF=$$
 ps -o pid,comm | grep -c ' ps$'
 ps | head -1
