@@ -54,9 +54,10 @@ static void arguments_of_calls_survive(void) {
                        "+r"(r12), "+r"(rbx)
                      : "0"(SYS_getpid)
                      : "rcx", "r11", "memory");
+    const bool survive = rdi == 1 && rsi == 2 && rdx == 3 && r8 == 88 && r9 == 99 && r10 == 1010 &&
+                         r12 == 1212 && rbx == 33;
+    CHECK(survive);
     SAME(result, getpid());
-    CHECK(rdi == 1 && rsi == 2 && rdx == 3 && r8 == 88 && r9 == 99 && r10 == 1010 && r12 == 1212 &&
-          rbx == 33);
 }
 #elif defined(__aarch64__)
 static void arguments_of_calls_survive(void) {

@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     own = words.add_parser("cc", help="build a program of yours, with the native library")
     own.add_argument("files", nargs="+", metavar="FILE.c")
     own.add_argument("-o", dest="output", required=True, metavar="FILE")
-    own.add_argument("--libc", choices=("musl", "glibc"), default="musl",
+    own.add_argument("--libc", choices=("musl", "glibc", "posix-x"), default="musl",
                      help="the C library (default: %(default)s)")
     own.add_argument("--yes", action="store_true", help="install what is missing without asking")
     image = words.add_parser("image", help="make a bootable image")

@@ -18,7 +18,7 @@ BUILD = {
     "clang-19": "clang-19", "lld-19": "ld.lld-19", "llvm-19": "llvm-ar-19", "cmake": "cmake",
     "ninja-build": "ninja", "bzip2": "bzip2", "gcc": "gcc", "libc6-dev": "/usr/include/stdio.h",
 }
-USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h"}
+USER = {"gcc": "gcc", "libc6-dev": "/usr/include/stdio.h", "make": "make"}
 ISO = {"grub-common": "grub-mkrescue", "grub-pc-bin": "/usr/lib/grub/i386-pc/kernel.img",
        "xorriso": "xorriso", "mtools": "mformat"}
 HOSTED = {"libclang-rt-19-dev": _CLANG_RT}

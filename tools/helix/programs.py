@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from helix import packages, paths, targets, ui
+from helix import packages, paths, posix_x, targets, ui
 
 LIBHELIX = paths.TOP / "user" / "libhelix"
 CALLS = paths.TOP / "sdk/calls/native.calls"
@@ -74,7 +74,11 @@ _LINES = {"x86_64": _lines_x86_64, "aarch64": lambda: _lines_cross("aarch64"),
 
 @cache
 def _lines(arch: str, flavour: str) -> tuple[list[str], list[str]]:
-    before, after = _LINES[arch]()[flavour]
+    if flavour == "posix-x":
+        words: tuple[list[str], list[str]] = ([str(posix_x.compiler(_user())), "-pthread"], [])
+    else:
+        words = _LINES[arch]()[flavour]
+    before, after = words
     return [before[0], f"-I{LIBHELIX / arch / 'include'}", *_WARN, *before[1:]], after
 
 
@@ -94,7 +98,7 @@ def _user() -> Path:
 # What portgen makes of a port for a program.
 _PORT_OUTPUTS = ("_port.h", "_port.c", "_wire.h", "_wire.c")
 
-WITH_LIBHELIX = ("musl", "glibc")  # an archive: who uses nothing of it gets nothing
+WITH_LIBHELIX = ("musl", "glibc", "posix-x")  # an archive: who uses nothing of it gets nothing
 
 
 def _stamp(command: list[str], sources: list[Path]) -> str:

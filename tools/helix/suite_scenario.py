@@ -12,7 +12,7 @@ A program's first lines may hold words for this file:
 import re
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -30,11 +30,12 @@ class Program:
     arguments: tuple[str, ...]
 
     prefix: str = ""
+    usual: str = "musl"  # the flavour that the name leaves out
 
     @property
     def name(self) -> str:
         name = f"{self.prefix}{self.source.stem}"
-        return name if self.flavour == "musl" else f"{name}-{self.flavour}"
+        return name if self.flavour == self.usual else f"{name}-{self.flavour}"
 
     @property
     def inside(self) -> str:
@@ -44,7 +45,10 @@ class Program:
 @cache
 def found(suite: str) -> tuple[Program, ...]:
     """The programs in tests/SUITE, as far as they can be built for the machine; to native belong
-    the examples in user/apps."""
+    the examples in user/apps; posix-x are those of scenario with another C library."""
+    if suite == "posix-x":
+        return tuple(replace(program, flavour=suite, usual=suite)
+                     for program in found("scenario") if program.flavour == "musl")
     programs_found = []
     apps = paths.TOP / "user/apps"
     sources = sorted((paths.TOP / "tests" / suite).glob("*.c"))
@@ -120,9 +124,9 @@ def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> It
                     yield Verdict(name, str(died), inside.report())
 
 
-def _jobs_of(suite: str) -> list[Job]:
+def _jobs_of(suite: str, processors: tuple[int, ...] = SMP) -> list[Job]:
     jobs = []
-    for smp in SMP:
+    for smp in processors:
         names = [f"{suite}/{program.name}@{smp}" for program in found(suite)]
         if names:
             jobs.append(Job(names, lambda context, chosen, smp=smp: _run_in_turn(
@@ -132,6 +136,11 @@ def _jobs_of(suite: str) -> list[Job]:
 
 def jobs(_: Namespace) -> list[Job]:
     return _jobs_of("scenario")
+
+
+def posix_x_jobs(_: Namespace) -> list[Job]:
+    """The scenarios with the C library that has a fast route (user/posix-x)."""
+    return _jobs_of("posix-x", SMP[-1:])
 
 
 def native_jobs(_: Namespace) -> list[Job]:

@@ -21,6 +21,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "mutants": mutants.jobs,
     "boot": suite_boot.jobs,
     "scenario": suite_scenario.jobs,
+    "posix-x": suite_scenario.posix_x_jobs,
     "devices": suite_devices.jobs,
     "busybox": suite_busybox.jobs,
     "terminal": suite_terminal.jobs,
