@@ -3,8 +3,8 @@
 // words that are looked at where the kernel turns interrupts on or waits.
 #include <hal/cpu.h>
 
+#include "irq.h"
 #include "machine.h"
-#include "uart.h"
 #include <boot_arch/settings.h>
 
 #include <hal/io.h>
@@ -46,7 +46,7 @@ static void deliver(uint32_t pending) {
         hosted_handlers.timer();
     }
     if (pending & PENDING_DEVICE) {
-        uart_interrupt();
+        irq_deliver();
     }
     if (pending & PENDING_CALL) {
         hosted_handlers.ipi(HAL_IPI_CALL);

@@ -3,6 +3,8 @@
 #include <hal/init.h>
 
 #include "clock.h"
+#include "disk.h"
+#include "irq.h"
 #include "machine.h"
 #include "uart.h"
 
@@ -12,6 +14,7 @@
 #include <hal/pci.h>
 #include <hal/user_abi.h>
 #include <lib/format.h>
+#include <lib/string.h>
 
 #define STATUS_OF(code) ((code) * 2 + 1) // as QEMU's exit device has it
 
@@ -33,7 +36,8 @@ void hal_init_early(const struct boot_info *info) {
 
 enum hx_status hal_init(const struct boot_info *info) {
     (void)info;
-    return hosted_clock_init() && host_input_start(uart_receive) ? HX_OK : HX_ERR_NO_MEMORY;
+    return hosted_clock_init() && disk_init() && host_input_start(uart_receive) ? HX_OK
+                                                                                : HX_ERR_NO_MEMORY;
 }
 
 // ---- how a run ends ----------------------------------------------------------------------------
@@ -74,13 +78,14 @@ const char *hal_platform(void) {
     return "hosted";
 }
 
-// There are no devices but the serial line (uart.c).
+// The disk is the only one (disk.c); the serial port has I/O ports.
 enum hx_status hal_device_open(const char *compatible, uint32_t index,
                                struct hal_device *out_device) {
-    (void)compatible;
-    (void)index;
-    (void)out_device;
-    return HX_ERR_NOT_FOUND;
+    if (strcmp(compatible, "virtio,mmio") != 0 || index != 0) {
+        return HX_ERR_NOT_FOUND;
+    }
+    *out_device = (struct hal_device){ disk_registers, DISK_REGISTER_BYTES, DISK_LINE };
+    return HX_OK;
 }
 
 volatile void *hal_device_map(struct paddr base, size_t size_bytes) {
@@ -90,15 +95,13 @@ volatile void *hal_device_map(struct paddr base, size_t size_bytes) {
 }
 
 uint32_t hal_device_read(const volatile void *address, uint32_t bytes) {
-    (void)address;
-    (void)bytes;
-    return UINT32_MAX;
+    return disk_register_read((uint32_t)((const volatile uint8_t *)address - disk_registers),
+                              bytes);
 }
 
 void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
-    (void)address;
-    (void)bytes;
-    (void)value;
+    (void)bytes; // all have 4
+    disk_register_write((uint32_t)((volatile uint8_t *)address - disk_registers), value);
 }
 
 uint32_t hal_pci_buses(void) {

@@ -5,13 +5,12 @@
 //
 // The driver's lock guards its registers; the host thread that reads shares two positions with it.
 #include "uart.h"
-#include "machine.h"
+#include "host.h"
+#include "irq.h"
 
 #include <hal/io.h>
-#include <hal/irq.h>
 
 #define BASE 0x3f8u
-#define LINE 4u
 
 #define REGISTER_DATA     0u
 #define REGISTER_ENABLE   1u
@@ -33,7 +32,6 @@
 static struct {
     uint8_t line, scratch;
     _Atomic uint8_t enable;
-    _Atomic bool unmasked; // at the interrupt controller
     uint8_t bytes[BUFFER_BYTES];
     _Atomic uint32_t head; // what the host thread has put
     _Atomic uint32_t tail; // what the driver has taken
@@ -45,22 +43,9 @@ static bool has_byte(void) {
            atomic_load_explicit(&chip.tail, memory_order_relaxed);
 }
 
-static bool wants_interrupt(void) {
+bool uart_is_raised(void) {
     return (atomic_load_explicit(&chip.enable, memory_order_seq_cst) & ENABLE_RECEIVE) != 0 &&
            has_byte();
-}
-
-// Tells the boot processor if there is something to tell; one interrupt too many does no harm.
-static void line_update(void) {
-    if (atomic_load_explicit(&chip.unmasked, memory_order_seq_cst) && wants_interrupt()) {
-        processor_interrupt(&hosted_processors[0], PENDING_DEVICE);
-    }
-}
-
-void uart_interrupt(void) {
-    if (atomic_load_explicit(&chip.unmasked, memory_order_relaxed)) {
-        hosted_handlers.interrupt(LINE);
-    }
 }
 
 bool uart_receive(const uint8_t *bytes, size_t count) {
@@ -73,7 +58,7 @@ bool uart_receive(const uint8_t *bytes, size_t count) {
     }
     // seq_cst: before the look at what is enabled; pairs with its changes.
     atomic_store_explicit(&chip.head, head, memory_order_seq_cst);
-    line_update();
+    irq_line_update(UART_LINE);
     return true;
 }
 
@@ -95,7 +80,7 @@ uint8_t hal_port_read8(uint16_t port) {
     case REGISTER_DATA:
         return data_get();
     case REGISTER_IDENTIFY:
-        return IDENTIFY_FIFO | (wants_interrupt() ? IDENTIFY_TIMEOUT : IDENTIFY_NONE);
+        return IDENTIFY_FIFO | (uart_is_raised() ? IDENTIFY_TIMEOUT : IDENTIFY_NONE);
     case REGISTER_STATUS:
         return STATUS_IDLE | (has_byte() ? STATUS_DATA : 0);
     case REGISTER_SCRATCH:
@@ -116,7 +101,7 @@ static void byte_set(uint32_t at, uint8_t value) {
     case REGISTER_ENABLE:
         if (!divisor) {
             atomic_store_explicit(&chip.enable, value, memory_order_seq_cst);
-            line_update();
+            irq_line_update(UART_LINE);
         }
         break;
     case REGISTER_LINE:
@@ -133,27 +118,5 @@ static void byte_set(uint32_t at, uint8_t value) {
 void hal_port_write8(uint16_t port, uint8_t value) {
     if (port >= BASE && port <= BASE + REGISTER_SCRATCH) {
         byte_set(port - BASE, value);
-    }
-}
-
-// ---- its line
-// ------------------------------------------------------------------------------------
-
-uint32_t hal_irq_from_isa(uint32_t isa) {
-    return isa;
-}
-
-enum hx_status hal_irq_enable(uint32_t line) {
-    if (line != LINE) {
-        return HX_ERR_NO_DEVICE;
-    }
-    atomic_store_explicit(&chip.unmasked, true, memory_order_seq_cst);
-    line_update();
-    return HX_OK;
-}
-
-void hal_irq_disable(uint32_t line) {
-    if (line == LINE) {
-        atomic_store_explicit(&chip.unmasked, false, memory_order_relaxed);
     }
 }

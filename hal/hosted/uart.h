@@ -8,5 +8,5 @@
 
 // Bytes from the wire; false: there is no room for all, and none was taken. One host thread.
 bool uart_receive(const uint8_t *bytes, size_t count);
-// Delivers its interrupt. Interrupts off, on the boot processor.
-void uart_interrupt(void);
+// Whether it raises its line. Any host thread.
+bool uart_is_raised(void);

@@ -74,6 +74,14 @@ int64_t map_at(uint64_t at, uint64_t size_bytes, uint64_t protection) {
                 0);
 }
 
+// One page for both texts.
+void mount_at(const char *path, const char *type) {
+    const uint64_t at = PAD + PAD_BYTES - PAGE;
+    const int64_t result = CALL(mkdirat, (uint64_t)AT_FDCWD, text_at(at, path), 0755);
+    NEED(result == 0 || result == -EEXIST);
+    SAME(CALL(mount, at, at, text_at(at + PAGE / 2, type), 0, 0), 0);
+}
+
 static int case_main(uint64_t test) {
     const struct check_case *run = (const struct check_case *)(uintptr_t)test;
     SAME(map_at(PAD, PAD_BYTES, PROT_READ | PROT_WRITE), PAD);

@@ -67,6 +67,9 @@ int64_t map_at(uint64_t at, uint64_t size_bytes, uint64_t protection);
 // Puts a text into user memory; its address.
 uint64_t text_at(uint64_t at, const char *text);
 
+// Mounts a file system of that type; makes the folder if it is not there. Uses PAD's last page.
+void mount_at(const char *path, const char *type);
+
 // fork(), whose child runs function(argument) and exits with what it returns; the child's pid.
 int64_t child_new(int (*function)(uint64_t argument), uint64_t argument);
 // Waits for a child (-1: any); its wait status.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// tests/hosted/torture.c: random work by several processes while memory is refused and threads wake
-// for nothing. Each piece of work checks what it did; in the end nothing that the kernel gave out
-// is still out. For the simulator, whose seed the choices follow, too.
+// tests/hosted/torture.c: random work by several processes while memory is refused, threads wake
+// for nothing and the disk fails. Each piece of work checks what it did; in the end nothing that
+// the kernel gave out is still out. For the simulator, whose seed the choices follow, too.
 #include "torture.h"
 
 #include <lib/format.h>
@@ -379,23 +379,35 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,       a_program,     a_pipe,        a_file,          some_memory,
-    a_victim,      a_thread,      an_event,      a_sleep,         a_capability,
-    shared_memory, a_tree,        a_socket,      torture_channel, torture_memory,
-    torture_timer, torture_token, torture_spawn, torture_account,
+    a_child,         a_program,       a_pipe,
+    a_file,          some_memory,     a_victim,
+    a_thread,        an_event,        a_sleep,
+    a_capability,    shared_memory,   a_tree,
+    a_socket,        torture_channel, torture_memory,
+    torture_timer,   torture_token,   torture_spawn,
+    torture_account, torture_disk,    torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 
 // ---- rounds ------------------------------------------------------------------------------------
 
-static int works(uint64_t seed) {
-    struct chance chance = { seed | 1, seed % WORKERS };
+static void work(uint64_t seed, bool in_peace) {
+    struct chance chance = { seed | 1, seed % WORKERS, in_peace };
     for (uint32_t i = 0; i < PIECE_KINDS; i++) {
         pieces[i](&chance); // each at least once: what is cached is cached in the first round
     }
     for (uint32_t i = 0; i < PIECES; i++) {
         pieces[below(&chance, PIECE_KINDS)](&chance);
     }
+}
+
+static int works(uint64_t seed) {
+    work(seed, false);
+    return 0;
+}
+
+static int works_in_peace(uint64_t seed) {
+    work(seed, true);
     return 0;
 }
 
@@ -482,11 +494,14 @@ static uint64_t random_seed(void) {
 static void run_round(struct chance *chance, bool with_faults) {
     int64_t pids[WORKERS];
     for (uint32_t i = 0; i < WORKERS; i++) {
-        pids[i] = child_new(works, random_seed() / WORKERS * WORKERS + i);
+        pids[i] =
+            child_new(with_faults ? works : works_in_peace, random_seed() / WORKERS * WORKERS + i);
     }
     if (with_faults) {
         fault_set("allocation", 4u << below(chance, 8));
         fault_set("wake", 2u << below(chance, 5));
+        fault_set("disk", 2u << below(chance, 8));
+        fault_set("short", 2u << below(chance, 6));
     }
     for (uint32_t i = 0; i < WORKERS; i++) {
         SAME(child_wait(pids[i]), EXITED(0));
@@ -494,6 +509,8 @@ static void run_round(struct chance *chance, bool with_faults) {
     if (with_faults) {
         fault_set("allocation", 0);
         fault_set("wake", 0);
+        fault_set("disk", 0);
+        fault_set("short", 0);
     }
 }
 
@@ -510,9 +527,9 @@ static void settle(const struct use before[CACHES]) {
 
 static void nothing_is_lost(void) {
     static struct use before[CACHES];
-    struct chance chance = { random_seed() | 1, 0 };
-    SAME(CALL(mkdirat, (uint64_t)AT_FDCWD, text_at(PATH, "/proc"), 0755), 0);
-    SAME(CALL(mount, PATH, PATH, text_at(TEXT, "proc"), 0, 0), 0);
+    struct chance chance = { random_seed() | 1, 0, false };
+    mount_at("/proc", "proc");
+    mount_at("/dev", "devtmpfs");
     faults = open_file("/proc/helix/faults", O_RDWR);
     (void)read_use(before);
     run_round(&chance, false);

@@ -14,6 +14,7 @@
 struct chance {
     uint64_t state;
     uint64_t worker;
+    bool in_peace; // nothing goes wrong on purpose
 };
 
 static inline uint32_t below(struct chance *chance, uint32_t limit) {
@@ -51,3 +52,6 @@ void torture_timer(struct chance *chance);
 void torture_token(struct chance *chance);
 void torture_spawn(struct chance *chance);
 void torture_account(struct chance *chance);
+// And with the disk (torture_disk.c).
+void torture_disk(struct chance *chance);
+void torture_disk_victim(struct chance *chance);

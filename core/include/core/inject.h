@@ -12,7 +12,7 @@
     X(WAKE, "wake")             /* thread_block() returns for nothing */                           \
     X(METHOD, "method")         /* a call of a module ends with HX_ERR_PEER_DIED */                \
     X(DISK, "disk")             /* what a disk has done ends with HX_ERR_IO */                     \
-    X(SHORT, "short")           /* a read or write of a disk moves one sector */
+    X(SHORT, "short")           /* a read or write of a disk goes on by a sector, or ends */
 
 enum inject_kind {
 #define X(name, text) INJECT_##name,

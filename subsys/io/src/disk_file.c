@@ -46,12 +46,15 @@ static size_t run_of(const struct opened *opened, uint64_t offset, uint64_t left
     return inject_strikes(INJECT_SHORT) ? MIN_OF((size_t)run, (size_t)sector) : (size_t)run;
 }
 
-static uint64_t sector_of(const struct opened *opened, uint64_t offset) {
-    return opened->part->first + offset / opened->disk->info.sector_bytes;
+// Whether a call ends with what it has moved: the thread is wanted elsewhere, or on purpose.
+static bool ends_short(size_t moved) {
+    const uint32_t wanted = THREAD_SIGNAL | THREAD_KILL;
+    return moved > 0 &&
+           ((thread_attention(thread_current()) & wanted) != 0 || inject_strikes(INJECT_SHORT));
 }
 
-static bool is_told_to_stop(size_t moved) {
-    return moved > 0 && (thread_attention(thread_current()) & (THREAD_SIGNAL | THREAD_KILL)) != 0;
+static uint64_t sector_of(const struct opened *opened, uint64_t offset) {
+    return opened->part->first + offset / opened->disk->info.sector_bytes;
 }
 
 // Direct access is in whole sectors, as Linux has it.
@@ -104,7 +107,7 @@ static enum hx_status disk_read(struct file *file, struct io_buffer *to, uint64_
     size_t moved = 0;
     enum hx_status status = is_refused(file, to, offset) ? HX_ERR_INVALID : HX_OK;
     while (status == HX_OK && to->remaining > 0 && offset + moved < end && offset < end &&
-           !is_told_to_stop(moved)) {
+           !ends_short(moved)) {
         status = read_some(opened, to, offset + moved, &moved);
     }
     *out_moved = moved;
@@ -217,8 +220,7 @@ static enum hx_status disk_write(struct file *file, struct io_buffer *from, uint
                                 ? HX_ERR_NOT_PERMITTED
                             : offset >= end && from->remaining > 0 ? HX_ERR_NO_SPACE
                                                                    : HX_OK;
-    while (status == HX_OK && from->remaining > 0 && offset + moved < end &&
-           !is_told_to_stop(moved)) {
+    while (status == HX_OK && from->remaining > 0 && offset + moved < end && !ends_short(moved)) {
         // What lies beyond the end is never taken.
         const uint64_t beyond = from->remaining - MIN_OF(from->remaining, end - offset - moved);
         from->remaining -= beyond;
