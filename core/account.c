@@ -1,33 +1,85 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// core/account.c: how much time a thread used.
+// core/account.c: how much time threads and processors used.
 //
-// The total is exact: the counter at each switch. Its split into user and system time is sampled,
+// A total is exact: the counter at each switch. Its split into user and system time is sampled,
 // since reading the clock at each entry would cost every system call: while a user thread runs, a
 // timer interrupt every 10 ms sets THREAD_TICK, and the way out of that interrupt, which knows
-// whether user or kernel code goes on, books the sample. The total is divided in the ratio of the
-// samples; without any, all of it counts as user time. Idle processors take no samples.
+// whether user or kernel code goes on, books the sample, for the thread and for the processor. The
+// total is divided in the ratio of the samples, which later ones may move either way: what was told
+// is kept, so that no time goes back.
 #include "core_private.h"
 
-time_ns_t thread_run_ns(struct thread *thread) {
-    uint64_t ticks = atomic_load_explicit(&thread->run_ticks, memory_order_relaxed);
-    if (atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_RUNNING) {
-        // Racy for a thread elsewhere: off by at most its present run.
-        uint64_t now = input_counter();
-        uint64_t start = *(volatile uint64_t *)&thread->run_start;
-        ticks += now > start ? now - start : 0;
+#include <core/cpu.h>
+
+static const struct lock_class told_class = { "times told", LOCK_RANK_LEAF, false };
+
+void account_thread_setup(struct thread *thread) {
+    spinlock_init(&thread->told_lock, &told_class);
+}
+
+void account_cpu_setup(struct cpu *cpu) {
+    spinlock_init(&cpu->told_lock, &told_class);
+}
+
+// One more; nobody else writes it.
+static void count_own(_Atomic uint64_t *count) {
+    const uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, before + 1, memory_order_relaxed);
+}
+
+void thread_count_fault(bool is_major) {
+    struct thread *thread = thread_current();
+    count_own(is_major ? &thread->faults_major : &thread->faults_minor);
+}
+
+void account_sample(struct thread *thread, bool is_user) {
+    struct cpu *cpu = cpu_this();
+    count_own(is_user ? &thread->samples.user : &thread->samples.system);
+    count_own(is_user ? &cpu->samples.user : &cpu->samples.system);
+}
+
+time_ns_t thread_run_ns(const struct thread *thread) {
+    const uint64_t ran = atomic_load_explicit(&thread->ran, memory_order_relaxed);
+    if ((ran & THREAD_RUNS_NOW) == 0) {
+        return time_ticks_to_span(ran);
     }
-    return time_ticks_to_span(ticks);
+    // As if it had run without a pause from there on. Counters of two processors may differ a bit.
+    const uint64_t since = ran & ~THREAD_RUNS_NOW;
+    const uint64_t now = input_counter();
+    return time_ticks_to_span(now > since ? now - since : 0);
+}
+
+// The part of `total` that samples say is user time. Without any, all of it.
+static uint64_t user_part(const struct account_samples *samples, uint64_t total) {
+    const uint64_t user = atomic_load_explicit(&samples->user, memory_order_relaxed);
+    const uint64_t system = atomic_load_explicit(&samples->system, memory_order_relaxed);
+    // total / samples first: fits, and loses less than a nanosecond per sample.
+    return system == 0 ? total : total - total / (user + system) * system;
 }
 
 void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_system_ns) {
-    uint64_t total = (uint64_t)thread_run_ns(thread);
-    uint64_t user = atomic_load_explicit(&thread->ticks_user, memory_order_relaxed);
-    uint64_t system = atomic_load_explicit(&thread->ticks_system, memory_order_relaxed);
-    uint64_t system_ns = 0;
-    if (system != 0) {
-        // total / samples first: fits, and loses less than a nanosecond per sample.
-        system_ns = total / (user + system) * system;
+    const unsigned long irq = spin_lock_irq(&thread->told_lock);
+    const uint64_t total = (uint64_t)thread_run_ns(thread);
+    time_split_move(&thread->told, total, user_part(&thread->samples, total));
+    *out_user_ns = (time_ns_t)thread->told.first;
+    *out_system_ns = (time_ns_t)thread->told.rest;
+    spin_unlock_irq(&thread->told_lock, irq);
+}
+
+bool cpu_times(uint32_t id, struct cpu_times *out) {
+    *out = (struct cpu_times){ 0 };
+    struct cpu *cpu = id < CPU_MAX ? cpu_table[id] : NULL;
+    if (cpu == NULL) {
+        return false;
     }
-    *out_system_ns = (time_ns_t)system_ns;
-    *out_user_ns = (time_ns_t)(total - system_ns);
+    const unsigned long irq = spin_lock_irq(&cpu->told_lock);
+    time_split_move(&cpu->told_idle, (uint64_t)(time_now() - cpu->since),
+                    (uint64_t)thread_run_ns(&cpu->idle));
+    const uint64_t busy = cpu->told_idle.rest;
+    time_split_move(&cpu->told_busy, busy, user_part(&cpu->samples, busy));
+    out->idle = (time_ns_t)cpu->told_idle.first;
+    out->user = (time_ns_t)cpu->told_busy.first;
+    out->system = (time_ns_t)cpu->told_busy.rest;
+    spin_unlock_irq(&cpu->told_lock, irq);
+    return true;
 }

@@ -44,6 +44,27 @@ time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now);
 void queue_adopt(struct cpu *cpu, struct thread *thread);
 void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
 
+// Times used.
+void account_thread_setup(struct thread *thread);
+void account_cpu_setup(struct cpu *cpu);
+// A sample: `thread`, which runs here, was in user mode or in the kernel. Interrupts off.
+void account_sample(struct thread *thread, bool is_user);
+
+// The thread is on a processor from `now` on.
+static inline void account_run_begin(struct thread *thread, uint64_t now) {
+    thread->run_start = now;
+    atomic_store_explicit(&thread->ran, THREAD_RUNS_NOW | (now - thread->run_ticks),
+                          memory_order_relaxed);
+}
+
+// This processor leaves `previous` for `next`, which may be the same. Its queue is locked.
+static inline void account_switch(struct thread *previous, struct thread *next, uint64_t now) {
+    previous->run_ticks += now - previous->run_start;
+    // Relaxed: one word tells all.
+    atomic_store_explicit(&previous->ran, previous->run_ticks, memory_order_relaxed);
+    account_run_begin(next, now);
+}
+
 // Threads.
 void thread_setup(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes);
 void thread_reap(struct thread *thread); // dead and off its stack; any context

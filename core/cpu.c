@@ -44,6 +44,7 @@ void cpu_setup(struct cpu *cpu, uint32_t id) {
     cpu_table[id] = cpu;
     sched_setup(cpu);
     timer_setup(cpu);
+    account_cpu_setup(cpu);
     hal_cpu_data_set(id, cpu);
 }
 
@@ -61,7 +62,7 @@ void core_init_early(void) {
     atomic_store_explicit(&boot_thread.on_cpu, 1, memory_order_relaxed);
     boot_cpu.queue.current = &boot_thread;
     time_init_early();
-    boot_thread.run_start = input_counter();
+    account_run_begin(&boot_thread, input_counter());
     online_set(&boot_cpu);
 }
 
@@ -103,7 +104,8 @@ __attribute__((no_stack_protector)) enum hx_status core_init(void) {
 static void cpu_main(void *argument) {
     struct cpu *cpu = argument;
     hal_current_set(&cpu->idle);
-    cpu->idle.run_start = input_counter();
+    account_run_begin(&cpu->idle, input_counter());
+    cpu->since = time_now();
     online_set(cpu);
     sched_init_cpu_online(cpu);
     sched_run_idle();

@@ -63,6 +63,11 @@ struct cpu {
     uint64_t programmed;                   // [own] what the hardware timer is set to
     uint64_t slice_end;                    // [own] the running thread's slice
     uint64_t tick_at;                      // [own] the next accounting sample
+    struct account_samples samples;        // of all its threads
+    time_ns_t since;                       // when it began to take part
+    struct spinlock told_lock;             // taken with interrupts off
+    struct time_split told_idle;           // [told_lock] idle and busy time, in ns
+    struct time_split told_busy;           // [told_lock] the busy one: user and system time
 
     _Atomic uint64_t call_pending; // bit per calling processor
     struct cpu_request call;

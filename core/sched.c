@@ -147,11 +147,7 @@ static void user_half_switch(struct cpu *cpu, struct thread *previous, struct th
 }
 
 static void account(struct cpu *cpu, struct thread *previous, struct thread *next, uint64_t now) {
-    // Not an RMW: only the running thread's processor writes it.
-    uint64_t ticks = atomic_load_explicit(&previous->run_ticks, memory_order_relaxed);
-    atomic_store_explicit(&previous->run_ticks, ticks + (now - previous->run_start),
-                          memory_order_relaxed);
-    next->run_start = now;
+    account_switch(previous, next, now);
     // A sample while a user thread runs; it stays due across switches.
     if (next->ops != NULL && cpu->tick_at == COUNTER_NEVER) {
         cpu->tick_at = now + timer_sample_ticks;
@@ -458,11 +454,4 @@ uint64_t sched_switches(void) {
         count += atomic_load_explicit(&cpu->switches, memory_order_relaxed);
     }
     return count;
-}
-
-time_ns_t sched_idle_ns(uint32_t cpu) {
-    if (cpu >= CPU_MAX || cpu_table[cpu] == NULL) {
-        return 0;
-    }
-    return thread_run_ns(&cpu_table[cpu]->idle);
 }

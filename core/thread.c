@@ -46,6 +46,7 @@ void thread_setup(struct thread *thread, const char *name, void *stack_low, size
     atomic_init(&thread->affinity, UINT64_MAX);
     thread->sched.allowed = UINT64_MAX;
     waitable_init(&thread->exited, 0);
+    account_thread_setup(thread);
     list_init(&thread->queue_link);
     atomic_init(&thread->queued, false);
     list_init(&thread->all_link);

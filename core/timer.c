@@ -141,6 +141,8 @@ void timer_interrupt(void) {
             // Booked on the way out, where it is known what was interrupted.
             atomic_fetch_or_explicit(&thread->attention, THREAD_TICK, memory_order_relaxed);
             cpu->tick_at = now + timer_sample_ticks;
+        } else if (thread != &cpu->idle) {
+            account_sample(thread, false);
         }
     }
     timer_program(cpu, MIN_OF(next, MIN_OF(cpu->slice_end, cpu->tick_at)));

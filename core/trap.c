@@ -107,18 +107,16 @@ static void on_ipi(enum hal_ipi kind) {
 }
 
 // Books the sample that the timer asked for.
-static void tick_book(struct thread *thread, _Atomic uint64_t *ticks) {
+static void tick_book(struct thread *thread, bool is_user) {
     thread_attention_clear(thread, THREAD_TICK);
-    // Not an RMW: only the thread itself counts.
-    uint64_t count = atomic_load_explicit(ticks, memory_order_relaxed);
-    atomic_store_explicit(ticks, count + 1, memory_order_relaxed);
+    account_sample(thread, is_user);
 }
 
 static void on_preempt(void) {
     struct thread *thread = thread_current();
     uint32_t attention = thread_attention(thread);
     if ((attention & THREAD_TICK) != 0) {
-        tick_book(thread, &thread->ticks_system);
+        tick_book(thread, false);
     }
     if ((attention & THREAD_RESCHEDULE) != 0 && thread->preempt_off == 0) {
         sched_switch(SWITCH_PREEMPT);
@@ -130,7 +128,7 @@ static void user_attention(struct thread *thread, struct hal_frame *frame) {
     // A flag that comes after the last look comes with an interrupt, which is taken in user mode.
     while ((attention = thread_attention(thread)) != 0) {
         if ((attention & THREAD_TICK) != 0) {
-            tick_book(thread, &thread->ticks_user);
+            tick_book(thread, true);
         }
         if ((attention & THREAD_REVOKE) != 0) {
             thread_attention_clear(thread, THREAD_REVOKE); // it came when the thread had left

@@ -9,6 +9,7 @@
 // and one that uses time only in the kernel, without going back, could not take the signal anyway.
 #include "signals.h"
 #include "times.h"
+#include "usage.h"
 
 #define LOOK_LEAST_NS (NS_PER_SECOND / 100) // between two looks
 
@@ -63,11 +64,10 @@ static time_ns_t span_end(time_ns_t start, time_ns_t span) {
 }
 
 static void used_by(struct posix_process *process, time_ns_t out_used[CPU_WATCHES]) {
-    time_ns_t user;
-    time_ns_t system;
-    process_times(process, &user, &system);
+    struct usage usage;
+    process_usage(process, &usage);
     for (unsigned i = 0; i < CPU_WATCHES; i++) {
-        out_used[i] = watches[i].is_all ? user + system : user;
+        out_used[i] = usage.user_ns + (watches[i].is_all ? usage.system_ns : 0);
     }
 }
 

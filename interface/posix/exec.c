@@ -9,6 +9,7 @@
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
+#include "usage.h"
 
 #include <core/trace.h>
 #include <execution/handles.h>
@@ -86,8 +87,7 @@ static void take_pid(struct posix_thread *thread) {
 
 static void switch_aspace(struct posix_process *process, struct aspace *aspace) {
     struct aspace *old = process_replace_aspace(process->process, aspace);
-    process->maximum_resident_pages =
-        MAX_OF(process->maximum_resident_pages, aspace_resident_pages(old));
+    usage_leave_aspace(process, old);
     process->aspace_shared = false;
     thread_set_aspace(&aspace->core);
     aspace_put(old);

@@ -9,6 +9,7 @@
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
+#include "usage.h"
 
 #include <core/log.h>
 #include <execution/handles.h>
@@ -110,8 +111,7 @@ static void release_resources(struct posix_process *process) {
     executable_put(executable);
     const bool had_handles = handles_end(process->process);
     struct aspace *aspace = process_replace_aspace(process->process, NULL);
-    process->maximum_resident_pages =
-        MAX_OF(process->maximum_resident_pages, aspace_resident_pages(aspace));
+    usage_leave_aspace(process, aspace);
     thread_set_aspace(NULL);
     aspace_put(aspace);
     oom_memory_given_back(process, had_handles);

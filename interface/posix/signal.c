@@ -9,6 +9,7 @@
 #include "life.h"
 #include "signals.h"
 #include "times.h"
+#include "usage.h"
 
 #include <core/trace.h>
 #include <lib/string.h>
@@ -429,7 +430,7 @@ bool signal_thread_leaves(struct posix_thread *thread) {
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     thread->leaving = true;
     pending_flush(&thread->pending, ~UINT64_C(0));
-    process_times_book_locked(thread);
+    usage_leave_thread_locked(thread);
     bool stop_is_complete = false;
     if (thread->stop_counted) {
         thread->stop_counted = false;

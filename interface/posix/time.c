@@ -4,6 +4,7 @@
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
+#include "usage.h"
 
 #include <memory/usercopy.h>
 
@@ -69,35 +70,6 @@ uint64_t time_expirations(time_ns_t *deadline, time_ns_t interval, time_ns_t now
 
 // Processor time ---------------------------------------------------------------------------------
 
-void process_times_book_locked(struct posix_thread *thread) {
-    time_ns_t user;
-    time_ns_t system;
-    thread_times(&thread->native->thread, &user, &system);
-    thread->process->dead_user_ns += user;
-    thread->process->dead_system_ns += system;
-}
-
-void process_times(struct posix_process *process, time_ns_t *out_user, time_ns_t *out_system) {
-    struct process *native = process->process;
-    const unsigned long irq = spin_lock_irq(&process->signal_lock);
-    *out_user = process->dead_user_ns;
-    *out_system = process->dead_system_ns;
-    spin_lock(&native->thread_lock);
-    list_for_each (link, &native->threads) {
-        struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
-        const struct posix_thread *posix = thread->thread.personality;
-        if (!posix->leaving) {
-            time_ns_t user;
-            time_ns_t system;
-            thread_times(&thread->thread, &user, &system);
-            *out_user += user;
-            *out_system += system;
-        }
-    }
-    spin_unlock(&native->thread_lock);
-    spin_unlock_irq(&process->signal_lock, irq);
-}
-
 static time_ns_t thread_total(struct thread *thread) {
     time_ns_t user;
     time_ns_t system;
@@ -106,10 +78,9 @@ static time_ns_t thread_total(struct thread *thread) {
 }
 
 static time_ns_t process_total(struct posix_process *process) {
-    time_ns_t user;
-    time_ns_t system;
-    process_times(process, &user, &system);
-    return user + system;
+    struct usage usage;
+    process_usage(process, &usage);
+    return usage.user_ns + usage.system_ns;
 }
 
 // Clocks -----------------------------------------------------------------------------------------

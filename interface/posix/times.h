@@ -57,12 +57,6 @@ enum hx_status clock_read(int32_t clock, time_ns_t *out_ns);
 // does not run by itself; HX_ERR_NO_OPERATION: it is one that cannot be waited on.
 enum hx_status clock_to_monotonic(int32_t clock, time_ns_t moment, time_ns_t *out_moment);
 
-// User and system time of a process: of the living threads and those that left.
-void process_times(struct posix_process *process, time_ns_t *out_user, time_ns_t *out_system);
-
-// Adds what a thread used to its process, as it leaves. Needs the signal_lock.
-void process_times_book_locked(struct posix_thread *thread);
-
 // ITIMER_PROF and ITIMER_VIRTUAL (cpu_timer.c).
 void cpu_timer_init(struct posix_process *process);
 void cpu_timer_end(struct posix_process *process);

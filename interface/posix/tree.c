@@ -8,6 +8,7 @@
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
+#include "usage.h"
 
 #include <core/trace.h>
 #include <memory/heap.h>
@@ -128,17 +129,16 @@ static void hang_up_if_orphaned(struct posix_process *process, struct posix_proc
 
 static struct posix_siginfo child_info(struct posix_process *process, int32_t code,
                                        int32_t status) {
-    time_ns_t user;
-    time_ns_t system;
-    process_times(process, &user, &system);
+    struct usage usage;
+    process_usage(process, &usage);
     return (struct posix_siginfo){
         .number = SIGCHLD,
         .code = code,
         .pid = process->pid,
         .uid = atomic_load_explicit(&process->uid, memory_order_relaxed),
         .status = status,
-        .user_ticks = user / NS_PER_TICK,
-        .system_ticks = system / NS_PER_TICK,
+        .user_ticks = usage.user_ns / NS_PER_TICK,
+        .system_ticks = usage.system_ns / NS_PER_TICK,
     };
 }
 

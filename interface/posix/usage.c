@@ -24,73 +24,117 @@ struct rusage_user {
     int64_t switches_voluntary, switches_forced;
 };
 
-enum hx_status rusage_to_user(struct uaddr to, const struct rusage_times *times) {
-    const struct rusage_user usage = {
-        .user = timeval_from_ns(times->user),
-        .system = timeval_from_ns(times->system),
-        .maximum_resident_kib = (int64_t)(times->maximum_resident_pages * (PAGE_SIZE / 1024)),
-        .minor_faults = (int64_t)times->minor_faults,
-        .major_faults = (int64_t)times->major_faults,
-        .switches_voluntary = (int64_t)times->switches_voluntary,
-        .switches_forced = (int64_t)times->switches_forced,
-    };
-    return copy_to_user(to, &usage, sizeof(usage));
+void usage_add(struct usage *usage, const struct usage *more) {
+    usage->user_ns += more->user_ns;
+    usage->system_ns += more->system_ns;
+    usage->maximum_resident_pages =
+        MAX_OF(usage->maximum_resident_pages, more->maximum_resident_pages);
+    usage->faults_minor += more->faults_minor;
+    usage->faults_major += more->faults_major;
+    usage->switches_voluntary += more->switches_voluntary;
+    usage->switches_forced += more->switches_forced;
 }
 
-static void fill_self(struct posix_process *process, struct rusage_times *times) {
-    struct aspace *aspace = process->process->aspace; // the caller's own
-    times->maximum_resident_pages =
-        MAX_OF(process->maximum_resident_pages, aspace_resident_pages(aspace));
-    times->minor_faults = aspace->faults_minor;
-    times->major_faults = aspace->faults_major;
+void thread_usage(struct thread *thread, struct usage *out) {
+    *out = (struct usage){
+        .faults_minor = atomic_load_explicit(&thread->faults_minor, memory_order_relaxed),
+        .faults_major = atomic_load_explicit(&thread->faults_major, memory_order_relaxed),
+        .switches_voluntary = thread->switches_voluntary,
+        .switches_forced = thread->switches_forced,
+    };
+    thread_times(thread, &out->user_ns, &out->system_ns);
+}
+
+void process_usage(struct posix_process *process, struct usage *out) {
     struct process *native = process->process;
-    const unsigned long irq = spin_lock_irq(&native->thread_lock);
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    *out = process->departed;
+    spin_lock(&native->thread_lock);
     list_for_each (link, &native->threads) {
-        const struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
-        times->switches_voluntary += thread->thread.switches_voluntary;
-        times->switches_forced += thread->thread.switches_forced;
+        struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
+        const struct posix_thread *posix = thread->thread.personality;
+        if (!posix->leaving) {
+            struct usage usage;
+            thread_usage(&thread->thread, &usage);
+            usage_add(out, &usage);
+        }
     }
-    spin_unlock_irq(&native->thread_lock, irq);
+    spin_unlock(&native->thread_lock);
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+void process_usage_resident(struct posix_process *process, struct usage *usage) {
+    struct aspace *aspace = process_aspace(process->process);
+    if (aspace != NULL) {
+        usage->maximum_resident_pages =
+            MAX_OF(usage->maximum_resident_pages, aspace_resident_pages(aspace));
+        aspace_put(aspace);
+    }
+}
+
+void usage_leave_thread_locked(struct posix_thread *thread) {
+    struct usage usage;
+    thread_usage(&thread->native->thread, &usage);
+    usage_add(&thread->process->departed, &usage);
+}
+
+void usage_leave_aspace(struct posix_process *process, struct aspace *aspace) {
+    const struct usage usage = { .maximum_resident_pages = aspace_resident_pages(aspace) };
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    usage_add(&process->departed, &usage);
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
+enum hx_status rusage_to_user(struct uaddr to, const struct usage *usage) {
+    const struct rusage_user rusage = {
+        .user = timeval_from_ns(usage->user_ns),
+        .system = timeval_from_ns(usage->system_ns),
+        .maximum_resident_kib = (int64_t)(usage->maximum_resident_pages * (PAGE_SIZE / 1024)),
+        .minor_faults = (int64_t)usage->faults_minor,
+        .major_faults = (int64_t)usage->faults_major,
+        .switches_voluntary = (int64_t)usage->switches_voluntary,
+        .switches_forced = (int64_t)usage->switches_forced,
+    };
+    return copy_to_user(to, &rusage, sizeof(rusage));
+}
+
+static void children_usage(struct posix_process *process, struct usage *out) {
+    mutex_lock(&pids()->tree_lock);
+    *out = process->waited_for;
+    mutex_unlock(&pids()->tree_lock);
 }
 
 enum hx_status sys_getrusage(struct call *call) {
-    struct posix_process *process = call->process;
-    struct rusage_times times = { 0 };
+    struct usage usage;
     switch (call_int(call, 0)) {
     case RUSAGE_SELF:
-        process_times(process, &times.user, &times.system);
-        fill_self(process, &times);
+        process_usage(call->process, &usage);
+        process_usage_resident(call->process, &usage);
         break;
     case RUSAGE_THREAD:
-        thread_times(thread_current(), &times.user, &times.system);
-        times.switches_voluntary = thread_current()->switches_voluntary;
-        times.switches_forced = thread_current()->switches_forced;
+        thread_usage(thread_current(), &usage);
+        process_usage_resident(call->process, &usage);
         break;
     case RUSAGE_CHILDREN:
-        mutex_lock(&pids()->tree_lock);
-        times.user = process->children_user_ns;
-        times.system = process->children_system_ns;
-        mutex_unlock(&pids()->tree_lock);
+        children_usage(call->process, &usage);
         break;
     default:
         return HX_ERR_INVALID;
     }
-    return rusage_to_user(call_address(call, 1), &times);
+    return rusage_to_user(call_address(call, 1), &usage);
 }
 
 enum hx_status sys_times(struct call *call) {
-    struct posix_process *process = call->process;
-    time_ns_t user;
-    time_ns_t system;
-    process_times(process, &user, &system);
-    mutex_lock(&pids()->tree_lock);
+    struct usage self;
+    struct usage children;
+    process_usage(call->process, &self);
+    children_usage(call->process, &children);
     const int64_t ticks[4] = {
-        user / NS_PER_TICK,
-        system / NS_PER_TICK,
-        process->children_user_ns / NS_PER_TICK,
-        process->children_system_ns / NS_PER_TICK,
+        self.user_ns / NS_PER_TICK,
+        self.system_ns / NS_PER_TICK,
+        children.user_ns / NS_PER_TICK,
+        children.system_ns / NS_PER_TICK,
     };
-    mutex_unlock(&pids()->tree_lock);
     if (call->args[0] != 0 && copy_to_user(call_address(call, 0), ticks, sizeof(ticks)) != HX_OK) {
         return HX_ERR_BAD_ADDRESS;
     }

@@ -38,8 +38,8 @@ struct wait_report {
     struct posix_process *process; // with a reference; NULL: nothing yet
     int32_t pid;
     uint32_t uid;
-    int32_t status; // wait's encoding
-    struct rusage_times times;
+    int32_t status;     // wait's encoding
+    struct usage usage; // its own, and its waited-for children's
 };
 
 static bool matches(const struct posix_process *child, const struct wait_request *request) {
@@ -81,14 +81,14 @@ static void fill_report(struct posix_process *parent, struct posix_process *chil
     report->process = child;
     report->pid = child->pid;
     report->uid = atomic_load_explicit(&child->uid, memory_order_relaxed);
-    process_times(child, &report->times.user, &report->times.system);
-    report->times.maximum_resident_pages = child->maximum_resident_pages;
+    process_usage(child, &report->usage);
+    process_usage_resident(child, &report->usage);
+    usage_add(&report->usage, &child->waited_for);
     if (!child->zombie || (request->options & WNOWAIT)) {
         process_get(child->process);
         return;
     }
-    parent->children_user_ns += report->times.user + child->children_user_ns;
-    parent->children_system_ns += report->times.system + child->children_system_ns;
+    usage_add(&parent->waited_for, &report->usage);
     tree_release(child); // the pid space's reference is the report's now
 }
 
@@ -160,7 +160,7 @@ enum hx_status sys_wait4(struct call *call) {
         status = copy_to_user(call_address(call, 1), &report.status, sizeof(report.status));
     }
     if (status == HX_OK && call->args[3] != 0) {
-        status = rusage_to_user(call_address(call, 3), &report.times);
+        status = rusage_to_user(call_address(call, 3), &report.usage);
     }
     call->result = report.pid;
     return status;
@@ -230,7 +230,7 @@ enum hx_status sys_waitid(struct call *call) {
         const struct posix_siginfo info = waitid_info(&report);
         siginfo_encode(&info, bytes);
         if (call->args[4] != 0) {
-            status = rusage_to_user(call_address(call, 4), &report.times);
+            status = rusage_to_user(call_address(call, 4), &report.usage);
         }
     }
     if (status == HX_OK && call->args[2] != 0) {

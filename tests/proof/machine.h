@@ -32,6 +32,19 @@ void trace_setup(struct cpu *cpu) {
     (void)cpu;
 }
 
+void account_cpu_setup(struct cpu *cpu) {
+    (void)cpu;
+}
+
+void account_thread_setup(struct thread *thread) {
+    (void)thread;
+}
+
+void account_sample(struct thread *thread, bool is_user) {
+    (void)thread;
+    (void)is_user;
+}
+
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     (void)frame;
     (void)fault;

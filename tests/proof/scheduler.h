@@ -97,6 +97,9 @@ static void idle_run(void *argument) {
 static void statistics_ignore(struct thread *thread) {
     explore_ignore(&thread->switches_voluntary, sizeof(thread->switches_voluntary));
     explore_ignore(&thread->switches_forced, sizeof(thread->switches_forced));
+    explore_ignore(&thread->run_start, sizeof(thread->run_start));
+    explore_ignore(&thread->run_ticks, sizeof(thread->run_ticks));
+    explore_ignore(&thread->ran, sizeof(thread->ran));
 }
 
 static void processor_setup(uint32_t id) {

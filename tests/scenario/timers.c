@@ -299,7 +299,8 @@ static void processor_time_after_sleep(void) {
     for (int i = 0; i < 3; i++) {
         const long long end = used_ns() + 5 * MS;
         sleep_ns(60 * MS);
-        SAME(handled, 0);
+        // A virtual processor that stands still uses time up, too.
+        CHECK(handled == 0 || used_ns() - start >= 40 * MS);
         while (used_ns() < end) {
         }
     }
@@ -318,7 +319,7 @@ static void processor_limit_after_sleep(void) {
     while (used_ns() < SECOND - 20 * MS) {
     }
     sleep_ns(60 * MS);
-    SAME(handled, 0);
+    CHECK(handled == 0 || used_ns() >= SECOND);
     while (handled == 0 && used_ns() < 2 * SECOND) {
     }
     SAME(handled, 1);

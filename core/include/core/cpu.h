@@ -14,6 +14,13 @@ uint32_t cpu_online_count(void);
 uint64_t cpu_online_mask(void);
 uint32_t cpu_id(void); // preemption off, or a hint
 
+// How a processor spent its time since it takes part. No part ever goes back.
+struct cpu_times {
+    time_ns_t user, system, idle;
+};
+// False, and all zero: there is no such processor. Any context.
+bool cpu_times(uint32_t id, struct cpu_times *out);
+
 // Runs fn(argument) on each processor of `mask` (this one included if set) with interrupts off and
 // waits until all are done. Interrupts must be on (or this is the only processor); no lock that the
 // targets could hold with interrupts off.

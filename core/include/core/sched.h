@@ -19,7 +19,6 @@ NORETURN void sched_run_idle(void);
 // Number of runnable threads (running and queued) on all processors; for load averages.
 uint32_t sched_runnable(void);
 uint64_t sched_switches(void);
-time_ns_t sched_idle_ns(uint32_t cpu);
 
 // Walks all threads under a lock that forbids sleeping; stops when `visit` returns false.
 void thread_for_each(bool (*visit)(struct thread *thread, void *context), void *context);

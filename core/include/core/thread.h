@@ -15,6 +15,7 @@
 #include <helix/ports/sched_port.h>
 #include <helix/types.h>
 #include <lib/list.h>
+#include <lib/time_split.h>
 
 #define THREAD_NAME_BYTES  16u
 #define THREAD_STACK_BYTES HAL_STACK_BYTES
@@ -57,6 +58,13 @@ struct thread_ops {
     void (*retired)(struct thread *thread);
 };
 
+// How often a sample found user code, or the kernel.
+struct account_samples {
+    _Atomic uint64_t user, system;
+};
+
+#define THREAD_RUNS_NOW (UINT64_C(1) << 63)
+
 struct thread {
     struct hal_context context;
     void *stack_top;
@@ -89,10 +97,13 @@ struct thread {
     struct list queue_link;        // [q] in its run queue
     _Atomic bool queued;           // [q] whether it is; others may look
     uint32_t user_cpu;             // whose registers last held its FPU and TLS state
-    uint64_t run_start;            // counter when it was last put on a processor
-    _Atomic uint64_t run_ticks;    // counter ticks on a processor up to the last switch away
-    _Atomic uint64_t ticks_user;   // samples, for splitting run_ticks
-    _Atomic uint64_t ticks_system;
+    uint64_t run_start;            // [q] counter when it was last put on a processor
+    uint64_t run_ticks;            // [q] ticks on a processor up to the last switch away
+    _Atomic uint64_t ran;          // the same, or THREAD_RUNS_NOW and what to subtract from now
+    struct account_samples samples;
+    struct spinlock told_lock; // taken with interrupts off
+    struct time_split told;    // [told_lock] user and system time, in ns, as thread_times() gave it
+    _Atomic uint64_t faults_minor, faults_major; // own
     uint64_t switches_voluntary;
     uint64_t switches_forced;
     struct thread *reap_next;   // core's list of the dead
@@ -210,10 +221,12 @@ static inline bool preempt_drop(struct thread *thread, uint32_t before) {
 }
 
 // User and system time of a thread up to now: the exact time that it ran, split by samples (see
-// core/account.c).
+// core/account.c). Neither ever goes back. Any context.
 void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_system_ns);
+// The calling thread got a page: `is_major` if it had to be read.
+void thread_count_fault(bool is_major);
 // The two together. Any context.
-time_ns_t thread_run_ns(struct thread *thread);
+time_ns_t thread_run_ns(const struct thread *thread);
 
 // Scheduling parameters; takes effect at once.
 void thread_set_sched(struct thread *thread, const struct sched_params *params);

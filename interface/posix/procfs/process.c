@@ -6,7 +6,9 @@
 // in a Linux that was built without it.
 #include "procfs.h"
 
+#include "../pids.h"
 #include "../signals.h"
+#include "../usage.h"
 
 #include <core/cpu.h>
 #include <core/sched.h>
@@ -30,11 +32,10 @@ struct snapshot {
     uint32_t threads;
     int32_t priority, nice, realtime, policy;
     uint32_t cpu;
-    time_ns_t user_ns, system_ns;
-    uint64_t switches_voluntary, switches_forced;
+    struct usage usage, waited_for;
+    uint64_t switches_voluntary, switches_forced; // of the one thread that the rest is about
     uint64_t affinity;
     uint64_t virtual_bytes, resident_pages;
-    uint64_t faults_minor, faults_major;
     uint64_t pending, pending_shared, blocked, ignored, caught;
 };
 
@@ -98,25 +99,16 @@ static void take_thread(struct thread *thread, struct snapshot *snapshot) {
     snapshot->switches_forced = thread->switches_forced;
 }
 
-// Times of the one thread, or of all, those that have left included.
-static void take_times(const struct proc_target *target, struct snapshot *snapshot) {
-    time_ns_t user;
-    time_ns_t system;
+// Of the one thread, or of all, those that have left included.
+static void take_usage(const struct proc_target *target, struct snapshot *snapshot) {
     if (target->thread != NULL) {
-        thread_times(&target->thread->native->thread, &snapshot->user_ns, &snapshot->system_ns);
-        return;
+        thread_usage(&target->thread->native->thread, &snapshot->usage);
+    } else {
+        process_usage(target->process, &snapshot->usage);
     }
-    snapshot->user_ns = target->process->dead_user_ns;
-    snapshot->system_ns = target->process->dead_system_ns;
-    int32_t after = 0;
-    struct posix_thread *thread;
-    while ((thread = posix_thread_next(target->process, after)) != NULL) {
-        thread_times(&thread->native->thread, &user, &system);
-        snapshot->user_ns += user;
-        snapshot->system_ns += system;
-        after = thread->tid;
-        proc_thread_put(thread);
-    }
+    mutex_lock(&pids()->tree_lock);
+    snapshot->waited_for = target->process->waited_for;
+    mutex_unlock(&pids()->tree_lock);
 }
 
 static void take_memory(const struct proc_target *target, struct snapshot *snapshot) {
@@ -124,8 +116,6 @@ static void take_memory(const struct proc_target *target, struct snapshot *snaps
     if (aspace != NULL) {
         snapshot->virtual_bytes = aspace_virtual_pages(aspace) << PAGE_SHIFT;
         snapshot->resident_pages = aspace_resident_pages(aspace);
-        snapshot->faults_minor = atomic_load_explicit(&aspace->faults_minor, memory_order_relaxed);
-        snapshot->faults_major = atomic_load_explicit(&aspace->faults_major, memory_order_relaxed);
         aspace_put(aspace);
     }
 }
@@ -148,7 +138,7 @@ static void take(const struct proc_target *target, struct snapshot *snapshot) {
         }
         proc_thread_put(thread);
     }
-    take_times(target, snapshot);
+    take_usage(target, snapshot);
     take_memory(target, snapshot);
 }
 
@@ -163,11 +153,15 @@ enum hx_status proc_stat(const struct proc_target *target, struct proc_text *tex
     const bool open = proc_may_inspect(p) == HX_OK; // addresses are nobody else's business
     text_put(text, "%d (%s) %c %d %d %d %d %d %u", s.id, s.name, s.state, s.kinship.parent,
              s.kinship.group, s.kinship.session, s.tty_number, s.tty_group, 0u);
-    text_put(text, " %llu 0 %llu 0", (unsigned long long)s.faults_minor,
-             (unsigned long long)s.faults_major);
-    text_put(text, " %lld %lld %lld %lld %d %d %u 0 %llu", (long long)(s.user_ns / NS_PER_TICK),
-             (long long)(s.system_ns / NS_PER_TICK), (long long)(p->children_user_ns / NS_PER_TICK),
-             (long long)(p->children_system_ns / NS_PER_TICK), s.priority, s.nice, s.threads,
+    text_put(text, " %llu %llu %llu %llu", (unsigned long long)s.usage.faults_minor,
+             (unsigned long long)s.waited_for.faults_minor,
+             (unsigned long long)s.usage.faults_major,
+             (unsigned long long)s.waited_for.faults_major);
+    text_put(text, " %lld %lld %lld %lld %d %d %u 0 %llu",
+             (long long)(s.usage.user_ns / NS_PER_TICK),
+             (long long)(s.usage.system_ns / NS_PER_TICK),
+             (long long)(s.waited_for.user_ns / NS_PER_TICK),
+             (long long)(s.waited_for.system_ns / NS_PER_TICK), s.priority, s.nice, s.threads,
              (unsigned long long)(p->start_ns / NS_PER_TICK));
     text_put(text, " %llu %llu %llu", (unsigned long long)s.virtual_bytes,
              (unsigned long long)s.resident_pages, (unsigned long long)limit_of(p, RLIMIT_RSS));
@@ -288,7 +282,7 @@ static void put_memory(const struct proc_target *target, const struct snapshot *
     put_kb(text, "VmSize", virtual_pages);
     put_kb(text, "VmLck", 0);
     put_kb(text, "VmPin", 0);
-    put_kb(text, "VmHWM", MAX_OF(s->resident_pages, target->process->maximum_resident_pages));
+    put_kb(text, "VmHWM", MAX_OF(s->resident_pages, s->usage.maximum_resident_pages));
     put_kb(text, "VmRSS", s->resident_pages);
     const uint64_t other = kinds.file_resident + kinds.shared;
     put_kb(text, "RssAnon", s->resident_pages > other ? s->resident_pages - other : 0);

@@ -53,64 +53,34 @@ enum hx_status proc_meminfo(const struct proc_target *target, struct proc_text *
     return HX_OK;
 }
 
-static time_ns_t idle_of(uint32_t cpu) {
-    const time_ns_t idle = sched_idle_ns(cpu);
-    const time_ns_t now = time_now();
-    return idle < now ? idle : now;
-}
-
-// The time that all threads have spent in user mode: those that run, and what processes keep of
-// those that left.
-struct user_time {
-    time_ns_t total;
-};
-
-static bool add_thread(struct thread *thread, void *context) {
-    struct user_time *sum = context;
-    if (thread->personality != NULL) { // kernel threads have none
-        time_ns_t user;
-        time_ns_t system;
-        thread_times(thread, &user, &system);
-        sum->total += user;
+static time_ns_t idle_all(void) {
+    struct cpu_times times;
+    time_ns_t idle = 0;
+    for (uint32_t cpu = 0; cpu_times(cpu, &times); cpu++) {
+        idle += times.idle;
     }
-    return true;
+    return idle;
 }
 
-static time_ns_t user_time_all(void) {
-    struct user_time sum = { 0 };
-    thread_for_each(add_thread, &sum);
-    struct posix_process *process;
-    for (int32_t pid = 0; (process = posix_process_next(pid)) != NULL;) {
-        sum.total += process->dead_user_ns + process->children_user_ns;
-        pid = process->pid;
-        process_put(process->process);
-    }
-    return sum.total;
+static void put_cpu(struct proc_text *text, const struct cpu_times *times) {
+    text_put(text, " %lld 0 %lld %lld 0 0 0 0 0 0\n", (long long)(times->user / NS_PER_TICK),
+             (long long)(times->system / NS_PER_TICK), (long long)(times->idle / NS_PER_TICK));
 }
 
-static void put_cpu(struct proc_text *text, time_ns_t user, time_ns_t busy, time_ns_t idle) {
-    text_put(text, " %lld 0 %lld %lld 0 0 0 0 0 0\n", (long long)(user / NS_PER_TICK),
-             (long long)((busy - user) / NS_PER_TICK), (long long)(idle / NS_PER_TICK));
-}
-
-// User time is known for threads, not for processors: each gets its share by how busy it was.
+// No line ever shows less than before.
 static void put_cpus(struct proc_text *text) {
-    time_ns_t busy[CPU_MAX];
-    const uint32_t count = cpu_online_count();
-    const time_ns_t now = time_now();
-    time_ns_t busy_all = 0;
-    for (uint32_t cpu = 0; cpu < count; cpu++) {
-        busy[cpu] = now - MIN_OF(idle_of(cpu), now);
-        busy_all += busy[cpu];
+    struct cpu_times times;
+    struct cpu_times sum = { 0 };
+    for (uint32_t cpu = 0; cpu_times(cpu, &times); cpu++) {
+        sum.user += times.user;
+        sum.system += times.system;
+        sum.idle += times.idle;
     }
-    const time_ns_t user_all = MIN_OF(user_time_all(), busy_all);
     text_put(text, "cpu ");
-    put_cpu(text, user_all, busy_all, now * count - busy_all);
-    const time_ns_t per_mille = busy_all / 1024 != 0 ? user_all / (busy_all / 1024) : 0;
-    for (uint32_t cpu = 0; cpu < count; cpu++) {
+    put_cpu(text, &sum);
+    for (uint32_t cpu = 0; cpu_times(cpu, &times); cpu++) {
         text_put(text, "cpu%u", cpu);
-        const time_ns_t user = MIN_OF(busy[cpu] / 1024 * per_mille, busy[cpu]);
-        put_cpu(text, user, busy[cpu], now - busy[cpu]);
+        put_cpu(text, &times);
     }
 }
 
@@ -137,13 +107,8 @@ static void put_seconds(struct proc_text *text, time_ns_t time, const char *end)
 
 enum hx_status proc_uptime(const struct proc_target *target, struct proc_text *text) {
     (void)target;
-    time_ns_t idle = 0;
-    const uint32_t count = cpu_online_count();
-    for (uint32_t cpu = 0; cpu < count; cpu++) {
-        idle += idle_of(cpu);
-    }
     put_seconds(text, time_now(), " ");
-    put_seconds(text, idle, "\n");
+    put_seconds(text, idle_all(), "\n");
     return HX_OK;
 }
 
@@ -184,10 +149,7 @@ static void load_update_locked(time_ns_t now, time_ns_t idle, uint32_t cpus) {
 enum hx_status proc_loadavg(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     const uint32_t cpus = cpu_online_count();
-    time_ns_t idle = 0;
-    for (uint32_t cpu = 0; cpu < cpus; cpu++) {
-        idle += idle_of(cpu);
-    }
+    const time_ns_t idle = idle_all();
     uint32_t now[3];
     spin_lock(&load_lock);
     load_update_locked(time_now(), idle, cpus);

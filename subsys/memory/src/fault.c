@@ -26,7 +26,8 @@ struct fault {
     bool write;
     struct frame **out_frame;   // NULL: not wanted
     struct memory_object *wait; // with WOULD_BLOCK: has a reference; what to wait for
-    bool is_own; // with LIMIT: an account refused that the address space is charged to
+    bool is_own;     // with LIMIT: an account refused that the address space is charged to
+    bool has_waited; // a page had to be read
 };
 
 // Who is charged for a page of the fault has none left. Those within the account that refused wait
@@ -391,7 +392,7 @@ static enum hx_status wait_done(struct fault *fault) {
     }
     memory_object_put(object);
     fault->wait = NULL;
-    atomic_fetch_add_explicit(&fault->aspace->faults_major, 1, memory_order_relaxed);
+    fault->has_waited = true;
     return status == HX_OK || status == HX_ERR_NO_MEMORY || status == HX_ERR_CANCELED ||
                    status == HX_ERR_LIMIT
                ? status
@@ -420,6 +421,7 @@ enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t acce
         enum hx_status status = fault_locked(&fault, access);
         rwlock_read_done(&aspace->lock);
         if (status == HX_OK) {
+            thread_count_fault(fault.has_waited);
             return HX_OK;
         }
         if (status == HX_ERR_WOULD_BLOCK) {
@@ -437,8 +439,6 @@ enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t acce
 }
 
 enum hx_status aspace_fault(struct aspace *aspace, uint64_t address, uint32_t access) {
-    uint64_t minor = atomic_load_explicit(&aspace->faults_minor, memory_order_relaxed);
-    atomic_store_explicit(&aspace->faults_minor, minor + 1, memory_order_relaxed);
     if (address >= HAL_USER_END) {
         return HX_ERR_BAD_ADDRESS;
     }

@@ -77,6 +77,14 @@ struct posix_session {
     struct tty *terminal; // [tree_lock] the controlling terminal, or NULL
 };
 
+// What programs used, as struct rusage tells it.
+struct usage {
+    time_ns_t user_ns, system_ns;
+    uint64_t maximum_resident_pages;
+    uint64_t faults_minor, faults_major;
+    uint64_t switches_voluntary, switches_forced;
+};
+
 struct posix_process {
     struct process *process; // the native object; this is its personality data
     int32_t pid;
@@ -129,28 +137,27 @@ struct posix_process {
     uint64_t arguments_start, arguments_end, environment_start, environment_end;
     uint64_t stack_top;
     uint32_t personality_flags;
-    struct timer alarm;                             // ITIMER_REAL
-    struct spinlock alarm_lock;                     // taken with interrupts off
-    time_ns_t alarm_deadline;                       // [signal_lock] 0: not armed
-    time_ns_t alarm_interval;                       // [signal_lock]
-    bool alarm_expired;                             // [signal_lock] SIGALRM was not taken yet
-    struct timer cpu_timer;                         // looks at the processor time that was used
-    bool timers_over;                               // [alarm_lock] none is set any more
-    bool cpu_timer_rests;                           // [alarm_lock] until a thread runs
-    time_ns_t cpu_seen;                             // [alarm_lock] used when it was set last
-    time_ns_t cpu_deadlines[CPU_WATCHES];           // [alarm_lock] processor time; 0: not watched
-    time_ns_t cpu_intervals[CPU_WATCHES];           // [alarm_lock]
-    struct list timers;                             // [process lock] struct posix_timer.link
-    struct list timers_ignored;                     // [signal_lock] struct posix_timer.ignored_link
-    int32_t timer_next;                             // [process lock] the next timer's id
-    time_ns_t children_user_ns, children_system_ns; // [tree_lock] of waited-for children
-    time_ns_t dead_user_ns, dead_system_ns;         // of threads that left
+    struct timer alarm;                   // ITIMER_REAL
+    struct spinlock alarm_lock;           // taken with interrupts off
+    time_ns_t alarm_deadline;             // [signal_lock] 0: not armed
+    time_ns_t alarm_interval;             // [signal_lock]
+    bool alarm_expired;                   // [signal_lock] SIGALRM was not taken yet
+    struct timer cpu_timer;               // looks at the processor time that was used
+    bool timers_over;                     // [alarm_lock] none is set any more
+    bool cpu_timer_rests;                 // [alarm_lock] until a thread runs
+    time_ns_t cpu_seen;                   // [alarm_lock] used when it was set last
+    time_ns_t cpu_deadlines[CPU_WATCHES]; // [alarm_lock] processor time; 0: not watched
+    time_ns_t cpu_intervals[CPU_WATCHES]; // [alarm_lock]
+    struct list timers;                   // [process lock] struct posix_timer.link
+    struct list timers_ignored;           // [signal_lock] struct posix_timer.ignored_link
+    int32_t timer_next;                   // [process lock] the next timer's id
+    struct usage waited_for; // [tree_lock] children that were, and those that they waited for
+    struct usage departed;   // [signal_lock] threads and address spaces that it left
     bool unknown_call_logged;
     bool no_new_privileges;
     bool dumpable;
     int32_t nice;
-    int32_t parent_death_signal;     // [tree_lock]
-    uint64_t maximum_resident_pages; // of an address space that it left
+    int32_t parent_death_signal; // [tree_lock]
 };
 
 struct posix_thread {

@@ -64,14 +64,13 @@ struct aspace {
     // Who refused a page last, of `account` and those above it; NULL: the machine had none. A hint:
     // threads that lack one at once do not know whose it is.
     _Atomic(struct account *) refused;
-    _Atomic uint64_t table_pages;                // [table_lock] that `account` is charged for
-    uint64_t mapped_pages;                       // [lock] virtual size
-    uint32_t mapping_count;                      // [lock]
-    _Atomic uint64_t resident_pages;             // translations present
-    uint64_t limit_pages;                        // [lock] RLIMIT_AS
-    uint64_t stack_limit_bytes;                  // RLIMIT_STACK
-    uint64_t map_base;                           // top-down search starts below this
-    _Atomic uint64_t faults_minor, faults_major; // approximate
+    _Atomic uint64_t table_pages;    // [table_lock] that `account` is charged for
+    uint64_t mapped_pages;           // [lock] virtual size
+    uint32_t mapping_count;          // [lock]
+    _Atomic uint64_t resident_pages; // translations present
+    uint64_t limit_pages;            // [lock] RLIMIT_AS
+    uint64_t stack_limit_bytes;      // RLIMIT_STACK
+    uint64_t map_base;               // top-down search starts below this
 };
 
 // An empty one; NULL if there is no memory. One reference, by object_put(&a->core.object).
