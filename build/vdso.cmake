@@ -10,7 +10,9 @@ function(helix_vdso_sources out)
     add_library(vdso OBJECT ${here}/vdso.c)
     target_compile_options(vdso PRIVATE -O2 -ffreestanding -fPIC -fno-stack-protector -fasynchronous-unwind-tables
       -Wall -Wextra -Werror $<$<C_COMPILER_ID:Clang>:-nostdlibinc> ${HELIX_PROGRAM_FLAGS})
-    target_include_directories(vdso PRIVATE ${here}/${HELIX_ARCH} ${CMAKE_SOURCE_DIR}/sdk/include)
+    target_include_directories(vdso PRIVATE ${here}/${HELIX_ARCH} ${CMAKE_SOURCE_DIR}/sdk/include
+      $<TARGET_PROPERTY:calls,INTERFACE_INCLUDE_DIRECTORIES>)
+    add_dependencies(vdso calls)
     add_custom_command(OUTPUT ${image}
       COMMAND ${HELIX_LD} -m ${HELIX_LD_MACHINE} -shared -Bsymbolic -soname linux-vdso.so.1 --hash-style=both --eh-frame-hdr
         --build-id=none -z noseparate-code -z norelro -z max-page-size=4096 --no-undefined --fatal-warnings -s

@@ -7,6 +7,7 @@
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
+#include "vdso.h"
 
 #include <core/trace.h>
 #include <execution/handles.h>
@@ -188,6 +189,7 @@ static struct posix_process *process_fork(struct posix_process *parent,
     child->aspace_shared = (request->flags & CLONE_VM) != 0;
     if (child->aspace_shared) {
         parent->aspace_shared = true;
+        vdso_pid_hide(parent);
     }
     child->exit_signal = request->exit_signal;
     if (posix_limit(child, RLIMIT_CPU) != RLIMIT_INFINITY) {

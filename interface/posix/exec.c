@@ -10,6 +10,7 @@
 #include "signals.h"
 #include "times.h"
 #include "usage.h"
+#include "vdso.h"
 
 #include <core/trace.h>
 #include <execution/handles.h>
@@ -86,6 +87,7 @@ static void take_pid(struct posix_thread *thread) {
 }
 
 static void switch_aspace(struct posix_process *process, struct aspace *aspace) {
+    vdso_pid_forget(process);
     struct aspace *old = process_replace_aspace(process->process, aspace);
     usage_leave_aspace(process, old);
     process->aspace_shared = false;

@@ -10,6 +10,7 @@
 #include "signals.h"
 #include "times.h"
 #include "usage.h"
+#include "vdso.h"
 
 #include <core/log.h>
 #include <execution/handles.h>
@@ -110,6 +111,7 @@ static void release_resources(struct posix_process *process) {
     object_put(&fs->object);
     executable_put(executable);
     const bool had_handles = handles_end(process->process);
+    vdso_pid_forget(process);
     struct aspace *aspace = process_replace_aspace(process->process, NULL);
     usage_leave_aspace(process, aspace);
     thread_set_aspace(NULL);

@@ -10,6 +10,7 @@
 #include "life.h"
 #include "pids.h"
 #include "signals.h"
+#include "uts.h"
 #include "vdso.h"
 
 #include <core/log.h>
@@ -97,11 +98,14 @@ static void set_limits(struct posix_process *process) {
     set_limit(process, RLIMIT_RTPRIO, 0, 0);
 }
 
-static struct uts_names uts = { .node = "(none)", .domain = "(none)" };
+static struct uts_names uts;
 
 static struct name_spaces *make_name_spaces(void) {
     static const struct lock_class uts_class = { .name = "uts", .rank = LOCK_RANK_LEAF };
+    static const char none[UTS_BYTES] = "(none)";
     spinlock_init(&uts.lock, &uts_class);
+    uts_set(&uts, uts.node, none);
+    uts_set(&uts, uts.domain, none);
     struct socket_names *sockets = socket_names_create();
     return sockets != NULL ? name_spaces_create(mounts, &uts, &pid_space_initial, sockets) : NULL;
 }

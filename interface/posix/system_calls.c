@@ -4,11 +4,14 @@
 #include "life.h"
 #include "pids.h"
 #include "times.h"
+#include "uts.h"
+#include "vdso.h"
 
 #include <core/log.h>
 #include <core/random.h>
 #include <core/sched.h>
 #include <hal/cpu.h>
+#include <helix/names_page.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 #include <memory/usercopy.h>
@@ -25,15 +28,32 @@ struct uts_user {
     char machine[UTS_BYTES], domain[UTS_BYTES];
 };
 
+_Static_assert(sizeof(struct uts_user) == HX_NAMES_BYTES, "the vDSO gives it as well");
+
+static void fill_locked(struct uts_user *out, const struct uts_names *names)
+    REQUIRES(names -> lock) {
+    *out = (struct uts_user){ .system = "Linux", .release = RELEASE, .version = VERSION };
+    memcpy(out->node, names->node, sizeof(out->node));
+    memcpy(out->domain, names->domain, sizeof(out->domain));
+    string_copy(out->machine, sizeof(out->machine), hal_platform());
+}
+
 enum hx_status sys_uname(struct call *call) {
     struct uts_names *names = call->process->process->ns->uts;
-    struct uts_user out = { .system = "Linux", .release = RELEASE, .version = VERSION };
+    struct uts_user out;
     spin_lock(&names->lock);
-    memcpy(out.node, names->node, sizeof(out.node));
-    memcpy(out.domain, names->domain, sizeof(out.domain));
+    fill_locked(&out, names);
     spin_unlock(&names->lock);
-    string_copy(out.machine, sizeof(out.machine), hal_platform());
     return copy_to_user(call_address(call, 0), &out, sizeof(out));
+}
+
+void uts_set(struct uts_names *names, char *field, const char name[UTS_BYTES]) {
+    struct uts_user all;
+    spin_lock(&names->lock);
+    memcpy(field, name, UTS_BYTES);
+    fill_locked(&all, names);
+    vdso_names_set(&all);
+    spin_unlock(&names->lock);
 }
 
 // `field`: one of the two names of the caller's.
@@ -49,9 +69,7 @@ static enum hx_status set_name(struct call *call, struct uts_names *names, char 
     if (copy_from_user(name, call_address(call, 0), length) != HX_OK) {
         return HX_ERR_BAD_ADDRESS;
     }
-    spin_lock(&names->lock);
-    memcpy(field, name, sizeof(name));
-    spin_unlock(&names->lock);
+    uts_set(names, field, name);
     return HX_OK;
 }
 

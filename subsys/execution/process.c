@@ -59,12 +59,21 @@ struct name_spaces *name_spaces_create(struct mount_space *mounts, struct uts_na
     return ns;
 }
 
+static void enter_aspace(struct aspace *aspace) {
+    atomic_fetch_add_explicit(&aspace->processes, 1, memory_order_relaxed);
+}
+
+static void leave_aspace(struct aspace *aspace) {
+    atomic_fetch_sub_explicit(&aspace->processes, 1, memory_order_relaxed);
+}
+
 static void process_destroy(struct object *object) {
     struct process *process = CONTAINER_OF(object, struct process, object);
     if (process->personality_destroy != NULL) {
         process->personality_destroy(process);
     }
     if (process->aspace != NULL) {
+        leave_aspace(process->aspace);
         aspace_put(process->aspace);
     }
     (void)handles_end(process);
@@ -96,6 +105,7 @@ enum hx_status process_create(struct aspace *aspace, struct account *account,
     process->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
     mutex_init(&process->lock, &process_class);
     process->aspace = aspace_get(aspace);
+    enter_aspace(aspace);
     object_get(&account->object);
     process->account = account;
     object_get(&ns->object);
@@ -148,6 +158,12 @@ struct aspace *process_replace_aspace(struct process *process, struct aspace *as
     mutex_lock(&process->lock);
     struct aspace *old = process->aspace;
     process->aspace = aspace;
+    if (aspace != NULL) {
+        enter_aspace(aspace);
+    }
+    if (old != NULL) {
+        leave_aspace(old);
+    }
     mutex_unlock(&process->lock);
     return old;
 }

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
@@ -61,6 +62,34 @@ static void exec(void) {
     fail_nth(0);
 }
 
+// The pid gets into the vDSO's first page, two before its image, or stays the call's to tell.
+static void ask_pid(int nth) {
+    const volatile pid_t *page = (const pid_t *)(getauxval(AT_SYSINFO_EHDR) - 8192);
+    fail_nth(nth);
+    const long first = NATIVE(process_pid, page);
+    fail_nth(0);
+    SAME(first, getpid());
+    CHECK(*page == 0 || *page == getpid());
+    SAME(NATIVE(process_pid, page), getpid());
+    SAME(*page, getpid());
+}
+
+static void pid(void) {
+    int nth = 1;
+    for (; nth < MOST; nth++) {
+        const uint64_t before = failures();
+        pid_t child;
+        CHILD(child) {
+            ask_pid(nth);
+        }
+        EXITS(child, 0);
+        if (failures() == before) {
+            break;
+        }
+    }
+    CHECK(nth > 1 && nth < MOST);
+}
+
 static void *thread_main(void *argument) {
     return argument;
 }
@@ -75,6 +104,7 @@ static void processes(void) {
     exhaust("fork", call_fork);
     exhaust("vfork", call_vfork);
     exhaust("pthread_create", call_thread);
+    pid();
 }
 
 // ---- memory

@@ -51,10 +51,10 @@ def _pinned() -> str:
     return next(line for line in lines if line.startswith("musl "))
 
 
-def _prepare(tree: Path, stamp: str) -> None:
+def _prepare(tree: Path, basis: str) -> None:
     """A tree of links to musl's files, configured; anew only if more changed than our sources."""
     known = tree / ".stamp"
-    if known.exists() and known.read_text() == stamp:
+    if known.exists() and known.read_text() == basis:
         return
     _run([str(paths.TOP / "third_party/fetch"), "musl"], paths.TOP)
     shutil.rmtree(tree, ignore_errors=True)
@@ -64,7 +64,7 @@ def _prepare(tree: Path, stamp: str) -> None:
         shutil.copy(header, first)
     _run(["./configure", f"--prefix={tree.parent}", *_CONFIGURE], tree,
          CC=f"{_cross()}gcc -I{first}", CROSS_COMPILE=_cross())
-    known.write_text(stamp)
+    known.write_text(basis)
 
 
 def _overlay(tree: Path) -> None:
@@ -92,6 +92,11 @@ def _install(tree: Path, prefix: Path) -> None:
         target.chmod(0o755)
 
 
+def stamp(user: Path) -> Path:
+    """A file that is another one when the library is."""
+    return user / "posix-x/stamp"
+
+
 @cache
 def compiler(user: Path) -> Path:
     """helix-cc for the machine whose programs are built in `user`. The library is built if it has to be,
@@ -100,17 +105,17 @@ def compiler(user: Path) -> Path:
     version = subprocess.run([f"{_cross()}gcc", "-dumpfullversion"], text=True,
                              stdout=subprocess.PIPE, check=True).stdout
     basis = _digest([_pinned(), version, str(prefix), *_CONFIGURE], _headers())
-    stamp = _digest([basis], [*_sources(), *(_OVERLAY / name for name in _WRAPPER)])
+    wanted = _digest([basis], [*_sources(), *(_OVERLAY / name for name in _WRAPPER)])
     with (prefix / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known = prefix / "stamp"
-        if not known.exists() or known.read_text() != stamp:
+        known = stamp(user)
+        if not known.exists() or known.read_text() != wanted:
             known.unlink(missing_ok=True)
             ui.stage(f"building libposix_x for {targets.current().name}")
             _prepare(prefix / "tree", basis)
             _overlay(prefix / "tree")
             _run(["make", f"-j{os.cpu_count() or 1}"], prefix / "tree")
             _install(prefix / "tree", prefix)
-            known.write_text(stamp)
+            known.write_text(wanted)
             ui.progress_done()
     return prefix / "bin/helix-cc"

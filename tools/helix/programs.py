@@ -182,6 +182,11 @@ def _calls_headers() -> None:
     made_from_calls(_MADE / "libhelix/calls.h")
 
 
+def _c_library(flavour: str) -> list[Path]:
+    """What a program is made from, if the C library is ours and may change."""
+    return [posix_x.stamp(_user())] if flavour == "posix-x" else []
+
+
 def libhelix(flavour: str = "musl") -> Path:
     """The native library for a C library, as an archive."""
     _calls_headers()
@@ -262,7 +267,7 @@ def build(source: Path, flavour: str = "musl", extra: tuple[str, ...] = ()) -> P
     folder = paths.ensure(_user() / flavour / source.parent.name)
     headers = [header for folder_made in folders for header in sorted(folder_made.rglob("*.h"))]
     beside = [header for each in sources for header in _headers(each)]
-    seen = [*sources, *beside, *headers, *code, *library]
+    seen = [*sources, *beside, *headers, *code, *library, *_c_library(flavour)]
     return _made(folder / source.stem, _stamp(command, seen), make)
 
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// user/vdso/vdso.c: clocks that a program reads without entering the kernel. The kernel maps this,
-// a small shared object (vdso(7)), behind the page of <helix/clock_page.h>. What it cannot answer
-// it asks the kernel, so that errors are the kernel's own.
+// user/vdso/vdso.c: what a program is told without entering the kernel. The kernel maps this, a
+// small shared object (vdso(7)), behind the pages of <helix/names_page.h> and <helix/clock_page.h>.
+// What it cannot answer it asks the kernel, so that errors are the kernel's own.
 #include <vdso_arch.h>
 
 #include <helix/clock_page.h>
+#include <helix/names_page.h>
+#include <helix/native.h>
 #include <stddef.h>
 
 #define HIDDEN  __attribute__((visibility("hidden")))
@@ -28,6 +30,8 @@ struct timeval {
 };
 
 extern const struct hx_clock_page vdso_clock_page HIDDEN; // vdso.ld knows where
+extern const struct hx_names_page vdso_names_page HIDDEN;
+extern const struct hx_process_page vdso_process_page HIDDEN;
 
 VISIBLE int VDSO_NAME(clock_gettime)(int clock, struct timespec *time);
 VISIBLE int VDSO_NAME(gettimeofday)(struct timeval *time, void *zone);
@@ -80,3 +84,19 @@ int64_t VDSO_NAME(time)(int64_t *out_seconds) {
     return seconds;
 }
 #endif
+
+// What Linux's vDSO does not have, for libposix_x (user/posix-x).
+
+#define HELIX_NAME(name) __helix_##name
+
+VISIBLE int HELIX_NAME(getpid)(void);
+VISIBLE int HELIX_NAME(uname)(char *names); // as the call does it: 0, or a negative errno
+
+int HELIX_NAME(getpid)(void) {
+    const int pid = atomic_load_explicit(&vdso_process_page.pid, memory_order_relaxed);
+    return pid != 0 ? pid : vdso_call(HX_CALL_process_pid, (uint64_t)&vdso_process_page, 0);
+}
+
+int HELIX_NAME(uname)(char *names) {
+    return hx_names_read(&vdso_names_page, names) ? 0 : vdso_call(VDSO_UNAME, (uint64_t)names, 0);
+}

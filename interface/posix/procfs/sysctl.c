@@ -3,6 +3,7 @@
 #include "procfs.h"
 
 #include "../pids.h"
+#include "../uts.h"
 
 #include <core/log.h>
 #include <core/random.h>
@@ -117,9 +118,9 @@ enum hx_status proc_hostname_set(const struct proc_target *target, const char *t
         return HX_ERR_NOT_PERMITTED;
     }
     struct uts_names *uts = self->process->ns->uts;
-    spin_lock(&uts->lock);
-    string_copy(uts->node, sizeof(uts->node), text); // cut, as Linux cuts it
-    spin_unlock(&uts->lock);
+    char name[UTS_BYTES] = { 0 };
+    (void)string_copy(name, sizeof(name), text); // cut, as Linux cuts it
+    uts_set(uts, uts->node, name);
     return HX_OK;
 }
 

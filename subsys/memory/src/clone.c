@@ -83,12 +83,15 @@ static struct memory_object *cloned_object(struct aspace *child, struct memory_o
     return memory_object_get(private->clone);
 }
 
+// The child has what lies below the parent's own pages, or nothing.
 static void wipe(struct mapping *mapping) {
-    struct memory_object *object = mapping_object(mapping);
-    if (object != NULL) {
-        memory_object_put(object);
+    struct memory_object *private = mapping_private(mapping);
+    if (private != NULL) {
+        struct memory_object *below = private->backing;
+        atomic_store_explicit(&mapping->object, below != NULL ? memory_object_get(below) : NULL,
+                              memory_order_relaxed);
+        memory_object_put(private); // not the last one: the parent's mapping keeps it
     }
-    atomic_store_explicit(&mapping->object, NULL, memory_order_relaxed);
 }
 
 // HX_OK or HX_ERR_NO_MEMORY (nothing was added).

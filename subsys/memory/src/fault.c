@@ -24,7 +24,9 @@ struct fault {
     uint64_t address; // of the page
     uint64_t page;    // in the object
     bool write;
-    struct frame **out_frame;   // NULL: not wanted
+    struct frame **out_frame;                // NULL: not wanted
+    const struct memory_object *only_object; // the mapping must be one of its page; NULL: of any
+    uint64_t only_page;
     struct memory_object *wait; // with WOULD_BLOCK: has a reference; what to wait for
     bool is_own;     // with LIMIT: an account refused that the address space is charged to
     bool has_waited; // a page had to be read
@@ -354,6 +356,10 @@ static enum hx_status fault_locked(struct fault *fault, uint32_t access) {
     }
     fault->mapping = mapping;
     fault->page = mapping_page(mapping, fault->address);
+    if (fault->only_object != NULL &&
+        (fault->only_object != mapping_below(mapping) || fault->only_page != fault->page)) {
+        return HX_ERR_BAD_ADDRESS;
+    }
     return resolve(fault);
 }
 
@@ -407,6 +413,30 @@ static enum hx_status why_not(const struct fault *fault, enum hx_status status) 
     return status == HX_ERR_LIMIT && fault->is_own ? HX_ERR_NO_MEMORY : status;
 }
 
+static enum hx_status attempt_until_done(struct fault *fault, uint32_t access) {
+    struct aspace *aspace = fault->aspace;
+    bool reclaimed = false;
+    for (;;) {
+        rwlock_read(&aspace->lock);
+        enum hx_status status = fault_locked(fault, access);
+        rwlock_read_done(&aspace->lock);
+        if (status == HX_OK) {
+            return HX_OK;
+        }
+        if (status == HX_ERR_WOULD_BLOCK) {
+            status = wait_done(fault);
+        } else if (status == HX_ERR_NOT_FOUND) {
+            status = grow_stack(aspace, fault->address);
+        } else if (status == HX_ERR_NO_MEMORY && !reclaimed && memory_reclaim(16) > 0) {
+            reclaimed = true; // perhaps for a page of a table, which does not wait for reclaim
+            status = HX_OK;
+        }
+        if (status != HX_OK && status != HX_ERR_RESTART) {
+            return why_not(fault, status);
+        }
+    }
+}
+
 enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t access,
                           struct frame **out_frame) {
     struct fault fault = {
@@ -415,27 +445,26 @@ enum hx_status fault_page(struct aspace *aspace, uint64_t address, uint32_t acce
         .write = (access & ASPACE_WRITE) != 0,
         .out_frame = out_frame,
     };
-    bool reclaimed = false;
-    for (;;) {
-        rwlock_read(&aspace->lock);
-        enum hx_status status = fault_locked(&fault, access);
-        rwlock_read_done(&aspace->lock);
-        if (status == HX_OK) {
-            thread_count_fault(fault.has_waited);
-            return HX_OK;
-        }
-        if (status == HX_ERR_WOULD_BLOCK) {
-            status = wait_done(&fault);
-        } else if (status == HX_ERR_NOT_FOUND) {
-            status = grow_stack(aspace, fault.address);
-        } else if (status == HX_ERR_NO_MEMORY && !reclaimed && memory_reclaim(16) > 0) {
-            reclaimed = true; // perhaps for a page of a table, which does not wait for reclaim
-            status = HX_OK;
-        }
-        if (status != HX_OK && status != HX_ERR_RESTART) {
-            return why_not(&fault, status);
-        }
+    const enum hx_status status = attempt_until_done(&fault, access);
+    if (status == HX_OK) {
+        thread_count_fault(fault.has_waited);
     }
+    return status;
+}
+
+enum hx_status aspace_own_page(struct aspace *aspace, struct uaddr address,
+                               const struct memory_object *object, uint64_t page,
+                               struct frame **out_frame) {
+    struct fault fault = {
+        .aspace = aspace,
+        .address = ALIGN_DOWN(address.value, (uint64_t)PAGE_SIZE),
+        .write = true,
+        .out_frame = out_frame,
+        .only_object = object,
+        .only_page = page,
+    };
+    return address.value < HAL_USER_END ? attempt_until_done(&fault, FAULT_FORCE | ASPACE_WRITE)
+                                        : HX_ERR_BAD_ADDRESS;
 }
 
 enum hx_status aspace_fault(struct aspace *aspace, uint64_t address, uint32_t access) {

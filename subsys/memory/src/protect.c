@@ -128,6 +128,9 @@ static enum hx_status flag_locked(struct aspace *aspace, uint64_t start, uint64_
             status = HX_ERR_INVALID; // only anonymous private memory can be wiped
             continue;
         }
+        if ((clear & ASPACE_WIPE_FORK) && mapping_below(at) != NULL) {
+            continue; // the kernel's pages: they are always wiped
+        }
         at->flags = (at->flags & ~clear) | set;
     }
     mapping_merge_range(aspace, start, end);

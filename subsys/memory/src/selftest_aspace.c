@@ -399,6 +399,50 @@ static bool build(struct memory_object *file, struct aspace **out_parent,
            aspace_fault(aspace, at.value, ASPACE_WRITE) == HX_OK;
 }
 
+// A page that the kernel writes for a program that reads: its own in each address space.
+static bool test_own_page(void) {
+    struct memory_object *object = memory_object_create_plain(&account_root, 2 * PAGE_SIZE);
+    struct aspace *aspace = aspace_create(&account_root);
+    const uint64_t common = 5;
+    uint64_t elsewhere;
+    CHECK(object != NULL && aspace != NULL);
+    CHECK(memory_object_write(object, PAGE_SIZE, &common, sizeof(common)) == HX_OK);
+    const struct aspace_map_request request = { .size_bytes = 2 * PAGE_SIZE,
+                                                .protection = ASPACE_READ,
+                                                .protection_max = ASPACE_READ,
+                                                .flags = ASPACE_WIPE_FORK,
+                                                .object = object };
+    struct uaddr at;
+    struct frame *own = NULL;
+    struct frame *other = NULL;
+    CHECK(aspace_map(aspace, &request, &at) == HX_OK);
+    CHECK(memtest_map(aspace, PAGE_SIZE, &elsewhere) && memtest_poke(aspace, elsewhere, 9));
+    CHECK(memtest_peek(aspace, at.value, 0));
+    CHECK(aspace_own_page(aspace, at, object, 1, &own) == HX_ERR_BAD_ADDRESS);
+    CHECK(aspace_own_page(aspace, uaddr_make(elsewhere), object, 0, &own) == HX_ERR_BAD_ADDRESS);
+    CHECK(aspace_own_page(aspace, uaddr_make(UINT64_MAX), object, 0, &own) == HX_ERR_BAD_ADDRESS);
+    CHECK(aspace_own_page(aspace, uaddr_add(at, 8), object, 0, &own) == HX_OK);
+    *(uint64_t *)frame_data(own) = 7;
+    CHECK(memtest_peek(aspace, at.value, 7) && memtest_peek(aspace, at.value + PAGE_SIZE, common));
+    CHECK(aspace_fault(aspace, at.value, ASPACE_WRITE) == HX_ERR_ACCESS_DENIED);
+    // It stays the kernel's, whatever is advised; a clone begins with the object's.
+    CHECK(aspace_advise(aspace, at, PAGE_SIZE, ASPACE_ADVICE_KEEPONFORK) == HX_OK);
+    struct aspace *child = aspace_clone(aspace, &account_root);
+    CHECK(child != NULL && memtest_peek(child, at.value, 0));
+    CHECK(memtest_peek(child, at.value + PAGE_SIZE, common));
+    CHECK(aspace_own_page(child, at, object, 0, &other) == HX_OK && other != own);
+    *(uint64_t *)frame_data(other) = 8;
+    CHECK(memtest_peek(aspace, at.value, 7) && memtest_peek(child, at.value, 8));
+    CHECK(memtest_peek(aspace, elsewhere, 9) && memtest_peek(child, elsewhere, 9));
+    frame_put(own);
+    frame_put(other);
+    aspace_put(aspace);
+    CHECK(memtest_peek(child, at.value, 8));
+    aspace_put(child);
+    memory_object_put(object);
+    return true;
+}
+
 static bool test_failures(void) {
     struct memory_object *file = memory_object_create_plain(&account_root, 8 * PAGE_SIZE);
     CHECK(file != NULL);
@@ -435,6 +479,7 @@ const struct memtest memtest_aspaces[] = {
     { "remap", test_remap },
     { "stack", test_stack },
     { "identify", test_identify },
+    { "a page of the kernel's", test_own_page },
     { "failing allocations", test_failures },
     { NULL, NULL },
 };

@@ -7,6 +7,7 @@
 #define VDSO_NAME(name)    __kernel_##name
 #define VDSO_CLOCK_GETTIME 113
 #define VDSO_GETTIMEOFDAY  169
+#define VDSO_UNAME         160
 
 // The virtual counter, not read before earlier loads are done (Arm ARM, D11.2.2).
 static inline uint64_t vdso_counter(void) {

@@ -7,6 +7,7 @@
 #define VDSO_NAME(name)    __vdso_##name
 #define VDSO_CLOCK_GETTIME 113
 #define VDSO_GETTIMEOFDAY  169
+#define VDSO_UNAME         160
 
 // Not read before earlier loads are done, and before later accesses: the counter counts as input
 // (unprivileged ISA, 2.7 and 11.1).

@@ -8,6 +8,7 @@
 #define VDSO_HAS_TIME
 #define VDSO_CLOCK_GETTIME 228
 #define VDSO_GETTIMEOFDAY  96
+#define VDSO_UNAME         63
 
 // Not read before earlier loads are done: RDTSC waits for nothing (SDM 2B).
 static inline uint64_t vdso_counter(void) {

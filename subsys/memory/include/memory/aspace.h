@@ -22,9 +22,10 @@
 #define ASPACE_NOREPLACE (1u << 6) // with FIXED: HX_ERR_EXISTS instead of replacing
 #define ASPACE_GROWSDOWN (1u << 7) // the main stack: grows to its limit on faults
 #define ASPACE_POPULATE  (1u << 8)
-#define ASPACE_NO_FORK   (1u << 9)  // MADV_DONTFORK
-#define ASPACE_WIPE_FORK (1u << 10) // MADV_WIPEONFORK
-#define ASPACE_LOW_32    (1u << 11)
+#define ASPACE_NO_FORK   (1u << 9) // MADV_DONTFORK
+#define ASPACE_WIPE_FORK                                                                           \
+    (1u << 10) // MADV_WIPEONFORK; over an object: the child has the object's pages
+#define ASPACE_LOW_32 (1u << 11)
 
 struct mapping {
     union {
@@ -71,6 +72,7 @@ struct aspace {
     uint64_t limit_pages;            // [lock] RLIMIT_AS
     uint64_t stack_limit_bytes;      // RLIMIT_STACK
     uint64_t map_base;               // top-down search starts below this
+    _Atomic uint32_t processes;      // that it is the address space of
 };
 
 // An empty one; NULL if there is no memory. One reference, by object_put(&a->core.object).
@@ -140,6 +142,14 @@ void aspace_clear(struct aspace *aspace);
 // is charged for the page has none left, which is not the address space's to mend (SIGBUS);
 // HX_ERR_NO_MEMORY: out of memory, the machine's or that of aspace->refused.
 enum hx_status aspace_fault(struct aspace *aspace, uint64_t address, uint32_t access);
+
+// The page that a private mapping of `object` has at `address` in place of the object's page of
+// that number, made if there is none, for the kernel to write what the program reads there. Gives a
+// reference; while it is held the page is not the mapping's for good (see aspace_write_other()).
+// HX_ERR_BAD_ADDRESS: something else is mapped there; HX_ERR_NO_MEMORY, HX_ERR_LIMIT.
+enum hx_status aspace_own_page(struct aspace *aspace, struct uaddr address,
+                               const struct memory_object *object, uint64_t page,
+                               struct frame **out_frame);
 
 // A stable identity of a word for shared futexes: the object and byte offset that `address` maps
 // to (a reference on the object is given), faulting the page in for writing if private.
