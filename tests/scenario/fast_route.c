@@ -370,6 +370,9 @@ static bool is_helix(void) {
 }
 
 static void only_read(void) {
+    if (!is_helix()) {
+        return; // Linux has pages there that are not
+    }
     right();
     find_pages();
     NEED(pages_start != 0);
