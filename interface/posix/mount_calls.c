@@ -2,6 +2,7 @@
 // mount_calls.c: mount, umount2, and writing back.
 #include "descriptor.h"
 
+#include <io/block.h>
 #include <memory/heap.h>
 
 #define MS_RDONLY     (1u << 0)
@@ -156,9 +157,10 @@ enum hx_status sys_umount2(struct call *call) {
     return status;
 }
 
-// Files live in memory or are written through; what a file itself has to do is its sync.
+// Files live in memory or are written through; what is left are the disks' own caches.
 enum hx_status sys_sync(struct call *call) {
     (void)call;
+    block_flush_all();
     return HX_OK;
 }
 

@@ -4,7 +4,6 @@
 
 #include <core/cpu.h>
 #include <core/gate.h>
-#include <core/irq.h>
 #include <core/lock.h>
 #include <core/log.h>
 #include <core/port.h>
@@ -122,112 +121,13 @@ void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
     }
 }
 
-struct module_irq {
-    struct irq irq; // of the first one of a line
-    struct hx_env *env;
-    void (*handler)(void *context);
-    void *context;
-    uint32_t line;
-    bool is_shared;
-    _Atomic(struct module_irq *) next; // of the same line
-    struct list link;                  // [lines_lock] of the first ones
-};
-
-// Outside a module's own locks: its init may hold some.
-static const struct lock_class lines_class = { "shared lines", LOCK_RANK_MODULE + 1, false };
-static struct mutex lines_lock = { .lock_class = &lines_class };
-static struct list lines = LIST_INIT(lines); // [lines_lock]
-
-static int64_t irq_inside(void *argument) {
-    const struct module_irq *irq = argument;
-    irq->handler(irq->context);
-    return HX_OK;
-}
-
-// False: its module is dead. A call that was refused on purpose (INJECT_METHOD) is made again: the
-// device wants attention all the same.
-static bool irq_call(struct module_irq *irq) {
-    while (gate_call(irq->env->gate, irq_inside, irq) != HX_OK) {
-        if (gate_is_dead(irq->env->gate)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// In the interrupt's thread. Once a module is dead, nobody would make its device quiet: the line
-// stays masked, for good.
-static void irq_handle(void *argument) {
-    // Acquire: who is found is filled in.
-    for (struct module_irq *irq = argument; irq != NULL;
-         irq = atomic_load_explicit(&irq->next, memory_order_acquire)) {
-        if (!irq_call(irq)) {
-            thread_exit();
-        }
-    }
-}
-
-static enum hx_status line_take(struct module_irq *irq) {
-    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
-    if (stack == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    enum hx_status status = irq_register(&irq->irq, irq->line, irq->env->module->name, stack,
-                                         THREAD_STACK_BYTES, irq_handle, irq);
-    if (status != HX_OK) {
-        kernel_stack_free(stack, THREAD_STACK_BYTES);
-    }
-    return status;
-}
-
-// Behind the others of its line. False: the line has none who shares it.
-static bool line_join(struct module_irq *irq) {
-    list_for_each (link, &lines) {
-        struct module_irq *last = LIST_ENTRY(link, struct module_irq, link);
-        if (last->line == irq->line && last->is_shared && irq->is_shared) {
-            struct module_irq *next;
-            while ((next = atomic_load_explicit(&last->next, memory_order_relaxed)) != NULL) {
-                last = next;
-            }
-            atomic_store_explicit(&last->next, irq, memory_order_release);
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum hx_status line_register(struct hx_env *env, uint32_t line, bool is_shared,
-                                    void (*handler)(void *context), void *context) {
+enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
+                               void *context) {
     if (!is_granted(env, HX_CAPABILITY_IRQ)) {
         return HX_ERR_ACCESS_DENIED;
     }
-    struct module_irq *irq = heap_alloc_zero(sizeof(*irq), MEMORY_SLEEP);
-    if (irq == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    irq->env = env;
-    irq->handler = handler;
-    irq->context = context;
-    irq->line = line;
-    irq->is_shared = is_shared;
-    enum hx_status status = HX_OK;
-    mutex_lock(&lines_lock);
-    if (!line_join(irq)) {
-        status = line_take(irq);
-        if (status == HX_OK) {
-            list_push_back(&lines, &irq->link);
-        }
-    }
-    mutex_unlock(&lines_lock);
-    if (status != HX_OK) {
-        heap_free(irq);
-    }
-    return status;
-}
-
-enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
-                               void *context) {
-    return line_register(env, hal_irq_from_isa(isa), false, handler, context);
+    const struct line_user user = { .env = env, .handler = handler, .context = context };
+    return line_register(hal_irq_from_isa(isa), &user, false);
 }
 
 static enum hx_status tree_device_open(const char *name, uint32_t index,
@@ -327,7 +227,14 @@ enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
     if (out_is_message != NULL) {
         *out_is_message = is_message;
     }
-    return line_register(env, line, hx_device_is_pci(device) && !is_message, handler, context);
+    const struct line_user user = {
+        .env = env, .device = node, .handler = handler, .context = context
+    };
+    enum hx_status status = line_register(line, &user, hx_device_is_pci(device) && !is_message);
+    if (status == HX_OK && node != NULL) {
+        io_device_line_on(node);
+    }
+    return status;
 }
 
 // The smallest order of frames that holds so many bytes.

@@ -273,18 +273,24 @@ static void run_selftest(void) {
     hal_power_off();
 }
 
-void kernel_power_off(void) {
+// What was written is safe before its driver stops.
+static void stop_devices(void) {
+    block_flush_all();
     registry_stop();
+}
+
+void kernel_power_off(void) {
+    stop_devices();
     hal_power_off();
 }
 
 void kernel_restart(void) {
-    registry_stop();
+    stop_devices();
     hal_restart();
 }
 
 void kernel_halt(void) {
-    registry_stop();
+    stop_devices();
     hal_halt();
 }
 

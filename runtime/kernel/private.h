@@ -14,6 +14,20 @@ struct hx_env {
     bool runs;         // init succeeded
 };
 
+// Who hears a line.
+struct io_device;
+struct line_user {
+    struct hx_env *env;
+    const struct io_device *device; // NULL: none of the list
+    void (*handler)(void *context);
+    void *context;
+};
+
+// Calls the handler in a thread of the line's each time that it is pulled, inside the gate of its
+// module. A shared line is one of PCI's: all of its users are called. Copies `user`. Thread
+// context. HX_ERR_BUSY (somebody does not share it), HX_ERR_NO_DEVICE, HX_ERR_NO_MEMORY
+enum hx_status line_register(uint32_t line, const struct line_user *user, bool is_shared);
+
 // Runs init and start of all built-in modules of a phase, in order of dependency as far as the
 // manifests tell. A failure of a critical one is returned; others are logged.
 enum hx_status registry_start(enum hx_phase phase);

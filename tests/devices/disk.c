@@ -13,6 +13,7 @@
 #define FIRST_SIZE  (4096 * SECTOR)
 #define SECOND_SIZE (2048 * SECTOR)
 #define SCRATCH_AT  (8 << 20) // behind both
+#define SYNC_AT     (15 << 20)
 
 #define GETSIZE64 0x80081272u
 #define GETSIZE   0x1260u
@@ -312,11 +313,21 @@ static void without_memory(void) {
     SAME(pwrite(file, bytes, sizeof bytes, SCRATCH_AT + 100), sizeof bytes);
 }
 
+// What is written before sync() is safe before what comes later; suite_devices.py looks, once, into
+// what reached the disk. It also looks for a flush at the end: the machine ends soon after this.
+static void synced(void) {
+    unsigned char bytes[512] = { 1 };
+    const int file = disk_open("/dev/vda", O_RDWR);
+    SAME(pwrite(file, bytes, sizeof bytes, SYNC_AT), sizeof bytes);
+    sync();
+    SAME(pwrite(file, bytes, sizeof bytes, SYNC_AT + 4096), sizeof bytes);
+}
+
 static const struct check_case cases[] = {
     CASE(sizes),        CASE(listed),   CASE(host_bytes),
     CASE(guest_bytes),  CASE(anywhere), CASE(beside_each_other),
     CASE(many_at_once), CASE(direct),   CASE(discarded),
     CASE(bad_memory),   CASE(faulty),   CASE(without_memory),
-    CASE(killed),
+    CASE(killed),       CASE(synced),
 };
 CHECK_MAIN(cases)

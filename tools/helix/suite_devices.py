@@ -23,21 +23,24 @@ class Way:
     bus: str
     machine: str = ""
     extra: tuple[str, ...] = ()
+    logged: bool = False  # QEMU writes down what reaches the disk, and in which order
 
 
 _MODERN = ("-global", "virtio-mmio.force-legacy=false")
 # The processors named here have no random instruction.
 _WAYS: dict[str, dict[str, Way]] = {
     "x86_64": {"pci": Way("pci"), "pc": Way("pci", "pc"),
-               "line": Way("pci,vectors=0"), "line-pc": Way("pci,vectors=0", "pc")},
-    "aarch64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN), "legacy": Way("device"),
+               "line": Way("pci,vectors=0", logged=True), "line-pc": Way("pci,vectors=0", "pc")},
+    "aarch64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True), "legacy": Way("device"),
                 "gic-3": Way("pci", "virt,gic-version=3")},
-    "riscv64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN)},
+    "riscv64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True)},
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
 _SMP = 2
 _DISK_BYTES = 16 << 20
 _FIRST, _SECOND = (2048, 4096), (8192, 2048)  # where each partition begins, and its sectors
+_BEFORE_SYNC, _AFTER_SYNC = 15 << 11, (15 << 11) + 8  # sectors that tests/devices/disk.c writes
+_LOG_FLUSH, _LOG_DISCARD = 1, 4  # Linux 6.1, drivers/md/dm-log-writes.c
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,44 @@ def _disk_problem(path: Path) -> str:
         else "the first partition's bytes did not reach the disk's file"
 
 
+def _log(disk: Path) -> Path:
+    return disk.with_suffix(".log")
+
+
+def _log_entries(log: bytes) -> list[tuple[int, bool]]:
+    """Each write's first sector, or -1, and whether it is a flush."""
+    _, _, count, size = struct.unpack_from("<QQQI", log)
+    entries, at = [], size
+    for _ in range(count):
+        sector, sectors, flags, _ = struct.unpack_from("<QQQQ", log, at)
+        entries.append((sector if sectors else -1, bool(flags & _LOG_FLUSH)))
+        at += size * (1 + (0 if flags & _LOG_DISCARD else sectors))
+    return entries
+
+
+def _log_problem(path: Path) -> str:
+    """A flush lies between what was written before sync() and after it, and behind all writes."""
+    entries = _log_entries(path.read_bytes())
+    sectors = [sector for sector, _ in entries]
+    if _BEFORE_SYNC not in sectors or _AFTER_SYNC not in sectors:
+        return "what was written beside sync() is not in QEMU's log"
+    between = entries[sectors.index(_BEFORE_SYNC):sectors.index(_AFTER_SYNC)]
+    if not any(is_flush for _, is_flush in between):
+        return "sync() did not flush the disk"
+    return "" if entries[-1][1] else "the end of the machine did not flush the disk"
+
+
 def _words(device: str, way: Way, disk: Path) -> list[str]:
     if device == "rng":
         return ["-device", f"virtio-rng-{way.bus}"]
     disk.write_bytes(_disk_bytes())
-    return ["-drive", f"if=none,id=disk,format=raw,discard=unmap,file={disk}",
-            "-device", f"virtio-blk-{way.bus},drive=disk"]
+    words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
+             "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
+    if way.logged:
+        _log(disk).write_bytes(b"")
+        words += ["-blockdev", f"driver=file,node-name=log,filename={_log(disk)}",
+                  "-blockdev", "driver=blklogwrites,node-name=logged,discard=unmap,file=raw,log=log"]
+    return [*words, "-device", f"virtio-blk-{way.bus},drive={'logged' if way.logged else 'raw'}"]
 
 
 def _found() -> list[Program]:
@@ -102,8 +137,10 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
                 verdict = suite_scenario.judge(name, inner, inside)
                 inside.power_off()
                 if program.device == "disk":
-                    verdict.failure = verdict.failure or _disk_problem(disk)
+                    verdict.failure = verdict.failure or _disk_problem(disk) or (
+                        _log_problem(_log(disk)) if way.logged else "")
                     disk.unlink()
+                    _log(disk).unlink(missing_ok=True)
                 yield verdict
             except guest.Died as died:
                 yield Verdict(name, str(died), inside.report())

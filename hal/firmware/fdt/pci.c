@@ -33,6 +33,7 @@
 
 static struct fdt_node bridge;
 static volatile uint8_t *config_space; // of bus 0; NULL: no bridge
+static uint32_t serial = NOBODY;       // the function that is used here; nobody else sees it
 
 // Where PCI addresses of a kind begin, for the processor and on the bus.
 static bool window_find(uint32_t space, uint64_t *out_base, uint64_t *out_bus, uint64_t *out_size) {
@@ -102,6 +103,7 @@ static void serial_place(uint32_t *isa_lines) {
         hal_device_write(config + CONFIG_BAR0, 4, COM2_PORT);
         hal_device_write(config + CONFIG_COMMAND, 4, COMMAND_IO);
         isa_lines[COM2_ISA] = line_find(device, pin);
+        serial = device << (DEVICE_SHIFT - FUNCTION_SHIFT);
         return;
     }
 }
@@ -132,7 +134,9 @@ uint32_t hal_pci_buses(void) {
 // A function's place in bus 0's part of ECAM; NULL: it is not there.
 static volatile uint8_t *config_at(uint32_t function, uint32_t offset) {
     const size_t at = (size_t)function << FUNCTION_SHIFT;
-    return config_space != NULL && at < DEVICES << DEVICE_SHIFT ? config_space + at + offset : NULL;
+    return config_space != NULL && at < DEVICES << DEVICE_SHIFT && function != serial
+               ? config_space + at + offset
+               : NULL;
 }
 
 uint32_t hal_pci_read(uint32_t function, uint32_t offset) {

@@ -29,6 +29,8 @@
 #define DISKS_MAX      8u
 #define SLOTS          64u
 #define TRANSFER_PAGES 16u
+#define LIES_MAX       8u                           // of a device that is still reset
+#define LIE_NS         ((time_ns_t)10 * 1000000000) // in which one of them is forgotten
 #define UNIT_BYTES     512u // of sector numbers, whatever the sector (5.2.6)
 #define PAGE_BYTES     4096u
 #define PIECES_MAX     (TRANSFER_PAGES + 2)
@@ -68,8 +70,11 @@ struct disk {
     void *client;
     bool is_message;
     struct hx_mutex reset_lock; // one resets at a time; comes before the other
+    uint32_t lies;              // [reset_lock] that are not forgotten
+    time_ns_t lies_ns;          // [reset_lock] when one was forgotten last
     struct hx_mutex lock;
     bool is_dead;                                     // [lock]
+    bool is_resetting;                                // [lock] an event ends it
     struct virtqueue queue;                           // [lock]
     struct virtqueue_slot chains[VIRTQUEUE_SIZE_MAX]; // [lock]
     struct slot slots[SLOTS];                         // [lock]
@@ -224,23 +229,30 @@ static void fail_all(struct disk *disk, uint32_t outcome) {
             done_add(disk, slot, outcome, done, &count);
         }
         hx_mutex_unlock(&disk->lock);
-        disk->events->completed(disk->client, done, count);
+        if (count != 0) {
+            disk->events->completed(disk->client, done, count);
+        }
     } while (count != 0);
 }
 
 static enum hx_status reset_alone(struct disk *disk) {
     hx_mutex_lock(&disk->lock);
-    disk->is_dead = true; // nothing is accepted meanwhile
+    disk->is_dead = true;
+    disk->is_resetting = true; // nothing is accepted meanwhile
     const bool is_quiet = virtio_reset(&disk->virtio) == HX_OK;
     hx_mutex_unlock(&disk->lock);
     fail_all(disk, is_quiet ? BLOCK_FAILED : BLOCK_LOST);
-    enum hx_status status = is_quiet ? features_settle(disk) : HX_ERR_IO;
-    if (status == HX_OK) {
-        hx_mutex_lock(&disk->lock);
-        status = go_locked(disk);
-        disk->is_dead = status != HX_OK;
-        hx_mutex_unlock(&disk->lock);
-    }
+    enum hx_status status = disk->lies > LIES_MAX ? HX_ERR_NO_DEVICE // it stays quiet
+                            : is_quiet            ? features_settle(disk)
+                                                  : HX_ERR_IO;
+    hx_mutex_lock(&disk->lock);
+    status = status == HX_OK ? go_locked(disk) : status;
+    disk->is_dead = status != HX_OK;
+    disk->is_resetting = false;
+    hx_mutex_unlock(&disk->lock);
+    // Even if it does not work any more: who waits for room looks again.
+    const struct block_completion nothing = { 0 };
+    disk->events->completed(disk->client, &nothing, 0);
     return status;
 }
 
@@ -250,6 +262,30 @@ static enum hx_status disk_reset(void *self) {
     enum hx_status status = reset_alone(disk);
     hx_mutex_unlock(&disk->reset_lock);
     return status;
+}
+
+// One more of them; once there are too many, no more are forgotten.
+static void lie_count(struct disk *disk) {
+    const time_ns_t now = hx_time_now();
+    const uint64_t forgotten = (uint64_t)(now - disk->lies_ns) / LIE_NS;
+    if (disk->lies <= LIES_MAX) {
+        disk->lies -= (uint32_t)MIN_OF(forgotten, (uint64_t)disk->lies);
+        disk->lies_ns = forgotten != 0 ? now : disk->lies_ns;
+        disk->lies++;
+    }
+}
+
+// A device that makes no sense is reset, but not for ever.
+static void disk_mend(struct disk *disk) {
+    hx_mutex_lock(&disk->reset_lock);
+    const bool was_over = disk->lies > LIES_MAX;
+    lie_count(disk);
+    if (!was_over) {
+        const char *then = disk->lies > LIES_MAX ? "it is given up" : "it is reset";
+        hx_log(disk->env, HX_LOG_ERROR, "%s: the device makes no sense; %s", disk->name, then);
+        HX_IGNORE(reset_alone(disk)); // else it is dead, and says so
+    }
+    hx_mutex_unlock(&disk->reset_lock);
 }
 
 static void interrupt(void *context) {
@@ -267,8 +303,7 @@ static void interrupt(void *context) {
         }
     } while (status == HX_OK);
     if (status == HX_ERR_CORRUPT || ((why & 2) != 0 && virtio_is_broken(&disk->virtio))) {
-        hx_log(disk->env, HX_LOG_ERROR, "%s: the device makes no sense; it is reset", disk->name);
-        HX_IGNORE(disk_reset(disk)); // else it is dead, and says so
+        disk_mend(disk);
     }
 }
 
@@ -294,6 +329,11 @@ static enum hx_status disk_attach(void *self, const struct block_events *events,
         hx_mutex_unlock(&disk->lock);
     }
     return status;
+}
+
+// HX_ERR_WOULD_BLOCK: it is being reset.
+static enum hx_status state_locked(const struct disk *disk) {
+    return disk->is_resetting ? HX_ERR_WOULD_BLOCK : disk->is_dead ? HX_ERR_NO_DEVICE : HX_OK;
 }
 
 // Whether a transfer is what the port allows; the caller is not trusted either.
@@ -329,7 +369,7 @@ static enum hx_status transfer(struct disk *disk, uint32_t kind,
                                uint32_t *out_accepted) {
     uint32_t accepted = 0;
     hx_mutex_lock(&disk->lock);
-    enum hx_status status = disk->is_dead ? HX_ERR_NO_DEVICE : HX_OK;
+    enum hx_status status = state_locked(disk);
     while (status == HX_OK && accepted < count) {
         if (!is_sound(disk, &transfers[accepted], page_count)) {
             status = accepted == 0 ? HX_ERR_IO : HX_OK;
@@ -345,7 +385,7 @@ static enum hx_status transfer(struct disk *disk, uint32_t kind,
     }
     hx_mutex_unlock(&disk->lock);
     *out_accepted = accepted;
-    return status;
+    return status == HX_ERR_WOULD_BLOCK ? HX_OK : status;
 }
 
 static enum hx_status disk_read(void *self, const struct block_transfer *transfers, uint32_t count,
@@ -363,13 +403,12 @@ static enum hx_status disk_write(void *self, const struct block_transfer *transf
 static enum hx_status disk_flush(void *self, uint64_t id) {
     struct disk *disk = self;
     struct virtqueue_piece pieces[2];
-    enum hx_status status = HX_ERR_WOULD_BLOCK;
     hx_mutex_lock(&disk->lock);
-    if (disk->is_dead) {
-        status = HX_ERR_NO_DEVICE;
-    } else if (request_add_locked(disk, id, KIND_FLUSH, 0, pieces, 0)) {
+    enum hx_status status = state_locked(disk);
+    if (status == HX_OK && request_add_locked(disk, id, KIND_FLUSH, 0, pieces, 0)) {
         publish_locked(disk);
-        status = HX_OK;
+    } else if (status == HX_OK) {
+        status = HX_ERR_WOULD_BLOCK;
     }
     hx_mutex_unlock(&disk->lock);
     return status;
@@ -381,8 +420,9 @@ static enum hx_status discard_locked(struct disk *disk, uint64_t id, uint64_t se
     struct virtqueue_piece pieces[3];
     const uint32_t units = disk->info.sector_bytes / UNIT_BYTES;
     const struct slot *slot = disk->free;
-    if (disk->is_dead) {
-        return HX_ERR_NO_DEVICE;
+    enum hx_status status = state_locked(disk);
+    if (status != HX_OK) {
+        return status;
     }
     if (sectors == 0 || sectors > disk->info.discard_sectors || sector > disk->info.sectors ||
         sectors > disk->info.sectors - sector) {

@@ -11,6 +11,7 @@
 
 #define DISK_SLOTS     64u // parts that a disk has accepted and not completed
 #define DISK_PARTS_MAX (BLOCK_MINORS - 1)
+#define DISK_SILENCES  4u // resets for silence, one after the other, before it is dead
 #define IO_PAGES       BLOCK_PAGES_MAX
 #define IO_BYTES       ((size_t)IO_PAGES << PAGE_SHIFT)
 
@@ -44,11 +45,13 @@ struct disk {
     struct block_port port;
     void *self;
     struct block_info info;
-    _Atomic bool is_dead;    // nothing goes there any more
-    struct rwlock writing;   // who writes parts of sectors holds off all other writers
-    struct mutex reset_lock; // one resets, the others wait for that
-    uint64_t resets;         // [reset_lock]
-    struct waitable room;    // pulsed when a slot is free again, and after a reset
+    _Atomic bool is_dead;       // nothing goes there any more
+    _Atomic time_ns_t heard_ns; // when it completed something last
+    struct rwlock writing;      // who writes parts of sectors holds off all other writers
+    struct mutex reset_lock;    // one resets, the others wait for that
+    _Atomic uint64_t resets;    // [reset_lock for writing] for silence
+    _Atomic uint32_t silences;  // of those, since something was done last
+    struct waitable room;       // pulsed when a slot is free again, and after a reset
     struct spinlock lock;
     struct disk_slot slots[DISK_SLOTS]; // [lock]
 };
@@ -60,8 +63,7 @@ bool disk_find(uint32_t minor, struct disk **out_disk, struct disk_part **out_pa
 struct disk_io *disk_io_create(size_t size_bytes);
 void disk_io_put(struct disk_io *io);
 // Moves between the disk and the pages' first bytes, which are whole sectors; waits for the end.
-// HX_OK, HX_ERR_IO, HX_ERR_NO_DEVICE, HX_ERR_CANCELED (killed; the pages may be used by the device
-// meanwhile)
+// HX_OK, HX_ERR_IO, HX_ERR_CANCELED (killed; the pages may be used by the device meanwhile)
 enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, uint64_t sector,
                              size_t size_bytes);
 enum hx_status disk_flush(struct disk *disk);

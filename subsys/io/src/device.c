@@ -92,6 +92,19 @@ uint32_t io_device_line(struct io_device *device) {
     return device->line;
 }
 
+void io_device_line_on(const struct io_device *device) {
+    if (device->function != IO_NO_FUNCTION &&
+        !atomic_load_explicit(&device->is_message, memory_order_relaxed)) {
+        pci_line_on(device);
+    }
+}
+
+void io_device_silence(const struct io_device *device) {
+    if (device->function != IO_NO_FUNCTION) {
+        pci_device_off(device);
+    }
+}
+
 uint32_t io_device_config(const struct io_device *device, uint32_t offset) {
     return device->function == IO_NO_FUNCTION || offset % 4 != 0 || offset >= PCI_CONFIG_BYTES
                ? UINT32_MAX

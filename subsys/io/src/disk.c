@@ -69,10 +69,11 @@ static enum hx_status parts_read(struct disk *disk, struct partition *found, voi
     const struct partition_source source = { read_sector, disk, disk->info.sector_bytes,
                                              disk->info.sectors };
     uint32_t count = 0;
+    uint32_t parts = 1;
     enum hx_status status = partitions_read(&source, scratch, found, DISK_PARTS_MAX, &count);
     for (uint32_t i = 0; status == HX_OK && i < count; i++) {
         if (found[i].number <= DISK_PARTS_MAX) {
-            struct disk_part *part = &disk->parts[disk->part_count++];
+            struct disk_part *part = &disk->parts[parts++];
             (void)format_string(part->name, sizeof(part->name), "%s%u", disk->parts[0].name,
                                 found[i].number);
             part->minor = disk->parts[0].minor + found[i].number;
@@ -80,6 +81,10 @@ static enum hx_status parts_read(struct disk *disk, struct partition *found, voi
             part->sectors = found[i].sectors;
         }
     }
+    // All at once: the disk is in the list already.
+    mutex_lock(&list_lock);
+    disk->part_count = parts;
+    mutex_unlock(&list_lock);
     return status;
 }
 
@@ -97,6 +102,17 @@ static enum hx_status parts_find(struct disk *disk) {
         log_warning("%s: partitions: %s", disk->parts[0].name, hx_status_name(status));
     }
     return status == HX_ERR_NO_MEMORY ? status : HX_OK;
+}
+
+void block_flush_all(void) {
+    struct disk *disk = NULL;
+    struct disk_part *whole;
+    for (uint32_t i = 0; disk_find(i * BLOCK_MINORS, &disk, &whole); i++) {
+        enum hx_status status = disk_flush(disk);
+        if (status != HX_OK) {
+            log_warning("%s: not flushed: %s", whole->name, hx_status_name(status));
+        }
+    }
 }
 
 static bool is_power(uint32_t number) {

@@ -120,9 +120,20 @@ static void part_drop(struct disk *disk, uint64_t id) {
     }
 }
 
+// An event without completions says that the device is there again.
 static void completed(void *client, const struct block_completion *done, uint32_t count) {
+    struct disk *disk = client;
+    // Relaxed, both: they guard nothing; whoever runs out of patience looks once more.
+    atomic_store_explicit(&disk->heard_ns, time_now(), memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        part_end(client, done[i].id, MIN_OF(done[i].outcome, (uint32_t)BLOCK_LOST));
+        const uint32_t outcome = MIN_OF(done[i].outcome, (uint32_t)BLOCK_LOST);
+        if (outcome == BLOCK_DONE) {
+            atomic_store_explicit(&disk->silences, 0, memory_order_relaxed);
+        }
+        part_end(disk, done[i].id, outcome);
+    }
+    if (count == 0) {
+        waitable_pulse(&disk->room);
     }
 }
 
@@ -145,39 +156,60 @@ static void disk_die(struct disk *disk) {
     }
 }
 
+static bool is_dead(const struct disk *disk) {
+    return atomic_load_explicit(&disk->is_dead, memory_order_relaxed);
+}
+
+static uint64_t resets_seen(const struct disk *disk) {
+    return atomic_load_explicit(&disk->resets, memory_order_relaxed);
+}
+
+static enum hx_status reset_try(struct disk *disk) {
+    enum hx_status status = HX_ERR_IO;
+    if (atomic_fetch_add_explicit(&disk->silences, 1, memory_order_relaxed) < DISK_SILENCES) {
+        log_warning("%s: no answer; it is reset", disk->parts[0].name);
+        do { // a call that was refused on purpose is made again
+            status = block_call_reset(&disk->port, disk->self);
+        } while (status == HX_ERR_PEER_DIED && !gate_is_dead(disk->port.gate));
+    }
+    return status;
+}
+
 // The device said nothing for too long. `seen` is how many resets there were when the waiting
 // began: who waited as long as another one who has reset it meanwhile does not do it again.
 static void disk_reset(struct disk *disk, uint64_t seen) {
     mutex_lock(&disk->reset_lock);
-    if (disk->resets == seen && !atomic_load_explicit(&disk->is_dead, memory_order_relaxed)) {
-        disk->resets++;
-        log_warning("%s: no answer; it is reset", disk->parts[0].name);
-        enum hx_status status;
-        do { // a call that was refused on purpose is made again
-            status = block_call_reset(&disk->port, disk->self);
-        } while (status == HX_ERR_PEER_DIED && !gate_is_dead(disk->port.gate));
-        if (status != HX_OK) {
+    if (resets_seen(disk) == seen && !is_dead(disk)) {
+        atomic_store_explicit(&disk->resets, seen + 1, memory_order_relaxed);
+        if (reset_try(disk) != HX_OK) {
             disk_die(disk);
         }
     }
     mutex_unlock(&disk->reset_lock);
 }
 
-static uint64_t resets_seen(struct disk *disk) {
-    mutex_lock(&disk->reset_lock);
-    const uint64_t seen = disk->resets;
-    mutex_unlock(&disk->reset_lock);
-    return seen;
-}
-
 // Whether the module lives; if not, nothing that it has will be completed.
 static bool is_alive(struct disk *disk) {
-    if (!gate_is_dead(disk->port.gate) &&
-        !atomic_load_explicit(&disk->is_dead, memory_order_relaxed)) {
+    if (!gate_is_dead(disk->port.gate) && !is_dead(disk)) {
         return true;
     }
     disk_die(disk);
     return false;
+}
+
+// As wait_for(), until the disk has been silent for too long, seen from now on.
+static enum hx_status patient_wait(const struct disk *disk, struct wait_item *items, uint32_t count,
+                                   uint32_t flags) {
+    const time_ns_t began = time_now();
+    time_ns_t deadline = began + BLOCK_PATIENCE_NS;
+    for (;;) {
+        enum hx_status status = wait_for(items, count, deadline, flags, NULL);
+        const time_ns_t heard = atomic_load_explicit(&disk->heard_ns, memory_order_relaxed);
+        if (status != HX_ERR_TIMED_OUT || MAX_OF(heard, began) + BLOCK_PATIENCE_NS <= deadline) {
+            return status;
+        }
+        deadline = heard + BLOCK_PATIENCE_NS;
+    }
 }
 
 // Until the object has the levels, or its sequence is another. A dead module ends it, and silence
@@ -194,8 +226,7 @@ static enum hx_status disk_wait(struct disk *disk, struct waitable *object, uint
     if (!is_alive(disk)) {
         return HX_OK;
     }
-    enum hx_status status =
-        wait_for(items, ARRAY_SIZE(items), time_now() + BLOCK_PATIENCE_NS, flags, NULL);
+    enum hx_status status = patient_wait(disk, items, ARRAY_SIZE(items), flags);
     if (status == HX_ERR_TIMED_OUT) {
         disk_reset(disk, seen);
         status = HX_OK;
@@ -206,8 +237,9 @@ static enum hx_status disk_wait(struct disk *disk, struct waitable *object, uint
 // Requests
 // ------------------------------------------------------------------------------------------------
 
-static bool is_dead(const struct disk *disk) {
-    return atomic_load_explicit(&disk->is_dead, memory_order_relaxed);
+// Whatever is refused, by a device that is gone or does not work any more.
+static enum hx_status as_error(enum hx_status status) {
+    return status == HX_ERR_NO_DEVICE ? HX_ERR_IO : status;
 }
 
 // What is read when somebody is killed belongs to the device. What is written is waited for: it
@@ -290,15 +322,15 @@ enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, 
     atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
     while (status == HX_OK && done < size_bytes) {
         const uint32_t sequence = waitable_sequence(&disk->room);
-        status = is_dead(disk) ? HX_ERR_NO_DEVICE
-                               : batch_submit(disk, io, write, sector, size_bytes, &done);
+        status =
+            is_dead(disk) ? HX_ERR_IO : batch_submit(disk, io, write, sector, size_bytes, &done);
         if (status == HX_ERR_WOULD_BLOCK) {
             status = disk_wait(disk, &disk->room, 0, sequence, flags);
         }
     }
     atomic_fetch_sub_explicit(&io->parts, 1, memory_order_acq_rel);
     enum hx_status ended = status == HX_ERR_CANCELED ? status : io_wait(disk, io, flags);
-    return status != HX_OK ? status : ended;
+    return status != HX_OK ? as_error(status) : ended;
 }
 
 // Without pages. `sectors` 0: a flush.
@@ -333,7 +365,7 @@ static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t 
     }
     while (status == HX_ERR_WOULD_BLOCK) {
         const uint32_t sequence = waitable_sequence(&disk->room);
-        status = is_dead(disk) ? HX_ERR_NO_DEVICE : command(disk, io, sector, sectors);
+        status = is_dead(disk) ? HX_ERR_IO : command(disk, io, sector, sectors);
         if (status == HX_ERR_WOULD_BLOCK) {
             const enum hx_status waited = disk_wait(disk, &disk->room, 0, sequence, flags);
             status = waited == HX_OK ? status : waited;
@@ -341,7 +373,7 @@ static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t 
     }
     status = status == HX_OK ? io_wait(disk, io, flags) : status;
     disk_io_put(io);
-    return status;
+    return as_error(status);
 }
 
 enum hx_status disk_flush(struct disk *disk) {

@@ -76,7 +76,8 @@ static void window_find(const struct pci_config *config, uint32_t index, struct 
     }
 }
 
-// The decoders are off while the windows' sizes are found.
+// The decoders are off while the windows' sizes are found. Then the function is as firmware left
+// it, but it touches no memory and pulls no line that others share: it has no driver yet.
 static void windows_find(const struct pci_config *config, struct placing *placing,
                          struct io_device *device) {
     const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
@@ -85,7 +86,7 @@ static void windows_find(const struct pci_config *config, struct placing *placin
     for (uint32_t i = 0; i < IO_WINDOWS; i++) {
         window_find(config, i, placing, &device->windows[i]);
     }
-    command_set(device->function, command);
+    command_set(device->function, (command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_NO_INTX);
 }
 
 static void name_it(struct io_device *device, uint32_t identity) {
@@ -171,6 +172,16 @@ void pci_device_on(const struct io_device *device) {
     command_set(device->function, command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
+void pci_line_on(const struct io_device *device) {
+    const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
+    command_set(device->function, command & ~PCI_COMMAND_NO_INTX);
+}
+
+void pci_device_off(const struct io_device *device) {
+    const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
+    command_set(device->function, (command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_NO_INTX);
+}
+
 static volatile uint8_t *msix_table(const struct io_device *device) {
     const struct pci_msix *msix = &device->msix;
     const struct io_window *window = &device->windows[msix->count == 0 ? 0 : msix->bar];
@@ -203,8 +214,6 @@ enum hx_status pci_message_on(struct io_device *device) {
     hal_device_write(table + MSIX_ENTRY_UPPER, 4, (uint32_t)(address >> 32));
     hal_device_write(table + MSIX_ENTRY_DATA, 4, data);
     hal_pci_write(device->function, at, (head | MSIX_ON) & ~MSIX_ALL_MASKED);
-    command_set(device->function,
-                hal_pci_read(device->function, PCI_COMMAND) | PCI_COMMAND_NO_INTX);
     device->line = line;
     atomic_store_explicit(&device->is_message, true, memory_order_relaxed);
     return HX_OK;

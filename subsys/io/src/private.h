@@ -18,3 +18,7 @@ void virtio_mmio_find(const struct cmdline *cmdline);
 enum hx_status pci_message_on(struct io_device *device);
 // Lets the device read and write memory, and answer in its windows.
 void pci_device_on(const struct io_device *device);
+// Lets it pull its line.
+void pci_line_on(const struct io_device *device);
+// It does neither any more; its windows answer.
+void pci_device_off(const struct io_device *device);

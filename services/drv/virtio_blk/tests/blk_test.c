@@ -26,7 +26,7 @@ static struct {
 } chip;
 
 static struct block_completion ended[256];
-static uint32_t ended_count;
+static uint32_t ended_count, empty_events;
 static const struct block_ops *ops;
 static void *self;
 static int depth; // of mutexes
@@ -146,6 +146,12 @@ void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...
     (void)format;
 }
 
+static time_ns_t now;
+
+time_ns_t hx_time_now(void) {
+    return now;
+}
+
 void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
     (void)mutex;
     (void)name;
@@ -236,6 +242,7 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
 
 static void completed(void *client, const struct block_completion *done, uint32_t count) {
     CHECK(client == &chip);
+    empty_events += count == 0;
     for (uint32_t i = 0; i < count; i++) {
         ended[ended_count++ % 256] = done[i];
     }
@@ -254,6 +261,7 @@ static void setup(void) {
         chip.bytes[i] = (uint8_t)(i / 512 + i);
     }
     ended_count = 0;
+    empty_events = 0;
     has_device = true;
     void *made = NULL;
     CHECK(operations.init(NULL, &made) == HX_OK);
@@ -387,6 +395,68 @@ static void lie(uint32_t id, uint32_t bytes) {
     teardown();
 }
 
+// A lie, and what came of the read that it answered.
+static uint32_t lie_once(void) {
+    ended_count = 0;
+    chip.lie_bytes = UINT32_MAX - 1;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    settle();
+    chip.lie_bytes = NOTHING;
+    return ended_count == 1 ? ended[0].outcome : NOTHING;
+}
+
+// One that lies seldom is reset each time; one that does it again and again is given up.
+static void test_liar(void) {
+    struct disk *disk;
+    setup();
+    disk = self;
+    for (uint32_t i = 0; i < 5 * LIES_MAX; i++) {
+        now += LIE_NS;
+        CHECK(lie_once() == BLOCK_FAILED && chip.status == 0xf);
+    }
+    for (uint32_t i = 1; i < LIES_MAX; i++) {
+        CHECK(lie_once() == BLOCK_FAILED && chip.status == 0xf);
+    }
+    CHECK(empty_events == 6 * LIES_MAX - 1);
+    CHECK(lie_once() == BLOCK_FAILED && chip.status == 0 && disk->is_dead);
+    now += 100 * LIE_NS;
+    CHECK(read_one(0, SECTOR, 0) == 0 && ops->flush(self, 1) == HX_ERR_NO_DEVICE);
+    CHECK(ops->reset(self) == HX_ERR_NO_DEVICE && chip.status == 0);
+    settle();
+    CHECK(chip.status == 0);
+    teardown();
+}
+
+static uint32_t turned_away;
+
+static void completed_busy(void *client, const struct block_completion *done, uint32_t count) {
+    (void)client;
+    (void)done;
+    const struct block_transfer transfer = { .bytes = SECTOR };
+    uint32_t accepted = 99;
+    if (count != 0) { // in the middle of the reset
+        turned_away += ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK &&
+                       accepted == 0 && ops->flush(self, 1) == HX_ERR_WOULD_BLOCK &&
+                       ops->discard(self, 1, 0, 1) == HX_ERR_WOULD_BLOCK;
+    } else {
+        turned_away +=
+            ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK && accepted == 1;
+    }
+}
+
+// Who comes while it is reset waits for the end.
+static void test_meanwhile(void) {
+    static const struct block_events busy = { .completed = completed_busy };
+    setup();
+    struct disk *disk = self;
+    disk->events = &busy;
+    chip.is_silent = true;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    CHECK(ops->reset(self) == HX_OK && turned_away == 2);
+    disk->events = &events;
+    teardown();
+}
+
 static void test_reset(void) {
     setup();
     chip.is_silent = true;
@@ -438,6 +508,8 @@ int main(void) {
     lie(UINT32_MAX - 1, 0);
     lie(1, NOTHING); // in the middle of a chain
     lie(NOTHING, SECTOR + 2);
+    test_liar();
+    test_meanwhile();
     test_reset();
     test_lost();
     test_none();

@@ -2,9 +2,10 @@
 // <io/block.h>: block devices: the user of the port helix.block. Each disk is /dev/vda and on, its
 // partitions /dev/vda1 and on, as they were when it came.
 //
-// Reads and writes go to the device at once; nothing is cached. They end when the device answers,
-// with HX_ERR_IO if it fails or says nothing for BLOCK_PATIENCE_NS, after which it is reset; a kill
-// ends the waiting alone.
+// Reads and writes go to the device at once; nothing is cached. They end when the device answers. A
+// disk that has something to do and completes nothing at all for BLOCK_PATIENCE_NS is reset, and
+// what it had fails with HX_ERR_IO; a request that is slow while others are answered is waited for.
+// A disk that is silent after each reset is dead in the end. A kill ends the waiting alone.
 #pragma once
 
 #include <helix/types.h>
@@ -25,3 +26,5 @@ struct block_line {
 };
 // Number `index` of all; false: no more. Thread context.
 bool block_line_at(uint32_t index, struct block_line *out_line);
+// Makes safe what was written to all disks; what does not work is logged. Thread context.
+void block_flush_all(void);

@@ -38,6 +38,11 @@ enum hx_status io_device_take(const char *name, uint32_t index, struct io_device
 // The line of its interrupt, by a message if it has those; the driver is about to register for it.
 // HAL_IRQ_LINES: it has none. Thread context; the one that took it.
 uint32_t io_device_line(struct io_device *device);
+// Somebody listens to that line: the device may pull it. Thread context.
+void io_device_line_on(const struct io_device *device);
+// Its driver is dead: on PCI it interrupts nobody and touches no memory from here on. Thread
+// context.
+void io_device_silence(const struct io_device *device);
 // A word of its PCI configuration, at a multiple of 4; all ones where there is none.
 uint32_t io_device_config(const struct io_device *device, uint32_t offset);
 

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Lines that modules share, when one of them dies: of lines.c, with stand-ins for what it calls.
+#include "../lines.c"
+
+#include <check.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+static struct gate gates[2];
+static const struct hx_module manifest = { .name = "test" };
+static struct hx_env envs[2] = { { .module = &manifest, .gate = &gates[0] },
+                                 { .module = &manifest, .gate = &gates[1] } };
+static struct io_device devices[2];
+static struct irq *registered; // the last line's
+static uint32_t taken;         // lines
+static bool is_busy;
+static jmp_buf exited;
+static uint32_t heard[2];
+static const struct io_device *silenced;
+
+// What it calls -----------------------------------------------------------------------------------
+
+int64_t hal_gate_call(struct hal_gate *gate, int64_t (*method)(void *argument), void *argument) {
+    struct gate *whole = gate == &gates[0].hal ? &gates[0] : &gates[1];
+    return gate_is_dead(whole) ? HX_ERR_PEER_DIED : method(argument);
+}
+
+enum hx_status gate_call_slow(struct gate *gate, int64_t (*method)(void *argument),
+                              void *argument) {
+    (void)gate;
+    (void)method;
+    (void)argument;
+    abort();
+}
+
+void *kernel_stack_alloc(size_t size_bytes) {
+    return malloc(size_bytes);
+}
+
+void kernel_stack_free(void *stack, size_t size_bytes) {
+    (void)size_bytes;
+    free(stack);
+}
+
+enum hx_status irq_register(struct irq *irq, uint32_t line, const char *name, void *stack_low,
+                            size_t stack_bytes, void (*handler)(void *context), void *context) {
+    (void)line;
+    (void)name;
+    (void)stack_bytes;
+    if (is_busy) {
+        return HX_ERR_BUSY;
+    }
+    irq->handler = handler;
+    irq->context = context;
+    registered = irq;
+    taken++;
+    free(stack_low);
+    return HX_OK;
+}
+
+void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) {
+    (void)mode;
+    return calloc(1, size_bytes);
+}
+
+void heap_free(void *memory) {
+    free(memory);
+}
+
+HX_ATTR(no_thread_safety_analysis) void mutex_lock(struct mutex *mutex) {
+    (void)mutex;
+}
+
+HX_ATTR(no_thread_safety_analysis) void mutex_unlock(struct mutex *mutex) {
+    (void)mutex;
+}
+
+void thread_exit(void) {
+    longjmp(exited, 1);
+}
+
+void io_device_silence(const struct io_device *device) {
+    CHECK(silenced == NULL);
+    silenced = device;
+}
+
+// Tests -------------------------------------------------------------------------------------------
+
+static void handler(void *context) {
+    uint32_t *count = context;
+    ++*count;
+}
+
+static enum hx_status listen(uint32_t line, uint32_t who, bool is_shared) {
+    const struct line_user user = { &envs[who], is_shared ? &devices[who] : NULL, handler,
+                                    &heard[who] };
+    return line_register(line, &user, is_shared);
+}
+
+// False: the line's thread has ended, and the line stays masked.
+static bool pull(void) {
+    if (setjmp(exited) != 0) {
+        return false;
+    }
+    registered->handler(registered->context);
+    return true;
+}
+
+static void reset(void) {
+    for (uint32_t i = 0; i < 2; i++) {
+        atomic_store(&gates[i].hal.closed, 0);
+        heard[i] = 0;
+    }
+    silenced = NULL;
+    taken = 0;
+}
+
+static void die(uint32_t who) {
+    atomic_store(&gates[who].hal.closed, GATE_DEAD);
+}
+
+// Whoever of the two dies, the other one is heard on, and the dead one's device is quiet.
+static void test_shared(uint32_t line, uint32_t dead) {
+    reset();
+    CHECK(listen(line, 0, true) == HX_OK && listen(line, 1, true) == HX_OK && taken == 1);
+    CHECK(pull() && heard[0] == 1 && heard[1] == 1);
+    die(dead);
+    CHECK(pull() && heard[dead] == 1 && heard[1 - dead] == 2 && silenced == &devices[dead]);
+    CHECK(pull() && heard[1 - dead] == 3); // and it is silenced once
+    silenced = NULL;
+    die(1 - dead);
+    CHECK(pull() && silenced == &devices[1 - dead]);
+}
+
+static void test_alone(void) {
+    reset();
+    CHECK(listen(3, 0, false) == HX_OK && pull() && heard[0] == 1);
+    is_busy = true;
+    CHECK(listen(3, 1, false) == HX_ERR_BUSY && listen(3, 1, true) == HX_ERR_BUSY);
+    is_busy = false;
+    die(0);
+    CHECK(!pull() && heard[0] == 1);
+}
+
+int main(void) {
+    test_shared(1, 0);
+    test_shared(2, 1);
+    test_alone();
+    return check_result();
+}

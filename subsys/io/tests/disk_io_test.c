@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Waiting for a disk that is slow, silent, or silent after each reset: of src/disk_io.c, with
+// stand-ins for what it calls and a clock that passes while somebody waits.
+#include "../src/disk_io.c"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define SECOND ((time_ns_t)1000000000)
+#define NEVER  INT64_MAX
+#define TAKEN  8u
+
+_Atomic uint32_t inject_armed[INJECT_KIND_COUNT];
+_Atomic bool hosted_branches[TRACE_PARTS];
+
+uint64_t hosted_direct_base;
+
+static time_ns_t now;
+static struct disk disk;
+static struct gate gate;
+static struct frame frames[IO_PAGES];
+static uint32_t frames_used;
+
+// The device: it has taken what has these numbers, answers at `answers_at` if it does, says
+// something of others each `chatter_ns` until `chatter_end`, and may refuse to be reset.
+static struct {
+    uint64_t taken[TAKEN];
+    uint32_t count, resets, accepts;
+    time_ns_t takes_ns, answers_at, chatter_ns, chatter_end;
+    bool refuses_reset, is_gone;
+} chip;
+
+// What it calls -----------------------------------------------------------------------------------
+
+time_ns_t time_now(void) {
+    return now;
+}
+
+int64_t hal_gate_call(struct hal_gate *hal, int64_t (*method)(void *argument), void *argument) {
+    (void)hal;
+    return method(argument);
+}
+
+enum hx_status gate_call_slow(struct gate *slow, int64_t (*method)(void *argument),
+                              void *argument) {
+    (void)slow;
+    (void)method;
+    (void)argument;
+    abort();
+}
+
+void trace_method(uint32_t port, uint32_t method) {
+    (void)port;
+    (void)method;
+}
+
+void trace_method_end(uint32_t port, uint32_t method, enum hx_status status) {
+    (void)port;
+    (void)method;
+    (void)status;
+}
+
+bool inject_draw(enum inject_kind kind) {
+    (void)kind;
+    return false;
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+    (void)level;
+    (void)format;
+}
+
+void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) {
+    (void)mode;
+    return calloc(1, size_bytes);
+}
+
+void heap_free(void *memory) {
+    free(memory);
+}
+
+struct frame *frame_alloc(enum memory_mode mode, bool zero) {
+    (void)mode;
+    (void)zero;
+    return &frames[frames_used++ % IO_PAGES];
+}
+
+void frame_put(struct frame *frame) {
+    (void)frame;
+    frames_used--;
+}
+
+HX_ATTR(no_thread_safety_analysis) unsigned long spin_lock_irq(struct spinlock *lock) {
+    (void)lock;
+    return 0;
+}
+
+HX_ATTR(no_thread_safety_analysis)
+void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) {
+    (void)lock;
+    (void)irq_state;
+}
+
+HX_ATTR(no_thread_safety_analysis) void mutex_lock(struct mutex *mutex) {
+    (void)mutex;
+}
+
+HX_ATTR(no_thread_safety_analysis) void mutex_unlock(struct mutex *mutex) {
+    (void)mutex;
+}
+
+void waitable_init(struct waitable *waitable, uint32_t state) {
+    atomic_init(&waitable->state, state);
+    atomic_init(&waitable->sequence, 0);
+}
+
+void waitable_update(struct waitable *waitable, uint32_t clear, uint32_t set) {
+    atomic_store(&waitable->state, (atomic_load(&waitable->state) & ~clear) | set);
+    waitable_pulse(waitable);
+}
+
+void waitable_pulse(struct waitable *waitable) {
+    atomic_fetch_add(&waitable->sequence, 1);
+}
+
+uint32_t waitable_sequence(const struct waitable *waitable) {
+    return atomic_load(&waitable->sequence);
+}
+
+static void end_all(uint32_t outcome) {
+    for (uint32_t count = chip.count; count > 0; count--) {
+        const struct block_completion done = { .id = chip.taken[count - 1], .outcome = outcome };
+        chip.count--;
+        disk_events.completed(&disk, &done, 1);
+    }
+}
+
+static void chatter(void) {
+    const struct block_completion done = { .id = UINT64_MAX, .outcome = BLOCK_DONE };
+    disk_events.completed(&disk, &done, 1);
+}
+
+static bool is_ready(const struct wait_item *items, uint32_t count) {
+    bool is_any = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct waitable *object = items[i].object;
+        is_any |= (atomic_load(&object->state) & items[i].mask) != 0;
+        is_any |= items[i].use_sequence && waitable_sequence(object) != items[i].sequence;
+    }
+    return is_any;
+}
+
+// Time passes, by seconds.
+enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
+                        struct wait_observer *observers) {
+    (void)flags;
+    (void)observers;
+    while (!is_ready(items, count)) {
+        if (now >= deadline) {
+            return HX_ERR_TIMED_OUT;
+        }
+        now += SECOND;
+        if (now == chip.takes_ns) {
+            const struct block_completion nothing = { 0 };
+            disk_events.completed(&disk, &nothing, 0);
+        }
+        if (now >= chip.answers_at) {
+            end_all(BLOCK_DONE);
+        }
+        if (chip.chatter_ns != 0 && now % chip.chatter_ns == 0 && now <= chip.chatter_end) {
+            chatter();
+        }
+    }
+    return HX_OK;
+}
+
+// The module --------------------------------------------------------------------------------------
+
+static enum hx_status chip_read(void *self, const struct block_transfer *transfers, uint32_t count,
+                                void *const *pages, uint32_t page_count, uint32_t *out_accepted) {
+    (void)self;
+    (void)pages;
+    (void)page_count;
+    *out_accepted = 0;
+    if (chip.is_gone) {
+        return HX_ERR_NO_DEVICE;
+    }
+    for (uint32_t i = 0; i < count && now >= chip.takes_ns; i++) {
+        chip.taken[chip.count++ % TAKEN] = transfers[i].id;
+        ++*out_accepted;
+    }
+    chip.accepts++;
+    return HX_OK;
+}
+
+static enum hx_status chip_reset(void *self) {
+    (void)self;
+    chip.resets++;
+    end_all(chip.refuses_reset ? BLOCK_LOST : BLOCK_FAILED);
+    return chip.refuses_reset ? HX_ERR_IO : HX_OK;
+}
+
+static void setup(void) {
+    chip.answers_at = NEVER;
+    chip.count = chip.resets = chip.accepts = 0;
+    chip.takes_ns = chip.chatter_ns = chip.chatter_end = 0;
+    chip.refuses_reset = chip.is_gone = false;
+    disk =
+        (struct disk){ .port = { .gate = &gate, .ops = { .read = chip_read, .reset = chip_reset } },
+                       .info = { .sectors = 100, .sector_bytes = 512, .transfer_pages = 4 } };
+    waitable_init(&disk.room, 0);
+    now += 1000 * SECOND; // long after anything was heard
+    frames_used = 0;
+}
+
+// How long it took, and how it ended.
+static time_ns_t read_one(enum hx_status *out_status) {
+    const time_ns_t began = now;
+    struct disk_io *io = disk_io_create(512);
+    *out_status = disk_transfer(&disk, io, false, 0, 512);
+    disk_io_put(io);
+    return now - began;
+}
+
+// Tests -------------------------------------------------------------------------------------------
+
+static void test_works(void) {
+    enum hx_status status;
+    setup();
+    chip.answers_at = now + 29 * SECOND;
+    CHECK(read_one(&status) == 29 * SECOND && status == HX_OK);
+    CHECK(chip.resets == 0 && frames_used == 0);
+}
+
+static void test_silent(void) {
+    enum hx_status status;
+    setup();
+    CHECK(read_one(&status) == 30 * SECOND && status == HX_ERR_IO && chip.resets == 1);
+    CHECK(!is_dead(&disk) && frames_used == 0);
+}
+
+// A request that takes minutes, on a disk that answers others meanwhile.
+static void test_slow(void) {
+    enum hx_status status;
+    setup();
+    chip.chatter_ns = 20 * SECOND;
+    chip.chatter_end = NEVER;
+    chip.answers_at = now + 301 * SECOND;
+    CHECK(read_one(&status) == 301 * SECOND && status == HX_OK && chip.resets == 0);
+}
+
+// The last that is heard is what the silence begins with.
+static void test_falls_silent(void) {
+    enum hx_status status;
+    setup();
+    chip.chatter_ns = 20 * SECOND;
+    chip.chatter_end = now + 100 * SECOND;
+    CHECK(read_one(&status) == 130 * SECOND && status == HX_ERR_IO && chip.resets == 1);
+}
+
+static void test_silent_again(void) {
+    enum hx_status status;
+    setup();
+    for (uint32_t i = 1; i <= DISK_SILENCES; i++) {
+        CHECK(read_one(&status) == 30 * SECOND && chip.resets == i && !is_dead(&disk));
+    }
+    CHECK(read_one(&status) == 30 * SECOND && status == HX_ERR_IO && is_dead(&disk));
+    CHECK(chip.resets == DISK_SILENCES);
+    CHECK(read_one(&status) == 0 && status == HX_ERR_IO);
+}
+
+// What it does in between counts.
+static void test_silent_sometimes(void) {
+    enum hx_status status;
+    setup();
+    for (uint32_t i = 1; i <= 3 * DISK_SILENCES; i++) {
+        chip.answers_at = NEVER;
+        CHECK(read_one(&status) == 30 * SECOND && status == HX_ERR_IO && chip.resets == i);
+        chip.answers_at = now + SECOND;
+        CHECK(read_one(&status) == SECOND && status == HX_OK);
+    }
+}
+
+static void test_refuses_reset(void) {
+    enum hx_status status;
+    setup();
+    chip.refuses_reset = true;
+    CHECK(read_one(&status) == 30 * SECOND && status == HX_ERR_IO && is_dead(&disk));
+    CHECK(frames_used == 1); // the device may write there for ever
+}
+
+static void test_gone(void) {
+    enum hx_status status;
+    setup();
+    chip.is_gone = true;
+    CHECK(read_one(&status) == 0 && status == HX_ERR_IO);
+}
+
+// It takes nothing while it is reset; an event without completions says that it does again.
+static void test_back_again(void) {
+    enum hx_status status;
+    setup();
+    chip.takes_ns = now + 5 * SECOND;
+    chip.answers_at = now + 8 * SECOND;
+    CHECK(read_one(&status) == 8 * SECOND && status == HX_OK);
+}
+
+int main(void) {
+    for (uint32_t i = 0; i < IO_PAGES; i++) {
+        frames[i].number = i;
+    }
+    test_works();
+    test_silent();
+    test_slow();
+    test_falls_silent();
+    test_silent_again();
+    test_silent_sometimes();
+    test_refuses_reset();
+    test_gone();
+    test_back_again();
+    return check_result();
+}
