@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -48,6 +49,22 @@ static void console_raw(void) {
     }
 }
 
+// The drivers that a kernel wants as modules, by numbers from 0.
+static void load_modules(void) {
+    for (int i = 0;; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/bench/modules/%d.ko", i);
+        const int file = open(path, O_RDONLY);
+        if (file < 0) {
+            return;
+        }
+        if (syscall(SYS_finit_module, file, "", 0) != 0) {
+            printf("bench: %s cannot be loaded\n", path);
+        }
+        close(file);
+    }
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IONBF, 0);
     console_raw();
@@ -57,6 +74,7 @@ int main(int argc, char **argv) {
     if (mount("tmp", "/tmp", "tmpfs", 0, NULL) != 0) {
         puts("bench: no tmpfs on /tmp");
     }
+    load_modules();
     for (int i = 2; i < argc; i++) {
         run(argv[1], argv[i]);
     }

@@ -6,6 +6,7 @@
 #include "../scenario/check.h"
 
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 
 #define SECTOR      512
 #define DISK_BYTES  (16 << 20)
@@ -187,6 +188,73 @@ static void direct(void) {
     CHECK(pread(file, bytes, 100, 0) == -1 && errno == EINVAL);
 }
 
+static size_t differences(const unsigned char *bytes, size_t size, int change) {
+    size_t wrong = 0;
+    for (size_t i = 0; i < size; i++) {
+        wrong += bytes[i] != (unsigned char)(pattern(i) ^ change);
+    }
+    return wrong;
+}
+
+// Whole pages of the caller's go to the device itself: those that were never touched, too, in any
+// kind of memory, and what lies beside them is left alone.
+static void lent(void) {
+    enum { SIZE = 1 << 20, PAGE = 4096 };
+    const int file = disk_open("/dev/vda", O_RDWR | O_DIRECT);
+    const int second = disk_open("/dev/vda2", O_RDONLY | O_DIRECT);
+    unsigned char *fresh = buffer(SIZE + 2 * PAGE);
+    unsigned char *shared =
+        mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(shared != MAP_FAILED);
+    memset(fresh, 0x11, PAGE);
+    SAME(pread(second, fresh + PAGE, SIZE, 0), SIZE);
+    SAME(differences(fresh + PAGE, SIZE, 0), 0);
+    CHECK(fresh[PAGE - 1] == 0x11 && fresh[SIZE + PAGE] == 0);
+    for (size_t i = 0; i < SIZE; i++) {
+        fresh[PAGE + i] = (unsigned char)(pattern(i) ^ 0x55);
+    }
+    NEED(mprotect(fresh + PAGE, SIZE, PROT_READ) == 0);
+    SAME(pwrite(file, fresh + PAGE, SIZE, SCRATCH_AT), SIZE);
+    SAME(pread(file, shared, SIZE, SCRATCH_AT), SIZE);
+    SAME(differences(shared, SIZE, 0x55), 0);
+    // Memory that may not be written, in the middle: as far as it goes, or not at all.
+    NEED(mprotect(fresh + PAGE, SIZE, PROT_READ | PROT_WRITE) == 0);
+    NEED(mprotect(fresh + 9 * PAGE, PAGE, PROT_READ) == 0);
+    const ssize_t moved = pread(second, fresh + PAGE, SIZE, 0);
+    CHECK((moved == -1 && errno == EFAULT) || (moved >= 0 && moved <= 8 * PAGE));
+    CHECK(fresh[9 * PAGE] == (unsigned char)(pattern(8 * PAGE) ^ 0x55));
+    // A copy in a child, and a program that was forked from.
+    NEED(mprotect(fresh, SIZE, PROT_READ | PROT_WRITE) == 0);
+    memset(fresh, 0, SIZE);
+    pid_t pid;
+    CHILD(pid) {
+        SAME(pread(second, fresh, SIZE / 2, 0), SIZE / 2);
+        SAME(differences(fresh, SIZE / 2, 0), 0);
+    }
+    EXITS(pid, 0);
+    CHECK(fresh[1] == 0 && fresh[SIZE / 2 - 1] == 0);
+    SAME(pread(second, fresh + 512, PAGE, 0), PAGE); // not at a page: copied
+    SAME(differences(fresh + 512, PAGE, 0), 0);
+}
+
+// Several pieces of memory, some of whole pages and some not.
+static void scattered(void) {
+    const int file = disk_open("/dev/vda2", O_RDONLY | O_DIRECT);
+    unsigned char *bytes = buffer(16 * 4096);
+    unsigned char whole[3 * 4096 + 1024];
+    const struct iovec pieces[] = { { bytes, 4096 },
+                                    { bytes + 8192 + 512, 512 },
+                                    { bytes + 4 * 4096, 2 * 4096 },
+                                    { bytes + 8 * 4096, 512 } };
+    SAME(preadv(file, pieces, 4, 0), sizeof whole);
+    size_t at = 0;
+    for (int i = 0; i < 4; i++) {
+        memcpy(whole + at, pieces[i].iov_base, pieces[i].iov_len);
+        at += pieces[i].iov_len;
+    }
+    SAME(differences(whole, sizeof whole, 0), 0);
+}
+
 static void discarded(void) {
     uint64_t range[2] = { SCRATCH_AT, 1 << 20 };
     const int file = disk_open("/dev/vda", O_RDWR);
@@ -324,10 +392,11 @@ static void synced(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(sizes),        CASE(listed),   CASE(host_bytes),
-    CASE(guest_bytes),  CASE(anywhere), CASE(beside_each_other),
-    CASE(many_at_once), CASE(direct),   CASE(discarded),
-    CASE(bad_memory),   CASE(faulty),   CASE(without_memory),
-    CASE(killed),       CASE(synced),
+    CASE(sizes),        CASE(listed),         CASE(host_bytes),
+    CASE(guest_bytes),  CASE(anywhere),       CASE(beside_each_other),
+    CASE(many_at_once), CASE(direct),         CASE(discarded),
+    CASE(lent),         CASE(scattered),      CASE(bad_memory),
+    CASE(faulty),       CASE(without_memory), CASE(killed),
+    CASE(synced),
 };
 CHECK_MAIN(cases)

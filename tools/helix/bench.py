@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from helix import (bench_boot, bench_hosted, bench_linux, bench_machine, bench_memory, bench_profile, build,
+from helix import (bench_boot, bench_disk, bench_hosted, bench_linux, bench_machine, bench_memory, bench_profile, build,
                    packages, paths, programs, qemu, ui)
 from helix.bench_machine import Figure, System
 
@@ -55,12 +55,18 @@ def _items(names: list[str]) -> str:
     return " ".join(f"{program}:{','.join(some)}" for program, some in by_program.items())
 
 
+def _of_disk(names: list[str]) -> bool:
+    return operations()[names[0]] == bench_disk.PROGRAM
+
+
 def _run(system: System, how: str, names: list[str], initrd: Path) -> tuple[Figures, set[str]]:
     """One boot: the figures that it gave, and the operations that it came past."""
     append = system.append("/bench/init", f"-- {how} {_items(names)}")
     machine = qemu.Machine(system.kernel, initrd, append, 1, cpu="qemu64")
     if how == "icount":
         bench_machine.counted(machine)
+    if _of_disk(names):
+        machine.extra = [*machine.extra, *bench_disk.words()]
     figures: Figures = {}
     past: set[str] = set()
     log = qemu.log_file(f"bench-{system.name}")
@@ -83,6 +89,8 @@ def measure(system: System, how: str, names: list[str]) -> Figures:
     is run in another machine."""
     programs_needed = sorted({operations()[name] for name in names})
     archive = bench_machine.archive(["init", "child", *programs_needed])
+    if _of_disk(names) and system.name == "linux":
+        bench_disk.add_modules(archive)
     figures: Figures = {}
     left = names
     with qemu.Initrd(archive.bytes()) as initrd:
@@ -242,12 +250,15 @@ def _measure_all(systems: list[System], names: list[str], groups: list[str]) -> 
     """Measures and prints all that was asked for; the ratios that a check looks at."""
     ratios: dict[str, float] = {}
     own = [name for name in names if operations()[name] in _OWN]
-    shared = [name for name in names if name not in own]
+    disk = [name for name in names if operations()[name] == bench_disk.PROGRAM]
+    shared = [name for name in names if name not in (*own, *disk)]
     if shared:
         ratios = _compare(systems, "icount", shared, "instructions")
         _summary(ratios)
     if own and systems[0].name == "helix":
         _compare(systems[:1], "icount", own, "instructions")
+    if disk:
+        _compare(systems, "wall", disk, "ns, plain TCG")
     if "boot" in groups:
         ratios |= _boot(systems)
     if "memory" in groups:

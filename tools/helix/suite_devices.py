@@ -23,7 +23,7 @@ class Way:
     bus: str
     machine: str = ""
     extra: tuple[str, ...] = ()
-    logged: bool = False  # QEMU writes down what reaches the disk, and in which order
+    logged: bool = False  # QEMU writes down each request
 
 
 _MODERN = ("-global", "virtio-mmio.force-legacy=false")
@@ -40,7 +40,6 @@ _SMP = 2
 _DISK_BYTES = 16 << 20
 _FIRST, _SECOND = (2048, 4096), (8192, 2048)  # where each partition begins, and its sectors
 _BEFORE_SYNC, _AFTER_SYNC = 15 << 11, (15 << 11) + 8  # sectors that tests/devices/disk.c writes
-_LOG_FLUSH, _LOG_DISCARD = 1, 4  # Linux 6.1, drivers/md/dm-log-writes.c
 
 
 @dataclass(frozen=True)
@@ -78,27 +77,21 @@ def _log(disk: Path) -> Path:
     return disk.with_suffix(".log")
 
 
-def _log_entries(log: bytes) -> list[tuple[int, bool]]:
-    """Each write's first sector, or -1, and whether it is a flush."""
-    _, _, count, size = struct.unpack_from("<QQQI", log)
-    entries, at = [], size
-    for _ in range(count):
-        sector, sectors, flags, _ = struct.unpack_from("<QQQQ", log, at)
-        entries.append((sector if sectors else -1, bool(flags & _LOG_FLUSH)))
-        at += size * (1 + (0 if flags & _LOG_DISCARD else sectors))
-    return entries
-
-
 def _log_problem(path: Path) -> str:
-    """A flush lies between what was written before sync() and after it, and behind all writes."""
-    entries = _log_entries(path.read_bytes())
-    sectors = [sector for sector, _ in entries]
-    if _BEFORE_SYNC not in sectors or _AFTER_SYNC not in sectors:
+    """A request that is completed and neither read nor wrote is a flush. There is one between what was
+    written before sync() and after it, and one behind all writes."""
+    events = re.findall(r"virtio_blk_(handle_write|handle_read|req_complete)(?:.* sector (\d+))?",
+                        path.read_text())
+    begun = [int(sector) if event == "handle_write" else -1 for event, sector in events]
+    if _BEFORE_SYNC not in begun or _AFTER_SYNC not in begun:
         return "what was written beside sync() is not in QEMU's log"
-    between = entries[sectors.index(_BEFORE_SYNC):sectors.index(_AFTER_SYNC)]
-    if not any(is_flush for _, is_flush in between):
+    before, after = begun.index(_BEFORE_SYNC), begun.index(_AFTER_SYNC)
+
+    def flushes(first: int, end: int) -> int:
+        return sum(1 if event == "req_complete" else -1 for event, _ in events[first:end])
+    if flushes(before, after) != 1:
         return "sync() did not flush the disk"
-    return "" if entries[-1][1] else "the end of the machine did not flush the disk"
+    return "" if flushes(after, len(events)) == 1 else "the end of the machine did not flush the disk"
 
 
 def _words(device: str, way: Way, disk: Path) -> list[str]:
@@ -108,10 +101,9 @@ def _words(device: str, way: Way, disk: Path) -> list[str]:
     words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
              "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
     if way.logged:
-        _log(disk).write_bytes(b"")
-        words += ["-blockdev", f"driver=file,node-name=log,filename={_log(disk)}",
-                  "-blockdev", "driver=blklogwrites,node-name=logged,discard=unmap,file=raw,log=log"]
-    return [*words, "-device", f"virtio-blk-{way.bus},drive={'logged' if way.logged else 'raw'}"]
+        words += ["-D", str(_log(disk)), "-trace", "virtio_blk_handle_*",
+                  "-trace", "virtio_blk_req_complete"]
+    return [*words, "-device", f"virtio-blk-{way.bus},drive=raw"]
 
 
 def _found() -> list[Program]:

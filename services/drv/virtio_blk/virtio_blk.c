@@ -28,7 +28,7 @@
 
 #define DISKS_MAX      8u
 #define SLOTS          64u
-#define TRANSFER_PAGES 16u
+#define TRANSFER_PAGES 64u
 #define LIES_MAX       8u                           // of a device that is still reset
 #define LIE_NS         ((time_ns_t)10 * 1000000000) // in which one of them is forgotten
 #define UNIT_BYTES     512u // of sector numbers, whatever the sector (5.2.6)

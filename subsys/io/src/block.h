@@ -11,9 +11,10 @@
 
 #define DISK_SLOTS     64u // parts that a disk has accepted and not completed
 #define DISK_PARTS_MAX (BLOCK_MINORS - 1)
-#define DISK_SILENCES  4u // resets for silence, one after the other, before it is dead
-#define IO_PAGES       BLOCK_PAGES_MAX
+#define DISK_SILENCES  4u              // resets for silence, one after the other, before it is dead
+#define IO_PAGES       BLOCK_PAGES_MAX // of the kernel's, at a time
 #define IO_BYTES       ((size_t)IO_PAGES << PAGE_SHIFT)
+#define LENT_BYTES     (4 * IO_BYTES) // of a program's pages
 
 // Pages on their way to or from a disk, in one or several parts. Whoever waits has a reference, and
 // so has each part: who is killed leaves the pages to the device.
@@ -23,8 +24,8 @@ struct disk_io {
     _Atomic uint32_t outcome; // the worst of enum block_outcome
     struct waitable done;     // WAIT_SIGNALED: no part is left
     uint32_t page_count;
-    struct frame *frames[IO_PAGES];
-    void *pages[IO_PAGES];
+    uint32_t first; // page of the call that is being made; the submitter's
+    void *pages[];  // in the direct map; each with a reference to its frame
 };
 
 struct disk_slot {
@@ -59,8 +60,11 @@ struct disk {
 // The disk and part of a minor number; false: none.
 bool disk_find(uint32_t minor, struct disk **out_disk, struct disk_part **out_part);
 
-// Pages for `size_bytes`, zeroed. NULL: no memory. disk_io_put() ends it.
-struct disk_io *disk_io_create(size_t size_bytes);
+// Pages for `size_bytes`, zeroed unless they are to be filled in before they are written to the
+// disk. NULL: no memory. disk_io_put() ends it.
+struct disk_io *disk_io_create(size_t size_bytes, bool is_write);
+// The same with the caller's own pages, which are whole. NULL: no memory, or not his to lend.
+struct disk_io *disk_io_lend(struct uaddr base, size_t size_bytes, bool is_write);
 void disk_io_put(struct disk_io *io);
 // Moves between the disk and the pages' first bytes, which are whole sectors; waits for the end.
 // HX_OK, HX_ERR_IO, HX_ERR_CANCELED (killed; the pages may be used by the device meanwhile)

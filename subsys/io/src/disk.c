@@ -53,7 +53,7 @@ bool block_line_at(uint32_t index, struct block_line *out_line) {
 static enum hx_status read_sector(void *context, uint64_t sector, void *to) {
     struct disk *disk = context;
     const uint32_t bytes = disk->info.sector_bytes;
-    struct disk_io *io = disk_io_create(bytes);
+    struct disk_io *io = disk_io_create(bytes, false);
     if (io == NULL) {
         return HX_ERR_NO_MEMORY;
     }

@@ -38,10 +38,10 @@ static uint64_t bytes_of(const struct opened *opened) {
     return opened->part->sectors * opened->disk->info.sector_bytes;
 }
 
-// Whole sectors of what is left from `offset` on, as many as go at once.
-static size_t run_of(const struct opened *opened, uint64_t offset, uint64_t left) {
+// Whole sectors of what is left from `offset` on, as many as go at once, up to `most` bytes.
+static size_t run_of(const struct opened *opened, uint64_t offset, uint64_t left, size_t most) {
     const uint32_t sector = opened->disk->info.sector_bytes;
-    uint64_t run = MIN_OF(left, (uint64_t)IO_BYTES);
+    uint64_t run = MIN_OF(left, (uint64_t)most);
     run = MIN_OF(run, bytes_of(opened) - offset) & ~(uint64_t)(sector - 1);
     return inject_strikes(INJECT_SHORT) ? MIN_OF((size_t)run, (size_t)sector) : (size_t)run;
 }
@@ -87,14 +87,51 @@ static enum hx_status read_some(const struct opened *opened, struct io_buffer *t
     const uint64_t first = offset & ~(uint64_t)(sector - 1);
     const size_t skip = (size_t)(offset - first);
     const uint64_t left = MIN_OF(to->remaining, bytes_of(opened) - offset);
-    const size_t run = run_of(opened, first, ALIGN_UP(skip + left, (uint64_t)sector));
-    struct disk_io *io = disk_io_create(run);
+    const size_t run = run_of(opened, first, ALIGN_UP(skip + left, (uint64_t)sector), IO_BYTES);
+    struct disk_io *io = disk_io_create(run, false);
     if (io == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     enum hx_status status = disk_transfer(opened->disk, io, false, sector_of(opened, first), run);
     if (status == HX_OK) {
         status = pages_put(to, io, skip, MIN_OF(run - skip, (size_t)left), inout_moved);
+    }
+    disk_io_put(io);
+    return status;
+}
+
+// Writes go beside other writers of whole sectors.
+static enum hx_status transfer_beside(const struct opened *opened, struct disk_io *io, bool write,
+                                      uint64_t offset, size_t size_bytes) {
+    if (!write) {
+        return disk_transfer(opened->disk, io, false, sector_of(opened, offset), size_bytes);
+    }
+    rwlock_read(&opened->disk->writing);
+    enum hx_status status =
+        disk_transfer(opened->disk, io, true, sector_of(opened, offset), size_bytes);
+    rwlock_read_done(&opened->disk->writing);
+    return status;
+}
+
+// Direct access to whole pages of the caller's: the device gets those. HX_ERR_NOT_SUPPORTED: they
+// are not that; what is there has to be copied.
+static enum hx_status move_direct(const struct file *file, struct io_buffer *buffer, bool write,
+                                  uint64_t offset, size_t *inout_moved) {
+    const struct opened *opened = file->data;
+    struct uaddr base;
+    if ((file_flags(file) & FILE_DIRECT) == 0) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    const size_t run = run_of(opened, offset, buffer->remaining, LENT_BYTES);
+    const size_t bytes = io_buffer_pages(buffer, run, &base);
+    struct disk_io *io = bytes != 0 ? disk_io_lend(base, bytes, write) : NULL;
+    if (io == NULL) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    enum hx_status status = transfer_beside(opened, io, write, offset, bytes);
+    if (status == HX_OK) {
+        io_buffer_skip(buffer, bytes);
+        *inout_moved += bytes;
     }
     disk_io_put(io);
     return status;
@@ -108,7 +145,10 @@ static enum hx_status disk_read(struct file *file, struct io_buffer *to, uint64_
     enum hx_status status = is_refused(file, to, offset) ? HX_ERR_INVALID : HX_OK;
     while (status == HX_OK && to->remaining > 0 && offset + moved < end && offset < end &&
            !ends_short(moved)) {
-        status = read_some(opened, to, offset + moved, &moved);
+        status = move_direct(file, to, false, offset + moved, &moved);
+        if (status == HX_ERR_NOT_SUPPORTED) {
+            status = read_some(opened, to, offset + moved, &moved);
+        }
     }
     *out_moved = moved;
     return moved != 0 ? HX_OK : status;
@@ -127,23 +167,19 @@ static enum hx_status pages_take(struct io_buffer *from, struct disk_io *io, siz
     return status;
 }
 
-// Whole sectors, beside other writers of whole ones. Of bytes that cannot be taken, those that fill
-// sectors before them are written.
+// Of bytes that cannot be taken, those that fill sectors before them are written.
 static enum hx_status write_sectors(const struct opened *opened, struct io_buffer *from,
                                     uint64_t offset, size_t run, size_t *inout_moved) {
-    struct disk *disk = opened->disk;
     size_t taken = 0;
-    struct disk_io *io = disk_io_create(run);
+    struct disk_io *io = disk_io_create(run, true);
     if (io == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     enum hx_status copied = pages_take(from, io, run, &taken);
-    taken &= ~(size_t)(disk->info.sector_bytes - 1);
+    taken &= ~(size_t)(opened->disk->info.sector_bytes - 1);
     enum hx_status status = copied;
     if (taken > 0) {
-        rwlock_read(&disk->writing);
-        status = disk_transfer(disk, io, true, sector_of(opened, offset), taken);
-        rwlock_read_done(&disk->writing);
+        status = transfer_beside(opened, io, true, offset, taken);
     }
     if (status == HX_OK) {
         *inout_moved += taken;
@@ -159,8 +195,8 @@ static enum hx_status sector_change(const struct opened *opened, uint64_t offset
     struct disk *disk = opened->disk;
     const uint32_t sector = disk->info.sector_bytes;
     const uint64_t at = sector_of(opened, offset);
-    struct disk_io *old = disk_io_create(sector);
-    struct disk_io *new = disk_io_create(sector);
+    struct disk_io *old = disk_io_create(sector, false);
+    struct disk_io *new = disk_io_create(sector, true);
     enum hx_status status = HX_ERR_NO_MEMORY;
     if (old != NULL && new != NULL) {
         rwlock_write(&disk->writing);
@@ -206,8 +242,8 @@ static enum hx_status write_some(const struct opened *opened, struct io_buffer *
     const uint32_t sector = opened->disk->info.sector_bytes;
     return offset % sector != 0 || from->remaining < sector
                ? write_part(opened, from, offset, inout_moved)
-               : write_sectors(opened, from, offset, run_of(opened, offset, from->remaining),
-                               inout_moved);
+               : write_sectors(opened, from, offset,
+                               run_of(opened, offset, from->remaining, IO_BYTES), inout_moved);
 }
 
 static enum hx_status disk_write(struct file *file, struct io_buffer *from, uint64_t offset,
@@ -224,7 +260,10 @@ static enum hx_status disk_write(struct file *file, struct io_buffer *from, uint
         // What lies beyond the end is never taken.
         const uint64_t beyond = from->remaining - MIN_OF(from->remaining, end - offset - moved);
         from->remaining -= beyond;
-        status = write_some(opened, from, offset + moved, &moved);
+        status = move_direct(file, from, true, offset + moved, &moved);
+        if (status == HX_ERR_NOT_SUPPORTED) {
+            status = write_some(opened, from, offset + moved, &moved);
+        }
         from->remaining += beyond;
     }
     if (moved != 0 && (file_flags(file) & FILE_SYNC) != 0) {

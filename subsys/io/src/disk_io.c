@@ -11,6 +11,7 @@
 #include <core/log.h>
 #include <core/thread.h>
 #include <core/time.h>
+#include <memory/aspace.h>
 #include <memory/heap.h>
 
 #define SLOT_SHIFT 32u // of a request's number: generation above, slot below
@@ -25,29 +26,58 @@ void disk_io_put(struct disk_io *io) {
     }
     const bool is_lost = atomic_load_explicit(&io->outcome, memory_order_relaxed) == BLOCK_LOST;
     for (uint32_t i = 0; i < io->page_count && !is_lost; i++) {
-        frame_put(io->frames[i]);
+        frame_put(frame_of(hal_virt_to_phys(io->pages[i])));
     }
     heap_free(io);
 }
 
-struct disk_io *disk_io_create(size_t size_bytes) {
-    const uint32_t count = (uint32_t)(ALIGN_UP(size_bytes, (size_t)PAGE_SIZE) >> PAGE_SHIFT);
-    struct disk_io *io = heap_alloc_zero(sizeof(*io), MEMORY_SLEEP);
+static uint32_t pages_for(size_t size_bytes) {
+    return (uint32_t)(ALIGN_UP(size_bytes, (size_t)PAGE_SIZE) >> PAGE_SHIFT);
+}
+
+// Without its pages.
+static struct disk_io *io_create(uint32_t count) {
+    struct disk_io *io = heap_alloc(sizeof(*io) + count * sizeof(io->pages[0]), MEMORY_SLEEP);
+    if (io != NULL) {
+        *io = (struct disk_io){ 0 };
+        atomic_init(&io->references, 1);
+        waitable_init(&io->done, 0);
+    }
+    return io;
+}
+
+struct disk_io *disk_io_create(size_t size_bytes, bool is_write) {
+    const uint32_t count = pages_for(size_bytes);
+    struct disk_io *io = io_create(count);
     if (io == NULL) {
         return NULL;
     }
-    atomic_init(&io->references, 1);
-    waitable_init(&io->done, 0);
     for (; io->page_count < count; io->page_count++) {
         // Zeroed: a device that does not fill them must not show what was there before.
-        struct frame *frame = frame_alloc(MEMORY_SLEEP, true);
+        struct frame *frame = frame_alloc(MEMORY_SLEEP, !is_write);
         if (frame == NULL) {
             disk_io_put(io);
             return NULL;
         }
-        io->frames[io->page_count] = frame;
         io->pages[io->page_count] = frame_data(frame);
     }
+    return io;
+}
+
+struct disk_io *disk_io_lend(struct uaddr base, size_t size_bytes, bool is_write) {
+    const uint32_t count = pages_for(size_bytes);
+    struct frame **frames = (struct frame **)heap_alloc(count * sizeof(*frames), MEMORY_SLEEP);
+    struct disk_io *io = frames != NULL ? io_create(count) : NULL;
+    if (io != NULL && aspace_frames_lend(aspace_current(), base, count,
+                                         is_write ? ASPACE_READ : ASPACE_WRITE, frames) == HX_OK) {
+        for (; io->page_count < count; io->page_count++) {
+            io->pages[io->page_count] = frame_data(frames[io->page_count]);
+        }
+    } else if (io != NULL) {
+        disk_io_put(io);
+        io = NULL;
+    }
+    heap_free((void *)frames);
     return io;
 }
 
@@ -259,27 +289,31 @@ static enum hx_status io_wait(struct disk *disk, struct disk_io *io, uint32_t fl
     return HX_OK;
 }
 
-// One call: parts that the module accepts. How many those are.
+// One call: parts that the module accepts, of the pages from number io->first on. How many.
 static enum hx_status parts_submit(struct disk *disk, struct disk_io *io, bool write,
                                    const struct block_transfer *parts, uint32_t count,
                                    uint32_t *out_accepted) {
-    const void *const *sources = (const void *const *)io->pages;
+    void *const *pages = io->pages + io->first;
+    const void *const *sources = (const void *const *)pages;
+    const uint32_t page_count = MIN_OF(io->page_count - io->first, BLOCK_PAGES_MAX);
     *out_accepted = 0;
-    return write ? block_call_write(&disk->port, disk->self, parts, count, sources, io->page_count,
+    return write ? block_call_write(&disk->port, disk->self, parts, count, sources, page_count,
                                     out_accepted)
-                 : block_call_read(&disk->port, disk->self, parts, count, io->pages, io->page_count,
+                 : block_call_read(&disk->port, disk->self, parts, count, pages, page_count,
                                    out_accepted);
 }
 
-// As many parts as there are slots for, from `done` bytes on; how many bytes they have.
+// As many parts as there are slots for and a call has pages, from `done` bytes on; how many.
 static uint32_t parts_make(struct disk *disk, struct disk_io *io, uint64_t sector, size_t done,
                            size_t size_bytes, struct block_transfer *parts) {
     const size_t most = (size_t)disk->info.transfer_pages << PAGE_SHIFT;
+    const size_t first = done;
+    const size_t end = MIN_OF(size_bytes, first + IO_BYTES);
     uint32_t count = 0;
-    while (count < BLOCK_BATCH_MAX && done < size_bytes && slot_take(disk, io, &parts[count].id)) {
+    while (count < BLOCK_BATCH_MAX && done < end && slot_take(disk, io, &parts[count].id)) {
         parts[count].sector = sector + done / disk->info.sector_bytes;
-        parts[count].page = (uint32_t)(done >> PAGE_SHIFT);
-        parts[count].bytes = (uint32_t)MIN_OF(most, size_bytes - done);
+        parts[count].page = (uint32_t)((done - first) >> PAGE_SHIFT);
+        parts[count].bytes = (uint32_t)MIN_OF(most, end - done);
         done += parts[count].bytes;
         count++;
     }
@@ -295,6 +329,7 @@ static enum hx_status batch_submit(struct disk *disk, struct disk_io *io, bool w
     if (count == 0) {
         return HX_ERR_WOULD_BLOCK;
     }
+    io->first = (uint32_t)(*inout_done >> PAGE_SHIFT);
     enum hx_status status = parts_submit(disk, io, write, parts, count, &accepted);
     if (status == HX_ERR_PEER_DIED && gate_is_dead(disk->port.gate)) {
         disk_die(disk); // nobody knows what it accepted
@@ -358,7 +393,7 @@ static enum hx_status command(struct disk *disk, struct disk_io *io, uint64_t se
 
 static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t sectors) {
     const uint32_t flags = sectors == 0 ? WAIT_KILLABLE : 0; // a discard changes what is there
-    struct disk_io *io = disk_io_create(0);
+    struct disk_io *io = disk_io_create(0, false);
     enum hx_status status = HX_ERR_WOULD_BLOCK;
     if (io == NULL) {
         return HX_ERR_NO_MEMORY;

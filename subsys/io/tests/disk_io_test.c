@@ -8,7 +8,7 @@
 
 #define SECOND ((time_ns_t)1000000000)
 #define NEVER  INT64_MAX
-#define TAKEN  8u
+#define TAKEN  128u
 
 _Atomic uint32_t inject_armed[INJECT_KIND_COUNT];
 _Atomic bool hosted_branches[TRACE_PARTS];
@@ -18,7 +18,7 @@ uint64_t hosted_direct_base;
 static time_ns_t now;
 static struct disk disk;
 static struct gate gate;
-static struct frame frames[IO_PAGES];
+static struct frame frames[LENT_BYTES >> PAGE_SHIFT];
 static uint32_t frames_used;
 
 // The device: it has taken what has these numbers, answers at `answers_at` if it does, says
@@ -26,6 +26,8 @@ static uint32_t frames_used;
 static struct {
     uint64_t taken[TAKEN];
     uint32_t count, resets, accepts;
+    uint64_t bytes, next_page; // of what it took
+    bool is_jumbled;
     time_ns_t takes_ns, answers_at, chatter_ns, chatter_end;
     bool refuses_reset, is_gone;
 } chip;
@@ -70,6 +72,11 @@ void log_write(enum log_level level, const char *format, ...) {
     (void)format;
 }
 
+void *heap_alloc(size_t size_bytes, enum memory_mode mode) {
+    (void)mode;
+    return malloc(size_bytes);
+}
+
 void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) {
     (void)mode;
     return calloc(1, size_bytes);
@@ -82,7 +89,25 @@ void heap_free(void *memory) {
 struct frame *frame_alloc(enum memory_mode mode, bool zero) {
     (void)mode;
     (void)zero;
-    return &frames[frames_used++ % IO_PAGES];
+    return &frames[frames_used++ % ARRAY_SIZE(frames)];
+}
+
+struct frame *frame_of(struct paddr address) {
+    return &frames[address.value >> PAGE_SHIFT];
+}
+
+struct aspace *aspace_current(void) {
+    return NULL;
+}
+
+enum hx_status aspace_frames_lend(struct aspace *aspace, struct uaddr base, uint32_t count,
+                                  uint32_t access, struct frame **out_frames) {
+    (void)aspace;
+    CHECK(base.value == PAGE_SIZE && access == ASPACE_WRITE);
+    for (uint32_t i = 0; i < count; i++) {
+        out_frames[i] = frame_alloc(MEMORY_SLEEP, false);
+    }
+    return HX_OK;
 }
 
 void frame_put(struct frame *frame) {
@@ -179,13 +204,16 @@ enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadl
 static enum hx_status chip_read(void *self, const struct block_transfer *transfers, uint32_t count,
                                 void *const *pages, uint32_t page_count, uint32_t *out_accepted) {
     (void)self;
-    (void)pages;
-    (void)page_count;
     *out_accepted = 0;
     if (chip.is_gone) {
         return HX_ERR_NO_DEVICE;
     }
     for (uint32_t i = 0; i < count && now >= chip.takes_ns; i++) {
+        const size_t page = (uintptr_t)pages[transfers[i].page] >> PAGE_SHIFT;
+        chip.is_jumbled |= page != chip.next_page || transfers[i].sector != chip.bytes / 512 ||
+                           transfers[i].page + 4 > page_count;
+        chip.next_page = page + transfers[i].bytes / PAGE_SIZE;
+        chip.bytes += transfers[i].bytes;
         chip.taken[chip.count++ % TAKEN] = transfers[i].id;
         ++*out_accepted;
     }
@@ -216,7 +244,7 @@ static void setup(void) {
 // How long it took, and how it ended.
 static time_ns_t read_one(enum hx_status *out_status) {
     const time_ns_t began = now;
-    struct disk_io *io = disk_io_create(512);
+    struct disk_io *io = disk_io_create(512, false);
     *out_status = disk_transfer(&disk, io, false, 0, 512);
     disk_io_put(io);
     return now - began;
@@ -296,6 +324,21 @@ static void test_gone(void) {
     CHECK(read_one(&status) == 0 && status == HX_ERR_IO);
 }
 
+// More pages than a call has, in parts that follow each other, under way at once.
+static void test_large(void) {
+    setup();
+    struct disk_io *io = disk_io_lend(uaddr_make(PAGE_SIZE), LENT_BYTES, false);
+    CHECK(io != NULL && io->page_count == LENT_BYTES / PAGE_SIZE);
+    chip.bytes = chip.next_page = 0;
+    chip.is_jumbled = false;
+    chip.answers_at = now + SECOND;
+    const time_ns_t began = now;
+    CHECK(disk_transfer(&disk, io, false, 0, LENT_BYTES) == HX_OK && now - began == SECOND);
+    CHECK(chip.bytes == LENT_BYTES && !chip.is_jumbled);
+    disk_io_put(io);
+    CHECK(frames_used == 0);
+}
+
 // It takes nothing while it is reset; an event without completions says that it does again.
 static void test_back_again(void) {
     enum hx_status status;
@@ -306,7 +349,7 @@ static void test_back_again(void) {
 }
 
 int main(void) {
-    for (uint32_t i = 0; i < IO_PAGES; i++) {
+    for (uint32_t i = 0; i < ARRAY_SIZE(frames); i++) {
         frames[i].number = i;
     }
     test_works();
@@ -317,6 +360,7 @@ int main(void) {
     test_silent_sometimes();
     test_refuses_reset();
     test_gone();
+    test_large();
     test_back_again();
     return check_result();
 }

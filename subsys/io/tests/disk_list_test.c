@@ -129,8 +129,9 @@ enum hx_status disk_nodes_add(const struct disk *disk) {
 
 const struct block_events disk_events = { 0 };
 
-struct disk_io *disk_io_create(size_t size_bytes) {
-    struct disk_io *io = calloc(1, sizeof(*io));
+struct disk_io *disk_io_create(size_t size_bytes, bool is_write) {
+    struct disk_io *io = calloc(1, sizeof(*io) + sizeof(io->pages[0]));
+    CHECK(!is_write);
     io->pages[0] = calloc(1, size_bytes);
     return io;
 }

@@ -4,6 +4,8 @@
 
 #include <lib/string.h>
 
+#define LEND_BATCH 32u // pages under one lock
+
 static enum hx_status copy_other(struct aspace *aspace, uint64_t address, void *memory,
                                  size_t size_bytes, bool write) {
     uint8_t *at = memory;
@@ -40,7 +42,59 @@ enum hx_status aspace_read_other(struct aspace *aspace, struct uaddr from, void 
 
 enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const void *from,
                                   size_t size_bytes) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): only the qualifier goes
     return copy_other(aspace, to.value, (void *)(uintptr_t)from, size_bytes, true);
+}
+
+// Those that need no fault, up to the first one that does. How many. What is mapped has a reference
+// as long as the table's lock is held.
+static uint32_t lend_mapped(struct aspace *aspace, uint64_t address, uint32_t count,
+                            uint32_t access, struct frame **out_frames) {
+    const uint32_t wanted = access & ASPACE_WRITE ? HAL_MAP_READ | HAL_MAP_WRITE : HAL_MAP_READ;
+    uint32_t lent = 0;
+    rwlock_read(&aspace->lock);
+    const struct mapping *mapping = mapping_find(aspace, address);
+    if (mapping != NULL && mapping->start <= address && mapping->under == NULL) {
+        const uint64_t pages = (mapping->end - address) >> PAGE_SHIFT;
+        struct paddr page;
+        uint32_t flags;
+        spin_lock(&aspace->table_lock);
+        for (; lent < MIN_OF((uint64_t)count, pages); lent++, address += PAGE_SIZE) {
+            if (!hal_page_query(&aspace->core.table, address, &page, &flags) ||
+                (flags & wanted) != wanted || frame_of(page) == NULL) {
+                break;
+            }
+            out_frames[lent] = frame_get(frame_of(page));
+        }
+        spin_unlock(&aspace->table_lock);
+    }
+    rwlock_read_done(&aspace->lock);
+    return lent;
+}
+
+enum hx_status aspace_frames_lend(struct aspace *aspace, struct uaddr base, uint32_t count,
+                                  uint32_t access, struct frame **out_frames) {
+    const uint64_t size = (uint64_t)count << PAGE_SHIFT;
+    if (base.value >= HAL_USER_END || size > HAL_USER_END - base.value) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    for (uint32_t done = 0; done < count;) {
+        const uint64_t at = base.value + ((uint64_t)done << PAGE_SHIFT);
+        const uint32_t most = MIN_OF(count - done, LEND_BATCH);
+        const uint32_t mapped = lend_mapped(aspace, at, most, access, out_frames + done);
+        enum hx_status status = HX_OK;
+        if (mapped == 0) {
+            status = fault_page(aspace, at, access | FAULT_BORROW, &out_frames[done]);
+        }
+        if (status != HX_OK) {
+            while (done > 0) {
+                frame_put(out_frames[--done]);
+            }
+            return status;
+        }
+        done += MAX_OF(mapped, 1u);
+    }
+    return HX_OK;
 }
 
 enum hx_status aspace_identify(struct aspace *aspace, struct uaddr address, bool *out_shared,

@@ -303,6 +303,9 @@ static enum hx_status resolve_private(struct fault *fault, struct memory_object 
 static enum hx_status permitted(const struct mapping *mapping, uint32_t access) {
     uint32_t wanted = access & (ASPACE_READ | ASPACE_WRITE | ASPACE_EXECUTE);
     uint32_t has = mapping->protection;
+    if ((access & FAULT_BORROW) && mapping->under != NULL) {
+        return HX_ERR_ACCESS_DENIED;
+    }
     if (access & FAULT_FORCE) {
         bool may =
             !(wanted & ASPACE_WRITE) || !(mapping->flags & ASPACE_SHARED) || (has & ASPACE_WRITE);

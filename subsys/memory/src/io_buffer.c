@@ -91,6 +91,7 @@ static enum hx_status move(struct io_buffer *buffer, uint8_t *kernel, size_t siz
 
 enum hx_status io_buffer_put(struct io_buffer *buffer, const void *from, size_t size_bytes,
                              size_t *out_moved) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): only the qualifier goes
     return move(buffer, (void *)(uintptr_t)from, size_bytes, PUT, out_moved);
 }
 
@@ -101,4 +102,24 @@ enum hx_status io_buffer_take(struct io_buffer *buffer, void *to, size_t size_by
 
 enum hx_status io_buffer_put_zero(struct io_buffer *buffer, size_t size_bytes, size_t *out_moved) {
     return move(buffer, NULL, size_bytes, CLEAR, out_moved);
+}
+
+size_t io_buffer_pages(struct io_buffer *buffer, size_t size_bytes, struct uaddr *out_base) {
+    const struct io_segment *segments = buffer->segments != NULL ? buffer->segments : &buffer->one;
+    if (buffer->kernel || buffer->remaining == 0) {
+        return 0;
+    }
+    while (buffer->offset == segments[buffer->segment].length) { // others follow: bytes remain
+        buffer->segment++;
+        buffer->offset = 0;
+    }
+    const struct io_segment *segment = &segments[buffer->segment];
+    const size_t there = MIN_OF(size_bytes, segment->length - buffer->offset);
+    *out_base = uaddr_add(segment->base, buffer->offset);
+    return (out_base->value & PAGE_MASK) == 0 ? there & ~(size_t)PAGE_MASK : 0;
+}
+
+void io_buffer_skip(struct io_buffer *buffer, size_t size_bytes) {
+    buffer->offset += size_bytes;
+    buffer->remaining -= size_bytes;
 }

@@ -254,7 +254,8 @@ void private_drop(struct mapping *mapping, uint64_t start, uint64_t end);
 
 // ---- faults: fault.c ---------------------------------------------------------------------------
 
-#define FAULT_FORCE (1u << 8) // access beyond the protection: a debugger's
+#define FAULT_FORCE  (1u << 8) // access beyond the protection: a debugger's
+#define FAULT_BORROW (1u << 9) // for a device, which no revocation would stop
 
 // Resolves one page as a fault does. With `out_frame`, gives the frame with a reference (the zero
 // page for a hole). Lock not held.

@@ -2,6 +2,7 @@
 // selftest_aspace.c: address spaces, one test after the other: mapping, faults, clones, cuts.
 #include "selftest.h"
 
+#include <core/capability.h>
 #include <core/cpu.h>
 #include <hal/cpu.h>
 #include <lib/string.h>
@@ -469,6 +470,75 @@ static bool test_failures(void) {
     return true;
 }
 
+static bool lend(struct aspace *aspace, uint64_t at, uint32_t access, struct frame **out_frames) {
+    return aspace_frames_lend(aspace, uaddr_make(at), 4, access, out_frames) == HX_OK;
+}
+
+static void take_back(struct frame *const *frames) {
+    for (uint32_t i = 0; i < 4; i++) {
+        frame_put(frames[i]);
+    }
+}
+
+static struct {
+    struct object object;
+    struct capability root;
+    struct capability_derived derived;
+} lent;
+
+static void lent_destroy(struct object *object) {
+    (void)object; // static
+}
+
+static void lent_release(struct capability_derived *derived) {
+    (void)derived; // kept for good
+}
+
+static const struct object_type lent_type = { .kind = OBJECT_EVENT,
+                                              .name = "lent",
+                                              .destroy = lent_destroy };
+
+// What a device reads and writes are the program's pages, mapped already or not; none of what is
+// mapped under a capability.
+static bool test_lend(void) {
+    struct aspace *aspace = aspace_create(&account_root);
+    struct frame *frames[4];
+    struct frame *again[4];
+    uint64_t at;
+    CHECK(aspace != NULL && memtest_map(aspace, 4 * PAGE_SIZE, &at));
+    CHECK(memtest_poke(aspace, at + PAGE_SIZE, 1));
+    CHECK(lend(aspace, at, ASPACE_WRITE, frames) && lend(aspace, at, ASPACE_READ, again));
+    for (uint32_t i = 0; i < 4; i++) {
+        CHECK(frames[i] == again[i] && frames[i] != frame_zero_page());
+        *(uint64_t *)frame_data(frames[i]) = i + 5;
+        CHECK(memtest_peek(aspace, at + i * PAGE_SIZE, i + 5));
+    }
+    take_back(again);
+    CHECK(frame_references(frames[3]) == 2);
+    CHECK(unmap(aspace, at, 4) == HX_OK && frame_references(frames[3]) == 1);
+    take_back(frames);
+    CHECK(!lend(aspace, at, ASPACE_READ, frames) && !lend(aspace, UINT64_MAX, ASPACE_READ, frames));
+    struct memory_object *object = memory_object_create_plain(&account_root, 4 * PAGE_SIZE);
+    object_init(&lent.object, &lent_type);
+    capability_init_root(&lent.root, &lent.object, HX_RIGHT_READ);
+    CHECK(object != NULL &&
+          capability_derive(&lent.root, HX_RIGHT_READ, &lent.derived, lent_release) == HX_OK);
+    const struct aspace_map_request request = { .size_bytes = 4 * PAGE_SIZE,
+                                                .protection = RW,
+                                                .flags = ASPACE_SHARED,
+                                                .object = object,
+                                                .under = &lent.derived.capability };
+    struct uaddr mapped;
+    CHECK(aspace_map(aspace, &request, &mapped) == HX_OK);
+    CHECK(!lend(aspace, mapped.value, ASPACE_WRITE, frames));
+    CHECK(memtest_poke(aspace, mapped.value, 1) &&
+          !lend(aspace, mapped.value, ASPACE_READ, frames));
+    CHECK(memtest_poke(aspace, mapped.value + PAGE_SIZE, 1));
+    aspace_put(aspace);
+    memory_object_put(object);
+    return true;
+}
+
 const struct memtest memtest_aspaces[] = {
     { "map and unmap", test_map },
     { "refusals", test_refusals },
@@ -480,6 +550,7 @@ const struct memtest memtest_aspaces[] = {
     { "stack", test_stack },
     { "identify", test_identify },
     { "a page of the kernel's", test_own_page },
+    { "lend", test_lend },
     { "failing allocations", test_failures },
     { NULL, NULL },
 };

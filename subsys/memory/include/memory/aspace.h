@@ -120,6 +120,13 @@ enum hx_status aspace_protect(struct aspace *aspace, struct uaddr address, uint6
 //         (also: no room, RLIMIT_AS)
 enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_t old_bytes,
                             uint64_t new_bytes, uint32_t flags, struct uaddr *place);
+// Lends the frames of whole pages to a device that reads (ASPACE_READ) or writes them
+// (ASPACE_WRITE): as a load or store finds each, with a reference for the caller. They are the
+// pages of the program until it forks: then what the device writes may be the other one's, as on
+// Linux. HX_OK: all; else none: some of it cannot be read or written, is no memory, or is mapped
+// under a capability, whose revocation would not reach the device. Thread context.
+enum hx_status aspace_frames_lend(struct aspace *aspace, struct uaddr base, uint32_t count,
+                                  uint32_t access, struct frame **out_frames);
 enum aspace_advice {
     ASPACE_ADVICE_DONTNEED,
     ASPACE_ADVICE_DONTFORK,

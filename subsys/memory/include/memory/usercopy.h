@@ -50,4 +50,9 @@ enum hx_status io_buffer_put(struct io_buffer *buffer, const void *from, size_t 
                              size_t *out_moved); // into the buffer (a read)
 enum hx_status io_buffer_take(struct io_buffer *buffer, void *to, size_t size_bytes,
                               size_t *out_moved); // out of the buffer (a write)
+// How many bytes, up to `size_bytes`, are whole pages of the program's memory, one behind the
+// other, where the buffer stands; 0: none. *out_base: the first one.
+size_t io_buffer_pages(struct io_buffer *buffer, size_t size_bytes, struct uaddr *out_base);
+// Advances over bytes that io_buffer_pages() told of and somebody else moved.
+void io_buffer_skip(struct io_buffer *buffer, size_t size_bytes);
 enum hx_status io_buffer_put_zero(struct io_buffer *buffer, size_t size_bytes, size_t *out_moved);

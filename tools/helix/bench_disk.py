@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The disk that bench/disk.c measures: a file of the host's, which is in its page cache."""
+
+import struct
+from pathlib import Path
+
+from helix import cpio, packages, paths
+
+PROGRAM = "disk"
+_BYTES = 64 << 20
+_BLOCK = 4096
+# Debian's kernel has its drivers as modules; in this order, which their names in the archive keep.
+_MODULES = ("virtio/virtio_ring", "virtio/virtio", "virtio/virtio_pci_legacy_dev",
+            "virtio/virtio_pci_modern_dev", "virtio/virtio_pci", "block/virtio_blk")
+
+
+def _disk() -> Path:
+    """Each block begins with its number."""
+    path = paths.ensure(paths.OUT / "tmp") / "bench-disk.raw"
+    with path.open("wb") as file:
+        for block in range(_BYTES // _BLOCK):
+            file.write(struct.pack("<Q", block).ljust(_BLOCK, b"\0"))
+    return path
+
+
+def words() -> list[str]:
+    """For QEMU."""
+    return ["-drive", f"if=none,id=disk,format=raw,file={_disk()}",
+            "-device", "virtio-blk-pci,drive=disk"]
+
+
+def add_modules(archive: cpio.Archive) -> None:
+    folder = packages.linux_kernel().resolve().parents[1] / "lib/modules"
+    for place, name in enumerate(_MODULES):
+        module = next(folder.glob(f"*/kernel/drivers/{name}.ko"))
+        archive.file(f"bench/modules/{place}.ko", module.read_bytes(), 0o644)
