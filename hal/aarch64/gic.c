@@ -14,6 +14,7 @@
 #define DIST_CLEAR_ENABLE 0x180u
 #define DIST_PRIORITY     0x400u  // a byte each
 #define DIST_TARGET       0x800u  // GICv2: a byte each
+#define DIST_CONFIG       0xc00u  // two bits each; the second one: edge
 #define DIST_SGI          0xf00u  // GICv2
 #define DIST_ROUTER       0x6000u // GICv3: eight bytes each
 #define DIST_BYTES        0x10000u
@@ -275,6 +276,18 @@ void gic_end_stop(uint32_t token) {
     }
 }
 
+bool gic_lines_edge(uint32_t first, uint32_t count) {
+    if (first > line_count || count > line_count - first) {
+        return false;
+    }
+    for (uint32_t line = first; line < first + count; line++) {
+        const uint32_t intid = INTID_SPI + line;
+        volatile uint8_t *word = distributor + DIST_CONFIG + intid / 16 * 4;
+        mmio_write32(word, mmio_read32(word) | 2u << intid % 16 * 2);
+    }
+    return true;
+}
+
 enum hx_status hal_irq_enable(uint32_t line) {
     if (line >= line_count) {
         return HX_ERR_NO_DEVICE;
@@ -294,12 +307,4 @@ void hal_irq_disable(uint32_t line) {
     if (interface == NULL) {
         distributor_settle();
     }
-}
-
-// Not driven here: GICv2m's frame, GICv3's translation service.
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
-    (void)out_line;
-    (void)out_address;
-    (void)out_data;
-    return HX_ERR_NOT_SUPPORTED;
 }

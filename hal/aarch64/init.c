@@ -19,6 +19,7 @@ enum hx_status hal_init(const struct boot_info *info) {
     if (status != HX_OK) {
         return status;
     }
+    gic_v2m_init();
     clock_cpu_init();
     smp_init();
     aarch64_devices_init();

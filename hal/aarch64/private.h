@@ -126,6 +126,10 @@ void gic_end(uint32_t intid);
 uint32_t gic_acknowledge_stop(void);
 void gic_end_stop(uint32_t intid);
 void gic_ppi_enable(uint32_t intid);
+// Makes lines edge-triggered; false: there are no such lines. Boot context, before they are
+// enabled.
+bool gic_lines_edge(uint32_t first, uint32_t count);
+void gic_v2m_init(void); // once, after gic_init(); without its frame there are no messages
 
 void clock_cpu_init(void);
 void clock_interrupt(void);

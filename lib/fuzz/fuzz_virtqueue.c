@@ -65,7 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *memory = aligned_alloc(VIRTQUEUE_ALIGN, aligned);
     memset(memory, 0, aligned);
     memset(chains, 0, sizeof(chains));
-    virtqueue_init(&queue, SIZE, memory, slots);
+    if (size % 4 >= 2) { // what is left over says which
+        virtqueue_init_packed(&queue, SIZE, memory, slots);
+    } else {
+        virtqueue_init(&queue, SIZE, memory, slots);
+    }
     for (size_t at = 0; at + 4 <= size; at += 4) {
         const uint8_t *word = data + at;
         switch (word[0] % 4) {
@@ -78,9 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         case 2:
             take(&queue);
             break;
-        default: // the device; most of what matters lies in its own part
-            memory[(virtqueue_device_offset(SIZE) * (word[0] / 4 % 8 != 0) + word[1] +
-                    (size_t)(word[2] % 16) * 256) %
+        default: // the device; most of what matters lies in its own part, or in the one ring
+            memory[(virtqueue_device_offset(SIZE) * (!queue.is_packed && word[0] / 4 % 8 != 0) +
+                    word[1] + (size_t)(word[2] % 16) * 256) %
                    bytes] = word[3];
             break;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// virtqueue.c: split virtqueues. Section numbers are those of Virtual I/O Device 1.2.
-#include <lib/virtqueue.h>
+// virtqueue.c: split virtqueues, and the way to packed ones. Section numbers are those of Virtual
+// I/O Device 1.2.
+#include "virtqueue_packed.h"
 
 #define DESCRIPTOR_NEXT     1u // 2.7.5
 #define DESCRIPTOR_WRITABLE 2u
@@ -40,8 +41,24 @@ void virtqueue_init(struct virtqueue *queue, uint16_t size, void *memory,
     }
 }
 
+void virtqueue_init_packed(struct virtqueue *queue, uint16_t size, void *memory,
+                           struct virtqueue_slot *slots) {
+    virtqueue_init(queue, size, memory, slots);
+    void *events = queue->device;
+    queue->is_packed = true;
+    queue->packed_round = true;
+    queue->used_round = true;
+    queue->packed = memory;
+    queue->events = events;
+    queue->descriptors = NULL;
+    queue->driver = NULL;
+}
+
 bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
                    void *token) {
+    if (queue->is_packed) {
+        return !queue->is_corrupt && packed_add(queue, pieces, count, token);
+    }
     if (queue->is_corrupt || count == 0 || count > queue->free_count) {
         return false;
     }
@@ -75,6 +92,9 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces
 }
 
 bool virtqueue_publish(struct virtqueue *queue) {
+    if (queue->is_packed) {
+        return packed_publish(queue);
+    }
     // Release: who sees the index sees the descriptors and the ring (2.7.13.2).
     atomic_store_explicit(&queue->driver->index, queue->available, memory_order_release);
     // The device stores its flag and then looks at the index; here it is the other way round
@@ -103,6 +123,9 @@ enum hx_status virtqueue_take(struct virtqueue *queue, void **out_token, uint32_
     if (queue->is_corrupt) {
         return HX_ERR_CORRUPT;
     }
+    if (queue->is_packed) {
+        return packed_take(queue, out_token, out_bytes);
+    }
     // Acquire: the element, and what the device wrote to the buffers, come before its index.
     const uint16_t index = atomic_load_explicit(&queue->device->index, memory_order_acquire);
     if (index == queue->used) {
@@ -125,7 +148,7 @@ enum hx_status virtqueue_take(struct virtqueue *queue, void **out_token, uint32_
 void *virtqueue_reclaim(struct virtqueue *queue) {
     for (uint16_t i = 0; i < queue->size; i++) {
         if (queue->slots[i].token != NULL) {
-            return chain_free(queue, i);
+            return queue->is_packed ? packed_chain_free(queue, i) : chain_free(queue, i);
         }
     }
     return NULL;

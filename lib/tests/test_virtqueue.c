@@ -164,7 +164,154 @@ static void test_layout(void) {
     CHECK(virtqueue_device_offset(8) == 4096);
 }
 
+// Packed queues -----------------------------------------------------------------------------------
+
+static struct {
+    uint16_t next, done; // places: what it takes next, what it says next
+    bool next_round, done_round;
+} device;
+
+static void setup_packed(void) {
+    setup();
+    virtqueue_init_packed(&queue, SIZE, memory, slots);
+    device.next = device.done = 0;
+    device.next_round = device.done_round = true;
+}
+
+static void step(uint16_t *place, bool *round, uint32_t count) {
+    *place = (uint16_t)(*place + count);
+    if (*place >= SIZE) {
+        *place = (uint16_t)(*place - SIZE);
+        *round = !*round;
+    }
+}
+
+// What the device takes next, and how many descriptors it has; -1: nothing.
+static int packed_next(uint32_t *out_count) {
+    const struct virtqueue_packed *at = &queue.packed[device.next];
+    const uint16_t flags = atomic_load(&at->flags);
+    if (((flags >> 7 & 1) != 0) != device.next_round ||
+        ((flags >> 15 & 1) != 0) == device.next_round) {
+        return -1;
+    }
+    *out_count = 1;
+    for (uint32_t i = device.next; (atomic_load(&queue.packed[i].flags) & 1) != 0; ++*out_count) {
+        i = (i + 1) % SIZE;
+    }
+    const int id = atomic_load(&at->id);
+    step(&device.next, &device.next_round, *out_count);
+    return id;
+}
+
+static void packed_done(uint32_t id, uint32_t bytes, uint32_t count) {
+    struct virtqueue_packed *at = &queue.packed[device.done];
+    atomic_store(&at->id, (uint16_t)id);
+    atomic_store(&at->size_bytes, bytes);
+    atomic_store(&at->flags, device.done_round ? 0x8080 : 0);
+    step(&device.done, &device.done_round, count);
+}
+
+static void test_packed_chain(void) {
+    int token, other;
+    void *got = NULL;
+    uint32_t bytes = 0, count = 0;
+    setup_packed();
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_ERR_WOULD_BLOCK);
+    CHECK(add(1, 2, &token) && add(1, 0, &other) && queue.free_count == SIZE - 4);
+    CHECK(packed_next(&count) == -1); // not yet published
+    CHECK(virtqueue_publish(&queue));
+    CHECK(packed_next(&count) == 0 && count == 3);
+    CHECK(queue.packed[0].address == 0x1000 && queue.packed[0].flags == 0x81);
+    CHECK(queue.packed[1].address == 0x2000 && queue.packed[1].flags == 0x83);
+    CHECK(queue.packed[2].address == 0x3000 && queue.packed[2].flags == 0x82);
+    CHECK(packed_next(&count) == 1 && count == 1 && packed_next(&count) == -1);
+    packed_done(1, 0, 1); // in another order
+    packed_done(0, 200, 3);
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_OK && got == &other && bytes == 0);
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_OK && got == &token && bytes == 200);
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_ERR_WOULD_BLOCK && queue.free_count == SIZE);
+    atomic_store(&queue.events->flags, 1);
+    CHECK(add(1, 0, &token) && !virtqueue_publish(&queue));
+}
+
+// Chains of random lengths come back in random order, across the wraps of the ring.
+static void test_packed_many(void) {
+    uint64_t state = 815;
+    struct {
+        uint32_t id, count;
+    } held[SIZE];
+    uint32_t held_count = 0;
+    int tokens[SIZE];
+    setup_packed();
+    for (uint32_t round = 0; round < 200000; round++) {
+        const uint32_t pieces = 1 + (uint32_t)next_random(&state) % 3;
+        uint32_t count = 0;
+        if (add(pieces, 0, &tokens[queue.free_first % SIZE])) {
+            (void)virtqueue_publish(&queue);
+            held[held_count].id = (uint32_t)packed_next(&count);
+            held[held_count++].count = count;
+            if (count != pieces) {
+                CHECK(false);
+                return;
+            }
+        }
+        if (held_count > 0 && next_random(&state) % 2 == 0) {
+            const uint32_t which = (uint32_t)next_random(&state) % held_count;
+            void *got = NULL;
+            uint32_t bytes = 1;
+            packed_done(held[which].id, 0, held[which].count);
+            if (virtqueue_take(&queue, &got, &bytes) != HX_OK || got != &tokens[held[which].id]) {
+                CHECK(false);
+                return;
+            }
+            held[which] = held[--held_count];
+        }
+    }
+    CHECK(!queue.is_corrupt);
+}
+
+static void packed_lie(uint32_t id, uint32_t bytes) {
+    int tokens[2];
+    void *got = NULL;
+    uint32_t written = 0;
+    setup_packed();
+    CHECK(add(1, 1, &tokens[0]) && add(1, 1, &tokens[1]));
+    (void)virtqueue_publish(&queue);
+    packed_done(id, bytes, 2);
+    CHECK(virtqueue_take(&queue, &got, &written) == HX_ERR_CORRUPT && got == NULL);
+    packed_done(0, 0, 2);
+    CHECK(virtqueue_take(&queue, &got, &written) == HX_ERR_CORRUPT);
+    CHECK(!add(1, 0, &tokens[0]));
+    CHECK(virtqueue_reclaim(&queue) != NULL && virtqueue_reclaim(&queue) != NULL);
+    CHECK(virtqueue_reclaim(&queue) == NULL && queue.free_count == SIZE);
+}
+
+static void test_packed_lies(void) {
+    int token;
+    void *got = NULL;
+    uint32_t bytes = 0;
+    packed_lie(SIZE, 0);
+    packed_lie(UINT16_MAX, 0);
+    packed_lie(5, 0); // free
+    packed_lie(0, 101);
+    packed_lie(0, UINT32_MAX);
+    setup_packed(); // twice, and of the wrong round
+    CHECK(add(0, 1, &token));
+    (void)virtqueue_publish(&queue);
+    device.done_round = false;
+    packed_done(0, 100, 0);
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_ERR_WOULD_BLOCK);
+    device.done_round = true;
+    packed_done(0, 100, 1);
+    packed_done(0, 100, 1);
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_OK);
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_ERR_CORRUPT);
+}
+
 int main(void) {
+    test_packed_chain();
+    test_packed_many();
+    test_packed_lies();
     test_chain();
     test_room();
     test_no_notify();

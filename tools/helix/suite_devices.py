@@ -30,10 +30,10 @@ _MODERN = ("-global", "virtio-mmio.force-legacy=false")
 # The processors named here have no random instruction.
 _WAYS: dict[str, dict[str, Way]] = {
     "x86_64": {"pci": Way("pci"), "pc": Way("pci", "pc"),
-               "line": Way("pci,vectors=0", logged=True), "line-pc": Way("pci,vectors=0", "pc")},
+               "line": Way("pci,vectors=0", logged=True), "line-pc": Way("pci,vectors=0,packed=on", "pc")},
     "aarch64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True), "legacy": Way("device"),
-                "gic-3": Way("pci", "virt,gic-version=3")},
-    "riscv64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True)},
+                "gic-3": Way("pci,packed=on", "virt,gic-version=3")},
+    "riscv64": {"pci": Way("pci,packed=on"), "mmio": Way("device", "", _MODERN, True)},
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
 _SMP = 2

@@ -19,6 +19,7 @@
 #define VIRTIO_DEVICE_RNG   4u
 
 #define VIRTIO_FEATURE_VERSION_1 (UINT64_C(1) << 32)
+#define VIRTIO_FEATURE_PACKED    (UINT64_C(1) << 34) // virtqueue_init_packed()
 
 // Access to the registers of a device. `bytes` is 1, 2 or 4, and the offset a multiple of it.
 // Beyond a window's end reads give all ones and writes do nothing.

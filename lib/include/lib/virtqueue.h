@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// <lib/virtqueue.h>: the driver's side of a split virtqueue (Virtual I/O Device specification 1.2,
-// section 2.7), over memory that the device shares.
+// <lib/virtqueue.h>: the driver's side of a virtqueue, split or packed (Virtual I/O Device
+// specification 1.2, sections 2.7 and 2.8), over memory that the device shares.
 //
 // The device is not trusted. What chain is where, and how long, is kept in `slots`, which it does
 // not see; what it writes is copied once and then checked. A device that reports a chain that it
@@ -38,6 +38,18 @@ struct virtqueue_used { // written by the device
     struct virtqueue_element ring[];
 };
 
+struct virtqueue_packed { // a descriptor of a packed queue; written by both
+    uint64_t address;
+    _Atomic uint32_t size_bytes;
+    _Atomic uint16_t id;
+    _Atomic uint16_t flags;
+};
+
+struct virtqueue_events { // of a packed queue
+    _Atomic uint16_t place;
+    _Atomic uint16_t flags;
+};
+
 // A piece of memory, as the device sees it.
 struct virtqueue_piece {
     uint64_t address;
@@ -54,12 +66,18 @@ struct virtqueue_slot {
 };
 
 struct virtqueue {
-    uint16_t size; // a power of two
-    uint16_t free_first;
-    uint16_t free_count;
-    uint16_t available; // what was added
-    uint16_t used;      // what was taken
+    uint16_t size;       // a power of two
+    uint16_t free_first; // of descriptors; packed: of chains' numbers
+    uint16_t free_count; // descriptors
+    uint16_t available;  // what was added; packed: the place of what is added next
+    uint16_t used;       // what was taken; packed: the place where the device says more
     bool is_corrupt;
+    bool is_packed;
+    bool packed_round, used_round; // packed: turned when the one place or the other one wraps
+    bool has_unpublished;          // packed: what was added since, and the first place of it
+    uint16_t unpublished, unpublished_flags;
+    struct virtqueue_packed *packed; // NULL, as the next, of the other kind
+    struct virtqueue_events *events; // the device's
     struct virtqueue_descriptor *descriptors;
     struct virtqueue_available *driver;
     struct virtqueue_used *device;
@@ -76,6 +94,9 @@ size_t virtqueue_device_offset(uint16_t size);
 // virtqueue_bytes() that begins at a multiple of VIRTQUEUE_ALIGN. Borrows it and `slots`.
 void virtqueue_init(struct virtqueue *queue, uint16_t size, void *memory,
                     struct virtqueue_slot *slots);
+// The same as a packed queue.
+void virtqueue_init_packed(struct virtqueue *queue, uint16_t size, void *memory,
+                           struct virtqueue_slot *slots);
 // Adds a chain of 1 or more pieces, under a token that is not NULL, for the next
 // virtqueue_publish(). False: no room, or the queue is corrupt.
 bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,

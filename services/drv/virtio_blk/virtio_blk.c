@@ -202,7 +202,11 @@ static enum hx_status collect(struct disk *disk, struct block_completion *done, 
 static enum hx_status go_locked(struct disk *disk) {
     const uint16_t vector = disk->is_message ? 0 : VIRTIO_NO_VECTOR;
     memset(disk->memory, 0, QUEUE_BYTES);
-    virtqueue_init(&disk->queue, disk->size, disk->memory, disk->chains);
+    if ((disk->virtio.features & VIRTIO_FEATURE_PACKED) != 0) {
+        virtqueue_init_packed(&disk->queue, disk->size, disk->memory, disk->chains);
+    } else {
+        virtqueue_init(&disk->queue, disk->size, disk->memory, disk->chains);
+    }
     slots_init_locked(disk);
     enum hx_status status = virtio_queue_set(&disk->virtio, 0, disk->size, disk->address, vector);
     if (status == HX_OK) {
@@ -213,7 +217,7 @@ static enum hx_status go_locked(struct disk *disk) {
 
 static enum hx_status features_settle(struct disk *disk) {
     return virtio_start(&disk->virtio, FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_SECTOR |
-                                           FEATURE_FLUSH | FEATURE_DISCARD);
+                                           FEATURE_FLUSH | FEATURE_DISCARD | VIRTIO_FEATURE_PACKED);
 }
 
 // Everything that the device had, in events of a batch each. Without the lock: nothing is added any

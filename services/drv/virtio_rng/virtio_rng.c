@@ -88,7 +88,11 @@ static enum hx_status go(struct rng *rng) {
         return HX_ERR_NOT_SUPPORTED;
     }
     hx_mutex_init(&rng->lock, "virtio_rng");
-    virtqueue_init(&rng->queue, QUEUE_CHAINS, rng->memory, rng->slots);
+    if ((rng->virtio.features & VIRTIO_FEATURE_PACKED) != 0) {
+        virtqueue_init_packed(&rng->queue, QUEUE_CHAINS, rng->memory, rng->slots);
+    } else {
+        virtqueue_init(&rng->queue, QUEUE_CHAINS, rng->memory, rng->slots);
+    }
     enum hx_status status = hx_device_irq(rng->env, &rng->device, interrupt, rng, &rng->is_message);
     if (status == HX_OK) {
         status = virtio_queue_set(&rng->virtio, 0, QUEUE_CHAINS, rng->address,
@@ -114,7 +118,7 @@ static enum hx_status rng_start(struct rng *rng) {
     rng->config = (struct pci_config){ .read = config_read, .context = rng };
     enum hx_status status = virtio_open(&rng->virtio, &access);
     if (status == HX_OK) {
-        status = virtio_start(&rng->virtio, 0);
+        status = virtio_start(&rng->virtio, VIRTIO_FEATURE_PACKED);
     }
     if (status != HX_OK) {
         return status;
