@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,6 +72,17 @@ static inline uint64_t bench_getpid(unsigned count) {
         good += getpid() == self;
     }
     return bench_took(start, good == count && self > 0);
+}
+
+static inline uint64_t bench_uname(unsigned count) {
+    struct utsname names;
+    unsigned good = 0;
+    uint64_t start = bench_now();
+    for (unsigned i = 0; i < count; i++) {
+        names.machine[0] = '\0';
+        good += uname(&names) == 0 && names.machine[0] != '\0';
+    }
+    return bench_took(start, good == count);
 }
 
 static int bench_compare(const void *left, const void *right) {

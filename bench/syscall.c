@@ -70,6 +70,7 @@ static uint64_t getrandom_round(unsigned count) {
 
 static const struct bench_operation table[] = {
     { "getpid", 1000, NULL, bench_getpid, NULL },
+    { "uname", 1000, NULL, bench_uname, NULL },
     { "clock_gettime", 1000, NULL, clock_gettime_round, NULL },
     { "read_zero", 1000, open_zero, read_zero_round, close_device },
     { "write_null", 1000, open_null, write_null_round, close_device },

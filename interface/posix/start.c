@@ -101,11 +101,7 @@ static void set_limits(struct posix_process *process) {
 static struct uts_names uts;
 
 static struct name_spaces *make_name_spaces(void) {
-    static const struct lock_class uts_class = { .name = "uts", .rank = LOCK_RANK_LEAF };
-    static const char none[UTS_BYTES] = "(none)";
-    spinlock_init(&uts.lock, &uts_class);
-    uts_set(&uts, uts.node, none);
-    uts_set(&uts, uts.domain, none);
+    uts_init(&uts);
     struct socket_names *sockets = socket_names_create();
     return sockets != NULL ? name_spaces_create(mounts, &uts, &pid_space_initial, sockets) : NULL;
 }

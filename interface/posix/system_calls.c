@@ -16,43 +16,38 @@
 #include <memory/heap.h>
 #include <memory/usercopy.h>
 #include <posix/linux.h>
+#include <posix/release.h>
 #include <runtime/boot.h>
 
 // uname ------------------------------------------------------------------------------------------
 
-#define RELEASE "6.1.0-helix" // programs look at it for what they may expect
-#define VERSION "#1 SMP PREEMPT Helix"
+_Static_assert(sizeof(struct uts_values) == HX_NAMES_BYTES, "the vDSO gives it as well");
 
-struct uts_user {
-    char system[UTS_BYTES], node[UTS_BYTES], release[UTS_BYTES], version[UTS_BYTES];
-    char machine[UTS_BYTES], domain[UTS_BYTES];
-};
-
-_Static_assert(sizeof(struct uts_user) == HX_NAMES_BYTES, "the vDSO gives it as well");
-
-static void fill_locked(struct uts_user *out, const struct uts_names *names)
-    REQUIRES(names -> lock) {
-    *out = (struct uts_user){ .system = "Linux", .release = RELEASE, .version = VERSION };
-    memcpy(out->node, names->node, sizeof(out->node));
-    memcpy(out->domain, names->domain, sizeof(out->domain));
-    string_copy(out->machine, sizeof(out->machine), hal_platform());
+void uts_init(struct uts_names *names) {
+    static const struct lock_class uts_class = { .name = "uts", .rank = LOCK_RANK_LEAF };
+    spinlock_init(&names->lock, &uts_class);
+    names->values = (struct uts_values){ .system = POSIX_SYSTEM_NAME,
+                                         .node = "(none)",
+                                         .release = POSIX_RELEASE,
+                                         .version = POSIX_VERSION,
+                                         .domain = "(none)" };
+    string_copy(names->values.machine, UTS_BYTES, hal_platform());
+    vdso_names_set(&names->values);
 }
 
 enum hx_status sys_uname(struct call *call) {
     struct uts_names *names = call->process->process->ns->uts;
-    struct uts_user out;
+    struct uts_values values;
     spin_lock(&names->lock);
-    fill_locked(&out, names);
+    values = names->values;
     spin_unlock(&names->lock);
-    return copy_to_user(call_address(call, 0), &out, sizeof(out));
+    return copy_to_user(call_address(call, 0), &values, sizeof(values));
 }
 
 void uts_set(struct uts_names *names, char *field, const char name[UTS_BYTES]) {
-    struct uts_user all;
     spin_lock(&names->lock);
     memcpy(field, name, UTS_BYTES);
-    fill_locked(&all, names);
-    vdso_names_set(&all);
+    vdso_names_set(&names->values);
     spin_unlock(&names->lock);
 }
 
@@ -75,12 +70,12 @@ static enum hx_status set_name(struct call *call, struct uts_names *names, char 
 
 enum hx_status sys_sethostname(struct call *call) {
     struct uts_names *names = call->process->process->ns->uts;
-    return set_name(call, names, names->node);
+    return set_name(call, names, names->values.node);
 }
 
 enum hx_status sys_setdomainname(struct call *call) {
     struct uts_names *names = call->process->process->ns->uts;
-    return set_name(call, names, names->domain);
+    return set_name(call, names, names->values.domain);
 }
 
 // sysinfo ----------------------------------------------------------------------------------------

@@ -87,12 +87,9 @@ void vdso_pid_hide(struct posix_process *process) {
 }
 
 void vdso_pid_forget(struct posix_process *process) {
-    mutex_lock(&process->process->lock);
-    struct frame *page = process->vdso_page;
-    process->vdso_page = NULL;
-    mutex_unlock(&process->process->lock);
-    if (page != NULL) {
-        frame_put(page);
+    if (process->vdso_page != NULL) {
+        frame_put(process->vdso_page);
+        process->vdso_page = NULL;
     }
 }
 

@@ -16,7 +16,7 @@ enum hx_status vdso_init(void);
 void vdso_names_set(const void *names);
 // Another process has been made for the caller's address space and will run there. Thread context.
 void vdso_pid_hide(struct posix_process *process);
-// The process leaves its address space, which it still holds. Thread context.
+// The process leaves its address space, which it still holds. The caller is its last thread.
 void vdso_pid_forget(struct posix_process *process);
 // Maps it into a new address space, at random. *out_address is its ELF header's; 0: there is none.
 // HX_OK, HX_ERR_NO_MEMORY.

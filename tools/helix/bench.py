@@ -157,7 +157,8 @@ def _compare(systems: list[System], how: str, names: list[str], unit: str) -> di
 
 
 def _summary(ratios: dict[str, float]) -> None:
-    known = [max(ratio, _LOWEST_RATIO) for ratio in ratios.values() if ratio < math.inf]
+    known = [max(ratio, _LOWEST_RATIO) for name, ratio in ratios.items()
+             if ratio < math.inf and operations()[name] not in bench_machine.POSIX_X]
     if known:
         mean = math.exp(sum(math.log(ratio) for ratio in known) / len(known))
         worse = sorted((name for name, ratio in ratios.items() if ratio > 1),

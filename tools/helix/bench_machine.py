@@ -14,6 +14,7 @@ from helix import bench_linux, cpio, paths, programs, qemu, ui
 
 # One instruction of the guest is one nanosecond of its time and one tick of its counter; nothing of
 # the host's time gets in.
+POSIX_X = ("fast_route",)  # programs that are built with libposix_x
 _COUNTED = ["-icount", "shift=0,sleep=off", "-seed", "1",
             "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
 # What makes Debian's Linux fast here. tsc: its clock reads the counter as soon as it can.
@@ -129,12 +130,13 @@ def archive(names: list[str]) -> cpio.Archive:
     result.device("dev/null", stat.S_IFCHR, 1, 3, 0o666)
     result.device("dev/zero", stat.S_IFCHR, 1, 5, 0o666)
     for name in names:
-        result.file(f"bench/{name}", programs.build(source(name)).read_bytes(), 0o755)
+        result.file(f"bench/{name}", built(name).read_bytes(), 0o755)
     return result
 
 
-def source(name: str) -> Path:
-    return paths.TOP / "bench" / f"{name}.c"
+def built(name: str) -> Path:
+    """A benchmark program."""
+    return programs.build(paths.TOP / "bench" / f"{name}.c", "posix-x" if name in POSIX_X else "musl")
 
 
 @dataclass(frozen=True)

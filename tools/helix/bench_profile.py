@@ -152,7 +152,7 @@ def profile(system: bench_machine.System, program: str, name: str, top: int = 30
     """Prints the functions that take most of an operation's instructions."""
     log = paths.ensure(paths.OUT / "tmp") / "profile.log"
     count = _observe(system, program, name, log)
-    known = symbols(system.kernel, programs.build(bench_machine.source(program)))
+    known = symbols(system.kernel, bench_machine.built(program))
     totals: Counter[str] = Counter()
     for (address, length), runs in count_blocks(log).items():
         totals[known.name(address)] += length * runs

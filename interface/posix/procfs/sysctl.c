@@ -91,7 +91,7 @@ static void put_uts(struct proc_text *text, enum name_kind kind) {
     struct uts_names *uts = self->process->ns->uts;
     char name[UTS_BYTES];
     spin_lock(&uts->lock);
-    memcpy(name, kind == NAME_NODE ? uts->node : uts->domain, sizeof(name));
+    memcpy(name, kind == NAME_NODE ? uts->values.node : uts->values.domain, sizeof(name));
     spin_unlock(&uts->lock);
     text_put(text, "%s\n", name);
 }
@@ -120,7 +120,7 @@ enum hx_status proc_hostname_set(const struct proc_target *target, const char *t
     struct uts_names *uts = self->process->ns->uts;
     char name[UTS_BYTES] = { 0 };
     (void)string_copy(name, sizeof(name), text); // cut, as Linux cuts it
-    uts_set(uts, uts->node, name);
+    uts_set(uts, uts->values.node, name);
     return HX_OK;
 }
 

@@ -130,7 +130,7 @@ struct posix_process {
     _Atomic bool oom_chosen;          // to be killed for its memory
     time_ns_t oom_ending_since;       // oom.c's thread; when it first waited for its end; 0: never
     bool aspace_shared;               // with another process, since the last exec
-    struct frame *vdso_page;          // [process lock] keeps; has its pid; NULL: none (vdso.h)
+    struct frame *vdso_page;          // [process lock, its threads] keeps; has its pid; NULL: none
     struct posix_limit limits[RLIMIT_COUNT];
     struct file *executable; // [process lock] keeps
     char command[THREAD_NAME_BYTES];

@@ -16,10 +16,15 @@ struct mount_space;  // subsys/vfs's
 struct pid_space;    // interface/posix's
 struct socket_names; // subsys/net's
 
+// As uname(2) gives them.
+struct uts_values {
+    char system[UTS_BYTES], node[UTS_BYTES], release[UTS_BYTES], version[UTS_BYTES];
+    char machine[UTS_BYTES], domain[UTS_BYTES];
+};
+
 struct uts_names {
     struct spinlock lock;
-    char node[UTS_BYTES]; // [lock]
-    char domain[UTS_BYTES];
+    struct uts_values values; // [lock]
 };
 
 // Every name that a program can say is looked up through this, never through a global.
