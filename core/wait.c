@@ -175,9 +175,9 @@ wait_loop_timed(struct wait_item *items, uint32_t count, time_ns_t deadline, uin
     return status;
 }
 
-static inline enum hx_status wait_attached(struct wait_item *items, uint32_t count,
-                                           time_ns_t deadline, uint32_t flags,
-                                           struct wait_observer *observers) {
+static inline __attribute__((always_inline)) enum hx_status
+wait_attached(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
+              struct wait_observer *observers) {
     items_attach(items, count, observers);
     enum hx_status status = deadline == TIME_NEVER ? wait_loop(items, count, deadline, flags)
                                                    : wait_loop_timed(items, count, deadline, flags);
@@ -187,8 +187,10 @@ static inline enum hx_status wait_attached(struct wait_item *items, uint32_t cou
     return status;
 }
 
-enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
-                        struct wait_observer *observers) {
+// Inlined, since nearly all waits are for one object, where nothing of the loops is left.
+static inline __attribute__((always_inline)) enum hx_status
+wait_items(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
+           struct wait_observer *observers) {
     ASSERT(thread_current()->preempt_off == 0);
     if (items_ready(items, count)) {
         return HX_OK;
@@ -196,22 +198,28 @@ enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadl
     if (deadline_passed(deadline)) {
         return HX_ERR_TIMED_OUT;
     }
+    return wait_attached(items, count, deadline, flags, observers);
+}
+
+enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadline, uint32_t flags,
+                        struct wait_observer *observers) {
     struct wait_observer own[WAIT_ITEMS_INLINE];
     ASSERT(count <= WAIT_ITEMS_INLINE || observers != NULL);
-    return wait_attached(items, count, deadline, flags,
-                         count <= WAIT_ITEMS_INLINE ? own : observers);
+    return wait_items(items, count, deadline, flags, count <= WAIT_ITEMS_INLINE ? own : observers);
 }
 
 enum hx_status wait_one(struct waitable *object, uint32_t mask, time_ns_t deadline,
                         uint32_t flags) {
     struct wait_item item = { .object = object, .mask = mask };
-    return wait_for(&item, 1, deadline, flags, NULL);
+    struct wait_observer observer;
+    return wait_items(&item, 1, deadline, flags, &observer);
 }
 
 enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t deadline,
                            uint32_t flags) {
     struct wait_item item = { .object = object, .use_sequence = true, .sequence = sequence };
-    return wait_for(&item, 1, deadline, flags, NULL);
+    struct wait_observer observer;
+    return wait_items(&item, 1, deadline, flags, &observer);
 }
 
 // Tells the other side. HX_OK: the caller has been asleep meanwhile, or has a reason not to be;

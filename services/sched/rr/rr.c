@@ -16,7 +16,8 @@ static struct rr_cpu *cpu_of(void *self, uint32_t cpu) {
 }
 
 static struct rr_thread *data_of(struct sched_thread *thread) {
-    return (struct rr_thread *)(void *)thread->data;
+    void *data = thread->data; // aligned for any policy's data
+    return data;
 }
 
 static struct sched_thread *thread_of(struct rr_link *link) {
@@ -57,8 +58,10 @@ static time_ns_t slice_of(const struct sched_thread *thread) {
 }
 
 static bool slice_is_over(struct sched_thread *running) {
-    time_ns_t slice = slice_of(running);
-    return slice != TIME_NEVER && data_of(running)->used_ns + running->ran_ns >= slice;
+    const time_ns_t used = data_of(running)->used_ns + running->ran_ns;
+    // Nearly all who wake another one have run for less than any slice; TIME_NEVER is never used
+    // up.
+    return used >= SLICE_LEAST_NS && used >= slice_of(running);
 }
 
 static uint32_t best_level(const struct rr_cpu *cpu) {

@@ -53,40 +53,55 @@ static void move_kernel(uint8_t *memory, void *kernel, size_t size_bytes,
     }
 }
 
-static enum hx_status move(struct io_buffer *buffer, uint8_t *kernel, size_t size_bytes,
-                           enum direction direction, size_t *out_moved) {
-    size_t left = MIN_OF(size_bytes, buffer->remaining);
-    *out_moved = 0;
-    if (buffer->kernel) {
-        move_kernel(buffer->memory + buffer->offset, kernel, left, direction);
-        buffer->offset += left;
-        buffer->remaining -= left;
-        *out_moved = left;
-        return HX_OK;
-    }
-    const struct io_segment *segments = buffer->segments != NULL ? buffer->segments : &buffer->one;
-    while (left > 0) {
-        const struct io_segment *segment = &segments[buffer->segment];
-        size_t length = MIN_OF(left, segment->length - buffer->offset);
-        size_t moved = length == 0 ? 0
-                                   : move_user(uaddr_add(segment->base, buffer->offset), kernel,
-                                               length, direction);
+// What was moved is behind the caller; `moved` of `wanted` bytes were.
+static enum hx_status advance(struct io_buffer *buffer, size_t moved, size_t wanted,
+                              size_t *out_moved) {
+    buffer->offset += moved;
+    buffer->remaining -= moved;
+    *out_moved += moved;
+    return moved == wanted ? HX_OK : HX_ERR_BAD_ADDRESS;
+}
+
+static enum hx_status move_segments(struct io_buffer *buffer, uint8_t *kernel, size_t left,
+                                    enum direction direction, size_t *out_moved) {
+    enum hx_status status = HX_OK;
+    while (left > 0 && status == HX_OK) {
+        const struct io_segment *segment = &buffer->segments[buffer->segment];
+        const size_t length = MIN_OF(left, segment->length - buffer->offset);
+        size_t moved = 0;
+        if (length != 0) {
+            moved = move_user(uaddr_add(segment->base, buffer->offset), kernel, length, direction);
+        }
+        status = advance(buffer, moved, length, out_moved);
         if (direction != CLEAR) { // it has no kernel side
             kernel += moved;
         }
-        buffer->offset += moved;
-        buffer->remaining -= moved;
-        *out_moved += moved;
         left -= moved;
-        if (moved != length) {
-            return HX_ERR_BAD_ADDRESS;
-        }
         if (buffer->offset == segment->length && left > 0) {
             buffer->segment++;
             buffer->offset = 0;
         }
     }
-    return HX_OK;
+    return status;
+}
+
+// Inlined for each direction: most moves are of a few bytes.
+static inline __attribute__((always_inline)) enum hx_status move(struct io_buffer *buffer,
+                                                                 void *kernel, size_t size_bytes,
+                                                                 enum direction direction,
+                                                                 size_t *out_moved) {
+    const size_t left = MIN_OF(size_bytes, buffer->remaining);
+    *out_moved = 0;
+    if (buffer->kernel) {
+        move_kernel(buffer->memory + buffer->offset, kernel, left, direction);
+        return advance(buffer, left, left, out_moved);
+    }
+    if (buffer->segments != NULL) {
+        return move_segments(buffer, kernel, left, direction, out_moved);
+    }
+    const struct uaddr user = uaddr_add(buffer->one.base, buffer->offset);
+    return advance(buffer, left != 0 ? move_user(user, kernel, left, direction) : 0, left,
+                   out_moved);
 }
 
 enum hx_status io_buffer_put(struct io_buffer *buffer, const void *from, size_t size_bytes,
