@@ -6,5 +6,6 @@ set(HELIX_MODULES
   drv/pl011
   drv/uart16550
   drv/virtio_blk
+  drv/virtio_console
   drv/virtio_rng
   fs/ramfs)

@@ -14,6 +14,7 @@
 #define MAJOR_TTY     4u
 #define MAJOR_TTY_AUX 5u
 #define MAJOR_AMBA    204u // Arm's serial ports (Linux, devices.txt)
+#define MAJOR_HVC     229u // of hypervisors
 #define MINOR_TTY     0u   // of MAJOR_TTY_AUX: /dev/tty
 #define MINOR_CONSOLE 1u   // of MAJOR_TTY_AUX: /dev/console
 #define SIGNAL_TTIN   21
@@ -416,6 +417,10 @@ static enum hx_status open_amba(struct file *file, uint32_t minor) {
     return open_line(file, find_minor(MAJOR_AMBA, minor));
 }
 
+static enum hx_status open_hvc(struct file *file, uint32_t minor) {
+    return open_line(file, find_minor(MAJOR_HVC, minor));
+}
+
 static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
     if (tty != NULL) {
@@ -501,6 +506,7 @@ enum hx_status tty_init(void) {
     static struct device_open lines[] = {
         { .major = MAJOR_TTY, .minor_first = 0, .minor_last = 255, .open = open_serial },
         { .major = MAJOR_AMBA, .minor_first = 64, .minor_last = 79, .open = open_amba },
+        { .major = MAJOR_HVC, .minor_first = 0, .minor_last = 7, .open = open_hvc },
     };
     enum hx_status status = device_open_register(&aux);
     for (uint32_t i = 0; i < ARRAY_SIZE(lines) && status == HX_OK; i++) {

@@ -5,10 +5,13 @@ lines of a program say what it needs:
   // LIMIT: 120          seconds of guest time
 """
 
+import os
 import re
+import shutil
 import struct
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +39,8 @@ _WAYS: dict[str, dict[str, Way]] = {
     "riscv64": {"pci": Way("pci,packed=on"), "mmio": Way("device", "", _MODERN, True)},
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
+_CONSOLE_WAYS = {"x86_64": "pci", "aarch64": "mmio", "riscv64": "pci"}  # one is enough
+_SENT_BYTES, _WRITTEN_BYTES = 20000, 30000
 _SMP = 2
 _DISK_BYTES = 16 << 20
 _FIRST, _SECOND = (2048, 4096), (8192, 2048)  # where each partition begins, and its sectors
@@ -94,9 +99,46 @@ def _log_problem(path: Path) -> str:
     return "" if flushes(after, len(events)) == 1 else "the end of the machine did not flush the disk"
 
 
+def _letters(size: int) -> bytes:
+    """What tests/devices/console.c reads."""
+    return bytes(10 if i % 50 == 49 else ord("a") + i % 23 for i in range(size))
+
+
+def _console_make(folder: Path) -> None:
+    """What QEMU's pipe device wants: what the guest reads, and what it writes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    os.mkfifo(folder / "line.in")
+    (folder / "line.out").touch()
+
+
+@contextmanager
+def _sent(program: Program, disk: Path) -> Iterator[None]:
+    """A console's bytes are in the pipe before QEMU opens it; they stay there while somebody has it open."""
+    if program.device != "console":
+        yield
+        return
+    descriptor = os.open(disk / "line.in", os.O_RDWR)
+    os.write(descriptor, _letters(_SENT_BYTES))
+    yield
+    os.close(descriptor)
+
+
+def _console_problem(folder: Path) -> str:
+    text = (folder / "line.out").read_bytes()
+    shutil.rmtree(folder)
+    if bytes(byte ^ 0x20 if byte != 10 else 42 for byte in _letters(_WRITTEN_BYTES)) not in text:
+        return "what was written to /dev/console did not reach the host"
+    return "" if b"/sbin/runner" in text or b"Helix" in text else "the kernel's log is not on the console"
+
+
 def _words(device: str, way: Way, disk: Path) -> list[str]:
     if device == "rng":
         return ["-device", f"virtio-rng-{way.bus}"]
+    if device == "console":
+        _console_make(disk)
+        return ["-chardev", f"pipe,id=hvc,path={disk}/line", "-device", f"virtio-serial-{way.bus}",
+                "-device", "virtconsole,chardev=hvc"]
     disk.write_bytes(_disk_bytes())
     words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
              "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
@@ -120,10 +162,12 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
     assert context.kernel is not None
     with qemu.Initrd(suite_scenario.initrd([inner], False)) as data:
-        machine = qemu.Machine(context.kernel, data, qemu.append_for(context.kernel, "/sbin/runner"),
+        more = "console=hvc0" if program.device == "console" else ""
+        machine = qemu.Machine(context.kernel, data, qemu.append_for(context.kernel, "/sbin/runner", more),
                                _SMP, "256M", _CPUS[arch], way.machine,
                                extra=[*way.extra, *_words(program.device, way, disk)])
-        with guest.Guest(machine, qemu.log_file(name.replace("/", "-"))) as inside:
+        with (_sent(program, disk),
+              guest.Guest(machine, qemu.log_file(name.replace("/", "-"))) as inside):
             try:
                 inside.wait_ready()
                 verdict = suite_scenario.judge(name, inner, inside)
@@ -133,6 +177,8 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
                         _log_problem(_log(disk)) if way.logged else "")
                     disk.unlink()
                     _log(disk).unlink(missing_ok=True)
+                if program.device == "console":
+                    verdict.failure = verdict.failure or _console_problem(disk)
                 yield verdict
             except guest.Died as died:
                 yield Verdict(name, str(died), inside.report())
@@ -147,4 +193,5 @@ def jobs(options: Namespace) -> list[Job]:
     if options.kernel == "linux":
         return []
     return [_job(program, way_name, way) for program in _found()
-            for way_name, way in _WAYS.get(options.arch, {}).items()]
+            for way_name, way in _WAYS.get(options.arch, {}).items()
+            if program.device != "console" or way_name == _CONSOLE_WAYS[options.arch]]
