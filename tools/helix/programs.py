@@ -75,7 +75,7 @@ _LINES = {"x86_64": _lines_x86_64, "aarch64": lambda: _lines_cross("aarch64"),
 @cache
 def _lines(arch: str, flavour: str) -> tuple[list[str], list[str]]:
     if flavour == "posix-x":
-        words: tuple[list[str], list[str]] = ([str(posix_x.compiler(_user())), "-pthread"], [])
+        words: tuple[list[str], list[str]] = ([str(helix_cc()), "-pthread"], [])
     else:
         words = _LINES[arch]()[flavour]
     before, after = words
@@ -180,6 +180,11 @@ def made_from_calls(path: Path) -> Path:
 def _calls_headers() -> None:
     made_from_calls(_MADE / "helix/native.h")
     made_from_calls(_MADE / "libhelix/calls.h")
+
+
+def helix_cc() -> Path:
+    """The compiler of programs with libposix_x."""
+    return posix_x.compiler(_user())
 
 
 def _c_library(flavour: str) -> list[Path]:

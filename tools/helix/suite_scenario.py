@@ -20,6 +20,7 @@ from helix import guest, paths, programs, qemu, rootfs, simulation, targets, ui
 from helix.report import Context, Job, Verdict
 
 SMP = (1, 4)
+_FAST_ROUTE = ("fast_route", "threads")  # of posix-x, what is run with more than one processor, too
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,11 @@ def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> It
                     yield Verdict(name, str(died), inside.report())
 
 
-def _jobs_of(suite: str, processors: tuple[int, ...] = SMP) -> list[Job]:
+def _jobs_of(suite: str) -> list[Job]:
     jobs = []
-    for smp in processors:
-        names = [f"{suite}/{program.name}@{smp}" for program in found(suite)]
+    for smp in SMP:
+        names = [f"{suite}/{program.name}@{smp}" for program in found(suite)
+                 if suite != "posix-x" or smp == 1 or program.name in _FAST_ROUTE]
         if names:
             jobs.append(Job(names, lambda context, chosen, smp=smp: _run_in_turn(
                 context, suite, smp, chosen)))
@@ -140,7 +142,7 @@ def jobs(_: Namespace) -> list[Job]:
 
 def posix_x_jobs(_: Namespace) -> list[Job]:
     """The scenarios with the C library that has a fast route (user/posix-x)."""
-    return _jobs_of("posix-x", SMP[-1:])
+    return _jobs_of("posix-x")
 
 
 def native_jobs(_: Namespace) -> list[Job]:

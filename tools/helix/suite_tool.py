@@ -11,7 +11,7 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from helix import guest, paths, qemu, rootfs, suite_scenario, suite_trace
+from helix import guest, paths, programs, qemu, rootfs, suite_scenario, suite_trace
 from helix.report import Context, Failed, Job, single
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
@@ -149,11 +149,42 @@ def _runs_the_example(_: Context, page: str = "user/libhelix/README.md") -> None
                      built.stdout + built.stderr + done.stdout + done.stderr)
 
 
+_TWO_FILES = {
+    "main.c": "#include <unistd.h>\n#ifdef __linux__\n#include <linux/limits.h>\n#endif\n"
+              "int answer(pid_t pid);\nint main(void) { return answer(getpid()); }\n",
+    "answer.c": "#include <math.h>\n#include <sys/types.h>\nvolatile double four = 4;\n"
+                "int answer(pid_t pid) { return pid > 0 ? 40 + (int)sqrt(four) : 1; }\n",
+}
+
+
+def _compiles_for_others(_: Context) -> None:
+    """helix-cc as a makefile's CC: files one by one, then linked, with libraries that gcc would have;
+    static programs, which run here as well."""
+    compiler = str(programs.helix_cc())
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in _TWO_FILES.items():
+            (Path(folder) / name).write_text(text)
+        for kind in ([], ["-static-pie", "-fPIE"]):
+            for command in ([compiler, *kind, "-O2", "-c", *_TWO_FILES],
+                            [compiler, *kind, "main.o", "answer.o", "-o", "two", "-lm", "-lpthread"],
+                            ["readelf", "-lW", "two"]):
+                done = subprocess.run(command, cwd=folder, text=True, check=False,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                if done.returncode:
+                    raise Failed(f"{' '.join(command)} failed", done.stdout)
+            if "INTERP" in done.stdout or ("(Position-Independent" in done.stdout) != bool(kind):
+                raise Failed(f"with {kind} it is another kind of program", done.stdout)
+            status = subprocess.run([f"{folder}/two"], check=False).returncode
+            if status != 42:
+                raise Failed(f"the program with {kind} ends with {status}, not 42")
+
+
 def jobs(_: Namespace) -> list[Job]:
     return [single("tool/carries-bytes", _carries_bytes),
             single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),
             single("tool/explains-itself", _explains_itself, machines=False),
             single("tool/leaves-nothing", _leaves_nothing),
+            single("tool/helix-cc", _compiles_for_others),
             single("tool/runs-the-example", _runs_the_example),
             single("tool/runs-the-services",
                    lambda context: _runs_the_example(context, "docs/services.md")),
