@@ -5,6 +5,7 @@
 
 #define DESCRIPTOR_NEXT     1u // 2.7.5
 #define DESCRIPTOR_WRITABLE 2u
+#define DESCRIPTOR_TABLE    4u
 #define USED_NO_NOTIFY      1u // 2.7.10
 #define NOBODY              UINT16_MAX
 
@@ -54,12 +55,10 @@ void virtqueue_init_packed(struct virtqueue *queue, uint16_t size, void *memory,
     queue->driver = NULL;
 }
 
-bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
-                   void *token) {
-    if (queue->is_packed) {
-        return !queue->is_corrupt && packed_add(queue, pieces, count, token);
-    }
-    if (queue->is_corrupt || count == 0 || count > queue->free_count) {
+// `kind`: what all of its descriptors say.
+static bool split_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
+                      void *token, uint32_t kind) {
+    if (count == 0 || count > queue->free_count) {
         return false;
     }
     const uint16_t first = queue->free_first;
@@ -72,7 +71,7 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces
         queue->descriptors[at] = (struct virtqueue_descriptor){
             .address = piece->address,
             .size_bytes = piece->size_bytes,
-            .flags = (uint16_t)((piece->is_writable ? DESCRIPTOR_WRITABLE : 0) |
+            .flags = (uint16_t)((piece->is_writable ? DESCRIPTOR_WRITABLE : 0) | kind |
                                 (is_last ? 0 : DESCRIPTOR_NEXT)),
             .next = is_last ? (uint16_t)0 : next,
         };
@@ -88,6 +87,50 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces
     atomic_store_explicit(&queue->driver->ring[queue->available & (queue->size - 1)], first,
                           memory_order_relaxed);
     queue->available++;
+    return true;
+}
+
+static bool add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
+                void *token, uint32_t kind) {
+    return !queue->is_corrupt && (queue->is_packed ? packed_add(queue, pieces, count, token, kind)
+                                                   : split_add(queue, pieces, count, token, kind));
+}
+
+bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
+                   void *token) {
+    return add(queue, pieces, count, token, 0);
+}
+
+// Split: 2.7.5.3; packed: 2.8.7, where neither the next one nor an id means anything.
+static uint32_t table_fill(struct virtqueue_descriptor *table, const struct virtqueue_piece *pieces,
+                           uint32_t count, bool is_packed) {
+    uint32_t writable_bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t writable = pieces[i].is_writable ? DESCRIPTOR_WRITABLE : 0;
+        const bool has_next = i + 1 < count;
+        table[i] = (struct virtqueue_descriptor){ .address = pieces[i].address,
+                                                  .size_bytes = pieces[i].size_bytes };
+        if (is_packed) {
+            table[i].next = (uint16_t)writable; // that is where its flags are
+        } else {
+            table[i].flags = (uint16_t)(writable | (has_next ? DESCRIPTOR_NEXT : 0));
+            table[i].next = has_next ? (uint16_t)(i + 1) : (uint16_t)0;
+        }
+        writable_bytes += pieces[i].is_writable ? pieces[i].size_bytes : 0;
+    }
+    return writable_bytes;
+}
+
+bool virtqueue_add_indirect(struct virtqueue *queue, const struct virtqueue_piece *pieces,
+                            uint32_t count, void *token, void *table, uint64_t address) {
+    const struct virtqueue_piece whole = { .address = address,
+                                           .size_bytes = count * VIRTQUEUE_ENTRY_BYTES };
+    const uint16_t first = queue->free_first;
+    const uint32_t writable_bytes = table_fill(table, pieces, count, queue->is_packed);
+    if (count == 0 || !add(queue, &whole, 1, token, DESCRIPTOR_TABLE)) {
+        return false;
+    }
+    queue->slots[first].writable_bytes = writable_bytes;
     return true;
 }
 

@@ -35,7 +35,7 @@ static void place_show(struct virtqueue *queue, uint16_t flags) {
 }
 
 bool packed_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
-                void *token) {
+                void *token, uint32_t kind) {
     if (count == 0 || count > queue->free_count) {
         return false;
     }
@@ -47,7 +47,7 @@ bool packed_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, u
         at->address = piece->address;
         atomic_store_explicit(&at->size_bytes, piece->size_bytes, memory_order_relaxed);
         atomic_store_explicit(&at->id, id, memory_order_relaxed);
-        place_show(queue, flags_of(queue, piece->is_writable, i + 1 < count));
+        place_show(queue, (uint16_t)(flags_of(queue, piece->is_writable, i + 1 < count) | kind));
         writable_bytes += piece->is_writable ? piece->size_bytes : 0;
         queue->available++;
         if (queue->available == queue->size) {

@@ -164,6 +164,38 @@ static void test_layout(void) {
     CHECK(virtqueue_device_offset(8) == 4096);
 }
 
+// A chain in a table takes one place, and is as long as its pieces.
+static void test_table(bool is_packed) {
+    const struct virtqueue_piece pieces[] = { { 0x1000, 16, false }, { 0x2000, 100, true } };
+    struct virtqueue_descriptor table[2] = { 0 };
+    int token;
+    void *got = NULL;
+    uint32_t bytes = 0;
+    setup();
+    if (is_packed) {
+        virtqueue_init_packed(&queue, SIZE, memory, slots);
+    }
+    CHECK(!virtqueue_add_indirect(&queue, pieces, 0, &token, table, 0x5000));
+    CHECK(virtqueue_add_indirect(&queue, pieces, 2, &token, table, 0x5000));
+    (void)virtqueue_publish(&queue);
+    CHECK(queue.free_count == SIZE - 1);
+    CHECK(table[0].address == 0x1000 && table[0].size_bytes == 16);
+    CHECK(table[1].address == 0x2000 && table[1].size_bytes == 100);
+    if (is_packed) {
+        CHECK(queue.packed[0].address == 0x5000 && queue.packed[0].size_bytes == 32);
+        CHECK(queue.packed[0].flags == 0x84 && table[0].next == 0 && table[1].next == 2);
+        atomic_store(&queue.packed[0].size_bytes, 100);
+        atomic_store(&queue.packed[0].flags, 0x8080);
+    } else {
+        CHECK(queue.descriptors[0].address == 0x5000 && queue.descriptors[0].size_bytes == 32);
+        CHECK(queue.descriptors[0].flags == 4 && table[0].flags == 1 && table[0].next == 1);
+        CHECK(table[1].flags == 2);
+        device_done(0, 100);
+    }
+    CHECK(virtqueue_take(&queue, &got, &bytes) == HX_OK && got == &token && bytes == 100);
+    CHECK(queue.free_count == SIZE);
+}
+
 // Packed queues -----------------------------------------------------------------------------------
 
 static struct {
@@ -309,6 +341,8 @@ static void test_packed_lies(void) {
 }
 
 int main(void) {
+    test_table(false);
+    test_table(true);
     test_packed_chain();
     test_packed_many();
     test_packed_lies();

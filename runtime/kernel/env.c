@@ -17,7 +17,7 @@
 #include <lib/string.h>
 #include <memory/heap.h>
 
-#define DMA_BYTES_MAX ((size_t)64 << 10)
+#define DMA_BYTES_MAX ((size_t)128 << 10)
 
 #define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
 

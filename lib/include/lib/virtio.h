@@ -18,6 +18,7 @@
 #define VIRTIO_DEVICE_BLOCK 2u // section 5
 #define VIRTIO_DEVICE_RNG   4u
 
+#define VIRTIO_FEATURE_INDIRECT  (UINT64_C(1) << 28) // virtqueue_add_indirect()
 #define VIRTIO_FEATURE_VERSION_1 (UINT64_C(1) << 32)
 #define VIRTIO_FEATURE_PACKED    (UINT64_C(1) << 34) // virtqueue_init_packed()
 

@@ -14,6 +14,8 @@
 #define VIRTQUEUE_SIZE_MAX 256u  // chains; the specification allows 32768
 #define VIRTQUEUE_ALIGN    4096u // of the device's part, as legacy devices have it (2.7.2)
 
+#define VIRTQUEUE_ENTRY_BYTES 16u // of a table
+
 struct virtqueue_descriptor {
     uint64_t address;
     uint32_t size_bytes;
@@ -101,6 +103,11 @@ void virtqueue_init_packed(struct virtqueue *queue, uint16_t size, void *memory,
 // virtqueue_publish(). False: no room, or the queue is corrupt.
 bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,
                    void *token);
+// The same for a chain whose descriptors lie in a table of their own, of `count` times
+// VIRTQUEUE_ENTRY_BYTES, which takes one place of the queue; `address` is where the device sees it.
+// It is the device's as the pieces are. Needs VIRTIO_FEATURE_INDIRECT.
+bool virtqueue_add_indirect(struct virtqueue *queue, const struct virtqueue_piece *pieces,
+                            uint32_t count, void *token, void *table, uint64_t address);
 // Shows the device what was added. Whether it wants to be told.
 bool virtqueue_publish(struct virtqueue *queue);
 // The next chain that the device has done with, and how many bytes it says that it wrote, no more

@@ -106,7 +106,7 @@ enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
                              void (*handler)(void *context), void *context, bool *out_is_message);
 
 // Memory that a device reads and writes: zeroed whole pages, one behind the other, and where the
-// device sees the first one; up to 64 KiB. NULL: none, or HX_CAPABILITY_DEVICES is not granted.
+// device sees the first one; up to 128 KiB. NULL: none, or HX_CAPABILITY_DEVICES is not granted.
 // Gives; ends with hx_dma_free(), once the device does not use them any more.
 void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address);
 void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes);

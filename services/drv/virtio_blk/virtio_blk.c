@@ -84,6 +84,8 @@ struct disk {
     uint64_t address;
     struct shared *shared;
     uint64_t shared_address;
+    uint8_t *tables; // of descriptors, one for each slot; NULL: the device wants them in the queue
+    uint64_t tables_address;
 };
 
 struct module {
@@ -92,6 +94,8 @@ struct module {
 
 #define QUEUE_BYTES  ((size_t)4 * VIRTQUEUE_ALIGN) // for VIRTQUEUE_SIZE_MAX
 #define SHARED_BYTES (SLOTS * sizeof(struct shared))
+#define TABLE_BYTES  ((size_t)PIECES_MAX * VIRTQUEUE_ENTRY_BYTES)
+#define TABLES_BYTES (SLOTS * TABLE_BYTES)
 
 // Registers
 // ------------------------------------------------------------------------------------------------
@@ -150,7 +154,12 @@ static bool request_add_locked(struct disk *disk, uint64_t id, uint32_t kind, ui
     }
     pieces[0] = shared_piece(disk, slot, offsetof(struct shared, header), 16, false);
     pieces[count + 1] = shared_piece(disk, slot, offsetof(struct shared, status), 1, true);
-    if (!virtqueue_add(&disk->queue, pieces, count + 2, slot)) {
+    const size_t table = slot->number * TABLE_BYTES;
+    const bool is_asked = (disk->virtio.features & VIRTIO_FEATURE_INDIRECT) != 0;
+    if (is_asked && disk->tables != NULL
+            ? !virtqueue_add_indirect(&disk->queue, pieces, count + 2, slot, disk->tables + table,
+                                      disk->tables_address + table)
+            : !virtqueue_add(&disk->queue, pieces, count + 2, slot)) {
         return false;
     }
     disk->free = slot->next;
@@ -217,7 +226,8 @@ static enum hx_status go_locked(struct disk *disk) {
 
 static enum hx_status features_settle(struct disk *disk) {
     return virtio_start(&disk->virtio, FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_SECTOR |
-                                           FEATURE_FLUSH | FEATURE_DISCARD | VIRTIO_FEATURE_PACKED);
+                                           FEATURE_FLUSH | FEATURE_DISCARD | VIRTIO_FEATURE_PACKED |
+                                           VIRTIO_FEATURE_INDIRECT);
 }
 
 // Everything that the device had, in events of a batch each. Without the lock: nothing is added any
@@ -527,6 +537,9 @@ static enum hx_status device_prepare(struct disk *disk) {
 static enum hx_status memory_take(struct disk *disk) {
     disk->memory = hx_dma_alloc(disk->env, QUEUE_BYTES, &disk->address);
     disk->shared = hx_dma_alloc(disk->env, SHARED_BYTES, &disk->shared_address);
+    if ((disk->virtio.features & VIRTIO_FEATURE_INDIRECT) != 0) { // it works without, too
+        disk->tables = hx_dma_alloc(disk->env, TABLES_BYTES, &disk->tables_address);
+    }
     return disk->memory != NULL && disk->shared != NULL ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
@@ -551,6 +564,7 @@ static void disk_end(struct disk *disk) {
     if (disk->size == 0 || (virtio_reset(&disk->virtio) == HX_OK && disk->events == NULL)) {
         hx_dma_free(disk->env, disk->memory, QUEUE_BYTES);
         hx_dma_free(disk->env, disk->shared, SHARED_BYTES);
+        hx_dma_free(disk->env, disk->tables, TABLES_BYTES);
         hx_free(disk->env, disk);
     }
 }

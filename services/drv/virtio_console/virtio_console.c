@@ -15,10 +15,9 @@
 #define TRANSMIT     1u
 #define QUEUES       2u
 #define CHAINS       4u
-#define RECEIVE_EACH                                                                               \
-    48u // bytes of a buffer: all, and one, are what a terminal has left, 256, at most
-#define SEND_EACH  1024u
-#define POLL_LIMIT 10000000u
+#define RECEIVE_EACH 48u // bytes of a buffer; a terminal that says stop has room for all and one
+#define SEND_EACH    1024u
+#define POLL_LIMIT   10000000u
 
 // Memory that the device sees: two queues, then buffers.
 #define QUEUE_BYTES  ((size_t)2 * VIRTQUEUE_ALIGN)
