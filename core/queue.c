@@ -11,13 +11,14 @@
 #include <core/ports/sched_calls.h>
 
 #define FIFO_SLICE_NS 10000000
+#define COLD          __attribute__((cold, noinline)) // so that callers keep nothing for it
 
 static struct thread *thread_of(struct sched_thread *sched) {
     return CONTAINER_OF(sched, struct thread, sched);
 }
 
 // The policy misbehaved: from here on this processor uses the FIFO.
-static void policy_failed(struct cpu *cpu, enum hx_status status) {
+static COLD void policy_failed(struct cpu *cpu, enum hx_status status) {
     trace(TRACE_MODULE, cpu->id, (uint64_t)(int64_t)status);
     cpu->queue.ops = NULL;
     cpu->queue.self = NULL;
@@ -73,7 +74,7 @@ static bool may_run(const struct thread *thread, uint32_t cpu) {
     return (thread->sched.allowed >> cpu & 1) != 0;
 }
 
-static struct thread *fifo_take(struct run_queue *queue, uint32_t taker) {
+static COLD struct thread *fifo_take(struct run_queue *queue, uint32_t taker) {
     list_for_each (link, &queue->threads) {
         struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
         if (may_run(thread, taker)) {

@@ -4,29 +4,30 @@
 
 static void put_event(const struct port *port, const struct method *method, const char *function,
                       struct text *out) {
-    text_add(out, "        %s(%s_PORT_ABI >> 32, %s_METHOD_", function, port->upper, port->upper);
+    text_add(out, "%s(%s_PORT_ABI >> 32, %s_METHOD_", function, port->upper, port->upper);
     text_upper(out, method->name);
 }
 
-static void put_head(const struct port *port, const struct method *method, const char *bound,
-                     struct text *out) {
-    text_add(out, "static inline enum hx_status %s_call_%s(const struct %s_%s *%s_, void *%s",
-             port->prefix, method->name, port->prefix, bound, bound, first_parameter(method));
+static void put_head(const struct port *port, const struct method *method, const char *kind,
+                     const char *bound, struct text *out) {
+    text_add(out, "enum hx_status %s_%s_%s(const struct %s_%s *%s_, void *%s", port->prefix, kind,
+             method->name, port->prefix, bound, bound, first_parameter(method));
     emit_parameters(method, STYLE_DECLARE, out);
     text_add(out, ") {\n");
 }
 
-// The statement that calls, `head` in front, while the trace is on and while it is not.
-static void put_traced(const struct port *port, const struct method *method, const char *call,
-                       struct text *out) {
-    text_add(out, "    if (__builtin_expect(trace_records(TRACE_METHODS), 0)) {\n");
+// The call between two events.
+static void put_events(const struct port *port, const struct method *method, const char *indent,
+                       const char *call, struct text *out) {
+    text_add(out, "%s", indent);
     put_event(port, method, "trace_method", out);
-    text_add(out, ");\n        const enum hx_status status_ = %s;\n", call);
+    text_add(out, ");\n%sconst enum hx_status status_ = %s;\n%s", indent, call, indent);
     put_event(port, method, "trace_method_end", out);
-    text_add(out, ", status_);\n        return status_;\n    }\n    return %s;\n}\n\n", call);
+    text_add(out, ", status_);\n%sreturn status_;\n", indent);
 }
 
-// In atomic context: the method itself.
+// In atomic context: the method itself. What is in the trace is a function of its own, so that
+// callers keep nothing for it.
 static void put_atomic(const struct port *port, const struct method *method, const char *bound,
                        struct text *out) {
     struct text call = { 0 };
@@ -34,8 +35,16 @@ static void put_atomic(const struct port *port, const struct method *method, con
              first_parameter(method));
     emit_parameters(method, STYLE_PASS, &call);
     text_add(&call, ")");
-    put_head(port, method, bound, out);
-    put_traced(port, method, call.data, out);
+    text_add(out, "static __attribute__((cold, noinline, unused)) ");
+    put_head(port, method, "traced", bound, out);
+    put_events(port, method, "    ", call.data, out);
+    text_add(out, "}\nstatic inline ");
+    put_head(port, method, "call", bound, out);
+    text_add(out, "    if (__builtin_expect(trace_records(TRACE_METHODS), 0)) {\n");
+    text_add(out, "        return %s_traced_%s(%s_, %s", port->prefix, method->name, bound,
+             first_parameter(method));
+    emit_parameters(method, STYLE_PASS, out);
+    text_add(out, ");\n    }\n    return %s;\n}\n\n", call.data);
     text_free(&call);
 }
 
@@ -52,13 +61,16 @@ static void put_gated(const struct port *port, const struct method *method, stru
              port->prefix, method->name, method->name, first);
     emit_parameters(method, STYLE_CALL, out);
     text_add(out, ");\n}\n");
-    put_head(port, method, "port", out);
+    text_add(out, "static inline ");
+    put_head(port, method, "call", "port", out);
     text_add(out, "    struct %s_%s_call_ call_ = { &port_->ops, %s", port->prefix, method->name,
              first);
     emit_parameters(method, STYLE_PASS, out);
     text_add(out, " };\n");
     text_add(&call, "gate_call(port_->gate, %s_inside_%s_, &call_)", port->prefix, method->name);
-    put_traced(port, method, call.data, out);
+    text_add(out, "    if (__builtin_expect(trace_records(TRACE_METHODS), 0)) {\n");
+    put_events(port, method, "        ", call.data, out);
+    text_add(out, "    }\n    return %s;\n}\n\n", call.data);
     text_free(&call);
 }
 

@@ -85,21 +85,23 @@ struct thread {
     void (*entry)(void *argument);
     void *argument;
 
-    // Scheduling. [q] guarded by the lock of the run queue of `cpu`.
-    _Atomic uint32_t state;        // enum thread_state
-    _Atomic uint32_t wake_pending; // a wake came before the block
-    _Atomic uint32_t cpu;          // [q] where it runs, waits to run, or ran last
-    _Atomic uint32_t on_cpu;       // 1 while some processor is still on its stack
-    _Atomic uint32_t changing;     // 1: who wakes it waits: affinity or parameters change
-    _Atomic uint64_t affinity;     // [q, changing] bit per processor
-    struct sched_thread sched;     // [q, changing] the policy's view
-    const void *policy;            // [q] whose data `sched` holds
-    struct list queue_link;        // [q] in its run queue
-    _Atomic bool queued;           // [q] whether it is; others may look
-    uint32_t user_cpu;             // whose registers last held its FPU and TLS state
-    uint64_t run_start;            // [q] counter when it was last put on a processor
-    uint64_t run_ticks;            // [q] ticks on a processor up to the last switch away
-    _Atomic uint64_t ran;          // the same, or THREAD_RUNS_NOW and what to subtract from now
+    // Scheduling. [q] guarded by the lock of the run queue of `cpu`. To queue a thread, or to take
+    // it out, touches this line and the next, which ends behind the first half of the policy's
+    // data.
+    alignas(CACHE_LINE) _Atomic uint32_t state; // enum thread_state
+    _Atomic uint32_t cpu;                       // [q] where it runs, waits to run, or ran last
+    struct list queue_link;                     // [q] in its run queue
+    const void *policy;                         // [q] whose data `sched` holds
+    uint64_t run_start;                         // [q] counter when it was last put on a processor
+    _Atomic uint64_t affinity;                  // [q, changing] bit per processor
+    _Atomic uint32_t wake_pending;              // a wake came before the block
+    _Atomic uint32_t on_cpu;                    // 1 while some processor is still on its stack
+    _Atomic uint32_t changing; // 1: who wakes it waits: affinity or parameters change
+    _Atomic bool queued;       // [q] whether it is; others may look
+    struct sched_thread sched; // [q, changing] the policy's view
+    uint32_t user_cpu;         // whose registers last held its FPU and TLS state
+    uint64_t run_ticks;        // [q] ticks on a processor up to the last switch away
+    _Atomic uint64_t ran;      // the same, or THREAD_RUNS_NOW and what to subtract from now
     struct account_samples samples;
     struct spinlock told_lock; // taken with interrupts off
     struct time_split told;    // [told_lock] user and system time, in ns, as thread_times() gave it
