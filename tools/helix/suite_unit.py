@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Unit tests: the hosted build under sanitizers, one verdict for each program that ctest knows."""
+"""Unit tests: the hosted build under sanitizers, one verdict for each program that ctest knows; as
+many at once as there are jobs."""
 
 import json
 import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from helix import build, packages
 from helix.report import Context, Job, Verdict
@@ -34,8 +36,8 @@ def _run(context: Context, _: list[str]) -> Iterator[Verdict]:
     if not tests:
         yield Verdict(_NAME, "the hosted build has no tests")
         return
-    for test in tests:
-        yield _one(folder, test)
+    with ThreadPoolExecutor(context.options.jobs) as workers:
+        yield from workers.map(lambda test: _one(folder, test), tests)
     yield Verdict(_NAME)  # it builds without a warning, and the list is not empty
 
 
