@@ -60,7 +60,17 @@
 #define RESULT_OK       0u
 #define RESULT_FAILED   1u
 
+#define SPARED 16u // requests: what looks for partitions is among them
+
 #define CHAIN_MAX (PIECES_MAX + 2u) // a header before, a result behind
+
+// What goes wrong with a request (--disk-faults).
+enum fault {
+    FAULT_NONE,
+    FAULT_FAILS,
+    FAULT_SILENCE, // it is done, and nobody is told
+    FAULT_LIE,     // another one is said to be done
+};
 
 struct header {
     uint32_t kind;
@@ -103,6 +113,7 @@ static struct {
     const struct virtqueue_available *driver;
     struct virtqueue_used *used;
     uint16_t seen; // of the driver's ring
+    uint32_t served;
     uint32_t count;
     struct waiting {
         uint16_t head; // of a request that was seen
@@ -391,8 +402,19 @@ static void request_end_locked(struct request *request, uint8_t result) {
     atomic_fetch_or_explicit(&chip.raised, INTERRUPT_QUEUE, memory_order_seq_cst);
 }
 
+static enum fault fault_draw(void) {
+    // A disk that lies all the time would be given up.
+    static const enum fault faults[] = { FAULT_FAILS, FAULT_FAILS,   FAULT_FAILS,   FAULT_FAILS,
+                                         FAULT_LIE,   FAULT_SILENCE, FAULT_SILENCE, FAULT_SILENCE };
+    const uint32_t one_in = hosted_settings.disk_faults;
+    return one_in != 0 && work.served++ >= SPARED && chance(one_in) == 0
+               ? faults[chance(ARRAY_SIZE(faults))]
+               : FAULT_NONE;
+}
+
 static void request_serve(struct request *request) {
-    uint8_t result = RESULT_OK;
+    const enum fault fault = fault_draw();
+    uint8_t result = fault == FAULT_FAILS ? RESULT_FAILED : RESULT_OK;
     if (!lock_for()) {
         return;
     }
@@ -405,7 +427,10 @@ static void request_serve(struct request *request) {
             return;
         }
     }
-    if (!lock_for()) {
+    if (fault == FAULT_LIE) {
+        request->head = UINT16_MAX;
+    }
+    if (fault == FAULT_SILENCE || !lock_for()) {
         return;
     }
     request_end_locked(request, result);

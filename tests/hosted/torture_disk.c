@@ -234,3 +234,29 @@ void torture_disk_victim(struct chance *chance) {
     }
     files_close(FILE_COUNT);
 }
+
+static int uses_faulty_disk(uint64_t worker) {
+    SAME(CALL(getrandom, WORDS, 8, 0), 8);
+    struct chance chance = { hosted_load(WORDS, 8) | 1, worker, false };
+    for (uint32_t i = 0; i < 4; i++) {
+        (below(&chance, 2) != 0 ? torture_disk : torture_disk_victim)(&chance);
+    }
+    return 0;
+}
+
+// Under --disk-faults it fails requests, forgets some and lies about others: then it is reset, and
+// what it had fails. It works on each time, and what succeeded is there.
+static void a_faulty_disk_works_on(void) {
+    mount_at("/dev", "devtmpfs");
+    for (uint64_t worker = 0; worker < 3; worker++) {
+        (void)child_new(uses_faulty_disk, worker);
+    }
+    for (uint64_t worker = 0; worker < 3; worker++) {
+        SAME(child_wait(-1), EXITED(0));
+    }
+}
+
+static const struct check_case cases[] = {
+    CASE(a_faulty_disk_works_on),
+};
+CHECK_PROGRAM(disk_faults, cases);

@@ -21,6 +21,8 @@ def _run_of(seed: int) -> list[str]:
     """What runs with a seed: the torture, or what is slower and less random."""
     machine = ["--smp", str(seed % _PROCESSORS + 1), "--seed", str(seed)]
     turn = seed // _PROCESSORS
+    if turn % 10 == 7:
+        return [*machine, "--disk-faults", str(4 << seed % 5), "init=/disk_faults"]
     if turn % 5 == 3:
         programs = hosted.programs()
         return [*machine, f"init=/{programs[turn // 5 % len(programs)]}"]

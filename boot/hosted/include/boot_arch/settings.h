@@ -11,7 +11,8 @@ struct hosted_settings {
     uint32_t processors;
     void *memory; // the machine's, mapped once: its direct map
     uint64_t memory_bytes;
-    int memory_file; // the same memory, for other mappings of its pages
+    int memory_file;      // the same memory, for other mappings of its pages
+    uint32_t disk_faults; // one of so many requests of the disk goes wrong; 0: none
     // Of a simulation:
     uint64_t seed;
     const char *trace_name; // a file for each of its decisions; NULL: none
