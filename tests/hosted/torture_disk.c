@@ -22,14 +22,14 @@
 enum { WHOLE, PART, DIRECT, FILE_COUNT };
 
 #define FILES (PAD + 0xb0000)
-#define RANGE (PAD + 0xb0100) // for BLKDISCARD
 #define PIECE 512u
 
 struct user {
     struct chance chance;
-    uint64_t at;   // of its bytes, on the disk
-    uint64_t seen; // user memory that an operation moves
-    uint64_t mine; // what there ought to be
+    uint64_t at;    // of its bytes, on the disk
+    uint64_t seen;  // user memory that an operation moves
+    uint64_t mine;  // what there ought to be
+    uint64_t range; // for BLKDISCARD
 };
 
 static uint64_t file_of(uint32_t which) {
@@ -119,8 +119,8 @@ static void syncs(const struct user *user) {
 static void discards(struct user *user, uint64_t offset, uint64_t size) {
     static const uint8_t zeros[SECTOR];
     const uint64_t range[2] = { user->at + offset, size };
-    hosted_write(RANGE, range, sizeof(range));
-    const int64_t result = CALL(ioctl, file_of(WHOLE), BLKDISCARD, RANGE);
+    hosted_write(user->range, range, sizeof(range));
+    const int64_t result = CALL(ioctl, file_of(WHOLE), BLKDISCARD, user->range);
     NEED(result == 0 || result == -ENOMEM || (!user->chance.in_peace && result == -EIO));
     for (uint64_t at = 0; result == 0 && at < size; at += SECTOR) {
         hosted_write(user->mine + offset + at, zeros, SECTOR);
@@ -168,6 +168,7 @@ static int uses_disk(uint64_t argument) {
         .at = FIRST + who * HALF,
         .seen = PAD + 0x90000 + who % 2 * 0x10000,
         .mine = PAD + 0x98000 + who % 2 * 0x10000,
+        .range = PAD + 0xb0100 + who % 2 * 0x100,
     };
     bytes_make(&user, user.mine, HALF);
     write_all(&user, PART, 0, HALF);

@@ -80,7 +80,8 @@ void gate_mutex_unlock(struct gate_mutex *mutex) RELEASES(*mutex);
 // The innermost call of this thread, which is in one, ends here and now with HX_ERR_PEER_DIED.
 NORETURN void gate_leave(void);
 
-// How often it was entered, and how many are inside; both are exact only while it is closed.
+// How often it was entered, and how many are inside; both are exact only while it is closed and
+// nobody tries: an attempt counts as inside for a moment.
 void gate_count(const struct gate *gate, uint64_t *out_calls, uint64_t *out_inside);
 // The slot that the calling thread is in; NULL: none. Any context.
 struct gate *gate_current(void);
