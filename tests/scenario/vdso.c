@@ -4,6 +4,7 @@
 // vector, it tells the kernel's time without a call, after clocks are set, too.
 #include "check.h"
 #include "machine.h"
+#include "vdso_function.h"
 
 #include <elf.h>
 #include <link.h>
@@ -18,49 +19,10 @@ static const char *image; // its ELF header
 static clock_function read_clock;
 static day_function read_day;
 
-static const ElfW(Phdr) * segment(uint32_t type) {
-    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)image;
-    const ElfW(Phdr) *segments = (const ElfW(Phdr) *)(image + header->e_phoff);
-    for (int i = 0; i < header->e_phnum; i++) {
-        if (segments[i].p_type == type) {
-            return &segments[i];
-        }
-    }
-    NEED(!"such a segment");
-    return NULL;
-}
-
-static const char *dynamic(ElfW(Sxword) tag) {
-    const long bias = (long)(image - (const char *)segment(PT_LOAD)->p_vaddr);
-    const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(bias + (long)segment(PT_DYNAMIC)->p_vaddr);
-    while (entry->d_tag != tag) {
-        NEED(entry->d_tag != DT_NULL);
-        entry++;
-    }
-    return (const char *)(bias + (long)entry->d_un.d_ptr);
-}
-
-// As libraries look them up: by name, of the version that the machine has.
 static void *function(const char *name) {
-    const ElfW(Sym) *symbols = (const ElfW(Sym) *)dynamic(DT_SYMTAB);
-    const char *names = dynamic(DT_STRTAB);
-    const uint32_t count = ((const uint32_t *)dynamic(DT_HASH))[1];
-    const uint16_t *versions = (const uint16_t *)dynamic(DT_VERSYM);
-    const ElfW(Verdef) *version = (const ElfW(Verdef) *)dynamic(DT_VERDEF);
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(names + symbols[i].st_name, name) == 0 && symbols[i].st_shndx != SHN_UNDEF) {
-            while (version->vd_ndx != (versions[i] & 0x7fff)) {
-                NEED(version->vd_next != 0);
-                version = (const ElfW(Verdef) *)((const char *)version + version->vd_next);
-            }
-            const ElfW(Verdaux) *named =
-                (const ElfW(Verdaux) *)((const char *)version + version->vd_aux);
-            CHECK(strcmp(names + named->vda_name, MACHINE_VDSO_VERSION) == 0);
-            return (void *)(image + symbols[i].st_value);
-        }
-    }
-    NEED(!"such a function");
-    return NULL;
+    void *found = vdso_function(image, name, MACHINE_VDSO_VERSION);
+    NEED(found != NULL);
+    return found;
 }
 
 static void find(void) {
