@@ -72,7 +72,6 @@ struct cpu {
     _Atomic uint64_t call_pending; // bit per calling processor
     struct cpu_request call;
 
-    uint32_t epoch_depth;                 // [own]
     _Atomic(struct epoch_item *) retired; // not yet taken by the worker
     _Atomic uint32_t retired_count;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // core/epoch.c: grace periods without a fence or an atomic operation in readers.
 //
-// A reader turns preemption off and counts up a plain word of its processor. Who waits for a grace
-// period interrupts every processor and looks at its word there: zero, seen from an interrupt on
-// that very processor, means that it was in no section at that moment, and whatever section it
+// A reader turns preemption off, in a way that shows: it counts in the upper half of its thread's
+// preempt_off. Who waits for a grace period interrupts every processor and looks at the count of the
+// thread that it interrupted: zero, seen from an interrupt on that very processor, means that it was in no section at that moment, and whatever section it
 // enters later starts after the unlinking (the interrupt orders the two). A processor inside a
 // section is asked again later. The cost is all with the writer, who batches.
 //
@@ -31,20 +31,6 @@ static _Atomic uint32_t delay_armed;
 static bool worker_runs;      // written once, while booting
 static _Atomic bool has_more; // written by the worker; reclaiming has retired something
 static _Atomic(struct epoch_item *) last;
-
-void epoch_enter(void) {
-    preempt_disable();
-    cpu_this()->epoch_depth++;
-    // The word must be up before the section reads: a compiler matter only, since who looks at it
-    // does so in an interrupt on this processor.
-    atomic_signal_fence(memory_order_seq_cst);
-}
-
-void epoch_leave(void) {
-    atomic_signal_fence(memory_order_seq_cst);
-    cpu_this()->epoch_depth--;
-    preempt_enable();
-}
 
 // The flag falls here and nowhere else: whoever raised it is through with timer_arm() by now, so no
 // two processors arm the timer at once. seq_cst: before the worker takes the lists, so who still
@@ -93,10 +79,9 @@ void epoch_retire_last(struct epoch_item *item, void (*reclaim)(struct epoch_ite
 
 static void look(void *argument) {
     _Atomic uint64_t *quiescent = argument;
-    struct cpu *cpu = cpu_this();
-    if (cpu->epoch_depth == 0) {
+    if (!epoch_is_entered()) {
         // The request's completion (release) publishes it.
-        atomic_fetch_or_explicit(quiescent, UINT64_C(1) << cpu->id, memory_order_relaxed);
+        atomic_fetch_or_explicit(quiescent, UINT64_C(1) << hal_cpu_id(), memory_order_relaxed);
     }
 }
 

@@ -237,7 +237,7 @@ uint64_t round_epoch(uint32_t count) {
     uint64_t start = bench_now();
     for (uint32_t i = 0; i < count; i++) {
         epoch_enter();
-        inside += cpu_this()->epoch_depth;
+        inside += epoch_is_entered();
         epoch_leave();
     }
     return bench_took(start, inside == count);

@@ -43,10 +43,6 @@ void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *it
     retired = item;
 }
 
-void epoch_enter(void) {}
-
-void epoch_leave(void) {}
-
 void thread_for_each(bool (*visit)(struct thread *thread, void *context), void *context) {
     (void)(visit(&threads[0], context) && visit(other, context));
 }

@@ -28,7 +28,6 @@ static volatile bool first_is_gone;
 static bool is_last_generation;
 static _Atomic uint32_t decided;
 static _Atomic uint32_t closed; // how many closed it
-static _Atomic uint32_t inside[EXPLORE_PROCESSORS];
 static _Atomic(struct epoch_item *) retired;
 
 // What handles.c calls ----------------------------------------------------------------------------
@@ -71,14 +70,6 @@ void account_release(struct account *charged, enum account_item item, int64_t am
     atomic_fetch_sub_explicit(&charged->used[item], amount, memory_order_relaxed);
 }
 
-void epoch_enter(void) {
-    (void)atomic_exchange_explicit(&inside[hal_cpu_id()], 1, memory_order_seq_cst);
-}
-
-void epoch_leave(void) {
-    (void)atomic_exchange_explicit(&inside[hal_cpu_id()], 0, memory_order_seq_cst);
-}
-
 void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *item)) {
     item->reclaim = reclaim;
     PROVE(retired == NULL); // here is only one to be closed
@@ -103,7 +94,7 @@ static void first_destroy(struct object *object) {
     first_is_gone = true;
 }
 
-// Each that was inside has been seen outside since.
+// Each that was in an epoch has been seen outside since, as by an interrupt there.
 static void worker_run(void *argument) {
     (void)argument;
     struct epoch_item *item;
@@ -111,7 +102,7 @@ static void worker_run(void *argument) {
         hal_relax();
     }
     for (uint32_t i = 0; i < 2; i++) {
-        while (atomic_load_explicit(&inside[i], memory_order_seq_cst) != 0) {
+        while ((*(volatile uint32_t *)&threads[i].preempt_off & PREEMPT_EPOCHS) != 0) {
             hal_relax();
         }
     }

@@ -56,10 +56,6 @@ void thread_for_each(bool (*visit)(struct thread *thread, void *context), void *
     }
 }
 
-void epoch_enter(void) {}
-
-void epoch_leave(void) {}
-
 void epoch_retire(struct epoch_item *item, void (*reclaim)(struct epoch_item *item)) {
     (void)item;
     (void)reclaim;

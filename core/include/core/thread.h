@@ -186,15 +186,24 @@ static inline void preempt_disable(void) {
 void preempt_slow(void);              // of preempt_enable() and after preempt_drop() only
 void *preempt_slow_with(void *value); // the same; returns the value, so that it can come last
 
-// Switches if a better thread is waiting.
-static inline void preempt_enable(void) {
+// Takes `part` off the count, and switches if a better thread is waiting.
+static inline void preempt_give_back(uint32_t part) {
     struct thread *thread = thread_current();
     atomic_signal_fence(memory_order_seq_cst);
-    if (--thread->preempt_off == 0 &&
+    thread->preempt_off -= part;
+    if (thread->preempt_off == 0 &&
         (atomic_load_explicit(&thread->attention, memory_order_relaxed) & THREAD_RESCHEDULE)) {
         preempt_slow();
     }
 }
+
+static inline void preempt_enable(void) {
+    preempt_give_back(1);
+}
+
+// Epochs (<core/epoch.h>) count in the bits between those of preempt_disable() and PREEMPT_HELD.
+#define PREEMPT_EPOCH  (1u << 16)
+#define PREEMPT_EPOCHS 0x7fff0000u
 
 // The same for a short section of one function, where nanoseconds count, over something that
 // belongs to this processor: who comes by interrupt in the middle of one sees that with
