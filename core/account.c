@@ -57,6 +57,11 @@ static uint64_t user_part(const struct account_samples *samples, uint64_t total)
     return system == 0 ? total : total - total / (user + system) * system;
 }
 
+static bool has_samples(const struct account_samples *samples) {
+    return atomic_load_explicit(&samples->user, memory_order_relaxed) != 0 ||
+           atomic_load_explicit(&samples->system, memory_order_relaxed) != 0;
+}
+
 void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_system_ns) {
     const unsigned long irq = spin_lock_irq(&thread->told_lock);
     const uint64_t total = (uint64_t)thread_run_ns(thread);
@@ -68,15 +73,17 @@ void thread_times(struct thread *thread, time_ns_t *out_user_ns, time_ns_t *out_
 
 bool cpu_times(uint32_t id, struct cpu_times *out) {
     *out = (struct cpu_times){ 0 };
-    struct cpu *cpu = id < CPU_MAX ? cpu_table[id] : NULL;
-    if (cpu == NULL) {
+    if (id >= CPU_MAX || (cpu_online_mask() >> id & 1) == 0) {
         return false;
     }
+    struct cpu *cpu = cpu_table[id];
     const unsigned long irq = spin_lock_irq(&cpu->told_lock);
     time_split_move(&cpu->told_idle, (uint64_t)(time_now() - cpu->since),
                     (uint64_t)thread_run_ns(&cpu->idle));
     const uint64_t busy = cpu->told_idle.rest;
-    time_split_move(&cpu->told_busy, busy, user_part(&cpu->samples, busy));
+    // Without a sample no user thread has run here for long.
+    const uint64_t user = has_samples(&cpu->samples) ? user_part(&cpu->samples, busy) : 0;
+    time_split_move(&cpu->told_busy, busy, user);
     out->idle = (time_ns_t)cpu->told_idle.first;
     out->user = (time_ns_t)cpu->told_busy.first;
     out->system = (time_ns_t)cpu->told_busy.rest;

@@ -2,10 +2,11 @@
 // core/epoch.c: grace periods without a fence or an atomic operation in readers.
 //
 // A reader turns preemption off, in a way that shows: it counts in the upper half of its thread's
-// preempt_off. Who waits for a grace period interrupts every processor and looks at the count of the
-// thread that it interrupted: zero, seen from an interrupt on that very processor, means that it was in no section at that moment, and whatever section it
-// enters later starts after the unlinking (the interrupt orders the two). A processor inside a
-// section is asked again later. The cost is all with the writer, who batches.
+// preempt_off. Who waits for a grace period interrupts every processor and looks at the count of
+// the thread that it interrupted: zero, seen from an interrupt on that very processor, means that
+// it was in no section at that moment, and whatever section it enters later starts after the
+// unlinking (the interrupt orders the two). A processor inside a section is asked again later. The
+// cost is all with the writer, who batches.
 //
 // A processor inside hal_idle() is not interrupted: `asleep` is set, sequentially consistent,
 // before it goes to sleep and cleared, likewise, before the first handler runs. Either the waiter

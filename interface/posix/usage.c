@@ -64,12 +64,14 @@ void process_usage(struct posix_process *process, struct usage *out) {
 }
 
 void process_usage_resident(struct posix_process *process, struct usage *usage) {
-    struct aspace *aspace = process_aspace(process->process);
-    if (aspace != NULL) {
+    struct process *native = process->process;
+    mutex_lock(
+        &native->lock); // no reference: who asks may hold the tree, where none may be the last
+    if (native->aspace != NULL) {
         usage->maximum_resident_pages =
-            MAX_OF(usage->maximum_resident_pages, aspace_resident_pages(aspace));
-        aspace_put(aspace);
+            MAX_OF(usage->maximum_resident_pages, aspace_resident_pages(native->aspace));
     }
+    mutex_unlock(&native->lock);
 }
 
 void usage_leave_thread_locked(struct posix_thread *thread) {

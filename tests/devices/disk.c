@@ -5,6 +5,7 @@
 // LIMIT: 240
 #include "../scenario/check.h"
 
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -237,6 +238,34 @@ static void lent(void) {
     SAME(differences(fresh + 512, PAGE, 0), 0);
 }
 
+static _Atomic bool pinner_ends;
+
+static void *pinner(void *bytes) {
+    while (!pinner_ends) {
+        CHECK(mlock(bytes, 65536) == 0 && munlock(bytes, 65536) == 0);
+    }
+    return NULL;
+}
+
+// The pages stay the program's, though another thread asks for them, to be written, meanwhile.
+static void lent_and_pinned(void) {
+    const int file = disk_open("/dev/vda2", O_RDONLY | O_DIRECT);
+    unsigned char *bytes = buffer(65536);
+    pthread_t thread;
+    memset(bytes, 0, 65536);
+    pinner_ends = false;
+    NEED(pthread_create(&thread, NULL, pinner, bytes) == 0);
+    size_t wrong = 0;
+    for (int round = 0; round < 100; round++) {
+        memset(bytes, 0, 65536);
+        SAME(pread(file, bytes, 65536, 0), 65536);
+        wrong += differences(bytes, 65536, 0);
+    }
+    pinner_ends = true;
+    pthread_join(thread, NULL);
+    SAME(wrong, 0);
+}
+
 // Several pieces of memory, some of whole pages and some not.
 static void scattered(void) {
     const int file = disk_open("/dev/vda2", O_RDONLY | O_DIRECT);
@@ -392,11 +421,11 @@ static void synced(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(sizes),        CASE(listed),         CASE(host_bytes),
-    CASE(guest_bytes),  CASE(anywhere),       CASE(beside_each_other),
-    CASE(many_at_once), CASE(direct),         CASE(discarded),
-    CASE(lent),         CASE(scattered),      CASE(bad_memory),
-    CASE(faulty),       CASE(without_memory), CASE(killed),
-    CASE(synced),
+    CASE(sizes),        CASE(listed),          CASE(host_bytes),
+    CASE(guest_bytes),  CASE(anywhere),        CASE(beside_each_other),
+    CASE(many_at_once), CASE(direct),          CASE(discarded),
+    CASE(lent),         CASE(scattered),       CASE(bad_memory),
+    CASE(faulty),       CASE(without_memory),  CASE(killed),
+    CASE(synced),       CASE(lent_and_pinned),
 };
 CHECK_MAIN(cases)

@@ -18,7 +18,7 @@ uint32_t cpu_id(void); // preemption off, or a hint
 struct cpu_times {
     time_ns_t user, system, idle;
 };
-// False, and all zero: there is no such processor. Any context.
+// False, and all zero: it does not take part. Any context.
 bool cpu_times(uint32_t id, struct cpu_times *out);
 
 // Runs fn(argument) on each processor of `mask` (this one included if set) with interrupts off and

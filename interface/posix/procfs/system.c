@@ -56,7 +56,8 @@ enum hx_status proc_meminfo(const struct proc_target *target, struct proc_text *
 static time_ns_t idle_all(void) {
     struct cpu_times times;
     time_ns_t idle = 0;
-    for (uint32_t cpu = 0; cpu_times(cpu, &times); cpu++) {
+    for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++) {
+        (void)cpu_times(cpu, &times); // zero where there is none
         idle += times.idle;
     }
     return idle;
@@ -71,16 +72,19 @@ static void put_cpu(struct proc_text *text, const struct cpu_times *times) {
 static void put_cpus(struct proc_text *text) {
     struct cpu_times times;
     struct cpu_times sum = { 0 };
-    for (uint32_t cpu = 0; cpu_times(cpu, &times); cpu++) {
+    for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++) {
+        (void)cpu_times(cpu, &times); // zero where there is none
         sum.user += times.user;
         sum.system += times.system;
         sum.idle += times.idle;
     }
     text_put(text, "cpu ");
     put_cpu(text, &sum);
-    for (uint32_t cpu = 0; cpu_times(cpu, &times); cpu++) {
-        text_put(text, "cpu%u", cpu);
-        put_cpu(text, &times);
+    for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++) {
+        if (cpu_times(cpu, &times)) {
+            text_put(text, "cpu%u", cpu);
+            put_cpu(text, &times);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ struct disk_io {
     _Atomic uint32_t parts;   // that are not completed
     _Atomic uint32_t outcome; // the worst of enum block_outcome
     struct waitable done;     // WAIT_SIGNALED: no part is left
+    bool is_lent;             // the pages are a program's
     uint32_t page_count;
     uint32_t first; // page of the call that is being made; the submitter's
     void *pages[];  // in the direct map; each with a reference to its frame

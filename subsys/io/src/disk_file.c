@@ -119,7 +119,9 @@ static enum hx_status move_direct(const struct file *file, struct io_buffer *buf
                                   uint64_t offset, size_t *inout_moved) {
     const struct opened *opened = file->data;
     struct uaddr base;
-    if ((file_flags(file) & FILE_DIRECT) == 0) {
+    // The flag may have come since is_refused() looked.
+    if ((file_flags(file) & FILE_DIRECT) == 0 ||
+        (offset & (opened->disk->info.sector_bytes - 1)) != 0) {
         return HX_ERR_NOT_SUPPORTED;
     }
     const size_t run = run_of(opened, offset, buffer->remaining, LENT_BYTES);

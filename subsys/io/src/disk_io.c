@@ -68,6 +68,9 @@ struct disk_io *disk_io_lend(struct uaddr base, size_t size_bytes, bool is_write
     const uint32_t count = pages_for(size_bytes);
     struct frame **frames = (struct frame **)heap_alloc(count * sizeof(*frames), MEMORY_SLEEP);
     struct disk_io *io = frames != NULL ? io_create(count) : NULL;
+    if (io != NULL) {
+        io->is_lent = true;
+    }
     if (io != NULL && aspace_frames_lend(aspace_current(), base, count,
                                          is_write ? ASPACE_READ : ASPACE_WRITE, frames) == HX_OK) {
         for (; io->page_count < count; io->page_count++) {
@@ -195,14 +198,14 @@ static uint64_t resets_seen(const struct disk *disk) {
 }
 
 static enum hx_status reset_try(struct disk *disk) {
-    enum hx_status status = HX_ERR_IO;
-    if (atomic_fetch_add_explicit(&disk->silences, 1, memory_order_relaxed) < DISK_SILENCES) {
-        log_warning("%s: no answer; it is reset", disk->parts[0].name);
-        do { // a call that was refused on purpose is made again
-            status = block_call_reset(&disk->port, disk->self);
-        } while (status == HX_ERR_PEER_DIED && !gate_is_dead(disk->port.gate));
-    }
-    return status;
+    enum hx_status status;
+    log_warning("%s: no answer; it is reset", disk->parts[0].name);
+    do { // a call that was refused on purpose is made again
+        status = block_call_reset(&disk->port, disk->self);
+    } while (status == HX_ERR_PEER_DIED && !gate_is_dead(disk->port.gate));
+    // Also before it is given up: what it does later must not reach pages that others have by then.
+    const uint32_t silences = atomic_fetch_add_explicit(&disk->silences, 1, memory_order_relaxed);
+    return silences < DISK_SILENCES ? status : HX_ERR_IO;
 }
 
 // The device said nothing for too long. `seen` is how many resets there were when the waiting
@@ -350,7 +353,8 @@ static enum hx_status batch_submit(struct disk *disk, struct disk_io *io, bool w
 
 enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, uint64_t sector,
                              size_t size_bytes) {
-    const uint32_t flags = write ? 0 : WAIT_KILLABLE;
+    // Who is killed leaves the kernel's pages to the device, but not those that others may use.
+    const uint32_t flags = write || io->is_lent ? 0 : WAIT_KILLABLE;
     size_t done = 0;
     enum hx_status status = HX_OK;
     // One more than there are, so that `done` is not told between two calls.

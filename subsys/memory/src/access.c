@@ -46,6 +46,11 @@ enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const 
     return copy_other(aspace, to.value, (void *)(uintptr_t)from, size_bytes, true);
 }
 
+static bool is_device(const struct mapping *mapping) {
+    const struct memory_object *object = mapping_object(mapping);
+    return object != NULL && object->kind == MEMORY_DEVICE;
+}
+
 // Those that need no fault, up to the first one that does. How many. What is mapped has a reference
 // as long as the table's lock is held.
 static uint32_t lend_mapped(struct aspace *aspace, uint64_t address, uint32_t count,
@@ -54,7 +59,8 @@ static uint32_t lend_mapped(struct aspace *aspace, uint64_t address, uint32_t co
     uint32_t lent = 0;
     rwlock_read(&aspace->lock);
     const struct mapping *mapping = mapping_find(aspace, address);
-    if (mapping != NULL && mapping->start <= address && mapping->under == NULL) {
+    if (mapping != NULL && mapping->start <= address && mapping->under == NULL &&
+        !is_device(mapping)) {
         const uint64_t pages = (mapping->end - address) >> PAGE_SHIFT;
         struct paddr page;
         uint32_t flags;

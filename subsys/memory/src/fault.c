@@ -259,6 +259,21 @@ static bool read_makes_page(const struct fault *fault) {
            mapping_below(fault->mapping) == NULL && frames_are_plentiful();
 }
 
+// Whether nobody else sees the frame: who has a writable translation shares with no clone, whatever
+// other references there are (a device's, while it is lent).
+static bool is_exclusive(struct fault *fault, const struct frame *frame) {
+    struct aspace *aspace = fault->aspace;
+    struct paddr page;
+    uint32_t flags;
+    if (frame_references(frame) == 1) {
+        return true;
+    }
+    spin_lock(&aspace->table_lock);
+    const bool is_mapped = hal_page_query(&aspace->core.table, fault->address, &page, &flags);
+    spin_unlock(&aspace->table_lock);
+    return is_mapped && (flags & HAL_MAP_WRITE) != 0 && frame_of(page) == frame;
+}
+
 static enum hx_status resolve_private(struct fault *fault, struct memory_object *private)
     REQUIRES(private -> lock) {
     struct memory_object *backing = private->backing;
@@ -280,14 +295,14 @@ static enum hx_status resolve_private(struct fault *fault, struct memory_object 
         frame = frame_zero_page();
         status =
             install(fault, private, frame_address(frame), mapping_hal_flags(fault->mapping, false));
-    } else if (frame != NULL && fault->write && frame_references(frame) > 1) {
+    } else if (frame != NULL && fault->write && !is_exclusive(fault, frame)) {
         return break_sharing(fault, private, frame);
     } else {
         if (frame == NULL) {
             status = make_own(fault, private, &frame);
         }
         if (status == HX_OK) {
-            bool sole = frame_references(frame) == 1;
+            const bool sole = is_exclusive(fault, frame);
             status = install(fault, private, frame_address(frame),
                              mapping_hal_flags(fault->mapping, sole));
         }

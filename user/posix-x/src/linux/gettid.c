@@ -14,9 +14,9 @@ pid_t gettid(void) {
     if (pid == noted_in) {
         return noted;
     }
-    // Only a thread that this process has made, or its first one, can have the right note.
+    // The first thread's note tells of all others: they have theirs from who made them.
     const pid_t tid = (pid_t)__syscall(SYS_gettid);
-    if (tid == noted) {
+    if (tid == noted && tid == pid) {
         noted_in = pid;
     }
     return tid;
