@@ -40,7 +40,7 @@ static const struct native_shape {
     { HX_CALL_handle_seal, 0, "dRTb" },   { HX_CALL_handle_redeem, 0, "K" },
     { HX_CALL_process_spawn, 6, "SDk" },  { HX_CALL_process_info, 0, "6b" },
     { HX_CALL_process_kill, 0, "6" },     { HX_CALL_file_handle, 2, "f" },
-    { HX_CALL_file_descriptor, 0, "2k" },
+    { HX_CALL_file_descriptor, 0, "2k" }, { HX_CALL_process_pid, 0, "a" },
 };
 
 // Each call of the table is described.

@@ -90,6 +90,24 @@ static void after_raw_clone(void) {
     right();
 }
 
+static void *ask(void *argument) {
+    right();
+    return argument;
+}
+
+// What is right for a thread that such a child has made is not so for its first one.
+static void threads_after_raw_clone(void) {
+    const pid_t pid = (pid_t)machine_clone(SIGCHLD, NULL, NULL, NULL, 0);
+    if (pid == 0) {
+        pthread_t thread;
+        NEED(pthread_create(&thread, NULL, ask, NULL) == 0);
+        pthread_join(thread, NULL);
+        right();
+        _exit(check_failures ? 1 : 0);
+    }
+    EXITS(pid, 0);
+}
+
 static void after_vfork(void) {
     // vfork() is fork() where musl has no assembly for it.
     volatile struct {
@@ -520,6 +538,7 @@ static void without_a_call(void) {
 static const struct check_case cases[] = {
     CASE(after_fork),
     CASE(after_raw_clone),
+    CASE(threads_after_raw_clone),
     CASE(after_vfork),
     CASE(in_handlers),
     CASE(shared_memory),

@@ -104,7 +104,10 @@ def compiler(user: Path) -> Path:
     prefix = paths.ensure(user / "posix-x").resolve()  # checkouts with changed lines share it
     version = subprocess.run([f"{_cross()}gcc", "-dumpfullversion"], text=True,
                              stdout=subprocess.PIPE, check=True).stdout
-    basis = _digest([_pinned(), version, str(prefix), *_CONFIGURE], _headers())
+    # The names of our sources count: where one goes away, musl's own has to come back.
+    names = [str(source.relative_to(_OVERLAY)) for source in _sources()]
+    basis = _digest([_pinned(), version, str(prefix), *_CONFIGURE, *names],
+                    [*_headers(), Path(__file__).resolve()])
     wanted = _digest([basis], [*_sources(), *(_OVERLAY / name for name in _WRAPPER)])
     with (prefix / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -197,8 +197,8 @@ def libhelix(flavour: str = "musl") -> Path:
     _calls_headers()
     lib = paths.TOP / "lib/src"
     sources = [*sorted((LIBHELIX / "src").glob("*.c")), lib / "status.c", *sorted(lib.glob("wire*.c"))]
-    seen = [*sources, lib / "wire.h", *_headers(sources[0])]
     command = [*_before(flavour), *_kernel_headers(flavour), "-ffunction-sections", "-c"]
+    seen = [*sources, lib / "wire.h", *_headers(sources[0]), *_c_library(flavour)]
 
     def make(fresh: Path) -> None:
         with tempfile.TemporaryDirectory(dir=fresh.parent) as folder:
