@@ -291,13 +291,13 @@ static void under_clear(struct thread *thread, _Atomic(struct capability *) *und
     }
 }
 
-bool capability_enter_derived(struct capability *capability, uint32_t need) {
+bool capability_enter_derived(struct capability *capability, rights_t need) {
     struct thread *thread = thread_current();
     ASSERT(thread->under_count < THREAD_UNDER_MAX);
     _Atomic(struct capability *) *under = &thread->under[thread->under_count];
     atomic_store_explicit(under, capability, memory_order_release); // behind the use before
     atomic_signal_fence(memory_order_seq_cst);                      // see the top
-    if ((atomic_load_explicit(&capability->rights, memory_order_relaxed) & need) == need) {
+    if (capability_allows(capability, need)) {
         thread->under_count++;
         return true;
     }

@@ -325,6 +325,22 @@ static uint64_t handle_uses(uint32_t count, handle_t handle) {
     return bench_took(start, found == count);
 }
 
+// From a number to its object, its kind and rights checked, by who is in an epoch.
+uint64_t round_handle_lookup(uint32_t count) {
+    uint32_t found = 0;
+    epoch_enter();
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        struct capability *capability;
+        if (handle_look(&owner, handles[0], OBJECT_EVENT, HX_RIGHT_SIGNAL, &capability) == HX_OK) {
+            found += capability->object == &object;
+        }
+    }
+    const uint64_t took = bench_took(start, found == count);
+    epoch_leave();
+    return took;
+}
+
 uint64_t round_handle(uint32_t count) {
     return handle_uses(count, handles[0]);
 }

@@ -60,6 +60,7 @@ bool gate_prepare(void);
 uint64_t round_gate(uint32_t count);
 uint64_t round_bare_call(uint32_t count);
 bool handle_prepare(void);
+uint64_t round_handle_lookup(uint32_t count);
 uint64_t round_handle(uint32_t count);
 uint64_t round_handle_derived(uint32_t count);
 uint64_t round_trace(uint32_t count);

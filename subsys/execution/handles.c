@@ -69,11 +69,21 @@ static void block_free(struct place *places, uint32_t block) {
     }
 }
 
-// NULL: the table has no such place.
-static struct place *place_at(struct handle_table *table, uint32_t index) {
+static __attribute__((cold, noinline)) struct place *place_far(struct handle_table *table,
+                                                               uint32_t index) {
     const uint32_t block = block_of(index);
     struct place *places = atomic_load_explicit(&table->blocks[block], memory_order_acquire);
     return places != NULL ? &places[index - block_start(block)] : NULL;
+}
+
+// NULL: the table has no such place. Most handles are in the first block, and to find another one
+// takes as long as all the rest of a look-up.
+static struct place *place_at(struct handle_table *table, uint32_t index) {
+    if (index >= block_places(0)) {
+        return place_far(table, index);
+    }
+    struct place *places = atomic_load_explicit(&table->blocks[0], memory_order_acquire);
+    return places != NULL ? &places[index] : NULL;
 }
 
 // After a grace period: who makes a tally may just have found it.
@@ -218,18 +228,34 @@ static struct place *place_find(struct process *process, handle_t handle) {
                : NULL;
 }
 
+// In an epoch: the place is not reused, and what it names keeps its reference.
+static struct capability *look(struct process *process, handle_t handle) {
+    struct place *place = place_find(process, handle);
+    return place != NULL ? atomic_load_explicit(&place->capability, memory_order_acquire) : NULL;
+}
+
 enum hx_status handle_find(struct process *process, handle_t handle,
                            struct capability **out_capability) {
-    // In an epoch: the place is not reused, and what it names keeps its reference.
     epoch_enter();
-    struct place *place = place_find(process, handle);
-    struct capability *capability =
-        place != NULL ? atomic_load_explicit(&place->capability, memory_order_acquire) : NULL;
+    struct capability *capability = look(process, handle);
     if (capability != NULL) {
         *out_capability = capability_get(capability);
     }
     epoch_leave();
     return capability != NULL ? HX_OK : HX_ERR_BAD_HANDLE;
+}
+
+enum hx_status handle_look(struct process *process, handle_t handle, enum object_kind kind,
+                           rights_t need, struct capability **out_capability) {
+    struct capability *capability = look(process, handle);
+    if (capability == NULL || capability->object->type->kind != kind) {
+        return HX_ERR_BAD_HANDLE;
+    }
+    if (!capability_allows(capability, need)) {
+        return capability_refusal(capability);
+    }
+    *out_capability = capability;
+    return HX_OK;
 }
 
 // After the grace period. A place whose generations are used up is not free again.
@@ -343,13 +369,17 @@ enum hx_status handle_take_given(struct process *process, handle_t *out_handle) 
 
 enum hx_status handle_enter(struct process *process, handle_t handle, enum object_kind kind,
                             rights_t need, struct capability **out_capability) {
-    struct capability *capability;
-    enum hx_status status = handle_find(process, handle, &capability);
+    struct capability *capability = NULL;
+    epoch_enter();
+    enum hx_status status = handle_look(process, handle, kind, need, &capability);
+    if (status == HX_OK) {
+        capability_get(capability);
+    }
+    epoch_leave();
     if (status != HX_OK) {
         return status;
     }
-    status = capability->object->type->kind == kind ? capability_enter(capability, need)
-                                                    : HX_ERR_BAD_HANDLE;
+    status = capability_enter_allowed(capability, need);
     if (status != HX_OK) {
         capability_put(capability);
         return status;

@@ -67,6 +67,33 @@ static void wide_handles(void) {
     SAME(hx_handle_info((handle_t)event, &info), HX_OK); // it is still there
 }
 
+// One object is not taken for another.
+static void other_kinds(void) {
+    handle_t timer = 0;
+    NEED(hx_timer_create(&timer) == HX_OK);
+    const handle_t event = made(0);
+    char place[4096];
+    SAME(NATIVE(event_update, timer, 0, 0x100), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_map, event, place), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_notify, event, HX_STATE_READABLE), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_arm, event, HX_STATE_READABLE), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_send, event, timer), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_receive, event), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_wait, event, HX_STATE_READABLE, 0, 0, 0), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(channel_call, event, 0, 0, 0), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(memory_map, event, 0, 4096, 1), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(memory_resize, event, 4096), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(memory_size, event), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(timer_set, event, 1, 0), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(timer_take, event), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(account_create, event, place, place), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(account_limit, event, 0, 0), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(account_info, event, place), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(process_info, event, place), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(process_kill, event), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(file_descriptor, event, 0), HX_ERR_BAD_HANDLE);
+}
+
 // So are numbers, but for an int's, whose high half C does not define.
 static void wide_numbers(void) {
     handle_t ends[2], event = made(0), file, derived = 0;
@@ -100,6 +127,7 @@ static void wide_numbers(void) {
 static const struct check_case cases[] = {
     CASE(listing),
     CASE(wide_handles),
+    CASE(other_kinds),
     CASE(wide_numbers),
 };
 CHECK_MAIN(cases)

@@ -19,7 +19,7 @@ _LIMIT_S = 300
 # What a row may cost, in cycles of the core or as a ratio to one of its references.
 _LIMITS: dict[str, tuple[str, float]] = {
     "alloc_free_64": ("tcmalloc", 1.5), "switch": ("", 60), "pick_10": ("", 60), "pick_1000": ("", 60),
-    "handle": ("", 12), "ring": ("minimal_ring", 1.15), "ring_batch_16": ("minimal_ring", 1.15),
+    "handle_lookup": ("", 12), "ring": ("minimal_ring", 1.15), "ring_batch_16": ("minimal_ring", 1.15),
     "ring_across": ("minimal_ring", 1.15), "ring_across_16": ("minimal_ring", 1.15),
 }
 
@@ -104,7 +104,7 @@ def _print_method(rows: Rows, processor: int, model: str) -> None:
               " end, by core and policy; list: the same with a bare list. yield: a whole\nthread_yield()"
               " among N. wait_wake: there and back between two threads; futex: the same by the host."
               "\nepoch: enter and leave. gate: a call of an empty method through the gate of its slot; bare_call: the same without."
-              "\nhandle: from a number to its object, its kind and rights checked, used and left;"
+              "\nhandle_lookup: from a number to its object, its kind and rights checked, within an epoch; handle: the same, used and left;"
               "\nhandle_derived: of a derived capability. trace_event: one event, its count\nand the read of the counter included. ring: one message of 64 bytes in, shown, out and given back on one"
               " processor, alone or 16 at a time; minimal_ring: the same between two who\ntrust each other"
               " and never sleep. ring_across: the same from this processor to another one, where the consumer spins.")

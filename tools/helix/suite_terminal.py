@@ -261,6 +261,7 @@ def _hears_after_refusals(screen: Screen) -> None:
         screen.keys(f"{number + 1}\r")
     screen.expect("=10=")
     screen.keys("end\r")
+    screen.prompt()  # what is typed before it may come in front of the cursor's place, or behind it
     screen.ask("echo over$((1+1))", "over2")
 
 

@@ -80,7 +80,7 @@ static inline bool capability_is_kept(const struct capability *capability) {
 // Why capability_enter() refuses; traced.
 enum hx_status capability_refusal(const struct capability *capability);
 // The rest of capability_enter() and _leave(), for derived ones.
-bool capability_enter_derived(struct capability *capability, uint32_t need);
+bool capability_enter_derived(struct capability *capability, rights_t need);
 void capability_leave_derived(struct capability *capability);
 
 // Whether it is a root that allows `need`: then a use needs no more than that it is not closed
@@ -90,16 +90,25 @@ static inline bool capability_root_allows(const struct capability *capability, r
     return capability->parent == NULL && ((uint32_t)need & ~rights) == 0;
 }
 
+// Whether it is live and allows `need` at this moment.
+static inline bool capability_allows(const struct capability *capability, rights_t need) {
+    const uint32_t all = (uint32_t)need | CAPABILITY_LIVE;
+    return (~atomic_load_explicit(&capability->rights, memory_order_relaxed) & all) == 0;
+}
+
+// capability_enter() of one that was seen to allow `need`: nobody takes that from a root.
+static inline enum hx_status capability_enter_allowed(struct capability *capability,
+                                                      rights_t need) {
+    return capability->parent == NULL || capability_enter_derived(capability, need)
+               ? HX_OK
+               : capability_refusal(capability);
+}
+
 // Begins a use that needs the rights `need`. The caller holds a reference until it has left. Thread
 // context; at most THREAD_UNDER_MAX at once. Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_REVOKED.
 static inline enum hx_status capability_enter(struct capability *capability, rights_t need) {
-    const uint32_t all = (uint32_t)need | CAPABILITY_LIVE;
-    const uint32_t rights = atomic_load_explicit(&capability->rights, memory_order_relaxed);
-    if ((rights & all) != all ||
-        (capability->parent != NULL && !capability_enter_derived(capability, all))) {
-        return capability_refusal(capability);
-    }
-    return HX_OK;
+    return capability_allows(capability, need) ? capability_enter_allowed(capability, need)
+                                               : capability_refusal(capability);
 }
 // Ends it; what was entered last is left first.
 static inline void capability_leave(struct capability *capability) {

@@ -74,6 +74,7 @@ struct hx_consumer {
     uint64_t mask;
     uint64_t head; // the next message; slots are given back up to the last release
     uint64_t tail; // the producer's, as last read and checked
+    uint64_t most; // messages that can be ready: the number of slots; 0 in a broken ring
     uint64_t sleep;
     uint64_t woken;
     bool broken; // the producer lied
@@ -103,10 +104,24 @@ static inline enum hx_status hx_consumer_init(struct hx_consumer *consumer, stru
     if (!hx_ring_count_is_valid(count)) {
         return HX_ERR_INVALID;
     }
-    *consumer = (struct hx_consumer){
-        .ring = ring, .slots = slots, .mask = count - 1, .tail = position, .head = position
-    };
+    *consumer = (struct hx_consumer){ .ring = ring,
+                                      .slots = slots,
+                                      .mask = count - 1,
+                                      .most = count,
+                                      .tail = position,
+                                      .head = position };
     return HX_OK;
+}
+
+// The other side sleeps. Whether it must be woken from this sleep; then it is noted.
+static __attribute__((cold, noinline, unused)) bool
+hx_ring_wake(uint64_t seen, _Atomic uint64_t *shared_woken, uint64_t *woken) {
+    if (seen == *woken) {
+        return false;
+    }
+    *woken = seen;
+    atomic_store_explicit(shared_woken, seen, memory_order_relaxed);
+    return true;
 }
 
 // Whether the other side, whose sleeps `sleep` counts, must be woken; then it is noted. Behind the
@@ -115,12 +130,7 @@ static inline bool hx_ring_must_wake(_Atomic uint64_t *sleep, _Atomic uint64_t *
                                      uint64_t *woken) {
     atomic_signal_fence(memory_order_seq_cst);
     const uint64_t seen = atomic_load_explicit(sleep, memory_order_relaxed);
-    if (__builtin_expect((seen & 1) == 0 || seen == *woken, 1)) {
-        return false;
-    }
-    *woken = seen;
-    atomic_store_explicit(shared_woken, seen, memory_order_relaxed);
-    return true;
+    return __builtin_expect(seen & 1, 0) && hx_ring_wake(seen, shared_woken, woken);
 }
 
 // ---- the producer
@@ -178,9 +188,9 @@ static inline uint32_t hx_ring_put_many(struct hx_producer *producer,
 
 // Shows the consumer all that was put. Whether it must be woken.
 static inline bool hx_ring_publish(struct hx_producer *producer) {
-    atomic_store_explicit(&producer->ring->tail, producer->tail, memory_order_release);
-    return hx_ring_must_wake(&producer->ring->consumer_sleep, &producer->ring->consumer_woken,
-                             &producer->woken);
+    struct hx_ring *ring = producer->ring;
+    atomic_store_explicit(&ring->tail, producer->tail, memory_order_release);
+    return hx_ring_must_wake(&ring->consumer_sleep, &ring->consumer_woken, &producer->woken);
 }
 
 static inline void hx_producer_sleep(struct hx_producer *producer) {
@@ -200,20 +210,29 @@ static inline void hx_producer_awake(struct hx_producer *producer) {
 
 // ---- the consumer
 
-static inline void hx_ring_look_for_messages(struct hx_consumer *consumer) {
+// The producer lied: there is nothing from `position` on, now and later.
+static inline void hx_consumer_break(struct hx_consumer *consumer, uint64_t position) {
+    consumer->broken = true;
+    consumer->most = 0;
+    consumer->tail = position;
+}
+
+// Reads the producer's position. Whether there are messages; from a broken ring on, there is none.
+static inline bool hx_ring_look_for_messages(struct hx_consumer *consumer) {
+    const uint64_t head = consumer->head;
     const uint64_t tail = atomic_load_explicit(&consumer->ring->tail, memory_order_acquire);
-    if (__builtin_expect(consumer->broken || tail - consumer->head > consumer->mask + 1, 0)) {
-        consumer->broken = true;
-        consumer->tail = consumer->head;
-        return;
+    if (__builtin_expect(tail - head > consumer->most, 0)) {
+        hx_consumer_break(consumer, head);
+        return false;
     }
     consumer->tail = tail;
+    return tail != head;
 }
 
 // How many messages can be taken; looks at the producer's position only if it knows of none.
 static inline uint32_t hx_ring_ready(struct hx_consumer *consumer) {
     if (consumer->tail == consumer->head) {
-        hx_ring_look_for_messages(consumer);
+        (void)hx_ring_look_for_messages(consumer);
     }
     return (uint32_t)(consumer->tail - consumer->head);
 }
@@ -222,14 +241,13 @@ static inline uint32_t hx_ring_ready(struct hx_consumer *consumer) {
 // message.
 static inline enum hx_status hx_ring_get(struct hx_consumer *consumer, struct hx_slot *out) {
     const uint64_t head = consumer->head;
-    if (head == consumer->tail && hx_ring_ready(consumer) == 0) {
+    if (head == consumer->tail && !hx_ring_look_for_messages(consumer)) {
         return consumer->broken ? HX_ERR_CORRUPT : HX_ERR_WOULD_BLOCK;
     }
     *out = consumer->slots[head & consumer->mask];
     __asm__ volatile("" : "+m"(*out)); // from here on the compiler knows only the copy
     if (__builtin_expect(out->length > HX_SLOT_BYTES, 0)) {
-        consumer->broken = true;
-        consumer->tail = consumer->head;
+        hx_consumer_break(consumer, head);
         return HX_ERR_CORRUPT;
     }
     consumer->head = head + 1;
@@ -242,15 +260,14 @@ static inline uint32_t hx_ring_get_many(struct hx_consumer *consumer, struct hx_
                                         uint32_t count) {
     const uint64_t head = consumer->head;
     if (consumer->tail - head < count) {
-        hx_ring_look_for_messages(consumer);
+        (void)hx_ring_look_for_messages(consumer);
         count = (uint32_t)MIN_OF(consumer->tail - head, (uint64_t)count);
     }
     for (uint32_t i = 0; i < count; i++) {
         out[i] = consumer->slots[(head + i) & consumer->mask];
         __asm__ volatile("" : "+m"(out[i])); // as in hx_ring_get()
         if (__builtin_expect(out[i].length > HX_SLOT_BYTES, 0)) {
-            consumer->broken = true;
-            consumer->tail = head + i;
+            hx_consumer_break(consumer, head + i);
             count = i;
         }
     }
@@ -260,9 +277,9 @@ static inline uint32_t hx_ring_get_many(struct hx_consumer *consumer, struct hx_
 
 // Gives back the slots of all that was taken. Whether the producer must be woken.
 static inline bool hx_ring_release(struct hx_consumer *consumer) {
-    atomic_store_explicit(&consumer->ring->head, consumer->head, memory_order_release);
-    return hx_ring_must_wake(&consumer->ring->producer_sleep, &consumer->ring->producer_woken,
-                             &consumer->woken);
+    struct hx_ring *ring = consumer->ring;
+    atomic_store_explicit(&ring->head, consumer->head, memory_order_release);
+    return hx_ring_must_wake(&ring->producer_sleep, &ring->producer_woken, &consumer->woken);
 }
 
 static inline void hx_consumer_sleep(struct hx_consumer *consumer) {

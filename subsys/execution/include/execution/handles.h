@@ -47,6 +47,12 @@ void handles_give(struct process *child, struct capability *capability);
 // handle_add().
 enum hx_status handle_take_given(struct process *process, handle_t *out_handle);
 
+// What a handle names, if the object is of that kind and the rights are there now. The caller is in
+// an epoch: nothing goes meanwhile, but it may be revoked. Errors as handle_enter()'s; refusals are
+// traced.
+enum hx_status handle_look(struct process *process, handle_t handle, enum object_kind kind,
+                           rights_t need, struct capability **out_capability);
+
 // Finds and enters in one: the object behind `handle` if it is of that kind and the rights are
 // there. Ends with handle_leave(). HX_ERR_BAD_HANDLE (also another kind), HX_ERR_ACCESS_DENIED,
 // HX_ERR_REVOKED.
