@@ -39,7 +39,7 @@ bool aarch64_firmware_interrupt(const struct fdt_node *node, uint32_t index, uin
 
 // A shared peripheral interrupt.
 static uint32_t line_of(const uint32_t *cells) {
-    return cells[0] == INTERRUPT_SPI && cells[1] < HAL_IRQ_LINES ? cells[1] : HAL_IRQ_LINES;
+    return cells[0] == INTERRUPT_SPI && cells[1] < GIC_LINES ? cells[1] : HAL_IRQ_LINES;
 }
 
 const struct tree_controller tree_controller = {

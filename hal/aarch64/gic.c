@@ -4,7 +4,8 @@
 // All interrupts are in group 1 and come as IRQ, but the one that stops a processor: it is in group
 // 0 and comes as FIQ, which the kernel never masks for long. A line is a shared peripheral
 // interrupt. It is masked when it fires: one that is an edge stays pending meanwhile, so nothing is
-// lost, and a level does not come again until its driver is done.
+// lost, and a level does not come again until its driver is done. Lines from GIC_LINES on are
+// messages through the translation service (gic_its.c).
 #include "private.h"
 
 #define DIST_CTLR         0x000u
@@ -18,6 +19,9 @@
 #define DIST_SGI          0xf00u  // GICv2
 #define DIST_ROUTER       0x6000u // GICv3: eight bytes each
 #define DIST_BYTES        0x10000u
+
+#define TYPER_LPIS        (1u << 17) // GICv3
+#define TYPER_ID_BITS(it) (((it) >> 19 & 31) + 1)
 
 #define CTLR_GROUP0    (1u << 0)
 #define CTLR_GROUP1    (1u << 1) // GICv3 with one security state, and GICv2
@@ -53,10 +57,12 @@ static volatile uint8_t *distributor;
 static volatile uint8_t *interface; // GICv2; NULL: GICv3
 static struct region {
     volatile uint8_t *base;
+    uint64_t address;
     uint64_t size;
 } regions[REDIST_REGIONS];
 static uint32_t region_count;
 static uint32_t line_count;
+static uint32_t typer;
 
 static void *map(uint64_t base, size_t size_bytes) {
     return aarch64_device_map(base, size_bytes, HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_UNCACHED);
@@ -126,7 +132,7 @@ static enum hx_status init_v3(const struct fdt_node *node) {
             break;
         }
         size = MIN_OF(size, 2ull * REDIST_BYTES * HAL_CPU_MAX);
-        regions[region_count] = (struct region){ map(base, size), size };
+        regions[region_count] = (struct region){ map(base, size), base, size };
         if (regions[region_count].base == NULL) {
             return HX_ERR_NO_MEMORY;
         }
@@ -161,8 +167,9 @@ enum hx_status gic_init(void) {
     if (is_v3) {
         distributor_settle();
     }
-    const uint32_t intids = 32 * ((mmio_read32(distributor + DIST_TYPER) & 31) + 1);
-    line_count = MIN_OF(intids - PRIVATE_COUNT, HAL_IRQ_LINES);
+    typer = mmio_read32(distributor + DIST_TYPER);
+    const uint32_t intids = 32 * ((typer & 31) + 1);
+    line_count = MIN_OF(intids - PRIVATE_COUNT, GIC_LINES);
     bank_init(distributor, INTID_SPI, INTID_SPI + line_count);
     return is_v3 ? init_v3(&node) : init_v2(&node);
 }
@@ -174,17 +181,28 @@ static volatile uint8_t *redistributor_find(void) {
     for (uint32_t i = 0; i < region_count; i++) {
         volatile uint8_t *at = regions[i].base;
         while ((uint64_t)(at - regions[i].base) + REDIST_BYTES <= regions[i].size) {
-            const uint64_t typer = mmio_read64(at + REDIST_TYPER);
-            if (typer >> 32 == affinity) {
+            const uint64_t kind = mmio_read64(at + REDIST_TYPER);
+            if (kind >> 32 == affinity) {
                 return at;
             }
-            if (typer & TYPER_LAST) {
+            if (kind & TYPER_LAST) {
                 break;
             }
-            at += typer & TYPER_VIRTUAL ? 2 * REDIST_BYTES : REDIST_BYTES;
+            at += kind & TYPER_VIRTUAL ? 2 * REDIST_BYTES : REDIST_BYTES;
         }
     }
     return NULL;
+}
+
+uint64_t gic_redistributor_address(void) {
+    const volatile uint8_t *mine = cpu_block()->redistributor;
+    for (uint32_t i = 0; i < region_count; i++) {
+        const uint64_t offset = (uint64_t)(mine - regions[i].base);
+        if (mine >= regions[i].base && offset < regions[i].size) {
+            return regions[i].address + offset;
+        }
+    }
+    return 0;
 }
 
 static enum hx_status cpu_init_v3(void) {
@@ -288,7 +306,22 @@ bool gic_lines_edge(uint32_t first, uint32_t count) {
     return true;
 }
 
+uint32_t gic_lpi_bits(void) {
+    const bool has_lpis = interface == NULL && (typer & TYPER_LPIS) != 0;
+    return has_lpis ? TYPER_ID_BITS(typer) : 0;
+}
+
+enum hx_status hal_irq_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data) {
+    enum hx_status status = gic_its_message(function, out_line, out_address, out_data);
+    return status == HX_ERR_NOT_SUPPORTED ? gic_v2m_message(out_line, out_address, out_data)
+                                          : status;
+}
+
 enum hx_status hal_irq_enable(uint32_t line) {
+    if (line >= GIC_LINES) {
+        return gic_its_switch(line - GIC_LINES, true);
+    }
     if (line >= line_count) {
         return HX_ERR_NO_DEVICE;
     }
@@ -299,6 +332,10 @@ enum hx_status hal_irq_enable(uint32_t line) {
 
 // A line that is off does not come again once the distributor took the write.
 void hal_irq_disable(uint32_t line) {
+    if (line >= GIC_LINES) {
+        HX_IGNORE(gic_its_switch(line - GIC_LINES, false)); // there is none such
+        return;
+    }
     if (line >= line_count) {
         return;
     }

@@ -2,7 +2,6 @@
 // hal/aarch64/gic_v2m.c: GICv2m, which turns messages of PCI's devices into lines of a GICv2: a
 // write of a line's number to a register pulls that line (Arm Server Base System Architecture 7.1,
 // appendix E.5; Linux 6.1, bindings/interrupt-controller/arm,gic.yaml). The first frame is used.
-// GICv3's translation service is not driven.
 #include "private.h"
 
 #define FRAME_TYPER       0x008u
@@ -49,7 +48,7 @@ void gic_v2m_init(void) {
     frame_set = base + FRAME_SET;
 }
 
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+enum hx_status gic_v2m_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
     if (frame_set == 0) {
         return HX_ERR_NOT_SUPPORTED;
     }

@@ -20,6 +20,7 @@ enum hx_status hal_init(const struct boot_info *info) {
         return status;
     }
     gic_v2m_init();
+    gic_its_init();
     clock_cpu_init();
     smp_init();
     aarch64_devices_init();

@@ -53,6 +53,10 @@ void aarch64_table_page_free(struct paddr page) {
     page_ops.free(page);
 }
 
+struct paddr aarch64_block_alloc(size_t size_bytes) {
+    return page_ops.alloc_block(size_bytes);
+}
+
 struct paddr aarch64_kernel_root(void) {
     return kernel_root;
 }
@@ -320,6 +324,16 @@ void *aarch64_stack_map(size_t size_bytes) {
 
 static uint64_t cache_line(uint64_t ctr, uint32_t shift) {
     return 4ull << (ctr >> shift & 15);
+}
+
+// To the point of coherency (B2.8, D7.5: DC CVAC); DSB SY: for observers of all domains.
+void aarch64_cache_clean(const void *start, size_t size_bytes) {
+    const uint64_t line = cache_line(sysreg_read("ctr_el0"), 16);
+    const uint64_t end = (uint64_t)(uintptr_t)start + size_bytes;
+    for (uint64_t at = ALIGN_DOWN((uint64_t)(uintptr_t)start, line); at < end; at += line) {
+        __asm__ volatile("dc cvac, %0" : : "r"(at) : "memory");
+    }
+    __asm__ volatile("dsb sy" : : : "memory");
 }
 
 // Data caches to the point of unification, then instruction caches, for all processors; each one

@@ -74,6 +74,12 @@ void *aarch64_device_map(uint64_t address, size_t size_bytes, uint32_t flags);
 // fit to be fetched everywhere. Boot or thread context.
 void aarch64_text_write(uint64_t address, uint32_t instruction);
 void *aarch64_stack_map(size_t size_bytes);
+// Writes memory back to where devices that look into no cache see it; earlier stores are there when
+// it returns.
+void aarch64_cache_clean(const void *start, size_t size_bytes);
+// Takes a zeroed block from the page allocator, of a size that is a power of two and at a multiple
+// of it; value 0: none.
+struct paddr aarch64_block_alloc(size_t size_bytes);
 // Makes what was written to a page fit to be fetched by programs.
 void aarch64_code_publish(const void *start, size_t size_bytes);
 // Takes a zeroed page from the page allocator; value 0: none.
@@ -116,7 +122,10 @@ extern _Atomic uint64_t aarch64_cpu_started; // bit per processor
 #define INTID_STOP       2u // group 0: comes as FIQ, which the kernel never masks for long
 #define INTID_SPI        32u
 #define INTID_NONE       1020u  // from here on there is none
-#define INTID_MASK       0x3ffu // of what is acknowledged: GICv2 adds who sent it
+#define INTID_MASK       0x3ffu // of what is acknowledged below INTID_LPI: GICv2 adds who sent it
+#define INTID_LPI        8192u
+
+#define GIC_LINES 224u // shared peripheral interrupts; the lines behind them are messages' (ITS)
 
 enum hx_status gic_init(void);     // once
 enum hx_status gic_cpu_init(void); // each processor
@@ -129,7 +138,20 @@ void gic_ppi_enable(uint32_t intid);
 // Makes lines edge-triggered; false: there are no such lines. Boot context, before they are
 // enabled.
 bool gic_lines_edge(uint32_t first, uint32_t count);
-void gic_v2m_init(void); // once, after gic_init(); without its frame there are no messages
+// How many bits LPIs' numbers have; 0: there are none. After gic_init().
+uint32_t gic_lpi_bits(void);
+// Where the boot processor's redistributor is. GICv3, after gic_cpu_init().
+uint64_t gic_redistributor_address(void);
+
+void gic_v2m_init(void); // once, after gic_init(); without its frame it has no messages
+enum hx_status gic_v2m_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data);
+void gic_its_init(void); // once, after gic_cpu_init(); without one it has no messages
+// As hal_irq_message().
+enum hx_status gic_its_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data);
+// Lets a message through, or holds it back; it is not lost then. `line` counts from GIC_LINES on.
+// Any context. HX_ERR_NO_DEVICE: there is no such message, or the service does not answer
+enum hx_status gic_its_switch(uint32_t line, bool on);
 
 void clock_cpu_init(void);
 void clock_interrupt(void);

@@ -21,7 +21,8 @@
 
 #define SECTOR_BYTES 512u
 #define SECTORS      1024u
-#define PART_FIRST   9u  // sector; in the middle of a page
+#define PART_FIRST   9u // sector; in the middle of a page
+#define QUEUES       2u
 #define QUEUE_SIZE   16u // so few that drivers wait for room
 #define PIECES_MAX   4u  // pages of a request
 #define PIECE_BYTES  4096u
@@ -33,6 +34,7 @@
 #define REGISTER_DEVICE        0x008u
 #define REGISTER_FEATURES      0x010u
 #define REGISTER_FEATURES_WORD 0x014u
+#define REGISTER_QUEUE         0x030u
 #define REGISTER_QUEUE_ROOM    0x034u
 #define REGISTER_QUEUE_SIZE    0x038u
 #define REGISTER_NOTIFY        0x050u
@@ -49,9 +51,11 @@
 #define USED_NO_NOTIFY  1u        // 2.7.10
 #define FEATURE_SEG_MAX (1u << 2) // 5.2.3
 #define FEATURE_FLUSH   (1u << 9)
+#define FEATURE_QUEUES  (1u << 12)
 #define FEATURE_DISCARD (1u << 13)
 #define CONFIG_SECTORS  0u // 5.2.4
 #define CONFIG_SEG_MAX  12u
+#define CONFIG_QUEUES   34u // of two bytes
 #define CONFIG_DISCARD  36u
 #define KIND_READ       0u // 5.2.6
 #define KIND_WRITE      1u
@@ -84,8 +88,9 @@ struct discard {
     uint32_t flags;
 };
 
-// A request that was taken from the queue.
+// A request that was taken from a queue.
 struct request {
+    struct lane *lane;
     uint16_t head; // of its chain
     uint16_t count;
     uint32_t written; // bytes of the machine's memory
@@ -100,25 +105,31 @@ static struct {
     _Atomic uint32_t bell; // changes when the thread has to look
     _Atomic bool lock;
     uint32_t features_word; // [lock]
-    uint32_t size;          // [lock] of the queue
-    uint64_t parts[3];      // [lock] where it is
-    uint64_t resets;        // [lock]
+    uint32_t selected;      // [lock] queue
+    struct {
+        uint32_t size;
+        uint64_t parts[3]; // where it is
+    } queues[QUEUES];      // [lock]
+    uint64_t resets;       // [lock]
 } chip;
 
 // The thread's own.
 static struct {
-    uint64_t resets; // when it took what it has
-    uint32_t size;
-    const struct virtqueue_descriptor *descriptors;
-    const struct virtqueue_available *driver;
-    struct virtqueue_used *used;
-    uint16_t seen; // of the driver's ring
+    uint64_t resets;   // when it took what it has
+    struct lane {      // of a queue
+        uint32_t size; // 0: it is not used
+        const struct virtqueue_descriptor *descriptors;
+        const struct virtqueue_available *driver;
+        struct virtqueue_used *used;
+        uint16_t seen; // of the driver's ring
+    } lanes[QUEUES];
     uint32_t served;
     uint32_t count;
     struct waiting {
+        struct lane *lane;
         uint16_t head; // of a request that was seen
         uint64_t due;  // when it is to be done
-    } waiting[QUEUE_SIZE];
+    } waiting[QUEUES * QUEUE_SIZE];
 } work;
 
 static uint8_t contents[SECTORS * SECTOR_BYTES];
@@ -156,14 +167,14 @@ static uint32_t features_read(void) {
     lock();
     const uint32_t word = chip.features_word;
     unlock();
-    return word == 0   ? FEATURE_SEG_MAX | FEATURE_FLUSH | FEATURE_DISCARD
+    return word == 0   ? FEATURE_SEG_MAX | FEATURE_FLUSH | FEATURE_QUEUES | FEATURE_DISCARD
            : word == 1 ? (uint32_t)(VIRTIO_FEATURE_VERSION_1 >> 32)
                        : 0;
 }
 
 uint32_t disk_register_read(uint32_t offset, uint32_t bytes) {
-    if (bytes != 4) {
-        return UINT32_MAX; // nobody needs others
+    if (bytes != 4) { // nobody needs others
+        return offset == REGISTER_CONFIG + CONFIG_QUEUES && bytes == 2 ? QUEUES : UINT32_MAX;
     }
     switch (offset) {
     case REGISTER_MAGIC:
@@ -196,6 +207,7 @@ static void status_set(uint32_t status) {
     lock();
     if (status == 0) {
         chip.resets++;
+        memset(chip.queues, 0, sizeof(chip.queues));
         atomic_store_explicit(&chip.raised, 0, memory_order_seq_cst);
     }
     atomic_store_explicit(&chip.status, status, memory_order_relaxed);
@@ -204,7 +216,7 @@ static void status_set(uint32_t status) {
 }
 
 static void part_set(uint32_t offset, uint32_t value) {
-    uint64_t *part = &chip.parts[offset / 0x10];
+    uint64_t *part = &chip.queues[chip.selected].parts[offset / 0x10];
     *part = (offset & 4) != 0 ? (uint32_t)*part | (uint64_t)value << 32
                               : (*part & ~(uint64_t)UINT32_MAX) | value;
 }
@@ -213,8 +225,10 @@ static void setting_write(uint32_t offset, uint32_t value) {
     lock();
     if (offset == REGISTER_FEATURES_WORD) {
         chip.features_word = value;
+    } else if (offset == REGISTER_QUEUE) {
+        chip.selected = value % QUEUES;
     } else if (offset == REGISTER_QUEUE_SIZE) {
-        chip.size = value;
+        chip.queues[chip.selected].size = value;
     } else if (offset >= REGISTER_QUEUE_MEMORY && offset < REGISTER_QUEUE_MEMORY + 0x30) {
         part_set(offset - REGISTER_QUEUE_MEMORY, value);
     }
@@ -254,22 +268,33 @@ static void *memory_at(uint64_t address, uint64_t size_bytes) {
                : NULL;
 }
 
+// Where a queue is; one that makes no sense is not used.
+static void lane_find_locked(uint32_t number) {
+    struct lane *lane = &work.lanes[number];
+    const uint64_t *parts = chip.queues[number].parts;
+    lane->size = chip.queues[number].size <= QUEUE_SIZE ? chip.queues[number].size : 0;
+    lane->descriptors = memory_at(parts[0], PIECE_BYTES);
+    lane->driver = memory_at(parts[1], PIECE_BYTES);
+    lane->used = memory_at(parts[2], PIECE_BYTES);
+    if (lane->descriptors == NULL || lane->driver == NULL || lane->used == NULL) {
+        lane->size = 0;
+    }
+}
+
 // Begins anew if the driver has reset the disk; whether it works.
 static bool is_going_locked(void) {
     if (work.resets != chip.resets) {
         work.resets = chip.resets;
-        work.seen = 0;
+        memset(work.lanes, 0, sizeof(work.lanes));
         work.count = 0;
     }
-    if ((atomic_load_explicit(&chip.status, memory_order_relaxed) & STATUS_GO) == 0 ||
-        chip.size == 0 || chip.size > QUEUE_SIZE) {
+    if ((atomic_load_explicit(&chip.status, memory_order_relaxed) & STATUS_GO) == 0) {
         return false;
     }
-    work.size = chip.size;
-    work.descriptors = memory_at(chip.parts[0], PIECE_BYTES);
-    work.driver = memory_at(chip.parts[1], PIECE_BYTES);
-    work.used = memory_at(chip.parts[2], PIECE_BYTES);
-    return work.descriptors != NULL && work.driver != NULL && work.used != NULL;
+    for (uint32_t i = 0; i < QUEUES; i++) {
+        lane_find_locked(i);
+    }
+    return true;
 }
 
 // Most at once, some late, a few much later.
@@ -277,14 +302,17 @@ static uint64_t due_draw(void) {
     return chance(4) != 0 ? 0 : host_counter() + chance(1024u << chance(LATE_SHIFT));
 }
 
-static void requests_see_locked(void) {
+static void requests_see_locked(struct lane *lane) {
+    if (lane->size == 0) {
+        return;
+    }
     // seq_cst: behind the flag of requests_look_locked(). At least acquire, for what they are.
-    const uint16_t index = atomic_load_explicit(&work.driver->index, memory_order_seq_cst);
-    while (work.seen != index && work.count < QUEUE_SIZE) {
+    const uint16_t index = atomic_load_explicit(&lane->driver->index, memory_order_seq_cst);
+    while (lane->seen != index && work.count < QUEUES * QUEUE_SIZE) {
         // Relaxed: before the index.
-        const uint16_t head =
-            atomic_load_explicit(&work.driver->ring[work.seen++ % work.size], memory_order_relaxed);
-        work.waiting[work.count++] = (struct waiting){ head, due_draw() };
+        const uint16_t head = atomic_load_explicit(&lane->driver->ring[lane->seen++ % lane->size],
+                                                   memory_order_relaxed);
+        work.waiting[work.count++] = (struct waiting){ lane, head, due_draw() };
     }
 }
 
@@ -307,10 +335,16 @@ static struct waiting *request_choose(uint64_t *out_next) {
 // again.
 static void requests_look_locked(void) {
     uint64_t next;
-    requests_see_locked();
-    const bool is_busy = request_choose(&next) != NULL;
-    atomic_store_explicit(&work.used->flags, is_busy ? USED_NO_NOTIFY : 0, memory_order_seq_cst);
-    requests_see_locked();
+    for (uint32_t i = 0; i < QUEUES; i++) {
+        requests_see_locked(&work.lanes[i]);
+    }
+    const uint16_t flags = request_choose(&next) != NULL ? USED_NO_NOTIFY : 0;
+    for (uint32_t i = 0; i < QUEUES; i++) {
+        if (work.lanes[i].size != 0) {
+            atomic_store_explicit(&work.lanes[i].used->flags, flags, memory_order_seq_cst);
+        }
+        requests_see_locked(&work.lanes[i]);
+    }
 }
 
 static bool request_take_locked(struct request *request, uint64_t *out_next) {
@@ -318,11 +352,12 @@ static bool request_take_locked(struct request *request, uint64_t *out_next) {
     if (chosen == NULL) {
         return false;
     }
-    *request = (struct request){ .head = chosen->head };
+    *request = (struct request){ .lane = chosen->lane, .head = chosen->head };
     *chosen = work.waiting[--work.count];
     uint32_t at = request->head;
     do {
-        const struct virtqueue_descriptor *descriptor = &work.descriptors[at % work.size];
+        const struct virtqueue_descriptor *descriptor =
+            &request->lane->descriptors[at % request->lane->size];
         request->chain[request->count++] = *descriptor;
         at = descriptor->next;
     } while ((request->chain[request->count - 1].flags & DESCRIPTOR_NEXT) != 0 &&
@@ -390,15 +425,16 @@ static bool piece_serve(struct request *request, uint32_t i, const struct header
 
 static void request_end_locked(struct request *request, uint8_t result) {
     uint8_t *place = memory_at(request->chain[request->count - 1].address, 1);
-    const uint16_t index = atomic_load_explicit(&work.used->index, memory_order_relaxed);
-    struct virtqueue_element *element = &work.used->ring[index % work.size];
+    struct virtqueue_used *used = request->lane->used;
+    const uint16_t index = atomic_load_explicit(&used->index, memory_order_relaxed);
+    struct virtqueue_element *element = &used->ring[index % request->lane->size];
     if (place != NULL) {
         // Relaxed, as the element is: before the index.
         atomic_store_explicit((_Atomic uint8_t *)place, result, memory_order_relaxed);
     }
     atomic_store_explicit(&element->id, request->head, memory_order_relaxed);
     atomic_store_explicit(&element->size_bytes, request->written + 1, memory_order_relaxed);
-    atomic_store_explicit(&work.used->index, (uint16_t)(index + 1), memory_order_release);
+    atomic_store_explicit(&used->index, (uint16_t)(index + 1), memory_order_release);
     atomic_fetch_or_explicit(&chip.raised, INTERRUPT_QUEUE, memory_order_seq_cst);
 }
 

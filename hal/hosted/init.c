@@ -126,13 +126,23 @@ bool hal_pci_memory(struct paddr *out_base, uint64_t *out_size_bytes) {
     return false;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the contract
+bool hal_pci_iommu(uint32_t function, uint32_t *out_iommu, uint32_t *out_endpoint) {
+    (void)function;
+    (void)out_iommu;
+    (void)out_endpoint;
+    return false;
+}
+
 uint32_t hal_pci_line(uint32_t function, uint32_t pin) {
     (void)function;
     (void)pin;
     return HAL_IRQ_LINES;
 }
 
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+enum hx_status hal_irq_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data) {
+    (void)function;
     (void)out_line;
     (void)out_address;
     (void)out_data;

@@ -109,7 +109,9 @@ static uint32_t line_of(const uint32_t *cells) {
 const struct tree_controller tree_controller = { .interrupt_cells = 1, .line = line_of };
 
 // There is none without an incoming message controller (IMSIC).
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+enum hx_status hal_irq_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data) {
+    (void)function;
     (void)out_line;
     (void)out_address;
     (void)out_data;

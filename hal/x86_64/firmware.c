@@ -4,6 +4,7 @@
 // machine is taken for one processor with its controllers at the usual addresses.
 #include "private.h"
 
+#include <hal/pci.h>
 #include <lib/string.h>
 
 #define BIOS_AREA       0xe0000u // where the root pointer is searched (5.2.5.1)
@@ -151,4 +152,15 @@ void x86_firmware_controllers(void) {
     if (!x86_firmware.has_madt) {
         HX_IGNORE(ioapic_add(IOAPIC_DEFAULT, 0)); // a machine without one has no lines
     }
+}
+
+bool hal_pci_iommu(uint32_t function, uint32_t *out_iommu, uint32_t *out_endpoint) {
+    struct acpi_table table;
+    if (!x86_firmware.has_acpi ||
+        acpi_table_find(&mapper, &x86_firmware.root, "VIOT", &table) != HX_OK) {
+        return false;
+    }
+    enum hx_status status = acpi_viot_find(&table, function, out_iommu, out_endpoint);
+    acpi_table_close(&mapper, &table);
+    return status == HX_OK;
 }

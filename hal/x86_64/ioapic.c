@@ -133,7 +133,9 @@ static bool is_message(uint32_t line) {
 }
 
 // The first processor's local APIC gets it: fixed, edge (SDM 3A, 11.11).
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+enum hx_status hal_irq_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data) {
+    (void)function;
     uint32_t taken = atomic_load_explicit(&messages, memory_order_relaxed);
     do {
         if (taken == MESSAGES_MAX || ioapic_of(LINE_LIMIT - 1 - taken) != NULL) {

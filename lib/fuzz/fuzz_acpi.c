@@ -54,6 +54,12 @@ static void parse_all(struct acpi_table table) {
     }
     memcpy(table.signature, "FACP", 5);
     HX_IGNORE(acpi_fadt_parse(&table, &fadt)); // any answer is right
+    memcpy(table.signature, "VIOT", 5);
+    uint32_t iommu;
+    uint32_t endpoint;
+    if (acpi_viot_find(&table, 8, &iommu, &endpoint) == HX_OK) {
+        FUZZ_ASSERT(iommu <= UINT16_MAX);
+    }
     memcpy(table.signature, "HPET", 5);
     HX_IGNORE(acpi_hpet_parse(&table, &hpet));
     for (uint32_t i = 0; i < 3 && acpi_virtio_find(&table, i, &device) == HX_OK; i++) {

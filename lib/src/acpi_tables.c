@@ -7,10 +7,16 @@
 #include <lib/acpi.h>
 #include <lib/string.h>
 
-#define MADT_ENTRIES   44u
-#define FADT_1_BYTES   116u // revision 1
-#define HPET_BYTES     56u
-#define REGISTER_BYTES 12u
+#define MADT_ENTRIES 44u
+#define VIOT_BYTES   48u // 5.2.33: then nodes
+
+#define VIOT_PCI_RANGE   1u
+#define VIOT_RANGE_BYTES 24u
+#define VIOT_PCI_IOMMU   3u
+#define VIOT_IOMMU_BYTES 16u
+#define FADT_1_BYTES     116u // revision 1
+#define HPET_BYTES       56u
+#define REGISTER_BYTES   12u
 
 #define FADT_TIMER_32_BITS    (1u << 8)
 #define FADT_RESET_SUPPORTED  (1u << 10)
@@ -214,6 +220,48 @@ enum hx_status acpi_hpet_parse(const struct acpi_table *table, struct acpi_hpet 
                                     .number = table->bytes[52],
                                     .minimum_tick = read_u16(table->bytes + 53) };
     return HX_OK;
+}
+
+// The virtio IOMMU on PCI that a node at `at` is (5.2.33.4); false: another kind, or not in the
+// table.
+static bool viot_iommu(const struct acpi_table *table, uint32_t at, uint32_t *out_function) {
+    const uint8_t *node = table->bytes + at;
+    if (at < VIOT_BYTES || !range_fits(at, VIOT_IOMMU_BYTES, table->size_bytes) ||
+        node[0] != VIOT_PCI_IOMMU || read_u16(node + 4) != 0) {
+        return false;
+    }
+    *out_function = read_u16(node + 6);
+    return true;
+}
+
+// Whether a node of functions has this one, of segment 0 (5.2.33.3).
+static bool viot_has(const uint8_t *node, uint32_t length, uint32_t function) {
+    return node[0] == VIOT_PCI_RANGE && length >= VIOT_RANGE_BYTES && read_u16(node + 8) == 0 &&
+           function >= read_u16(node + 12) && function <= read_u16(node + 14);
+}
+
+enum hx_status acpi_viot_find(const struct acpi_table *table, uint32_t function,
+                              uint32_t *out_iommu, uint32_t *out_endpoint) {
+    if (!is_table(table, "VIOT", VIOT_BYTES)) {
+        return HX_ERR_CORRUPT;
+    }
+    uint32_t at = read_u16(table->bytes + 38);
+    for (uint32_t left = read_u16(table->bytes + 36); left != 0; left--) {
+        const uint8_t *node = table->bytes + at;
+        if (at < VIOT_BYTES || !range_fits(at, 4, table->size_bytes)) {
+            return HX_ERR_CORRUPT;
+        }
+        const uint32_t length = read_u16(node + 2);
+        if (length < 4 || !range_fits(at, length, table->size_bytes)) {
+            return HX_ERR_CORRUPT;
+        }
+        if (viot_has(node, length, function) && viot_iommu(table, read_u16(node + 16), out_iommu)) {
+            *out_endpoint = read_u32(node + 4) + (function - read_u16(node + 12));
+            return HX_OK;
+        }
+        at += length;
+    }
+    return HX_ERR_NOT_FOUND;
 }
 
 // Bytes of AML (section 20.2) that the search below knows.

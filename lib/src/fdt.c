@@ -328,6 +328,21 @@ bool fdt_number(const struct fdt_property *property, uint64_t *out_value) {
     return true;
 }
 
+bool fdt_map_id(const struct fdt_property *map, uint32_t controller, uint32_t id,
+                uint32_t *out_id) {
+    uint32_t cells[4];
+    for (uint32_t at = 0; fdt_u32(map, at + 3, &cells[3]); at += 4) {
+        for (uint32_t i = 0; i < 3; i++) {
+            (void)fdt_u32(map, at + i, &cells[i]); // the last one is there
+        }
+        if (cells[1] == controller && id >= cells[0] && id - cells[0] < cells[3]) {
+            *out_id = cells[2] + (id - cells[0]);
+            return *out_id >= cells[2];
+        }
+    }
+    return false;
+}
+
 const char *fdt_text(const struct fdt *fdt, const struct fdt_node *node, const char *name) {
     struct fdt_property property;
     return fdt_property(fdt, node, name, &property) ? text_at(property.data, property.size_bytes, 0)

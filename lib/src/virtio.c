@@ -132,7 +132,7 @@ enum hx_status virtio_reset(struct virtio *virtio) {
     return HX_ERR_IO;
 }
 
-static uint64_t features_get(const struct virtio *virtio) {
+uint64_t virtio_offered(const struct virtio *virtio) {
     uint64_t features = 0;
     for (uint32_t word = 0; word < 2; word++) {
         uint32_t part;
@@ -169,14 +169,14 @@ enum hx_status virtio_start(struct virtio *virtio, uint64_t wanted) {
     }
     status_set(virtio, STATUS_ACKNOWLEDGED);
     status_set(virtio, status);
-    const uint64_t offered = features_get(virtio);
+    const uint64_t offered = virtio_offered(virtio);
     if (virtio->is_legacy) {
         virtio->features = offered & wanted & UINT32_MAX;
         features_set(virtio, virtio->features);
         mmio_set(virtio, MMIO_PAGE_BYTES, VIRTQUEUE_ALIGN);
         return HX_OK;
     }
-    virtio->features = offered & (wanted | VIRTIO_FEATURE_VERSION_1);
+    virtio->features = offered & (wanted | VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_PLATFORM);
     if ((virtio->features & VIRTIO_FEATURE_VERSION_1) == 0) {
         return HX_ERR_NOT_SUPPORTED;
     }
@@ -322,6 +322,12 @@ uint64_t virtio_config(const struct virtio *virtio, uint32_t offset, uint32_t by
         }
     }
     return value;
+}
+
+void virtio_config_set(const struct virtio *virtio, uint32_t offset, uint8_t value) {
+    const uint32_t base = is_pci(virtio) ? virtio->device.offset : MMIO_CONFIG;
+    const uint32_t window = is_pci(virtio) ? virtio->device.bar : 0;
+    virtio->access.write(virtio->access.context, window, base + offset, 1, value);
 }
 
 static bool digit_of(char letter, uint32_t base, uint32_t *out_digit) {

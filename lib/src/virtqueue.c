@@ -6,6 +6,7 @@
 #define DESCRIPTOR_NEXT     1u // 2.7.5
 #define DESCRIPTOR_WRITABLE 2u
 #define DESCRIPTOR_TABLE    4u
+#define NO_INTERRUPT        1u // 2.7.7
 #define USED_NO_NOTIFY      1u // 2.7.10
 #define NOBODY              UINT16_MAX
 
@@ -40,6 +41,12 @@ void virtqueue_init(struct virtqueue *queue, uint16_t size, void *memory,
         const uint16_t next = i + 1 < size ? (uint16_t)(i + 1) : NOBODY;
         slots[i] = (struct virtqueue_slot){ .next = next };
     }
+}
+
+// 2.7.7
+void virtqueue_quiet(struct virtqueue *queue) {
+    // Relaxed: a hint.
+    atomic_store_explicit(&queue->driver->flags, NO_INTERRUPT, memory_order_relaxed);
 }
 
 void virtqueue_init_packed(struct virtqueue *queue, uint16_t size, void *memory,

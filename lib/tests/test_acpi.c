@@ -358,7 +358,70 @@ static void test_s5(void) {
     CHECK(s5_of("\x08_S5_\x12\x06\0\x08_S5_\x12\x06\x02\x01\x01", 18) == 0x11);
 }
 
+static enum hx_status viot_of(uint32_t function, uint32_t *iommu, uint32_t *endpoint) {
+    struct acpi_table table;
+    struct acpi_root root = { BASE + XSDT, true };
+    if (acpi_table_find(&mapper, &root, "VIOT", &table) != HX_OK) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    enum hx_status status = acpi_viot_find(&table, function, iommu, endpoint);
+    acpi_table_close(&mapper, &table);
+    return status;
+}
+
+// In place of the HPET: an IOMMU at 00:02.0, functions 8 to 0xf and, of another segment, all.
+static void viot_make(uint32_t at, uint16_t count) {
+    make();
+    memset(memory + at, 0, 128);
+    put_u16(memory + at + 36, count);
+    put_u16(memory + at + 38, 48);
+    memory[at + 48] = 3; // the IOMMU
+    put_u16(memory + at + 50, 16);
+    put_u16(memory + at + 54, 0x10);
+    memory[at + 64] = 1; // segment 1
+    put_u16(memory + at + 66, 24);
+    put_u16(memory + at + 72, 1);
+    put_u16(memory + at + 74, 1);
+    put_u16(memory + at + 78, 0xffff);
+    put_u16(memory + at + 80, 48);
+    memory[at + 88] = 1;
+    put_u16(memory + at + 90, 24);
+    put_u32(memory + at + 92, 0x1008);
+    put_u16(memory + at + 100, 8);
+    put_u16(memory + at + 102, 0xf);
+    put_u16(memory + at + 104, 48);
+    finish(at, "VIOT", 112, 0);
+}
+
+static void test_viot(void) {
+    uint32_t iommu = 0;
+    uint32_t endpoint = 0;
+    const uint32_t at = HPET;
+    viot_make(at, 3);
+    CHECK(viot_of(8, &iommu, &endpoint) == HX_OK && iommu == 0x10 && endpoint == 0x1008);
+    CHECK(viot_of(0xf, &iommu, &endpoint) == HX_OK && endpoint == 0x100f);
+    CHECK(viot_of(7, &iommu, &endpoint) == HX_ERR_NOT_FOUND);
+    CHECK(viot_of(0x10, &iommu, &endpoint) == HX_ERR_NOT_FOUND);
+    viot_make(at, 2); // the last node is not counted
+    CHECK(viot_of(8, &iommu, &endpoint) == HX_ERR_NOT_FOUND);
+    viot_make(at, 4); // one more than there are
+    CHECK(viot_of(8, &iommu, &endpoint) == HX_OK);
+    CHECK(viot_of(7, &iommu, &endpoint) == HX_ERR_CORRUPT);
+    viot_make(at, 3);
+    put_u16(memory + at + 50, 3); // would go on for ever, or nearly
+    finish(at, "VIOT", 112, 0);
+    CHECK(viot_of(8, &iommu, &endpoint) == HX_ERR_CORRUPT);
+    viot_make(at, 3);
+    put_u16(memory + at + 104, 100); // its IOMMU lies behind the end
+    finish(at, "VIOT", 112, 0);
+    CHECK(viot_of(8, &iommu, &endpoint) == HX_ERR_NOT_FOUND);
+    put_u16(memory + at + 104, 64); // and is none
+    finish(at, "VIOT", 112, 0);
+    CHECK(viot_of(8, &iommu, &endpoint) == HX_ERR_NOT_FOUND);
+}
+
 int main(void) {
+    test_viot();
     test_root();
     test_tables();
     test_madt();

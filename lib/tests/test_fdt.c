@@ -215,7 +215,38 @@ static void test_bad(void) {
     test_depth(FDT_DEPTH_MAX + 1, HX_ERR_CORRUPT);
 }
 
+// A map of three entries: one of another controller, one more, and one that is cut off.
+static void test_map(void) {
+    uint8_t map[4 * 11];
+    const uint32_t words[11] = { 0x10, 7, 0x500, 8, 0x10, 9, 0x300, 4, 0x40, 7, 0xfffffffe };
+    struct fdt_property property = { map, sizeof(map) };
+    uint32_t id = 1;
+    for (uint32_t i = 0; i < sizeof(map); i++) {
+        map[i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
+    }
+    CHECK(fdt_map_id(&property, 7, 0x10, &id) && id == 0x500);
+    CHECK(fdt_map_id(&property, 7, 0x17, &id) && id == 0x507);
+    CHECK(!fdt_map_id(&property, 7, 0x18, &id) && !fdt_map_id(&property, 7, 0x0f, &id));
+    CHECK(fdt_map_id(&property, 9, 0x13, &id) && id == 0x303);
+    CHECK(!fdt_map_id(&property, 9, 0x14, &id) && !fdt_map_id(&property, 8, 0x10, &id));
+    CHECK(!fdt_map_id(&property, 7, 0x40, &id)); // it has no length
+    property.size_bytes = 0;
+    CHECK(!fdt_map_id(&property, 7, 0x10, &id));
+}
+
+static void test_map_wraps(void) {
+    const uint8_t map[16] = {
+        0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff
+    };
+    const struct fdt_property property = { map, sizeof(map) };
+    uint32_t id;
+    CHECK(fdt_map_id(&property, 1, 1, &id) && id == UINT32_MAX);
+    CHECK(!fdt_map_id(&property, 1, 2, &id) && !fdt_map_id(&property, 1, UINT32_MAX, &id));
+}
+
 int main(void) {
+    test_map();
+    test_map_wraps();
     test_good();
     test_walk();
     test_changed_words();

@@ -13,6 +13,7 @@
 #include <hal/io.h>
 #include <hal/irq.h>
 #include <io/device.h>
+#include <io/dma.h>
 #include <lib/format.h>
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -40,6 +41,10 @@ static bool is_granted(const struct hx_env *env, uint32_t capability) {
 
 uint32_t hx_cpu_count(void) {
     return hal_cpu_count();
+}
+
+uint32_t hx_cpu_current(void) {
+    return cpu_id();
 }
 
 time_ns_t hx_time_now(void) {
@@ -147,7 +152,7 @@ enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t ind
     if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
         return HX_ERR_ACCESS_DENIED;
     }
-    enum hx_status status = io_device_take(name, index, &node);
+    enum hx_status status = io_device_take(name, index, env->module->name, &node);
     if (status == HX_ERR_NOT_FOUND) {
         return tree_device_open(name, index, out_device);
     }
@@ -237,6 +242,24 @@ enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
     return status;
 }
 
+enum hx_status hx_device_message(struct hx_env *env, const struct hx_device *device, uint32_t index,
+                                 void (*handler)(void *context), void *context) {
+    struct io_device *node = device->node;
+    uint32_t line;
+    if (!is_granted(env, HX_CAPABILITY_IRQ)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    enum hx_status status =
+        node != NULL ? io_device_message(node, index, &line) : HX_ERR_NOT_SUPPORTED;
+    if (status != HX_OK) {
+        return status;
+    }
+    const struct line_user user = {
+        .env = env, .device = node, .handler = handler, .context = context
+    };
+    return line_register(line, &user, false);
+}
+
 // The smallest order of frames that holds so many bytes.
 static uint32_t order_of(size_t size_bytes) {
     uint32_t order = 0;
@@ -246,7 +269,29 @@ static uint32_t order_of(size_t size_bytes) {
     return order;
 }
 
-void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address) {
+_Static_assert(DMA_BYTES_MAX <= (size_t)IO_DMA_PAGES_MAX << PAGE_SHIFT, "one call maps it");
+_Static_assert(HX_DMA_PAGES_MAX == IO_DMA_PAGES_MAX, "the SDK's bound is that of subsys/io");
+
+static enum hx_status memory_map(const struct hx_device *device, uint8_t *memory, size_t size_bytes,
+                                 uint64_t *out_address) {
+    const void *pages[DMA_BYTES_MAX >> PAGE_SHIFT];
+    uint64_t addresses[DMA_BYTES_MAX >> PAGE_SHIFT];
+    const uint32_t count = (uint32_t)(ALIGN_UP(size_bytes, (size_t)PAGE_SIZE) >> PAGE_SHIFT);
+    if (device->node == NULL) {
+        *out_address = hal_virt_to_phys(memory).value;
+        return HX_OK;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        pages[i] = memory + ((size_t)i << PAGE_SHIFT);
+    }
+    enum hx_status status =
+        io_dma_map(device->node, pages, count, IO_DMA_READ | IO_DMA_WRITE, addresses);
+    *out_address = status == HX_OK ? addresses[0] : 0;
+    return status;
+}
+
+void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t size_bytes,
+                   uint64_t *out_address) {
     if (!is_granted(env, HX_CAPABILITY_DEVICES) || size_bytes == 0 || size_bytes > DMA_BYTES_MAX) {
         return NULL;
     }
@@ -255,21 +300,40 @@ void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address)
         return NULL;
     }
     memset(frame_data(frame), 0, (size_t)PAGE_SIZE << order_of(size_bytes));
-    *out_address = frame_address(frame).value;
+    if (memory_map(device, frame_data(frame), size_bytes, out_address) != HX_OK) {
+        frame_put(frame);
+        return NULL;
+    }
     return frame_data(frame);
 }
 
-void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes) {
-    (void)env;
-    (void)size_bytes; // the first frame stands for all
-    if (memory != NULL) {
+// What the device may go on to use is never anybody else's.
+void hx_dma_free(struct hx_env *env, const struct hx_device *device, void *memory,
+                 uint64_t address) {
+    if (memory != NULL && hx_dma_unmap(env, device, &address, 1) == HX_OK) {
         frame_put(frame_of(hal_virt_to_phys(memory)));
     }
 }
 
-uint64_t hx_dma_address(struct hx_env *env, const void *page) {
+enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
+                          const void *const *pages, uint32_t count, uint32_t access,
+                          uint64_t *out_addresses) {
+    if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
+        return HX_ERR_ACCESS_DENIED;
+    }
+    return device->node != NULL ? io_dma_map(device->node, pages, count,
+                                             access & (HX_DMA_READ | HX_DMA_WRITE), out_addresses)
+                                : HX_ERR_NOT_SUPPORTED;
+}
+
+enum hx_status hx_dma_unmap(struct hx_env *env, const struct hx_device *device,
+                            const uint64_t *addresses, uint32_t count) {
     (void)env;
-    return hal_virt_to_phys(page).value;
+    return device->node != NULL ? io_dma_unmap(device->node, addresses, count) : HX_OK;
+}
+
+bool hx_dma_is_bound(const struct hx_device *device) {
+    return device->node != NULL && io_dma_is_bound(device->node);
 }
 
 enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {

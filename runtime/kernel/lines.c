@@ -33,6 +33,10 @@ static int64_t call_inside(void *argument) {
 // False: its module is dead. A call that was refused on purpose (INJECT_METHOD) is made again: the
 // device wants attention all the same.
 static bool listener_call(struct listener *listener) {
+    if (listener->user.env == NULL) {
+        listener->user.handler(listener->user.context);
+        return true;
+    }
     struct gate *gate = listener->user.env->gate;
     while (gate_call(gate, call_inside, listener) != HX_OK) {
         if (gate_is_dead(gate)) {
@@ -68,7 +72,8 @@ static enum hx_status line_take(struct listener *listener) {
     if (stack == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    const char *name = listener->user.env->module->name;
+    const struct hx_env *env = listener->user.env;
+    const char *name = env != NULL ? env->module->name : "io";
     enum hx_status status = irq_register(&listener->irq, listener->line, name, stack,
                                          THREAD_STACK_BYTES, line_handle, listener);
     if (status != HX_OK) {

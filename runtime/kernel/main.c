@@ -19,6 +19,7 @@
 #include <hal/trap.h>
 #include <io/block.h>
 #include <io/device.h>
+#include <io/iommu.h>
 #include <lib/cmdline.h>
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -294,6 +295,23 @@ void kernel_halt(void) {
     hal_halt();
 }
 
+// Without them all works, but nobody tells of faults.
+static void listen_to_iommus(void) {
+    struct line_user user = { .handler = io_iommu_interrupt };
+    struct io_device *device;
+    for (uint32_t i = 0; io_iommu_at(i, &device, &user.context); i++) {
+        user.device = device;
+        // Relaxed: this thread's own.
+        const bool is_message = atomic_load_explicit(&device->is_message, memory_order_relaxed);
+        enum hx_status status = line_register(device->line, &user, !is_message);
+        if (status == HX_OK) {
+            io_device_line_on(device);
+        } else {
+            log_warning("%s: faults are not heard: %s", device->name, hx_status_name(status));
+        }
+    }
+}
+
 void kernel_main(const struct boot_info *info) {
     bring_up_machine(info);
     must("core", core_init());
@@ -310,6 +328,7 @@ void kernel_main(const struct boot_info *info) {
     }
     must("block", block_init());
     io_devices_find(&cmdline);
+    listen_to_iommus();
     must("critical modules", registry_start(HX_PHASE_CRITICAL));
     // What fails below was logged; the boot goes on without it.
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));

@@ -17,7 +17,7 @@ struct hx_env {
 // Who hears a line.
 struct io_device;
 struct line_user {
-    struct hx_env *env;
+    struct hx_env *env;             // NULL: the kernel itself
     const struct io_device *device; // NULL: none of the list
     void (*handler)(void *context);
     void *context;

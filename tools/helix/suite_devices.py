@@ -27,19 +27,32 @@ class Way:
     machine: str = ""
     extra: tuple[str, ...] = ()
     logged: bool = False  # QEMU writes down each request
+    queues: int = 0  # that a disk has, and processors the machine; 0: as many as usual
+    seen: tuple[str, ...] = ()  # what QEMU's log must have, each a pattern that begins with a trace event
 
 
+_BY_ITS = ("gicv3_its_translation_write ", "gicv3_its_cmd_inv ")
+_BOUND = "pci,disable-legacy=on,iommu_platform=on"  # behind the IOMMU
+_IOMMU = ("-device", "virtio-iommu-pci")
+_BY_IOMMU = ("virtio_iommu_attach ", "virtio_iommu_map ")
 _MODERN = ("-global", "virtio-mmio.force-legacy=false")
 # The processors named here have no random instruction.
 _WAYS: dict[str, dict[str, Way]] = {
     "x86_64": {"pci": Way("pci"), "pc": Way("pci", "pc"),
-               "line": Way("pci,vectors=0", logged=True), "line-pc": Way("pci,vectors=0,packed=on", "pc")},
-    "aarch64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True), "legacy": Way("device"),
-                "gic-3": Way("pci,packed=on", "virt,gic-version=3")},
+               "line": Way("pci,vectors=0", logged=True), "line-pc": Way("pci,vectors=0,packed=on", "pc"),
+               "queues": Way("pci", queues=4), "queues-shared": Way("pci,vectors=3,packed=on", queues=4),
+               "queues-line": Way("pci,vectors=0", queues=4),
+               "iommu": Way(_BOUND, "", _IOMMU, queues=4, seen=_BY_IOMMU),
+               "iommu-line": Way(f"{_BOUND},vectors=0,packed=on", "", _IOMMU)},
+    "aarch64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True, 4), "legacy": Way("device"),
+                "gic-3": Way("pci,packed=on", "virt,gic-version=3", queues=4, seen=_BY_ITS),
+                "gic-3-line": Way("pci", "virt,gic-version=3,its=off"),
+                "iommu": Way(_BOUND, "", _IOMMU, seen=_BY_IOMMU),
+                "iommu-3": Way(_BOUND, "virt,gic-version=3", _IOMMU, seen=_BY_ITS)},
     "riscv64": {"pci": Way("pci,packed=on"), "mmio": Way("device", "", _MODERN, True)},
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
-_CONSOLE_WAYS = {"x86_64": "pci", "aarch64": "mmio", "riscv64": "pci"}  # one is enough
+_CONSOLE_WAYS = {"x86_64": ("pci", "iommu"), "aarch64": ("mmio",), "riscv64": ("pci",)}  # enough
 _SENT_BYTES, _WRITTEN_BYTES = 20000, 30000
 _SMP = 2
 _DISK_BYTES = 16 << 20
@@ -80,6 +93,12 @@ def _disk_problem(path: Path) -> str:
 
 def _log(disk: Path) -> Path:
     return disk.with_suffix(".log")
+
+
+def _unseen_problem(path: Path, seen: dict[str, int]) -> str:
+    text = path.read_text() if seen else ""
+    missing = [pattern for pattern, least in seen.items() if len(re.findall(pattern, text)) < least]
+    return f"QEMU's log has too few of {', '.join(missing)}" if missing else ""
 
 
 def _log_problem(path: Path) -> str:
@@ -139,13 +158,28 @@ def _words(device: str, way: Way, disk: Path) -> list[str]:
         _console_make(disk)
         return ["-chardev", f"pipe,id=hvc,path={disk}/line", "-device", f"virtio-serial-{way.bus}",
                 "-device", "virtconsole,chardev=hvc"]
-    disk.write_bytes(_disk_bytes())
+    disk.write_bytes(_disk_bytes())  # of "disk" and "scratch"
+    many = f",num-queues={way.queues}" if way.queues else ""
     words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
              "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
-    if way.logged:
-        words += ["-D", str(_log(disk)), "-trace", "virtio_blk_handle_*",
-                  "-trace", "virtio_blk_req_complete"]
-    return [*words, "-device", f"virtio-blk-{way.bus},drive=raw"]
+    return [*words, "-device", f"virtio-blk-{way.bus},drive=raw{many}"]
+
+
+def _seen(device: str, way: Way) -> dict[str, int]:
+    """What the log must have, and how often. A disk is told of requests in all its queues, too; QEMU itself
+    tells of each once, when the driver is ready."""
+    queues = way.queues if device == "disk" else 0
+    return {pattern: 1 for pattern in way.seen} | {
+        rf"virtio_queue_notify vdev \S+ n {i} ": 10 for i in range(queues)}
+
+
+def _log_words(device: str, way: Way, disk: Path) -> list[str]:
+    """What QEMU writes down, and where."""
+    events = [pattern.split()[0] for pattern in _seen(device, way)]
+    if way.logged and device == "disk":
+        events += ["virtio_blk_handle_*", "virtio_blk_req_complete"]
+    traces = [word for event in sorted(set(events)) for word in ("-trace", event)]
+    return ["-D", str(_log(disk)), *traces] if traces else []
 
 
 def _found() -> list[Program]:
@@ -164,8 +198,9 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     with qemu.Initrd(suite_scenario.initrd([inner], False)) as data:
         more = "console=hvc0" if program.device == "console" else ""
         machine = qemu.Machine(context.kernel, data, qemu.append_for(context.kernel, "/sbin/runner", more),
-                               _SMP, "256M", _CPUS[arch], way.machine,
-                               extra=[*way.extra, *_words(program.device, way, disk)])
+                               way.queues or _SMP, "256M", _CPUS[arch], way.machine,
+                               extra=[*way.extra, *_words(program.device, way, disk),
+                                      *_log_words(program.device, way, disk)])
         with (_sent(program, disk),
               guest.Guest(machine, qemu.log_file(name.replace("/", "-"))) as inside):
             try:
@@ -175,13 +210,23 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
                 if program.device == "disk":
                     verdict.failure = verdict.failure or _disk_problem(disk) or (
                         _log_problem(_log(disk)) if way.logged else "")
-                    disk.unlink()
-                    _log(disk).unlink(missing_ok=True)
                 if program.device == "console":
                     verdict.failure = verdict.failure or _console_problem(disk)
+                verdict.failure = verdict.failure or _unseen_problem(_log(disk), _seen(program.device, way))
+                _log(disk).unlink(missing_ok=True)
+                disk.unlink(missing_ok=True)
                 yield verdict
             except guest.Died as died:
                 yield Verdict(name, str(died), inside.report())
+
+
+def _fits(program: Program, way_name: str, way: Way, arch: str) -> bool:
+    """"scratch" is a disk behind an IOMMU alone; only a disk has queues."""
+    if way_name.startswith("queues"):
+        return program.device == "disk"
+    if program.device == "scratch":
+        return way.extra == _IOMMU
+    return program.device != "console" or way_name in _CONSOLE_WAYS[arch]
 
 
 def _job(program: Program, way_name: str, way: Way) -> Job:
@@ -194,4 +239,4 @@ def jobs(options: Namespace) -> list[Job]:
         return []
     return [_job(program, way_name, way) for program in _found()
             for way_name, way in _WAYS.get(options.arch, {}).items()
-            if program.device != "console" or way_name == _CONSOLE_WAYS[options.arch]]
+            if _fits(program, way_name, way, options.arch)]

@@ -12,7 +12,8 @@
     X(WAKE, "wake")             /* thread_block() returns for nothing */                           \
     X(METHOD, "method")         /* a call of a module ends with HX_ERR_PEER_DIED */                \
     X(DISK, "disk")             /* what a disk has done ends with HX_ERR_IO */                     \
-    X(SHORT, "short")           /* a read or write of a disk goes on by a sector, or ends */
+    X(SHORT, "short")           /* a read or write of a disk goes on by a sector, or ends */       \
+    X(DMA, "dma")               /* what a device is told of is not lent to it any more */
 
 enum inject_kind {
 #define X(name, text) INJECT_##name,

@@ -28,6 +28,7 @@
     X(NAME, "sixteen bytes: the name of the event's thread")                                       \
     X(SIGNAL, "number, thread")                                                                    \
     X(REFUSAL, "status, kind of object; of a module: its capability << 32")                        \
+    X(DMA_FAULT, "endpoint << 32 | 1 read 2 write, address: an IOMMU refused it")                  \
     X(SYSCALL_UNKNOWN, "number, 0")                                                                \
     X(MODULE, "slot, state")                                                                       \
     X(OUT_OF_MEMORY, "pages, flags")                                                               \

@@ -26,6 +26,9 @@
 #define MAP_PIN    3u // behind three cells of PCI's address
 #define MAP_PARENT 5u // behind the controller's phandle
 
+#define PLACE_SHIFT 8u // of a function in the first cell of its address
+#define PLACE_MASK  0xffffu
+
 #define RANGE_CELLS 7u // three of PCI's address, two of the processor's, two of size
 #define SPACE_MASK  0x03000000u
 #define SPACE_IO    0x01000000u
@@ -164,4 +167,41 @@ bool hal_pci_memory(struct paddr *out_base, uint64_t *out_size_bytes) {
 
 uint32_t hal_pci_line(uint32_t function, uint32_t pin) {
     return config_space != NULL ? line_find(function >> 3, pin) : HAL_IRQ_LINES;
+}
+
+bool tree_message_id(uint32_t function, uint32_t controller, uint32_t *out_id) {
+    struct fdt_property map;
+    struct fdt_property mask;
+    uint32_t kept = UINT32_MAX;
+    if (config_space == NULL || !fdt_property(&tree_fdt, &bridge, "msi-map", &map)) {
+        return false;
+    }
+    if (fdt_property(&tree_fdt, &bridge, "msi-map-mask", &mask) && !fdt_u32(&mask, 0, &kept)) {
+        return false;
+    }
+    return fdt_map_id(&map, controller, function & kept, out_id);
+}
+
+// A virtio IOMMU on the bus is a child of the bridge, with its function in "reg" (Linux 6.1,
+// Documentation/devicetree/bindings/virtio/pci-iommu.yaml).
+bool hal_pci_iommu(uint32_t function, uint32_t *out_iommu, uint32_t *out_endpoint) {
+    struct fdt_node node;
+    struct fdt_property map;
+    if (config_space == NULL || !fdt_property(&tree_fdt, &bridge, "iommu-map", &map)) {
+        return false;
+    }
+    fdt_root(&tree_fdt, &node);
+    while (fdt_next_compatible(&tree_fdt, "virtio,pci-iommu", &node)) {
+        struct fdt_property reg;
+        struct fdt_property phandle;
+        uint32_t place;
+        uint32_t number;
+        if (fdt_property(&tree_fdt, &node, "reg", &reg) && fdt_u32(&reg, 0, &place) &&
+            fdt_property(&tree_fdt, &node, "phandle", &phandle) && fdt_u32(&phandle, 0, &number) &&
+            fdt_map_id(&map, number, function, out_endpoint)) {
+            *out_iommu = place >> PLACE_SHIFT & PLACE_MASK;
+            return true;
+        }
+    }
+    return false;
 }

@@ -23,6 +23,10 @@ void tree_devices_init(void);
 // line goes to isa_lines[3]. The window's registers; NULL: there is none.
 volatile uint8_t *tree_ports_map(uint32_t *isa_lines);
 
+// The number by which message interrupts of that function of PCI reach the controller with that
+// phandle ("msi-map"). False: they do not.
+bool tree_message_id(uint32_t function, uint32_t controller, uint32_t *out_id);
+
 // ---- what the machine defines -----------------------------------------------------------------
 
 #define TREE_INTERRUPT_CELLS_MAX 4u

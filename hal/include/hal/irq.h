@@ -9,7 +9,7 @@
 
 #include <helix/types.h>
 
-#define HAL_IRQ_LINES 224u // lines from here on do not exist for core
+#define HAL_IRQ_LINES 288u // lines from here on do not exist for core
 
 // The line of an ISA interrupt (0 … 15) after the firmware's overrides, or any number >= 16 as it
 // is; on a machine without ISA, a line that hal_irq_enable() refuses. Any context.
@@ -23,8 +23,11 @@ enum hx_status hal_irq_enable(uint32_t line);
 // context.
 void hal_irq_disable(uint32_t line);
 // Takes a line for a device that interrupts by a message: a write of `data`, 32 bits, to the
-// address. The line is masked until enabled, and an edge. Kept for good. Boot or thread context.
+// address, by that function of PCI (<hal/pci.h>); another one's may be refused by the machine. Each
+// call is for one more message of it. The line is masked until enabled, and an edge. Kept for good.
+// Thread context, after hal_init().
 // Returns HX_OK
-//         HX_ERR_NOT_SUPPORTED  the machine, or this port to it, has no such interrupts
-//         HX_ERR_NO_DEVICE      no line is left
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data);
+//         HX_ERR_NOT_SUPPORTED  the machine, or this port to it, has no such interrupts for it
+//         HX_ERR_NO_DEVICE      no line is left, or the controller does not answer
+enum hx_status hal_irq_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data);

@@ -37,10 +37,12 @@
 
 // Where page-table pages come from; owned by memory. `alloc` gives a zeroed page, or value 0 if
 // there is none; `free` takes it back. Both may be called with spin locks held and interrupts off,
-// and do not sleep.
+// and do not sleep. `alloc_block` gives zeroed pages behind each other, of a size that is a power
+// of two and at a multiple of it, for good; value 0: there are none, or only early ones.
 struct hal_page_ops {
     struct paddr (*alloc)(void);
     void (*free)(struct paddr page);
+    struct paddr (*alloc_block)(size_t size_bytes);
 };
 // Sets them (a copy): before hal_mmu_init() to early ones, and again when the frame allocator is
 // up. Boot context.

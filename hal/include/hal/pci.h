@@ -21,3 +21,7 @@ bool hal_pci_memory(struct paddr *out_base, uint64_t *out_size_bytes);
 // The line of a function's interrupt pin (1 … 4) as the machine wires it, for hal_irq_enable();
 // HAL_IRQ_LINES: none. Boot or thread context, after hal_init().
 uint32_t hal_pci_line(uint32_t function, uint32_t pin);
+// Which function is the virtio IOMMU that translates what `function` does to memory, and how that
+// is called there, as firmware says. False: none; its addresses are the machine's. Boot or thread
+// context, after hal_init().
+bool hal_pci_iommu(uint32_t function, uint32_t *out_iommu, uint32_t *out_endpoint);

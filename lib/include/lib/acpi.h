@@ -170,6 +170,12 @@ enum hx_status acpi_fadt_parse(const struct acpi_table *table, struct acpi_fadt 
 // HX_ERR_CORRUPT: the table is not "HPET" or too short.
 enum hx_status acpi_hpet_parse(const struct acpi_table *table, struct acpi_hpet *out_hpet);
 
+// Which virtio IOMMU on PCI translates what a function of PCI's segment 0 does (bus << 8 | device
+// << 3 | function), and how the function is called there. HX_ERR_NOT_FOUND: none.
+// HX_ERR_CORRUPT: the table is not a VIOT, or a node before that does not lie in it.
+enum hx_status acpi_viot_find(const struct acpi_table *table, uint32_t function,
+                              uint32_t *out_iommu, uint32_t *out_endpoint);
+
 // Searches an open DSDT or SSDT for Name (_S5_, Package {…}) by its bytes, without interpreting the
 // AML. HX_ERR_NOT_FOUND: it is not there in a form that can be read so.
 enum hx_status acpi_s5_find(const struct acpi_table *table, struct acpi_s5 *out_s5);

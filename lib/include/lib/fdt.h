@@ -77,6 +77,12 @@ const char *fdt_text(const struct fdt *fdt, const struct fdt_node *node, const c
 // Whether `text` is one of the property's texts.
 bool fdt_has_text(const struct fdt_property *property, const char *text);
 
+// Where a map of numbers sends `id` ("msi-map", "iommu-map"; Linux 6.1, bindings/pci/pci-msi.txt
+// and pci-iommu.txt): entries of four cells: the first number, the controller's phandle, the first
+// number there, how many. False: no entry has it for this controller, or the number there would be
+// larger than 32 bits.
+bool fdt_map_id(const struct fdt_property *map, uint32_t controller, uint32_t id, uint32_t *out_id);
+
 // Entry `index` of the node's "reg", addresses as the parent has them. False: it has fewer, the
 // range wraps around, or its cells are not 1 or 2 each (0 for the size: *out_size_bytes is 0).
 bool fdt_reg(const struct fdt *fdt, const struct fdt_node *node, uint32_t index, uint64_t *out_base,

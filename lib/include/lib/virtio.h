@@ -13,13 +13,14 @@
 #include <lib/pci.h>
 
 #define VIRTIO_NO_VECTOR  0xffffu
-#define VIRTIO_QUEUES_MAX 4u
+#define VIRTIO_QUEUES_MAX 16u
 
 #define VIRTIO_DEVICE_BLOCK 2u // section 5
 #define VIRTIO_DEVICE_RNG   4u
 
 #define VIRTIO_FEATURE_INDIRECT  (UINT64_C(1) << 28) // virtqueue_add_indirect()
 #define VIRTIO_FEATURE_VERSION_1 (UINT64_C(1) << 32)
+#define VIRTIO_FEATURE_PLATFORM  (UINT64_C(1) << 33) // addresses are the bus's, maybe translated
 #define VIRTIO_FEATURE_PACKED    (UINT64_C(1) << 34) // virtqueue_init_packed()
 
 // Access to the registers of a device. `bytes` is 1, 2 or 4, and the offset a multiple of it.
@@ -45,7 +46,10 @@ struct virtio {
 enum hx_status virtio_open(struct virtio *virtio, const struct virtio_access *access);
 // Of a device over MMIO: what it is, VIRTIO_DEVICE_…; 0: an empty place.
 uint32_t virtio_mmio_kind(const struct virtio *virtio);
-// Resets the device and settles on those of `wanted` features that it has.
+// Which features the device has.
+uint64_t virtio_offered(const struct virtio *virtio);
+// Resets the device and settles on those of `wanted` features that it has, on VERSION_1, and on
+// PLATFORM if it has that: the caller's addresses are what <helix/env.h> says the device sees.
 // HX_ERR_NOT_SUPPORTED: it refuses them; HX_ERR_IO: it does not reset
 enum hx_status virtio_start(struct virtio *virtio, uint64_t wanted);
 // How many chains queue `queue`, below VIRTIO_QUEUES_MAX, has room for; 0: there is no such queue.
@@ -68,6 +72,8 @@ bool virtio_is_broken(const struct virtio *virtio);
 enum hx_status virtio_reset(struct virtio *virtio);
 // A field of the device's configuration, little-endian, of 1, 2, 4 or 8 bytes.
 uint64_t virtio_config(const struct virtio *virtio, uint32_t offset, uint32_t bytes);
+// Writes one of 1 byte.
+void virtio_config_set(const struct virtio *virtio, uint32_t offset, uint8_t value);
 
 // What a word of the command line says of a device: SIZE@BASE:IRQ, with an end :ID that means
 // nothing here; SIZE may end in K or M.

@@ -99,6 +99,9 @@ void virtqueue_init(struct virtqueue *queue, uint16_t size, void *memory,
 // The same as a packed queue.
 void virtqueue_init_packed(struct virtqueue *queue, uint16_t size, void *memory,
                            struct virtqueue_slot *slots);
+// Of a queue that is not packed: the device need not interrupt when it has done something. It may
+// all the same.
+void virtqueue_quiet(struct virtqueue *queue);
 // Adds a chain of 1 or more pieces, under a token that is not NULL, for the next
 // virtqueue_publish(). False: no room, or the queue is corrupt.
 bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *pieces, uint32_t count,

@@ -142,9 +142,19 @@ static void test_alone(void) {
     CHECK(!pull() && heard[0] == 1);
 }
 
+// The kernel itself listens to a line beside a module that dies.
+static void test_kernel(void) {
+    reset();
+    const struct line_user kernel = { NULL, &devices[0], handler, &heard[0] };
+    CHECK(line_register(4, &kernel, true) == HX_OK && listen(4, 1, true) == HX_OK && taken == 1);
+    die(1);
+    CHECK(pull() && pull() && heard[0] == 2 && heard[1] == 0 && silenced == &devices[1]);
+}
+
 int main(void) {
     test_shared(1, 0);
     test_shared(2, 1);
     test_alone();
+    test_kernel();
     return check_result();
 }

@@ -104,14 +104,43 @@ bool hx_device_is_pci(const struct hx_device *device);
 // asked whether it was the one. Lines of PCI may be shared: a handler may be called for nothing.
 enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
                              void (*handler)(void *context), void *context, bool *out_is_message);
+// The same for message `index`, 1 and on, of a device whose first interrupt came as one; nobody
+// else has the line. Once for each. Returns as above, and
+//         HX_ERR_NOT_SUPPORTED  its table has no such message, or its interrupt is no message
+//         HX_ERR_NO_DEVICE      no line is left: the device can do with those that it has
+enum hx_status hx_device_message(struct hx_env *env, const struct hx_device *device, uint32_t index,
+                                 void (*handler)(void *context), void *context);
 
 // Memory that a device reads and writes: zeroed whole pages, one behind the other, and where the
 // device sees the first one; up to 128 KiB. NULL: none, or HX_CAPABILITY_DEVICES is not granted.
-// Gives; ends with hx_dma_free(), once the device does not use them any more.
-void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address);
-void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes);
-// Where a device sees a page that a port's call gave.
-uint64_t hx_dma_address(struct hx_env *env, const void *page);
+// Gives; ends with hx_dma_free(), with that address, once the device does not use them any more.
+void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t size_bytes,
+                   uint64_t *out_address);
+void hx_dma_free(struct hx_env *env, const struct hx_device *device, void *memory,
+                 uint64_t address);
+
+#define HX_DMA_PAGES_MAX 64u
+#define HX_DMA_READ      1u // by the device
+#define HX_DMA_WRITE     2u
+
+// Lends 1 to HX_DMA_PAGES_MAX pages that a port's call gave to a device: out_addresses[i] is where
+// it sees pages[i], until hx_dma_unmap(). Behind an IOMMU the device reaches nothing else, and the
+// addresses follow each other. May wait for the IOMMU, no longer than a few seconds. Needs
+// HX_CAPABILITY_DEVICES.
+// Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_INVALID, HX_ERR_NO_MEMORY, HX_ERR_NOT_SUPPORTED (the
+//         device touches no memory), HX_ERR_IO
+enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
+                          const void *const *pages, uint32_t count, uint32_t access,
+                          uint64_t *out_addresses);
+// Ends `count` such lendings at once, each by its first address. Before the pages are anybody
+// else's.
+// Returns HX_OK           nobody translates for the device, or it reaches them no more
+//         HX_ERR_IO       it may reach them for good
+//         HX_ERR_INVALID  one of them is no lending; nothing was done
+enum hx_status hx_dma_unmap(struct hx_env *env, const struct hx_device *device,
+                            const uint64_t *addresses, uint32_t count);
+// Whether the device reaches only what it was lent, even if it does not do what it is told.
+bool hx_dma_is_bound(const struct hx_device *device);
 
 // Entropy
 // ------------------------------------------------------------------------------------------

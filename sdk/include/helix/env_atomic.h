@@ -10,6 +10,8 @@
 
 // Processors that this system has, started or not; their numbers are below it. At least 1.
 uint32_t hx_cpu_count(void);
+// The number of the one that this runs on; a hint, unless preemption is off.
+uint32_t hx_cpu_current(void);
 
 // Nanoseconds since boot.
 time_ns_t hx_time_now(void);

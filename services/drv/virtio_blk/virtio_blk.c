@@ -1,63 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // services/drv/virtio_blk/virtio_blk.c: virtio's block device. Section numbers are those of Virtual
 // I/O Device 1.2.
+//
+// It has as many queues as there are processors, if the device offers so many (5.2.5). Who submits
+// does it in the queue of the processor where he is, and each queue has a message of its own, as
+// far as there are messages.
+#include "queue.h"
 
-#include <helix/env.h>
-#include <helix/ports/block_port.h>
 #include <lib/format.h>
 #include <lib/string.h>
-#include <lib/virtio.h>
-#include <lib/virtqueue.h>
 
 #define FEATURE_SEG_MAX    (UINT64_C(1) << 2) // 5.2.3
 #define FEATURE_READ_ONLY  (UINT64_C(1) << 5)
 #define FEATURE_SECTOR     (UINT64_C(1) << 6)
 #define FEATURE_FLUSH      (UINT64_C(1) << 9)
+#define FEATURE_QUEUES     (UINT64_C(1) << 12)
 #define FEATURE_DISCARD    (UINT64_C(1) << 13)
 #define CONFIG_SECTORS     0u // 5.2.4
 #define CONFIG_SEG_MAX     12u
 #define CONFIG_SECTOR      20u
+#define CONFIG_QUEUES      34u
 #define CONFIG_DISCARD_MAX 36u
 
-#define KIND_READ    0u // 5.2.6
-#define KIND_WRITE   1u
-#define KIND_FLUSH   4u
-#define KIND_DISCARD 11u
-#define STATUS_OK    0u
-#define STATUS_NONE  0xffu // what the device has not written
-
-#define DISKS_MAX      8u
-#define SLOTS          64u
-#define TRANSFER_PAGES 64u
-#define LIES_MAX       8u                           // of a device that is still reset
-#define LIE_NS         ((time_ns_t)10 * 1000000000) // in which one of them is forgotten
-#define UNIT_BYTES     512u // of sector numbers, whatever the sector (5.2.6)
-#define PAGE_BYTES     4096u
-#define PIECES_MAX     (TRANSFER_PAGES + 2)
-
-// What the device reads and writes beside pages, one for each slot.
-struct shared {
-    struct {
-        uint32_t kind;
-        uint32_t reserved;
-        uint64_t sector;
-    } header;
-    struct {
-        uint64_t sector;
-        uint32_t sectors;
-        uint32_t flags;
-    } discard;
-    _Atomic uint8_t status;
-    uint8_t pad[31];
-};
-_Static_assert(sizeof(struct shared) == 64, "a slot is found by shifting");
-
-struct slot {
-    struct slot *next; // [lock] free ones
-    uint64_t id;
-    uint32_t must_write; // bytes, for the request to be done
-    uint32_t number;
-};
+#define DISKS_MAX  8u
+#define QUEUES_MAX VIRTIO_QUEUES_MAX
+#define LIES_MAX   8u                           // of a device that is still reset
+#define LIE_NS     ((time_ns_t)10 * 1000000000) // in which one of them is forgotten
+#define UNIT_BYTES 512u                         // of sector numbers, whatever the sector (5.2.6)
+#define PAGE_BYTES 4096u
+#define CHAINS_MIN 4u // of a queue that is used
 
 struct disk {
     struct hx_env *env;
@@ -69,33 +40,16 @@ struct disk {
     const struct block_events *events; // set once, before the device goes
     void *client;
     bool is_message;
-    struct hx_mutex reset_lock; // one resets at a time; comes before the other
+    struct hx_mutex reset_lock; // one resets at a time; comes before the queues'
     uint32_t lies;              // [reset_lock] that are not forgotten
     time_ns_t lies_ns;          // [reset_lock] when one was forgotten last
-    struct hx_mutex lock;
-    bool is_dead;                                     // [lock]
-    bool is_resetting;                                // [lock] an event ends it
-    struct virtqueue queue;                           // [lock]
-    struct virtqueue_slot chains[VIRTQUEUE_SIZE_MAX]; // [lock]
-    struct slot slots[SLOTS];                         // [lock]
-    struct slot *free;                                // [lock]
-    uint16_t size;
-    uint8_t *memory; // the queue's; then the slots'
-    uint64_t address;
-    struct shared *shared;
-    uint64_t shared_address;
-    uint8_t *tables; // of descriptors, one for each slot; NULL: the device wants them in the queue
-    uint64_t tables_address;
+    uint32_t queue_count;       // set once
+    struct blk_queue queues[];  // as many as there are processors, up to QUEUES_MAX
 };
 
 struct module {
     struct disk *disks[DISKS_MAX];
 };
-
-#define QUEUE_BYTES  ((size_t)4 * VIRTQUEUE_ALIGN) // for VIRTQUEUE_SIZE_MAX
-#define SHARED_BYTES (SLOTS * sizeof(struct shared))
-#define TABLE_BYTES  ((size_t)PIECES_MAX * VIRTQUEUE_ENTRY_BYTES)
-#define TABLES_BYTES (SLOTS * TABLE_BYTES)
 
 // Registers
 // ------------------------------------------------------------------------------------------------
@@ -116,154 +70,70 @@ static uint32_t config_read(const void *context, uint32_t offset) {
     return hx_device_config(&disk->device, offset);
 }
 
-// Slots
-// ------------------------------------------------------------------------------------------------
-
-static void slots_init_locked(struct disk *disk) {
-    disk->free = NULL;
-    for (uint32_t i = 0; i < SLOTS; i++) {
-        disk->slots[i] = (struct slot){ .next = disk->free, .number = i };
-        disk->free = &disk->slots[i];
-    }
-}
-
-static struct virtqueue_piece shared_piece(const struct disk *disk, const struct slot *slot,
-                                           size_t offset, uint32_t bytes, bool is_writable) {
-    const uint64_t at = disk->shared_address + slot->number * sizeof(struct shared) + offset;
-    return (struct virtqueue_piece){ at, bytes, is_writable };
-}
-
-// A request of `count` pieces, which have room for a header before them and a status behind. False:
-// no room.
-static bool request_add_locked(struct disk *disk, uint64_t id, uint32_t kind, uint64_t sector,
-                               struct virtqueue_piece *pieces, uint32_t count) {
-    struct slot *slot = disk->free;
-    if (slot == NULL) {
-        return false;
-    }
-    struct shared *shared = &disk->shared[slot->number];
-    shared->header.kind = kind;
-    shared->header.reserved = 0;
-    shared->header.sector = sector;
-    // Relaxed: the device sees it when it sees the chain.
-    atomic_store_explicit(&shared->status, STATUS_NONE, memory_order_relaxed);
-    slot->id = id;
-    slot->must_write = 1;
-    for (uint32_t i = 1; i <= count; i++) {
-        slot->must_write += pieces[i].is_writable ? pieces[i].size_bytes : 0;
-    }
-    pieces[0] = shared_piece(disk, slot, offsetof(struct shared, header), 16, false);
-    pieces[count + 1] = shared_piece(disk, slot, offsetof(struct shared, status), 1, true);
-    const size_t table = slot->number * TABLE_BYTES;
-    const bool is_asked = (disk->virtio.features & VIRTIO_FEATURE_INDIRECT) != 0;
-    if (is_asked && disk->tables != NULL
-            ? !virtqueue_add_indirect(&disk->queue, pieces, count + 2, slot, disk->tables + table,
-                                      disk->tables_address + table)
-            : !virtqueue_add(&disk->queue, pieces, count + 2, slot)) {
-        return false;
-    }
-    disk->free = slot->next;
-    return true;
-}
-
-static void publish_locked(struct disk *disk) {
-    if (virtqueue_publish(&disk->queue)) {
-        virtio_notify(&disk->virtio, 0);
-    }
-}
-
-static void done_add(struct disk *disk, struct slot *slot, uint32_t outcome,
-                     struct block_completion *done, uint32_t *count) {
-    done[(*count)++] = (struct block_completion){ .id = slot->id, .outcome = outcome };
-    slot->next = disk->free;
-    disk->free = slot;
-}
-
-// What the device says of a request; what it has not written is not there.
-static uint32_t outcome_of(const struct disk *disk, const struct slot *slot, uint32_t bytes) {
-    const uint8_t status =
-        atomic_load_explicit(&disk->shared[slot->number].status, memory_order_relaxed);
-    return status == STATUS_OK && bytes >= slot->must_write ? BLOCK_DONE : BLOCK_FAILED;
-}
-
-// Completions, as many as go into one event; HX_ERR_CORRUPT: the device lies.
-static enum hx_status collect(struct disk *disk, struct block_completion *done, uint32_t *count) {
-    *count = 0;
-    hx_mutex_lock(&disk->lock);
-    // Another device on the line may be heard before the queue is made.
-    enum hx_status status = disk->queue.device != NULL ? HX_OK : HX_ERR_WOULD_BLOCK;
-    while (status == HX_OK && *count < BLOCK_BATCH_MAX) {
-        void *token = NULL;
-        uint32_t bytes = 0;
-        status = virtqueue_take(&disk->queue, &token, &bytes);
-        if (status == HX_OK) {
-            done_add(disk, token, outcome_of(disk, token, bytes), done, count);
-        }
-    }
-    hx_mutex_unlock(&disk->lock);
-    return status;
-}
-
 // The device's life
 // ------------------------------------------------------------------------------------------------
 
-// 3.1.1: from a reset to the queue.
-static enum hx_status go_locked(struct disk *disk) {
-    const uint16_t vector = disk->is_message ? 0 : VIRTIO_NO_VECTOR;
-    memset(disk->memory, 0, QUEUE_BYTES);
-    if ((disk->virtio.features & VIRTIO_FEATURE_PACKED) != 0) {
-        virtqueue_init_packed(&disk->queue, disk->size, disk->memory, disk->chains);
-    } else {
-        virtqueue_init(&disk->queue, disk->size, disk->memory, disk->chains);
+static void states_set(struct disk *disk, enum blk_queue_state state) {
+    for (uint32_t i = 0; i < disk->queue_count; i++) {
+        blk_queue_state_set(&disk->queues[i], state);
     }
-    slots_init_locked(disk);
-    enum hx_status status = virtio_queue_set(&disk->virtio, 0, disk->size, disk->address, vector);
-    if (status == HX_OK) {
-        virtio_go(&disk->virtio);
+}
+
+// 3.1.1: from a reset to the queues.
+static enum hx_status disk_go(struct disk *disk) {
+    for (uint32_t i = 0; i < disk->queue_count; i++) {
+        enum hx_status status = blk_queue_set(&disk->queues[i]);
+        if (status != HX_OK) {
+            return status;
+        }
     }
-    return status;
+    virtio_go(&disk->virtio);
+    states_set(disk, QUEUE_OPEN);
+    return HX_OK;
 }
 
 static enum hx_status features_settle(struct disk *disk) {
     return virtio_start(&disk->virtio, FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_SECTOR |
-                                           FEATURE_FLUSH | FEATURE_DISCARD | VIRTIO_FEATURE_PACKED |
-                                           VIRTIO_FEATURE_INDIRECT);
+                                           FEATURE_FLUSH | FEATURE_DISCARD | FEATURE_QUEUES |
+                                           VIRTIO_FEATURE_PACKED | VIRTIO_FEATURE_INDIRECT);
 }
 
-// Everything that the device had, in events of a batch each. Without the lock: nothing is added any
-// more, and who takes is here.
+// Without a lock: the pages are not the device's any more, and whoever waits is told. Those that
+// cannot be taken back are nobody's.
+static void tell(struct disk *disk, struct ended *ended) {
+    const bool is_over =
+        ended->lent_count == 0 ||
+        hx_dma_unmap(disk->env, &disk->device, ended->lent, ended->lent_count) == HX_OK;
+    for (uint32_t i = 0; i < ended->count && !is_over; i++) {
+        ended->done[i].outcome = BLOCK_LOST;
+    }
+    if (ended->count != 0) {
+        disk->events->completed(disk->client, ended->done, ended->count);
+    }
+}
+
+// Everything that the device had, in events of a batch each. Nothing is added any more.
 static void fail_all(struct disk *disk, uint32_t outcome) {
-    struct block_completion done[BLOCK_BATCH_MAX];
-    uint32_t count;
-    do {
-        struct slot *slot = NULL;
-        count = 0;
-        hx_mutex_lock(&disk->lock);
-        while (count < BLOCK_BATCH_MAX && (slot = virtqueue_reclaim(&disk->queue)) != NULL) {
-            done_add(disk, slot, outcome, done, &count);
-        }
-        hx_mutex_unlock(&disk->lock);
-        if (count != 0) {
-            disk->events->completed(disk->client, done, count);
-        }
-    } while (count != 0);
+    struct ended ended;
+    for (uint32_t i = 0; i < disk->queue_count; i++) {
+        do {
+            blk_queue_reclaim(&disk->queues[i], outcome, &ended);
+            tell(disk, &ended);
+        } while (ended.count != 0);
+    }
 }
 
 static enum hx_status reset_alone(struct disk *disk) {
-    hx_mutex_lock(&disk->lock);
-    disk->is_dead = true;
-    disk->is_resetting = true; // nothing is accepted meanwhile
+    states_set(disk, QUEUE_RESETTING);
     const bool is_quiet = virtio_reset(&disk->virtio) == HX_OK;
-    hx_mutex_unlock(&disk->lock);
-    fail_all(disk, is_quiet ? BLOCK_FAILED : BLOCK_LOST);
+    fail_all(disk, is_quiet || hx_dma_is_bound(&disk->device) ? BLOCK_FAILED : BLOCK_LOST);
     enum hx_status status = disk->lies > LIES_MAX ? HX_ERR_NO_DEVICE // it stays quiet
                             : is_quiet            ? features_settle(disk)
                                                   : HX_ERR_IO;
-    hx_mutex_lock(&disk->lock);
-    status = status == HX_OK ? go_locked(disk) : status;
-    disk->is_dead = status != HX_OK;
-    disk->is_resetting = false;
-    hx_mutex_unlock(&disk->lock);
+    status = status == HX_OK ? disk_go(disk) : status;
+    if (status != HX_OK) {
+        states_set(disk, QUEUE_DEAD);
+    }
     // Even if it does not work any more: who waits for room looks again.
     const struct block_completion nothing = { 0 };
     disk->events->completed(disk->client, &nothing, 0);
@@ -289,12 +159,12 @@ static void lie_count(struct disk *disk) {
     }
 }
 
-// A device that makes no sense is reset, but not for ever.
-static void disk_mend(struct disk *disk) {
+// A device that makes no sense is reset, but not for ever; and not once more for what it said
+// before a reset, which closed the queue.
+static void disk_mend(struct disk *disk, struct blk_queue *queue, uint64_t closed) {
     hx_mutex_lock(&disk->reset_lock);
-    const bool was_over = disk->lies > LIES_MAX;
-    lie_count(disk);
-    if (!was_over) {
+    if (disk->lies <= LIES_MAX && blk_queue_closed(queue) == closed) {
+        lie_count(disk);
         const char *then = disk->lies > LIES_MAX ? "it is given up" : "it is reset";
         hx_log(disk->env, HX_LOG_ERROR, "%s: the device makes no sense; %s", disk->name, then);
         HX_IGNORE(reset_alone(disk)); // else it is dead, and says so
@@ -302,22 +172,43 @@ static void disk_mend(struct disk *disk) {
     hx_mutex_unlock(&disk->reset_lock);
 }
 
-static void interrupt(void *context) {
-    struct disk *disk = context;
-    struct block_completion done[BLOCK_BATCH_MAX];
-    uint32_t count;
+static void queue_serve(struct disk *disk, struct blk_queue *queue) {
+    struct ended ended;
     enum hx_status status;
-    // Asking lowers the line; the queue tells the rest. With messages only silence tells of a
-    // device that needs a reset.
-    const uint32_t why = disk->is_message ? 0 : virtio_interrupt(&disk->virtio);
+    uint64_t closed;
     do {
-        status = collect(disk, done, &count);
-        if (count != 0) {
-            disk->events->completed(disk->client, done, count);
-        }
+        status = blk_queue_take(queue, &ended, &closed);
+        tell(disk, &ended);
     } while (status == HX_OK);
-    if (status == HX_ERR_CORRUPT || ((why & 2) != 0 && virtio_is_broken(&disk->virtio))) {
-        disk_mend(disk);
+    if (status == HX_ERR_CORRUPT) {
+        disk_mend(disk, queue, closed);
+    }
+}
+
+// A queue's own message. With those, only silence tells of a device that needs a reset.
+static void message(void *context) {
+    struct blk_queue *queue = context;
+    queue_serve(queue->disk, queue);
+}
+
+// All queues that share the first message, or the line.
+static void serve(struct disk *disk, uint16_t vector) {
+    for (uint32_t i = 0; i < disk->queue_count; i++) {
+        // Acquire: who is told by a message finds what it is told of.
+        if (atomic_load_explicit(&disk->queues[i].vector, memory_order_acquire) == vector) {
+            queue_serve(disk, &disk->queues[i]);
+        }
+    }
+}
+
+// Asking lowers the line; the queues tell the rest.
+static void line(void *context) {
+    struct disk *disk = context;
+    const uint64_t closed = blk_queue_closed(&disk->queues[0]);
+    const uint32_t why = virtio_interrupt(&disk->virtio);
+    serve(disk, VIRTIO_NO_VECTOR);
+    if ((why & 2) != 0 && virtio_is_broken(&disk->virtio)) {
+        disk_mend(disk, &disk->queues[0], closed);
     }
 }
 
@@ -330,24 +221,41 @@ static enum hx_status disk_identify(void *self, struct block_info *out_info) {
     return HX_OK;
 }
 
-static enum hx_status disk_attach(void *self, const struct block_events *events, void *client) {
-    struct disk *disk = self;
-    disk->events = events;
-    disk->client = client;
+static void interrupt(void *context) {
+    struct disk *disk = context;
+    if (disk->is_message) {
+        serve(disk, 0);
+    } else {
+        line(disk);
+    }
+}
+
+// Each queue's message, by its number; what is left shares the first one, or the line.
+static enum hx_status interrupts_take(struct disk *disk) {
     enum hx_status status =
         hx_device_irq(disk->env, &disk->device, interrupt, disk, &disk->is_message);
-    if (status == HX_OK) {
-        hx_mutex_lock(&disk->lock);
-        status = go_locked(disk);
-        disk->is_dead = status != HX_OK;
-        hx_mutex_unlock(&disk->lock);
+    for (uint32_t i = 0; i < disk->queue_count && status == HX_OK; i++) {
+        struct blk_queue *queue = &disk->queues[i];
+        const bool has_own =
+            disk->is_message &&
+            (i == 0 || hx_device_message(disk->env, &disk->device, i, message, queue) == HX_OK);
+        const uint16_t shared = disk->is_message ? 0 : VIRTIO_NO_VECTOR;
+        atomic_store_explicit(&queue->vector, has_own ? (uint16_t)i : shared, memory_order_release);
     }
     return status;
 }
 
-// HX_ERR_WOULD_BLOCK: it is being reset.
-static enum hx_status state_locked(const struct disk *disk) {
-    return disk->is_resetting ? HX_ERR_WOULD_BLOCK : disk->is_dead ? HX_ERR_NO_DEVICE : HX_OK;
+static enum hx_status disk_attach(void *self, const struct block_events *events, void *client) {
+    struct disk *disk = self;
+    disk->events = events;
+    disk->client = client;
+    enum hx_status status = interrupts_take(disk);
+    return status == HX_OK ? disk_go(disk) : status;
+}
+
+// The queue of the processor where this is; another one would do, too.
+static struct blk_queue *queue_here(struct disk *disk) {
+    return &disk->queues[hx_cpu_current() % disk->queue_count];
 }
 
 // Whether a transfer is what the port allows; the caller is not trusted either.
@@ -362,18 +270,48 @@ static bool is_sound(const struct disk *disk, const struct block_transfer *trans
            sectors <= disk->info.sectors - transfer->sector;
 }
 
-static bool transfer_add_locked(struct disk *disk, uint32_t kind,
-                                const struct block_transfer *transfer, const void *const *pages) {
-    struct virtqueue_piece pieces[PIECES_MAX];
-    const uint32_t units = disk->info.sector_bytes / UNIT_BYTES;
+// Pieces from the second on, one for each run of pages that the device sees behind each other.
+static uint32_t pieces_make(const uint64_t *at, uint32_t bytes, bool is_writable,
+                            struct virtqueue_piece *pieces) {
     uint32_t count = 0;
-    for (uint32_t left = transfer->bytes; left != 0;) {
+    for (uint32_t i = 0, left = bytes; left != 0; i++) {
         const uint32_t here = MIN_OF(left, PAGE_BYTES);
-        const uint64_t at = hx_dma_address(disk->env, pages[transfer->page + count]);
-        pieces[++count] = (struct virtqueue_piece){ at, here, kind == KIND_READ };
+        if (count != 0 && at[i] == pieces[count].address + pieces[count].size_bytes) {
+            pieces[count].size_bytes += here;
+        } else {
+            pieces[++count] = (struct virtqueue_piece){ at[i], here, is_writable };
+        }
         left -= here;
     }
-    return request_add_locked(disk, transfer->id, kind, transfer->sector * units, pieces, count);
+    return count;
+}
+
+// HX_ERR_WOULD_BLOCK: no room.
+static enum hx_status transfer_add_locked(const struct disk *disk, struct blk_queue *queue,
+                                          uint32_t kind, const struct block_transfer *transfer,
+                                          const void *const *pages) {
+    struct virtqueue_piece pieces[PIECES_MAX];
+    uint64_t at[TRANSFER_PAGES];
+    const uint32_t units = disk->info.sector_bytes / UNIT_BYTES;
+    const uint32_t page_count = (transfer->bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+    struct slot *slot = queue->free;
+    if (slot == NULL) {
+        return HX_ERR_WOULD_BLOCK;
+    }
+    enum hx_status status = hx_dma_map(disk->env, &disk->device, pages + transfer->page, page_count,
+                                       kind == KIND_READ ? HX_DMA_WRITE : HX_DMA_READ, at);
+    if (status != HX_OK) {
+        return status;
+    }
+    const uint32_t count = pieces_make(at, transfer->bytes, kind == KIND_READ, pieces);
+    if (!blk_queue_add_locked(queue, transfer->id, kind, transfer->sector * units, pieces, count)) {
+        // The device was not told: what cannot be unmapped is a page that it does not know of.
+        HX_IGNORE(hx_dma_unmap(disk->env, &disk->device, at, 1));
+        return HX_ERR_WOULD_BLOCK;
+    }
+    slot->lent = at[0];
+    slot->has_pages = true;
+    return HX_OK;
 }
 
 // NOLINTNEXTLINE(readability-function-size): what both methods of the port have
@@ -381,25 +319,22 @@ static enum hx_status transfer(struct disk *disk, uint32_t kind,
                                const struct block_transfer *transfers, uint32_t count,
                                const void *const *pages, uint32_t page_count,
                                uint32_t *out_accepted) {
+    struct blk_queue *queue = queue_here(disk);
     uint32_t accepted = 0;
-    hx_mutex_lock(&disk->lock);
-    enum hx_status status = state_locked(disk);
+    hx_mutex_lock(&queue->lock);
+    enum hx_status status = blk_queue_state_locked(queue);
     while (status == HX_OK && accepted < count) {
-        if (!is_sound(disk, &transfers[accepted], page_count)) {
-            status = accepted == 0 ? HX_ERR_IO : HX_OK;
-            break;
-        }
-        if (!transfer_add_locked(disk, kind, &transfers[accepted], pages)) {
-            break;
-        }
-        accepted++;
+        status = is_sound(disk, &transfers[accepted], page_count)
+                     ? transfer_add_locked(disk, queue, kind, &transfers[accepted], pages)
+                     : HX_ERR_IO;
+        accepted += status == HX_OK ? 1 : 0;
     }
     if (accepted != 0) {
-        publish_locked(disk);
+        blk_queue_publish_locked(queue);
     }
-    hx_mutex_unlock(&disk->lock);
+    hx_mutex_unlock(&queue->lock);
     *out_accepted = accepted;
-    return status == HX_ERR_WOULD_BLOCK ? HX_OK : status;
+    return accepted != 0 || status == HX_ERR_WOULD_BLOCK ? HX_OK : status;
 }
 
 static enum hx_status disk_read(void *self, const struct block_transfer *transfers, uint32_t count,
@@ -415,53 +350,39 @@ static enum hx_status disk_write(void *self, const struct block_transfer *transf
 }
 
 static enum hx_status disk_flush(void *self, uint64_t id) {
-    struct disk *disk = self;
+    struct blk_queue *queue = queue_here(self);
     struct virtqueue_piece pieces[2];
-    hx_mutex_lock(&disk->lock);
-    enum hx_status status = state_locked(disk);
-    if (status == HX_OK && request_add_locked(disk, id, KIND_FLUSH, 0, pieces, 0)) {
-        publish_locked(disk);
+    hx_mutex_lock(&queue->lock);
+    enum hx_status status = blk_queue_state_locked(queue);
+    if (status == HX_OK && blk_queue_add_locked(queue, id, KIND_FLUSH, 0, pieces, 0)) {
+        blk_queue_publish_locked(queue);
     } else if (status == HX_OK) {
         status = HX_ERR_WOULD_BLOCK;
     }
-    hx_mutex_unlock(&disk->lock);
+    hx_mutex_unlock(&queue->lock);
     return status;
 }
 
-// 5.2.6: the range follows the header.
-static enum hx_status discard_locked(struct disk *disk, uint64_t id, uint64_t sector,
-                                     uint64_t sectors) {
-    struct virtqueue_piece pieces[3];
-    const uint32_t units = disk->info.sector_bytes / UNIT_BYTES;
-    const struct slot *slot = disk->free;
-    enum hx_status status = state_locked(disk);
-    if (status != HX_OK) {
-        return status;
-    }
-    if (sectors == 0 || sectors > disk->info.discard_sectors || sector > disk->info.sectors ||
-        sectors > disk->info.sectors - sector) {
-        return HX_ERR_IO;
-    }
-    if (slot == NULL) {
-        return HX_ERR_WOULD_BLOCK;
-    }
-    struct shared *shared = &disk->shared[slot->number];
-    shared->discard.sector = sector * units;
-    shared->discard.sectors = (uint32_t)(sectors * units);
-    shared->discard.flags = 0;
-    pieces[1] = shared_piece(disk, slot, offsetof(struct shared, discard), 16, false);
-    if (!request_add_locked(disk, id, KIND_DISCARD, 0, pieces, 1)) {
-        return HX_ERR_WOULD_BLOCK;
-    }
-    publish_locked(disk);
-    return HX_OK;
+static bool may_discard(const struct disk *disk, uint64_t sector, uint64_t sectors) {
+    return sectors != 0 && sectors <= disk->info.discard_sectors && sector <= disk->info.sectors &&
+           sectors <= disk->info.sectors - sector;
 }
 
 static enum hx_status disk_discard(void *self, uint64_t id, uint64_t sector, uint64_t sectors) {
     struct disk *disk = self;
-    hx_mutex_lock(&disk->lock);
-    enum hx_status status = discard_locked(disk, id, sector, sectors);
-    hx_mutex_unlock(&disk->lock);
+    struct blk_queue *queue = queue_here(disk);
+    const uint32_t units = disk->info.sector_bytes / UNIT_BYTES;
+    hx_mutex_lock(&queue->lock);
+    enum hx_status status = blk_queue_state_locked(queue);
+    if (status == HX_OK && !may_discard(disk, sector, sectors)) {
+        status = HX_ERR_IO;
+    } else if (status == HX_OK &&
+               blk_queue_discard_locked(queue, id, sector * units, (uint32_t)(sectors * units))) {
+        blk_queue_publish_locked(queue);
+    } else if (status == HX_OK) {
+        status = HX_ERR_WOULD_BLOCK;
+    }
+    hx_mutex_unlock(&queue->lock);
     return status;
 }
 
@@ -487,7 +408,7 @@ static uint32_t config32(const struct disk *disk, uint64_t feature, uint32_t off
 
 // What the device says of itself, as far as it makes sense. Sectors larger than pages, or of sizes
 // that are no power of two, are refused.
-static enum hx_status describe(struct disk *disk) {
+static enum hx_status describe(struct disk *disk, uint32_t chains) {
     struct block_info *info = &disk->info;
     const uint32_t sector = config32(disk, FEATURE_SECTOR, CONFIG_SECTOR, UNIT_BYTES);
     const uint32_t pieces = config32(disk, FEATURE_SEG_MAX, CONFIG_SEG_MAX, 1);
@@ -496,7 +417,7 @@ static enum hx_status describe(struct disk *disk) {
     }
     info->sector_bytes = sector;
     info->sectors = virtio_config(&disk->virtio, CONFIG_SECTORS, 8) / (sector / UNIT_BYTES);
-    info->transfer_pages = MIN_OF(MAX_OF(pieces, 1u), (uint32_t)disk->size - 2);
+    info->transfer_pages = MIN_OF(MAX_OF(pieces, 1u), chains - 2);
     info->transfer_pages = MIN_OF(info->transfer_pages, TRANSFER_PAGES);
     info->discard_sectors =
         config32(disk, FEATURE_DISCARD, CONFIG_DISCARD_MAX, 0) / (sector / UNIT_BYTES);
@@ -515,7 +436,31 @@ static uint16_t queue_size(uint32_t room) {
     return size;
 }
 
-static enum hx_status device_prepare(struct disk *disk) {
+// As many queues as the device has and there is room for; how many chains each has at least. 0:
+// none.
+static uint32_t queues_count(struct disk *disk, uint32_t room) {
+    const bool has_many = (disk->virtio.features & FEATURE_QUEUES) != 0;
+    const uint32_t offered =
+        has_many ? (uint32_t)virtio_config(&disk->virtio, CONFIG_QUEUES, 2) : 1;
+    uint32_t chains = 0;
+    for (uint32_t i = 0; i < MIN_OF(MAX_OF(offered, 1u), room); i++) {
+        const uint16_t size = queue_size(virtio_queue_room(&disk->virtio, i));
+        if (size < CHAINS_MIN) {
+            break;
+        }
+        disk->queues[i] = (struct blk_queue){ .disk = disk,
+                                              .env = disk->env,
+                                              .device = &disk->device,
+                                              .virtio = &disk->virtio,
+                                              .number = (uint16_t)i,
+                                              .size = size };
+        chains = i == 0 ? size : MIN_OF(chains, size);
+        disk->queue_count = i + 1;
+    }
+    return chains;
+}
+
+static enum hx_status device_prepare(struct disk *disk, uint32_t room) {
     const struct virtio_access access = {
         .read = window_read,
         .write = window_write,
@@ -530,27 +475,29 @@ static enum hx_status device_prepare(struct disk *disk) {
     if (status != HX_OK) {
         return status;
     }
-    disk->size = queue_size(virtio_queue_room(&disk->virtio, 0));
-    return disk->size < 4 ? HX_ERR_NOT_SUPPORTED : describe(disk);
+    const uint32_t chains = queues_count(disk, room);
+    return chains == 0 ? HX_ERR_NOT_SUPPORTED : describe(disk, chains);
 }
 
-static enum hx_status memory_take(struct disk *disk) {
-    disk->memory = hx_dma_alloc(disk->env, QUEUE_BYTES, &disk->address);
-    disk->shared = hx_dma_alloc(disk->env, SHARED_BYTES, &disk->shared_address);
-    if ((disk->virtio.features & VIRTIO_FEATURE_INDIRECT) != 0) { // it works without, too
-        disk->tables = hx_dma_alloc(disk->env, TABLES_BYTES, &disk->tables_address);
+// One queue is enough.
+static enum hx_status queues_init(struct disk *disk) {
+    const uint32_t wanted = disk->queue_count;
+    for (disk->queue_count = 0; disk->queue_count < wanted; disk->queue_count++) {
+        struct blk_queue *queue = &disk->queues[disk->queue_count];
+        if (blk_queue_init(queue) != HX_OK) {
+            blk_queue_fini(queue);
+            break;
+        }
     }
-    return disk->memory != NULL && disk->shared != NULL ? HX_OK : HX_ERR_NO_MEMORY;
+    return disk->queue_count != 0 ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
-static enum hx_status disk_start(struct disk *disk, uint32_t index) {
+static enum hx_status disk_start(struct disk *disk, uint32_t index, uint32_t room) {
     hx_mutex_init(&disk->reset_lock, "virtio_blk reset");
-    hx_mutex_init(&disk->lock, "virtio_blk");
-    disk->is_dead = true; // until somebody attaches
     (void)format_string(disk->name, sizeof(disk->name), "block.%u", index);
-    enum hx_status status = device_prepare(disk);
+    enum hx_status status = device_prepare(disk, room);
     if (status == HX_OK) {
-        status = memory_take(disk);
+        status = queues_init(disk);
     }
     if (status == HX_OK) {
         status = hx_port_provide(disk->env, "helix.block", disk->name, &disk_ops, disk);
@@ -561,15 +508,17 @@ static enum hx_status disk_start(struct disk *disk, uint32_t index) {
 // The device is reset first: it may have been told where its memory is. With interrupts of its own
 // it stays.
 static void disk_end(struct disk *disk) {
-    if (disk->size == 0 || (virtio_reset(&disk->virtio) == HX_OK && disk->events == NULL)) {
-        hx_dma_free(disk->env, disk->memory, QUEUE_BYTES);
-        hx_dma_free(disk->env, disk->shared, SHARED_BYTES);
-        hx_dma_free(disk->env, disk->tables, TABLES_BYTES);
-        hx_free(disk->env, disk);
+    if (disk->queue_count != 0 && (virtio_reset(&disk->virtio) != HX_OK || disk->events != NULL)) {
+        return;
     }
+    for (uint32_t i = 0; i < disk->queue_count; i++) {
+        blk_queue_fini(&disk->queues[i]);
+    }
+    hx_free(disk->env, disk);
 }
 
 static enum hx_status blk_init(struct hx_env *env, void **out_self) {
+    const uint32_t room = MIN_OF(hx_cpu_count(), QUEUES_MAX);
     struct module *module = hx_alloc(env, sizeof(*module));
     enum hx_status status = module == NULL ? HX_ERR_NO_MEMORY : HX_OK;
     *out_self = module;
@@ -577,7 +526,7 @@ static enum hx_status blk_init(struct hx_env *env, void **out_self) {
         return status;
     }
     for (uint32_t i = 0; i < DISKS_MAX; i++) {
-        struct disk *disk = hx_alloc(env, sizeof(*disk));
+        struct disk *disk = hx_alloc(env, sizeof(*disk) + room * sizeof(disk->queues[0]));
         if (disk == NULL) {
             return HX_ERR_NO_MEMORY;
         }
@@ -588,7 +537,7 @@ static enum hx_status blk_init(struct hx_env *env, void **out_self) {
             return HX_OK; // no more of them
         }
         const bool is_open = status == HX_OK;
-        status = is_open ? disk_start(disk, i) : status;
+        status = is_open ? disk_start(disk, i, room) : status;
         if (status == HX_OK) {
             module->disks[i] = disk;
             continue;

@@ -326,7 +326,7 @@ static enum hx_status console_start(struct console *console, uint32_t index) {
     if (status != HX_OK) {
         return status;
     }
-    console->memory = hx_dma_alloc(console->env, MEMORY_BYTES, &console->address);
+    console->memory = hx_dma_alloc(console->env, &console->device, MEMORY_BYTES, &console->address);
     if (console->memory == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -335,7 +335,7 @@ static enum hx_status console_start(struct console *console, uint32_t index) {
     }
     status = hx_port_provide(console->env, "helix.console", console->name, &console_ops, console);
     if (status != HX_OK && virtio_reset(&console->virtio) == HX_OK) {
-        hx_dma_free(console->env, console->memory, MEMORY_BYTES);
+        hx_dma_free(console->env, &console->device, console->memory, console->address);
         console->memory = NULL;
     }
     return status;

@@ -123,13 +123,13 @@ static enum hx_status rng_start(struct rng *rng) {
     if (status != HX_OK) {
         return status;
     }
-    rng->memory = hx_dma_alloc(rng->env, MEMORY_BYTES, &rng->address);
+    rng->memory = hx_dma_alloc(rng->env, &rng->device, MEMORY_BYTES, &rng->address);
     if (rng->memory == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     status = go(rng);
     if (status != HX_OK && virtio_reset(&rng->virtio) == HX_OK) {
-        hx_dma_free(rng->env, rng->memory, MEMORY_BYTES);
+        hx_dma_free(rng->env, &rng->device, rng->memory, rng->address);
     }
     return status;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // device.c: the list of devices. It is written at boot alone; each device has a mark that says
 // whether a driver has it.
-#include "private.h"
+#include "dma.h"
 
 #include <core/log.h>
 #include <hal/irq.h>
@@ -59,7 +59,8 @@ static struct io_device *find(const char *name, uint32_t index) {
     return NULL;
 }
 
-enum hx_status io_device_take(const char *name, uint32_t index, struct io_device **out_device) {
+enum hx_status io_device_take(const char *name, uint32_t index, const char *owner,
+                              struct io_device **out_device) {
     struct io_device *device = find(name, index);
     if (device == NULL) {
         return HX_ERR_NOT_FOUND;
@@ -68,7 +69,11 @@ enum hx_status io_device_take(const char *name, uint32_t index, struct io_device
     if (atomic_exchange_explicit(&device->is_taken, true, memory_order_acq_rel)) {
         return HX_ERR_BUSY;
     }
+    atomic_store_explicit(&device->owner, owner, memory_order_release);
     enum hx_status status = windows_map(device);
+    if (status == HX_OK) {
+        status = dma_begin(device);
+    }
     if (status != HX_OK) {
         atomic_store_explicit(&device->is_taken, false, memory_order_release);
         return status;
@@ -92,6 +97,12 @@ uint32_t io_device_line(struct io_device *device) {
     return device->line;
 }
 
+enum hx_status io_device_message(struct io_device *device, uint32_t index, uint32_t *out_line) {
+    return atomic_load_explicit(&device->is_message, memory_order_relaxed)
+               ? pci_message_add(device, index, out_line)
+               : HX_ERR_NOT_SUPPORTED;
+}
+
 void io_device_line_on(const struct io_device *device) {
     if (device->function != IO_NO_FUNCTION &&
         !atomic_load_explicit(&device->is_message, memory_order_relaxed)) {
@@ -99,10 +110,41 @@ void io_device_line_on(const struct io_device *device) {
     }
 }
 
-void io_device_silence(const struct io_device *device) {
+// Whether it certainly reaches no memory any more.
+static bool device_end(const struct io_device *device) {
     if (device->function != IO_NO_FUNCTION) {
         pci_device_off(device);
     }
+    enum hx_status status = dma_end(device);
+    if (status == HX_ERR_IO) {
+        log_error("%s: the IOMMU does not say that it reaches no memory any more", device->name);
+    }
+    return status == HX_OK;
+}
+
+void io_device_silence(const struct io_device *device) {
+    (void)device_end(device);
+}
+
+bool io_devices_end(const char *owner) {
+    bool is_over = true;
+    list_for_each (link, &devices) {
+        const struct io_device *device = LIST_ENTRY(link, struct io_device, link);
+        const char *its = atomic_load_explicit(&device->owner, memory_order_acquire);
+        if (its != NULL && strcmp(its, owner) == 0) {
+            is_over = device_end(device) && is_over;
+        }
+    }
+    return is_over;
+}
+
+volatile uint8_t *device_register(const struct io_device *device, uint32_t window, uint32_t offset,
+                                  uint32_t bytes) {
+    const struct io_window *at = &device->windows[window < IO_WINDOWS ? window : 0];
+    return window < IO_WINDOWS && at->registers != NULL && at->size_bytes >= bytes &&
+                   offset <= at->size_bytes - bytes
+               ? (volatile uint8_t *)at->registers + offset
+               : NULL;
 }
 
 uint32_t io_device_config(const struct io_device *device, uint32_t offset) {
@@ -111,7 +153,7 @@ uint32_t io_device_config(const struct io_device *device, uint32_t offset) {
                : hal_pci_read(device->function, offset);
 }
 
-const struct io_device *io_device_at(uint32_t index) {
+struct io_device *device_at(uint32_t index) {
     list_for_each (link, &devices) {
         if (index-- == 0) {
             return LIST_ENTRY(link, struct io_device, link);
@@ -120,7 +162,12 @@ const struct io_device *io_device_at(uint32_t index) {
     return NULL;
 }
 
+const struct io_device *io_device_at(uint32_t index) {
+    return device_at(index);
+}
+
 void io_devices_find(const struct cmdline *cmdline) {
     virtio_mmio_find(cmdline);
     pci_find();
+    dma_find();
 }

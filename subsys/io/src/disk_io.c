@@ -11,6 +11,7 @@
 #include <core/log.h>
 #include <core/thread.h>
 #include <core/time.h>
+#include <io/device.h>
 #include <memory/aspace.h>
 #include <memory/heap.h>
 
@@ -175,9 +176,16 @@ const struct block_events disk_events = { .completed = completed };
 // Ends that do not come
 // ------------------------------------------------------------------------------------------------
 
-// Nobody will complete what the device has: its pages are lost. Repeated by whoever meets a dead
-// disk: somebody may have taken a slot since.
+// Whether the device of a dead module is kept from memory by an IOMMU.
+static bool is_ended(const struct disk *disk) {
+    const char *module = atomic_load_explicit(&disk->port.gate->module, memory_order_relaxed);
+    return gate_is_dead(disk->port.gate) && io_devices_end(module);
+}
+
+// Nobody will complete what the device has: its pages are lost, unless it cannot reach them any
+// more. Repeated by whoever meets a dead disk: somebody may have taken a slot since.
 static void disk_die(struct disk *disk) {
+    const uint32_t outcome = is_ended(disk) ? BLOCK_FAILED : BLOCK_LOST;
     if (!atomic_exchange_explicit(&disk->is_dead, true, memory_order_relaxed)) {
         log_error("%s: the device does not work any more", disk->parts[0].name);
     }
@@ -185,7 +193,7 @@ static void disk_die(struct disk *disk) {
         const unsigned long irq = spin_lock_irq(&disk->lock);
         const uint64_t id = (uint64_t)disk->slots[i].generation << SLOT_SHIFT | i;
         spin_unlock_irq(&disk->lock, irq);
-        part_end(disk, id, BLOCK_LOST);
+        part_end(disk, id, outcome);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // pci.c: the functions on PCI's buses: their windows, placed here where no firmware has done it,
 // and message interrupts (PCI Local Bus 3.0, 6.8.2). Firmware numbers the buses behind bridges.
-#include "private.h"
+#include "dma.h"
 
 #include <core/log.h>
 #include <hal/irq.h>
@@ -192,29 +192,52 @@ static volatile uint8_t *msix_table(const struct io_device *device) {
     return (volatile uint8_t *)window->registers + msix->offset;
 }
 
+// A line for entry `index` of the table, which is masked; then it is not.
+static enum hx_status message_set(const struct io_device *device, volatile uint8_t *table,
+                                  uint32_t index, uint32_t *out_line) {
+    volatile uint8_t *entry = table + (size_t)MSIX_ENTRY_BYTES * index;
+    uint64_t address;
+    uint32_t data;
+    enum hx_status status = hal_irq_message(device->function, out_line, &address, &data);
+    if (status == HX_OK && dma_doorbell(device, address) != HX_OK) {
+        status = HX_ERR_NOT_SUPPORTED;
+    }
+    if (status == HX_OK) {
+        hal_device_write(entry + MSIX_ENTRY_ADDRESS, 4, (uint32_t)address);
+        hal_device_write(entry + MSIX_ENTRY_UPPER, 4, (uint32_t)(address >> 32));
+        hal_device_write(entry + MSIX_ENTRY_DATA, 4, data);
+        hal_device_write(entry + MSIX_ENTRY_MASK, 4, 0);
+    }
+    return status;
+}
+
+// A device without a line for its first message is as before.
 enum hx_status pci_message_on(struct io_device *device) {
     volatile uint8_t *table = msix_table(device);
     const uint32_t at = device->msix.capability;
-    uint64_t address;
-    uint32_t data;
     uint32_t line;
     if (table == NULL) {
         return HX_ERR_NOT_SUPPORTED;
     }
-    enum hx_status status = hal_irq_message(&line, &address, &data);
-    if (status != HX_OK) {
-        return status;
-    }
     const uint32_t head = hal_pci_read(device->function, at);
     hal_pci_write(device->function, at, head | MSIX_ON | MSIX_ALL_MASKED);
     for (uint32_t i = 0; i < device->msix.count; i++) {
-        hal_device_write(table + (size_t)MSIX_ENTRY_BYTES * i + MSIX_ENTRY_MASK, 4, i == 0 ? 0 : 1);
+        hal_device_write(table + (size_t)MSIX_ENTRY_BYTES * i + MSIX_ENTRY_MASK, 4, 1);
     }
-    hal_device_write(table + MSIX_ENTRY_ADDRESS, 4, (uint32_t)address);
-    hal_device_write(table + MSIX_ENTRY_UPPER, 4, (uint32_t)(address >> 32));
-    hal_device_write(table + MSIX_ENTRY_DATA, 4, data);
+    enum hx_status status = message_set(device, table, 0, &line);
+    if (status != HX_OK) {
+        hal_pci_write(device->function, at, head);
+        return status;
+    }
     hal_pci_write(device->function, at, (head | MSIX_ON) & ~MSIX_ALL_MASKED);
     device->line = line;
     atomic_store_explicit(&device->is_message, true, memory_order_relaxed);
     return HX_OK;
+}
+
+enum hx_status pci_message_add(const struct io_device *device, uint32_t index, uint32_t *out_line) {
+    volatile uint8_t *table = msix_table(device);
+    return table == NULL || index == 0 || index >= device->msix.count
+               ? HX_ERR_NOT_SUPPORTED
+               : message_set(device, table, index, out_line);
 }

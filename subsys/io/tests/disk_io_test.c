@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SECOND ((time_ns_t)1000000000)
 #define NEVER  INT64_MAX
@@ -20,6 +21,8 @@ static struct disk disk;
 static struct gate gate;
 static struct frame frames[LENT_BYTES >> PAGE_SHIFT];
 static uint32_t frames_used;
+static uint32_t ends; // of the module's devices
+static bool is_bound; // by an IOMMU
 
 // The device: it has taken what has these numbers, answers at `answers_at` if it does, says
 // something of others each `chatter_ns` until `chatter_end`, and may refuse to be reset.
@@ -70,6 +73,12 @@ bool inject_draw(enum inject_kind kind) {
 void log_write(enum log_level level, const char *format, ...) {
     (void)level;
     (void)format;
+}
+
+bool io_devices_end(const char *owner) {
+    CHECK(strcmp(owner, "virtio_blk") == 0 && gate_is_dead(&gate));
+    ends++;
+    return is_bound;
 }
 
 void *heap_alloc(size_t size_bytes, enum memory_mode mode) {
@@ -324,6 +333,23 @@ static void test_gone(void) {
     CHECK(read_one(&status) == 0 && status == HX_ERR_IO);
 }
 
+// The module dies while the device has the page: if that cannot reach it any more, it is anybody's.
+static void dies(bool bound) {
+    setup();
+    is_bound = bound;
+    ends = 0;
+    atomic_store(&gate.module, "virtio_blk");
+    struct disk_io *io = disk_io_create(PAGE_SIZE, false);
+    uint64_t id;
+    CHECK(io != NULL && slot_take(&disk, io, &id) && frames_used == 1);
+    atomic_store(&gate.hal.closed, GATE_DEAD);
+    CHECK(!is_alive(&disk) && ends == 1);
+    CHECK(atomic_load(&io->outcome) == (bound ? BLOCK_FAILED : BLOCK_LOST));
+    disk_io_put(io);
+    CHECK(frames_used == (bound ? 0 : 1));
+    atomic_store(&gate.hal.closed, 0);
+}
+
 // More pages than a call has, in parts that follow each other, under way at once.
 static void test_large(void) {
     setup();
@@ -360,6 +386,8 @@ int main(void) {
     test_silent_sometimes();
     test_refuses_reset();
     test_gone();
+    dies(false);
+    dies(true);
     test_large();
     test_back_again();
     return check_result();

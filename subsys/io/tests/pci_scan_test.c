@@ -38,7 +38,9 @@ uint32_t hal_pci_line(uint32_t function, uint32_t pin) {
     return pin == 1 ? 11 : HAL_IRQ_LINES;
 }
 
-enum hx_status hal_irq_message(uint32_t *out_line, uint64_t *out_address, uint32_t *out_data) {
+enum hx_status hal_irq_message(uint32_t function, uint32_t *out_line, uint64_t *out_address,
+                               uint32_t *out_data) {
+    (void)function;
     (void)out_line;
     (void)out_address;
     (void)out_data;
@@ -49,6 +51,12 @@ void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
     (void)address;
     (void)bytes;
     (void)value;
+}
+
+enum hx_status dma_doorbell(const struct io_device *device, uint64_t address) {
+    (void)device;
+    (void)address;
+    return HX_OK;
 }
 
 bool device_range_is_sound(struct paddr base, uint64_t size_bytes) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // blk_test.c: the driver beside a simulated device over MMIO (Virtual I/O Device 1.2, 4.2 and 5.2)
 // that works, that lies, that is silent, and that does not even reset.
+#include "../queue.c"
 #include "../virtio_blk.c"
 
 #include <check.h>
@@ -9,11 +10,18 @@
 #define SECTOR  4096u // so that sectors and units differ
 #define SECTORS 64u
 #define NOTHING UINT32_MAX
+#define QUEUES  4u
+#define CPUS    3u
 
 static struct {
-    uint32_t status, word, queue_size;
-    uint64_t parts[3]; // where the queue is
-    uint16_t seen;     // of the driver's ring
+    uint32_t status, word, selected;
+    struct {
+        uint32_t size;
+        uint64_t parts[3]; // where it is
+        uint16_t seen;     // of the driver's ring
+        uint32_t served;   // chains
+    } queues[QUEUES];
+    uint32_t queue_count; // that it says it has; 0: it says nothing
     bool is_silent, refuses_reset;
     uint32_t lie_id;    // NOTHING: the truth
     uint32_t lie_bytes; // likewise
@@ -23,7 +31,20 @@ static struct {
     uint8_t bytes[SECTORS * SECTOR];
     void (*handler)(void *context);
     void *context;
+    uint32_t message_count; // 0: it has a line
+    struct {
+        void (*handler)(void *context);
+        void *context;
+    } messages[QUEUES];
 } chip;
+
+// Pages that the device has, as far as the driver says.
+static struct {
+    uint32_t live, live_at_event;
+    uint32_t access; // of the last
+    bool is_bound;
+    enum hx_status map_status, unmap_status;
+} lending;
 
 static struct block_completion ended[256];
 static uint32_t ended_count, empty_events;
@@ -31,6 +52,9 @@ static const struct block_ops *ops;
 static void *self;
 static int depth; // of mutexes
 static bool has_device, out_of_memory;
+static uint32_t last_room = 32; // chains of the last queue
+static uint32_t cpu;            // where the driver runs
+static uint32_t dma_left = 99;  // that are not refused
 
 static uint32_t device_read(uint32_t at, uint32_t bytes) {
     uint32_t value = 0;
@@ -45,10 +69,12 @@ static uint32_t device_read(uint32_t at, uint32_t bytes) {
         return 2;
     case 0x008:
         return 2;
-    case 0x010: // flush, seg_max, sector size, discard; version 1
-        return chip.word == 0 ? 1u << 9 | 1u << 2 | 1u << 6 | 1u << 13 : 1;
+    case 0x010: // flush, seg_max, sector size, discard, queues; version 1
+        return chip.word == 0
+                   ? 1u << 9 | 1u << 2 | 1u << 6 | 1u << 13 | (chip.queue_count != 0 ? 1u << 12 : 0)
+                   : 1;
     case 0x034:
-        return 32;
+        return chip.selected + 1 < chip.queue_count ? 32 : last_room;
     case 0x060:
         return 1;
     case 0x070:
@@ -59,7 +85,7 @@ static uint32_t device_read(uint32_t at, uint32_t bytes) {
 }
 
 // One chain: header, data, status.
-static uint32_t serve(struct virtqueue_descriptor *descriptors, uint16_t head) {
+static uint32_t serve_chain(struct virtqueue_descriptor *descriptors, uint16_t head) {
     const struct virtqueue_descriptor *at = &descriptors[head];
     const struct shared *shared = (const void *)(uintptr_t)at->address;
     uint8_t *place = chip.bytes + shared->header.sector * UNIT_BYTES;
@@ -84,13 +110,16 @@ static uint32_t serve(struct virtqueue_descriptor *descriptors, uint16_t head) {
     return written;
 }
 
-static void work(void) {
-    struct virtqueue_available *driver = (void *)(uintptr_t)chip.parts[1];
-    struct virtqueue_used *used = (void *)(uintptr_t)chip.parts[2];
-    const uint16_t size = (uint16_t)chip.queue_size;
-    while (!chip.is_silent && chip.seen != atomic_load(&driver->index)) {
-        const uint16_t head = atomic_load(&driver->ring[chip.seen++ % size]);
-        const uint32_t written = serve((void *)(uintptr_t)chip.parts[0], head);
+static void work(uint32_t number) {
+    const uint64_t *parts = chip.queues[number].parts;
+    struct virtqueue_available *driver = (void *)(uintptr_t)parts[1];
+    struct virtqueue_used *used = (void *)(uintptr_t)parts[2];
+    const uint16_t size = (uint16_t)chip.queues[number].size;
+    uint16_t *seen = &chip.queues[number].seen;
+    while (!chip.is_silent && *seen != atomic_load(&driver->index)) {
+        const uint16_t head = atomic_load(&driver->ring[(*seen)++ % size]);
+        const uint32_t written = serve_chain((void *)(uintptr_t)parts[0], head);
+        chip.queues[number].served++;
         const uint16_t index = atomic_load(&used->index);
         atomic_store(&used->ring[index % size].id, chip.lie_id == NOTHING ? head : chip.lie_id);
         atomic_store(&used->ring[index % size].size_bytes,
@@ -104,25 +133,32 @@ static void device_write(uint32_t at, uint32_t value) {
     case 0x014:
         chip.word = value;
         break;
+    case 0x030:
+        CHECK(value < QUEUES);
+        chip.selected = value;
+        break;
     case 0x038:
-        chip.queue_size = value;
+        chip.queues[chip.selected].size = value;
         break;
     case 0x050:
-        work();
+        CHECK((chip.status & 4) != 0 && value < QUEUES);
+        work(value);
         break;
     case 0x070:
         chip.status = value == 0 && chip.refuses_reset ? chip.status : value;
-        chip.seen = value == 0 ? 0 : chip.seen;
+        for (uint32_t i = 0; i < QUEUES && value == 0; i++) {
+            chip.queues[i].seen = 0;
+        }
         break;
     case 0x080:
     case 0x090:
     case 0x0a0:
-        chip.parts[(at - 0x80) / 0x10] = value;
+        chip.queues[chip.selected].parts[(at - 0x80) / 0x10] = value;
         break;
     case 0x084:
     case 0x094:
     case 0x0a4:
-        chip.parts[(at - 0x84) / 0x10] |= (uint64_t)value << 32;
+        chip.queues[chip.selected].parts[(at - 0x84) / 0x10] |= (uint64_t)value << 32;
         break;
     }
 }
@@ -144,6 +180,14 @@ void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...
     (void)env;
     (void)level;
     (void)format;
+}
+
+uint32_t hx_cpu_count(void) {
+    return CPUS;
+}
+
+uint32_t hx_cpu_current(void) {
+    return cpu;
 }
 
 static time_ns_t now;
@@ -205,27 +249,74 @@ enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
     (void)device;
     chip.handler = handler;
     chip.context = context;
-    *out_is_message = false;
+    *out_is_message = chip.message_count != 0;
     return HX_OK;
 }
 
-void *hx_dma_alloc(struct hx_env *env, size_t size_bytes, uint64_t *out_address) {
+enum hx_status hx_device_message(struct hx_env *env, const struct hx_device *device, uint32_t index,
+                                 void (*handler)(void *context), void *context) {
     (void)env;
-    void *memory = aligned_alloc(4096, size_bytes);
+    (void)device;
+    CHECK(index != 0 && index < QUEUES);
+    if (index >= chip.message_count) {
+        return HX_ERR_NO_DEVICE;
+    }
+    chip.messages[index].handler = handler;
+    chip.messages[index].context = context;
+    return HX_OK;
+}
+
+void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t size_bytes,
+                   uint64_t *out_address) {
+    (void)env;
+    (void)device;
+    if (dma_left == 0) {
+        return NULL;
+    }
+    dma_left--;
+    void *memory = aligned_alloc(4096, ALIGN_UP(size_bytes, (size_t)4096));
     memset(memory, 0, size_bytes);
     *out_address = (uint64_t)(uintptr_t)memory;
     return memory;
 }
 
-void hx_dma_free(struct hx_env *env, void *memory, size_t size_bytes) {
+void hx_dma_free(struct hx_env *env, const struct hx_device *device, void *memory,
+                 uint64_t address) {
     (void)env;
-    (void)size_bytes;
+    (void)device;
+    CHECK(address == (uint64_t)(uintptr_t)memory);
     free(memory);
 }
 
-uint64_t hx_dma_address(struct hx_env *env, const void *page) {
+enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
+                          const void *const *pages, uint32_t count, uint32_t access,
+                          uint64_t *out_addresses) {
     (void)env;
-    return (uint64_t)(uintptr_t)page;
+    (void)device;
+    CHECK(count != 0 && count <= HX_DMA_PAGES_MAX);
+    CHECK(access == HX_DMA_READ || access == HX_DMA_WRITE);
+    for (uint32_t i = 0; i < count; i++) {
+        out_addresses[i] = (uint64_t)(uintptr_t)pages[i];
+    }
+    lending.live += lending.map_status == HX_OK;
+    lending.access = access;
+    return lending.map_status;
+}
+
+enum hx_status hx_dma_unmap(struct hx_env *env, const struct hx_device *device,
+                            const uint64_t *addresses, uint32_t count) {
+    (void)env;
+    (void)device;
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(addresses[i] % PAGE_BYTES == 0);
+    }
+    lending.live -= lending.unmap_status == HX_OK ? count : 0;
+    return lending.unmap_status;
+}
+
+bool hx_dma_is_bound(const struct hx_device *device) {
+    (void)device;
+    return lending.is_bound;
 }
 
 enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
@@ -243,6 +334,7 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
 static void completed(void *client, const struct block_completion *done, uint32_t count) {
     CHECK(client == &chip);
     empty_events += count == 0;
+    lending.live_at_event = lending.live;
     for (uint32_t i = 0; i < count; i++) {
         ended[ended_count++ % 256] = done[i];
     }
@@ -251,12 +343,17 @@ static void completed(void *client, const struct block_completion *done, uint32_
 static const struct block_events events = { .completed = completed };
 static struct module *module;
 
-static void setup(void) {
+static void setup_many(uint32_t queue_count, uint32_t message_count) {
     static const uint32_t config[] = { SECTORS * 8, 0, 0, 254, 0, SECTOR, 0, 0, 0, 16 };
     memset(&chip, 0, sizeof(chip));
     memcpy(chip.config, config, sizeof(config));
+    chip.config[34] = (uint8_t)queue_count;
+    chip.queue_count = queue_count;
+    chip.message_count = message_count;
+    cpu = 0;
     chip.lie_id = NOTHING;
     chip.lie_bytes = NOTHING;
+    memset(&lending, 0, sizeof(lending));
     for (uint32_t i = 0; i < sizeof(chip.bytes); i++) {
         chip.bytes[i] = (uint8_t)(i / 512 + i);
     }
@@ -269,11 +366,16 @@ static void setup(void) {
     CHECK(ops->attach(self, &events, &chip) == HX_OK);
 }
 
+static void setup(void) {
+    setup_many(0, 0);
+}
+
 static void teardown(void) {
     struct disk *disk = self;
     CHECK(operations.stop(module) == HX_OK && depth == 0);
-    free(disk->memory);
-    free(disk->shared);
+    for (uint32_t i = 0; i < disk->queue_count; i++) {
+        blk_queue_fini(&disk->queues[i]);
+    }
     free(disk);
     free(module);
 }
@@ -282,7 +384,11 @@ static void settle(void) {
     chip.handler(chip.context);
 }
 
-static uint8_t pages[4][PAGE_BYTES];
+static void message_come(uint32_t index) {
+    chip.messages[index].handler(chip.messages[index].context);
+}
+
+static alignas(4096) uint8_t pages[4][PAGE_BYTES];
 static void *const page_list[] = { pages[0], pages[1], pages[2], pages[3] };
 
 static uint32_t read_one(uint64_t sector, uint32_t bytes, uint32_t page) {
@@ -349,7 +455,7 @@ static void test_full(void) {
     CHECK(accepted == 10); // of 32 descriptors three each
     CHECK(ops->flush(self, 1) == HX_OK && ops->flush(self, 1) == HX_ERR_WOULD_BLOCK);
     chip.is_silent = false;
-    work();
+    work(0);
     settle();
     CHECK(ended_count == 11 && read_one(0, SECTOR, 0) == 1);
     settle();
@@ -382,7 +488,7 @@ static void lie(uint32_t id, uint32_t bytes) {
     chip.is_silent = false;
     chip.lie_id = id;
     chip.lie_bytes = bytes;
-    work();
+    work(0);
     settle();
     CHECK(ended_count == 2);
     CHECK(ended[0].outcome == BLOCK_FAILED && ended[1].outcome == BLOCK_FAILED);
@@ -418,7 +524,7 @@ static void test_liar(void) {
         CHECK(lie_once() == BLOCK_FAILED && chip.status == 0xf);
     }
     CHECK(empty_events == 6 * LIES_MAX - 1);
-    CHECK(lie_once() == BLOCK_FAILED && chip.status == 0 && disk->is_dead);
+    CHECK(lie_once() == BLOCK_FAILED && chip.status == 0 && disk->queues[0].state == QUEUE_DEAD);
     now += 100 * LIE_NS;
     CHECK(read_one(0, SECTOR, 0) == 0 && ops->flush(self, 1) == HX_ERR_NO_DEVICE);
     CHECK(ops->reset(self) == HX_ERR_NO_DEVICE && chip.status == 0);
@@ -470,6 +576,52 @@ static void test_reset(void) {
     teardown();
 }
 
+// The device has pages from when it is told of them until before the end is told.
+static void test_lending(void) {
+    setup();
+    chip.is_silent = true;
+    CHECK(read_one(0, SECTOR, 0) == 1 && lending.access == HX_DMA_WRITE);
+    CHECK(read_one(1, 2 * SECTOR, 2) == 1 && ops->flush(self, 8) == HX_OK && lending.live == 2);
+    chip.is_silent = false;
+    work(0);
+    settle();
+    CHECK(ended_count == 3 && lending.live_at_event == 0 && lending.live == 0);
+    lending.unmap_status = HX_ERR_IO;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    settle();
+    CHECK(ended_count == 4 && ended[3].outcome == BLOCK_LOST);
+    teardown();
+}
+
+static void test_lending_refused(void) {
+    const struct block_transfer transfer = { .bytes = SECTOR };
+    uint32_t accepted = 99;
+    setup();
+    lending.map_status = HX_ERR_NO_MEMORY;
+    CHECK(ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_MEMORY);
+    CHECK(accepted == 0);
+    settle();
+    CHECK(ended_count == 0);
+    lending.map_status = HX_OK;
+    chip.is_silent = true;
+    while (read_one(0, SECTOR, 0) == 1) {
+    }
+    CHECK(lending.live == 10); // what had no room was given back
+    teardown();
+}
+
+// What it was lent is taken back, whatever it does.
+static void test_bound(void) {
+    setup();
+    chip.is_silent = true;
+    lending.is_bound = true;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    chip.refuses_reset = true;
+    CHECK(ops->reset(self) == HX_ERR_IO);
+    CHECK(ended_count == 1 && ended[0].outcome == BLOCK_FAILED && lending.live == 0);
+    teardown();
+}
+
 // The pages of a device that does not reset are its own for good.
 static void test_lost(void) {
     uint32_t accepted;
@@ -483,6 +635,109 @@ static void test_lost(void) {
     CHECK(ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_DEVICE);
     CHECK(ops->flush(self, 1) == HX_ERR_NO_DEVICE);
     CHECK(ops->discard(self, 1, 0, 1) == HX_ERR_NO_DEVICE);
+    teardown();
+}
+
+// As many queues as there are processors, each with its message; who is on a processor whose number
+// is beyond them shares one.
+static void test_queues(void) {
+    setup_many(QUEUES, QUEUES);
+    CHECK(((struct disk *)self)->queue_count == CPUS);
+    for (cpu = 0; cpu < CPUS; cpu++) {
+        CHECK(read_one(cpu, SECTOR, cpu) == 1);
+    }
+    CHECK(chip.queues[0].served == 1 && chip.queues[1].served == 1 && chip.queues[2].served == 1);
+    message_come(1);
+    CHECK(ended_count == 1);
+    settle();
+    CHECK(ended_count == 2);
+    message_come(2);
+    CHECK(ended_count == 3 && ended[2].outcome == BLOCK_DONE);
+    CHECK(memcmp(pages[1], chip.bytes + SECTOR, SECTOR) == 0);
+    cpu = 4;
+    CHECK(read_one(0, SECTOR, 0) == 1 && ops->flush(self, 1) == HX_OK &&
+          ops->discard(self, 1, 0, 1) == HX_OK);
+    CHECK(chip.queues[1].served == 4);
+    message_come(1);
+    CHECK(ended_count == 6);
+    teardown();
+}
+
+// Those without a message of their own share the first one; with a line, all do.
+static void test_shared(uint32_t message_count) {
+    setup_many(QUEUES, message_count);
+    for (cpu = 0; cpu < CPUS; cpu++) {
+        CHECK(read_one(cpu, SECTOR, cpu) == 1);
+    }
+    settle();
+    CHECK(ended_count == (message_count == 2 ? 2 : 3));
+    if (message_count == 2) {
+        message_come(1);
+    }
+    CHECK(ended_count == 3);
+    teardown();
+}
+
+// A device that has fewer than it says, and a machine that has no memory for all.
+static void test_fewer(void) {
+    last_room = 0;
+    setup_many(CPUS, 0);
+    CHECK(((struct disk *)self)->queue_count == CPUS - 1);
+    teardown();
+    last_room = 32;
+    dma_left = 3;
+    setup_many(QUEUES, 0);
+    CHECK(((struct disk *)self)->queue_count == 1);
+    dma_left = 99;
+    cpu = 2;
+    CHECK(read_one(0, SECTOR, 0) == 1 && chip.queues[0].served == 1);
+    settle();
+    CHECK(ended_count == 1);
+    teardown();
+}
+
+// A lie on one queue ends what all had, once: what another one says of the same is not counted.
+static void test_lie_beside(void) {
+    setup_many(QUEUES, QUEUES);
+    struct disk *disk = self;
+    chip.is_silent = true;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    cpu = 2;
+    CHECK(read_one(1, SECTOR, 1) == 1);
+    chip.is_silent = false;
+    chip.lie_bytes = UINT32_MAX - 1;
+    work(2);
+    chip.lie_bytes = NOTHING;
+    message_come(2);
+    CHECK(ended_count == 2 && disk->lies == 1 && empty_events == 1);
+    CHECK(ended[0].outcome == BLOCK_FAILED && ended[1].outcome == BLOCK_FAILED);
+    disk_mend(disk, &disk->queues[0], disk->queues[0].closed - 1);
+    CHECK(disk->lies == 1 && empty_events == 1);
+    for (cpu = 0; cpu < CPUS; cpu++) {
+        CHECK(read_one(cpu, SECTOR, cpu) == 1);
+    }
+    settle();
+    message_come(1);
+    message_come(2);
+    CHECK(ended_count == 5 && ended[4].outcome == BLOCK_DONE);
+    teardown();
+}
+
+// Nothing goes to any queue of one that does not work any more, and nothing comes from there.
+static void test_dead_beside(void) {
+    setup_many(QUEUES, QUEUES);
+    chip.is_silent = true;
+    cpu = 1;
+    CHECK(read_one(0, SECTOR, 0) == 1);
+    chip.refuses_reset = true;
+    CHECK(ops->reset(self) == HX_ERR_IO && ended_count == 1 && ended[0].outcome == BLOCK_LOST);
+    chip.is_silent = false;
+    work(1);
+    message_come(1);
+    CHECK(ended_count == 1 && empty_events == 1 && ((struct disk *)self)->lies == 0);
+    for (cpu = 0; cpu < CPUS; cpu++) {
+        CHECK(ops->flush(self, 1) == HX_ERR_NO_DEVICE);
+    }
     teardown();
 }
 
@@ -512,6 +767,16 @@ int main(void) {
     test_meanwhile();
     test_reset();
     test_lost();
+    test_lending();
+    test_lending_refused();
+    test_bound();
+    test_queues();
+    test_shared(0);
+    test_shared(1);
+    test_shared(2);
+    test_fewer();
+    test_lie_beside();
+    test_dead_beside();
     test_none();
     return check_result();
 }

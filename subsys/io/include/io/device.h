@@ -26,23 +26,37 @@ struct io_device {
     struct pci_msix msix;    // count 0: none
     _Atomic bool is_message; // the line is that of its first message
     _Atomic bool is_taken;
+    _Atomic(const char *) owner; // the module that has taken it; NULL: none, or the kernel
+    // Behind an IOMMU that is in use (<io/dma.h>); NULL: its addresses are the machine's. Set
+    // before anybody has the device.
+    struct dma_domain *domain;
 };
 
 // Finds the devices; words of the command line name some, too (virtio_mmio.device=, as Linux has
 // it). Boot context, once, with a heap.
 void io_devices_find(const struct cmdline *cmdline);
 
-// Takes device number `index` of those of that name, with its registers mapped.
-// HX_ERR_NOT_FOUND: no more of them; HX_ERR_BUSY: somebody has it; HX_ERR_NO_MEMORY
-enum hx_status io_device_take(const char *name, uint32_t index, struct io_device **out_device);
+// Takes device number `index` of those of that name, with its registers mapped. `owner` is the
+// module's name, borrowed for good; NULL: the kernel.
+// HX_ERR_NOT_FOUND: no more of them; HX_ERR_BUSY: somebody has it; HX_ERR_NO_MEMORY; HX_ERR_IO: its
+// IOMMU does not let it near memory
+enum hx_status io_device_take(const char *name, uint32_t index, const char *owner,
+                              struct io_device **out_device);
 // The line of its interrupt, by a message if it has those; the driver is about to register for it.
 // HAL_IRQ_LINES: it has none. Thread context; the one that took it.
 uint32_t io_device_line(struct io_device *device);
+// The line of message `index`, 1 and on, once the first one is on; it is asked for once.
+// HX_ERR_NOT_SUPPORTED: there is none such, or the device has no messages on; HX_ERR_NO_DEVICE: no
+// line is left. Thread context; the one that took it.
+enum hx_status io_device_message(struct io_device *device, uint32_t index, uint32_t *out_line);
 // Somebody listens to that line: the device may pull it. Thread context.
 void io_device_line_on(const struct io_device *device);
-// Its driver is dead: on PCI it interrupts nobody and touches no memory from here on. Thread
-// context.
+// Its driver is dead: on PCI it interrupts nobody and touches no memory from here on, and behind an
+// IOMMU it reaches none. Thread context.
 void io_device_silence(const struct io_device *device);
+// The same for all that a module had, which is dead. Whether they certainly reach no memory any
+// more: an IOMMU says so of each. As above.
+bool io_devices_end(const char *owner);
 // A word of its PCI configuration, at a multiple of 4; all ones where there is none.
 uint32_t io_device_config(const struct io_device *device, uint32_t offset);
 
