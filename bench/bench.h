@@ -8,10 +8,12 @@
 //
 //     bench: NAME MIN MEDIAN P90 ROUNDS
 //
-// in ticks per operation. A tick is one of rdtsc, which under QEMU's -icount is one instruction;
-// with `wall` as first argument it is one nanosecond of CLOCK_MONOTONIC. What the loop around the
-// work costs is measured by an equal loop around nothing, and subtracted.
+// in ticks per operation. A tick is one of counter_now(), which under QEMU's -icount is one
+// instruction; with `wall` as first argument it is one nanosecond of CLOCK_MONOTONIC. What the loop
+// around the work costs is measured by an equal loop around nothing, and subtracted.
 #pragma once
+
+#include "counter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +40,7 @@ static bool bench_wall;
 
 static inline uint64_t bench_now(void) {
     if (!bench_wall) {
-        return __builtin_ia32_rdtsc();
+        return counter_now();
     }
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -19,11 +19,29 @@ static void ignore(int number) {
     (void)number;
 }
 
-// The faulting instruction is "movb $0, (%rax)", three bytes long; the handler steps over it.
+// An instruction that stores, how long it is, and the place of the program counter, for the handler
+// that steps over it.
+#if defined(__x86_64__)
+#define STORE(at)   __asm__ volatile("movb $0, (%%rax)" ::"a"(at) : "memory")
+#define STORE_BYTES 3
+#define PC(user)    ((user)->uc_mcontext.gregs[REG_RIP])
+#elif defined(__aarch64__)
+#define STORE(at)   __asm__ volatile("strb wzr, [%0]" ::"r"(at) : "memory")
+#define STORE_BYTES 4
+#define PC(user)    ((user)->uc_mcontext.pc)
+#elif defined(__riscv)
+#define STORE(at)                                                                                  \
+    __asm__ volatile(".option push; .option norvc; sb zero, (%0); .option pop" ::"r"(at)           \
+                     : "memor"                                                                     \
+                       "y")
+#define STORE_BYTES 4
+#define PC(user)    ((user)->uc_mcontext.__gregs[REG_PC])
+#endif
+
 static void handle_fault(int number, siginfo_t *info, void *context) {
     ucontext_t *user = context;
     handled += number == SIGSEGV && info->si_addr == forbidden;
-    user->uc_mcontext.gregs[REG_RIP] += 3;
+    PC(user) += STORE_BYTES;
 }
 
 static uint64_t sigaction_round(unsigned count) {
@@ -68,7 +86,7 @@ static uint64_t fault_round(unsigned count) {
     unsigned before = handled;
     uint64_t start = bench_now();
     for (unsigned i = 0; i < count; i++) {
-        __asm__ volatile("movb $0, (%%rax)" ::"a"(forbidden) : "memory");
+        STORE(forbidden);
     }
     return bench_took(start, handled - before == count);
 }

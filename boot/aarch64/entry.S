@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// boot/aarch64/entry.S: Linux's Image header and entry, and the way from there to C in the upper half.
+// boot/aarch64/entry.S: Linux's entry, and the way from there to C in the upper half. header.S leads here.
 //
 // The boot protocol (Linux 6.1, Documentation/arm64/booting.rst, section 4): x0 = device tree, MMU off,
 // EL2 or EL1, the image anywhere at 2 MiB, clean to the point of coherency but for what lies behind the
@@ -24,21 +24,16 @@
 #define SCTLR_VALUE 0x34d5d91d
 #define SCTLR_OFF 0x30d00800
 
-    .section .boot.header, "ax", @progbits
-    .globl boot_head
-boot_head:
-    b boot_entry
-    .long 0
-    .quad 0                       // from a boundary of 2 MiB
-    .quad image_bytes             // with what the file leaves out
-    .quad 0xa                     // little endian, 4 KiB pages, anywhere in memory
-    .quad 0, 0, 0
-    .ascii "ARM\x64"
-    .long 0
-
     .section .boot.text, "ax", @progbits
+// With MMU and caches off, from uefi.S: boot_uefi_info has what the firmware said.
+    .globl boot_uefi_entry
+boot_uefi_entry:
+    mov x21, #1
+    b 7f
+    .globl boot_entry
 boot_entry:
-    msr daifset, #0xf
+    mov x21, #0
+7:  msr daifset, #0xf
     mov x20, x0
     bl boot_to_el1
     adrp x19, boot_head
@@ -179,6 +174,7 @@ boot_high:
     mov x30, #0
     mov x0, x20
     mov x1, x19
+    mov x2, x21
     bl boot_start
     brk #0
 

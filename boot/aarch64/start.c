@@ -23,7 +23,12 @@ extern char image_start[];
 extern char image_end[];
 extern uint64_t boot_root[TABLE_ENTRIES];
 
-void boot_start(uint64_t tree, uint64_t image_phys); // entry.S calls it
+// entry.S calls it; x2: boot_uefi_info has what the firmware said.
+void boot_start(uint64_t tree, uint64_t image_start_phys, bool is_uefi);
+
+// Not cleared on the way here.
+extern struct boot_info boot_uefi_info;
+struct boot_info boot_uefi_info __attribute__((section(".bss.boot")));
 
 static struct boot_info boot_info;
 static uint64_t image_offset; // from link addresses to physical ones
@@ -52,15 +57,17 @@ static void direct_map(uint64_t base, uint64_t end) {
     __asm__ volatile("dsb ishst\n\tisb" : : : "memory");
 }
 
-void boot_start(uint64_t tree, uint64_t image_start_phys) {
+void boot_start(uint64_t tree, uint64_t image_start_phys, bool is_uefi) {
     static const struct boot_direct direct = { DIRECT_BASE, MAPPED_END, direct_map };
     image_offset = image_start_phys - IMAGE_BASE;
     boot_root[0] = image_phys(direct_root) | ENTRY_TABLE;
-    boot_info.loader = tree != 0 ? "arm64" : "elf";
-    if (tree == 0) { // QEMU puts it at the start of memory
+    boot_info.loader = is_uefi ? "uefi" : tree != 0 ? "arm64" : "elf";
+    if (is_uefi) {
+        tree = boot_uefi_info.device_tree.value;
+    } else if (tree == 0) { // QEMU puts it at the start of memory
         tree = ALIGN_DOWN(image_start_phys, HUGE_BYTES);
     }
-    if (!boot_tree_read(&boot_info, tree, &direct)) {
+    if (!boot_tree_read(&boot_info, tree, &direct, is_uefi ? &boot_uefi_info : NULL)) {
         boot_stop();
     }
     boot_info.kernel_start = paddr_make(image_phys(image_start));

@@ -59,7 +59,7 @@ void boot_start(uint64_t tree, uint64_t hart, uint64_t image_start_phys) {
     image_offset = image_start_phys - IMAGE_BASE;
     boot_info.loader = "riscv";
     boot_info.boot_cpu = hart;
-    if (!boot_tree_read(&boot_info, tree, &direct)) {
+    if (!boot_tree_read(&boot_info, tree, &direct, NULL)) {
         boot_stop();
     }
     boot_info.kernel_start = paddr_make(image_phys(image_start));

@@ -10,8 +10,9 @@ static uint64_t entry_end(const struct boot_memory *entry) {
 static void memory_insert(struct boot_info *info, uint64_t base, uint64_t end,
                           enum boot_memory_kind kind) {
     if (kind == BOOT_MEMORY_USABLE) {
-        base = ALIGN_UP(base, (uint64_t)PAGE_SIZE);
         end = ALIGN_DOWN(end, (uint64_t)PAGE_SIZE);
+        base = MIN_OF(base, end); // so that the next cannot wrap
+        base = ALIGN_UP(base, (uint64_t)PAGE_SIZE);
     }
     if (base >= end) {
         return;

@@ -19,11 +19,12 @@ static const void *reach(const struct boot_direct *direct, uint64_t address) {
 static bool tree_open(struct boot_info *info, uint64_t address, const struct boot_direct *direct,
                       struct fdt *out_fdt) {
     size_t size_bytes;
-    if (address % 8 != 0 || address >= direct->end - FDT_SIZE_MAX) {
+    if (address % 8 != 0 || address >= direct->end - FDT_HEADER_BYTES) {
         return false;
     }
     direct->map(address, address + FDT_HEADER_BYTES);
-    if (fdt_size(reach(direct, address), &size_bytes) != HX_OK) {
+    if (fdt_size(reach(direct, address), &size_bytes) != HX_OK ||
+        size_bytes > direct->end - address) {
         return false;
     }
     direct->map(address, address + size_bytes);
@@ -95,13 +96,36 @@ static void chosen(struct boot_info *info, const struct fdt *fdt) {
     }
 }
 
-bool boot_tree_read(struct boot_info *info, uint64_t address, const struct boot_direct *direct) {
+// In place of what the tree says. Memory that the tree reserves stays so.
+static void firmware_take(struct boot_info *info, const struct boot_info *firmware,
+                          const struct boot_direct *direct) {
+    for (uint32_t i = 0; i < firmware->memory_count; i++) {
+        const struct boot_memory *memory = &firmware->memory[i];
+        boot_memory_add(info, memory->base.value, memory->size_bytes, memory->kind);
+        if (memory->kind == BOOT_MEMORY_USABLE) {
+            direct->map(memory->base.value, memory->base.value + memory->size_bytes);
+        }
+    }
+    info->initrd = firmware->initrd;
+    info->initrd_bytes = firmware->initrd_bytes;
+    if (firmware->command_line[0] != '\0') {
+        memcpy(info->command_line, firmware->command_line, BOOT_COMMAND_MAX);
+        info->command_line_cut = firmware->command_line_cut;
+    }
+}
+
+bool boot_tree_read(struct boot_info *info, uint64_t address, const struct boot_direct *direct,
+                    const struct boot_info *firmware) {
     struct fdt fdt;
     if (!tree_open(info, address, direct, &fdt)) {
         return false;
     }
     memory_reserved(info, &fdt);
-    memory_usable(info, &fdt, direct);
     chosen(info, &fdt);
+    if (firmware != NULL) {
+        firmware_take(info, firmware, direct);
+    } else {
+        memory_usable(info, &fdt, direct);
+    }
     return true;
 }

@@ -12,5 +12,8 @@ struct boot_direct {
 };
 
 // Reads the tree at a physical address: memory, initial archive, command line, and itself. Maps the
-// tree and all usable memory. Boot context. False: there is no tree that makes sense.
-bool boot_tree_read(struct boot_info *info, uint64_t address, const struct boot_direct *direct);
+// tree and all usable memory. What `firmware` says (NULL: there is none) of memory, of the archive
+// and, if it has one, of the command line is taken in place of what the tree says. Borrows
+// `firmware`. Boot context. False: there is no tree that makes sense.
+bool boot_tree_read(struct boot_info *info, uint64_t address, const struct boot_direct *direct,
+                    const struct boot_info *firmware);

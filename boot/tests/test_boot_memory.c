@@ -60,7 +60,8 @@ static void test_trim(void) {
     CHECK(info.memory[0].base.value == 0x2000);
     CHECK(info.memory[0].size_bytes == 0x9f000 - 0x2000);
     CHECK(info.memory[1].base.value == 0x9fc00);
-    boot_memory_add(&info, 0x100800, 0x900, BOOT_MEMORY_USABLE); // less than a page
+    boot_memory_add(&info, 0x100800, 0x900, BOOT_MEMORY_USABLE);           // less than a page
+    boot_memory_add(&info, UINT64_MAX - 0x800, 0x700, BOOT_MEMORY_USABLE); // in the last page
     CHECK(info.memory_count == 2);
 }
 

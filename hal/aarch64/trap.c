@@ -174,6 +174,11 @@ void aarch64_kernel_sync(struct hal_frame *frame, uint64_t esr, uint64_t far) {
 }
 
 static void interrupt(uint32_t token) {
+    if (token >= INTID_LPI) { // an edge: what comes meanwhile is pending
+        gic_end(token);
+        aarch64_handlers.interrupt(GIC_LINES + (token - INTID_LPI));
+        return;
+    }
     const uint32_t intid = token & INTID_MASK;
     if (intid >= INTID_NONE) {
         return; // it is gone; there is nothing to end

@@ -21,6 +21,10 @@ static void walk(const struct fdt *fdt) {
             FUZZ_ASSERT(base + size >= base);
         }
         (void)fdt_text(fdt, &node, "device_type");
+        uint32_t id;
+        if (fdt_property(fdt, &node, "msi-map", &property)) {
+            (void)fdt_map_id(&property, 1, 8, &id);
+        }
     } while (fdt_next(fdt, &node));
 }
 

@@ -34,6 +34,33 @@ static void copy_short(uint8_t *to, const uint8_t *from, size_t size_bytes) {
     }
 }
 
+// Words to an aligned `out`, which end less than one before `last_out`. For machines that cannot
+// load a word from anywhere, what is known of `in` at the call decides what a load is: hence
+// inline.
+static inline __attribute__((always_inline)) void
+copy_words(uint8_t *out, const uint8_t *in, const uint8_t *last_out, size_t in_alignment) {
+    for (; out + BLOCK <= last_out + WORD; out += BLOCK, in += BLOCK) {
+        word_t *block = (word_t *)out;
+        const any_word_t *source =
+            in_alignment == WORD ? __builtin_assume_aligned(in, WORD) : (const void *)in;
+        word_t a = source[0], b = source[1], c = source[2], d = source[3];
+        block[0] = a;
+        block[1] = b;
+        block[2] = c;
+        block[3] = d;
+        a = source[4], b = source[5], c = source[6], d = source[7];
+        block[4] = a;
+        block[5] = b;
+        block[6] = c;
+        block[7] = d;
+    }
+    for (; out < last_out; out += WORD, in += WORD) {
+        const any_word_t *source =
+            in_alignment == WORD ? __builtin_assume_aligned(in, WORD) : (const void *)in;
+        *(word_t *)out = *source;
+    }
+}
+
 void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes) {
     uint8_t *out = to;
     const uint8_t *in = from;
@@ -45,26 +72,10 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes) {
     const uint8_t *last_in = in + size_bytes - WORD;
     size_t step = WORD - (uintptr_t)out % WORD;
     *(any_word_t *)out = *(const any_word_t *)in;
-    out += step;
-    in += step;
-    for (size_t blocks = (size_bytes - step) / BLOCK; blocks != 0; blocks--) {
-        word_t *block = (word_t *)out;
-        const any_word_t *source = (const any_word_t *)in;
-        word_t a = source[0], b = source[1], c = source[2], d = source[3];
-        block[0] = a;
-        block[1] = b;
-        block[2] = c;
-        block[3] = d;
-        a = source[4], b = source[5], c = source[6], d = source[7];
-        block[4] = a;
-        block[5] = b;
-        block[6] = c;
-        block[7] = d;
-        out += BLOCK;
-        in += BLOCK;
-    }
-    for (; out < last_out; out += WORD, in += WORD) {
-        *(word_t *)out = *(const any_word_t *)in;
+    if ((uintptr_t)(in + step) % WORD == 0) {
+        copy_words(out + step, in + step, last_out, WORD);
+    } else {
+        copy_words(out + step, in + step, last_out, 1);
     }
     *(any_word_t *)last_out = *(const any_word_t *)last_in;
     return to;

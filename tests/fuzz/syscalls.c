@@ -7,6 +7,7 @@
 // every worker is gone, a program can be started, a file reads as it was written, and memory and
 // processes are as they were after the first workers.
 #include "arguments.h"
+#include "call.h"
 #include "native_calls.h"
 #include "shapes.h"
 #include "watch.h"
@@ -51,21 +52,22 @@ static uint64_t seed;
 static _Thread_local sigjmp_buf recover;
 static _Thread_local volatile sig_atomic_t recoveries;
 
-static long invoke(uint64_t number, const uint64_t *arguments) {
-    long result;
-    register uint64_t r10 __asm__("r10") = arguments[3];
-    register uint64_t r8 __asm__("r8") = arguments[4];
-    register uint64_t r9 __asm__("r9") = arguments[5];
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]),
-                       "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
+static bool starts_process(uint64_t number) {
+#ifdef SYS_fork
+    if (number == SYS_fork || number == SYS_vfork) {
+        return true;
+    }
+#endif
+    return number == SYS_clone || number == SYS_clone3;
 }
 
-static bool starts_process(uint64_t number) {
-    return number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+// A child of vfork() would share this stack.
+static uint64_t without_vfork(uint64_t number) {
+#ifdef SYS_vfork
+    return number == SYS_vfork ? SYS_fork : number;
+#else
+    return number;
+#endif
 }
 
 // Calls that end the test rather than the worker, or take the machine away from everybody.
@@ -141,7 +143,7 @@ static void native_call(struct worker *worker) {
     atomic_store_explicit(&shared->last[worker->slot % WORKERS], call->number,
                           memory_order_relaxed);
     atomic_fetch_add_explicit(&shared->calls, 1, memory_order_relaxed);
-    const long result = invoke(call->number, arguments);
+    const long result = machine_call(call->number, arguments);
     if (result >= 0) {
         atomic_fetch_add_explicit(&shared->native_done[index], 1, memory_order_relaxed);
     }
@@ -176,8 +178,7 @@ static void one_call(struct worker *worker) {
     atomic_store_explicit(&shared->last[worker->slot % WORKERS], (int32_t)number,
                           memory_order_relaxed);
     atomic_fetch_add_explicit(&shared->calls, 1, memory_order_relaxed);
-    const uint64_t actual = number == SYS_vfork ? SYS_fork : number; // it would share this stack
-    const long result = invoke(actual, arguments);
+    const long result = machine_call(without_vfork(number), arguments);
     if (number < CALLS && (result >= 0 || result < -4095)) {
         atomic_fetch_add_explicit(&shared->done[number], 1, memory_order_relaxed);
     }
@@ -545,7 +546,7 @@ static void run_many(int64_t seconds) {
     int processes = 0;
     static struct objects objects;
     uint64_t index = 0;
-    while (now_ms() < end) {
+    while (now_ms() < end || memory == 0) {
         if (index == WARM_WORKERS && memory == 0) {
             end_all();
             sleep_ms(200);

@@ -192,6 +192,13 @@ static void own_memory(void) {
     REFUSED(pread(fd, &got, sizeof got, 8), EIO);
 }
 
+// Nothing in it can be renamed; asking takes all the locks.
+static void renames(void) {
+    REFUSED(rename("/proc/version", "/proc/renamed"), ENOENT);
+    REFUSED(rename("/proc/self/comm", "/proc/renamed"), ENOENT);
+    REFUSED(rename("/proc/version", "/proc/uptime"), EPERM);
+}
+
 static void mounts(void) {
     SAME(mkdir("m", 0755), 0);
     int below = open("m/hidden", O_CREAT | O_RDWR, 0600);
@@ -366,10 +373,19 @@ static void kernel_memory(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(own_status),    CASE(sized_mounts),           CASE(command_line),
-    CASE(links),         CASE(descriptors_are_listed), CASE(processes_are_listed),
-    CASE(figures),       CASE(parts_at_offsets),       CASE(own_memory),
-    CASE(mounts),        CASE(read_only_mounts),       CASE(root_is_limited),
+    CASE(own_status),
+    CASE(sized_mounts),
+    CASE(command_line),
+    CASE(links),
+    CASE(descriptors_are_listed),
+    CASE(processes_are_listed),
+    CASE(figures),
+    CASE(parts_at_offsets),
+    CASE(own_memory),
+    CASE(renames),
+    CASE(mounts),
+    CASE(read_only_mounts),
+    CASE(root_is_limited),
     CASE(kernel_memory),
 };
 CHECK_MAIN(cases)

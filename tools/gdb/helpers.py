@@ -59,16 +59,16 @@ class Trace(gdb.Command):
         names = gdb.lookup_type("enum trace_type").fields()
         events = []
         for cpu in _processors():
-            slots = cpu["trace"]
-            for index in range(slots.type.range()[1] + 1):
+            slots = cpu["trace_slots"]
+            for index in range(int(cpu["trace_mask"]) + 1):
                 time = _atomic(slots[index]["time"])
                 if time:
                     words = [_atomic(slots[index]["words"][k]) for k in range(3)]
-                    events.append((time, words))
-        for time, words in sorted(events)[-int(argument or 32):]:
+                    events.append((time, int(cpu["id"]), words))
+        for time, number, words in sorted(events)[-int(argument or 32):]:
             kind = (words[0] >> 16) & 0xffff
             name = names[kind].name if kind < len(names) else str(kind)
-            gdb.write(f"{time:>16} cpu {words[0] & 0xffff} thread {words[0] >> 32:<6} "
+            gdb.write(f"{time:>16} cpu {number} thread {words[0] >> 32:<6} "
                       f"{name.removeprefix('TRACE_'):<16} {words[1]:#x} {words[2]:#x}\n")
 
 

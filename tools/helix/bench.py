@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from helix import (bench_boot, bench_disk, bench_hosted, bench_linux, bench_machine, bench_memory, bench_profile, build,
-                   packages, paths, programs, qemu, ui)
+                   packages, paths, programs, qemu, targets, ui)
 from helix.bench_machine import Figure, System
 
 _LOWEST_RATIO = 0.1  # a ratio counts as at least this, so that one line cannot buy the mean
@@ -62,7 +62,7 @@ def _of_disk(names: list[str]) -> bool:
 def _run(system: System, how: str, names: list[str], initrd: Path) -> tuple[Figures, set[str]]:
     """One boot: the figures that it gave, and the operations that it came past."""
     append = system.append("/bench/init", f"-- {how} {_items(names)}")
-    machine = qemu.Machine(system.kernel, initrd, append, 1, cpu="qemu64")
+    machine = qemu.Machine(system.kernel, initrd, append, 1, cpu=bench_machine.CPUS[targets.current().name])
     if how == "icount":
         bench_machine.counted(machine)
     if _of_disk(names):
@@ -183,7 +183,7 @@ def _boot(systems: list[System]) -> dict[str, float]:
     unit = "kernel entry to init, M ticks"
     rows = [[unit, *(system.name for system in systems)] + (["ratio"] if len(systems) > 1 else [])]
     ratios: dict[str, float] = {}
-    for case in bench_boot.CASES:
+    for case in bench_boot.cases():
         cells, ticks = zip(*(_boot_cell(system, case) for system in systems), strict=True)
         rows.append([case.name, *cells])
         if ticks[0] is None:
@@ -217,11 +217,12 @@ def _processor() -> str:
 
 
 def _print_method(systems: list[System]) -> None:
-    version = subprocess.run(["qemu-system-x86_64", "--version"], text=True, check=False,
+    target = targets.current()
+    version = subprocess.run([target.emulator, "--version"], text=True, check=False,
                              stdout=subprocess.PIPE).stdout.splitlines()[0]
-    ui.result("method: rdtsc in the guest around a round of operations, 21 rounds after one that does"
+    ui.result("method: the counter in the guest around a round of operations, 21 rounds after one that does"
               " not count; the loop's\nown cost is subtracted; each round checks that its work was"
-              " done. QEMU -M q35 -cpu qemu64 -smp 1 -m 256\n-icount shift=0,sleep=off -seed 1: one"
+              f" done. QEMU -M {target.machine} -cpu {bench_machine.CPUS[target.name]} -smp 1 -m 256\n-icount shift=0,sleep=off -seed 1: one"
               " tick is one instruction of the guest. spread: from minimum to 90th\npercentile. What a"
               " kernel does later (in ticks, in deferred work) shows in median and spread.")
     if len(systems) > 1:
@@ -231,8 +232,9 @@ def _print_method(systems: list[System]) -> None:
 
 def _print_method_of_groups(groups: list[str]) -> None:
     if "boot" in groups:
-        ui.result("boot: from the kernel's first instruction (PVH entry; a probe there says the"
-                  " counter) to init's; under plain TCG\na tick is one of the host's counter, and depends on what"
+        start = "first instruction (PVH entry; a probe there says the counter)" \
+            if targets.current().name == "x86_64" else "kernel_main(), which logs the counter,"
+        ui.result(f"boot: from the kernel's {start} to init's; under plain TCG\na tick is one of the host's counter, and depends on what"
                   " the host does.")
     if "wall" in groups:
         ui.result("wall: CLOCK_MONOTONIC under plain TCG: what emulation makes of it; it depends on"
@@ -240,6 +242,8 @@ def _print_method_of_groups(groups: list[str]) -> None:
 
 
 def _systems(options: Namespace) -> list[System]:
+    if targets.current().name != "x86_64" and (options.against_linux or options.check or options.kernel == "linux"):
+        raise ui.Failure(f"there is no Linux here to measure beside on {options.arch}")
     kernel = Path(options.kernel).resolve() if options.kernel and options.kernel != "linux" else None
     if options.kernel == "linux":
         return [bench_machine.linux()]

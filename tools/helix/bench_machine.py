@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import bench_linux, cpio, paths, programs, qemu, ui
+from helix import bench_linux, cpio, paths, programs, qemu, targets, ui
 
 # One instruction of the guest is one nanosecond of its time and one tick of its counter; nothing of
 # the host's time gets in.
 POSIX_X = ("fast_route",)  # programs that are built with libposix_x
+CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": "rv64"}
 _COUNTED = ["-icount", "shift=0,sleep=off", "-seed", "1",
             "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
 # What makes Debian's Linux fast here. tsc: its clock reads the counter as soon as it can.
@@ -31,7 +32,7 @@ class System:
     words: str
 
     def append(self, init: str, more: str = "") -> str:
-        return f"console=ttyS0 panic=-1 {self.words} rdinit={init} {more}".replace("  ", " ").strip()
+        return f"console={targets.current().console} panic=-1 {self.words} rdinit={init} {more}".replace("  ", " ").strip()
 
 
 def helix(kernel: Path) -> System:
@@ -44,7 +45,7 @@ def linux() -> System:
 
 def counted(machine: qemu.Machine) -> qemu.Machine:
     """Lets a machine's counter count instructions."""
-    machine.cpu, machine.accel = "qemu64", "tcg,thread=single"
+    machine.cpu, machine.accel = CPUS[targets.current().name], "tcg,thread=single"
     machine.extra = [*machine.extra, *_COUNTED]
     return machine
 

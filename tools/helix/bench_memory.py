@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import bench_machine, qemu, rootfs, ui
+from helix import bench_machine, qemu, rootfs, targets, ui
 
 _FULL_MIB = 256
 _SMALLEST_MIB, _LARGEST_MIB = 4, 128
@@ -37,7 +37,8 @@ def _initrd() -> bytes:
 
 def _shell(system: bench_machine.System, initrd: Path, mib: int) -> dict[str, int] | None:
     """Boots to a shell and asks it for /proc/meminfo; None if it does not get there."""
-    machine = qemu.Machine(system.kernel, initrd, system.append("/init"), 1, f"{mib}M", "qemu64")
+    machine = qemu.Machine(system.kernel, initrd, system.append("/init"), 1, f"{mib}M",
+                           bench_machine.CPUS[targets.current().name])
     log = qemu.log_file(f"bench-memory-{system.name}-{mib}")
     values: dict[str, int] = {}
     with bench_machine.Console(machine, log, silence_s=60) as console:

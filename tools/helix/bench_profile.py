@@ -15,6 +15,7 @@ from pathlib import Path
 from helix import bench_machine, paths, programs, qemu, ui
 
 _SYMTAB, _FUNCTION, _NO_TYPE = 2, 2, 0
+_ELF = "helix.elf"  # lies beside an Image, which has no symbols
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def elf_symbols(path: Path) -> Iterator[tuple[int, str]]:
 
 def symbols(kernel: Path, program: Path) -> Symbols:
     """The kernel's, and those of the program that runs."""
-    pairs = [*elf_symbols(kernel), *((at, f"{program.name}: {name}")
+    pairs = [*elf_symbols(kernel.with_name(_ELF) if kernel.name == "Image" else kernel), *((at, f"{program.name}: {name}")
                                      for at, name in elf_symbols(program))]
     pairs.sort()
     return Symbols([at for at, _ in pairs], [name for _, name in pairs])

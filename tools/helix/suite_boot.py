@@ -65,7 +65,8 @@ def _tree() -> cpio.Archive:
     return archive
 
 
-def _plain() -> bytes:
+def plain() -> bytes:
+    """An archive with tests/boot/first.c."""
     return _archive().bytes()
 
 
@@ -109,7 +110,7 @@ def _flipped(data: bytes, seed: int) -> bytes:
 
 def _bad_sizes() -> bytes:
     """An archive whose second header claims nearly four gigabytes."""
-    data = bytearray(_plain())
+    data = bytearray(plain())
     at = data.index(b"070701", 6)
     data[at + 54:at + 62] = b"FFFFFFF0"
     return bytes(data)
@@ -143,7 +144,8 @@ def panic_trace(text: str) -> str:
         else "the panic's own event is not its processor's last"
 
 
-def _run(boot: Boot, machine: qemu.Machine) -> None:
+def run(boot: Boot, machine: qemu.Machine) -> None:
+    """Starts the machine and judges it."""
     log = qemu.log_file(f"boot-{boot.name}")
     machine.serial = [f"file:{log}"]
     try:
@@ -169,11 +171,11 @@ def _job(boot: Boot) -> Job:
         machine = qemu.Machine(kernel, None, append, boot.smp, boot.mem, boot.cpu,
                                boot.machine, extra=list(boot.extra))
         if boot.initrd is None:
-            _run(boot, machine)
+            run(boot, machine)
             return
         with qemu.Initrd(boot.initrd()) as initrd:
             machine.initrd = initrd
-            _run(boot, machine)
+            run(boot, machine)
     return single(f"boot/{boot.name}", body)
 
 
@@ -181,31 +183,31 @@ def _iso(context: Context) -> None:
     assert context.kernel is not None
     packages.need(packages.ISO, yes=context.options.yes)
     target = paths.ensure(paths.OUT / "tmp") / "test.iso"
-    image.make_iso(context.kernel, _plain(), "console=ttyS0 panic=-1 rdinit=/first", target)
+    image.make_iso(context.kernel, plain(), "console=ttyS0 panic=-1 rdinit=/first", target)
     machine = qemu.Machine(None, extra=["-cdrom", str(target), "-boot", "d"])
-    _run(Boot("iso"), machine)
+    run(Boot("iso"), machine)
 
 
 def _machines() -> list[Boot]:
-    boots = [Boot(f"smp-{count}", _plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
-    boots += [Boot("cpu-qemu64", _plain, cpu="qemu64"),
-              Boot("cpu-max", _plain, cpu="max"),
-              Boot("machine-pc", _plain, machine="pc"),
-              Boot("machine-microvm", _plain, machine="microvm", linux=False,
+    boots += [Boot("cpu-qemu64", plain, cpu="qemu64"),
+              Boot("cpu-max", plain, cpu="max"),
+              Boot("machine-pc", plain, machine="pc"),
+              Boot("machine-microvm", plain, machine="microvm", linux=False,
                    expect=["scheduler rr\n", _GOOD]),
-              Boot("machine-microvm-smp-2", _plain, machine="microvm", smp=2, linux=False,
+              Boot("machine-microvm-smp-2", plain, machine="microvm", smp=2, linux=False,
                    expect=[_GOOD, "first: 2 processors"]),
-              *(Boot(f"microvm-rng-{how}", _plain, "rdinit=/first strong restart", cpu="qemu64",
+              *(Boot(f"microvm-rng-{how}", plain, "rdinit=/first strong restart", cpu="qemu64",
                      machine=machine, linux=False,
                      extra=["-device", "virtio-rng-device"])
                 for how, machine in (("acpi", "microvm"), ("words", "microvm,acpi=off"))),
-              Boot("mem-24M", _plain, mem="24M", linux=False),
-              Boot("mem-6G", _plain, mem="6G"),
-              Boot("mem-too-little", lambda: _plain() + bytes(1900000), mem="4M", linux=False, never=[],
+              Boot("mem-24M", plain, mem="24M", linux=False),
+              Boot("mem-6G", plain, mem="6G"),
+              Boot("mem-too-little", lambda: plain() + bytes(1900000), mem="4M", linux=False, never=[],
                    expect=[r"panic: Helix with this initramfs needs at least 5 MiB; "
                            r"this machine has 4\n"]),
-              Boot("mem-least", _plain, mem="4M", linux=False)]
+              Boot("mem-least", plain, mem="4M", linux=False)]
     return boots
 
 
@@ -215,15 +217,15 @@ def _starts() -> list[Boot]:
         Boot("plain-archive", lambda: _tree().bytes(), expect=[_GOOD, "the tree was looked at"]),
         Boot("gzip-archive", _packed, expect=[_GOOD, "the tree was looked at"]),
         Boot("joined-archives", _joined, expect=[_GOOD, "the tree was looked at"]),
-        Boot("words-for-init", _plain, "rdinit=/first NAME=value word quiet -- one two",
+        Boot("words-for-init", plain, "rdinit=/first NAME=value word quiet -- one two",
              [_GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=word\n", r"argv\[2\]=one\n",
               r"argv\[3\]=two\n", r"env NAME=value\n", *environment],
              [r"argv\[4\]", "first: failed", "env quiet"]),
-        Boot("init-word", _plain, "init=/first -- one two",
+        Boot("init-word", plain, "init=/first -- one two",
              [_GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=one\n", r"argv\[2\]=two\n"], linux=False),
         Boot("init-script", _with_script, "", ["the script runs", _GOOD]),
-        Boot("restart", _plain, "rdinit=/first -- restart"),
-        Boot("quoted-words", _plain, 'rdinit=/first A="two words" -- "three four"',
+        Boot("restart", plain, "rdinit=/first -- restart"),
+        Boot("quoted-words", plain, 'rdinit=/first A="two words" -- "three four"',
              [_GOOD, r"env A=two words\n", r"argv\[1\]=three four\n"], linux=False),
     ]
 
@@ -231,15 +233,15 @@ def _starts() -> list[Boot]:
 def _panics() -> list[Boot]:
     dead_init = [r"(?i)(kernel panic|panic:).*\n"]
     return [
-        Boot("init-exits", _plain, "rdinit=/first -- exit", [_GOOD, *dead_init]),
-        Boot("init-crashes", _plain, "rdinit=/first -- crash", [_GOOD, *dead_init]),
-        Boot("panic-after-a-second", _plain, "panic=1 rdinit=/first -- exit", [_GOOD, *dead_init]),
-        Boot("panic-shows", _plain, "selftest=panic",
+        Boot("init-exits", plain, "rdinit=/first -- exit", [_GOOD, *dead_init]),
+        Boot("init-crashes", plain, "rdinit=/first -- crash", [_GOOD, *dead_init]),
+        Boot("panic-after-a-second", plain, "panic=1 rdinit=/first -- exit", [_GOOD, *dead_init]),
+        Boot("panic-shows", plain, "selftest=panic",
              [r"panic: .*selftest=panic", r"kernel_main"], [], linux=False),
         Boot("stack-overflow", None, "selftest=overflow",
              [r"kernel panic: ", r"thread \d+ \(overflow\)", r"at [0-9a-f]+ overflow\+"], [],
              linux=False),
-        *(Boot(f"panic-trace-smp-{count}", _plain, "rdinit=/first -- exit", dead_init, [], smp=count,
+        *(Boot(f"panic-trace-smp-{count}", plain, "rdinit=/first -- exit", dead_init, [], smp=count,
                linux=False, look=panic_trace) for count in (1, 4)),
     ]
 
@@ -250,15 +252,15 @@ _ABOUT = r"(?i)(initramfs|initrd|rootfs image)"
 
 def _damage() -> list[Boot]:
     boots = [
-        Boot("cut-archive", lambda: _cut(_plain(), 0.5), expect=[_ABOUT]),
-        Boot("cut-in-a-header", lambda: _plain()[:50], expect=[_ABOUT]),
+        Boot("cut-archive", lambda: _cut(plain(), 0.5), expect=[_ABOUT]),
+        Boot("cut-in-a-header", lambda: plain()[:50], expect=[_ABOUT]),
         Boot("cut-gzip", lambda: _cut(_packed(), 0.5), expect=[_ABOUT]),
         Boot("no-archive", lambda: random.Random(7).randbytes(100000), expect=[_ABOUT]),
         Boot("sizes-that-lie", _bad_sizes, expect=[_ABOUT]),
         Boot("empty-archive", lambda: cpio.Archive().bytes(), expect=[r"(?i)panic"]),
     ]
     for seed in range(1, 7):
-        boots.append(Boot(f"flipped-bits-{seed}", lambda seed=seed: _flipped(_plain(), seed),
+        boots.append(Boot(f"flipped-bits-{seed}", lambda seed=seed: _flipped(plain(), seed),
                           expect=[], never=[]))
         boots.append(Boot(f"flipped-gzip-bits-{seed}",
                           lambda seed=seed: _flipped(_packed(), seed), expect=[], never=[]))
@@ -270,15 +272,15 @@ def _damage() -> list[Boot]:
 def _bad_words() -> list[Boot]:
     panic = [r"(?i)panic"]
     return [
-        Boot("init-absent", _plain, "rdinit=/absent", [r"(?i)/absent"], []),
+        Boot("init-absent", plain, "rdinit=/absent", [r"(?i)/absent"], []),
         Boot("init-no-program", _not_a_program, "rdinit=/text", [r"(?i)/text", *panic], []),
         Boot("init-empty-elf", _not_a_program, "rdinit=/elf", [r"(?i)/elf", *panic], []),
         Boot("init-not-executable", _not_a_program, "rdinit=/plain", [r"(?i)/plain"], []),
-        Boot("long-command-line", _plain, "rdinit=/first " + "x" * 1500, [_GOOD]),
-        Boot("many-words", _plain, "rdinit=/first " + " ".join(f"w{i}" for i in range(300)), [], [],
+        Boot("long-command-line", plain, "rdinit=/first " + "x" * 1500, [_GOOD]),
+        Boot("many-words", plain, "rdinit=/first " + " ".join(f"w{i}" for i in range(300)), [], [],
              linux=False),
-        Boot("odd-command-line", _plain, 'rdinit=/first = == -- " a=" "', [], []),
-        Boot("numbers-that-are-none", _plain, "rdinit=/first panic=abc maxcpus=many", [_GOOD]),
+        Boot("odd-command-line", plain, 'rdinit=/first = == -- " a=" "', [], []),
+        Boot("numbers-that-are-none", plain, "rdinit=/first panic=abc maxcpus=many", [_GOOD]),
     ]
 
 
@@ -293,9 +295,9 @@ def _selftests() -> list[Boot]:
 def _aarch64_machines() -> list[Boot]:
     shapes = {"cortex-a72": ("cortex-a72", "virt"), "gic-3": ("max", "virt,gic-version=3"),
               "el2": ("cortex-a72", "virt,virtualization=on")}
-    boots = [Boot(f"smp-{count}", _plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
-    boots += [Boot(f"machine-{name}", _plain, smp=2, cpu=cpu, machine=machine,
+    boots += [Boot(f"machine-{name}", plain, smp=2, cpu=cpu, machine=machine,
                    expect=[_GOOD, "first: 2 processors"])
               for name, (cpu, machine) in shapes.items()]
     # QEMU loads no initramfs for an ELF file.
@@ -303,18 +305,18 @@ def _aarch64_machines() -> list[Boot]:
                       [r"(?i)panic"], smp=2, extra=list(targets.current().exit_device), status=33,
                       elf=True))
     # QEMU's device tree alone takes 1 MiB of it.
-    return [*boots, Boot("mem-24M", _plain, mem="24M"), Boot("mem-6G", _plain, mem="6G")]
+    return [*boots, Boot("mem-24M", plain, mem="24M"), Boot("mem-6G", plain, mem="6G")]
 
 
 def _riscv64_machines() -> list[Boot]:
-    boots = [Boot(f"smp-{count}", _plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
-    boots += [Boot("elf", _plain, smp=2, expect=[_GOOD, "first: 2 processors"], elf=True),
-              Boot("sv39", _plain, "rdinit=/first no4lvl", smp=2, expect=[_GOOD, "first: 2 processors"]),
+    boots += [Boot("elf", plain, smp=2, expect=[_GOOD, "first: 2 processors"], elf=True),
+              Boot("sv39", plain, "rdinit=/first no4lvl", smp=2, expect=[_GOOD, "first: 2 processors"]),
               Boot("sv39-shows", None, "selftest=overflow no4lvl", [r"satp 8[0-9a-f]{15}\n"], [], linux=False),
-              Boot("no-sstc", _plain, smp=2, cpu="rv64,sstc=off", expect=[_GOOD, "first: 2 processors"])]
+              Boot("no-sstc", plain, smp=2, cpu="rv64,sstc=off", expect=[_GOOD, "first: 2 processors"])]
     # OpenSBI takes 2 MiB of it, and QEMU puts the device tree at a boundary of 16.
-    return [*boots, Boot("mem-32M", _plain, mem="32M"), Boot("mem-6G", _plain, mem="6G")]
+    return [*boots, Boot("mem-32M", plain, mem="32M"), Boot("mem-6G", plain, mem="6G")]
 
 
 _MACHINES = {"aarch64": _aarch64_machines, "riscv64": _riscv64_machines}

@@ -30,15 +30,33 @@ class Program:
     arguments: tuple[str, ...]
     limit_s: float
     variant: str = ""
+    mem: str = "256M"
 
 
 PROGRAMS = (
-    Program("hostile", ("%SEED%",), 300),
+    Program("hostile", ("%SEED%",), 300, mem="64M"),  # all of it is taken again and again
     Program("storms", ("%SEED%",), 180),
     Program("syscalls", ("run", str(_SECONDS), "%SEED%"), _SECONDS + 120),
     Program("syscalls", ("run", str(_FAULT_SECONDS), "%SEED%", "faults"), _FAULT_SECONDS + 120,
             "-faults"),
 )
+# The share of the default run that other machines than the first one have: what is theirs.
+_OF_THE_MACHINE = ("jumps", "bad_reads_and_writes", "random_code", "corrupted_programs", "code_runs",
+                   "stacks_for_signals", "spoiled_frames", "sigreturn_alone", "instructions",
+                   "thread_pointers")
+SHARE = (
+    Program("hostile", ("%SEED%", *_OF_THE_MACHINE), 180, "-machine", "64M"),
+    Program("syscalls", ("run", "5", "%SEED%"), 120, "-short"),
+)
+
+
+def _programs(arch: str) -> tuple[Program, ...]:
+    return PROGRAMS if arch == "x86_64" else PROGRAMS + SHARE
+
+
+def share_names() -> list[str]:
+    """The tests of that share."""
+    return [f"fuzz/{program.name}{program.variant}@4" for program in SHARE]
 
 
 def _source(program: Program) -> Path:
@@ -71,11 +89,12 @@ def _judge(name: str, program: Program, inside: guest.Guest, seed: int) -> Verdi
 def _run_inside(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
     """Each program has a machine of its own, so that a death is one program's."""
     with qemu.Initrd(_initrd()) as data:
-        for program in PROGRAMS:
+        for program in _programs(context.options.arch):
             name = f"fuzz/{program.name}{program.variant}@{smp}"
             if name not in names:
                 continue
-            with start(context, data, smp, name.replace("/", "-").replace("@", "-")) as inside:
+            with start(context, data, smp, name.replace("/", "-").replace("@", "-"),
+                       program.mem) as inside:
                 try:
                     inside.wait_ready()
                     yield _judge(name, program, inside, context.seed)
@@ -128,7 +147,8 @@ def _kernel(smp: int) -> Job:
     return single(name, body, machines=False)
 
 
-def jobs(_: Namespace) -> list[Job]:
-    inside = [Job([f"fuzz/{program.name}{program.variant}@{smp}" for program in PROGRAMS],
+def jobs(options: Namespace) -> list[Job]:
+    programs_here = _programs(options.arch)
+    inside = [Job([f"fuzz/{program.name}{program.variant}@{smp}" for program in programs_here],
                   lambda context, names, smp=smp: _run_inside(context, smp, names)) for smp in SMP]
     return [*inside, *map(_kernel, (1, 4)), Job(["fuzz/host"], _hosted, machines=False)]

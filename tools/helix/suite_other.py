@@ -7,8 +7,8 @@ import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_scenario,
-                   suite_terminal, targets)
+from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_scenario,
+                   suite_terminal, suite_tool, suite_uefi, targets)
 from helix.report import Context, Job, Verdict
 
 _LIMIT_S = 3000
@@ -28,14 +28,14 @@ def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
 _RISCV64 = (r"boot/(smp-[14]|elf|sv39|sv39-shows|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
-            r"busybox/.*|terminal/.*|devices/.*")
+            r"busybox/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*")
 ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests that are run
 
 
 def _inner(arch: str, options: Namespace) -> list[str]:
     """The tests' names there."""
     lacks = tuple(f"-{flavour}@" for flavour in targets.of(arch).lacks)
-    names = suite_boot.names(arch)
+    names = suite_boot.names(arch) + suite_uefi.names(arch) + suite_fuzz.share_names() + list(suite_tool.SHARE)
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})

@@ -11,7 +11,7 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from helix import guest, paths, programs, qemu, rootfs, suite_scenario, suite_trace
+from helix import guest, packages, paths, programs, qemu, rootfs, suite_scenario, suite_trace
 from helix.report import Context, Failed, Job, single
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
@@ -34,8 +34,8 @@ _WRONG = {
 }
 
 
-def _call(words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([paths.TOP / "helix", *words.split()], text=True, timeout=60, check=False,
+def _call(words: str, limit_s: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([paths.TOP / "helix", *words.split()], text=True, timeout=limit_s, check=False,
                           stdin=subprocess.DEVNULL, capture_output=True)
 
 
@@ -179,11 +179,49 @@ def _compiles_for_others(_: Context) -> None:
                 raise Failed(f"the program with {kind} ends with {status}, not 42")
 
 
+# Where gdb stops, and what it must show of the kernel there, word by word.
+_STOP = "random_is_weak"
+_DEBUG_LIMIT_S = 120
+_SEEN = {"bt 1": rf"{_STOP} \(", "hx-threads": r"cpu 0 \w+ +reaper +\(struct thread \*\)0x",
+         "hx-log": r"Helix, started by", "hx-trace 3": r"(?m)^ +\d+ cpu 0 thread \d+ +[A-Z_]+ +0x",
+         "hx-stack 3": r"thread_main"}
+
+
+def _debugs(context: Context) -> None:
+    packages.need(packages.debug(), yes=context.options.yes)
+    words = ["delete", f"hbreak {_STOP}", "continue"]
+    words += [word for shown in _SEEN for word in (f"echo \\n== {shown}\\n", shown)]
+    done = subprocess.run([str(paths.TOP / "helix"), "debug", "--arch", context.options.arch],
+                          input="\n".join([*words, "quit", ""]), text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=_DEBUG_LIMIT_S, check=False)
+    for shown, pattern in _SEEN.items():
+        part = done.stdout.partition(f"== {shown}\n")[2].partition("\n== ")[0]
+        if not re.search(pattern, part):
+            raise Failed(f"gdb's '{shown}' does not show /{pattern}/", done.stdout)
+
+
+def _benches(context: Context) -> None:
+    """Each row that is asked for has its figures."""
+    arch = context.options.arch
+    words = ["getpid", "segv_caught", *([] if arch == "x86_64" else ["boot"])]  # x86_64's are many
+    done = _call(f"bench --arch {arch} {' '.join(words)}", 300)
+    rows = words[:2] if arch == "x86_64" else [*words[:2], "virt", "virt, gzip"]
+    missing = [row for row in rows if not re.search(rf"(?m)^{row} +[\d,.]+( |$)", done.stdout)]
+    if done.returncode or missing:
+        raise Failed(f"status {done.returncode}; no figures for {', '.join(missing)}", done.stdout + done.stderr)
+
+
+# What the default run has of these on other machines.
+SHARE = ("tool/debug", "tool/bench")
+
+
 def jobs(_: Namespace) -> list[Job]:
     return [single("tool/carries-bytes", _carries_bytes),
             single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),
             single("tool/explains-itself", _explains_itself, machines=False),
             single("tool/leaves-nothing", _leaves_nothing),
+            single("tool/debug", _debugs),
+            single("tool/bench", _benches),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/runs-the-example", _runs_the_example),
             single("tool/runs-the-services",

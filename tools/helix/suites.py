@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
                    suite_devices, suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
-                   suite_tool, suite_unit, ui)
+                   suite_tool, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
 SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
@@ -19,7 +19,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "unit": suite_unit.jobs,
     "hosted": suite_hosted.jobs,
     "mutants": mutants.jobs,
-    "boot": suite_boot.jobs,
+    "boot": lambda options: suite_boot.jobs(options) + suite_uefi.jobs(options),
     "scenario": suite_scenario.jobs,
     "posix-x": suite_scenario.posix_x_jobs,
     "devices": suite_devices.jobs,
@@ -34,14 +34,15 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
 }
 
 
-def _all_jobs(options: Namespace) -> list[Job]:
+def all_jobs(options: Namespace) -> list[Job]:
+    """All tests of a machine."""
     return [job for jobs in SUITES.values() for job in jobs(options)]
 
 
 def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     """The jobs with the names that were asked for."""
     selected = []
-    jobs = _all_jobs(options)
+    jobs = all_jobs(options)
     for pattern in options.names:
         if not any(chosen(name, [pattern]) for job in jobs for name in job.names):
             raise ui.WrongWords(f"no test is called {pattern}; suites: {' '.join(SUITES)}")

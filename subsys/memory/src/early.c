@@ -50,6 +50,24 @@ static void table_free(struct paddr page) {
     }
 }
 
+static struct paddr early_block_alloc(size_t size_bytes) {
+    (void)size_bytes;
+    return paddr_make(0);
+}
+
+static struct paddr block_alloc(size_t size_bytes) {
+    uint32_t order = 0;
+    while (((size_t)PAGE_SIZE << order) < size_bytes) {
+        order++;
+    }
+    struct frame *frame = frame_alloc_order(order, MEMORY_ATOMIC);
+    if (frame == NULL) {
+        return paddr_make(0);
+    }
+    memset(frame_data(frame), 0, (size_t)PAGE_SIZE << order);
+    return frame_address(frame);
+}
+
 static void *boot_alloc(size_t size_bytes) {
     if (early_over) {
         return heap_alloc_zero(size_bytes, MEMORY_ATOMIC);
@@ -71,12 +89,13 @@ static void *boot_alloc(size_t size_bytes) {
     return memory;
 }
 
-static const struct hal_page_ops early_page_ops = { early_table_alloc, early_table_free };
-static const struct hal_page_ops page_ops = { table_alloc, table_free };
+static const struct hal_page_ops early_page_ops = { early_table_alloc, early_table_free,
+                                                    early_block_alloc };
+static const struct hal_page_ops page_ops = { table_alloc, table_free, block_alloc };
 static const struct core_memory_ops core_ops = { boot_alloc, kernel_stack_alloc,
                                                  kernel_stack_free };
 
-#define MIB         (1024u * 1024u)
+#define MIB         (UINT64_C(1) << 20)
 #define START_BYTES (MIB / 2) // what is free must be this much, or some step runs out
 
 // Usable memory that is neither firmware's, the image's nor boot's.

@@ -12,6 +12,9 @@
 
 static const struct lock_class types_class = { "file system types", LOCK_RANK_MOUNT + 1, false };
 static const struct lock_class rename_class = { "rename", LOCK_RANK_DIRECTORY - 5, false };
+// Outside the directories of such a file system (inode.c).
+static const struct lock_class uncached_class = { "uncached rename", LOCK_RANK_PROCESS_TREE - 4,
+                                                  false };
 
 static struct mutex types_lock;
 static struct list types = LIST_INIT(types); // [types_lock] only ever grows
@@ -165,7 +168,7 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
     fs->type = type;
     fs->type_name = type->name;
     fs->device = atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed);
-    mutex_init(&fs->rename_lock, &rename_class);
+    mutex_init(&fs->rename_lock, (type->kind & FS_UNCACHED) != 0 ? &uncached_class : &rename_class);
     return fs;
 }
 
