@@ -2,7 +2,9 @@
 // boot/riscv64/entry.S: Linux's Image header and entry, and the way from there to C in the upper half.
 //
 // The boot protocol (Linux 6.1, Documentation/riscv/boot-image-header.rst; SBI 1.0, 9.1): S-mode, a0 =
-// this hart, a1 = device tree, address translation off, the image anywhere at 2 MiB. One hart comes.
+// this hart, a1 = device tree, address translation off, the image anywhere at 2 MiB. One hart comes; but OpenSBI
+// (1.1, sbi_hsm_hart_start()) says that a hart is to start before it says where, so that one that looks in between
+// comes here as well. It gives itself back, and hal/riscv64/smp.c asks for it again.
 //
 // The boot page tables are Sv39's and map the image where it is linked, writable and executable. start.c
 // adds memory to the direct map. hal replaces them all.
@@ -13,6 +15,8 @@
 #define ENTRY_ALL   0xef       // valid, read, write, execute, global, accessed, dirty (privileged ISA, 4.3.1)
 #define SATP_SV39   (8 << 60)
 #define SSTATUS_SIE 2
+#define SBI_HSM     0x48534d   // SBI 1.0, chapter 9
+#define SBI_HSM_STOP 1
 
     .section .boot.header, "ax", @progbits
     .option norvc
@@ -34,6 +38,10 @@ boot_head:
 boot_entry:
     csrw sie, zero
     csrci sstatus, SSTATUS_SIE
+    lla t0, boot_taken
+    li t1, 1
+    amoswap.w t1, t1, (t0)
+    bnez t1, boot_astray
     mv s0, a0
     mv s1, a1
     lla s2, boot_head
@@ -76,6 +84,13 @@ boot_entry:
     sfence.vma
 3:  j 3b
 
+boot_astray:
+    li a7, SBI_HSM
+    li a6, SBI_HSM_STOP
+    ecall // which returns if there is no such call
+5:  wfi
+    j 5b
+
     .balign 4
 boot_high:
     sfence.vma
@@ -92,6 +107,11 @@ boot_high:
     mv ra, zero
     call boot_start
     ebreak
+
+    .section .data.boot, "aw", @progbits // what is zeroed above would be open again
+    .balign 4
+boot_taken:
+    .long 0
 
     .section .bss.boot, "aw", @nobits
     .balign 4096

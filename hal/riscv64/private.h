@@ -148,6 +148,8 @@ bool sbi_has(uint64_t extension);
 #define SBI_FENCE_VMA     1u
 #define SBI_HSM           0x48534du // chapter 9
 #define SBI_HSM_START     0u
+#define SBI_HSM_STATUS    2u
+#define SBI_HSM_STOPPED   1
 #define SBI_RESET         0x53525354u // chapter 10; one function: kind, reason
 #define SBI_RESET_OFF     0u
 #define SBI_RESET_RESTART 1u

@@ -7,6 +7,8 @@
 #include <hal/context.h>
 #include <hal/cpu_start.h>
 
+#define LOOK_AGAIN_US 1000u // whether a hart that was started is stopped again
+
 #define SIE_BITS (1ull << INTERRUPT_SOFTWARE | 1ull << INTERRUPT_TIMER)
 
 _Static_assert(offsetof(struct cpu_block, data) == RISCV64_BLOCK_DATA, "cpu.h");
@@ -117,6 +119,33 @@ static struct cpu_block *block_make(uint32_t cpu, void *stack_top) {
     return block;
 }
 
+static bool hart_ask(uint64_t hart, const struct start *start) {
+    return sbi_call(SBI_HSM, SBI_HSM_START, hart, riscv64_image_phys(riscv64_start),
+                    riscv64_image_phys(start), 0)
+               .error == 0;
+}
+
+static bool hart_is_stopped(uint64_t hart) {
+    const struct sbi_result status = sbi_call(SBI_HSM, SBI_HSM_STATUS, hart, 0, 0, 0);
+    return status.error == 0 && status.value == SBI_HSM_STOPPED;
+}
+
+// Whether the hart came. One that went astray has given itself back (boot/riscv64/entry.S).
+static bool hart_start(uint64_t hart, struct start *start) {
+    if (!hart_ask(hart, start)) {
+        return false;
+    }
+    for (uint32_t us = 0; us < CPU_START_TIMEOUT_US; us += LOOK_AGAIN_US) {
+        if (cpu_start_wait(&start->state, LOOK_AGAIN_US, false)) {
+            return true;
+        }
+        if (hart_is_stopped(hart) && !hart_ask(hart, start)) {
+            break;
+        }
+    }
+    return cpu_start_wait(&start->state, 0, true);
+}
+
 enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *), void *argument) {
     static struct start starts[HAL_CPU_MAX]; // its own: a late hart may still read it
     struct start *start = &starts[cpu];
@@ -136,13 +165,7 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
     };
     riscv64_blocks[cpu] = block;
     fence_all(); // the hart sees all of it
-    const struct sbi_result done =
-        sbi_call(SBI_HSM, SBI_HSM_START, riscv64_harts[cpu].id, riscv64_image_phys(riscv64_start),
-                 riscv64_image_phys(start), 0);
-    if (done.error == 0 && cpu_start_wait(&start->state, CPU_START_TIMEOUT_US, true)) {
-        return HX_OK;
-    }
-    return HX_ERR_TIMED_OUT;
+    return hart_start(riscv64_harts[cpu].id, start) ? HX_OK : HX_ERR_TIMED_OUT;
 }
 
 uint64_t smp_others(void) {

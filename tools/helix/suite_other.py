@@ -35,7 +35,7 @@ ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests t
 def _inner(arch: str, options: Namespace) -> list[str]:
     """The tests' names there."""
     lacks = tuple(f"-{flavour}@" for flavour in targets.of(arch).lacks)
-    names = suite_boot.names(arch) + suite_uefi.names(arch) + suite_fuzz.share_names() + list(suite_tool.SHARE)
+    names = suite_boot.names(arch) + suite_uefi.names(arch) + suite_fuzz.share_names() + suite_tool.share_names(arch)
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})

@@ -182,6 +182,7 @@ def _compiles_for_others(_: Context) -> None:
 # Where gdb stops, and what it must show of the kernel there, word by word.
 _STOP = "random_is_weak"
 _DEBUG_LIMIT_S = 120
+_IMAGE_PHYS = 0x80200000  # on riscv64
 _SEEN = {"bt 1": rf"{_STOP} \(", "hx-threads": r"cpu 0 \w+ +reaper +\(struct thread \*\)0x",
          "hx-log": r"Helix, started by", "hx-trace 3": r"(?m)^ +\d+ cpu 0 thread \d+ +[A-Z_]+ +0x",
          "hx-stack 3": r"thread_main"}
@@ -200,6 +201,19 @@ def _debugs(context: Context) -> None:
             raise Failed(f"gdb's '{shown}' does not show /{pattern}/", done.stdout)
 
 
+def _hart_goes_astray(context: Context) -> None:
+    """A hart that firmware starts where the image begins, and not where it should, is started again."""
+    packages.need(packages.debug(), yes=context.options.yes)
+    words = ["delete", "hbreak *sbi_call if $a0 == 0x48534d && $a1 == 0", "continue",
+             f"set $a3 = {_IMAGE_PHYS}", "delete", f"hbreak {_STOP}", "continue",
+             "printf \"started %lx\\n\", riscv64_cpu_started", "quit", ""]
+    done = subprocess.run([str(paths.TOP / "helix"), "debug", "--arch", "riscv64", "--smp", "3"],
+                          input="\n".join(words), text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=_DEBUG_LIMIT_S, check=False)
+    if "started 7" not in done.stdout:
+        raise Failed("not all processors start", done.stdout)
+
+
 def _benches(context: Context) -> None:
     """Each row that is asked for has its figures."""
     arch = context.options.arch
@@ -211,12 +225,15 @@ def _benches(context: Context) -> None:
         raise Failed(f"status {done.returncode}; no figures for {', '.join(missing)}", done.stdout + done.stderr)
 
 
-# What the default run has of these on other machines.
-SHARE = ("tool/debug", "tool/bench")
+def share_names(arch: str) -> list[str]:
+    """What the default run has of these on other machines."""
+    return ["tool/debug", "tool/bench", *(["tool/hart-goes-astray"] if arch == "riscv64" else [])]
 
 
-def jobs(_: Namespace) -> list[Job]:
-    return [single("tool/carries-bytes", _carries_bytes),
+def jobs(options: Namespace) -> list[Job]:
+    of_machine = [single("tool/hart-goes-astray", _hart_goes_astray)] if options.arch == "riscv64" else []
+    return [*of_machine,
+            single("tool/carries-bytes", _carries_bytes),
             single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),
             single("tool/explains-itself", _explains_itself, machines=False),
             single("tool/leaves-nothing", _leaves_nothing),
