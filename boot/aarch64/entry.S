@@ -132,6 +132,7 @@ boot_to_el1:
 4:
     mov x0, #(1 << 31) // HCR_EL2.RW: EL1 is AArch64
     msr hcr_el2, x0
+    isb // E2H is off, which decides what the next ones mean (D17.2.48)
     mov x0, #3 // EL1PCTEN, EL1PCEN
     msr cnthctl_el2, x0
     msr cntvoff_el2, xzr

@@ -54,3 +54,18 @@ void boot_memory_add(struct boot_info *info, uint64_t base, uint64_t size_bytes,
         base = next;
     }
 }
+
+bool boot_memory_holds(const struct boot_info *info, struct paddr base, uint64_t size_bytes) {
+    uint64_t at = base.value;
+    if (size_bytes > UINT64_MAX - at) {
+        return false;
+    }
+    for (uint32_t i = 0; i < info->memory_count && at < base.value + size_bytes; i++) {
+        const struct boot_memory *entry = &info->memory[i];
+        if (entry->kind != BOOT_MEMORY_RESERVED && entry->base.value <= at &&
+            entry_end(entry) > at) {
+            at = entry_end(entry);
+        }
+    }
+    return at >= base.value + size_bytes;
+}

@@ -33,27 +33,48 @@ static bool tree_open(struct boot_info *info, uint64_t address, const struct boo
     return fdt_open(reach(direct, address), size_bytes, out_fdt) == HX_OK;
 }
 
-// What may not be used: the tree's own list, the nodes below /reserved-memory, the tree.
+// The pages that a range touches. Its end may be the last address.
+static void pages_add(struct boot_info *info, uint64_t base, uint64_t size_bytes,
+                      enum boot_memory_kind kind) {
+    const uint64_t first = ALIGN_DOWN(base, (uint64_t)PAGE_SIZE);
+    const uint64_t last = MIN_OF(base + size_bytes, ALIGN_DOWN(UINT64_MAX, (uint64_t)PAGE_SIZE));
+    if (size_bytes != 0 && first < last) {
+        boot_memory_add(info, first, ALIGN_UP(last, (uint64_t)PAGE_SIZE) - first, kind);
+    }
+}
+
+// A range that nobody may use. Loaders reserve the archive, too (U-Boot does), which is read once
+// all the same, so the pages that it has of it are mapped, as the tree's are.
+static void range_reserve(struct boot_info *info, uint64_t base, uint64_t size_bytes) {
+    const uint64_t end = base + size_bytes;
+    const uint64_t initrd = info->initrd.value;
+    const uint64_t initrd_end = initrd + info->initrd_bytes;
+    const uint64_t first = MAX_OF(base, ALIGN_DOWN(initrd, (uint64_t)PAGE_SIZE));
+    if (info->initrd_bytes != 0 && first < MIN_OF(end, initrd_end)) {
+        pages_add(info, first, MIN_OF(end, initrd_end) - first, BOOT_MEMORY_ACPI);
+    }
+    pages_add(info, base, size_bytes, BOOT_MEMORY_RESERVED);
+}
+
+// What may not be used: the tree, wherever it lies, its own list, the nodes below /reserved-memory.
 static void memory_reserved(struct boot_info *info, const struct fdt *fdt) {
     uint64_t base;
     uint64_t size;
+    pages_add(info, info->device_tree.value, info->device_tree_bytes, BOOT_MEMORY_ACPI);
     boot_memory_add(info, 0, RESERVED_LOW_BYTES, BOOT_MEMORY_RESERVED);
     for (uint32_t i = 0; i < fdt->reserved_count; i++) {
         fdt_reserved(fdt, i, &base, &size);
-        boot_memory_add(info, base, MIN_OF(size, UINT64_MAX - base), BOOT_MEMORY_RESERVED);
+        range_reserve(info, base, MIN_OF(size, UINT64_MAX - base));
     }
     struct fdt_node node;
     if (fdt_find(fdt, "/reserved-memory", &node)) {
         const uint32_t depth = node.depth;
         while (fdt_next(fdt, &node) && node.depth > depth) {
             for (uint32_t i = 0; fdt_reg(fdt, &node, i, &base, &size); i++) {
-                boot_memory_add(info, base, size, BOOT_MEMORY_RESERVED);
+                range_reserve(info, base, size);
             }
         }
     }
-    const uint64_t tree = ALIGN_DOWN(info->device_tree.value, (uint64_t)PAGE_SIZE);
-    const uint64_t tree_end = info->device_tree.value + info->device_tree_bytes;
-    boot_memory_add(info, tree, ALIGN_UP(tree_end, (uint64_t)PAGE_SIZE) - tree, BOOT_MEMORY_ACPI);
 }
 
 // The nodes of type "memory" (3.4).
@@ -96,21 +117,25 @@ static void chosen(struct boot_info *info, const struct fdt *fdt) {
     }
 }
 
-// In place of what the tree says. Memory that the tree reserves stays so.
-static void firmware_take(struct boot_info *info, const struct boot_info *firmware,
-                          const struct boot_direct *direct) {
+// In place of what the tree says.
+static void firmware_chosen(struct boot_info *info, const struct boot_info *firmware) {
+    info->initrd = firmware->initrd;
+    info->initrd_bytes = firmware->initrd_bytes;
+    if (firmware->command_line[0] != '\0') {
+        memcpy(info->command_line, firmware->command_line, BOOT_COMMAND_MAX);
+        info->command_line_cut = firmware->command_line_cut;
+    }
+}
+
+// The same. Memory that the tree reserves stays so.
+static void firmware_memory(struct boot_info *info, const struct boot_info *firmware,
+                            const struct boot_direct *direct) {
     for (uint32_t i = 0; i < firmware->memory_count; i++) {
         const struct boot_memory *memory = &firmware->memory[i];
         boot_memory_add(info, memory->base.value, memory->size_bytes, memory->kind);
         if (memory->kind == BOOT_MEMORY_USABLE) {
             direct->map(memory->base.value, memory->base.value + memory->size_bytes);
         }
-    }
-    info->initrd = firmware->initrd;
-    info->initrd_bytes = firmware->initrd_bytes;
-    if (firmware->command_line[0] != '\0') {
-        memcpy(info->command_line, firmware->command_line, BOOT_COMMAND_MAX);
-        info->command_line_cut = firmware->command_line_cut;
     }
 }
 
@@ -120,10 +145,13 @@ bool boot_tree_read(struct boot_info *info, uint64_t address, const struct boot_
     if (!tree_open(info, address, direct, &fdt)) {
         return false;
     }
-    memory_reserved(info, &fdt);
     chosen(info, &fdt);
     if (firmware != NULL) {
-        firmware_take(info, firmware, direct);
+        firmware_chosen(info, firmware);
+    }
+    memory_reserved(info, &fdt);
+    if (firmware != NULL) {
+        firmware_memory(info, firmware, direct);
     } else {
         memory_usable(info, &fdt, direct);
     }

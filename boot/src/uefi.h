@@ -114,8 +114,11 @@ struct uefi_file { // 13.5
 struct uefi_file_info { // 13.5.16
     uint64_t info_bytes;
     uint64_t file_bytes;
-    uint64_t rest[62]; // with room for the name
+    uint64_t disk_bytes, times[6];
+    uint64_t attribute;
+    uint64_t rest[54]; // with room for the name
 };
+#define UEFI_FILE_DIRECTORY 0x10ull // its bytes are no file's
 
 struct uefi_file_system { // 13.4
     uint64_t revision;

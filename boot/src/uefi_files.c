@@ -41,7 +41,7 @@ static struct uefi_file *volume_open(const struct uefi_load *load) {
     return root;
 }
 
-// A file, and its size.
+// A file, and its size. A directory is none; nor is an empty name, which opens one (13.5.2).
 static uefi_status_t file_open(struct uefi_file *root, const uint16_t *name,
                                struct uefi_file **out_file, uint64_t *out_size_bytes) {
     struct uefi_file_info info;
@@ -51,6 +51,9 @@ static uefi_status_t file_open(struct uefi_file *root, const uint16_t *name,
         return status;
     }
     status = (*out_file)->get_info(*out_file, &file_info_guid, &info_bytes, &info);
+    if (status == UEFI_OK && (info.attribute & UEFI_FILE_DIRECTORY) != 0) {
+        status = UEFI_UNSUPPORTED;
+    }
     if (status != UEFI_OK) {
         (void)(*out_file)->close(*out_file);
         return status;
@@ -127,44 +130,49 @@ static uefi_status_t initrd_from_files(struct uefi_load *load) {
     return status;
 }
 
-// UEFI_NOT_FOUND: nobody brings one.
-static uefi_status_t initrd_from_loader(struct uefi_load *load) {
-    const struct uefi_device_path *path = &initrd_path.vendor;
+// Who brings an archive; NULL: nobody.
+static struct uefi_load_file *loader_find(const struct uefi_load *load,
+                                          const struct uefi_device_path **out_path) {
     struct uefi_load_file *file;
-    size_t size_bytes = 0;
     void *handle;
+    *out_path = &initrd_path.vendor;
+    return load->boot->locate_device_path(&load_file_guid, out_path, &handle) == UEFI_OK &&
+                   load->boot->handle_protocol(handle, &load_file_guid, (void **)&file) == UEFI_OK
+               ? file
+               : NULL;
+}
+
+static uefi_status_t initrd_from_loader(struct uefi_load *load, struct uefi_load_file *file,
+                                        const struct uefi_device_path *path) {
+    size_t size_bytes = 0;
     void *memory;
-    uefi_status_t status = load->boot->locate_device_path(&load_file_guid, &path, &handle);
-    if (status == UEFI_OK) {
-        status = load->boot->handle_protocol(handle, &load_file_guid, (void **)&file);
-    }
-    if (status != UEFI_OK) {
-        return UEFI_NOT_FOUND;
-    }
-    status = file->load_file(file, path, false, &size_bytes, NULL);
+    uefi_status_t status = file->load_file(file, path, false, &size_bytes, NULL);
     if (status != UEFI_BUFFER_TOO_SMALL || size_bytes == 0) {
         return status == UEFI_OK ? UEFI_LOAD_ERROR : status;
     }
-    status = uefi_pages(load, size_bytes, &memory);
     const size_t capacity = size_bytes;
+    status = uefi_pages(load, capacity, &memory);
     if (status == UEFI_OK) {
         status = file->load_file(file, path, false, &size_bytes, memory);
     }
-    if (status == UEFI_OK && size_bytes <= capacity) {
-        load->info->initrd = paddr_make((uint64_t)(uintptr_t)memory);
-        load->info->initrd_bytes = size_bytes;
+    if (status != UEFI_OK || size_bytes > capacity) {
+        return status == UEFI_OK ? UEFI_LOAD_ERROR : status;
     }
-    return status;
+    load->info->initrd = paddr_make((uint64_t)(uintptr_t)memory);
+    load->info->initrd_bytes = size_bytes;
+    return UEFI_OK;
 }
 
+// Whoever brings one and then fails, whatever he says, is not asked for files instead.
 uefi_status_t uefi_initrd(struct uefi_load *load) {
     uint16_t name[NAME_MAX];
     size_t at = 0;
-    uefi_status_t status = initrd_from_loader(load);
-    if (status == UEFI_NOT_FOUND) {
-        if (!uefi_initrd_word(load->info->command_line, &at, name, NAME_MAX)) {
-            return UEFI_OK;
-        }
+    uefi_status_t status = UEFI_OK;
+    const struct uefi_device_path *path;
+    struct uefi_load_file *loader = loader_find(load, &path);
+    if (loader != NULL) {
+        status = initrd_from_loader(load, loader, path);
+    } else if (uefi_initrd_word(load->info->command_line, &at, name, NAME_MAX)) {
         status = initrd_from_files(load);
     }
     return status == UEFI_OK ? UEFI_OK : uefi_refuse(load, "the initrd cannot be loaded", status);

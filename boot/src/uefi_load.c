@@ -49,7 +49,7 @@ uefi_status_t uefi_refuse(const struct uefi_load *load, const char *text, uefi_s
 
 uefi_status_t uefi_pages(struct uefi_load *load, uint64_t size_bytes, void **out_memory) {
     struct uefi_taken taken = { REACHED_END - 1, ALIGN_UP(size_bytes, PAGE_SIZE) / PAGE_SIZE };
-    if (size_bytes == 0 || size_bytes > REACHED_END) {
+    if (size_bytes == 0 || size_bytes > REACHED_END || load->taken_count == UEFI_TAKEN_MAX) {
         return UEFI_OUT_OF_RESOURCES;
     }
     uefi_status_t status = load->boot->allocate_pages(UEFI_ALLOCATE_MAX_ADDRESS, UEFI_LOADER_DATA,

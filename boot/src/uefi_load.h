@@ -35,7 +35,7 @@ uefi_status_t uefi_load(void *image, struct uefi_system_table *system, size_t si
 // Says a line on the firmware's console; gives `status` back.
 uefi_status_t uefi_refuse(const struct uefi_load *load, const char *text, uefi_status_t status);
 
-// Pages below 4 GiB for `size_bytes`, noted in load->taken: at most UEFI_TAKEN_MAX times.
+// Pages below 4 GiB for `size_bytes`, noted in load->taken; refused once that is full.
 uefi_status_t uefi_pages(struct uefi_load *load, uint64_t size_bytes, void **out_memory);
 
 // The archive of the loader (LoadFile2 at Linux's device path), or else the files that the words

@@ -51,6 +51,24 @@ static void test_random(void) {
     }
 }
 
+// Bytes in ranges of several kinds, with a hole and with what is reserved.
+static void test_holds(void) {
+    static struct boot_info info;
+    boot_memory_add(&info, 0x1000, 0x1000, BOOT_MEMORY_RESERVED);
+    boot_memory_add(&info, 0x3000, 0x1000, BOOT_MEMORY_ACPI);
+    boot_memory_add(&info, 0x2000, 0x3000, BOOT_MEMORY_USABLE);
+    boot_memory_add(&info, 0x6000, 0x1000, BOOT_MEMORY_USABLE);
+    CHECK(boot_memory_holds(&info, paddr_make(0x2000), 0x3000));
+    CHECK(boot_memory_holds(&info, paddr_make(0x2fff), 2));
+    CHECK(!boot_memory_holds(&info, paddr_make(0x1fff), 2));
+    CHECK(!boot_memory_holds(&info, paddr_make(0x4fff), 2));
+    CHECK(!boot_memory_holds(&info, paddr_make(0x4000), 0x3000));
+    CHECK(boot_memory_holds(&info, paddr_make(0x6fff), 1));
+    CHECK(!boot_memory_holds(&info, paddr_make(0x7000), 1));
+    CHECK(!boot_memory_holds(&info, paddr_make(0x6000), UINT64_MAX - 0x5000));
+    CHECK(!boot_memory_holds(&info, paddr_make(0x6000), UINT64_MAX - 0x6000));
+}
+
 // Usable memory shrinks to whole pages; other kinds keep their bytes.
 static void test_trim(void) {
     static struct boot_info info;
@@ -78,6 +96,7 @@ static void test_full(void) {
 int main(void) {
     test_random();
     test_trim();
+    test_holds();
     test_full();
     return check_result();
 }

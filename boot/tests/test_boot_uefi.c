@@ -18,8 +18,11 @@ static struct {
     bool has_tree;
     const char *loader; // the archive that LoadFile2 gives; NULL: there is none
     const char *names[FILES], *contents[FILES];
-    uint32_t map_changes; // how often exit_boot_services() is refused
-    uint32_t fail_at;     // this call fails; 0: none
+    uint32_t map_changes;                  // how often exit_boot_services() is refused
+    uint32_t fail_at;                      // this call fails; 0: none
+    uint32_t loader_fail_at, loader_calls; // the same of LoadFile2, which says that there is none
+    bool grows;                            // the archive, between its size and its bytes
+    bool is_folder;                        // each file
     uint32_t calls, pages, files, lines;
     void *taken[UEFI_TAKEN_MAX]; // where pages are
     bool ended;
@@ -135,6 +138,7 @@ static uefi_status_t fake_info(struct uefi_file *self, const struct uefi_guid *t
         return UEFI_LOAD_ERROR;
     }
     file->file_bytes = strlen(((struct fake_file *)self)->contents);
+    file->attribute = firmware.is_folder ? 0x10 : 0x20;
     return UEFI_OK;
 }
 
@@ -191,7 +195,10 @@ static uefi_status_t fake_load_file(struct uefi_load_file *self,
     if (fails()) {
         return UEFI_LOAD_ERROR;
     }
-    *inout_size = needed;
+    if (++firmware.loader_calls == firmware.loader_fail_at) {
+        return UEFI_NOT_FOUND;
+    }
+    *inout_size = buffer != NULL && firmware.grows ? needed + 1 : needed;
     if (!fits) {
         return UEFI_BUFFER_TOO_SMALL;
     }
@@ -333,6 +340,33 @@ static void test_files(void) {
     CHECK(initrd_is("second"));
 }
 
+// Who brings an archive, and then says that he does not, when asked for its size or for its bytes:
+// files are not taken in its place.
+static void test_fickle_loader(void) {
+    for (uint32_t at = 1; at <= 2; at++) {
+        begin("initrd=two");
+        firmware.loader = "archive";
+        firmware.loader_fail_at = at;
+        firmware.names[0] = "two";
+        firmware.contents[0] = "abc";
+        CHECK(load() == UEFI_NOT_FOUND);
+        CHECK(!firmware.ended && firmware.lines == 1 && firmware.pages == 0);
+    }
+}
+
+// What has the name of an archive and is a directory, or has no name that a firmware can have.
+static void test_folders(void) {
+    static const char *const words[] = { "initrd=x", "initrd=\xc3\xa4" };
+    for (uint32_t i = 0; i < 2; i++) {
+        begin(words[i]);
+        firmware.names[0] = i == 0 ? "x" : "";
+        firmware.contents[0] = "";
+        firmware.is_folder = true;
+        CHECK(load() == UEFI_UNSUPPORTED);
+        CHECK(firmware.lines == 1 && firmware.pages == 0 && firmware.files == 0);
+    }
+}
+
 // Words that are too many, from each of their sources.
 static void test_long(void) {
     static char words[BOOT_COMMAND_MAX + 3];
@@ -356,6 +390,11 @@ static void test_refusals(void) {
     firmware.map_changes = 2; // more often than it may
     CHECK(load() == UEFI_INVALID_PARAMETER);
     CHECK(firmware.lines == 0);
+    begin("one");
+    firmware.loader = "archive";
+    firmware.grows = true;
+    CHECK(load() == UEFI_LOAD_ERROR);
+    CHECK(firmware.lines == 1 && firmware.pages == 0);
 }
 
 // Each call of a load fails once. What may be missing is done without; else all is given back.
@@ -444,6 +483,8 @@ int main(void) {
     test_memory();
     test_loader();
     test_files();
+    test_fickle_loader();
+    test_folders();
     test_long();
     test_refusals();
     test_failures(NULL);

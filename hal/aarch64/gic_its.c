@@ -71,16 +71,19 @@
 #define POLLS        1000000u
 
 // What the service and the redistributor are given, in a block that begins at a multiple of its
-// size, as the pending table has to (GICR_PENDBASER). The tables of events begin at multiples of
-// 256 (MAPD).
+// size, as the commands have to: of an address that is none of 64 KiB the service may take
+// something else (GITS_CBASER, bits 15 to 12). The tables of events begin at multiples of 256
+// (MAPD). The pending table, which begins at such a multiple, too (GICR_PENDBASER), has a block of
+// its own.
 struct shared {
-    uint8_t pending[PAGE_SIZE]; // a bit each, those of no LPI included
     uint64_t commands[COMMANDS][COMMAND_BYTES / 8];
     _Atomic uint8_t config[CONFIG_BYTES];
     uint8_t events[MESSAGES_MAX][EVENTS_BYTES];
 };
 _Static_assert(sizeof(struct shared) <= BLOCK_BYTES, "make the block larger");
-_Static_assert((1u << CONFIG_ID_BITS) / 8 <= PAGE_SIZE, "a bit for each number");
+_Static_assert(BLOCK_BYTES % 0x10000 == 0 && offsetof(struct shared, commands) == 0, "CBASER");
+_Static_assert(offsetof(struct shared, config) % PAGE_SIZE == 0, "GICR_PROPBASER");
+_Static_assert((1u << CONFIG_ID_BITS) / 8 <= BLOCK_BYTES, "pending: a bit for each number");
 _Static_assert(EVENTS_BYTES % 256 == 0 && offsetof(struct shared, events) % 256 == 0, "MAPD");
 
 static volatile uint8_t *registers; // NULL: there is no service
@@ -89,6 +92,7 @@ static uint32_t phandle;            // as the tree calls it
 static uint64_t device_limit;       // numbers of devices from here on have no entry
 static struct shared *shared;
 static uint64_t shared_address;
+static uint64_t pending_address;
 static uint64_t target; // the redistributor, as commands name it
 
 static atomic_flag lock = ATOMIC_FLAG_INIT; // guards all below
@@ -288,7 +292,7 @@ static bool redistributor_start(volatile uint8_t *mine) {
     }
     mmio_write64(mine + REDIST_CONFIG, (shared_address + offsetof(struct shared, config)) |
                                            REDIST_UNCACHED | (CONFIG_ID_BITS - 1));
-    mmio_write64(mine + REDIST_PENDING, shared_address | REDIST_UNCACHED | PENDING_IS_ZERO);
+    mmio_write64(mine + REDIST_PENDING, pending_address | REDIST_UNCACHED | PENDING_IS_ZERO);
     mmio_write32(mine + REDIST_CTLR, control | CTLR_LPIS);
     __asm__ volatile("dsb sy" : : : "memory"); // before the service sends any
     return true;
@@ -323,13 +327,16 @@ static bool collection_map(uint64_t typer, volatile uint8_t *mine) {
 
 static bool memory_take(void) {
     const struct paddr block = aarch64_block_alloc(BLOCK_BYTES);
-    if (block.value == 0) {
+    const struct paddr pending = aarch64_block_alloc(BLOCK_BYTES);
+    if (block.value == 0 || pending.value == 0) {
         return false;
     }
     shared_address = block.value;
+    pending_address = pending.value;
     shared = hal_phys_to_virt(block);
     memset((void *)shared->config, CONFIG_HELD, CONFIG_BYTES);
     aarch64_cache_clean(shared, BLOCK_BYTES);
+    aarch64_cache_clean(hal_phys_to_virt(pending), BLOCK_BYTES);
     return true;
 }
 

@@ -41,14 +41,19 @@ static bool is_usable_hart(const struct fdt *fdt, const struct fdt_node *node) {
            (status == NULL || strcmp(status, "okay") == 0);
 }
 
-// Harts, and the controller that is each one's child. Others than the boot hart need SBI's HSM.
+// Others than the boot hart are started by the SBI, interrupted, and told of changed translations.
+static bool can_have_others(void) {
+    return sbi_has(SBI_HSM) && sbi_has(SBI_IPI) && sbi_has(SBI_FENCE);
+}
+
+// Harts, and the controller that is each one's child.
 static void harts_read(const struct fdt *fdt) {
     struct fdt_node node;
     struct fdt_property property;
     struct hart *hart = NULL;
     uint64_t id;
     uint64_t size;
-    const bool has_hsm = sbi_has(SBI_HSM);
+    const bool has_others = can_have_others();
     if (!fdt_find(fdt, "/cpus", &node)) {
         return;
     }
@@ -57,7 +62,7 @@ static void harts_read(const struct fdt *fdt) {
         if (node.depth == depth + 1) {
             hart = NULL;
             if (is_usable_hart(fdt, &node) && fdt_reg(fdt, &node, 0, &id, &size) &&
-                (has_hsm || id == riscv64_harts[0].id)) {
+                (has_others || id == riscv64_harts[0].id)) {
                 hart = hart_add(id);
             }
             if (hart == &riscv64_harts[0]) {

@@ -13,6 +13,7 @@
 #define CONTEXT_BYTES  0x1000u
 #define CONTEXT_CLAIM  4u
 #define SOURCES_MAX    1024u
+#define SOURCES_WORD   32u
 #define CAUSE_EXTERNAL 9u // S-mode's, in "interrupts-extended"
 
 static volatile uint8_t *registers;
@@ -49,6 +50,16 @@ static bool plic_find(struct fdt_node *out_node) {
     return false;
 }
 
+// The sources of a word that are ours; firmware may have left others on, which nobody would ever
+// turn off.
+static uint32_t enabled_of(uint32_t word) {
+    const uint32_t first = word * SOURCES_WORD;
+    const uint32_t known = source_count + 1; // 0 is none
+    return known >= first + SOURCES_WORD ? UINT32_MAX
+           : known > first               ? (1u << (known - first)) - 1
+                                         : 0;
+}
+
 enum hx_status plic_init(void) {
     struct fdt_node node;
     struct fdt_property property;
@@ -70,9 +81,9 @@ enum hx_status plic_init(void) {
     for (uint32_t source = 1; source <= source_count; source++) {
         mmio_write32(registers + PRIORITY + (size_t)4 * source, 0);
     }
-    for (uint32_t word = 0; word <= source_count / 32; word++) {
+    for (uint32_t word = 0; word < SOURCES_MAX / SOURCES_WORD; word++) {
         mmio_write32(registers + ENABLE + (size_t)number * ENABLE_BYTES + (size_t)4 * word,
-                     UINT32_MAX);
+                     enabled_of(word));
     }
     mmio_write32(context, 0); // any priority comes through
     return HX_OK;

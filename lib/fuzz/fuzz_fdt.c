@@ -22,9 +22,7 @@ static void walk(const struct fdt *fdt) {
         }
         (void)fdt_text(fdt, &node, "device_type");
         uint32_t id;
-        if (fdt_property(fdt, &node, "msi-map", &property)) {
-            (void)fdt_map_id(&property, 1, 8, &id);
-        }
+        (void)fdt_map_find(fdt, &node, "msi-map", 1, 8, &id);
     } while (fdt_next(fdt, &node));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // fdt.c: the flattened format (Devicetree Specification 0.4, 5.2 to 5.4).
 #include <lib/fdt.h>
+#include <lib/format.h>
 #include <lib/string.h>
 
 #define MAGIC        0xd00dfeedu
@@ -12,6 +13,7 @@
 #define TOKEN_NOP      4u
 #define TOKEN_END      9u
 
+#define NAME_CAPACITY         32u // of a property: 31 letters (2.2.4.1)
 #define CELLS_MOST            4u
 #define ADDRESS_CELLS_DEFAULT 2u // 2.3.5
 #define SIZE_CELLS_DEFAULT    1u
@@ -341,6 +343,20 @@ bool fdt_map_id(const struct fdt_property *map, uint32_t controller, uint32_t id
         }
     }
     return false;
+}
+
+bool fdt_map_find(const struct fdt *fdt, const struct fdt_node *node, const char *name,
+                  uint32_t controller, uint32_t id, uint32_t *out_id) {
+    char mask_name[NAME_CAPACITY];
+    struct fdt_property map;
+    struct fdt_property mask;
+    uint32_t kept = UINT32_MAX;
+    (void)format_string(mask_name, sizeof(mask_name), "%s-mask", name);
+    if (!fdt_property(fdt, node, name, &map) ||
+        (fdt_property(fdt, node, mask_name, &mask) && !fdt_u32(&mask, 0, &kept))) {
+        return false;
+    }
+    return fdt_map_id(&map, controller, id & kept, out_id);
 }
 
 const char *fdt_text(const struct fdt *fdt, const struct fdt_node *node, const char *name) {

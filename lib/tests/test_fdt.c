@@ -234,6 +234,33 @@ static void test_map(void) {
     CHECK(!fdt_map_id(&property, 7, 0x10, &id));
 }
 
+// A bridge on which the functions of a device have one number (the mask), and maps without one, or
+// with an empty one.
+static void test_map_masked(void) {
+    struct fdt fdt;
+    struct fdt_node node;
+    uint32_t id = 1;
+    memset(block, 0, sizeof(block));
+    at = STRUCTURE;
+    strings_bytes = 0;
+    node_begin("");
+    CELLS("iommu-map", 0x10, 7, 0x500, 8);
+    CELLS("iommu-map-mask", 0xfff8);
+    CELLS("msi-map", 0x10, 7, 0x600, 8);
+    CELLS("other-map", 0x10, 7, 0x700, 8);
+    bytes("other-map-mask", "", 0);
+    node_end();
+    word(9);
+    header_finish();
+    CHECK(fdt_open(block, TOTAL, &fdt) == HX_OK);
+    fdt_root(&fdt, &node);
+    CHECK(fdt_map_find(&fdt, &node, "iommu-map", 7, 0x13, &id) && id == 0x500);
+    CHECK(!fdt_map_find(&fdt, &node, "iommu-map", 7, 0x0f, &id));
+    CHECK(fdt_map_find(&fdt, &node, "msi-map", 7, 0x13, &id) && id == 0x603);
+    CHECK(!fdt_map_find(&fdt, &node, "other-map", 7, 0x13, &id));
+    CHECK(!fdt_map_find(&fdt, &node, "no-map", 7, 0x13, &id));
+}
+
 static void test_map_wraps(void) {
     const uint8_t map[16] = {
         0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff
@@ -246,6 +273,7 @@ static void test_map_wraps(void) {
 
 int main(void) {
     test_map();
+    test_map_masked();
     test_map_wraps();
     test_good();
     test_walk();

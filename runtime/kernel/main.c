@@ -174,6 +174,20 @@ static void read_command_line(const struct boot_info *info) {
     boot.init = &init_words;
 }
 
+// A loader may say that it lies where nothing is.
+static void find_initrd(const struct boot_info *info) {
+    if (info->initrd_bytes == 0) {
+        return;
+    }
+    if (!boot_memory_holds(info, info->initrd, info->initrd_bytes)) {
+        log_error("the initramfs is said to lie at %#lx, %lu bytes, which is no memory",
+                  (unsigned long)info->initrd.value, (unsigned long)info->initrd_bytes);
+        return;
+    }
+    boot.initrd = hal_phys_to_virt(info->initrd);
+    boot.initrd_bytes = info->initrd_bytes;
+}
+
 // The machine and memory: nothing here may sleep, interrupts are off.
 static void bring_up_machine(const struct boot_info *info) {
     hal_console_init(info);
@@ -189,10 +203,7 @@ static void bring_up_machine(const struct boot_info *info) {
     must("page tables", hal_mmu_init(info));
     memory_init(info);
     must("machine", hal_init(info));
-    if (info->initrd_bytes != 0) {
-        boot.initrd = hal_phys_to_virt(info->initrd);
-        boot.initrd_bytes = info->initrd_bytes;
-    }
+    find_initrd(info);
 }
 
 static void enlarge_trace(void) {

@@ -161,6 +161,15 @@ def run(boot: Boot, machine: qemu.Machine) -> None:
         raise Failed(wrong, qemu.tail(log) + "\n" + done.stdout.decode(errors="replace"))
 
 
+def run_with(boot: Boot, machine: qemu.Machine) -> None:
+    """The same with the boot's archive, if it has one."""
+    if boot.initrd is None:
+        run(boot, machine)
+        return
+    with qemu.Initrd(boot.initrd()) as machine.initrd:
+        run(boot, machine)
+
+
 def _job(boot: Boot) -> Job:
     def body(context: Context) -> None:
         assert context.kernel is not None
@@ -170,12 +179,7 @@ def _job(boot: Boot) -> Job:
         kernel = context.kernel.with_name("helix.elf") if boot.elf else context.kernel
         machine = qemu.Machine(kernel, None, append, boot.smp, boot.mem, boot.cpu,
                                boot.machine, extra=list(boot.extra))
-        if boot.initrd is None:
-            run(boot, machine)
-            return
-        with qemu.Initrd(boot.initrd()) as initrd:
-            machine.initrd = initrd
-            run(boot, machine)
+        run_with(boot, machine)
     return single(f"boot/{boot.name}", body)
 
 

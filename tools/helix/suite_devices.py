@@ -43,12 +43,14 @@ _WAYS: dict[str, dict[str, Way]] = {
                "queues": Way("pci", queues=4), "queues-shared": Way("pci,vectors=3,packed=on", queues=4),
                "queues-line": Way("pci,vectors=0", queues=4),
                "iommu": Way(_BOUND, "", _IOMMU, queues=4, seen=_BY_IOMMU),
-               "iommu-line": Way(f"{_BOUND},vectors=0,packed=on", "", _IOMMU)},
+               "iommu-line": Way(f"{_BOUND},vectors=0,packed=on", "", _IOMMU),
+               "iommu-passed": Way("pci", "", _IOMMU)},
     "aarch64": {"pci": Way("pci"), "mmio": Way("device", "", _MODERN, True, 4), "legacy": Way("device"),
                 "gic-3": Way("pci,packed=on", "virt,gic-version=3", queues=4, seen=_BY_ITS),
                 "gic-3-line": Way("pci", "virt,gic-version=3,its=off"),
                 "iommu": Way(_BOUND, "", _IOMMU, seen=_BY_IOMMU),
-                "iommu-3": Way(_BOUND, "virt,gic-version=3", _IOMMU, seen=_BY_ITS)},
+                "iommu-3": Way(_BOUND, "virt,gic-version=3", _IOMMU, seen=_BY_ITS),
+                "iommu-passed": Way("pci", "", _IOMMU)},
     "riscv64": {"pci": Way("pci,packed=on"), "mmio": Way("device", "", _MODERN, True)},
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
@@ -221,11 +223,13 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
 
 
 def _fits(program: Program, way_name: str, way: Way, arch: str) -> bool:
-    """"scratch" is a disk behind an IOMMU alone; only a disk has queues."""
+    """"scratch" is a disk behind an IOMMU alone; only a disk has queues; one device beside an IOMMU is enough."""
     if way_name.startswith("queues"):
         return program.device == "disk"
     if program.device == "scratch":
-        return way.extra == _IOMMU
+        return way.bus.startswith(_BOUND)
+    if way_name == "iommu-passed":
+        return program.device == "rng"
     return program.device != "console" or way_name in _CONSOLE_WAYS[arch]
 
 

@@ -8,15 +8,16 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_scenario,
-                   suite_terminal, suite_tool, suite_uefi, targets)
-from helix.report import Context, Job, Verdict
+                   suite_terminal, suite_tool, suite_tree, suite_uefi, targets)
+from helix.report import Job, Verdict
 
 _LIMIT_S = 3000
 
 
-def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
-    inner = [name.removeprefix(f"{arch}/") for name in names]
-    command = [str(paths.TOP / "helix"), "test", "--arch", arch, "--jobs", "1", "--yes", *inner]
+def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]:
+    """The tests with these names, less the prefix, in a ./helix with those words."""
+    inner = [name.removeprefix(prefix) for name in names]
+    command = [str(paths.TOP / "helix"), "test", *words, "--jobs", "1", "--yes", *inner]
     done = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=_LIMIT_S, check=False)
     passed = set(re.findall(r"^ok +(\S+)", done.stdout, re.M))
@@ -25,7 +26,7 @@ def _run(arch: str, names: list[str], options: Namespace) -> Iterator[Verdict]:
 
 
 # riscv64 shares all but its machine's part with aarch64, so of what takes time this is run there.
-_RISCV64 = (r"boot/(smp-[14]|elf|sv39|sv39-shows|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
+_RISCV64 = (r"boot/(smp-[14]|elf|sv39|sv39-shows|tree-[\w-]+|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
             r"busybox/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*")
@@ -35,7 +36,8 @@ ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests t
 def _inner(arch: str, options: Namespace) -> list[str]:
     """The tests' names there."""
     lacks = tuple(f"-{flavour}@" for flavour in targets.of(arch).lacks)
-    names = suite_boot.names(arch) + suite_uefi.names(arch) + suite_fuzz.share_names() + suite_tool.share_names(arch)
+    names = [name for suite in (suite_boot, suite_tree, suite_uefi) for name in suite.names(arch)]
+    names += [*suite_fuzz.share_names(), *suite_tool.share_names(arch)]
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})
@@ -46,7 +48,7 @@ def _inner(arch: str, options: Namespace) -> list[str]:
 
 def _job(arch: str, options: Namespace) -> Job:
     names = [f"{arch}/{name}" for name in _inner(arch, options)]
-    return Job(names, lambda context, chosen: _run(arch, chosen, context.options), False)
+    return Job(names, lambda _, chosen: nested(f"{arch}/", chosen, ["--arch", arch]), False)
 
 
 def _jobs_of(arch: str, options: Namespace) -> list[Job]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
                    suite_devices, suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
-                   suite_tool, suite_uefi, suite_unit, ui)
+                   suite_tool, suite_tree, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
 SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
@@ -19,7 +19,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "unit": suite_unit.jobs,
     "hosted": suite_hosted.jobs,
     "mutants": mutants.jobs,
-    "boot": lambda options: suite_boot.jobs(options) + suite_uefi.jobs(options),
+    "boot": lambda options: suite_boot.jobs(options) + suite_tree.jobs(options) + suite_uefi.jobs(options),
     "scenario": suite_scenario.jobs,
     "posix-x": suite_scenario.posix_x_jobs,
     "devices": suite_devices.jobs,

@@ -40,6 +40,10 @@ struct boot_info {
     struct paddr kernel_end;
 };
 
+// Whether each byte of a range is memory that the kernel maps, whatever it is used for. Any
+// context.
+bool boot_memory_holds(const struct boot_info *info, struct paddr base, uint64_t size_bytes);
+
 // The stack that kernel_main runs on; at least 16 KiB.
 extern char boot_stack_low[];
 extern char boot_stack_top[];

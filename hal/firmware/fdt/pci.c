@@ -170,24 +170,15 @@ uint32_t hal_pci_line(uint32_t function, uint32_t pin) {
 }
 
 bool tree_message_id(uint32_t function, uint32_t controller, uint32_t *out_id) {
-    struct fdt_property map;
-    struct fdt_property mask;
-    uint32_t kept = UINT32_MAX;
-    if (config_space == NULL || !fdt_property(&tree_fdt, &bridge, "msi-map", &map)) {
-        return false;
-    }
-    if (fdt_property(&tree_fdt, &bridge, "msi-map-mask", &mask) && !fdt_u32(&mask, 0, &kept)) {
-        return false;
-    }
-    return fdt_map_id(&map, controller, function & kept, out_id);
+    return config_space != NULL &&
+           fdt_map_find(&tree_fdt, &bridge, "msi-map", controller, function, out_id);
 }
 
 // A virtio IOMMU on the bus is a child of the bridge, with its function in "reg" (Linux 6.1,
 // Documentation/devicetree/bindings/virtio/pci-iommu.yaml).
 bool hal_pci_iommu(uint32_t function, uint32_t *out_iommu, uint32_t *out_endpoint) {
     struct fdt_node node;
-    struct fdt_property map;
-    if (config_space == NULL || !fdt_property(&tree_fdt, &bridge, "iommu-map", &map)) {
+    if (config_space == NULL) {
         return false;
     }
     fdt_root(&tree_fdt, &node);
@@ -198,7 +189,7 @@ bool hal_pci_iommu(uint32_t function, uint32_t *out_iommu, uint32_t *out_endpoin
         uint32_t number;
         if (fdt_property(&tree_fdt, &node, "reg", &reg) && fdt_u32(&reg, 0, &place) &&
             fdt_property(&tree_fdt, &node, "phandle", &phandle) && fdt_u32(&phandle, 0, &number) &&
-            fdt_map_id(&map, number, function, out_endpoint)) {
+            fdt_map_find(&tree_fdt, &bridge, "iommu-map", number, function, out_endpoint)) {
             *out_iommu = place >> PLACE_SHIFT & PLACE_MASK;
             return true;
         }

@@ -82,6 +82,10 @@ bool fdt_has_text(const struct fdt_property *property, const char *text);
 // number there, how many. False: no entry has it for this controller, or the number there would be
 // larger than 32 bits.
 bool fdt_map_id(const struct fdt_property *map, uint32_t controller, uint32_t id, uint32_t *out_id);
+// The same of the map `name` that a node has, for the bits of `id` that its mask ("NAME-mask")
+// keeps: all, if there is none. False also if there is no such map, or a mask without a cell.
+bool fdt_map_find(const struct fdt *fdt, const struct fdt_node *node, const char *name,
+                  uint32_t controller, uint32_t id, uint32_t *out_id);
 
 // Entry `index` of the node's "reg", addresses as the parent has them. False: it has fewer, the
 // range wraps around, or its cells are not 1 or 2 each (0 for the size: *out_size_bytes is 0).

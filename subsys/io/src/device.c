@@ -59,6 +59,20 @@ static struct io_device *find(const char *name, uint32_t index) {
     return NULL;
 }
 
+// dma_begin() asks the device what addresses it uses, so its windows answer before it reaches any
+// memory.
+static enum hx_status device_begin(struct io_device *device) {
+    const bool is_pci = device->function != IO_NO_FUNCTION;
+    if (is_pci) {
+        pci_windows_on(device);
+    }
+    enum hx_status status = dma_begin(device);
+    if (status == HX_OK && is_pci) {
+        pci_device_on(device);
+    }
+    return status;
+}
+
 enum hx_status io_device_take(const char *name, uint32_t index, const char *owner,
                               struct io_device **out_device) {
     struct io_device *device = find(name, index);
@@ -72,14 +86,11 @@ enum hx_status io_device_take(const char *name, uint32_t index, const char *owne
     atomic_store_explicit(&device->owner, owner, memory_order_release);
     enum hx_status status = windows_map(device);
     if (status == HX_OK) {
-        status = dma_begin(device);
+        status = device_begin(device);
     }
     if (status != HX_OK) {
         atomic_store_explicit(&device->is_taken, false, memory_order_release);
         return status;
-    }
-    if (device->function != IO_NO_FUNCTION) {
-        pci_device_on(device);
     }
     *out_device = device;
     return HX_OK;

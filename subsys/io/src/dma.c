@@ -36,7 +36,7 @@ struct dma_domain {
     struct iommu *iommu;
     uint32_t endpoint;
     uint32_t number;
-    bool is_passed; // the device goes past it: set before anybody has the device
+    bool is_passed; // but for messages the device goes past it: set before anybody has the device
     struct viommu_regions regions;
     uint64_t doorbells[DOORBELLS_MAX]; // pages that are mapped for good; the driver's thread
     uint32_t doorbell_count;
@@ -46,6 +46,7 @@ struct dma_domain {
 };
 
 static const struct lock_class domain_class = { "DMA addresses", LOCK_RANK_LEAF, false };
+static bool has_iommu; // that is in use; boot context writes
 
 // NULL: the device's addresses are the machine's.
 static struct dma_domain *domain_of(const struct io_device *device) {
@@ -252,7 +253,8 @@ static uint32_t peek_config(const void *context, uint32_t offset) {
 }
 
 // A virtio device says whether its addresses are translated (Virtio 1.2, 6.1). One that says no and
-// is translated all the same reaches nothing.
+// is translated all the same reaches nothing. Messages do not come from the device's own part but
+// from PCI's, and are translated: it is attached in any case.
 static bool is_translated(struct io_device *device) {
     const struct pci_config config = { .read = peek_config, .context = device };
     const struct virtio_access access = { peek_read, peek_write, &config, device };
@@ -261,14 +263,25 @@ static bool is_translated(struct io_device *device) {
            (virtio_offered(&virtio) & VIRTIO_FEATURE_PLATFORM) != 0;
 }
 
+// No IOMMU translates for it, as firmware says, where there is one for others.
+static bool is_beside(const struct io_device *device) {
+    uint32_t function;
+    uint32_t endpoint;
+    return has_iommu && (device->function == IO_NO_FUNCTION ||
+                         !hal_pci_iommu(device->function, &function, &endpoint));
+}
+
 enum hx_status dma_begin(struct io_device *device) {
-    if (device->domain != NULL && !is_translated(device)) {
-        log_warning("%s: goes past the IOMMU; its DMA is trusted", device->name);
-        device->domain->is_passed = true;
+    if (is_beside(device)) {
+        log_warning("%s: not behind the IOMMU; its DMA is trusted", device->name);
     }
-    struct dma_domain *domain = domain_of(device);
+    struct dma_domain *domain = device->domain;
     if (domain == NULL) {
         return HX_OK;
+    }
+    if (!is_translated(device)) {
+        log_warning("%s: goes past the IOMMU; its DMA is trusted", device->name);
+        domain->is_passed = true;
     }
     enum hx_status status = domain_ask(domain, VIOMMU_ATTACH);
     if (status == HX_OK) {
@@ -278,16 +291,17 @@ enum hx_status dma_begin(struct io_device *device) {
 }
 
 enum hx_status dma_end(const struct io_device *device) {
-    struct dma_domain *domain = domain_of(device);
+    struct dma_domain *domain = device->domain;
     if (domain == NULL) {
         return HX_ERR_NOT_SUPPORTED;
     }
+    const enum hx_status done = domain->is_passed ? HX_ERR_NOT_SUPPORTED : HX_OK;
     spin_lock(&domain->lock);
     const bool is_off = domain->state == DOMAIN_OFF;
     domain->state = is_off ? DOMAIN_OFF : DOMAIN_ENDING;
     spin_unlock(&domain->lock);
     if (is_off) {
-        return HX_OK;
+        return done;
     }
     // Who comes at the same time asks, too: the second answer is that nothing is attached.
     enum hx_status status = domain_ask(domain, VIOMMU_DETACH);
@@ -295,7 +309,7 @@ enum hx_status dma_end(const struct io_device *device) {
         return HX_ERR_IO;
     }
     state_set(domain, DOMAIN_OFF);
-    return HX_OK;
+    return done;
 }
 
 // Several messages may have one; mapping a page twice is refused (Virtio 1.2, 5.13.6.5).
@@ -310,7 +324,7 @@ static bool is_mapped_doorbell(const struct dma_domain *domain, uint64_t page) {
 
 // The page of a register that is no memory, at its own address.
 enum hx_status dma_doorbell(const struct io_device *device, uint64_t address) {
-    struct dma_domain *domain = domain_of(device);
+    struct dma_domain *domain = device->domain;
     const uint64_t page = ALIGN_DOWN(address, (uint64_t)PAGE_SIZE);
     if (domain == NULL || viommu_is_doorbell(&domain->regions, address) ||
         is_mapped_doorbell(domain, page)) {
@@ -386,6 +400,7 @@ static void domains_make(struct io_device *device, struct iommu *iommu) {
 void dma_find(void) {
     struct io_device *device;
     bool is_found = false;
+    has_iommu = false;
     for (uint32_t i = 0; io_device_take("virtio:23", i, NULL, &device) == HX_OK; i++) {
         struct iommu *iommu = device->function != IO_NO_FUNCTION ? iommu_start(device) : NULL;
         if (iommu != NULL) {
@@ -393,7 +408,8 @@ void dma_find(void) {
             is_found = true;
         }
     }
-    log_info("io: %s", is_found ? "IOMMU: devices reach what their drivers were given"
+    has_iommu = is_found;
+    log_info("io: %s", is_found ? "IOMMU: devices behind it reach what their drivers were given"
                                 : "no IOMMU: DMA is trusted, devices reach all memory");
 }
 

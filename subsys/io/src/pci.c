@@ -167,9 +167,14 @@ void pci_find(void) {
     }
 }
 
+void pci_windows_on(const struct io_device *device) {
+    const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
+    command_set(device->function, command | PCI_COMMAND_MEMORY);
+}
+
 void pci_device_on(const struct io_device *device) {
     const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
-    command_set(device->function, command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    command_set(device->function, command | PCI_COMMAND_MASTER);
 }
 
 void pci_line_on(const struct io_device *device) {

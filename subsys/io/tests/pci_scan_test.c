@@ -105,6 +105,9 @@ static void test_bridge(void) {
 
 static void test_life(void) {
     scan(0);
+    command_set(FUNCTION, PCI_COMMAND_NO_INTX); // no firmware has been there
+    pci_windows_on(&found);
+    CHECK(command() == (PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX));
     pci_device_on(&found);
     CHECK((command() & PCI_COMMAND_MASTER) != 0 && (command() & PCI_COMMAND_NO_INTX) != 0);
     pci_line_on(&found);

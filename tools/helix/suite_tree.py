@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Boot tests with a device tree that is not the emulator's own, but one with something more in it (Devicetree
+Specification 0.4, chapter 5)."""
+
+import struct
+import subprocess
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from helix import paths, qemu, suite_boot, targets
+from helix.report import Context, Failed, Job, single
+from helix.suite_boot import Boot
+
+_HEADER = ">10I"  # magic, size, structure, strings, reservations, versions, processor, their sizes
+_MIB = 1 << 20
+_MEM_MIB = 256
+_MEMORY = {"aarch64": 1 << 30, "riscv64": 2 << 30}  # where it begins
+_DUMP_LIMIT_S = 30
+
+
+@dataclass
+class Tree:
+    boot: Boot
+    change: Callable[[bytes, int], bytes]  # of the tree, and where memory begins
+
+
+def _inserted(tree: bytes, at: int, more: bytes) -> bytes:
+    """The tree with some bytes more, and all that lies behind them found there."""
+    words = list(struct.unpack_from(_HEADER, tree))
+    words[1] += len(more)
+    for part in (2, 3, 4):
+        words[part] += len(more) if words[part] > at else 0
+    changed = tree[:at] + more + tree[at:]
+    return struct.pack(_HEADER, *words) + changed[40:]
+
+
+def _reserved(tree: bytes, base: int, size: int) -> bytes:
+    return _inserted(tree, struct.unpack_from(_HEADER, tree)[4], struct.pack(">QQ", base, size))
+
+
+def _with_initrd(tree: bytes, start: int, end: int) -> bytes:
+    """/chosen says that the archive lies there."""
+    words = struct.unpack_from(_HEADER, tree)
+    properties = b""
+    for name, value in (("linux,initrd-start", start), ("linux,initrd-end", end)):
+        strings, used = words[3], struct.unpack_from(_HEADER, tree)[8]
+        tree = _inserted(tree, strings + used, name.encode() + b"\0")
+        tree = tree[:32] + struct.pack(">I", used + len(name) + 1) + tree[36:]
+        properties += struct.pack(">3IQ", 3, 8, used, value)
+    chosen = b"\0\0\0\1chosen\0\0"
+    tree = _inserted(tree, tree.index(chosen, words[2]) + len(chosen), properties)
+    return tree[:36] + struct.pack(">I", words[9] + len(properties)) + tree[40:]
+
+
+def _emulators(machine: qemu.Machine, target: Path) -> bytes:
+    """The tree that the machine would have, without the room behind it, which would be too much twice."""
+    plain = qemu.Machine(machine.kernel, None, "", machine.smp, machine.mem,
+                         machine=f"{targets.current().machine},dumpdtb={target}")
+    done = subprocess.run(plain.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=_DUMP_LIMIT_S, check=False)
+    if done.returncode or not target.exists():
+        raise Failed("QEMU writes no tree", done.stdout.decode(errors="replace"))
+    tree = target.read_bytes()
+    words = struct.unpack_from(_HEADER, tree)
+    end = words[3] + words[8]
+    return tree[:4] + struct.pack(">I", end) + tree[8:end]
+
+
+def _job(test: Tree, arch: str) -> Job:
+    boot = test.boot
+
+    def body(context: Context) -> None:
+        words = f"console={targets.current().console} panic=-1 {boot.append}"
+        machine = qemu.Machine(context.kernel, None, words, boot.smp, f"{_MEM_MIB}M")
+        tree = paths.ensure(paths.OUT / "tmp") / f"{boot.name}-{arch}.dtb"
+        tree.write_bytes(test.change(_emulators(machine, tree), _MEMORY[arch]))
+        machine.extra = ["-dtb", str(tree)]
+        suite_boot.run_with(boot, machine)
+        tree.unlink()
+    return single(f"boot/{boot.name}", body)
+
+
+def _tests() -> list[Tree]:
+    # In the upper part are the archive and the tree itself, as loaders put them.
+    upper = 100
+    nowhere = 16 << 30
+    return [
+        Tree(Boot("tree-reserves", suite_boot.plain),
+             lambda tree, base: _reserved(tree, base + upper * _MIB + 1, (_MEM_MIB - upper) * _MIB)),
+        Tree(Boot("tree-initrd-nowhere", expect=[r"the initramfs is said to lie at 0x400000000, 4096 bytes",
+                                                 r"panic: .*init"], never=[r"page fault"]),
+             lambda tree, _: _with_initrd(tree, nowhere, nowhere + 4096)),
+    ]
+
+
+def names(arch: str) -> list[str]:
+    return [f"boot/{test.boot.name}" for test in _tests()] if arch in _MEMORY else []
+
+
+def jobs(options: Namespace) -> list[Job]:
+    if options.arch not in _MEMORY or options.kernel == "linux":
+        return []
+    return [_job(test, options.arch) for test in _tests()]
