@@ -26,7 +26,7 @@ target_compile_options(helix_process INTERFACE -O2 -gdwarf-4 -fno-pie -fno-omit-
 set_property(GLOBAL PROPERTY helix_process_parts "")
 
 # The same part for both products; where it has no pure files there is only the second one.
-function(helix_add_part name srcs host_srcs deps)
+function(helix_add_part name srcs host_srcs deps is_movable)
   if(host_srcs AND NOT HELIX_SANITIZE)
     add_library(${name} STATIC ${host_srcs})
     target_include_directories(${name} PUBLIC include)
@@ -52,6 +52,10 @@ function(helix_add_part name srcs host_srcs deps)
     endif()
     set_property(GLOBAL APPEND PROPERTY helix_process_parts ${name}_process)
   endif()
+endfunction()
+
+# It loads no packages.
+function(helix_pack name)
 endfunction()
 
 # Each test is a program; exit status 0 is a pass. "check.h" is for all of them.

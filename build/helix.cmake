@@ -13,6 +13,8 @@ target_compile_options(helix_flags INTERFACE -Wall -Wextra -Wshadow -Wundef -Wst
 target_compile_definitions(helix_flags INTERFACE HELIX_DEBUG=$<BOOL:${HELIX_DEBUG}>)
 add_library(helix_host INTERFACE)
 add_library(helix_bare INTERFACE)
+add_library(helix_fixed INTERFACE)   # code that is linked for one address
+add_library(helix_movable INTERFACE) # the same for any, for packages and the kernel alike
 include(${CMAKE_CURRENT_LIST_DIR}/arch-${HELIX_ARCH}.cmake)
 
 function(helix_check_layer name layer)
@@ -45,16 +47,16 @@ function(helix_add_includes name)
   endforeach()
 endfunction()
 
-# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...] [INCLUDES ...] [CALLS family]): a part
-# of the kernel. CALLS: it serves that family of native calls (helix_calls). HOST_SRCS are the files that are pure and also build on the host, for the tests; a library
+# helix_library(NAME n LAYER l SRCS ... [DEPS ...] [TESTS ...] [HOST_SRCS ...] [INCLUDES ...] [CALLS family] [MOVABLE]): a
+# part of the kernel. CALLS: it serves that family of native calls (helix_calls). MOVABLE: packages may have it, too. HOST_SRCS are the files that are pure and also build on the host, for the tests; a library
 # without them does not exist there. TESTS are host programs, one file each.
 function(helix_library)
-  cmake_parse_arguments(L "" "NAME;LAYER;CALLS" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ;INCLUDES" ${ARGN})
+  cmake_parse_arguments(L "MOVABLE" "NAME;LAYER;CALLS" "SRCS;HOST_SRCS;DEPS;TESTS;FUZZ;INCLUDES" ${ARGN})
   if(L_CALLS)
     helix_call_table(${L_CALLS})
   endif()
   helix_check_layer(${L_NAME} ${L_LAYER} ${L_DEPS})
-  helix_add_part(${L_NAME} "${L_SRCS}" "${L_HOST_SRCS}" "${L_DEPS}")
+  helix_add_part(${L_NAME} "${L_SRCS}" "${L_HOST_SRCS}" "${L_DEPS}" ${L_MOVABLE})
   helix_add_includes(${L_NAME} ${L_INCLUDES})
   if(L_LAYER MATCHES "^(sdk|lib|core)$")
     helix_strict(${L_NAME})
@@ -72,11 +74,22 @@ function(helix_strict name)
 endfunction()
 
 # helix_module(NAME n SRCS ... [DEPS ...] [TESTS ...]): one module of services/, policy/ or
-# interface/. It is compiled against the SDK and lib alone.
+# interface/, in the image and as a package. It is compiled against the SDK and lib alone.
 function(helix_module)
   cmake_parse_arguments(M "" "NAME" "SRCS;HOST_SRCS;DEPS;TESTS" ${ARGN})
   helix_library(NAME ${M_NAME} LAYER outer SRCS ${M_SRCS} HOST_SRCS ${M_HOST_SRCS} DEPS sdk lib ports ${M_DEPS}
-    TESTS ${M_TESTS})
+    TESTS ${M_TESTS} MOVABLE)
+  helix_pack(${M_NAME})
+endfunction()
+
+# helix_package(NAME n SRCS ...): a module as a package alone.
+function(helix_package)
+  cmake_parse_arguments(M "" "NAME" "SRCS" ${ARGN})
+  if(NOT HELIX_ARCH STREQUAL "hosted")
+    add_library(${M_NAME} STATIC ${M_SRCS})
+    target_link_libraries(${M_NAME} PRIVATE helix_flags helix_bare helix_movable sdk lib ports)
+    helix_pack(${M_NAME})
+  endif()
 endfunction()
 
 # helix_ports(NAME n PORTS ... [ATOMIC ...] [DEPS ...] [TESTS ...] [HOST_ONLY]): a part that holds what portgen makes
@@ -109,7 +122,7 @@ function(helix_ports)
     list(TRANSFORM P_ATOMIC PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
     set_property(GLOBAL APPEND PROPERTY helix_ports ${P_PORTS} ${P_ATOMIC})
   endif()
-  helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${host_sources} DEPS sdk lib ${P_DEPS}
+  helix_library(NAME ${P_NAME} LAYER lib SRCS ${sources} HOST_SRCS ${host_sources} DEPS sdk lib ${P_DEPS} MOVABLE
     INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include TESTS ${P_TESTS} FUZZ ${fuzz})
 endfunction()
 
@@ -174,6 +187,42 @@ function(helix_portgen)
     add_custom_target(portgen_program DEPENDS ${HELIX_PORTGEN})
   endif()
   return(PROPAGATE HELIX_PORTGEN)
+endfunction()
+
+# The packer of modules is one of this machine's programs, too: HELIX_PACKER. HELIX_KEY is the checkout's key, which
+# is made with the first build.
+function(helix_packer)
+  set(HELIX_PACKER ${CMAKE_BINARY_DIR}/pack)
+  set(HELIX_KEY ${PROJECT_SOURCE_DIR}/out/module.key)
+  if(NOT TARGET packer)
+    find_program(HELIX_HOST_CC NAMES clang-19 cc gcc REQUIRED)
+    include(${PROJECT_SOURCE_DIR}/third_party/libsodium.cmake)
+    set(here ${PROJECT_SOURCE_DIR}/tools/pack)
+    set(lib ${PROJECT_SOURCE_DIR}/lib)
+    list(APPEND sources ${here}/main.c ${here}/exports.c ${lib}/src/package.c ${lib}/src/ed25519.c ${lib}/src/elf.c ${lib}/src/format.c)
+    list(TRANSFORM sodium_includes PREPEND -I)
+    list(TRANSFORM sodium_defines PREPEND -D)
+    add_custom_command(OUTPUT ${HELIX_PACKER}
+      COMMAND ${HELIX_HOST_CC} -std=gnu17 -O2 -Wall -Wextra -Wno-unused-function -Werror -D_GNU_SOURCE -I${PROJECT_SOURCE_DIR}/sdk/include -I${lib}/include
+        ${sodium_includes} ${sodium_defines} -o ${HELIX_PACKER} ${sources} ${sodium_files}
+      COMMAND ${HELIX_PACKER} key ${HELIX_KEY}
+      DEPENDS ${sources} ${here}/pack.h ${lib}/include/lib/package.h ${sodium_files} COMMENT "Building pack" VERBATIM)
+    add_custom_target(packer DEPENDS ${HELIX_PACKER})
+  endif()
+  return(PROPAGATE HELIX_PACKER HELIX_KEY)
+endfunction()
+
+# helix_exports(): what the loader of packages is made with: the functions of the SDK, and the key; `made` are the files.
+function(helix_exports)
+  helix_packer()
+  set(headers ${PROJECT_SOURCE_DIR}/sdk/include/helix/env.h ${PROJECT_SOURCE_DIR}/sdk/include/helix/env_atomic.h)
+  set(made ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c ${CMAKE_CURRENT_BINARY_DIR}/module_key.c)
+  add_custom_command(OUTPUT ${made}
+    COMMAND ${HELIX_PACKER} exports ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c ${headers}
+    COMMAND ${HELIX_PACKER} public ${HELIX_KEY} ${CMAKE_CURRENT_BINARY_DIR}/module_key.c
+    DEPENDS packer ${HELIX_PACKER} ${headers} COMMENT "Making what packages may import" VERBATIM)
+  set_source_files_properties(${made} PROPERTIES COMPILE_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR})
+  return(PROPAGATE made)
 endfunction()
 
 # helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES.

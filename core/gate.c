@@ -39,6 +39,7 @@ enum hx_status gate_create(const char *slot, const char *port, const char *modul
 }
 
 void gate_release(struct gate *gate) {
+    atomic_fetch_and_explicit(&gate->hal.closed, GATE_FAULTS, memory_order_relaxed);
     atomic_store_explicit(&gate->module, NULL, memory_order_relaxed);
     atomic_fetch_and_explicit(&used, ~(UINT64_C(1) << gate->hal.number), memory_order_release);
 }

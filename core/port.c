@@ -54,10 +54,10 @@ static bool is_same(const struct hx_port_provided *wanted, const struct hx_port_
     return false;
 }
 
-static enum hx_status install(const struct hx_port_provided *provided, port_installer_t installer,
+static enum hx_status install(const struct hx_port_provided *wanted, port_installer_t installer,
                               struct port_provider *provider) {
     enum hx_status status =
-        gate_create(provider->slot, provided->port, provider->name, &provider->gate);
+        gate_create(provider->slot, wanted->port, provider->name, &provider->gate);
     if (status != HX_OK) {
         return status;
     }
@@ -82,7 +82,7 @@ enum hx_status port_provide(const struct hx_port_provided *provided,
     if (wanted == NULL) {
         return HX_ERR_NOT_FOUND;
     }
-    return is_same(wanted, provided) ? install(provided, installer, provider) : HX_ERR_BAD_IMAGE;
+    return is_same(wanted, provided) ? install(wanted, installer, provider) : HX_ERR_BAD_IMAGE;
 }
 
 const struct port_used *port_used_at(uint32_t number) {

@@ -83,3 +83,9 @@ uint16_t hal_elf_machine(void) {
 
 // Programs do it themselves: DC CVAU, IC IVAU (SCTLR_EL1.UCI).
 void hal_code_publish(void) {}
+
+// R_AARCH64_RELATIVE, _ABS64, _GLOB_DAT, _JUMP_SLOT (ELF for the Arm 64-bit Architecture, 5.7).
+const struct package_machine *hal_package_machine(void) {
+    static const struct package_machine machine = { ELF_MACHINE_AARCH64, 1027, 257, 1025, 1026 };
+    return &machine;
+}

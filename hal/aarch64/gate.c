@@ -6,6 +6,7 @@
 
 #include <hal/context.h>
 #include <hal/gate.h>
+#include <hal/mmu.h>
 #include <lib/frames.h>
 
 extern char image_start[];
@@ -30,7 +31,8 @@ static bool lies_in(uint64_t address, const char *start, const char *end) {
 }
 
 static bool is_module(uint64_t address) {
-    return lies_in(address, image_modules_start, image_modules_end);
+    return lies_in(address, image_modules_start, image_modules_end) ||
+           (address >= HAL_MODULES_BASE && address < HAL_VMAP_END);
 }
 
 static bool is_lib(uint64_t address) {

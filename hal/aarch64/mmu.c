@@ -263,6 +263,9 @@ enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flag
         (flags & HAL_MAP_USER)) {
         return HX_ERR_INVALID;
     }
+    if ((flags & HAL_MAP_EXECUTE) != 0) {
+        aarch64_code_publish(hal_phys_to_virt(page), PAGE_SIZE);
+    }
     unsigned long state = kernel_lock_take();
     bool ok = map_page(address, page.value, flags);
     publish();

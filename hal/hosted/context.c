@@ -207,3 +207,9 @@ uint16_t hal_elf_machine(void) {
 
 // Programs are the host's own code.
 void hal_code_publish(void) {}
+
+// No package is for this machine.
+const struct package_machine *hal_package_machine(void) {
+    static const struct package_machine machine = { .elf_machine = HOSTED_ELF_MACHINE };
+    return &machine;
+}

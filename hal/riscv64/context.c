@@ -91,3 +91,9 @@ enum hx_status hal_thread_control(uint64_t code, uint64_t value, struct hal_tls 
 uint16_t hal_elf_machine(void) {
     return ELF_MACHINE_RISCV;
 }
+
+// R_RISCV_RELATIVE, _64 for both, _JUMP_SLOT (RISC-V ELF psABI, 8.4).
+const struct package_machine *hal_package_machine(void) {
+    static const struct package_machine machine = { ELF_MACHINE_RISCV, 3, 2, 2, 5 };
+    return &machine;
+}

@@ -288,6 +288,9 @@ enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flag
         return HX_ERR_INVALID;
     }
     unsigned long state = kernel_lock_take();
+    if ((flags & HAL_MAP_EXECUTE) != 0) {
+        code_publish_kernel();
+    }
     bool ok = map_piece(address, page.value, LEVEL_PAGE, flags);
     publish(address, PAGE_SIZE);
     kernel_lock_drop(state);

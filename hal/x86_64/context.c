@@ -147,3 +147,9 @@ uint16_t hal_elf_machine(void) {
 // Stores are seen by fetches, also through other addresses, once the program jumped there (SDM 3A
 // 9.1.3 and 12.6).
 void hal_code_publish(void) {}
+
+// R_X86_64_RELATIVE, _64, _GLOB_DAT, _JUMP_SLOT (System V ABI, AMD64 supplement, table 4.9).
+const struct package_machine *hal_package_machine(void) {
+    static const struct package_machine machine = { ELF_MACHINE_X86_64, 8, 1, 6, 7 };
+    return &machine;
+}

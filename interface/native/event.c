@@ -76,6 +76,8 @@ enum hx_object native_object(const struct object *object) {
         return HX_OBJECT_PROCESS;
     case OBJECT_ACCOUNT:
         return HX_OBJECT_ACCOUNT;
+    case OBJECT_MODULE:
+        return HX_OBJECT_MODULE;
     default:
         return HX_OBJECT_OTHER;
     }

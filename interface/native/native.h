@@ -27,6 +27,8 @@ struct capability *native_numbered(uint64_t number);
 void native_numbers_init(void);
 // Makes the key of tokens; as above.
 void native_tokens_init(void);
+// Makes the object that stands for the modules; as above.
+void native_modules_init(void);
 
 // The kind that programs know an object by.
 enum hx_object native_object(const struct object *object);

@@ -2,6 +2,8 @@
 // runtime/kernel/private.h: what the files of this folder share.
 #pragma once
 
+#include "loader.h"
+
 #include <helix/env.h>
 #include <helix/module.h>
 #include <helix/types.h>
@@ -9,9 +11,11 @@
 // The world of one module in this placement.
 struct hx_env {
     const struct hx_module *module;
-    void *self;        // what its init gave
-    struct gate *gate; // of its own work: init, start, stop, threads
-    bool runs;         // init succeeded
+    void *self;           // what its init gave
+    struct gate *gate;    // of its own work: init, start, stop, threads
+    bool runs;            // init succeeded
+    struct loaded loaded; // its package; no memory: it is in the image
+    bool is_kept;         // its start failed, and it is there all the same
 };
 
 // Who hears a line.

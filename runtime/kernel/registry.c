@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// runtime/kernel/registry.c: the modules that are linked into the image.
+// runtime/kernel/registry.c: the modules that are linked into the image, and those that were loaded
+// from packages since.
 //
 // HX_MODULE() puts a pointer to each manifest into section helix_modules; the linker names its
 // ends, as it does for every section whose name is an identifier.
 #include "private.h"
 
 #include <core/gate.h>
+#include <core/lock.h>
 #include <core/log.h>
 #include <core/time.h>
 #include <core/trace.h>
+#include <lib/format.h>
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <runtime/modules.h>
 
 typedef const struct hx_module *const module_pointer_t;
 
@@ -24,9 +28,13 @@ extern module_pointer_t __stop_helix_modules[];
 
 #define STOP_NS 1000000000 // for who is inside
 
-static struct hx_env *envs[MODULES_MAX];  // in the order of the section
-static struct hx_env *order[MODULES_MAX]; // those that run, as they were started
-static uint32_t started;
+// Outside everything: a module's start and stop are called under it.
+static const struct lock_class registry_class = { "modules", LOCK_RANK_PROCESS_TREE - 7, false };
+static struct mutex registry_lock = { .lock_class = &registry_class };
+
+static struct hx_env *envs[MODULES_MAX]; // [registry_lock] the section's, in its order; then others
+static struct hx_env *order[MODULES_MAX]; // [registry_lock] those that run, as they were started
+static uint32_t started;                  // [registry_lock]
 
 static uint32_t module_count(void) {
     return (uint32_t)(__stop_helix_modules - __start_helix_modules);
@@ -59,7 +67,7 @@ static bool provides(const struct hx_module *module, const struct hx_port_requir
 }
 
 static bool requirement_met(const struct hx_port_required *wanted) {
-    for (uint32_t i = 0; i < module_count(); i++) {
+    for (uint32_t i = 0; i < MODULES_MAX; i++) {
         if (envs[i] != NULL && envs[i]->runs && provides(envs[i]->module, wanted)) {
             return true;
         }
@@ -67,18 +75,14 @@ static bool requirement_met(const struct hx_port_required *wanted) {
     return false;
 }
 
-// Whether all that it requires runs; otherwise the first port that is missing.
-static bool is_startable(const struct hx_module *module, const char **out_missing) {
-    for (uint32_t i = 0; i < module->requires_count; i++) {
-        if (!requirement_met(&module->requires[i])) {
-            *out_missing = module->
-                               requires[
-                                       i]
-                                   .port;
-            return false;
+// The first that nobody who runs provides; NULL: it can be started.
+static const struct hx_port_required *missing_of(const struct hx_module *module) {
+    for (uint32_t i = 0; i < module->needs_count; i++) {
+        if (!requirement_met(&module->needs[i])) {
+            return &module->needs[i];
         }
     }
-    return true;
+    return NULL;
 }
 
 // Inside the module's own gate: one that faults here does not run, and that is all.
@@ -125,8 +129,7 @@ static bool start_round(enum hx_phase phase, enum hx_status *out_worst) {
     bool progress = false;
     for (uint32_t i = 0; i < module_count(); i++) {
         const struct hx_module *module = module_at(i);
-        const char *missing;
-        if (module->phase != phase || envs[i] != NULL || !is_startable(module, &missing)) {
+        if (module->phase != phase || envs[i] != NULL || missing_of(module) != NULL) {
             continue;
         }
         progress = true;
@@ -145,23 +148,187 @@ static bool start_round(enum hx_phase phase, enum hx_status *out_worst) {
     return progress;
 }
 
+static enum hx_status start_phase_locked(enum hx_phase phase) {
+    enum hx_status worst = HX_OK;
+    while (start_round(phase, &worst)) {
+    }
+    for (uint32_t i = 0; i < module_count(); i++) {
+        const struct hx_module *module = module_at(i);
+        if (module->phase == phase && envs[i] == NULL && missing_of(module) != NULL) {
+            log_error("module %s: nobody provides %s", module->name, missing_of(module)->port);
+            worst = HX_ERR_NOT_FOUND;
+        }
+    }
+    return worst;
+}
+
 enum hx_status registry_start(enum hx_phase phase) {
     if (module_count() > MODULES_MAX) {
         log_error("more than %u modules in the image", MODULES_MAX);
         return HX_ERR_LIMIT;
     }
-    enum hx_status worst = HX_OK;
-    while (start_round(phase, &worst)) {
-    }
-    for (uint32_t i = 0; i < module_count(); i++) {
-        const char *missing;
-        if (module_at(i)->phase == phase && envs[i] == NULL &&
-            !is_startable(module_at(i), &missing)) {
-            log_error("module %s: nobody provides %s", module_at(i)->name, missing);
-            worst = HX_ERR_NOT_FOUND;
+    mutex_lock(&registry_lock);
+    enum hx_status worst = start_phase_locked(phase);
+    mutex_unlock(&registry_lock);
+    return worst;
+}
+
+// Loading
+// -----------------------------------------------------------------------------------------
+
+static struct hx_env *find_locked(const char *name) {
+    for (uint32_t i = 0; i < MODULES_MAX; i++) {
+        if (envs[i] != NULL && strcmp(envs[i]->module->name, name) == 0) {
+            return envs[i];
         }
     }
-    return worst;
+    return NULL;
+}
+
+// A place behind those of the image; MODULES_MAX: there is none.
+static uint32_t place_locked(void) {
+    uint32_t i = module_count();
+    while (i < MODULES_MAX && envs[i] != NULL) {
+        i++;
+    }
+    return i;
+}
+
+// Whether it may be started beside those that run.
+static enum hx_status admit_locked(const struct hx_module *module,
+                                   struct package_refusal *refusal) {
+    const struct hx_port_required *missing = missing_of(module);
+    if (find_locked(module->name) != NULL) {
+        return package_refuse(refusal, HX_ERR_EXISTS,
+                              "expected a module that is not there yet, found %s", module->name);
+    }
+    if (missing != NULL) {
+        return package_refuse(refusal, HX_ERR_NOT_FOUND,
+                              "expected a provider of %s %u.%u with ABI %016llx, found none",
+                              missing->port, missing->least.major, missing->least.minor,
+                              (unsigned long long)missing->abi);
+    }
+    if (place_locked() == MODULES_MAX) {
+        return package_refuse(refusal, HX_ERR_LIMIT, "expected less than %u modules, found as many",
+                              MODULES_MAX);
+    }
+    return HX_OK;
+}
+
+static bool has_slots(const struct hx_env *env) {
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        const struct gate *gate = gate_at(i);
+        if (gate != NULL && gate != env->gate && gate->module == env->module->name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A start that failed leaves nothing; but one that has slots already is kept, dead: somebody may
+// have looked into them.
+static enum hx_status load_locked(struct hx_env *env, struct package_refusal *refusal) {
+    enum hx_status status = admit_locked(env->module, refusal);
+    if (status != HX_OK) {
+        return status;
+    }
+    const uint32_t place = place_locked();
+    envs[place] = env;
+    status = module_start(env);
+    if (status == HX_OK) {
+        return HX_OK;
+    }
+    if (env->gate != NULL && has_slots(env)) {
+        gate_kill_module(env->gate);
+        env->is_kept = true;
+    } else {
+        envs[place] = NULL;
+        if (env->gate != NULL) {
+            gate_release(env->gate);
+        }
+    }
+    return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
+                          hx_status_name(status));
+}
+
+// Describing
+// -----------------------------------------------------------------------------------------
+
+static void port_line(struct module_description *it, const char *what, const char *port,
+                      struct hx_version version) {
+    const size_t length = strlen(it->ports);
+    (void)format_string(it->ports + length, sizeof(it->ports) - length, "%s %s %u.%u\n", what, port,
+                        version.major, version.minor);
+}
+
+static void describe(const struct hx_env *env, struct module_description *out_description) {
+    const struct hx_module *module = env->module;
+    *out_description = (struct module_description){
+        .version = module->version,
+        .capabilities = module->capabilities,
+        .is_loaded = env->loaded.memory != NULL,
+        .runs = env->runs && !gate_is_dead(env->gate),
+        .memory_bytes = env->loaded.span_bytes,
+    };
+    (void)string_copy(out_description->name, sizeof(out_description->name), module->name);
+    for (uint32_t i = 0; i < module->provides_count; i++) {
+        port_line(out_description, "provides", module->provides[i].port,
+                  module->provides[i].version);
+    }
+    for (uint32_t i = 0; i < module->needs_count; i++) {
+        port_line(out_description, "needs", module->needs[i].port, module->needs[i].least);
+    }
+}
+
+static void env_free(struct hx_env *env) {
+    if (env->loaded.memory != NULL) {
+        loader_unload(&env->loaded);
+    }
+    heap_free(env);
+}
+
+enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package_refusal *refusal) {
+    struct hx_env *env = heap_alloc_zero(sizeof(*env), MEMORY_SLEEP);
+    if (env == NULL) {
+        return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
+    }
+    enum hx_status status = loader_load(bytes, size_bytes, &env->loaded, refusal);
+    if (status == HX_OK) {
+        env->module = env->loaded.module;
+        mutex_lock(&registry_lock);
+        status = load_locked(env, refusal);
+        mutex_unlock(&registry_lock);
+    }
+    if (status != HX_OK && !env->is_kept) {
+        env_free(env);
+    }
+    return status;
+}
+
+enum hx_status modules_check(const void *bytes, size_t size_bytes,
+                             struct module_description *out_description,
+                             struct package_refusal *refusal) {
+    struct hx_env env = { 0 };
+    enum hx_status status = loader_load(bytes, size_bytes, &env.loaded, refusal);
+    if (status == HX_OK) {
+        env.module = env.loaded.module;
+        describe(&env, out_description);
+        loader_unload(&env.loaded);
+    }
+    return status;
+}
+
+bool modules_describe(uint32_t number, struct module_description *out_description) {
+    mutex_lock(&registry_lock);
+    uint32_t i = 0;
+    while (i < MODULES_MAX && (envs[i] == NULL || number-- != 0)) {
+        i++;
+    }
+    if (i < MODULES_MAX) {
+        describe(envs[i], out_description);
+    }
+    mutex_unlock(&registry_lock);
+    return i < MODULES_MAX;
 }
 
 // Stopping
@@ -191,7 +358,9 @@ static void module_stop(struct hx_env *env) {
 }
 
 void registry_stop(void) {
+    mutex_lock(&registry_lock);
     for (uint32_t i = started; i > 0; i--) {
         module_stop(order[i - 1]);
     }
+    mutex_unlock(&registry_lock);
 }

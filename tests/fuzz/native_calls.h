@@ -9,13 +9,13 @@
 #undef PAGE_SIZE // of musl's <limits.h>
 #include <helix/native.h>
 
-#define KINDS   8u // enum hx_object; 0: of whatever
+#define KINDS   9u // enum hx_object; 0: of whatever
 #define HANDLES 4u // of each kind, that a process remembers
 
 static uint32_t native_handles[KINDS][HANDLES];
 static struct hx_token native_token; // the last one that was sealed
 
-// Beside the letters of shapes.h: 0 … 7 a handle of that kind  d a derived one  Z protection
+// Beside the letters of shapes.h: 0 … 8 a handle of that kind  d a derived one  Z protection
 //   R rights  N bits of state  T moment  W items to wait for  C slots  E two handles come back here
 //   D descriptors  S what is to be spawned  K token  Q amounts
 static const struct native_shape {
@@ -41,6 +41,8 @@ static const struct native_shape {
     { HX_CALL_process_spawn, 6, "SDk" },  { HX_CALL_process_info, 0, "6b" },
     { HX_CALL_process_kill, 0, "6" },     { HX_CALL_file_handle, 2, "f" },
     { HX_CALL_file_descriptor, 0, "2k" }, { HX_CALL_process_pid, 0, "a" },
+    { HX_CALL_module_all, 8, "" },        { HX_CALL_module_load, 0, "8blb" },
+    { HX_CALL_module_check, 0, "8blbb" }, { HX_CALL_module_info, 0, "8kb" },
 };
 
 // Each call of the table is described.
@@ -126,7 +128,7 @@ static inline uint64_t draw_token(struct generator *generator) {
 
 static inline uint64_t draw_native(struct generator *generator, char kind) {
     switch (one_in(generator, 24) ? '?' : kind) {
-    case '0' ... '7':
+    case '0' ... '8':
         return draw_handle(generator, (uint32_t)(kind - '0'));
     case 'd':
         return native_handles[0][below(generator, HANDLES)];

@@ -58,7 +58,8 @@ def kernel(arch: str, profile: str, yes: bool, top: Path = paths.TOP) -> Path:
     """Builds the kernel; its file."""
     packages.need(packages.BUILD, yes=yes)
     name = "helix-hosted" if arch == "hosted" else targets.current().image
-    made = configure_and_build(arch, profile, top, [name]) / name
+    wanted = [name] if arch == "hosted" else [name, "packages"]
+    made = configure_and_build(arch, profile, top, wanted) / name
     if not made.exists():
         raise ui.Failure(f"the build made no {made.relative_to(top)}")
     return made

@@ -75,10 +75,14 @@ def with_runner(archive: cpio.Archive) -> cpio.Archive:
     return archive
 
 
-def with_services(archive: cpio.Archive) -> cpio.Archive:
-    """With the programs that serve others."""
+def with_services(archive: cpio.Archive, kernel: Path) -> cpio.Archive:
+    """With the programs that serve others, and the packages that were made with the kernel."""
     for name, program in programs.services().items():
         archive.file(f"sbin/{name}", program.read_bytes(), 0o755)
+    archive.folder("lib")
+    archive.folder("lib/helix")
+    for package in sorted((kernel.parent / "modules").glob("*.hxm")):
+        archive.file(f"lib/helix/{package.name}", package.read_bytes())
     return archive
 
 

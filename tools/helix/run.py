@@ -54,7 +54,7 @@ def disk_words(options: Namespace) -> list[str]:
     return words
 
 
-def initrd(options: Namespace, command: bool) -> bytes:
+def initrd(options: Namespace, kernel: Path, command: bool) -> bytes:
     """The bytes of the initramfs. What the user gives comes first, so that ours adds to it."""
     if options.initrd:
         path = Path(options.initrd)
@@ -65,7 +65,7 @@ def initrd(options: Namespace, command: bool) -> bytes:
         return data + rootfs.runner_only().bytes() if command else data
     archive = rootfs.interactive()
     if command:
-        archive = rootfs.with_services(rootfs.with_runner(rootfs.base()))
+        archive = rootfs.with_services(rootfs.with_runner(rootfs.base()), kernel)
     if options.root:
         if not Path(options.root).is_dir():
             raise ui.Failure(f"--root: there is no folder {options.root}")
@@ -120,7 +120,7 @@ def command(options: Namespace) -> int:
     append = qemu.append_for(kernel, init, options.append)
     if not words:
         append = append.replace("panic=-1 ", "")
-    with qemu.Initrd(initrd(options, bool(words))) as archive:
+    with qemu.Initrd(initrd(options, kernel, bool(words))) as archive:
         machine = qemu.Machine(kernel, archive, append, options.smp, options.mem,
                                extra=disk_words(options))
         return _one_command(machine, words) if words else _interactive(machine)

@@ -197,7 +197,7 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     arch = context.options.arch
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
     assert context.kernel is not None
-    with qemu.Initrd(suite_scenario.initrd([inner], False)) as data:
+    with qemu.Initrd(suite_scenario.initrd([inner])) as data:
         more = "console=hvc0" if program.device == "console" else ""
         machine = qemu.Machine(context.kernel, data, qemu.append_for(context.kernel, "/sbin/runner", more),
                                way.queues or _SMP, "256M", _CPUS[arch], way.machine,

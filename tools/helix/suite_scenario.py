@@ -64,11 +64,11 @@ def found(suite: str) -> tuple[Program, ...]:
     return tuple(programs_found)
 
 
-def initrd(chosen: list[Program], services: bool) -> bytes:
-    """Busybox, the runner and the programs."""
+def initrd(chosen: list[Program], kernel: Path | None = None) -> bytes:
+    """Busybox, the runner and the programs; with a kernel, services and its packages."""
     archive = rootfs.with_runner(rootfs.base())
-    if services:
-        rootfs.with_services(archive)
+    if kernel is not None:
+        rootfs.with_services(archive, kernel)
     archive.folder("tests")
     for program in chosen:
         built = programs.build(program.source, program.flavour)
@@ -109,7 +109,8 @@ def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> It
             waiting.append(name)
         except ui.Failure as failure:
             yield Verdict(name, str(failure), failure.detail)
-    with qemu.Initrd(initrd([by_name[name] for name in waiting], suite == "native")) as data:
+    kernel = context.kernel if suite == "native" else None
+    with qemu.Initrd(initrd([by_name[name] for name in waiting], kernel)) as data:
         while waiting:
             with start(context, data, smp, f"{suite}-{smp}") as inside:
                 name = waiting[0]

@@ -52,7 +52,7 @@ def command(options: Namespace) -> int:
     run.refuse_what_is_not_there(options)
     packages.need(packages.run(), yes=options.yes)
     programs.need(options.yes)
-    archive = run.initrd(options, True) + rootfs.recorder_only().bytes()
+    archive = run.initrd(options, run.kernel_of(options), True) + rootfs.recorder_only().bytes()
     with qemu.Initrd(archive) as initrd, \
             guest.Guest(_machine(options, initrd), qemu.log_file("trace")) as inside:
         try:

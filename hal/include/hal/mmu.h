@@ -27,6 +27,11 @@
 //   HAL_VMAP_BASE, HAL_VMAP_END  the kernel half's range for hal_kernel_map(), 1 GiB at least
 #include <hal_arch/layout.h>
 
+// The end of that range is for code that is added while the system runs, and its data: modules. A
+// fault there is a module's (<hal/gate.h>).
+#define HAL_MODULES_BYTES ((uint64_t)64 << 20)
+#define HAL_MODULES_BASE  (HAL_VMAP_END - HAL_MODULES_BYTES)
+
 #define HAL_MAP_READ     (1u << 0)
 #define HAL_MAP_WRITE    (1u << 1)
 #define HAL_MAP_EXECUTE  (1u << 2)
@@ -115,7 +120,9 @@ void hal_tlb_flush_kernel(void);
 // -----------------------------------------------------------------------------
 
 // Maps one page of PAGE_SIZE at `address`, HAL_VMAP_BASE … HAL_VMAP_END, for all processors; the
-// caller manages the addresses, and does not map over what is mapped. Thread or boot context.
+// caller manages the addresses, and does not map over what is mapped. What was written to a page
+// before it is mapped executable is what every processor fetches there once it has taken an
+// interrupt. Thread or boot context.
 // Returns HX_OK
 //         HX_ERR_NO_MEMORY
 //         HX_ERR_INVALID    alignment, outside the range, W and X, HAL_MAP_USER

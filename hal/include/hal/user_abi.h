@@ -7,6 +7,7 @@
 #include <hal/context.h>
 #include <hal/trap.h>
 #include <helix/types.h>
+#include <lib/package.h>
 
 // The machine's part defines, as Linux 6.1 has it there:
 //   HAL_SYSCALL_TABLE(X)      X(name, number) for each call of the machine, by Linux's names; one
@@ -81,3 +82,6 @@ void hal_code_publish(void);
 
 // The e_machine of the ELF files that this machine runs.
 uint16_t hal_elf_machine(void);
+
+// The same for packages of modules, and what its psABI calls their relocations.
+const struct package_machine *hal_package_machine(void);

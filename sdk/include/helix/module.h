@@ -85,9 +85,8 @@ struct hx_module {
     enum hx_phase phase;
     const struct hx_port_provided *provides;
     uint32_t provides_count;
-    const struct hx_port_required *
-        requires;
-    uint32_t requires_count;
+    const struct hx_port_required *needs;
+    uint32_t needs_count;
     uint32_t capabilities;  // HX_CAPABILITY_… that it asks for
     uint32_t arena_version; // schema of its durable state; 0: it has none
     const struct hx_module_ops *ops;

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include <core/aspace.h>
+#include <core/cpu.h>
 #include <lib/string.h>
 
 #define PENDING_MAX 256u // pages that wait for a shoot-down
@@ -31,16 +32,16 @@ static struct {
     uint32_t pool_count;        // [lock]
 } vmap = { .lock = SPINLOCK_INIT(&vmap_class) };
 
-// Finds addresses; NULL: no room or no memory.
-static struct area *area_create(uint64_t size_bytes) {
+// Finds addresses in [low, high); NULL: no room or no memory.
+static struct area *area_create(uint64_t size_bytes, uint64_t low, uint64_t high) {
     struct area *area = heap_alloc_zero(sizeof *area, MEMORY_SLEEP);
     if (area == NULL) {
         return NULL;
     }
     uint64_t start;
     unsigned long state = spin_lock_irq(&vmap.lock);
-    bool found = gaps_find_top_down(&vmap.areas, size_bytes + PAGE_SIZE, HAL_VMAP_BASE,
-                                    HAL_VMAP_END - PAGE_SIZE, &start);
+    bool found =
+        gaps_find_top_down(&vmap.areas, size_bytes + PAGE_SIZE, low, high - PAGE_SIZE, &start);
     if (found) {
         area->place.start = start + PAGE_SIZE;
         area->place.end = start + PAGE_SIZE + size_bytes;
@@ -109,12 +110,12 @@ static void area_destroy(struct area *area) {
     }
 }
 
-static void *map_pages(size_t size_bytes, bool zero) {
+static void *map_pages_within(uint64_t low, uint64_t high, size_t size_bytes, bool zero) {
     uint64_t size = ALIGN_UP((uint64_t)size_bytes, (uint64_t)PAGE_SIZE);
-    if (size == 0 || size > HAL_VMAP_END - HAL_VMAP_BASE) {
+    if (size == 0 || size > high - low) {
         return NULL;
     }
-    struct area *area = area_create(size);
+    struct area *area = area_create(size, low, high);
     if (area == NULL) {
         return NULL;
     }
@@ -131,6 +132,10 @@ static void *map_pages(size_t size_bytes, bool zero) {
     }
     void *memory = (void *)(uintptr_t)area->place.start; // NOLINT: mapped just now
     return memory;
+}
+
+static void *map_pages(size_t size_bytes, bool zero) {
+    return map_pages_within(HAL_VMAP_BASE, HAL_MODULES_BASE, size_bytes, zero);
 }
 
 static void unmap_pages(const void *memory, size_t size_bytes) {
@@ -152,6 +157,35 @@ void kernel_map_free(void *memory, size_t size_bytes) {
     if (memory != NULL) {
         unmap_pages(memory, size_bytes);
     }
+}
+
+// ---- modules -----------------------------------------------------------------------------------
+
+void *kernel_module_alloc(size_t size_bytes) {
+    return map_pages_within(HAL_MODULES_BASE, HAL_VMAP_END, size_bytes, true);
+}
+
+// Unmapped in between, so that no processor has the old rights when there are new ones.
+enum hx_status kernel_module_protect(void *start, size_t size_bytes, uint32_t rights) {
+    struct list frames = LIST_INIT(frames);
+    enum hx_status status = HX_OK;
+    uint64_t at = (uint64_t)(uintptr_t)start;
+    (void)area_unmap(at, at + size_bytes, &frames);
+    core_kernel_flush(at, size_bytes >> PAGE_SHIFT);
+    list_for_each_safe (link, &frames) {
+        struct frame *frame = LIST_ENTRY(link, struct frame, link);
+        if (status == HX_OK) {
+            status = hal_kernel_map(at, frame_address(frame), rights);
+        }
+        if (status != HX_OK) {
+            frame_put(frame);
+        }
+        at += PAGE_SIZE;
+    }
+    if ((rights & HAL_MAP_EXECUTE) != 0) {
+        cpu_barrier(); // the interrupt after which all fetch what is there now
+    }
+    return status;
 }
 
 // ---- stacks ------------------------------------------------------------------------------------

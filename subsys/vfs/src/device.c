@@ -139,6 +139,7 @@ static enum hx_status char_write(struct file *file, struct io_buffer *from, uint
             enum hx_status copied = status;
             status = char_call_write(port, binding->self, binding->node.minor, offset, buffer,
                                      (uint32_t)taken, &length);
+            length = status == HX_OK ? length : 0; // a module that died may have said anything
             status = status == HX_OK ? copied : status;
         }
         moved += length;

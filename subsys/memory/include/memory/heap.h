@@ -37,3 +37,12 @@ void kernel_stack_free(void *stack_low, size_t size_bytes);
 // Virtually contiguous memory for large tables, page granular, zeroed, thread context.
 void *kernel_map_alloc(size_t size_bytes);
 void kernel_map_free(void *memory, size_t size_bytes);
+
+// Memory for a module that is loaded: as kernel_map_alloc(), where faults are a module's
+// (HAL_MODULES_BASE). NULL: there is none. Ends with kernel_map_free().
+void *kernel_module_alloc(size_t size_bytes);
+// Gives some of its pages other rights, HAL_MAP_…, once they were written; nobody uses them
+// meanwhile. Thread context, interrupts on.
+// Returns HX_OK; HX_ERR_INVALID (writable and executable); HX_ERR_NO_MEMORY: some of them are not
+//         mapped any more, and it can only be freed.
+enum hx_status kernel_module_protect(void *start, size_t size_bytes, uint32_t rights);

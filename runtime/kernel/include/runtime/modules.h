@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <runtime/modules.h>: modules of the running system: loaded from packages, listed, unloaded.
+//
+// Thread context, nothing held: a module's init, start, stop and fini are called from here. Who may
+// ask for it is the caller's matter. Refusals come with a line that says what was expected and what
+// was found.
+#pragma once
+
+#include <helix/module.h>
+#include <lib/package.h>
+
+#define MODULE_PORTS_BYTES 256u
+
+// What there is to say about a module.
+struct module_description {
+    char name[32];
+    struct hx_version version;
+    uint32_t capabilities;
+    bool is_loaded;                 // from a package
+    bool runs;                      // no: its start failed, or it is only looked at
+    uint64_t memory_bytes;          // of its code and data; 0: it is in the image
+    char ports[MODULE_PORTS_BYTES]; // a line for each: "provides helix.char 1.0", "needs …"
+};
+
+// Verifies a package, loads it and starts its module. Borrows the bytes, the caller's own copy.
+// Returns HX_OK; what <lib/package.h> refuses with;
+//         HX_ERR_NOT_SUPPORTED  it was built for another SDK
+//         HX_ERR_EXISTS         there is a module of that name
+//         HX_ERR_NOT_FOUND      nobody provides a port that it needs
+//         HX_ERR_LIMIT, HX_ERR_NO_MEMORY
+//         or what its init or start returned; HX_ERR_PEER_DIED: a fault
+enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package_refusal *refusal);
+
+// The same up to the start, which is not done: what the package has. Refusals as above.
+enum hx_status modules_check(const void *bytes, size_t size_bytes,
+                             struct module_description *out_description,
+                             struct package_refusal *refusal);
+
+// Stops a module and takes back all that it held.
+// Returns HX_OK
+//         HX_ERR_NOT_FOUND      there is none of that name
+//         HX_ERR_NOT_PERMITTED  it is in the image
+//         HX_ERR_BUSY           somebody uses it, or another module needs it; nothing was done
+enum hx_status modules_unload(const char *name, struct package_refusal *refusal);
+
+// The modules, by numbers from 0; false: no more. Numbers may change from call to call.
+bool modules_describe(uint32_t number, struct module_description *out_description);

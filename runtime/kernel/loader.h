@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/loader.h: packages in memory.
+#pragma once
+
+#include <helix/module.h>
+#include <lib/package.h>
+
+#define MODULE_NAME_BYTES 32u // with its end
+
+// A package that is loaded: its code, constants and data, each with its own rights.
+struct loaded {
+    uint8_t *memory; // own
+    size_t span_bytes;
+    const struct hx_module *module; // in it, checked
+};
+
+// Verifies a package, loads it and checks its manifest; nothing in it has run. Borrows the bytes,
+// which must be the kernel's own. Thread context. Each status but HX_OK comes with a line.
+// Returns what package_verify(), package_parse() and package_place() do, and
+//         HX_ERR_NOT_SUPPORTED  built for another SDK
+//         HX_ERR_BAD_IMAGE      its manifest is not one
+//         HX_ERR_NO_MEMORY
+enum hx_status loader_load(const void *bytes, size_t size_bytes, struct loaded *out_loaded,
+                           struct package_refusal *refusal);
+// Takes the memory back. Nobody is in the code, and nobody will be.
+void loader_unload(struct loaded *loaded);

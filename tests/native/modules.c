@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// tests/native/modules.c: packages: one that is loaded and serves, those that are refused, and who
+// may do it at all. What is loaded stays for the cases behind.
+#include "failing.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+#define FOLDER     "/lib/helix/"
+#define MOST_BYTES (1 << 20)
+
+static uint8_t package[MOST_BYTES + 4096];
+static size_t package_bytes;
+static struct hx_module_report report;
+
+static void read_package(const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, FOLDER "%s.hxm", name);
+    const int file = open(path, O_RDONLY);
+    NEED(file >= 0);
+    const ssize_t size = read(file, package, sizeof package);
+    NEED(size > 0 && size < MOST_BYTES);
+    package_bytes = (size_t)size;
+    close(file);
+}
+
+static handle_t modules(void) {
+    const int64_t handle = NATIVE(module_all);
+    NEED(handle > 0);
+    return (handle_t)handle;
+}
+
+static int64_t load_bytes(size_t size) {
+    memset(&report, 0, sizeof report);
+    return NATIVE(module_load, modules(), package, size, &report);
+}
+
+static int64_t load(const char *name) {
+    read_package(name);
+    return load_bytes(package_bytes);
+}
+
+static bool says(const char *part) {
+    const bool found = strstr((const char *)report.text, part) != NULL;
+    if (!found) {
+        printf("no '%s' in: %s\n", part, (const char *)report.text);
+    }
+    return found;
+}
+
+static bool find(const char *name, struct hx_module_info *out_info) {
+    const handle_t all = modules();
+    for (uint32_t i = 0; NATIVE(module_info, all, i, out_info) == HX_OK; i++) {
+        if (strcmp((const char *)out_info->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t check(struct hx_module_info *out_info) {
+    memset(&report, 0, sizeof report);
+    return NATIVE(module_check, modules(), package, package_bytes, out_info, &report);
+}
+
+// What is in the image
+// ------------------------------------------------------------------------------------------------
+
+static void listed(void) {
+    struct hx_module_info info;
+    const handle_t all = modules();
+    uint32_t count = 0;
+    while (NATIVE(module_info, all, count, &info) == HX_OK) {
+        CHECK(info.name[0] != '\0');
+        count++;
+    }
+    CHECK(count > 4);
+    SAME(NATIVE(module_info, all, count, &info), HX_ERR_NOT_FOUND);
+    SAME(NATIVE(module_info, all, (uint64_t)UINT32_MAX, &info), HX_ERR_NOT_FOUND);
+    NEED(find("ramfs", &info));
+    CHECK(info.runs == 1 && info.loaded == 0 && info.memory == 0);
+    CHECK(strcmp((const char *)info.ports, "provides helix.fs 1.0\n") == 0);
+    CHECK(!find("crumbs", &info));
+}
+
+// Every module of this kernel is also a package that it would load; those that are there already
+// are not loaded twice.
+static void packages_of_the_image(void) {
+    static const char *const names[] = { "ramfs",      "rr",         "mem",
+                                         "virtio_rng", "virtio_blk", "virtio_console" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct hx_module_info info, image;
+        read_package(names[i]);
+        SAME(check(&info), HX_OK);
+        CHECK(report.text[0] == '\0' && info.runs == 0 && info.loaded == 1 && info.memory != 0);
+        NEED(find(names[i], &image));
+        CHECK(strcmp((const char *)info.name, names[i]) == 0);
+        CHECK(memcmp(info.ports, image.ports, sizeof info.ports) == 0);
+        CHECK(info.capabilities == image.capabilities);
+        SAME(load_bytes(package_bytes), HX_ERR_EXISTS);
+        CHECK(says("expected a module that is not there yet"));
+    }
+}
+
+// One that is loaded
+// ------------------------------------------------------------------------------------------------
+
+static long crumb_count(void) {
+    char line[32] = "";
+    const int file = open("/dev/crumb", O_RDONLY);
+    NEED(file >= 0 && read(file, line, sizeof line - 1) > 0);
+    close(file);
+    return atol(line);
+}
+
+static void need_crumb(void) {
+    const int64_t status = load("crumb");
+    NEED(status == HX_OK || status == HX_ERR_EXISTS);
+}
+
+static void serves(void) {
+    struct hx_module_info info;
+    need_crumb();
+    NEED(find("crumb", &info));
+    CHECK(info.runs == 1 && info.loaded == 1 && info.memory >= 4 * 4096);
+    CHECK(info.version[0] == 1 && info.version[1] == 2 && info.version[2] == 3);
+    CHECK(strcmp((const char *)info.ports, "provides helix.char 1.0\n") == 0);
+    const long before = crumb_count();
+    CHECK(before >= 7);
+    const int file = open("/dev/crumb", O_WRONLY);
+    NEED(file >= 0);
+    SAME(write(file, "12345", 5), 5);
+    SAME(crumb_count(), before + 5);
+    close(file);
+    SAME(load("crumb"), HX_ERR_EXISTS);
+    SAME(crumb_count(), before + 5);
+}
+
+#define ROUNDS 200
+
+// Processors that are in it at once.
+static void serves_many(void) {
+    need_crumb();
+    const long before = crumb_count();
+    for (int i = 0; i < 4; i++) {
+        if (fork() == 0) {
+            const int file = open("/dev/crumb", O_WRONLY);
+            for (int round = 0; round < ROUNDS; round++) {
+                NEED(write(file, "x", 1) == 1);
+            }
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        int status = -1;
+        NEED(wait(&status) > 0 && status == 0);
+    }
+    SAME(crumb_count(), before + 4 * ROUNDS);
+}
+
+// A module that was loaded dies as those of the image do: who called it is told, nobody else.
+static void dies(const char *name) {
+    char path[64];
+    char many[32] = ""; // reaches over the guard of crust_stack, and not far
+    const int64_t status = load(name);
+    if (status == HX_ERR_EXISTS) {
+        return; // an earlier run of this program has seen it die
+    }
+    NEED(status == HX_OK);
+    snprintf(path, sizeof path, "/dev/%s", name);
+    const int file = open(path, O_WRONLY);
+    NEED(file >= 0);
+    REFUSED(write(file, many, sizeof many), EIO);
+    REFUSED(write(file, many, sizeof many), EIO);
+    close(file);
+    struct hx_module_info info;
+    NEED(find(name, &info));
+    SAME(info.runs, 0);
+    need_crumb();
+    CHECK(crumb_count() >= 7);
+}
+
+static void dies_of_null(void) {
+    dies("crust_null");
+}
+static void code_is_not_written(void) {
+    dies("crust_code");
+}
+static void constants_are_not_written(void) {
+    dies("crust_constant");
+}
+static void data_is_not_run(void) {
+    dies("crust_data");
+}
+static void stacks_are_guarded(void) {
+    dies("crust_stack");
+}
+
+// Refusals
+// ------------------------------------------------------------------------------------------------
+
+static void not_a_package(void) {
+    memset(package, 'x', sizeof package);
+    SAME(load_bytes(4096), HX_ERR_BAD_IMAGE);
+    CHECK(says("found something else"));
+    SAME(load_bytes(1), HX_ERR_BAD_IMAGE);
+    SAME(load_bytes(0), HX_ERR_TOO_BIG);
+    CHECK(says("expected 1 to 1048576 bytes, found 0"));
+    SAME(load_bytes(MOST_BYTES + 1), HX_ERR_TOO_BIG);
+    SAME(load_bytes(SIZE_MAX), HX_ERR_TOO_BIG);
+}
+
+static void not_signed(void) {
+    read_package("mem");
+    SAME(load_bytes(package_bytes - 112), HX_ERR_NOT_PERMITTED); // as the linker made it
+    CHECK(says("not signed, or cut off"));
+    SAME(load_bytes(package_bytes - 1), HX_ERR_NOT_PERMITTED);
+    package[package_bytes - 90] ^= 1; // who has signed it
+    SAME(load_bytes(package_bytes), HX_ERR_NOT_PERMITTED);
+    CHECK(says("expected a signature by key"));
+    package[package_bytes - 90] ^= 1;
+    package[package_bytes - 1] ^= 1;
+    SAME(load_bytes(package_bytes), HX_ERR_CORRUPT);
+    package[package_bytes - 1] ^= 1;
+    for (size_t at = 5; at < package_bytes - 112; at += 1009) {
+        package[at] ^= 0x40;
+        SAME(load_bytes(package_bytes), HX_ERR_CORRUPT);
+        CHECK(says("expected the bytes that were signed"));
+        package[at] ^= 0x40;
+    }
+    SAME(load_bytes(package_bytes), HX_ERR_EXISTS); // it is good again
+}
+
+static void bad(const char *name, int64_t status, const char *why) {
+    struct hx_module_info info;
+    SAME(load(name), status);
+    CHECK(says(why));
+    CHECK(!find(name, &info));
+}
+
+static void refused_for_what_it_is(void) {
+    bad("bad_sdk", HX_ERR_NOT_SUPPORTED, "expected a module for SDK");
+    bad("bad_import", HX_ERR_NOT_FOUND, "expected functions of the SDK, found 'frame_alloc'");
+    bad("bad_need", HX_ERR_NOT_FOUND, "expected a provider of helix.nothing 1.2");
+    bad("bad_name", HX_ERR_BAD_IMAGE, "expected a manifest with a name");
+    bad("bad_two", HX_ERR_BAD_IMAGE, "expected one manifest, found 2");
+}
+
+static void refused_for_what_it_does(void) {
+    for (int i = 0; i < 100; i++) { // each leaves its place
+        bad("bad_start", HX_ERR_NO_SPACE, "found that it does not: no space left");
+        bad("bad_fault", HX_ERR_PEER_DIED, "found that it does not");
+        bad("bad_port", HX_ERR_BAD_IMAGE, "found that it does not");
+    }
+}
+
+static void bad_addresses(void) {
+    const handle_t all = modules();
+    struct hx_module_info info;
+    read_package("mem");
+    SAME(NATIVE(module_load, all, 8, 4096, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_load, all, -4096ll, 4096, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_load, all, package, 4096, 8), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_check, all, package, package_bytes, 8, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_check, all, 8, package_bytes, &info, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_info, all, 0, 8), HX_ERR_BAD_ADDRESS);
+}
+
+// Authority
+// ------------------------------------------------------------------------------------------------
+
+static void needs_a_right(void) {
+    struct hx_module_info info;
+    const handle_t weak = derive(modules(), HX_RIGHT_READ);
+    const handle_t none = derive(modules(), HX_RIGHT_DELEGATE);
+    const handle_t event = event_new();
+    read_package("crumb");
+    SAME(NATIVE(module_load, weak, package, package_bytes, &report), HX_ERR_ACCESS_DENIED);
+    SAME(NATIVE(module_check, weak, package, package_bytes, &info, &report), HX_ERR_ACCESS_DENIED);
+    SAME(NATIVE(module_info, weak, 0, &info), HX_OK);
+    SAME(NATIVE(module_info, none, 0, &info), HX_ERR_ACCESS_DENIED);
+    SAME(NATIVE(module_load, event, package, package_bytes, &report), HX_ERR_BAD_HANDLE);
+    SAME(NATIVE(handle_revoke, modules()), HX_OK); // its own; others go on
+    SAME(NATIVE(module_info, weak, 0, &info), HX_OK);
+    struct hx_handle_info seen;
+    SAME(NATIVE(handle_info, weak, &seen), HX_OK);
+    SAME(seen.object, HX_OBJECT_MODULE);
+}
+
+static void revoked(void) {
+    struct hx_module_info info;
+    const handle_t lent = derive(modules(), HX_RIGHTS_ALL);
+    const handle_t theirs = derive(lent, HX_RIGHTS_ALL);
+    read_package("crumb");
+    SAME(NATIVE(module_info, theirs, 0, &info), HX_OK);
+    SAME(NATIVE(handle_revoke, lent), HX_OK);
+    SAME(NATIVE(module_info, theirs, 0, &info), HX_ERR_REVOKED);
+    SAME(NATIVE(module_load, theirs, package, package_bytes, &report), HX_ERR_REVOKED);
+}
+
+static void only_for_administrators(void) {
+    struct hx_module_info info;
+    read_package("crumb");
+    NEED(setgid(65534) == 0 && setuid(65534) == 0);
+    SAME(NATIVE(module_info, modules(), 0, &info), HX_OK);
+    SAME(load_bytes(package_bytes), HX_ERR_ACCESS_DENIED);
+    CHECK(report.text[0] == '\0');
+}
+
+// Resources
+// ------------------------------------------------------------------------------------------------
+
+static int check_once(void) {
+    struct hx_module_info info;
+    const int64_t all = NATIVE(module_all);
+    if (all < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const int64_t status = NATIVE(module_check, all, package, package_bytes, &info, &report);
+    NATIVE(handle_close, all);
+    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
+    return status == HX_OK ? 0 : -1;
+}
+
+static int start_once(void) {
+    const int64_t all = NATIVE(module_all);
+    if (all < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const int64_t status = NATIVE(module_load, all, package, package_bytes, &report);
+    NATIVE(handle_close, all);
+    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
+    return status == HX_ERR_NO_SPACE ? 0 : -1;
+}
+
+static void without_memory(void) {
+    control = open("/proc/helix/fail_nth", O_RDWR);
+    NEED(control >= 0);
+    read_package("ramfs");
+    exhaust("module_check", check_once);
+    read_package("bad_start");
+    exhaust("module_load", start_once);
+}
+
+// The program
+// ------------------------------------------------------------------------------------------------
+
+static int run(const char *command) {
+    const int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void program(void) {
+    SAME(run("/sbin/hxmod list >listed && grep -q 'ramfs .* running .* image' listed"), 0);
+    SAME(run("/sbin/hxmod info ramfs >shown && grep -qx 'provides helix.fs 1.0' shown"), 0);
+    SAME(run("/sbin/hxmod info " FOLDER "crumb.hxm >shown && grep -qx 'version 1.2.3' shown"), 0);
+    SAME(run("/sbin/hxmod info nobody 2>said; test $? = 1 && grep -q nobody said"), 0);
+    SAME(run("/sbin/hxmod load " FOLDER "bad_import.hxm 2>said; test $? = 1 && "
+             "grep -q \"expected functions of the SDK, found 'frame_alloc'\" said"),
+         0);
+    SAME(run("/sbin/hxmod load nothing 2>said; test $? = 1 && grep -q nothing said"), 0);
+    SAME(run("/sbin/hxmod load 2>said; test $? = 2"), 0);
+    need_crumb();
+    SAME(run("/sbin/hxmod list | grep -q 'crumb .* 1.2.3 .* package'"), 0);
+}
+
+static const struct check_case cases[] = {
+    CASE(listed),
+    CASE(packages_of_the_image),
+    CASE(serves),
+    CASE(serves_many),
+    CASE(dies_of_null),
+    CASE(code_is_not_written),
+    CASE(constants_are_not_written),
+    CASE(data_is_not_run),
+    CASE(stacks_are_guarded),
+    CASE(not_a_package),
+    CASE(not_signed),
+    CASE(refused_for_what_it_is),
+    CASE(refused_for_what_it_does),
+    CASE(bad_addresses),
+    CASE(needs_a_right),
+    CASE(revoked),
+    CASE(only_for_administrators),
+    CASE(without_memory),
+    CASE(program),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// user/hxmod/main.c: loads, unloads and shows modules of the kernel.
+#include <libhelix/calls.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_REFUSED 1
+#define EXIT_WORDS   2
+
+struct bytes {
+    const void *at;
+    uint64_t size;
+};
+
+static int refused(const char *what, enum hx_status status, const char *why) {
+    (void)fprintf(stderr, "hxmod: %s: %s%s%s\n", what, hx_status_name(status),
+                  why[0] != '\0' ? ": " : "", why);
+    return EXIT_REFUSED;
+}
+
+// Mapped for reading. False, and says why: it cannot be read.
+static bool open_file(const char *path, struct bytes *out_bytes) {
+    struct stat found;
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &found) != 0) {
+        (void)fprintf(stderr, "hxmod: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    void *at = found.st_size == 0
+                   ? NULL
+                   : mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+    close(file);
+    if (at == MAP_FAILED) {
+        (void)fprintf(stderr, "hxmod: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    *out_bytes = (struct bytes){ at, (uint64_t)found.st_size };
+    return true;
+}
+
+static int load(handle_t modules, const char *path) {
+    struct hx_module_report report = { 0 };
+    struct bytes package;
+    if (!open_file(path, &package)) {
+        return EXIT_REFUSED;
+    }
+    enum hx_status status =
+        hx_module_load(modules, (uint64_t)(uintptr_t)package.at, package.size, &report);
+    return status == HX_OK ? 0 : refused(path, status, (const char *)report.text);
+}
+
+static void show(const struct hx_module_info *info) {
+    printf("name %s\nversion %u.%u.%u\nstate %s\nplaced %s\nmemory %llu\ncapabilities 0x%x\n%s",
+           info->name, info->version[0], info->version[1], info->version[2],
+           info->runs ? "running" : "not running", info->loaded ? "package" : "image",
+           (unsigned long long)info->memory, info->capabilities, info->ports);
+}
+
+// Whether there is one of that name.
+static bool find(handle_t modules, const char *name, struct hx_module_info *out_info) {
+    for (uint32_t i = 0; hx_module_info(modules, i, out_info) == HX_OK; i++) {
+        if (strcmp((const char *)out_info->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int show_one(handle_t modules, const char *name) {
+    struct hx_module_report report = { 0 };
+    struct hx_module_info info = { 0 };
+    struct bytes package;
+    if (strchr(name, '/') == NULL && find(modules, name, &info)) {
+        show(&info);
+        return 0;
+    }
+    if (!open_file(name, &package)) {
+        return EXIT_REFUSED;
+    }
+    enum hx_status status =
+        hx_module_check(modules, (uint64_t)(uintptr_t)package.at, package.size, &info, &report);
+    if (status != HX_OK) {
+        return refused(name, status, (const char *)report.text);
+    }
+    show(&info);
+    return 0;
+}
+
+static int list(handle_t modules) {
+    struct hx_module_info info = { 0 };
+    for (uint32_t i = 0; hx_module_info(modules, i, &info) == HX_OK; i++) {
+        printf("%-16s %u.%u.%u %-11s %s\n", info.name, info.version[0], info.version[1],
+               info.version[2], info.runs ? "running" : "not running",
+               info.loaded ? "package" : "image");
+    }
+    return 0;
+}
+
+static int do_words(handle_t modules, int count, char **words) {
+    if (count == 3 && strcmp(words[1], "load") == 0) {
+        return load(modules, words[2]);
+    }
+    if (count == 3 && strcmp(words[1], "info") == 0) {
+        return show_one(modules, words[2]);
+    }
+    if (count == 2 && strcmp(words[1], "list") == 0) {
+        return list(modules);
+    }
+    (void)fputs("usage: hxmod load FILE | unload NAME | list | info NAME|FILE\n", stderr);
+    return EXIT_WORDS;
+}
+
+int main(int count, char **words) {
+    handle_t modules = 0;
+    enum hx_status status = hx_module_all(&modules);
+    if (status != HX_OK) {
+        return refused("the modules", status, "");
+    }
+    return do_words(modules, count, words);
+}
