@@ -40,9 +40,16 @@ struct thread *queue_take(struct cpu *cpu, uint32_t taker);
 void queue_remove(struct cpu *cpu, struct thread *thread);
 bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now);
 time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now);
-// A thread that runs here without having been queued.
+// A thread that runs here without having been queued here.
 void queue_adopt(struct cpu *cpu, struct thread *thread);
-void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
+// Takes all who wait out of the policy that is there, and gives them to the other one; NULL: to the
+// FIFO. What the new one fails with; then the FIFO goes on.
+enum hx_status queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
+
+// The policies (core/policy.c).
+enum hx_status policy_init(void);
+// One of these broke its contract: nobody may choose it again. Any context.
+void policy_note_failure(const struct sched_ops *ops);
 
 // Times used.
 void account_thread_setup(struct thread *thread);
@@ -59,7 +66,9 @@ static inline void account_run_begin(struct thread *thread, uint64_t now) {
 
 // This processor leaves `previous` for `next`, which may be the same. Its queue is locked.
 static inline void account_switch(struct thread *previous, struct thread *next, uint64_t now) {
-    previous->run_ticks += now - previous->run_start;
+    const uint64_t ran = now - previous->run_start;
+    previous->run_ticks += ran;
+    previous->turn_ticks += ran;
     // Relaxed: one word tells all.
     atomic_store_explicit(&previous->ran, previous->run_ticks, memory_order_relaxed);
     account_run_begin(next, now);

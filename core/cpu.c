@@ -59,7 +59,7 @@ void core_init_early(void) {
     cpu_setup(&boot_cpu, 0);
     thread_setup(&boot_thread, "boot", boot_stack_low, (size_t)(boot_stack_top - boot_stack_low));
     atomic_store_explicit(&boot_thread.state, THREAD_RUNNING, memory_order_relaxed);
-    atomic_store_explicit(&boot_thread.on_cpu, 1, memory_order_relaxed);
+    atomic_store_explicit(&boot_thread.on_cpu, true, memory_order_relaxed);
     boot_cpu.queue.current = &boot_thread;
     time_init_early();
     account_run_begin(&boot_thread, input_counter());
@@ -122,7 +122,7 @@ static enum hx_status cpu_start(uint32_t id) {
     cpu->idle.preempt_off = 1; // it gives way in its own loop
     atomic_store_explicit(&cpu->idle.cpu, id, memory_order_relaxed);
     atomic_store_explicit(&cpu->idle.state, THREAD_RUNNING, memory_order_relaxed);
-    atomic_store_explicit(&cpu->idle.on_cpu, 1, memory_order_relaxed);
+    atomic_store_explicit(&cpu->idle.on_cpu, true, memory_order_relaxed);
     cpu->queue.current = &cpu->idle;
     enum hx_status status = hal_cpu_start(id, cpu->idle.stack_top, cpu_main, cpu);
     if (status != HX_OK) {

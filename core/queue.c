@@ -20,6 +20,7 @@ static struct thread *thread_of(struct sched_thread *sched) {
 // The policy misbehaved: from here on this processor uses the FIFO.
 static COLD void policy_failed(struct cpu *cpu, enum hx_status status) {
     trace(TRACE_MODULE, cpu->id, (uint64_t)(int64_t)status);
+    policy_note_failure(cpu->queue.ops);
     cpu->queue.ops = NULL;
     cpu->queue.self = NULL;
 }
@@ -36,8 +37,18 @@ void queue_adopt(struct cpu *cpu, struct thread *thread) {
     thread_adopt(&cpu->queue, thread);
 }
 
+// Of the running thread: since it was put on the processor.
 static void ran_fill(struct thread *thread, uint64_t now) {
     thread->sched.ran_ns = time_ticks_to_span(now - thread->run_start);
+}
+
+// Of one that is queued: since it was queued before. A running one is taken off the processor next,
+// which adds what it is running now.
+static void ran_fill_queued(struct thread *thread, uint32_t why, uint64_t now) {
+    const bool is_running = (why & (SCHED_PREEMPT | SCHED_YIELD)) != 0;
+    const uint64_t running = is_running ? now - thread->run_start : 0;
+    thread->sched.ran_ns = time_ticks_to_span(thread->turn_ticks + running);
+    thread->turn_ticks = 0 - running;
 }
 
 void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t now) {
@@ -53,9 +64,7 @@ void queue_add(struct cpu *cpu, struct thread *thread, uint32_t why, uint64_t no
         return;
     }
     thread_adopt(queue, thread);
-    if ((why & (SCHED_PREEMPT | SCHED_YIELD)) != 0) {
-        ran_fill(thread, now);
-    }
+    ran_fill_queued(thread, why, now);
     enum hx_status status =
         sched_call_enqueue(queue->ops, queue->self, cpu->id, &thread->sched, why);
     if (status != HX_OK) {
@@ -159,19 +168,39 @@ time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now) {
     return FIFO_SLICE_NS;
 }
 
-void queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self) {
+// The policy that goes keeps nothing of who waits, so that it can come back.
+static void leave(struct cpu *cpu, struct thread *thread) {
     struct run_queue *queue = &cpu->queue;
+    if (queue->ops == NULL) {
+        return;
+    }
+    enum hx_status status = sched_call_dequeue(queue->ops, queue->self, cpu->id, &thread->sched);
+    if (status != HX_OK) {
+        policy_failed(cpu, status);
+    }
+}
+
+enum hx_status queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self) {
+    struct run_queue *queue = &cpu->queue;
+    list_for_each (link, &queue->threads) {
+        leave(cpu, LIST_ENTRY(link, struct thread, queue_link));
+    }
     queue->ops = ops;
     queue->self = self;
+    if (ops == NULL) {
+        return HX_OK;
+    }
     thread_adopt(queue, queue->current);
     list_for_each (link, &queue->threads) {
         struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
         thread_adopt(queue, thread);
+        thread->sched.ran_ns = 0;
         enum hx_status status =
             sched_call_enqueue(queue->ops, queue->self, cpu->id, &thread->sched, SCHED_MOVE);
         if (status != HX_OK) {
             policy_failed(cpu, status);
-            return;
+            return status;
         }
     }
+    return HX_OK;
 }

@@ -21,23 +21,13 @@
 #include "core_private.h"
 
 #include <core/log.h>
-#include <core/port.h>
-#include <core/ports/sched_calls.h>
 #include <core/sched.h>
 #include <lib/string.h>
 
 static const struct lock_class queue_class = { "run queue", LOCK_RANK_RUN_QUEUE, true };
-static const struct lock_class policy_class = { "policy", LOCK_RANK_LEAF, false };
 
 // Processors whose idle thread runs and that no waker has claimed yet.
 static _Atomic uint64_t idle_mask;
-
-// The installed policy; [policy_lock] for writing and for processors that come up.
-static struct spinlock policy_lock = SPINLOCK_INIT(&policy_class);
-static const char *policy_name = "fifo (built in)";
-static struct sched_ops policy_tables[2]; // the one in use, and the one that comes
-static const struct sched_ops *policy_ops;
-static void *policy_self;
 
 void sched_setup(struct cpu *cpu) {
     spinlock_init(&cpu->queue.lock, &queue_class);
@@ -60,6 +50,7 @@ static struct thread *steal_from(struct cpu *other, struct cpu *cpu) {
     struct thread *thread = queue_take(other, cpu->id);
     if (thread != NULL) {
         atomic_store_explicit(&thread->cpu, cpu->id, memory_order_relaxed);
+        queue_adopt(cpu, thread); // in the middle of a swap the two have different policies
     }
     raw_unlock(&other->queue.lock);
     return thread;
@@ -86,6 +77,7 @@ static struct thread *handed_take(struct cpu *cpu) {
     struct thread *thread = cpu->handed;
     cpu->handed = NULL;
     queue_adopt(cpu, thread);
+    thread->turn_ticks = 0; // what it ran before was at nobody's cost
     atomic_store_explicit(&thread->cpu, cpu->id, memory_order_relaxed);
     return thread;
 }
@@ -162,7 +154,7 @@ void sched_switch_finish(void) NO_LOCK_ANALYSIS {
     bool dead = atomic_load_explicit(&previous->state, memory_order_relaxed) == THREAD_DEAD;
     cpu->moving = NULL;
     // Release: who sees 0 may run the thread, and needs its saved registers.
-    atomic_store_explicit(&previous->on_cpu, 0, memory_order_release);
+    atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
     raw_unlock(&cpu->queue.lock);
     if (dead) {
         thread_reap(previous);
@@ -182,7 +174,7 @@ static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *n
     trace_at(now, TRACE_SWITCH, next == &cpu->idle ? 0 : next->id,
              atomic_load_explicit(&previous->state, memory_order_relaxed));
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
-    atomic_store_explicit(&next->on_cpu, 1, memory_order_relaxed);
+    atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
     cpu->queue.current = next;
     look_later(cpu, now);
     user_half_switch(cpu, previous, next);
@@ -383,57 +375,9 @@ static enum hx_status idle_init(struct cpu *cpu) {
     return HX_OK;
 }
 
-static const struct port_used sched_port = PORT_USED(SCHED, sched);
-
-static enum hx_status install(const struct port_provider *provider) {
-    if (strcmp(provider->slot, "sched") != 0) {
-        return HX_ERR_NOT_FOUND;
-    }
-    return sched_install(provider->name, provider->operations, provider->self);
-}
-
 enum hx_status sched_init(void) {
     enum hx_status status = idle_init(cpu_this());
-    return status != HX_OK ? status : port_installer_register(&sched_port, install);
-}
-
-void sched_init_cpu_online(struct cpu *cpu) {
-    unsigned long state = spin_lock_irq(&policy_lock);
-    if (policy_ops != NULL && cpu->queue.ops != policy_ops &&
-        sched_call_cpu_add(policy_ops, policy_self, cpu->id) == HX_OK) {
-        raw_lock(&cpu->queue.lock);
-        queue_set_policy(cpu, policy_ops, policy_self);
-        raw_unlock(&cpu->queue.lock);
-    }
-    spin_unlock_irq(&policy_lock, state);
-}
-
-enum hx_status sched_install(const char *name, const struct sched_ops *ops,
-                             void *self) NO_LOCK_ANALYSIS {
-    unsigned long state = spin_lock_irq(&policy_lock);
-    uint64_t online = cpu_online_mask();
-    struct sched_ops *bound = &policy_tables[policy_ops == &policy_tables[0]];
-    enum hx_status status = sched_bind(bound, ops, ~(rights_t)0);
-    for (uint64_t rest = online; rest != 0 && status == HX_OK; rest &= rest - 1) {
-        status = sched_call_cpu_add(bound, self, (uint32_t)__builtin_ctzll(rest));
-    }
-    if (status == HX_OK) {
-        policy_name = name;
-        policy_ops = bound;
-        policy_self = self;
-        for (uint64_t rest = online; rest != 0; rest &= rest - 1) {
-            struct cpu *cpu = cpu_table[__builtin_ctzll(rest)];
-            raw_lock(&cpu->queue.lock);
-            queue_set_policy(cpu, bound, self);
-            raw_unlock(&cpu->queue.lock);
-        }
-    }
-    spin_unlock_irq(&policy_lock, state);
-    return status;
-}
-
-const char *sched_policy_name(void) {
-    return policy_name;
+    return status != HX_OK ? status : policy_init();
 }
 
 uint32_t sched_runnable(void) {

@@ -302,6 +302,8 @@ static const struct selftest tests[] = {
     { "changes", core_selftest_sched },
     { "capabilities", core_selftest_capability },
     { "change holds", core_selftest_sched_wake },
+    { "runs are told", core_selftest_policy_runs },
+    { "policies fail", core_selftest_policy_fails },
 };
 
 static bool run_all(const struct selftest *list, uint32_t count) {

@@ -97,12 +97,12 @@ static void wake_held(void *argument) {
         thread_yield();
     }
     if (self == 0) {
-        (void)atomic_exchange_explicit(&changed->changing, 1, memory_order_seq_cst);
+        (void)atomic_exchange_explicit(&changed->changing, true, memory_order_seq_cst);
         atomic_store_explicit(&changers_left, 1, memory_order_release);
         spin_for(20000000);
         atomic_store_explicit(&ran_early, atomic_load_explicit(&ran, memory_order_acquire),
                               memory_order_relaxed);
-        atomic_store_explicit(&changed->changing, 0, memory_order_release);
+        atomic_store_explicit(&changed->changing, false, memory_order_release);
     } else {
         while (atomic_load_explicit(&changers_left, memory_order_acquire) == 0) {
             hal_relax();

@@ -72,7 +72,7 @@ void thread_init(struct thread *thread, const char *name, void *stack_low, size_
 
 // Before a thread that became READY is queued, interrupts off: see change_begin().
 static void change_wait(const struct thread *thread) {
-    while (atomic_load_explicit(&thread->changing, memory_order_seq_cst) != 0) {
+    while (atomic_load_explicit(&thread->changing, memory_order_seq_cst)) {
         hal_relax();
     }
 }
@@ -223,7 +223,7 @@ static void wake(struct thread *thread, bool may_keep) {
     if (atomic_compare_exchange_strong_explicit(&thread->state, &blocked, THREAD_READY,
                                                 memory_order_seq_cst, memory_order_relaxed)) {
         // It may still be on its way off its stack. Acquire: its registers are saved.
-        while (atomic_load_explicit(&thread->on_cpu, memory_order_acquire) != 0) {
+        while (atomic_load_explicit(&thread->on_cpu, memory_order_acquire)) {
             hal_relax();
         }
         change_wait(thread);
@@ -334,7 +334,7 @@ void thread_yield(void) {
 // looked at first, and then found to be of this queue, or not.
 static struct cpu *change_begin(struct thread *thread, bool *out_queued) NO_LOCK_ANALYSIS {
     for (;;) {
-        while (atomic_exchange_explicit(&thread->changing, 1, memory_order_seq_cst) != 0) {
+        while (atomic_exchange_explicit(&thread->changing, true, memory_order_seq_cst) != 0) {
             hal_relax();
         }
         uint32_t id = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
@@ -346,7 +346,7 @@ static struct cpu *change_begin(struct thread *thread, bool *out_queued) NO_LOCK
             return cpu_table[id];
         }
         raw_unlock(&cpu_table[id]->queue.lock);
-        atomic_store_explicit(&thread->changing, 0, memory_order_release);
+        atomic_store_explicit(&thread->changing, false, memory_order_release);
         hal_relax();
     }
 }
@@ -354,7 +354,7 @@ static struct cpu *change_begin(struct thread *thread, bool *out_queued) NO_LOCK
 // The queue is unlocked already.
 static void change_end(struct thread *thread) {
     // Release: who queues it now sees all of the change.
-    atomic_store_explicit(&thread->changing, 0, memory_order_release);
+    atomic_store_explicit(&thread->changing, false, memory_order_release);
 }
 
 // Makes the processor of a running thread schedule. Queue locked.

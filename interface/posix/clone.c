@@ -120,7 +120,6 @@ void birth_copy_settings(struct posix_process *child, const struct posix_process
     child->personality_flags = parent->personality_flags;
     child->no_new_privileges = parent->no_new_privileges;
     child->dumpable = parent->dumpable;
-    child->nice = parent->nice;
     child->unknown_call_logged = parent->unknown_call_logged;
 }
 

@@ -53,41 +53,60 @@ static bool may_schedule(struct posix_process *target) {
 
 // Nice values ------------------------------------------------------------------------------------
 
-static void set_nice(struct posix_process *process, int32_t nice) {
-    struct process *native = process->process;
-    const unsigned long irq = spin_lock_irq(&native->thread_lock);
-    process->nice = nice;
-    list_for_each (link, &native->threads) {
-        struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
-        struct sched_params params = thread->thread.sched.params;
-        params.nice = nice;
-        thread_set_sched(&thread->thread, &params);
+// Each thread has its own, which new threads and processes inherit. `least`: what the caller may go
+// down to.
+static enum hx_status thread_renice_locked(struct user_thread *thread, int32_t nice,
+                                           int32_t least) {
+    struct sched_params params = thread->thread.sched.params;
+    if (nice < params.nice && nice < least) {
+        return HX_ERR_PERMISSION;
     }
-    spin_unlock_irq(&native->thread_lock, irq);
-}
-
-static enum hx_status renice(struct posix_process *process, int32_t nice) {
-    if (!may_schedule(process)) {
-        return HX_ERR_NOT_PERMITTED;
-    }
-    if (nice < process->nice && !posix_capable(CAPABILITY_SYS_NICE)) {
-        const uint64_t limit = posix_limit(process, RLIMIT_NICE);
-        if ((uint64_t)(20 - nice) > limit) {
-            return HX_ERR_PERMISSION;
-        }
-    }
-    set_nice(process, nice);
+    params.nice = nice;
+    thread_set_sched(&thread->thread, &params);
     return HX_OK;
 }
 
+// One thread, or, with NULL, all of the process.
+static enum hx_status renice(struct posix_process *process, struct user_thread *only,
+                             int32_t nice) {
+    struct process *native = process->process;
+    if (!may_schedule(process)) {
+        return HX_ERR_NOT_PERMITTED;
+    }
+    const uint64_t limit = MIN_OF(posix_limit(process, RLIMIT_NICE), UINT64_C(40));
+    const int32_t least = posix_capable(CAPABILITY_SYS_NICE) ? -20 : 20 - (int32_t)limit;
+    enum hx_status status = HX_OK;
+    const unsigned long irq = spin_lock_irq(&native->thread_lock);
+    list_for_each (link, &native->threads) {
+        struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
+        if (only == NULL || thread == only) {
+            const enum hx_status one = thread_renice_locked(thread, nice, least);
+            status = one != HX_OK ? one : status;
+        }
+    }
+    spin_unlock_irq(&native->thread_lock, irq);
+    return status;
+}
+
+// The best among the threads of the process, as getpriority(2) counts; 0: it has none any more.
+static int64_t best_priority(struct posix_process *process) {
+    struct process *native = process->process;
+    int64_t best = 0;
+    const unsigned long irq = spin_lock_irq(&native->thread_lock);
+    list_for_each (link, &native->threads) {
+        const struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
+        best = MAX_OF(best, (int64_t)(20 - thread->thread.sched.params.nice));
+    }
+    spin_unlock_irq(&native->thread_lock, irq);
+    return best;
+}
+
+// Groups' and users' processes; PRIO_PROCESS means one thread.
 struct selection {
     int32_t which, id;
 };
 
 static bool selects(const struct selection *selection, struct posix_process *process) {
-    if (selection->which == PRIO_PROCESS) {
-        return process->pid == selection->id;
-    }
     if (selection->which == PRIO_PGRP) {
         struct posix_kinship kinship;
         posix_kinship(process, &kinship);
@@ -104,12 +123,10 @@ static enum hx_status make_selection(const struct call *call, struct selection *
     if (out->which < PRIO_PROCESS || out->which > PRIO_USER) {
         return HX_ERR_INVALID;
     }
-    if (out->id != 0) {
+    if (out->id != 0 || out->which == PRIO_PROCESS) {
         return HX_OK;
     }
-    if (out->which == PRIO_PROCESS) {
-        out->id = call->process->pid;
-    } else if (out->which == PRIO_PGRP) {
+    if (out->which == PRIO_PGRP) {
         struct posix_kinship kinship;
         posix_kinship(call->process, &kinship);
         out->id = kinship.group;
@@ -127,18 +144,25 @@ enum hx_status sys_getpriority(struct call *call) {
     if (status != HX_OK) {
         return status;
     }
-    status = HX_ERR_NO_PROCESS;
+    if (selection.which == PRIO_PROCESS) {
+        struct posix_thread *thread = find_thread(call, selection.id);
+        if (thread == NULL) {
+            return HX_ERR_NO_PROCESS;
+        }
+        call->result = 20 - thread->native->thread.sched.params.nice;
+        user_thread_put(thread->native);
+        return HX_OK;
+    }
     struct posix_process *process;
     int32_t pid = 0;
     while ((process = posix_process_next(pid)) != NULL) {
         pid = process->pid;
         if (selects(&selection, process)) {
-            status = HX_OK;
-            call->result = MAX_OF(call->result, (int64_t)(20 - process->nice));
+            call->result = MAX_OF(call->result, best_priority(process));
         }
         process_put(process->process);
     }
-    return status;
+    return call->result != 0 ? HX_OK : HX_ERR_NO_PROCESS;
 }
 
 enum hx_status sys_setpriority(struct call *call) {
@@ -148,13 +172,22 @@ enum hx_status sys_setpriority(struct call *call) {
     if (status != HX_OK) {
         return status;
     }
+    if (selection.which == PRIO_PROCESS) {
+        struct posix_thread *thread = find_thread(call, selection.id);
+        if (thread == NULL) {
+            return HX_ERR_NO_PROCESS;
+        }
+        status = renice(thread->process, thread->native, nice);
+        user_thread_put(thread->native);
+        return status;
+    }
     status = HX_ERR_NO_PROCESS;
     struct posix_process *process;
     int32_t pid = 0;
     while ((process = posix_process_next(pid)) != NULL) {
         pid = process->pid;
         if (selects(&selection, process)) {
-            const enum hx_status one = renice(process, nice);
+            const enum hx_status one = renice(process, NULL, nice);
             if (status == HX_ERR_NO_PROCESS || one != HX_OK) {
                 status = one;
             }

@@ -54,6 +54,7 @@ static const char *const known_words[] = {
     "trace",
     "trace_buffer",
     "selftest",
+    "sched",
     "maxcpus",
     "nosmp",
     "initrd",
@@ -231,6 +232,21 @@ static void switch_trace(void) {
     }
 }
 
+// `sched=fair`: the scheduling policy, when its module comes.
+static void check_policy(void) {
+    const char *wanted = cmdline_get(&cmdline, "sched");
+    struct sched_policy policy;
+    log_info("scheduler %s", sched_policy_name());
+    if (wanted == NULL || strcmp(wanted, sched_policy_name()) == 0) {
+        return;
+    }
+    log_warning("command line: sched=%s is no scheduling policy that can be had; these are:",
+                wanted);
+    for (uint32_t i = 0; sched_policy_at(i, &policy); i++) {
+        log_warning("command line: sched=%s", policy.name);
+    }
+}
+
 // Uses up its stack: the page below has no memory.
 static uint64_t overflow(uint64_t depth) { // NOLINT(misc-no-recursion): that is the point
     volatile uint64_t words[16];
@@ -330,6 +346,7 @@ void kernel_main(const struct boot_info *info) {
     hal_irq_on();
     start_processors();
     switch_trace();
+    sched_want(cmdline_get(&cmdline, "sched"));
     must("execution", execution_init());
     must("vfs", vfs_init());
     must("net", sockets_init());
@@ -344,7 +361,7 @@ void kernel_main(const struct boot_info *info) {
     // What fails below was logged; the boot goes on without it.
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));
     HX_IGNORE(registry_start(HX_PHASE_DEFERRED));
-    log_info("scheduler %s", sched_policy_name());
+    check_policy();
     run_selftest();
     trace(TRACE_BOOT, HX_PHASE_PERSONALITY, 0);
     must("personality", registry_start(HX_PHASE_PERSONALITY));

@@ -51,6 +51,14 @@ uint64_t time_span_to_ticks(time_ns_t span) {
     return (uint64_t)span;
 }
 
+enum hx_status policy_init(void) {
+    return HX_OK;
+}
+
+void policy_note_failure(const struct sched_ops *ops) {
+    (void)ops;
+}
+
 // Kernel threads only: they have no user half.
 void core_aspace_activate(struct core_aspace *aspace) {
     (void)aspace;
@@ -110,7 +118,7 @@ static void processor_setup(uint32_t id) {
     idle->preempt_off = 1;
     atomic_store_explicit(&idle->cpu, id, memory_order_relaxed);
     atomic_store_explicit(&idle->state, THREAD_RUNNING, memory_order_relaxed);
-    atomic_store_explicit(&idle->on_cpu, 1, memory_order_relaxed);
+    atomic_store_explicit(&idle->on_cpu, true, memory_order_relaxed);
     cpu->queue.current = idle;
     explore_ignore(&cpu->switches, sizeof(cpu->switches));
     statistics_ignore(idle);

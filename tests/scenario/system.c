@@ -5,6 +5,7 @@
 #include "machine.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -256,6 +257,42 @@ static void processors(void) {
     REFUSED(sched_setaffinity(0, sizeof set, &set), EINVAL);
 }
 
+static int ready[2], leave[2];
+
+static void *nicer(void *argument) {
+    const pid_t tid = (pid_t)syscall(SYS_gettid);
+    char byte = 0;
+    (void)argument;
+    SAME(getpriority(PRIO_PROCESS, 0), 2); // as who made it
+    SAME(setpriority(PRIO_PROCESS, (id_t)tid, 7), 0);
+    SAME(getpriority(PRIO_PROCESS, 0), 7);
+    SAME(getpriority(PRIO_PROCESS, (id_t)getpid()), 2);
+    NEED(write(ready[1], &tid, sizeof(tid)) == sizeof(tid));
+    NEED(read(leave[0], &byte, 1) == 1);
+    SAME(getpriority(PRIO_PROCESS, 0), 9);
+    return NULL;
+}
+
+// A nice value is a thread's own.
+static void priorities_of_threads(void) {
+    pid_t pid, tid = 0;
+    CHILD(pid) {
+        pthread_t thread;
+        NEED(pipe(ready) == 0 && pipe(leave) == 0 && setpgid(0, 0) == 0);
+        SAME(setpriority(PRIO_PROCESS, 0, 2), 0);
+        NEED(pthread_create(&thread, NULL, nicer, NULL) == 0);
+        NEED(read(ready[0], &tid, sizeof(tid)) == sizeof(tid));
+        SAME(getpriority(PRIO_PROCESS, 0), 2);
+        SAME(getpriority(PRIO_PROCESS, (id_t)tid), 7);
+        SAME(getpriority(PRIO_PGRP, 0), 2); // the best of all threads
+        SAME(setpriority(PRIO_PGRP, 0, 9), 0);
+        SAME(getpriority(PRIO_PROCESS, 0), 9);
+        NEED(write(leave[1], "", 1) == 1);
+        NEED(pthread_join(thread, NULL) == 0);
+    }
+    EXITS(pid, 0);
+}
+
 static void priorities(void) {
     SAME(getpriority(PRIO_PROCESS, 0), 0);
     SAME(setpriority(PRIO_PROCESS, 0, 5), 0);
@@ -338,6 +375,7 @@ static const struct check_case cases[] = {
     CASE(own_name),
     CASE(processors),
     CASE(priorities),
+    CASE(priorities_of_threads),
     CASE(thread_pointer),
     CASE(power_is_for_root),
 };

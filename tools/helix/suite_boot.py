@@ -283,6 +283,8 @@ def _bad_words() -> list[Boot]:
         Boot("long-command-line", plain, "rdinit=/first " + "x" * 1500, [_GOOD]),
         Boot("many-words", plain, "rdinit=/first " + " ".join(f"w{i}" for i in range(300)), [], [],
              linux=False),
+        Boot("policy-that-is-none", plain, "rdinit=/first sched=best",
+             [_GOOD, r"sched=best is no scheduling policy", r"sched=fair\n"], linux=False),
         Boot("odd-command-line", plain, 'rdinit=/first = == -- " a=" "', [], []),
         Boot("numbers-that-are-none", plain, "rdinit=/first panic=abc maxcpus=many", [_GOOD]),
     ]
@@ -294,6 +296,13 @@ def _selftests() -> list[Boot]:
     return [Boot(f"{what}-selftest-smp-{count}", None, f"selftest={what}", [], [r"(?i)panic"],
                  smp=count, extra=device, status=33, linux=False)
             for what in ("core", "memory", "vfs") for count in (1, 4)]
+
+
+def _policies() -> list[Boot]:
+    device = list(targets.current().exit_device)
+    return [Boot(f"core-selftest-{policy}", None, f"selftest=core sched={policy}",
+                 [rf"scheduler {policy}", rf"core passed, 4 processors, policy {policy}"], [r"(?i)panic"], smp=4,
+                 extra=device, status=33, linux=False) for policy in ("fair", "predictive")]
 
 
 def _aarch64_machines() -> list[Boot]:
@@ -327,7 +336,7 @@ _MACHINES = {"aarch64": _aarch64_machines, "riscv64": _riscv64_machines}
 
 
 def _boots(arch: str) -> list[Boot]:
-    machines = _MACHINES.get(arch, _machines)()
+    machines = _MACHINES[arch]() if arch in _MACHINES else _machines() + _policies()
     return machines + _starts() + _panics() + _damage() + _bad_words() + _selftests()
 
 

@@ -93,15 +93,16 @@ struct thread {
     struct list queue_link;                     // [q] in its run queue
     const void *policy;                         // [q] whose data `sched` holds
     uint64_t run_start;                         // [q] counter when it was last put on a processor
-    _Atomic uint64_t affinity;                  // [q, changing] bit per processor
-    _Atomic uint32_t wake_pending;              // a wake came before the block
-    _Atomic uint32_t on_cpu;                    // 1 while some processor is still on its stack
-    _Atomic uint32_t changing; // 1: who wakes it waits: affinity or parameters change
-    _Atomic bool queued;       // [q] whether it is; others may look
-    struct sched_thread sched; // [q, changing] the policy's view
-    uint32_t user_cpu;         // whose registers last held its FPU and TLS state
-    uint64_t run_ticks;        // [q] ticks on a processor up to the last switch away
-    _Atomic uint64_t ran;      // the same, or THREAD_RUNS_NOW and what to subtract from now
+    uint64_t turn_ticks;           // [q] that it ran since it was queued, or handed a processor
+    _Atomic uint64_t affinity;     // [q, changing] bit per processor
+    _Atomic uint32_t wake_pending; // a wake came before the block
+    _Atomic bool on_cpu;           // while some processor is still on its stack
+    _Atomic bool changing;         // who wakes it waits: affinity or parameters change
+    _Atomic bool queued;           // [q] whether it is; others may look
+    struct sched_thread sched;     // [q, changing] the policy's view
+    uint32_t user_cpu;             // whose registers last held its FPU and TLS state
+    uint64_t run_ticks;            // [q] ticks on a processor up to the last switch away
+    _Atomic uint64_t ran;          // the same, or THREAD_RUNS_NOW and what to subtract from now
     struct account_samples samples;
     struct spinlock told_lock; // taken with interrupts off
     struct time_split told;    // [told_lock] user and system time, in ns, as thread_times() gave it

@@ -31,6 +31,7 @@
     X(DMA_FAULT, "endpoint << 32 | 1 read 2 write, address: an IOMMU refused it")                  \
     X(SYSCALL_UNKNOWN, "number, 0")                                                                \
     X(MODULE, "slot, state")                                                                       \
+    X(SWAP, "number of the scheduling policy, ns that a processor stood still")                    \
     X(OUT_OF_MEMORY, "pages, flags")                                                               \
     X(PANIC, "0, 0")                                                                               \
     X(CALL, "number, first argument: only while TRACE_CALLS is on")                                \

@@ -5,6 +5,7 @@
 #include <core/gate.h>
 #include <core/inject.h>
 #include <core/input.h>
+#include <core/sched.h>
 #include <execution/native.h>
 #include <execution/process.h>
 #include <hal/time.h>
@@ -52,6 +53,26 @@ enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_tex
         text_put(text, "%s %llu\n", copy[i].key, (unsigned long long)copy[i].value);
     }
     return HX_OK;
+}
+
+// The scheduling policies, the chosen one marked; who writes the name of one swaps to it.
+enum hx_status proc_scheduler(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct sched_policy policy;
+    struct sched_swaps swaps;
+    for (uint32_t i = 0; sched_policy_at(i, &policy); i++) {
+        text_put(text, "policy %s%s%s\n", policy.name, policy.is_chosen ? " chosen" : "",
+                 policy.has_failed ? " failed" : "");
+    }
+    sched_swaps_get(&swaps);
+    text_put(text, "swaps %llu\nlast_freeze_ns %lld\nworst_freeze_ns %lld\n",
+             (unsigned long long)swaps.count, (long long)swaps.last_ns, (long long)swaps.worst_ns);
+    return HX_OK;
+}
+
+enum hx_status proc_scheduler_set(const struct proc_target *target, const char *text) {
+    (void)target;
+    return sched_choose(text);
 }
 
 // The native calls that this kernel has.

@@ -112,6 +112,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("faults", PROC_HELIX, 0600, proc_faults, proc_faults_set),
     TEXT("calls", PROC_HELIX, 0444, proc_helix_calls, NULL),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
+    TEXT("scheduler", PROC_HELIX, 0644, proc_scheduler, proc_scheduler_set),
     TEXT("slots", PROC_HELIX, 0444, proc_slots, NULL),
 
     TEXT("counts", PROC_TRACE, 0400, proc_trace_counts, NULL),

@@ -157,7 +157,6 @@ struct posix_process {
     bool unknown_call_logged;
     bool no_new_privileges;
     bool dumpable;
-    int32_t nice;
     int32_t parent_death_signal; // [tree_lock]
 };
 

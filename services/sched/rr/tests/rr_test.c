@@ -9,7 +9,7 @@
 
 #define MS 1000000
 
-static struct rr_cpu cpus[2];
+static struct levels cpus[2];
 static struct rr rr = { 2, cpus };
 
 static void reset(void) {

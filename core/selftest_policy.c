@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// core/selftest_policy.c: what a policy is told of runs, and policies that fail when they are
+// chosen.
+//
+// The policies here are of one kind, a queue in order of arrival, and stay installed.
+#include "selftest.h"
+
+#include <core/sched.h>
+
+#define RUNNERS  4u
+#define ROUNDS   5u
+#define RUN_NS   2000000
+#define TURN_NS  1000000
+#define CROWD    12u
+#define ROUND_NS 1000 // each of the core's conversions to nanoseconds may round down
+
+struct plain_thread {
+    struct list link; // zeroed: in no queue
+    time_ns_t told;   // what it ran, as the enqueues said
+};
+_Static_assert(sizeof(struct plain_thread) <= SCHED_THREAD_DATA_BYTES, "fits into the thread");
+
+struct plain {
+    struct list queues[CPU_MAX]; // each guarded by the caller's lock
+    uint32_t enqueues_left;      // then it fails
+    bool refuses_cpus;
+};
+
+static struct plain_thread *data_of(struct sched_thread *thread) {
+    void *data = thread->data;
+    return data;
+}
+
+static enum hx_status plain_cpu_add(void *self, uint32_t cpu) {
+    struct plain *plain = self;
+    list_init(&plain->queues[cpu]);
+    return plain->refuses_cpus ? HX_ERR_LIMIT : HX_OK;
+}
+
+static enum hx_status plain_enqueue(void *self, uint32_t cpu, struct sched_thread *thread,
+                                    uint32_t why) {
+    struct plain *plain = self;
+    (void)why;
+    if (plain->enqueues_left == 0) {
+        return HX_ERR_CORRUPT;
+    }
+    plain->enqueues_left -= plain->enqueues_left != UINT32_MAX;
+    data_of(thread)->told += thread->ran_ns;
+    list_push_back(&plain->queues[cpu], &data_of(thread)->link);
+    return HX_OK;
+}
+
+static enum hx_status plain_dequeue(void *self, uint32_t cpu, struct sched_thread *thread) {
+    (void)self;
+    (void)cpu;
+    list_remove(&data_of(thread)->link);
+    return HX_OK;
+}
+
+static enum hx_status plain_pick(void *self, uint32_t cpu, uint32_t taker,
+                                 struct sched_thread **out_thread) {
+    struct plain *plain = self;
+    list_for_each (link, &plain->queues[cpu]) {
+        struct plain_thread *data = LIST_ENTRY(link, struct plain_thread, link);
+        struct sched_thread *thread = CONTAINER_OF(data, struct sched_thread, data);
+        if ((thread->allowed >> taker & 1) != 0) {
+            list_remove(link);
+            *out_thread = thread;
+            return HX_OK;
+        }
+    }
+    return HX_ERR_NOT_FOUND;
+}
+
+static enum hx_status plain_check(void *self, uint32_t cpu, struct sched_thread *running,
+                                  bool *out_preempt) {
+    struct plain *plain = self;
+    *out_preempt = !list_is_empty(&plain->queues[cpu]) && running->ran_ns >= TURN_NS;
+    return HX_OK;
+}
+
+static enum hx_status plain_slice(void *self, uint32_t cpu, struct sched_thread *running,
+                                  time_ns_t *out_slice_ns) {
+    (void)self;
+    (void)cpu;
+    (void)running;
+    *out_slice_ns = TURN_NS;
+    return HX_OK;
+}
+
+static enum hx_status plain_queued(void *self, uint32_t cpu, uint32_t *out_threads) {
+    const struct plain *plain = self;
+    uint32_t count = 0;
+    for (const struct list *link = plain->queues[cpu].next; link != &plain->queues[cpu];
+         link = link->next) {
+        count++;
+    }
+    *out_threads = count;
+    return HX_OK;
+}
+
+static const struct sched_ops plain_ops = {
+    .cpu_add = plain_cpu_add,
+    .enqueue = plain_enqueue,
+    .dequeue = plain_dequeue,
+    .pick = plain_pick,
+    .check = plain_check,
+    .slice = plain_slice,
+    .queued = plain_queued,
+};
+
+static struct plain sound = { .enqueues_left = UINT32_MAX };
+static struct plain weak = { .enqueues_left = CROWD / 2 };
+static struct plain unwilling = { .enqueues_left = UINT32_MAX, .refuses_cpus = true };
+
+// Runs: preempted or not, a policy is told of all that a thread ran.
+static _Atomic uint32_t wrong;
+
+static void spin_to(time_ns_t run_ns) {
+    while (thread_run_ns(thread_current()) < run_ns) {
+        hal_relax();
+    }
+}
+
+static void runner(void *argument) {
+    (void)argument;
+    struct thread *self = thread_current();
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        spin_to(thread_run_ns(self) + RUN_NS);
+        // Until it was queued: a sleep that is over at once is none.
+        const time_ns_t ran = thread_run_ns(self);
+        for (uint32_t i = 0; i < 1000 && data_of(&self->sched)->told < ran - ROUND_NS; i++) {
+            (void)thread_sleep_until(time_now() + TURN_NS, 0);
+        }
+        const time_ns_t told = data_of(&self->sched)->told;
+        if (told < ran - ROUND_NS || told > thread_run_ns(self)) {
+            log_error("selftest: told %lld of %lld ns", (long long)told, (long long)ran);
+            atomic_fetch_add_explicit(&wrong, 1, memory_order_relaxed);
+        }
+    }
+}
+
+bool core_selftest_policy_runs(void) {
+    const char *before = sched_policy_name();
+    atomic_store_explicit(&wrong, 0, memory_order_relaxed);
+    CHECK(sched_install("selftest sound", &plain_ops, &sound) == HX_OK);
+    CHECK(sched_install("selftest sound", &plain_ops, &sound) == HX_ERR_EXISTS);
+    CHECK(sched_choose("selftest sound") == HX_OK);
+    CHECK(core_selftest_threads(RUNNERS, true, runner));
+    CHECK(atomic_load_explicit(&wrong, memory_order_relaxed) == 0);
+    CHECK(sched_choose(before) == HX_OK);
+    return true;
+}
+
+// Failures: while a crowd waits for processor 0.
+static _Atomic uint32_t done;
+static enum hx_status statuses[3];
+
+static bool has_all(const char *name) {
+    const struct sched_ops *ops = cpu_table[0]->queue.ops;
+    for (uint64_t rest = cpu_online_mask(); rest != 0; rest &= rest - 1) {
+        CHECK(cpu_table[__builtin_ctzll(rest)]->queue.ops == ops);
+    }
+    CHECK(ops != NULL && sched_policy_name() == name);
+    return true;
+}
+
+static void crowd(void *argument) {
+    if (selftest_index(argument) == 0) {
+        statuses[0] = sched_choose("selftest unwilling");
+        statuses[1] = sched_choose("selftest weak");
+        statuses[2] = sched_choose("selftest weak");
+        atomic_store_explicit(&done, 1, memory_order_release);
+    }
+    while (atomic_load_explicit(&done, memory_order_acquire) == 0) {
+        thread_yield();
+    }
+}
+
+bool core_selftest_policy_fails(void) {
+    const char *before = sched_policy_name();
+    struct sched_swaps swaps, swaps_after;
+    sched_swaps_get(&swaps);
+    atomic_store_explicit(&done, 0, memory_order_relaxed);
+    CHECK(sched_install("selftest unwilling", &plain_ops, &unwilling) == HX_OK);
+    CHECK(sched_install("selftest weak", &plain_ops, &weak) == HX_OK);
+    CHECK(sched_choose("selftest none") == HX_ERR_NOT_FOUND);
+    CHECK(core_selftest_threads(CROWD, true, crowd));
+    CHECK(statuses[0] == HX_ERR_LIMIT);
+    CHECK(statuses[1] == HX_ERR_CORRUPT);
+    CHECK(statuses[2] == HX_ERR_PEER_DIED);
+    CHECK(has_all(before));
+    sched_swaps_get(&swaps_after);
+    CHECK(swaps_after.count == swaps.count);
+    return true;
+}
