@@ -91,3 +91,18 @@ const struct port_used *port_used_at(uint32_t number) {
     spin_unlock(&ports_lock);
     return used;
 }
+
+enum hx_status port_leave(struct gate *gate, enum port_leaving step) {
+    spin_lock(&ports_lock);
+    const uint32_t row = row_find_locked(gate->port);
+    const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
+    spin_unlock(&ports_lock);
+    if (used == NULL || used->leave == NULL) {
+        return HX_ERR_BUSY;
+    }
+    enum hx_status status = used->leave(gate, step);
+    if (step == PORT_LEFT) {
+        gate_release(gate);
+    }
+    return status;
+}

@@ -3,6 +3,7 @@
 #include "../symbols.h"
 
 #include <assert.h>
+#include <core/code.h>
 #include <string.h>
 
 const uint64_t symbol_base = 0x1000;
@@ -26,5 +27,21 @@ int main(void) {
     expect(0x1050, "?", 0);
     expect(UINT64_MAX, "?", 0);
     expect(0, "?", 0);
+    code_name_add(0x8000, 0x9000, "module");
+    code_name_add(0x9000, 0x9800, "other");
+    expect(0x7fff, "?", 0);
+    expect(0x8000, "module", 0);
+    expect(0x8fff, "module", 0xfff);
+    expect(0x9000, "other", 0);
+    expect(0x9800, "?", 0);
+    expect(0x1010, "b", 0);
+    code_name_remove(0x8000);
+    expect(0x8000, "?", 0);
+    expect(0x97ff, "other", 0x7ff);
+    for (uint64_t i = 0; i < 1000; i++) { // places are used again
+        code_name_add(0x10000, 0x11000, "again");
+        expect(0x10000, "again", 0);
+        code_name_remove(0x10000);
+    }
     return 0;
 }

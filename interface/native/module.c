@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// interface/native/module.c: the kernel's modules by handle: loaded, looked at, listed.
+// interface/native/module.c: the kernel's modules by handle: loaded, looked at, listed, unloaded.
 //
 // One object stands for all of them. Who may change what the kernel is made of is who has a handle
 // for it with ADMIN; a package's bytes are copied in once, and read nowhere else.
@@ -78,6 +78,17 @@ enum hx_status native_module_load(struct capability *modules, uint64_t package, 
         status = modules_load(bytes, size, &refusal);
         kernel_map_free(bytes, size);
     }
+    return report(status, &refusal, out_report);
+}
+
+enum hx_status native_module_unload(struct capability *modules, const struct hx_module_name *name,
+                                    struct uaddr out_report) {
+    struct package_refusal refusal = { "" };
+    char text[HX_MODULE_NAME_BYTES + 1];
+    (void)modules;
+    memcpy(text, name->bytes, sizeof(name->bytes));
+    text[HX_MODULE_NAME_BYTES] = '\0';
+    enum hx_status status = modules_unload(text, &refusal);
     return report(status, &refusal, out_report);
 }
 

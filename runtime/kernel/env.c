@@ -364,7 +364,11 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
             struct port_provider provider = {
                 .name = module->name, .slot = slot, .operations = operations, .self = self
             };
-            return port_provide(&module->provides[i], &provider);
+            if (env->loaded.memory != NULL) {
+                provider.slot = name_keep(slot);
+            }
+            return provider.slot != NULL ? port_provide(&module->provides[i], &provider)
+                                         : HX_ERR_NO_MEMORY;
         }
     }
     return HX_ERR_INVALID;

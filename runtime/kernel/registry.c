@@ -6,6 +6,7 @@
 // ends, as it does for every section whose name is an identifier.
 #include "private.h"
 
+#include <core/code.h>
 #include <core/gate.h>
 #include <core/lock.h>
 #include <core/log.h>
@@ -215,37 +216,31 @@ static enum hx_status admit_locked(const struct hx_module *module,
     return HX_OK;
 }
 
-static bool has_slots(const struct hx_env *env) {
-    for (uint32_t i = 0; i < GATES_MAX; i++) {
-        const struct gate *gate = gate_at(i);
-        if (gate != NULL && gate != env->gate && gate->module == env->module->name) {
-            return true;
-        }
-    }
-    return false;
+static uint64_t code_of(const struct hx_env *env) {
+    return (uint64_t)(uintptr_t)env->loaded.memory;
 }
 
-// A start that failed leaves nothing; but one that has slots already is kept, dead: somebody may
-// have looked into them.
+// A start that failed leaves nothing; but what cannot be let go is kept, dead.
 static enum hx_status load_locked(struct hx_env *env, struct package_refusal *refusal) {
+    struct package_refusal why;
     enum hx_status status = admit_locked(env->module, refusal);
     if (status != HX_OK) {
         return status;
     }
     const uint32_t place = place_locked();
     envs[place] = env;
+    code_name_add(code_of(env), code_of(env) + env->loaded.span_bytes, env->module->name);
     status = module_start(env);
     if (status == HX_OK) {
         return HX_OK;
     }
-    if (env->gate != NULL && has_slots(env)) {
+    if (env->gate == NULL || module_let_go(env, &why) == HX_OK) {
+        code_name_remove(code_of(env));
+        envs[place] = NULL;
+    } else {
+        log_warning("module %s stays, dead: %s", env->module->name, why.text);
         gate_kill_module(env->gate);
         env->is_kept = true;
-    } else {
-        envs[place] = NULL;
-        if (env->gate != NULL) {
-            gate_release(env->gate);
-        }
     }
     return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
                           hx_status_name(status));
@@ -294,9 +289,13 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package
     }
     enum hx_status status = loader_load(bytes, size_bytes, &env->loaded, refusal);
     if (status == HX_OK) {
-        env->module = env->loaded.module;
+        env->own = *env->loaded.module;
+        env->own.name = name_keep(env->own.name);
+        env->module = &env->own;
         mutex_lock(&registry_lock);
-        status = load_locked(env, refusal);
+        status = env->own.name != NULL
+                     ? load_locked(env, refusal)
+                     : package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory for its name");
         mutex_unlock(&registry_lock);
     }
     if (status != HX_OK && !env->is_kept) {
@@ -329,6 +328,72 @@ bool modules_describe(uint32_t number, struct module_description *out_descriptio
     }
     mutex_unlock(&registry_lock);
     return i < MODULES_MAX;
+}
+
+// Unloading
+// -----------------------------------------------------------------------------------------
+
+// Another module that runs and would miss this one; NULL: there is none.
+static const struct hx_env *needer_locked(struct hx_env *env) {
+    const struct hx_env *needer = NULL;
+    const bool runs = env->runs;
+    env->runs = false; // would all the others have what they need?
+    for (uint32_t i = 0; i < MODULES_MAX && needer == NULL; i++) {
+        if (envs[i] != NULL && envs[i]->runs && missing_of(envs[i]->module) != NULL) {
+            needer = envs[i];
+        }
+    }
+    env->runs = runs;
+    return needer;
+}
+
+static void forget_locked(const struct hx_env *env) {
+    for (uint32_t i = 0; i < MODULES_MAX; i++) {
+        if (envs[i] == env) {
+            envs[i] = NULL;
+        }
+    }
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < started; i++) {
+        if (order[i] != env) {
+            order[left++] = order[i];
+        }
+    }
+    started = left;
+}
+
+static enum hx_status unload_locked(struct hx_env *env, struct package_refusal *refusal) {
+    if (env == NULL) {
+        return package_refuse(refusal, HX_ERR_NOT_FOUND,
+                              "expected the name of a module, found no module of that name");
+    }
+    const struct hx_env *needer = needer_locked(env);
+    if (env->loaded.memory == NULL) {
+        return package_refuse(refusal, HX_ERR_NOT_PERMITTED,
+                              "expected a module from a package, found one of the image");
+    }
+    if (needer != NULL) {
+        return package_refuse(refusal, HX_ERR_BUSY, "expected that nobody needs it, found %s",
+                              needer->module->name);
+    }
+    enum hx_status status = module_let_go(env, refusal);
+    if (status == HX_OK) {
+        code_name_remove(code_of(env));
+        forget_locked(env);
+    }
+    return status;
+}
+
+enum hx_status modules_unload(const char *name, struct package_refusal *refusal) {
+    mutex_lock(&registry_lock);
+    struct hx_env *env = find_locked(name);
+    enum hx_status status = unload_locked(env, refusal);
+    mutex_unlock(&registry_lock);
+    if (status == HX_OK) {
+        log_info("module %s is unloaded", env->module->name);
+        env_free(env);
+    }
+    return status;
 }
 
 // Stopping

@@ -9,6 +9,7 @@
 #define CRUMB_MAJOR 240u
 
 struct crumb {
+    struct hx_env *env;
     struct hx_mutex lock;
     uint64_t written; // [lock]
 };
@@ -63,6 +64,7 @@ static enum hx_status crumb_init(struct hx_env *env, void **out_self) {
     if (crumb == NULL) {
         return HX_ERR_NO_MEMORY;
     }
+    crumb->env = env;
     hx_mutex_init(&crumb->lock, "crumb");
     crumb->written = opens_with;
     last = &crumb->written;
@@ -75,8 +77,15 @@ static enum hx_status crumb_init(struct hx_env *env, void **out_self) {
     return HX_OK;
 }
 
-static const struct hx_port_provided provides[] = { CHAR_PORT_PROVIDED };
-static const struct hx_module_ops operations = { .init = crumb_init };
+static void crumb_fini(void *self) {
+    struct crumb *crumb = self;
+    hx_free(crumb->env, crumb);
+}
+
+static const struct hx_port_provided provides[] = {
+    CHAR_PORT_PROVIDED, { "helix.crumb", { 1, 0, 0 }, UINT64_C(0x6372756d62) }, // for crumb_user
+};
+static const struct hx_module_ops operations = { .init = crumb_init, .fini = crumb_fini };
 
 HX_MODULE(crumb, .name = "crumb", .version = { 1, 2, 3 }, .phase = HX_PHASE_NORMAL,
           .provides = provides, .provides_count = ARRAY_SIZE(provides), .ops = &operations);

@@ -3,8 +3,8 @@
 // may do it at all. What is loaded stays for the cases behind.
 #include "failing.h"
 
-#include <dirent.h>
-#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
 
 #define FOLDER     "/lib/helix/"
 #define MOST_BYTES (1 << 20)
@@ -61,6 +61,13 @@ static bool find(const char *name, struct hx_module_info *out_info) {
 static int64_t check(struct hx_module_info *out_info) {
     memset(&report, 0, sizeof report);
     return NATIVE(module_check, modules(), package, package_bytes, out_info, &report);
+}
+
+static int64_t unload(const char *name) {
+    struct hx_module_name bytes = { { 0 } };
+    memset(&report, 0, sizeof report);
+    memcpy(bytes.bytes, name, strlen(name));
+    return NATIVE(module_unload, modules(), &bytes, &report);
 }
 
 // What is in the image
@@ -124,7 +131,8 @@ static void serves(void) {
     NEED(find("crumb", &info));
     CHECK(info.runs == 1 && info.loaded == 1 && info.memory >= 4 * 4096);
     CHECK(info.version[0] == 1 && info.version[1] == 2 && info.version[2] == 3);
-    CHECK(strcmp((const char *)info.ports, "provides helix.char 1.0\n") == 0);
+    CHECK(strcmp((const char *)info.ports, "provides helix.char 1.0\nprovides helix.crumb 1.0\n") ==
+          0);
     const long before = crumb_count();
     CHECK(before >= 7);
     const int file = open("/dev/crumb", O_WRONLY);
@@ -162,11 +170,7 @@ static void serves_many(void) {
 static void dies(const char *name) {
     char path[64];
     char many[32] = ""; // reaches over the guard of crust_stack, and not far
-    const int64_t status = load(name);
-    if (status == HX_ERR_EXISTS) {
-        return; // an earlier run of this program has seen it die
-    }
-    NEED(status == HX_OK);
+    NEED(load(name) == HX_OK);
     snprintf(path, sizeof path, "/dev/%s", name);
     const int file = open(path, O_WRONLY);
     NEED(file >= 0);
@@ -176,8 +180,14 @@ static void dies(const char *name) {
     struct hx_module_info info;
     NEED(find(name, &info));
     SAME(info.runs, 0);
+    char said[128]; // where: the module's name stands for a symbol
+    snprintf(said, sizeof said, "dmesg | grep -q 'slot %s: .* at %s+0x[1-9a-f]'", name, name);
+    SAME(WEXITSTATUS(system(said)), 0);
     need_crumb();
     CHECK(crumb_count() >= 7);
+    SAME(unload(name), HX_OK);
+    CHECK(!find(name, &info));
+    REFUSED(open(path, O_WRONLY), ENOENT);
 }
 
 static void dies_of_null(void) {
@@ -194,6 +204,182 @@ static void data_is_not_run(void) {
 }
 static void stacks_are_guarded(void) {
     dies("crust_stack");
+}
+
+// Unloading
+// ------------------------------------------------------------------------------------------------
+
+static void comes_and_goes(void) {
+    struct hx_module_info info;
+    need_crumb();
+    const int file = open("/dev/crumb", O_RDWR);
+    NEED(file >= 0);
+    SAME(unload("crumb"), HX_ERR_BUSY);
+    CHECK(says("expected that slot crumb has no clients"));
+    SAME(write(file, "1234567", 7), 7); // it goes on
+    const int second = open("/dev/crumb", O_RDWR);
+    NEED(second >= 0);
+    close(file);
+    SAME(unload("crumb"), HX_ERR_BUSY);
+    close(second);
+    SAME(unload("crumb"), HX_OK);
+    CHECK(!find("crumb", &info));
+    REFUSED(open("/dev/crumb", O_RDONLY), ENOENT);
+    SAME(unload("crumb"), HX_ERR_NOT_FOUND);
+    CHECK(says("found no module of that name"));
+    SAME(load("crumb"), HX_OK);
+    SAME(crumb_count(), 7); // its data is new
+}
+
+// A node that a program has made shows the device while it is there.
+static void nodes_of_others(void) {
+    need_crumb();
+    unlink("own");
+    NEED(mknod("own", S_IFCHR | 0600, makedev(240, 0)) == 0);
+    SAME(closed(open("own", O_RDONLY)), 0);
+    NEED(unlink("/dev/crumb") == 0 && closed(open("/dev/crumb", O_CREAT | O_WRONLY, 0600)) == 0);
+    SAME(unload("crumb"), HX_OK);
+    REFUSED(open("own", O_RDONLY), ENXIO);
+    SAME(unlink("/dev/crumb"), 0); // it was not the module's
+    SAME(load("crumb"), HX_OK);
+    SAME(closed(open("own", O_RDONLY)), 0);
+}
+
+static void who_stays(void) {
+    struct hx_module_info info;
+    SAME(unload("ramfs"), HX_ERR_NOT_PERMITTED);
+    CHECK(says("found one of the image"));
+    SAME(unload(""), HX_ERR_NOT_FOUND);
+    const int64_t status = load("crumb_stays");
+    CHECK(status == HX_OK || status == HX_ERR_EXISTS);
+    SAME(unload("crumb_stays"), HX_ERR_BUSY);
+    CHECK(says("expected that it stops, found: not ready"));
+    NEED(find("crumb_stays", &info));
+    SAME(info.runs, 1);
+    char byte;
+    const int file = open("/dev/crumb_stays", O_RDONLY);
+    NEED(file >= 0);
+    SAME(read(file, &byte, 1), 0); // it is called as before
+    close(file);
+    const handle_t weak = derive(modules(), HX_RIGHT_READ);
+    const struct hx_module_name crumb = { "crumb" };
+    need_crumb();
+    SAME(NATIVE(module_unload, weak, &crumb, &report), HX_ERR_ACCESS_DENIED);
+    SAME(NATIVE(module_unload, modules(), 8, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_unload, modules(), &(struct hx_module_name){ "nobody" }, 8),
+         HX_ERR_BAD_ADDRESS);
+    struct hx_module_name endless;
+    memset(&endless, 'x', sizeof endless);
+    SAME(NATIVE(module_unload, modules(), &endless, &report), HX_ERR_NOT_FOUND);
+    CHECK(crumb_count() >= 7);
+}
+
+static void needed_by_another(void) {
+    need_crumb();
+    SAME(unload("crumb"), HX_OK);
+    SAME(load("crumb_user"), HX_ERR_NOT_FOUND);
+    CHECK(says("expected a provider of helix.crumb 1.0"));
+    need_crumb();
+    SAME(load("crumb_user"), HX_OK);
+    SAME(unload("crumb"), HX_ERR_BUSY);
+    CHECK(says("expected that nobody needs it, found crumb_user"));
+    SAME(unload("crumb_user"), HX_OK);
+    SAME(unload("crumb"), HX_OK);
+}
+
+// What was unmounted is gone a little later.
+static int64_t unload_unmounted(const char *name) {
+    int64_t status;
+    const time_ns_t end = native_after_ms(20000);
+    do {
+        status = unload(name);
+    } while (status == HX_ERR_BUSY && native_after_ms(0) < end);
+    return status;
+}
+
+static void file_system(void) {
+    NEED(load("crumbfs") == HX_OK);
+    NEED(mkdir("at", 0755) == 0);
+    NEED(mount("none", "at", "crumbfs", 0, NULL) == 0);
+    const int file = open("at/file", O_CREAT | O_RDWR, 0600);
+    NEED(file >= 0);
+    char text[6] = "";
+    SAME(write(file, "crumbs", 6), 6);
+    SAME(pread(file, text, 6, 0), 6);
+    CHECK(memcmp(text, "crumbs", 6) == 0);
+    SAME(unload("crumbfs"), HX_ERR_BUSY);
+    CHECK(says("expected that slot crumbfs has no clients"));
+    NEED(umount2("at", MNT_DETACH) == 0);
+    SAME(unload("crumbfs"), HX_ERR_BUSY); // the file is open
+    SAME(pread(file, text, 6, 0), 6);
+    close(file);
+    SAME(unload_unmounted("crumbfs"), HX_OK);
+    REFUSED(mount("none", "at", "crumbfs", 0, NULL), ENODEV);
+    NEED(load("crumbfs") == HX_OK && mount("none", "at", "crumbfs", 0, NULL) == 0);
+    REFUSED(open("at/file", O_RDONLY), ENOENT);
+    NEED(umount("at") == 0);
+    SAME(unload_unmounted("crumbfs"), HX_OK);
+}
+
+static long free_pages(void) {
+    char text[256] = "";
+    const int file = open("/proc/meminfo", O_RDONLY);
+    NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
+    close(file);
+    const char *at = strstr(text, "MemFree:");
+    NEED(at != NULL);
+    return atol(at + 8) / 4;
+}
+
+#define COMINGS 1000
+
+// Each time it is loaded it takes 5 pages, a gate, a node and some pieces of the heap.
+static void leaves_nothing(void) {
+    long before = 0;
+    read_package("crumb");
+    unload("crumb");
+    for (int i = 0; i < COMINGS + 200; i++) {
+        if (i == 200) { // caches are as full as they get
+            before = free_pages();
+        }
+        read_package("crumb");
+        NEED(load_bytes(package_bytes) == HX_OK);
+        NEED(unload("crumb") == HX_OK);
+    }
+    const long after = free_pages();
+    if (after < before - 300) { // of which 256 may wait for a shoot-down
+        check_fail(__FILE_NAME__, __LINE__, "%ld pages less than before", before - after);
+    }
+}
+
+// While it comes and goes, others open it: they have it, or they do not.
+static void while_others_open(void) {
+    for (int i = 0; i < 3; i++) {
+        if (fork() == 0) {
+            const time_ns_t end = native_after_ms(2000);
+            while (native_after_ms(0) < end) {
+                char text[16] = "";
+                const int file = open("/dev/crumb", O_RDONLY);
+                const int error = errno;
+                NEED(file >= 0 || error == ENOENT || error == ENXIO);
+                NEED(file < 0 || read(file, text, sizeof text) == 2);
+                close(file);
+            }
+            _exit(0);
+        }
+    }
+    const time_ns_t end = native_after_ms(2000);
+    uint32_t gone = 0;
+    while (native_after_ms(0) < end) {
+        const int64_t status = load("crumb");
+        NEED(status == HX_OK || status == HX_ERR_EXISTS);
+        gone += unload("crumb") == HX_OK;
+    }
+    CHECK(gone > 0);
+    for (int i = 0; i < 3; i++) {
+        int status = -1;
+        NEED(wait(&status) > 0 && status == 0);
+    }
 }
 
 // Refusals
@@ -335,6 +521,22 @@ static int start_once(void) {
     return status == HX_ERR_NO_SPACE ? 0 : -1;
 }
 
+static int come_and_go_once(void) {
+    const int64_t all = NATIVE(module_all);
+    if (all < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    const struct hx_module_name crumb = { "crumb" };
+    int64_t status = NATIVE(module_load, all, package, package_bytes, &report);
+    if (status == HX_OK) {
+        status = NATIVE(module_unload, all, &crumb, &report);
+    }
+    NATIVE(handle_close, all);
+    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
+    return status == HX_OK ? 0 : -1;
+}
+
 static void without_memory(void) {
     control = open("/proc/helix/fail_nth", O_RDWR);
     NEED(control >= 0);
@@ -342,6 +544,9 @@ static void without_memory(void) {
     exhaust("module_check", check_once);
     read_package("bad_start");
     exhaust("module_load", start_once);
+    unload("crumb");
+    read_package("crumb");
+    exhaust("module_unload", come_and_go_once);
 }
 
 // The program
@@ -364,6 +569,10 @@ static void program(void) {
     SAME(run("/sbin/hxmod load 2>said; test $? = 2"), 0);
     need_crumb();
     SAME(run("/sbin/hxmod list | grep -q 'crumb .* 1.2.3 .* package'"), 0);
+    SAME(run("/sbin/hxmod unload crumb 2>said"), 0);
+    SAME(run("/sbin/hxmod unload crumb 2>said; test $? = 1 && grep -q 'no module' said"), 0);
+    SAME(run("/sbin/hxmod unload ramfs 2>said; test $? = 1 && grep -q 'of the image' said"), 0);
+    SAME(run("/sbin/hxmod load " FOLDER "crumb.hxm && test -c /dev/crumb"), 0);
 }
 
 static const struct check_case cases[] = {
@@ -376,6 +585,13 @@ static const struct check_case cases[] = {
     CASE(constants_are_not_written),
     CASE(data_is_not_run),
     CASE(stacks_are_guarded),
+    CASE(comes_and_goes),
+    CASE(nodes_of_others),
+    CASE(who_stays),
+    CASE(needed_by_another),
+    CASE(file_system),
+    CASE(leaves_nothing),
+    CASE(while_others_open),
     CASE(not_a_package),
     CASE(not_signed),
     CASE(refused_for_what_it_is),

@@ -56,6 +56,17 @@ static int load(handle_t modules, const char *path) {
     return status == HX_OK ? 0 : refused(path, status, (const char *)report.text);
 }
 
+static int unload(handle_t modules, const char *text) {
+    struct hx_module_report report = { 0 };
+    struct hx_module_name name = { 0 };
+    if (strlen(text) >= sizeof(name.bytes)) {
+        return refused(text, HX_ERR_NAME_TOO_LONG, "");
+    }
+    memcpy(name.bytes, text, strlen(text));
+    enum hx_status status = hx_module_unload(modules, &name, &report);
+    return status == HX_OK ? 0 : refused(text, status, (const char *)report.text);
+}
+
 static void show(const struct hx_module_info *info) {
     printf("name %s\nversion %u.%u.%u\nstate %s\nplaced %s\nmemory %llu\ncapabilities 0x%x\n%s",
            info->name, info->version[0], info->version[1], info->version[2],
@@ -106,6 +117,9 @@ static int list(handle_t modules) {
 static int do_words(handle_t modules, int count, char **words) {
     if (count == 3 && strcmp(words[1], "load") == 0) {
         return load(modules, words[2]);
+    }
+    if (count == 3 && strcmp(words[1], "unload") == 0) {
+        return unload(modules, words[2]);
     }
     if (count == 3 && strcmp(words[1], "info") == 0) {
         return show_one(modules, words[2]);

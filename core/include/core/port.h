@@ -24,14 +24,26 @@ struct port_provider {
 // reason to refuse.
 typedef enum hx_status (*port_installer_t)(const struct port_provider *provider);
 
+// How a provider leaves its slot.
+enum port_leaving {
+    PORT_LEAVES, // nobody comes to the slot any more; HX_ERR_BUSY: somebody is there, all is as
+                 // before
+    PORT_STAYS,  // the opposite, after PORT_LEAVES
+    PORT_LEFT,   // it is forgotten, after PORT_LEAVES; the caller waits for who is inside first
+};
+
 // What a port's user was built against.
 struct port_used {
     struct hx_port_provided provided;
     const char *const *method_names; // by number, as in the trace
     uint32_t methods;
+    // Takes the provider that is behind a gate out of its slot. NULL: slots are for good.
+    enum hx_status (*leave)(const struct gate *gate, enum port_leaving step);
 };
 #define PORT_USED(upper, lower)                                                                    \
-    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT }
+    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, NULL }
+#define PORT_LEFT_BY(upper, lower, leave)                                                          \
+    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, leave }
 
 // Registers the only user of a port; borrows `used` for good.
 // HX_ERR_EXISTS: the port has a user already; HX_ERR_LIMIT: the table is full.
@@ -46,3 +58,7 @@ const struct port_used *port_used_at(uint32_t number);
 // descriptions of it, which the log shows. Else what the installer returns.
 enum hx_status port_provide(const struct hx_port_provided *provided,
                             struct port_provider *provider);
+
+// Takes a provider out of its slot, step by step; with PORT_LEFT the gate is given back, too.
+// HX_ERR_BUSY: somebody uses the slot, or slots of its port are for good. Thread context.
+enum hx_status port_leave(struct gate *gate, enum port_leaving step);

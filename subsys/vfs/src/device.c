@@ -2,7 +2,8 @@
 // device.c: device files: numbers with an opener of their own (terminals), and character devices
 // that modules provide through helix.char.
 //
-// Both tables only ever grow. A module sees kernel memory only: bytes go through a page.
+// A module whose nodes nobody has open may leave. A module sees kernel memory only: bytes go
+// through a page.
 #include "file_kinds.h"
 #include "mount.h"
 
@@ -23,6 +24,8 @@ struct char_binding { // a node of a character device
     struct char_node node;
     struct char_port port;
     void *self;
+    uint32_t opens;  // [table_lock] files that are open on it
+    bool is_leaving; // [table_lock] there will be no more
 };
 
 static struct mutex table_lock;
@@ -175,15 +178,83 @@ static enum hx_status char_map(struct file *file, uint32_t protection, bool shar
     return *out_object == NULL ? HX_ERR_NO_MEMORY : HX_OK;
 }
 
+static void char_release(struct file *file) {
+    struct char_binding *binding = file->data;
+    mutex_lock(&table_lock);
+    binding->opens--;
+    mutex_unlock(&table_lock);
+}
+
 static const struct file_ops char_file_ops = {
     .read = char_read,
     .write = char_write,
     .seek = char_seek,
     .map = char_map,
+    .release = char_release,
 };
 
+static bool is_open_locked(const struct gate *gate) {
+    list_for_each (link, &bindings) {
+        const struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
+        if (binding->port.gate == gate && binding->opens != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_leaving_locked(const struct gate *gate, bool is_leaving) {
+    list_for_each (link, &bindings) {
+        struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
+        if (binding->port.gate == gate) {
+            binding->is_leaving = is_leaving;
+        }
+    }
+}
+
+// Off the list one by one: nodes are removed without the table's lock.
+static struct char_binding *take_locked(const struct gate *gate) {
+    list_for_each (link, &bindings) {
+        struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
+        if (binding->port.gate == gate) {
+            list_remove(&binding->link);
+            return binding;
+        }
+    }
+    return NULL;
+}
+
+static void forget(const struct gate *gate) {
+    struct char_binding *binding;
+    do {
+        mutex_lock(&table_lock);
+        binding = take_locked(gate);
+        mutex_unlock(&table_lock);
+        if (binding != NULL) {
+            device_node_remove(binding->node.name);
+            heap_free(binding);
+        }
+    } while (binding != NULL);
+}
+
+static enum hx_status char_leave(const struct gate *gate, enum port_leaving step) {
+    enum hx_status status = HX_OK;
+    if (step == PORT_LEFT) {
+        forget(gate);
+        return HX_OK;
+    }
+    mutex_lock(&table_lock);
+    if (step == PORT_LEAVES && is_open_locked(gate)) {
+        status = HX_ERR_BUSY;
+    } else {
+        set_leaving_locked(gate, step == PORT_LEAVES);
+    }
+    mutex_unlock(&table_lock);
+    return status;
+}
+
 // The user of the port helix.char.
-static const struct port_used char_port = PORT_USED(CHAR, char);
+static const struct port_used char_port = PORT_LEFT_BY(CHAR, char, char_leave);
 
 static enum hx_status node_add(const struct char_node *node, const struct char_port *port,
                                void *self) {
@@ -221,6 +292,9 @@ static enum hx_status char_install(const struct port_provider *provider) {
         status = node_add(&nodes[i], &port, provider->self);
     }
     heap_free(nodes);
+    if (status != HX_OK) {
+        forget(provider->gate);
+    }
     return status;
 }
 
@@ -234,6 +308,12 @@ enum hx_status device_open(struct file *file) {
     mutex_lock(&table_lock);
     struct device_open *opener = find_opener(is_block, major, minor, minor);
     struct char_binding *binding = opener == NULL && !is_block ? find_binding(major, minor) : NULL;
+    if (binding != NULL && binding->is_leaving) {
+        binding = NULL;
+    }
+    if (binding != NULL) {
+        binding->opens++;
+    }
     mutex_unlock(&table_lock);
     if (opener != NULL) {
         return opener->open(file, minor);

@@ -81,12 +81,8 @@ static enum hx_status make_all_locked(void) {
 }
 
 static enum hx_status make_shared_locked(void) {
-    const struct fs_type *type = fs_type_find(DEVTMPFS_NAME);
     struct name *root;
-    if (type == NULL) {
-        return HX_ERR_NO_DEVICE;
-    }
-    enum hx_status status = filesystem_create(type, "mode=755", &root);
+    enum hx_status status = filesystem_create(DEVTMPFS_NAME, "mode=755", &root);
     if (status != HX_OK) {
         return status;
     }
@@ -138,6 +134,36 @@ enum hx_status device_node_add(const char *name, uint32_t mode, uint32_t major, 
         heap_free(node);
     }
     return status;
+}
+
+static void unmake_node(const struct device_node *node) {
+    struct lookup lookup = shared_lookup();
+    struct path found;
+    if (path_lookup(&lookup, node->name, &found) != HX_OK) {
+        return; // somebody has removed it
+    }
+    const struct fs_info *info = &path_inode(found)->info;
+    const bool is_same =
+        ((info->mode ^ node->mode) & FS_MODE_TYPE) == 0 && info->device == node->device;
+    path_put(found);
+    if (is_same) {
+        HX_IGNORE(vfs_unlink(&lookup, node->name, false)); // or it goes just now
+    }
+}
+
+void device_node_remove(const char *name) {
+    mutex_lock(&nodes_lock);
+    list_for_each_safe (link, &nodes) {
+        struct device_node *node = LIST_ENTRY(link, struct device_node, link);
+        if (node->name == name) {
+            list_remove(&node->link);
+            if (shared != NULL) {
+                unmake_node(node);
+            }
+            heap_free(node);
+        }
+    }
+    mutex_unlock(&nodes_lock);
 }
 
 // /dev/kmsg: one line a read, in Linux's record format (Documentation/ABI/testing/dev-kmsg); each

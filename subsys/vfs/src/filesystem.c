@@ -17,28 +17,53 @@ static const struct lock_class uncached_class = { "uncached rename", LOCK_RANK_P
                                                   false };
 
 static struct mutex types_lock;
-static struct list types = LIST_INIT(types); // [types_lock] only ever grows
+static struct list types = LIST_INIT(types); // [types_lock]
 static _Atomic uint64_t next_device = 1;
-static const struct port_used fs_port = PORT_USED(FS, fs);
+static enum hx_status fs_leave(const struct gate *gate, enum port_leaving step);
+static const struct port_used fs_port = PORT_LEFT_BY(FS, fs, fs_leave);
 
 // Types
 // -----------------------------------------------------------------------------------------------
 
-const struct fs_type *fs_type_find(const char *name) {
-    const struct fs_type *found = NULL;
-    mutex_lock(&types_lock);
+static struct fs_type *type_find_locked(const char *name) {
     list_for_each (link, &types) {
-        const struct fs_type *type = LIST_ENTRY(link, struct fs_type, link);
+        struct fs_type *type = LIST_ENTRY(link, struct fs_type, link);
         if (strcmp(type->name, name) == 0) {
-            found = type;
+            return type;
         }
     }
+    return NULL;
+}
+
+// It stays until it is dropped; NULL: there is none.
+static struct fs_type *type_hold(const char *name) {
+    mutex_lock(&types_lock);
+    struct fs_type *type = type_find_locked(name);
+    if (type != NULL && type->is_leaving) {
+        type = NULL;
+    }
+    if (type != NULL) {
+        type->users++;
+    }
     mutex_unlock(&types_lock);
-    return found;
+    return type;
+}
+
+static void type_drop(struct fs_type *type) {
+    mutex_lock(&types_lock);
+    type->users--;
+    mutex_unlock(&types_lock);
+}
+
+static bool type_exists(const char *name) {
+    mutex_lock(&types_lock);
+    const bool exists = type_find_locked(name) != NULL;
+    mutex_unlock(&types_lock);
+    return exists;
 }
 
 enum hx_status vfs_type_register(struct fs_type *type) {
-    if (fs_type_find(type->name) != NULL) {
+    if (type_exists(type->name)) {
         return HX_ERR_EXISTS;
     }
     enum hx_status status = fs_bind(&type->writer.ops, type->ops, ~(rights_t)0);
@@ -100,6 +125,36 @@ static enum hx_status fs_install(const struct port_provider *provider) {
     return status;
 }
 
+static struct fs_type *type_behind_locked(const struct gate *gate) {
+    list_for_each (link, &types) {
+        struct fs_type *type = LIST_ENTRY(link, struct fs_type, link);
+        if (type->writer.gate == gate) {
+            return type;
+        }
+    }
+    return NULL;
+}
+
+// What was unmounted just now is gone after a grace period.
+static enum hx_status fs_leave(const struct gate *gate, enum port_leaving step) {
+    enum hx_status status = HX_OK;
+    epoch_synchronize();
+    mutex_lock(&types_lock);
+    struct fs_type *type = type_behind_locked(gate);
+    if (step == PORT_LEAVES && type->users != 0) {
+        status = HX_ERR_BUSY;
+    } else if (step == PORT_LEFT) {
+        list_remove(&type->link);
+    } else {
+        type->is_leaving = step == PORT_LEAVES;
+    }
+    mutex_unlock(&types_lock);
+    if (step == PORT_LEFT) {
+        heap_free(type);
+    }
+    return status;
+}
+
 enum hx_status filesystems_init(void) {
     mutex_init(&types_lock, &types_class);
     return port_installer_register(&fs_port, fs_install);
@@ -109,7 +164,9 @@ enum hx_status filesystems_init(void) {
 // -----------------------------------------------------------------------------------------------
 
 static void filesystem_reclaim(struct epoch_item *item) {
-    heap_free(CONTAINER_OF(item, struct filesystem, item));
+    struct filesystem *fs = CONTAINER_OF(item, struct filesystem, item);
+    type_drop(fs->type);
+    heap_free(fs);
 }
 
 static void filesystem_destroy(struct object *object) {
@@ -153,7 +210,7 @@ static uint64_t memory_bytes(void) {
     return stats.total * PAGE_SIZE;
 }
 
-static struct filesystem *filesystem_alloc(const struct fs_type *type) {
+static struct filesystem *filesystem_alloc(struct fs_type *type) {
     struct filesystem *fs = heap_alloc_zero(sizeof(*fs), MEMORY_SLEEP);
     if (fs == NULL) {
         return NULL;
@@ -172,12 +229,17 @@ static struct filesystem *filesystem_alloc(const struct fs_type *type) {
     return fs;
 }
 
-enum hx_status filesystem_create(const struct fs_type *type, const char *options,
+enum hx_status filesystem_create(const char *type_name, const char *options,
                                  struct name **out_root) {
     struct fs_info info = { 0 };
     struct inode *inode = NULL;
-    struct filesystem *fs = filesystem_alloc(type);
+    struct fs_type *type = type_hold(type_name);
+    struct filesystem *fs = type != NULL ? filesystem_alloc(type) : NULL;
+    if (type == NULL) {
+        return HX_ERR_NO_DEVICE;
+    }
     if (fs == NULL) {
+        type_drop(type);
         return HX_ERR_NO_MEMORY;
     }
     void *instance = NULL;

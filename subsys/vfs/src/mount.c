@@ -156,10 +156,9 @@ static void space_remove_locked(struct mount *mount) {
 // -----------------------------------------------------------------------------------------------
 
 struct mount_space *mount_space_create(struct path *out_root) {
-    const struct fs_type *type = fs_type_find("rootfs");
     struct mount_space *space = heap_alloc_zero(sizeof(*space), MEMORY_SLEEP);
     struct name *root = NULL;
-    if (space == NULL || type == NULL || filesystem_create(type, "", &root) != HX_OK) {
+    if (space == NULL || filesystem_create("rootfs", "", &root) != HX_OK) {
         goto fail_root;
     }
     list_init(&space->mounts);
@@ -228,16 +227,12 @@ enum hx_status vfs_mount(struct mount_space *space, const char *source, const ch
     if ((flags & MOUNT_REMOUNT) != 0) {
         return remount(at, flags);
     }
-    const struct fs_type *type = fs_type_find(type_name);
-    if (type == NULL) {
-        return HX_ERR_NO_DEVICE;
-    }
     struct name *root = NULL;
     struct mount *mount = NULL;
     bool is_shared = strcmp(type_name, DEVTMPFS_NAME) == 0;
-    enum hx_status status = is_shared
-                                ? devtmpfs_root(&root)
-                                : filesystem_create(type, options == NULL ? "" : options, &root);
+    enum hx_status status =
+        is_shared ? devtmpfs_root(&root)
+                  : filesystem_create(type_name, options == NULL ? "" : options, &root);
     if (status != HX_OK) {
         return status;
     }

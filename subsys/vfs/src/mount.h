@@ -61,13 +61,12 @@ struct mount *mount_find(const struct mount *parent, const struct name *point);
 struct mount *mount_find_get(struct mount *parent, const struct name *point);
 
 // A new instance of a type; its root's name gets a reference for the caller. The file system itself
-// is kept by that name's inode.
-enum hx_status filesystem_create(const struct fs_type *type, const char *options,
+// is kept by that name's inode. HX_ERR_NO_DEVICE: there is no type of that name.
+enum hx_status filesystem_create(const char *type_name, const char *options,
                                  struct name **out_root);
 // From now on its module is called with the right to read alone, or with all rights again. Calls
 // that were on their way go on.
 void filesystem_set_read_only(struct filesystem *fs, bool read_only);
-const struct fs_type *fs_type_find(const char *name);
 
 // A mount that is in no tree. Gets its own reference on `root`.
 enum hx_status mount_create(struct name *root, uint32_t flags, const char *source,

@@ -158,6 +158,9 @@ struct device_open {
 };
 // HX_ERR_EXISTS: a number of the range is taken.
 enum hx_status device_open_register(struct device_open *device);
-// Creates /dev/NAME in every devtmpfs, now and later. Borrows the name for good. `mode` are the
+// Creates /dev/NAME in every devtmpfs, now and later. Borrows the name until then. `mode` are the
 // permissions; FS_MODE_BLOCK in it makes a block device. HX_ERR_NO_MEMORY.
 enum hx_status device_node_add(const char *name, uint32_t mode, uint32_t major, uint32_t minor);
+// The opposite, by the name that was lent, which is given back. A file of another device that has
+// taken the place in devtmpfs meanwhile stays there.
+void device_node_remove(const char *name);

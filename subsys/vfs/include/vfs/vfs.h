@@ -32,7 +32,7 @@ struct filesystem { // a mounted instance
     const char *type_name; // "tmpfs"
     uint64_t device;       // st_dev, anonymous number
     struct mutex rename_lock;
-    const struct fs_type *type;
+    struct fs_type *type;
     struct account *account;    // keeps; pays for the pages of FS_NO_PAGER, within its blocks
     _Atomic uint32_t mounts;    // that show it
     _Atomic uint32_t read_only; // not only one mount of it
@@ -240,6 +240,9 @@ struct fs_type {
     uint32_t kind;
     struct fs_port writer;
     struct fs_port reader;
+    // Private.
+    uint32_t users; // file systems of the type, and those who make one
+    bool is_leaving;
     // Links that lead to a place rather than to a text (procfs: cwd, root, exe, fd/N); may be NULL.
     // Gives a path with references. HX_ERR_NOT_LINK: this one has a text like any other;
     // HX_ERR_NO_OPERATION: it leads to a file without a path, see open_jump.

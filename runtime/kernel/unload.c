@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/unload.c: a module that was loaded goes.
+//
+// First its slots take no new clients; with one that has some, all is as it was. Then nobody is
+// inside, it stops and ends, and nobody is inside that, either. Then its slots are forgotten.
+#include "private.h"
+
+#include <core/gate.h>
+#include <core/log.h>
+#include <core/port.h>
+#include <core/time.h>
+
+#define LEAVE_NS 1000000000 // for who is inside
+
+// Number `*inout_index` and on of all gates, the next one that is a slot of the module's; NULL: no
+// more.
+static struct gate *slot_of(const struct hx_env *env, uint32_t *inout_index) {
+    while (*inout_index < GATES_MAX) {
+        struct gate *gate = gate_at((*inout_index)++);
+        if (gate != NULL && gate != env->gate && gate->module == env->module->name) {
+            return gate;
+        }
+    }
+    return NULL;
+}
+
+static void slots_stay(const struct hx_env *env, uint32_t end) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = slot_of(env, &i)) != NULL && i <= end;) {
+        HX_IGNORE(port_leave(gate, PORT_STAYS)); // it was about to leave, so it can stay
+        gate_open(gate);
+    }
+}
+
+// All or none.
+static enum hx_status slots_leave(const struct hx_env *env, struct package_refusal *refusal) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = slot_of(env, &i)) != NULL;) {
+        if (port_leave(gate, PORT_LEAVES) != HX_OK) {
+            slots_stay(env, i - 1);
+            return package_refuse(refusal, HX_ERR_BUSY,
+                                  "expected that slot %s has no clients, found that it has some, "
+                                  "or is for good",
+                                  gate->slot);
+        }
+    }
+    return HX_OK;
+}
+
+// A dead module's calls are on their way out.
+static enum hx_status drain(struct gate *gate) {
+    enum hx_status status = gate_close(gate, time_now() + LEAVE_NS);
+    return status == HX_ERR_PEER_DIED ? HX_OK : status;
+}
+
+static enum hx_status slots_drain(const struct hx_env *env) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = slot_of(env, &i)) != NULL;) {
+        enum hx_status status = drain(gate);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    return HX_OK;
+}
+
+// Inside the module's own gate: one that faults here is gone all the same.
+static int64_t end_inside(void *argument) {
+    const struct hx_env *env = argument;
+    const struct hx_module_ops *ops = env->module->ops;
+    enum hx_status status = ops->stop != NULL ? ops->stop(env->self) : HX_OK;
+    if (status == HX_OK && ops->fini != NULL) {
+        ops->fini(env->self);
+    }
+    return status;
+}
+
+static void slots_forget(const struct hx_env *env) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = slot_of(env, &i)) != NULL;) {
+        HX_IGNORE(port_leave(gate, PORT_LEFT)); // nobody refuses that
+    }
+}
+
+enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal) {
+    if ((env->module->capabilities & (HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ)) != 0) {
+        return package_refuse(
+            refusal, HX_ERR_BUSY,
+            "expected a module that has no devices, found one that may have some");
+    }
+    enum hx_status status = slots_leave(env, refusal);
+    if (status != HX_OK) {
+        return status;
+    }
+    status = slots_drain(env);
+    if (status == HX_OK && env->runs) {
+        status = gate_call(env->gate, end_inside, env);
+    }
+    if (status != HX_OK && status != HX_ERR_PEER_DIED) {
+        slots_stay(env, GATES_MAX);
+        return package_refuse(refusal, HX_ERR_BUSY, "expected that it stops, found: %s",
+                              hx_status_name(status));
+    }
+    HX_IGNORE(drain(env->gate)); // nobody but we go in there: it has no lines
+    slots_forget(env);
+    gate_release(env->gate);
+    return HX_OK;
+}
