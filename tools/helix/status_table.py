@@ -13,6 +13,7 @@ _HEAD = r"(?m)^\| what \| (on \| )?shown by \|\n\| --- \| (--- \| )?--- \|$"
 _NEW_HEAD = "| what | on | shown by |\n| --- | --- | --- |"
 _OTHER = {"aarch64": "a", "riscv64": "r"}
 _HOST = r"(unit|hosted|proof)/.*|fuzz/(fuzz_|kernel).*"
+_PARTS = re.compile(r"(debug/)?(?:(x86_64|aarch64|riscv64)/)?(.*)")  # a kernel of its own, a machine, a test
 _SUITES = ("unit", "fuzz", "scenario", "boot", "busybox", "terminal", "tool", "native")
 # What is run by hand, and what is no test's name.
 _BY_HAND = r"(all of )?`[\w*/-]+` with `--arch \w+`(; )?|`(\./helix|--|selftest=)[^`]*`"
@@ -22,9 +23,11 @@ def _names() -> dict[str, list[str]]:
     """The tests of the default run on each machine."""
     options = Namespace(arch="x86_64", kernel=None, seed=1, seeds=1, mutants=False)
     everywhere = [name for job in suites.all_jobs(options) for name in job.names]
-    found = {letter: [name.removeprefix(f"{arch}/") for name in everywhere if name.startswith(f"{arch}/")]
-             for arch, letter in _OTHER.items()}
-    return {"x": [name for name in everywhere if name.split("/")[0] not in suite_other.ARCHES], **found}
+    found: dict[str, list[str]] = {letter: [] for letter in ("x", *_OTHER.values())}
+    for name in everywhere:
+        kernel, arch, test = _PARTS.fullmatch(name).groups()  # type: ignore[union-attr]
+        found[_OTHER.get(arch, "x")].append((kernel or "") + test)
+    return found
 
 
 def _tests(cell: str) -> Iterator[tuple[str, str]]:

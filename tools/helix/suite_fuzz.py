@@ -50,8 +50,9 @@ SHARE = (
 )
 
 
-def _programs(arch: str) -> tuple[Program, ...]:
-    return PROGRAMS if arch == "x86_64" else PROGRAMS + SHARE
+def _programs(options: Namespace) -> tuple[Program, ...]:
+    """A kernel that was named may be one of which only a share is wanted, too."""
+    return PROGRAMS if options.arch == "x86_64" and not options.kernel else PROGRAMS + SHARE
 
 
 def share_names() -> list[str]:
@@ -89,7 +90,7 @@ def _judge(name: str, program: Program, inside: guest.Guest, seed: int) -> Verdi
 def _run_inside(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
     """Each program has a machine of its own, so that a death is one program's."""
     with qemu.Initrd(_initrd()) as data:
-        for program in _programs(context.options.arch):
+        for program in _programs(context.options):
             name = f"fuzz/{program.name}{program.variant}@{smp}"
             if name not in names:
                 continue
@@ -148,7 +149,7 @@ def _kernel(smp: int) -> Job:
 
 
 def jobs(options: Namespace) -> list[Job]:
-    programs_here = _programs(options.arch)
+    programs_here = _programs(options)
     inside = [Job([f"fuzz/{program.name}{program.variant}@{smp}" for program in programs_here],
                   lambda context, names, smp=smp: _run_inside(context, smp, names)) for smp in SMP]
     return [*inside, *map(_kernel, (1, 4)), Job(["fuzz/host"], _hosted, machines=False)]

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_devices, suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
+                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
                    suite_tool, suite_tree, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -29,6 +29,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "native": suite_scenario.native_jobs,
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
+    "debug": suite_debug.jobs,
     "aarch64": suite_other.aarch64_jobs,
     "riscv64": suite_other.riscv64_jobs,
 }
