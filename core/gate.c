@@ -16,6 +16,9 @@
 static struct gate gates[GATES_MAX];
 static _Atomic uint64_t used; // bit per gate
 
+static const struct lock_class deaths_class = { "deaths", LOCK_RANK_LEAF, false };
+static struct spinlock deaths_lock = SPINLOCK_INIT(&deaths_class);
+
 enum hx_status gate_create(const char *slot, const char *port, const char *module,
                            struct gate **out_gate) {
     uint64_t before = atomic_load_explicit(&used, memory_order_relaxed);
@@ -31,6 +34,9 @@ enum hx_status gate_create(const char *slot, const char *port, const char *modul
     gate->hal.number = number;
     gate->slot = slot;
     gate->port = port;
+    atomic_store_explicit(&gate->supervisor, NULL, memory_order_relaxed);
+    gate->death = (struct gate_death){ 0 };
+    atomic_fetch_and_explicit(&gate->hal.closed, GATE_FAULTS, memory_order_relaxed);
     waitable_init(&gate->changed, 0);
     // Release: who lists the gates takes those that have a module.
     atomic_store_explicit(&gate->module, module, memory_order_release);
@@ -129,6 +135,18 @@ static bool is_empty(const struct gate *gate) {
     return inside == 0;
 }
 
+enum hx_status gate_drain(const struct gate *gate, time_ns_t deadline) {
+    cpu_barrier();
+    while (!is_empty(gate)) {
+        const time_ns_t now = time_now();
+        if (now >= deadline) {
+            return HX_ERR_TIMED_OUT;
+        }
+        (void)thread_sleep_until(MIN_OF(now + RETRY_NS, deadline), 0);
+    }
+    return HX_OK;
+}
+
 enum hx_status gate_close(struct gate *gate, time_ns_t deadline) {
     if (is_inside(gate)) {
         return HX_ERR_BUSY;
@@ -143,16 +161,11 @@ enum hx_status gate_close(struct gate *gate, time_ns_t deadline) {
         gate_open(gate);
         return HX_ERR_PEER_DIED;
     }
-    cpu_barrier();
-    while (!is_empty(gate)) {
-        const time_ns_t now = time_now();
-        if (now >= deadline) {
-            gate_open(gate);
-            return HX_ERR_TIMED_OUT;
-        }
-        (void)thread_sleep_until(MIN_OF(now + RETRY_NS, deadline), 0);
+    enum hx_status status = gate_drain(gate, deadline);
+    if (status != HX_OK) {
+        gate_open(gate);
     }
-    return HX_OK;
+    return status;
 }
 
 static void gate_change(struct gate *gate, uint32_t clear, uint32_t set) {
@@ -166,17 +179,50 @@ void gate_open(struct gate *gate) {
     gate_change(gate, GATE_CLOSED, 0);
 }
 
-void gate_kill(struct gate *gate) {
-    gate_change(gate, 0, GATE_DEAD);
+// Relaxed: it is looked at by those who were told.
+static struct waitable *supervisor_of(const struct gate *gate) {
+    return atomic_load_explicit(&gate->supervisor, memory_order_relaxed);
 }
 
-void gate_kill_module(const struct gate *gate) {
+// Several threads may die at once: the first death counts.
+static void death_note(struct gate *gate, const struct gate_death *death) {
+    const unsigned long irq = spin_lock_irq(&deaths_lock);
+    if (!gate_is_dead(gate)) {
+        const bool is_gone = supervisor_of(gate) == NULL;
+        gate->death = *death;
+        atomic_fetch_or_explicit(&gate->hal.closed, GATE_DEAD | (is_gone ? GATE_GONE : 0),
+                                 memory_order_relaxed);
+    }
+    spin_unlock_irq(&deaths_lock, irq);
+    waitable_pulse(&gate->changed);
+}
+
+void gate_kill_module(const struct gate *gate, const struct gate_death *death) {
     const char *module = atomic_load_explicit(&gate->module, memory_order_relaxed);
     for (uint32_t i = 0; i < GATES_MAX; i++) {
         if (atomic_load_explicit(&gates[i].module, memory_order_acquire) == module) {
-            gate_kill(&gates[i]);
+            death_note(&gates[i], death);
         }
     }
+    if (supervisor_of(gate) != NULL) {
+        waitable_pulse(supervisor_of(gate));
+    }
+}
+
+void gate_death(const struct gate *gate, struct gate_death *out_death) {
+    const unsigned long irq = spin_lock_irq(&deaths_lock);
+    *out_death = gate->death;
+    spin_unlock_irq(&deaths_lock, irq);
+}
+
+// The barrier: a processor that finds it open finds what was installed, too.
+void gate_revive(struct gate *gate) {
+    cpu_barrier();
+    gate_change(gate, GATE_DEAD, 0);
+}
+
+void gate_give_up(struct gate *gate) {
+    gate_change(gate, 0, GATE_DEAD | GATE_GONE);
 }
 
 void gate_faults_set(bool on) {

@@ -48,6 +48,26 @@ void gate_leave(void) {
     hal_gate_leave(HX_ERR_PEER_DIED);
 }
 
+void gate_die(const char *what, const char *where) {
+    struct gate *gate = gate_current();
+    const struct gate_death death = { time_now(), what, where, 0, 0 };
+    log_error("module %s, slot %s: %s in %s: its calls are refused", gate->module, gate->slot, what,
+              where);
+    gate_kill_module(gate, &death);
+    gate_leave();
+}
+
+static const char *fault_name(enum hal_fault_kind kind) {
+    static const char *const names[] = {
+        [HAL_FAULT_PAGE] = "address",
+        [HAL_FAULT_PROTECTION] = "protection",
+        [HAL_FAULT_INSTRUCTION] = "instruction",
+        [HAL_FAULT_DIVIDE] = "division",
+        [HAL_FAULT_BREAKPOINT] = "trap",
+    };
+    return (uint32_t)kind < ARRAY_SIZE(names) && names[kind] != NULL ? names[kind] : "fault";
+}
+
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     struct thread *thread = thread_current();
     struct gate *gate = gate_current();
@@ -62,7 +82,9 @@ bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     log_error("module %s, slot %s: fault %u at %s+0x%lx, address 0x%lx: its calls are refused",
               gate->module, gate->slot, (unsigned)fault->kind, name, (unsigned long)offset,
               (unsigned long)fault->address);
-    gate_kill_module(gate);
+    const struct gate_death death = { time_now(), fault_name(fault->kind), name, offset,
+                                      fault->address };
+    gate_kill_module(gate, &death);
     mutexes_give_back(thread);
     return true;
 }

@@ -54,13 +54,37 @@ static bool is_same(const struct hx_port_provided *wanted, const struct hx_port_
     return false;
 }
 
-static enum hx_status install(const struct hx_port_provided *wanted, port_installer_t installer,
+// The slot that the module had in its last life; NULL: it had none of that name.
+static struct gate *slot_of_last_life(const struct port_provider *provider, const char *port) {
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        struct gate *gate = gate_at(i);
+        if (gate != NULL && gate->port != NULL && strcmp(gate->port, port) == 0 &&
+            strcmp(gate->slot, provider->slot) == 0 && gate->module == provider->name &&
+            gate_is_dead(gate) && !gate_is_gone(gate)) {
+            return gate;
+        }
+    }
+    return NULL;
+}
+
+static enum hx_status replace(const struct port_used *used, struct port_provider *provider) {
+    enum hx_status status = used->replace != NULL ? used->replace(provider) : HX_ERR_EXISTS;
+    provider->gate->is_provided = status == HX_OK;
+    return status;
+}
+
+static enum hx_status install(const struct port_used *used, port_installer_t installer,
                               struct port_provider *provider) {
+    provider->gate = slot_of_last_life(provider, used->provided.port);
+    if (provider->gate != NULL) {
+        return replace(used, provider);
+    }
     enum hx_status status =
-        gate_create(provider->slot, wanted->port, provider->name, &provider->gate);
+        gate_create(provider->slot, used->provided.port, provider->name, &provider->gate);
     if (status != HX_OK) {
         return status;
     }
+    atomic_store_explicit(&provider->gate->supervisor, provider->supervisor, memory_order_relaxed);
     status = installer(provider);
     if (status != HX_OK) {
         gate_release(provider->gate);
@@ -70,19 +94,28 @@ static enum hx_status install(const struct hx_port_provided *wanted, port_instal
 
 enum hx_status port_provide(const struct hx_port_provided *provided,
                             struct port_provider *provider) {
-    const struct hx_port_provided *wanted = NULL;
+    const struct port_used *wanted = NULL;
     port_installer_t installer = NULL;
     spin_lock(&ports_lock);
     uint32_t row = row_find_locked(provided->port);
     if (row < PORTS_MAX && ports[row].used != NULL) {
-        wanted = &ports[row].used->provided;
+        wanted = ports[row].used;
         installer = ports[row].installer;
     }
     spin_unlock(&ports_lock);
     if (wanted == NULL) {
         return HX_ERR_NOT_FOUND;
     }
-    return is_same(wanted, provided) ? install(wanted, installer, provider) : HX_ERR_BAD_IMAGE;
+    return is_same(&wanted->provided, provided) ? install(wanted, installer, provider)
+                                                : HX_ERR_BAD_IMAGE;
+}
+
+bool port_is_replaceable(const char *port) {
+    spin_lock(&ports_lock);
+    const uint32_t row = row_find_locked(port);
+    const bool is = row < PORTS_MAX && ports[row].used != NULL && ports[row].used->replace != NULL;
+    spin_unlock(&ports_lock);
+    return is;
 }
 
 const struct port_used *port_used_at(uint32_t number) {

@@ -183,6 +183,10 @@ enum hx_status dma_space_init(struct dma_space *space, const struct viommu_limit
                : HX_ERR_NOT_SUPPORTED;
 }
 
+void dma_space_clear(struct dma_space *space) {
+    memset(space->counts, 0, sizeof(space->counts));
+}
+
 bool dma_space_take(struct dma_space *space, uint32_t pages, uint64_t *out_address) {
     for (uint32_t i = 0; i < DMA_PLACES; i++) {
         const uint32_t place = (space->next + i) % DMA_PLACES;

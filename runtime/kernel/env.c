@@ -80,13 +80,12 @@ NO_LOCK_ANALYSIS void hx_spinlock_release(struct hx_spinlock *lock) {
 // The rest.
 
 void *hx_alloc(struct hx_env *env, size_t size_bytes) {
-    (void)env;
-    return heap_alloc_zero(size_bytes, MEMORY_SLEEP);
+    doom_pass();
+    return ledger_alloc(&env->ledger, size_bytes);
 }
 
 void hx_free(struct hx_env *env, void *memory) {
-    (void)env;
-    heap_free(memory);
+    ledger_free(&env->ledger, memory);
 }
 
 void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {
@@ -110,9 +109,11 @@ void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
 
 NO_LOCK_ANALYSIS void hx_mutex_lock(struct hx_mutex *mutex) {
     gate_mutex_lock(mutex_of(mutex));
+    doom_pass();
 }
 
 NO_LOCK_ANALYSIS void hx_mutex_unlock(struct hx_mutex *mutex) {
+    doom_pass();
     gate_mutex_unlock(mutex_of(mutex));
 }
 
@@ -181,12 +182,14 @@ static volatile uint8_t *register_at(const struct hx_device *device, uint32_t wi
 
 uint32_t hx_device_read(const struct hx_device *device, uint32_t window, uint32_t offset,
                         uint32_t bytes) {
+    doom_pass();
     const volatile uint8_t *at = register_at(device, window, offset, bytes);
     return at != NULL ? hal_device_read(at, bytes) : UINT32_MAX;
 }
 
 void hx_device_write(const struct hx_device *device, uint32_t window, uint32_t offset,
                      uint32_t bytes, uint32_t value) {
+    doom_pass();
     volatile uint8_t *at = register_at(device, window, offset, bytes);
     if (at != NULL) {
         hal_device_write(at, bytes, value);
@@ -295,29 +298,28 @@ void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t si
     if (!is_granted(env, HX_CAPABILITY_DEVICES) || size_bytes == 0 || size_bytes > DMA_BYTES_MAX) {
         return NULL;
     }
-    struct frame *frame = frame_alloc_order(order_of(size_bytes), MEMORY_SLEEP);
-    if (frame == NULL) {
-        return NULL;
+    doom_pass();
+    void *memory = ledger_pages_alloc(&env->ledger, order_of(size_bytes));
+    if (memory != NULL && memory_map(device, memory, size_bytes, out_address) != HX_OK) {
+        ledger_pages_free(&env->ledger, memory, false);
+        memory = NULL;
     }
-    memset(frame_data(frame), 0, (size_t)PAGE_SIZE << order_of(size_bytes));
-    if (memory_map(device, frame_data(frame), size_bytes, out_address) != HX_OK) {
-        frame_put(frame);
-        return NULL;
-    }
-    return frame_data(frame);
+    return memory;
 }
 
 // What the device may go on to use is never anybody else's.
 void hx_dma_free(struct hx_env *env, const struct hx_device *device, void *memory,
                  uint64_t address) {
-    if (memory != NULL && hx_dma_unmap(env, device, &address, 1) == HX_OK) {
-        frame_put(frame_of(hal_virt_to_phys(memory)));
+    if (memory != NULL) {
+        const bool is_lost = hx_dma_unmap(env, device, &address, 1) != HX_OK;
+        ledger_pages_free(&env->ledger, memory, is_lost);
     }
 }
 
 enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
                           const void *const *pages, uint32_t count, uint32_t access,
                           uint64_t *out_addresses) {
+    doom_pass();
     if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
         return HX_ERR_ACCESS_DENIED;
     }
@@ -329,6 +331,7 @@ enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
 enum hx_status hx_dma_unmap(struct hx_env *env, const struct hx_device *device,
                             const uint64_t *addresses, uint32_t count) {
     (void)env;
+    doom_pass();
     return device->node != NULL ? io_dma_unmap(device->node, addresses, count) : HX_OK;
 }
 
@@ -337,6 +340,7 @@ bool hx_dma_is_bound(const struct hx_device *device) {
 }
 
 enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
+    doom_pass();
     if (!is_granted(env, HX_CAPABILITY_ENTROPY)) {
         return HX_ERR_ACCESS_DENIED;
     }
@@ -362,11 +366,12 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
     for (uint32_t i = 0; i < module->provides_count; i++) {
         if (strcmp(module->provides[i].port, port) == 0) {
             struct port_provider provider = {
-                .name = module->name, .slot = slot, .operations = operations, .self = self
+                .name = module->name,
+                .slot = name_keep(slot), // who lists slots outlives the module's memory
+                .operations = operations,
+                .self = self,
+                .supervisor = atomic_load_explicit(&env->gate->supervisor, memory_order_relaxed),
             };
-            if (env->loaded.memory != NULL) {
-                provider.slot = name_keep(slot);
-            }
             return provider.slot != NULL ? port_provide(&module->provides[i], &provider)
                                          : HX_ERR_NO_MEMORY;
         }

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // runtime/kernel/lines.c: interrupt lines and the handlers of modules that hear them. Lines of PCI
 // are shared.
+//
+// A line, its thread and its listeners stay for good. What a listener calls is taken away when its
+// module dies, and is there again when the module, started anew, listens again:
+//
+//   state     by                          to
+//   HEARS     the module is dead          SILENT: its device on PCI is made quiet; another's line
+//                                         stays masked
+//   any       lines_silence()             SILENT: nobody is inside the module; its handler is gone
+//   SILENT    line_register()             HEARS
+//
 #include "private.h"
 
 #include <core/gate.h>
@@ -10,11 +20,12 @@
 #include <memory/heap.h>
 
 struct listener {
-    struct irq irq; // of the first one of a line
-    struct line_user user;
+    struct irq irq;        // of the first one of a line
+    struct line_user user; // changed while it is silent; its gate is dead then
     uint32_t line;
     bool is_shared;
-    bool is_silent;                  // the line's thread: its module is dead
+    _Atomic bool is_silent;
+    struct waitable heard;           // pulsed when it is not any more
     _Atomic(struct listener *) next; // of the same line
     struct list link;                // [lines_lock] of the first ones
 };
@@ -26,7 +37,11 @@ static struct list lines = LIST_INIT(lines); // [lines_lock]
 
 static int64_t call_inside(void *argument) {
     const struct listener *listener = argument;
-    listener->user.handler(listener->user.context);
+    // Inside, so that it is not taken away meanwhile. Relaxed: whether it is silent was looked at
+    // before the module came to life again, or since.
+    if (!atomic_load_explicit(&listener->is_silent, memory_order_relaxed)) {
+        listener->user.handler(listener->user.context);
+    }
     return HX_OK;
 }
 
@@ -46,24 +61,48 @@ static bool listener_call(struct listener *listener) {
     return true;
 }
 
-// In the interrupt's thread. Nobody makes the device of a dead module quiet but we: one on PCI
-// pulls its line no more, and those who share it are heard on. Another one's line stays masked, for
-// good.
+// Acquire: what it calls is there.
+static bool is_silent(const struct listener *listener) {
+    return atomic_load_explicit(&listener->is_silent, memory_order_acquire);
+}
+
+// Until somebody hears a line that nobody shares: it is masked meanwhile.
+static void listener_wait(struct listener *listener) {
+    for (;;) {
+        const uint32_t sequence = waitable_sequence(&listener->heard);
+        if (!is_silent(listener)) {
+            return;
+        }
+        HX_IGNORE(wait_change(&listener->heard, sequence, TIME_NEVER, 0)); // without flags
+    }
+}
+
+// Its module is dead: a device on PCI pulls its line no more, and those who share it are heard on.
+// Unless the module was started anew meanwhile: then the device is another life's.
+static void listener_end(struct listener *listener) {
+    mutex_lock(&lines_lock);
+    if (!is_silent(listener) && gate_is_dead(listener->user.env->gate)) {
+        if (listener->user.device != NULL) {
+            io_device_line_off(listener->user.device);
+        }
+        atomic_store_explicit(&listener->is_silent, true, memory_order_relaxed);
+    }
+    mutex_unlock(&lines_lock);
+}
+
+// In the interrupt's thread.
 static void line_handle(void *argument) {
-    const struct listener *first = argument;
+    struct listener *first = argument;
     struct listener *listener = argument;
     do {
-        if (!listener->is_silent && !listener_call(listener)) {
-            listener->is_silent = true;
-            if (listener->user.device != NULL) {
-                io_device_silence(listener->user.device);
-            }
+        if (!is_silent(listener) && !listener_call(listener)) {
+            listener_end(listener);
         }
         // Acquire: who is found is filled in.
         listener = atomic_load_explicit(&listener->next, memory_order_acquire);
     } while (listener != NULL);
-    if (first->is_silent && !first->is_shared) {
-        thread_exit();
+    if (!first->is_shared) {
+        listener_wait(first);
     }
 }
 
@@ -98,7 +137,55 @@ static bool line_join(struct listener *listener) {
     return false;
 }
 
+// What a module that was started anew listened to before, as it does now; NULL: it did not.
+static struct listener *listener_find(uint32_t line, const struct line_user *user) {
+    list_for_each (link, &lines) {
+        struct listener *listener = LIST_ENTRY(link, struct listener, link);
+        do {
+            if (listener->line == line && listener->user.env == user->env &&
+                listener->user.device == user->device && is_silent(listener)) {
+                return listener;
+            }
+            listener = atomic_load_explicit(&listener->next, memory_order_relaxed);
+        } while (listener != NULL);
+    }
+    return NULL;
+}
+
+static bool line_hear_again(uint32_t line, const struct line_user *user, bool is_shared) {
+    struct listener *listener;
+    mutex_lock(&lines_lock);
+    listener = user->env != NULL ? listener_find(line, user) : NULL;
+    if (listener != NULL && listener->is_shared == is_shared) {
+        listener->user = *user;
+        // Release: what it calls comes before.
+        atomic_store_explicit(&listener->is_silent, false, memory_order_release);
+        waitable_pulse(&listener->heard);
+    } else {
+        listener = NULL;
+    }
+    mutex_unlock(&lines_lock);
+    return listener != NULL;
+}
+
+void lines_silence(const struct hx_env *env) {
+    mutex_lock(&lines_lock);
+    list_for_each (link, &lines) {
+        struct listener *listener = LIST_ENTRY(link, struct listener, link);
+        do {
+            if (listener->user.env == env) {
+                atomic_store_explicit(&listener->is_silent, true, memory_order_relaxed);
+            }
+            listener = atomic_load_explicit(&listener->next, memory_order_relaxed);
+        } while (listener != NULL);
+    }
+    mutex_unlock(&lines_lock);
+}
+
 enum hx_status line_register(uint32_t line, const struct line_user *user, bool is_shared) {
+    if (line_hear_again(line, user, is_shared)) {
+        return HX_OK;
+    }
     struct listener *listener = heap_alloc_zero(sizeof(*listener), MEMORY_SLEEP);
     if (listener == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -106,6 +193,7 @@ enum hx_status line_register(uint32_t line, const struct line_user *user, bool i
     listener->user = *user;
     listener->line = line;
     listener->is_shared = is_shared;
+    waitable_init(&listener->heard, 0);
     enum hx_status status = HX_OK;
     mutex_lock(&lines_lock);
     if (!line_join(listener)) {

@@ -357,6 +357,7 @@ void kernel_main(const struct boot_info *info) {
     must("block", block_init());
     io_devices_find(&cmdline);
     listen_to_iommus();
+    must("orchestrator", orchestrator_init());
     must("critical modules", registry_start(HX_PHASE_CRITICAL));
     // What fails below was logged; the boot goes on without it.
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));

@@ -103,6 +103,10 @@ static int64_t start_inside(void *argument) {
     return status;
 }
 
+enum hx_status module_run(struct hx_env *env) {
+    return gate_call(env->gate, start_inside, env);
+}
+
 static enum hx_status module_start(struct hx_env *env) {
     const struct hx_module *module = env->module;
     ASSERT(module->ops != NULL);
@@ -113,7 +117,13 @@ static enum hx_status module_start(struct hx_env *env) {
     }
     enum hx_status status = gate_create(module->name, NULL, module->name, &env->gate);
     if (status == HX_OK) {
-        status = gate_call(env->gate, start_inside, env);
+        status = module_run(env);
+    }
+    if (env->gate != NULL && env->loaded.memory == NULL) { // who was loaded goes by unload.c
+        status = status == HX_OK ? orchestrator_watch(env) : status;
+        if (status != HX_OK) {
+            orchestrator_bury(env);
+        }
     }
     env->runs = status == HX_OK;
     if (env->runs) {
@@ -140,6 +150,7 @@ static bool start_round(enum hx_phase phase, enum hx_status *out_worst) {
             return false;
         }
         envs[i]->module = module;
+        ledger_init(&envs[i]->ledger);
         enum hx_status status = module_start(envs[i]);
         if (status != HX_OK) {
             log_error("module %s: %s", module->name, hx_status_name(status));
@@ -239,7 +250,8 @@ static enum hx_status load_locked(struct hx_env *env, struct package_refusal *re
         envs[place] = NULL;
     } else {
         log_warning("module %s stays, dead: %s", env->module->name, why.text);
-        gate_kill_module(env->gate);
+        const struct gate_death death = { time_now(), "refusal", hx_status_name(status), 0, 0 };
+        gate_kill_module(env->gate, &death);
         env->is_kept = true;
     }
     return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
@@ -276,6 +288,7 @@ static void describe(const struct hx_env *env, struct module_description *out_de
 }
 
 static void env_free(struct hx_env *env) {
+    ledger_release(&env->ledger, true); // it has no devices
     if (env->loaded.memory != NULL) {
         loader_unload(&env->loaded);
     }
@@ -287,6 +300,7 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package
     if (env == NULL) {
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
     }
+    ledger_init(&env->ledger);
     enum hx_status status = loader_load(bytes, size_bytes, &env->loaded, refusal);
     if (status == HX_OK) {
         env->own = *env->loaded.module;

@@ -55,6 +55,8 @@ _WAYS: dict[str, dict[str, Way]] = {
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
 _CONSOLE_WAYS = {"x86_64": ("pci", "iommu"), "aarch64": ("mmio",), "riscv64": ("pci",)}  # enough
+_DYING_WAYS = {"x86_64": ("pci", "line-pc", "queues", "iommu"), "aarch64": ("mmio", "gic-3", "iommu"),
+               "riscv64": ("pci", "mmio")}
 _SENT_BYTES, _WRITTEN_BYTES = 20000, 30000
 _SMP = 2
 _DISK_BYTES = 16 << 20
@@ -160,7 +162,7 @@ def _words(device: str, way: Way, disk: Path) -> list[str]:
         _console_make(disk)
         return ["-chardev", f"pipe,id=hvc,path={disk}/line", "-device", f"virtio-serial-{way.bus}",
                 "-device", "virtconsole,chardev=hvc"]
-    disk.write_bytes(_disk_bytes())  # of "disk" and "scratch"
+    disk.write_bytes(_disk_bytes())  # of "disk", "dying" and "scratch"
     many = f",num-queues={way.queues}" if way.queues else ""
     words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
              "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
@@ -223,7 +225,10 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
 
 
 def _fits(program: Program, way_name: str, way: Way, arch: str) -> bool:
-    """"scratch" is a disk behind an IOMMU alone; only a disk has queues; one device beside an IOMMU is enough."""
+    """"scratch" is a disk behind an IOMMU alone; only a disk has queues; one device beside an IOMMU is enough.
+    "dying" is a disk whose driver does."""
+    if program.device == "dying":
+        return way_name in _DYING_WAYS[arch]
     if way_name.startswith("queues"):
         return program.device == "disk"
     if program.device == "scratch":

@@ -21,14 +21,29 @@
 
 // In `closed` of a gate.
 #define GATE_CLOSED (1u << 0) // calls wait
-#define GATE_DEAD   (1u << 1) // calls are refused, for good
+#define GATE_DEAD   (1u << 1) // calls are refused
 #define GATE_FAULTS (1u << 2) // calls may be refused on purpose: INJECT_METHOD
+#define GATE_GONE   (1u << 3) // with GATE_DEAD: for good
+
+// How a module died.
+struct gate_death {
+    time_ns_t at;       // when it was noticed; 0: it did not
+    const char *what;   // "fault 1"; borrowed for good, as the symbol
+    const char *symbol; // where, and how far behind that
+    uint64_t offset;
+    uint64_t address; // that it touched
+};
 
 struct gate {
     struct hal_gate hal;
     const char *slot, *port;      // borrowed for good
     _Atomic(const char *) module; // the same; NULL: nobody has the gate
-    struct waitable changed;      // pulsed when it opens and when the module dies
+    struct waitable changed;      // pulsed when it opens and when the module dies or lives again
+    // Pulsed when the module dies: whoever waits for that decides whether it lives again. NULL: it
+    // is gone. Borrowed for good.
+    _Atomic(struct waitable *) supervisor;
+    struct gate_death death; // the last one
+    bool is_provided;        // the supervisor's: since then, by the module's next life
 };
 
 // A gate for a slot. Borrows the names for good; `port` may be NULL: a module's own threads.
@@ -59,14 +74,27 @@ static inline enum hx_status gate_call(struct gate *gate, int64_t (*method)(void
 enum hx_status gate_close(struct gate *gate, time_ns_t deadline);
 // Who waits goes in. After gate_close() alone.
 void gate_open(struct gate *gate);
-// The module is dead: no call gets in from now on. Any context.
-void gate_kill(struct gate *gate);
-// Whether it is. Any context.
+// Whether the module is dead: no call gets in, and who is inside comes out when he gets a mutex of
+// its. Any context.
 static inline bool gate_is_dead(const struct gate *gate) {
     return (atomic_load_explicit(&gate->hal.closed, memory_order_relaxed) & GATE_DEAD) != 0;
 }
-// The same for all slots of its module.
-void gate_kill_module(const struct gate *gate);
+// Whether it is so for good. Until then somebody may bring the module to life again, or give it up:
+// `changed` tells. Any context.
+static inline bool gate_is_gone(const struct gate *gate) {
+    return (atomic_load_explicit(&gate->hal.closed, memory_order_relaxed) & GATE_GONE) != 0;
+}
+// All slots of the gate's module are dead from now on; its supervisor is told. Any context.
+void gate_kill_module(const struct gate *gate, const struct gate_death *death);
+// How it died last; `at` is 0: it never did. Any context.
+void gate_death(const struct gate *gate, struct gate_death *out_death);
+// Waits until nobody is inside a dead gate. HX_ERR_TIMED_OUT: somebody still is at the deadline.
+enum hx_status gate_drain(const struct gate *gate, time_ns_t deadline);
+// The module lives again: calls get in, to what was installed before. After gate_drain(); thread
+// context.
+void gate_revive(struct gate *gate);
+// It never will. Any context.
+void gate_give_up(struct gate *gate);
 
 // A mutex of a module's. Who holds one when the module dies gives it back on the way out, and who
 // waited for one goes out, too.
@@ -79,6 +107,9 @@ void gate_mutex_lock(struct gate_mutex *mutex) ACQUIRES(*mutex);
 void gate_mutex_unlock(struct gate_mutex *mutex) RELEASES(*mutex);
 // The innermost call of this thread, which is in one, ends here and now with HX_ERR_PEER_DIED.
 NORETURN void gate_leave(void);
+
+// The same, and the innermost call's module dies of what it says itself.
+NORETURN void gate_die(const char *what, const char *where);
 
 // How often it was entered, and how many are inside; both are exact only while it is closed and
 // nobody tries: an attempt counts as inside for a moment.

@@ -17,7 +17,8 @@ struct port_provider {
     const char *slot;
     const void *operations;
     void *self;
-    struct gate *gate; // the slot's, for good
+    struct gate *gate;           // the slot's, for good
+    struct waitable *supervisor; // its gate's
 };
 
 // Takes a provider into its slot. Returns HX_OK, HX_ERR_EXISTS (the slot is taken), or its own
@@ -39,11 +40,16 @@ struct port_used {
     uint32_t methods;
     // Takes the provider that is behind a gate out of its slot. NULL: slots are for good.
     enum hx_status (*leave)(const struct gate *gate, enum port_leaving step);
+    // Puts the next life of a module that died into its slot, whose clients go on once the gate
+    // lives again; nobody is inside. A refusal is the end of the slot. NULL: the clients cannot go
+    // on, since the module had something that they need; so it is not started anew.
+    port_installer_t replace;
 };
-#define PORT_USED(upper, lower)                                                                    \
-    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, NULL }
-#define PORT_LEFT_BY(upper, lower, leave)                                                          \
-    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, leave }
+#define PORT_USED_AS(upper, lower, leave, replace)                                                 \
+    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, leave, replace }
+#define PORT_USED(upper, lower)              PORT_USED_AS(upper, lower, NULL, NULL)
+#define PORT_LEFT_BY(upper, lower, leave)    PORT_USED_AS(upper, lower, leave, NULL)
+#define PORT_REPLACED(upper, lower, replace) PORT_USED_AS(upper, lower, NULL, replace)
 
 // Registers the only user of a port; borrows `used` for good.
 // HX_ERR_EXISTS: the port has a user already; HX_ERR_LIMIT: the table is full.
@@ -52,7 +58,11 @@ enum hx_status port_installer_register(const struct port_used *used, port_instal
 // The ports that have a user, by numbers from 0; NULL: no more.
 const struct port_used *port_used_at(uint32_t number);
 
-// Makes the slot and hands a provider, all but its gate filled in, to the user of the port;
+// Whether a module that dies can have a next life in slots of that port.
+bool port_is_replaceable(const char *port);
+
+// Makes the slot and hands a provider, all but its gate filled in, to the user of the port, or, if
+// the slot is the same module's and that is dead, puts it in its last life's place;
 // `provided` is what the provider was built against. HX_ERR_LIMIT: there are too many slots.
 // HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different
 // descriptions of it, which the log shows. Else what the installer returns.

@@ -179,6 +179,8 @@ enum hx_status proc_net_unix(const struct proc_target *target, struct proc_text 
 enum hx_status proc_helix_boot(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_calls(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_helix_inputs(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_health(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_health_set(const struct proc_target *target, const char *text);
 enum hx_status proc_scheduler(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_scheduler_set(const struct proc_target *target, const char *text);
 enum hx_status proc_slots(const struct proc_target *target, struct proc_text *text);

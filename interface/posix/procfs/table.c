@@ -111,6 +111,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("fail_nth", PROC_HELIX, 0600, proc_fail_nth, proc_fail_nth_set),
     TEXT("faults", PROC_HELIX, 0600, proc_faults, proc_faults_set),
     TEXT("calls", PROC_HELIX, 0444, proc_helix_calls, NULL),
+    TEXT("health", PROC_HELIX, 0600, proc_health, proc_health_set),
     TEXT("inputs", PROC_HELIX, 0444, proc_helix_inputs, NULL),
     TEXT("scheduler", PROC_HELIX, 0644, proc_scheduler, proc_scheduler_set),
     TEXT("slots", PROC_HELIX, 0444, proc_slots, NULL),

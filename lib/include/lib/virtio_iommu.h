@@ -118,6 +118,8 @@ struct dma_space {
 // HX_ERR_NOT_SUPPORTED: there is no room
 enum hx_status dma_space_init(struct dma_space *space, const struct viommu_limits *limits,
                               const struct viommu_regions *regions);
+// All places are free again; those that were taken last come up last.
+void dma_space_clear(struct dma_space *space);
 // Takes a place for 1 to DMA_PLACE_PAGES pages. False: all are taken.
 bool dma_space_take(struct dma_space *space, uint32_t pages, uint64_t *out_address);
 // How many pages the place has that begins at an address; 0: nobody has such a place.

@@ -14,9 +14,10 @@ static struct io_device devices[2];
 static struct irq *registered; // the last line's
 static uint32_t taken;         // lines
 static bool is_busy;
-static jmp_buf exited;
+static jmp_buf waiting;
 static uint32_t heard[2];
 static const struct io_device *silenced;
+static void (*meanwhile)(void); // what happens before somebody gets the lock
 
 // What it calls -----------------------------------------------------------------------------------
 
@@ -68,18 +69,38 @@ void heap_free(void *memory) {
 }
 
 HX_ATTR(no_thread_safety_analysis) void mutex_lock(struct mutex *mutex) {
+    void (*const now)(void) = meanwhile;
     (void)mutex;
+    meanwhile = NULL;
+    if (now != NULL) {
+        now();
+    }
 }
 
 HX_ATTR(no_thread_safety_analysis) void mutex_unlock(struct mutex *mutex) {
     (void)mutex;
 }
 
-void thread_exit(void) {
-    longjmp(exited, 1);
+void waitable_init(struct waitable *waitable, uint32_t state) {
+    atomic_init(&waitable->state, state);
+    atomic_init(&waitable->sequence, 0);
 }
 
-void io_device_silence(const struct io_device *device) {
+void waitable_pulse(struct waitable *waitable) {
+    atomic_fetch_add(&waitable->sequence, 1);
+}
+
+uint32_t waitable_sequence(const struct waitable *waitable) {
+    return atomic_load(&waitable->sequence);
+}
+
+enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t deadline,
+                           uint32_t flags) {
+    CHECK(waitable_sequence(object) == sequence && deadline == TIME_NEVER && flags == 0);
+    longjmp(waiting, 1);
+}
+
+void io_device_line_off(const struct io_device *device) {
     CHECK(silenced == NULL);
     silenced = device;
 }
@@ -97,9 +118,9 @@ static enum hx_status listen(uint32_t line, uint32_t who, bool is_shared) {
     return line_register(line, &user, is_shared);
 }
 
-// False: the line's thread has ended, and the line stays masked.
+// False: the line's thread waits, and the line stays masked.
 static bool pull(void) {
-    if (setjmp(exited) != 0) {
+    if (setjmp(waiting) != 0) {
         return false;
     }
     registered->handler(registered->context);
@@ -151,7 +172,48 @@ static void test_kernel(void) {
     CHECK(pull() && pull() && heard[0] == 2 && heard[1] == 0 && silenced == &devices[1]);
 }
 
+// A module that was started anew listens again: to the same line, in the same thread. What it heard
+// with in its last life is not called any more, even if a line is pulled before it listens.
+static void test_again(uint32_t line, bool is_shared) {
+    uint32_t anew = 0;
+    reset();
+    CHECK(listen(line, 0, is_shared) == HX_OK && pull() && heard[0] == 1 && taken == 1);
+    die(0);
+    CHECK(pull() == is_shared && heard[0] == 1 && (silenced != NULL) == is_shared);
+    silenced = NULL;
+    lines_silence(&envs[0]);
+    atomic_store(&gates[0].hal.closed, 0);
+    CHECK(pull() == is_shared && heard[0] == 1 && silenced == NULL);
+    const struct line_user user = { &envs[0], is_shared ? &devices[0] : NULL, handler, &anew };
+    CHECK(line_register(line, &user, is_shared) == HX_OK && taken == 1);
+    CHECK(pull() && anew == 1 && heard[0] == 1);
+    // It dies before anybody pulls the line: the thread finds nobody to call.
+    die(0);
+    lines_silence(&envs[0]);
+    atomic_store(&gates[0].hal.closed, 0);
+    CHECK(pull() == is_shared && anew == 1 && silenced == NULL);
+}
+
+static void live_again(void) {
+    lines_silence(&envs[0]);
+    atomic_store(&gates[0].hal.closed, 0);
+    CHECK(listen(7, 0, true) == HX_OK);
+}
+
+// The line's thread finds its module dead, and comes to say so when that lives again.
+static void test_late(void) {
+    reset();
+    CHECK(listen(7, 0, true) == HX_OK && pull() && heard[0] == 1);
+    die(0);
+    meanwhile = live_again;
+    CHECK(pull() && silenced == NULL && meanwhile == NULL);
+    CHECK(pull() && heard[0] == 2);
+}
+
 int main(void) {
+    test_late();
+    test_again(5, false);
+    test_again(6, true);
     test_shared(1, 0);
     test_shared(2, 1);
     test_alone();

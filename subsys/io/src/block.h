@@ -25,13 +25,23 @@ struct disk_io {
     struct waitable done;     // WAIT_SIGNALED: no part is left
     bool is_lent;             // the pages are a program's
     uint32_t page_count;
-    uint32_t first; // page of the call that is being made; the submitter's
-    void *pages[];  // in the direct map; each with a reference to its frame
+    void *pages[]; // in the direct map; each with a reference to its frame
 };
 
+enum disk_kind { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD };
+
+// A part that is offered to the module, and that it may have accepted: all that is needed to offer
+// it again to its next life, if this one dies before it completes it.
 struct disk_slot {
     struct disk_io *io;  // NULL: free
     uint32_t generation; // so that what completes twice is seen
+    enum disk_kind kind;
+    uint32_t first;                 // page of `io` that the call began with
+    struct block_transfer transfer; // of a discard: the first sector
+    uint64_t sectors;               // of a discard
+    // Of the module, in which it was accepted, perhaps; 0: its submitter has not come back from his
+    // call, or the module refused it.
+    uint64_t life;
 };
 
 struct disk_part {
@@ -44,9 +54,11 @@ struct disk_part {
 struct disk {
     struct disk_part parts[1 + DISK_PARTS_MAX]; // the first one is all of it
     uint32_t part_count;
+    // These three and the life are of the module that is there, and change while nobody is inside.
     struct block_port port;
     void *self;
     struct block_info info;
+    uint64_t life;              // 1 and on
     _Atomic bool is_dead;       // nothing goes there any more
     _Atomic time_ns_t heard_ns; // when it completed something last
     struct rwlock writing;      // who writes parts of sectors holds off all other writers

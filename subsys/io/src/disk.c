@@ -131,6 +131,7 @@ static bool is_sound(const struct block_info *info) {
 static void disk_init(struct disk *disk, const struct port_provider *provider) {
     disk->port.gate = provider->gate;
     disk->self = provider->self;
+    disk->life = 1;
     rwlock_init(&disk->writing, &writing_class);
     mutex_init(&disk->reset_lock, &reset_class);
     waitable_init(&disk->room, 0);
@@ -193,7 +194,42 @@ static enum hx_status block_install(const struct port_provider *provider) {
     return HX_OK;
 }
 
-static const struct port_used block_port = PORT_USED(BLOCK, block);
+static struct disk *disk_of(const struct gate *gate) {
+    struct disk *disk = NULL;
+    mutex_lock(&list_lock);
+    for (uint32_t i = 0; i < disk_count && disk == NULL; i++) {
+        disk = disks[i]->port.gate == gate ? disks[i] : NULL;
+    }
+    mutex_unlock(&list_lock);
+    return disk;
+}
+
+// The next life of a disk's module: it has to be the same disk.
+static enum hx_status block_replace(const struct port_provider *provider) {
+    struct disk *disk = disk_of(provider->gate);
+    struct block_ops ops;
+    struct block_info info;
+    if (disk == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    enum hx_status status = block_bind(&ops, provider->operations, ~(rights_t)0);
+    if (status == HX_OK) {
+        status = ops.identify(provider->self, &info);
+    }
+    if (status == HX_OK && memcmp(&info, &disk->info, sizeof(info)) != 0) {
+        log_error("%s: the disk is another one", disk->parts[0].name);
+        status = HX_ERR_INVALID;
+    }
+    if (status == HX_OK) {
+        disk->port.ops = ops;
+        disk->self = provider->self;
+        disk->life++;
+        status = ops.attach(provider->self, &disk_events, disk);
+    }
+    return status;
+}
+
+static const struct port_used block_port = PORT_REPLACED(BLOCK, block, block_replace);
 
 enum hx_status block_init(void) {
     enum hx_status status = disk_files_init();

@@ -4,6 +4,12 @@
 // A part of a transfer takes a slot, whose number and generation are the request's number, and is
 // the module's until the event with that number comes. What the module says is checked: a number
 // that nobody has given out completes nothing.
+//
+// A module that dies is followed by another life of its, which has nothing of what was accepted:
+// whoever waits for the disk offers it all again. Each part once in each life, and not before the
+// one who offered it first has come back; nothing of a dead module's completes anything. So a
+// device carries out a part once, or, if it had done so before the death and nobody was told, the
+// same part again before anybody can have overwritten it.
 #include "block.h"
 
 #include <core/gate.h>
@@ -89,7 +95,8 @@ struct disk_io *disk_io_lend(struct uaddr base, size_t size_bytes, bool is_write
 // ------------------------------------------------------------------------------------------------
 
 // A request's number for a part of `io`; false: all slots are taken.
-static bool slot_take(struct disk *disk, struct disk_io *io, uint64_t *out_id) {
+static bool slot_take(struct disk *disk, struct disk_io *io, enum disk_kind kind,
+                      uint64_t *out_id) {
     bool found = false;
     const unsigned long irq = spin_lock_irq(&disk->lock);
     for (uint32_t i = 0; i < DISK_SLOTS && !found; i++) {
@@ -100,6 +107,8 @@ static bool slot_take(struct disk *disk, struct disk_io *io, uint64_t *out_id) {
             atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
             atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
             slot->io = io;
+            slot->kind = kind;
+            slot->life = 0;
             slot->generation++;
             *out_id = (uint64_t)slot->generation << SLOT_SHIFT | i;
             found = true;
@@ -117,6 +126,47 @@ static struct disk_io *slot_give(struct disk *disk, uint64_t id) {
     if (number < DISK_SLOTS && disk->slots[number].generation == id >> SLOT_SHIFT) {
         io = disk->slots[number].io;
         disk->slots[number].io = NULL;
+    }
+    spin_unlock_irq(&disk->lock, irq);
+    return io;
+}
+
+// What the request is, before it is offered.
+static void slot_fill(struct disk *disk, const struct block_transfer *transfer, uint32_t first,
+                      uint64_t sectors) {
+    const unsigned long irq = spin_lock_irq(&disk->lock);
+    struct disk_slot *slot = &disk->slots[(uint32_t)transfer->id];
+    if (slot->generation == transfer->id >> SLOT_SHIFT) { // not ended meanwhile
+        slot->transfer = *transfer;
+        slot->first = first;
+        slot->sectors = sectors;
+    }
+    spin_unlock_irq(&disk->lock, irq);
+}
+
+// It is the module's, in one of its lives, if it was not completed meanwhile.
+static void slot_accept(struct disk *disk, uint64_t id, uint64_t life) {
+    const unsigned long irq = spin_lock_irq(&disk->lock);
+    struct disk_slot *slot = &disk->slots[(uint32_t)id];
+    if (slot->generation == id >> SLOT_SHIFT && slot->io != NULL) {
+        slot->life = life;
+    }
+    spin_unlock_irq(&disk->lock, irq);
+}
+
+// One that was accepted in an earlier life, for the caller to offer again. The caller gets a
+// reference to what it is of, and the life. NULL: there is none.
+static struct disk_io *slot_claim(struct disk *disk, struct disk_slot *out_slot) {
+    struct disk_io *io = NULL;
+    const unsigned long irq = spin_lock_irq(&disk->lock);
+    for (uint32_t i = 0; i < DISK_SLOTS && io == NULL; i++) {
+        struct disk_slot *slot = &disk->slots[i];
+        if (slot->io != NULL && slot->life != 0 && slot->life != disk->life) {
+            io = slot->io;
+            atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
+            *out_slot = *slot;
+            slot->life = 0;
+        }
     }
     spin_unlock_irq(&disk->lock, irq);
     return io;
@@ -179,7 +229,7 @@ const struct block_events disk_events = { .completed = completed };
 // Whether the device of a dead module is kept from memory by an IOMMU.
 static bool is_ended(const struct disk *disk) {
     const char *module = atomic_load_explicit(&disk->port.gate->module, memory_order_relaxed);
-    return gate_is_dead(disk->port.gate) && io_devices_end(module);
+    return gate_is_gone(disk->port.gate) && io_devices_end(module);
 }
 
 // Nobody will complete what the device has: its pages are lost, unless it cannot reach them any
@@ -205,12 +255,19 @@ static uint64_t resets_seen(const struct disk *disk) {
     return atomic_load_explicit(&disk->resets, memory_order_relaxed);
 }
 
+static int64_t reset_inside(void *argument) {
+    struct disk *disk = argument;
+    return block_call_reset(&disk->port, disk->self);
+}
+
+// A module that is dead, or dies of it, is started anew, and its device with it.
 static enum hx_status reset_try(struct disk *disk) {
     enum hx_status status;
     log_warning("%s: no answer; it is reset", disk->parts[0].name);
     do { // a call that was refused on purpose is made again
-        status = block_call_reset(&disk->port, disk->self);
+        status = gate_call(disk->port.gate, reset_inside, disk);
     } while (status == HX_ERR_PEER_DIED && !gate_is_dead(disk->port.gate));
+    status = status == HX_ERR_PEER_DIED ? HX_OK : status;
     // Also before it is given up: what it does later must not reach pages that others have by then.
     const uint32_t silences = atomic_fetch_add_explicit(&disk->silences, 1, memory_order_relaxed);
     return silences < DISK_SILENCES ? status : HX_ERR_IO;
@@ -229,9 +286,9 @@ static void disk_reset(struct disk *disk, uint64_t seen) {
     mutex_unlock(&disk->reset_lock);
 }
 
-// Whether the module lives; if not, nothing that it has will be completed.
+// Whether the module lives, or will again; if not, nothing that it has will be completed.
 static bool is_alive(struct disk *disk) {
-    if (!gate_is_dead(disk->port.gate) && !is_dead(disk)) {
+    if (!gate_is_gone(disk->port.gate) && !is_dead(disk)) {
         return true;
     }
     disk_die(disk);
@@ -253,23 +310,158 @@ static enum hx_status patient_wait(const struct disk *disk, struct wait_item *it
     }
 }
 
-// Until the object has the levels, or its sequence is another. A dead module ends it, and silence
-// leads to a reset, which completes all. `flags`: WAIT_KILLABLE or 0. HX_OK: look again;
-// HX_ERR_CANCELED
-static enum hx_status disk_wait(struct disk *disk, struct waitable *object, uint32_t mask,
-                                uint32_t sequence, uint32_t flags) {
-    struct waitable *changed = &disk->port.gate->changed;
+// Calls
+// ------------------------------------------------------------------------------------------------
+
+// Requests that are offered to the module, all of one kind.
+struct disk_call {
+    struct disk *disk;
+    struct disk_io *io;
+    enum disk_kind kind;
+    uint32_t first; // page of `io` that the parts' begin with
+    uint32_t count;
+    const struct block_transfer *parts; // of a discard: one, with its first sector
+    uint64_t sectors;                   // of a discard
+    uint32_t accepted;                  // set by the call, as what follows
+    uint64_t life;                      // of the module that got it; 0: none did
+    bool has_died;                      // in the middle of it
+};
+
+static enum hx_status transfer_call(struct disk_call *call) {
+    struct disk *disk = call->disk;
+    void *const *pages = call->io->pages + call->first;
+    const void *const *sources = (const void *const *)pages;
+    const uint32_t page_count = MIN_OF(call->io->page_count - call->first, BLOCK_PAGES_MAX);
+    return call->kind == DISK_WRITE
+               ? block_call_write(&disk->port, disk->self, call->parts, call->count, sources,
+                                  page_count, &call->accepted)
+               : block_call_read(&disk->port, disk->self, call->parts, call->count, pages,
+                                 page_count, &call->accepted);
+}
+
+static enum hx_status command_call(struct disk_call *call) {
+    struct disk *disk = call->disk;
+    const struct block_transfer *part = call->parts;
+    enum hx_status status =
+        call->kind == DISK_FLUSH
+            ? block_call_flush(&disk->port, disk->self, part->id)
+            : block_call_discard(&disk->port, disk->self, part->id, part->sector, call->sectors);
+    call->accepted = status == HX_OK ? 1 : 0;
+    return status;
+}
+
+// The module that is found here stays until this returns, even if it dies. Nobody knows what it
+// accepted in a call that it died of: its next life gets all of it.
+static int64_t offer_inside(void *argument) {
+    struct disk_call *call = argument;
+    call->life = call->disk->life;
+    enum hx_status status = call->kind == DISK_READ || call->kind == DISK_WRITE
+                                ? transfer_call(call)
+                                : command_call(call);
+    call->has_died = status == HX_ERR_PEER_DIED && gate_is_dead(call->disk->port.gate);
+    return call->has_died ? HX_OK : status;
+}
+
+// HX_ERR_WOULD_BLOCK: it accepted nothing, or nobody was there.
+static enum hx_status offer(struct disk_call *call) {
+    struct gate *gate = call->disk->port.gate;
+    enum hx_status status;
+    call->accepted = 0;
+    call->life = 0;
+    call->has_died = false;
+    do { // a call that was refused on purpose is made again
+        status = gate_call(gate, offer_inside, call);
+    } while (call->life == 0 && !gate_is_dead(gate));
+    if (call->has_died) {
+        call->accepted = call->count;
+        return HX_OK;
+    }
+    if (call->life == 0) {
+        return HX_ERR_WOULD_BLOCK;
+    }
+    call->accepted = status == HX_OK ? MIN_OF(call->accepted, call->count) : 0;
+    return status == HX_OK && call->accepted == 0 ? HX_ERR_WOULD_BLOCK : status;
+}
+
+// What a slot holds; HX_ERR_WOULD_BLOCK: there is no room.
+static enum hx_status slot_offer(struct disk *disk, struct disk_io *io,
+                                 const struct disk_slot *slot) {
+    struct disk_call call = { .disk = disk,
+                              .io = io,
+                              .kind = slot->kind,
+                              .first = slot->first,
+                              .count = 1,
+                              .parts = &slot->transfer,
+                              .sectors = slot->sectors };
+    enum hx_status status;
+    do { // a call that was refused on purpose is made again
+        status = offer(&call);
+    } while (status == HX_ERR_PEER_DIED);
+    if (status == HX_OK) {
+        slot_accept(disk, slot->transfer.id, call.life);
+    } else if (status == HX_ERR_WOULD_BLOCK) {
+        slot_accept(disk, slot->transfer.id, slot->life); // as before
+    } else {
+        part_end(disk, slot->transfer.id, BLOCK_FAILED);
+    }
+    return status;
+}
+
+// Inside: the life that is looked for stays the same meanwhile.
+static int64_t resubmit_inside(void *argument) {
+    struct disk *disk = argument;
+    struct disk_slot slot;
+    struct disk_io *io;
+    enum hx_status status = HX_OK;
+    while (status != HX_ERR_WOULD_BLOCK && !gate_is_dead(disk->port.gate) &&
+           (io = slot_claim(disk, &slot)) != NULL) {
+        status = slot_offer(disk, io, &slot);
+        disk_io_put(io);
+    }
+    return status;
+}
+
+// What was accepted in earlier lives of the module is offered to this one; true: all of it that it
+// has room for. A dead module gets it when it lives again.
+static bool resubmit(struct disk *disk) {
+    return gate_call(disk->port.gate, resubmit_inside, disk) != HX_ERR_WOULD_BLOCK;
+}
+
+// Waiting
+// ------------------------------------------------------------------------------------------------
+
+// What had happened before somebody found that he has to wait.
+struct disk_seen {
+    uint32_t room, changed;
+    uint64_t resets;
+};
+
+static struct disk_seen look(const struct disk *disk) {
+    return (struct disk_seen){ waitable_sequence(&disk->room),
+                               waitable_sequence(&disk->port.gate->changed), resets_seen(disk) };
+}
+
+// Until `done` is signaled, or, if that is NULL, there may be room. What becomes of the module ends
+// it, too, and silence leads to a reset, which completes all. `flags`: WAIT_KILLABLE or 0. HX_OK:
+// look again; HX_ERR_CANCELED
+static enum hx_status disk_wait(struct disk *disk, struct waitable *done,
+                                const struct disk_seen *seen, uint32_t flags) {
     struct wait_item items[] = {
-        { .object = object, .mask = mask, .use_sequence = mask == 0, .sequence = sequence },
-        { .object = changed, .use_sequence = true, .sequence = waitable_sequence(changed) },
+        { .object = &disk->port.gate->changed, .use_sequence = true, .sequence = seen->changed },
+        { .object = &disk->room, .use_sequence = true, .sequence = seen->room },
+        { .object = done, .mask = WAIT_SIGNALED },
     };
-    const uint64_t seen = resets_seen(disk);
     if (!is_alive(disk)) {
         return HX_OK;
     }
-    enum hx_status status = patient_wait(disk, items, ARRAY_SIZE(items), flags);
+    const bool needs_room = !resubmit(disk) || done == NULL;
+    if (!needs_room) {
+        items[1] = items[2];
+    }
+    const uint32_t count = 1 + (needs_room ? 1 : 0) + (done != NULL ? 1 : 0);
+    enum hx_status status = patient_wait(disk, items, count, flags);
     if (status == HX_ERR_TIMED_OUT) {
-        disk_reset(disk, seen);
+        disk_reset(disk, seen->resets);
         status = HX_OK;
     }
     return status;
@@ -288,7 +480,8 @@ static enum hx_status as_error(enum hx_status status) {
 static enum hx_status io_wait(struct disk *disk, struct disk_io *io, uint32_t flags) {
     // Acquire: what the device wrote, and the outcome, come before.
     while (atomic_load_explicit(&io->parts, memory_order_acquire) != 0) {
-        enum hx_status status = disk_wait(disk, &io->done, WAIT_SIGNALED, 0, flags);
+        const struct disk_seen seen = look(disk);
+        enum hx_status status = disk_wait(disk, &io->done, &seen, flags);
         if (status != HX_OK) {
             return status;
         }
@@ -300,63 +493,59 @@ static enum hx_status io_wait(struct disk *disk, struct disk_io *io, uint32_t fl
     return HX_OK;
 }
 
-// One call: parts that the module accepts, of the pages from number io->first on. How many.
-static enum hx_status parts_submit(struct disk *disk, struct disk_io *io, bool write,
-                                   const struct block_transfer *parts, uint32_t count,
-                                   uint32_t *out_accepted) {
-    void *const *pages = io->pages + io->first;
-    const void *const *sources = (const void *const *)pages;
-    const uint32_t page_count = MIN_OF(io->page_count - io->first, BLOCK_PAGES_MAX);
-    *out_accepted = 0;
-    return write ? block_call_write(&disk->port, disk->self, parts, count, sources, page_count,
-                                    out_accepted)
-                 : block_call_read(&disk->port, disk->self, parts, count, pages, page_count,
-                                   out_accepted);
-}
-
 // As many parts as there are slots for and a call has pages, from `done` bytes on; how many.
-static uint32_t parts_make(struct disk *disk, struct disk_io *io, uint64_t sector, size_t done,
+static uint32_t parts_make(const struct disk_call *call, uint64_t sector, size_t done,
                            size_t size_bytes, struct block_transfer *parts) {
+    struct disk *disk = call->disk;
     const size_t most = (size_t)disk->info.transfer_pages << PAGE_SHIFT;
     const size_t first = done;
     const size_t end = MIN_OF(size_bytes, first + IO_BYTES);
     uint32_t count = 0;
-    while (count < BLOCK_BATCH_MAX && done < end && slot_take(disk, io, &parts[count].id)) {
+    while (count < BLOCK_BATCH_MAX && done < end &&
+           slot_take(disk, call->io, call->kind, &parts[count].id)) {
         parts[count].sector = sector + done / disk->info.sector_bytes;
         parts[count].page = (uint32_t)((done - first) >> PAGE_SHIFT);
         parts[count].bytes = (uint32_t)MIN_OF(most, end - done);
+        slot_fill(disk, &parts[count], call->first, 0);
         done += parts[count].bytes;
         count++;
     }
     return count;
 }
 
+// What was offered is the module's, or nobody's.
+static void slots_settle(const struct disk_call *call, enum hx_status status) {
+    for (uint32_t i = 0; i < call->count; i++) {
+        if (i < call->accepted) {
+            slot_accept(call->disk, call->parts[i].id, call->life);
+        } else {
+            part_drop(call->disk, call->parts[i].id);
+        }
+    }
+    if (status != HX_OK && status != HX_ERR_WOULD_BLOCK) {
+        waitable_pulse(&call->disk->room); // the submitter does not come again; others may
+    }
+}
+
 // A call's worth; *inout_done grows by what was accepted. HX_ERR_WOULD_BLOCK: nothing was.
-static enum hx_status batch_submit(struct disk *disk, struct disk_io *io, bool write,
+static enum hx_status batch_submit(struct disk *disk, struct disk_io *io, enum disk_kind kind,
                                    uint64_t sector, size_t size_bytes, size_t *inout_done) {
     struct block_transfer parts[BLOCK_BATCH_MAX];
-    uint32_t accepted = 0;
-    const uint32_t count = parts_make(disk, io, sector, *inout_done, size_bytes, parts);
-    if (count == 0) {
+    struct disk_call call = { .disk = disk,
+                              .io = io,
+                              .kind = kind,
+                              .first = (uint32_t)(*inout_done >> PAGE_SHIFT),
+                              .parts = parts };
+    call.count = parts_make(&call, sector, *inout_done, size_bytes, parts);
+    if (call.count == 0) {
         return HX_ERR_WOULD_BLOCK;
     }
-    io->first = (uint32_t)(*inout_done >> PAGE_SHIFT);
-    enum hx_status status = parts_submit(disk, io, write, parts, count, &accepted);
-    if (status == HX_ERR_PEER_DIED && gate_is_dead(disk->port.gate)) {
-        disk_die(disk); // nobody knows what it accepted
-        return HX_ERR_IO;
-    }
-    accepted = status == HX_OK ? MIN_OF(accepted, count) : 0;
-    for (uint32_t i = 0; i < accepted; i++) {
+    enum hx_status status = offer(&call);
+    for (uint32_t i = 0; i < call.accepted; i++) {
         *inout_done += parts[i].bytes;
     }
-    for (uint32_t i = accepted; i < count; i++) {
-        part_drop(disk, parts[i].id);
-    }
-    if (status != HX_OK) {
-        waitable_pulse(&disk->room); // the submitter does not come again; others may
-    }
-    return status == HX_OK && accepted == 0 ? HX_ERR_WOULD_BLOCK : status;
+    slots_settle(&call, status);
+    return status;
 }
 
 enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, uint64_t sector,
@@ -368,11 +557,12 @@ enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, 
     // One more than there are, so that `done` is not told between two calls.
     atomic_fetch_add_explicit(&io->parts, 1, memory_order_relaxed);
     while (status == HX_OK && done < size_bytes) {
-        const uint32_t sequence = waitable_sequence(&disk->room);
-        status =
-            is_dead(disk) ? HX_ERR_IO : batch_submit(disk, io, write, sector, size_bytes, &done);
+        const struct disk_seen seen = look(disk);
+        status = is_dead(disk) ? HX_ERR_IO
+                               : batch_submit(disk, io, write ? DISK_WRITE : DISK_READ, sector,
+                                              size_bytes, &done);
         if (status == HX_ERR_WOULD_BLOCK) {
-            status = disk_wait(disk, &disk->room, 0, sequence, flags);
+            status = disk_wait(disk, NULL, &seen, flags);
         }
     }
     atomic_fetch_sub_explicit(&io->parts, 1, memory_order_acq_rel);
@@ -383,23 +573,19 @@ enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, 
 // Without pages. `sectors` 0: a flush.
 static enum hx_status command(struct disk *disk, struct disk_io *io, uint64_t sector,
                               uint64_t sectors) {
-    uint64_t id;
-    if (!slot_take(disk, io, &id)) {
+    struct block_transfer part = { .sector = sector };
+    struct disk_call call = { .disk = disk,
+                              .io = io,
+                              .kind = sectors == 0 ? DISK_FLUSH : DISK_DISCARD,
+                              .count = 1,
+                              .parts = &part,
+                              .sectors = sectors };
+    if (!slot_take(disk, io, call.kind, &part.id)) {
         return HX_ERR_WOULD_BLOCK;
     }
-    enum hx_status status = sectors == 0
-                                ? block_call_flush(&disk->port, disk->self, id)
-                                : block_call_discard(&disk->port, disk->self, id, sector, sectors);
-    if (status == HX_ERR_PEER_DIED && gate_is_dead(disk->port.gate)) {
-        disk_die(disk);
-        return HX_ERR_IO;
-    }
-    if (status != HX_OK) {
-        part_drop(disk, id);
-    }
-    if (status != HX_OK && status != HX_ERR_WOULD_BLOCK) {
-        waitable_pulse(&disk->room); // the submitter does not come again; others may
-    }
+    slot_fill(disk, &part, 0, sectors);
+    enum hx_status status = offer(&call);
+    slots_settle(&call, status);
     return status;
 }
 
@@ -411,10 +597,10 @@ static enum hx_status command_wait(struct disk *disk, uint64_t sector, uint64_t 
         return HX_ERR_NO_MEMORY;
     }
     while (status == HX_ERR_WOULD_BLOCK) {
-        const uint32_t sequence = waitable_sequence(&disk->room);
+        const struct disk_seen seen = look(disk);
         status = is_dead(disk) ? HX_ERR_IO : command(disk, io, sector, sectors);
         if (status == HX_ERR_WOULD_BLOCK) {
-            const enum hx_status waited = disk_wait(disk, &disk->room, 0, sequence, flags);
+            const enum hx_status waited = disk_wait(disk, NULL, &seen, flags);
             status = waited == HX_OK ? status : waited;
         }
     }

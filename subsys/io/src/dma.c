@@ -252,15 +252,35 @@ static uint32_t peek_config(const void *context, uint32_t offset) {
     return io_device_config(context, offset);
 }
 
+static bool is_virtio(const struct io_device *device) {
+    return strncmp(device->name, "virtio:", 7) == 0;
+}
+
+// Keeps `config`, for devices on PCI.
+static enum hx_status peek_open(struct io_device *device, struct pci_config *config,
+                                struct virtio *out_virtio) {
+    *config = (struct pci_config){ .read = peek_config, .context = device };
+    const struct virtio_access access = { peek_read, peek_write,
+                                          device->function != IO_NO_FUNCTION ? config : NULL,
+                                          device };
+    return virtio_open(out_virtio, &access);
+}
+
 // A virtio device says whether its addresses are translated (Virtio 1.2, 6.1). One that says no and
 // is translated all the same reaches nothing. Messages do not come from the device's own part but
 // from PCI's, and are translated: it is attached in any case.
 static bool is_translated(struct io_device *device) {
-    const struct pci_config config = { .read = peek_config, .context = device };
-    const struct virtio_access access = { peek_read, peek_write, &config, device };
+    struct pci_config config;
     struct virtio virtio;
-    return strncmp(device->name, "virtio:", 7) != 0 || virtio_open(&virtio, &access) != HX_OK ||
+    return !is_virtio(device) || peek_open(device, &config, &virtio) != HX_OK ||
            (virtio_offered(&virtio) & VIRTIO_FEATURE_PLATFORM) != 0;
+}
+
+bool virtio_device_reset(struct io_device *device) {
+    struct pci_config config;
+    struct virtio virtio;
+    return is_virtio(device) && peek_open(device, &config, &virtio) == HX_OK &&
+           virtio_reset(&virtio) == HX_OK;
 }
 
 // No IOMMU translates for it, as firmware says, where there is one for others.
@@ -285,6 +305,9 @@ enum hx_status dma_begin(struct io_device *device) {
     }
     enum hx_status status = domain_ask(domain, VIOMMU_ATTACH);
     if (status == HX_OK) {
+        // Nothing is mapped in a new domain.
+        domain->doorbell_count = 0;
+        dma_space_clear(&domain->space);
         state_set(domain, DOMAIN_ON);
     }
     return status == HX_OK ? HX_OK : HX_ERR_IO;

@@ -14,5 +14,8 @@ enum hx_status dma_begin(struct io_device *device);
 // It reaches nothing any more, for good. HX_ERR_NOT_SUPPORTED: no IOMMU stops it; HX_ERR_IO: the
 // IOMMU did not say that it does. Thread context.
 enum hx_status dma_end(const struct io_device *device);
+// Resets it, if it is a virtio device: it reaches no memory any more, until a driver makes it go
+// again. Whether it says so.
+bool virtio_device_reset(struct io_device *device);
 // Lets it write to the register that its messages go to. HX_ERR_NOT_SUPPORTED: it cannot
 enum hx_status dma_doorbell(const struct io_device *device, uint64_t address);

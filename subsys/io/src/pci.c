@@ -182,6 +182,11 @@ void pci_line_on(const struct io_device *device) {
     command_set(device->function, command & ~PCI_COMMAND_NO_INTX);
 }
 
+void pci_line_off(const struct io_device *device) {
+    const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
+    command_set(device->function, command | PCI_COMMAND_NO_INTX);
+}
+
 void pci_device_off(const struct io_device *device) {
     const uint32_t command = hal_pci_read(device->function, PCI_COMMAND);
     command_set(device->function, (command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_NO_INTX);
@@ -197,21 +202,33 @@ static volatile uint8_t *msix_table(const struct io_device *device) {
     return (volatile uint8_t *)window->registers + msix->offset;
 }
 
+// A line for message `index`, the one that it had if it had one.
+static enum hx_status message_line(struct io_device *device, uint32_t index) {
+    struct io_message *message = &device->messages[index];
+    if ((device->messages_known >> index & 1) != 0) {
+        return HX_OK;
+    }
+    enum hx_status status =
+        hal_irq_message(device->function, &message->line, &message->address, &message->data);
+    device->messages_known |= status == HX_OK ? 1u << index : 0;
+    return status;
+}
+
 // A line for entry `index` of the table, which is masked; then it is not.
-static enum hx_status message_set(const struct io_device *device, volatile uint8_t *table,
-                                  uint32_t index, uint32_t *out_line) {
+static enum hx_status message_set(struct io_device *device, volatile uint8_t *table, uint32_t index,
+                                  uint32_t *out_line) {
     volatile uint8_t *entry = table + (size_t)MSIX_ENTRY_BYTES * index;
-    uint64_t address;
-    uint32_t data;
-    enum hx_status status = hal_irq_message(device->function, out_line, &address, &data);
-    if (status == HX_OK && dma_doorbell(device, address) != HX_OK) {
+    const struct io_message *message = &device->messages[index];
+    enum hx_status status = message_line(device, index);
+    if (status == HX_OK && dma_doorbell(device, message->address) != HX_OK) {
         status = HX_ERR_NOT_SUPPORTED;
     }
     if (status == HX_OK) {
-        hal_device_write(entry + MSIX_ENTRY_ADDRESS, 4, (uint32_t)address);
-        hal_device_write(entry + MSIX_ENTRY_UPPER, 4, (uint32_t)(address >> 32));
-        hal_device_write(entry + MSIX_ENTRY_DATA, 4, data);
+        hal_device_write(entry + MSIX_ENTRY_ADDRESS, 4, (uint32_t)message->address);
+        hal_device_write(entry + MSIX_ENTRY_UPPER, 4, (uint32_t)(message->address >> 32));
+        hal_device_write(entry + MSIX_ENTRY_DATA, 4, message->data);
         hal_device_write(entry + MSIX_ENTRY_MASK, 4, 0);
+        *out_line = message->line;
     }
     return status;
 }
@@ -235,14 +252,15 @@ enum hx_status pci_message_on(struct io_device *device) {
         return status;
     }
     hal_pci_write(device->function, at, (head | MSIX_ON) & ~MSIX_ALL_MASKED);
+    device->pin = device->line;
     device->line = line;
     atomic_store_explicit(&device->is_message, true, memory_order_relaxed);
     return HX_OK;
 }
 
-enum hx_status pci_message_add(const struct io_device *device, uint32_t index, uint32_t *out_line) {
+enum hx_status pci_message_add(struct io_device *device, uint32_t index, uint32_t *out_line) {
     volatile uint8_t *table = msix_table(device);
-    return table == NULL || index == 0 || index >= device->msix.count
+    return table == NULL || index == 0 || index >= MIN_OF(device->msix.count, IO_MESSAGES)
                ? HX_ERR_NOT_SUPPORTED
                : message_set(device, table, index, out_line);
 }

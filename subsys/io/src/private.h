@@ -22,12 +22,14 @@ void virtio_mmio_find(const struct cmdline *cmdline);
 // HX_ERR_NOT_SUPPORTED: it has none, or the machine does not take them; HX_ERR_NO_DEVICE
 enum hx_status pci_message_on(struct io_device *device);
 // The same with number `index`, 1 and on, once they are on.
-enum hx_status pci_message_add(const struct io_device *device, uint32_t index, uint32_t *out_line);
+enum hx_status pci_message_add(struct io_device *device, uint32_t index, uint32_t *out_line);
 // Lets the device answer in its windows, as firmware may or may not have done.
 void pci_windows_on(const struct io_device *device);
 // Lets it read and write memory.
 void pci_device_on(const struct io_device *device);
 // Lets it pull its line.
 void pci_line_on(const struct io_device *device);
+// It does not any more.
+void pci_line_off(const struct io_device *device);
 // It does neither any more; its windows answer.
 void pci_device_off(const struct io_device *device);

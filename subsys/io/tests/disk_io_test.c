@@ -33,6 +33,11 @@ static struct {
     bool is_jumbled;
     time_ns_t takes_ns, answers_at, chatter_ns, chatter_end;
     bool refuses_reset, is_gone;
+    // Its module: when it dies and when it lives again, whether it dies in the next call, once it
+    // has taken all, and how many requests its next life has room for.
+    time_ns_t dies_at, lives_at;
+    bool dies_in_call, has_died;
+    uint32_t room;
 } chip;
 
 // What it calls -----------------------------------------------------------------------------------
@@ -43,7 +48,13 @@ time_ns_t time_now(void) {
 
 int64_t hal_gate_call(struct hal_gate *hal, int64_t (*method)(void *argument), void *argument) {
     (void)hal;
-    return method(argument);
+    if (gate_is_dead(&gate)) {
+        return HX_ERR_PEER_DIED;
+    }
+    const int64_t result = method(argument);
+    const bool has_died = chip.has_died; // in the innermost call
+    chip.has_died = false;
+    return has_died ? HX_ERR_PEER_DIED : result;
 }
 
 enum hx_status gate_call_slow(struct gate *slow, int64_t (*method)(void *argument),
@@ -169,6 +180,18 @@ static void end_all(uint32_t outcome) {
     }
 }
 
+static void module_dies(void) {
+    atomic_store(&gate.hal.closed, GATE_DEAD);
+    chip.count = 0; // and its device was reset
+    waitable_pulse(&gate.changed);
+}
+
+static void module_lives(void) {
+    disk.life++;
+    atomic_store(&gate.hal.closed, 0);
+    waitable_pulse(&gate.changed);
+}
+
 static void chatter(void) {
     const struct block_completion done = { .id = UINT64_MAX, .outcome = BLOCK_DONE };
     disk_events.completed(&disk, &done, 1);
@@ -198,6 +221,12 @@ enum hx_status wait_for(struct wait_item *items, uint32_t count, time_ns_t deadl
             const struct block_completion nothing = { 0 };
             disk_events.completed(&disk, &nothing, 0);
         }
+        if (now == chip.dies_at) {
+            module_dies();
+        }
+        if (now == chip.lives_at) {
+            module_lives();
+        }
         if (now >= chip.answers_at) {
             end_all(BLOCK_DONE);
         }
@@ -217,7 +246,10 @@ static enum hx_status chip_read(void *self, const struct block_transfer *transfe
     if (chip.is_gone) {
         return HX_ERR_NO_DEVICE;
     }
-    for (uint32_t i = 0; i < count && now >= chip.takes_ns; i++) {
+    for (uint32_t i = 0; i < count && now >= chip.takes_ns && chip.count < chip.room; i++) {
+        for (uint32_t j = 0; j < chip.count; j++) {
+            CHECK(chip.taken[j] != transfers[i].id); // once in a life
+        }
         const size_t page = (uintptr_t)pages[transfers[i].page] >> PAGE_SHIFT;
         chip.is_jumbled |= page != chip.next_page || transfers[i].sector != chip.bytes / 512 ||
                            transfers[i].page + 4 > page_count;
@@ -227,6 +259,11 @@ static enum hx_status chip_read(void *self, const struct block_transfer *transfe
         ++*out_accepted;
     }
     chip.accepts++;
+    if (chip.dies_in_call) {
+        chip.dies_in_call = false;
+        chip.has_died = true;
+        module_dies();
+    }
     return HX_OK;
 }
 
@@ -242,8 +279,13 @@ static void setup(void) {
     chip.count = chip.resets = chip.accepts = 0;
     chip.takes_ns = chip.chatter_ns = chip.chatter_end = 0;
     chip.refuses_reset = chip.is_gone = false;
+    chip.dies_at = chip.lives_at = 0;
+    chip.dies_in_call = chip.has_died = false;
+    chip.room = TAKEN;
+    atomic_store(&gate.hal.closed, 0);
     disk =
         (struct disk){ .port = { .gate = &gate, .ops = { .read = chip_read, .reset = chip_reset } },
+                       .life = 1,
                        .info = { .sectors = 100, .sector_bytes = 512, .transfer_pages = 4 } };
     waitable_init(&disk.room, 0);
     now += 1000 * SECOND; // long after anything was heard
@@ -341,8 +383,8 @@ static void dies(bool bound) {
     atomic_store(&gate.module, "virtio_blk");
     struct disk_io *io = disk_io_create(PAGE_SIZE, false);
     uint64_t id;
-    CHECK(io != NULL && slot_take(&disk, io, &id) && frames_used == 1);
-    atomic_store(&gate.hal.closed, GATE_DEAD);
+    CHECK(io != NULL && slot_take(&disk, io, DISK_READ, &id) && frames_used == 1);
+    atomic_store(&gate.hal.closed, GATE_DEAD | GATE_GONE);
     CHECK(!is_alive(&disk) && ends == 1);
     CHECK(atomic_load(&io->outcome) == (bound ? BLOCK_FAILED : BLOCK_LOST));
     disk_io_put(io);
@@ -363,6 +405,70 @@ static void test_large(void) {
     CHECK(chip.bytes == LENT_BYTES && !chip.is_jumbled);
     disk_io_put(io);
     CHECK(frames_used == 0);
+}
+
+// The module dies while the device has the request: its next life gets it, and the reader goes on.
+static void test_dies_with_it(void) {
+    enum hx_status status;
+    setup();
+    chip.dies_at = now + 3 * SECOND;
+    chip.lives_at = now + 5 * SECOND;
+    chip.answers_at = now + 8 * SECOND;
+    CHECK(read_one(&status) == 8 * SECOND && status == HX_OK);
+    CHECK(chip.accepts == 2 && chip.resets == 0 && frames_used == 0);
+}
+
+// It dies in the call itself: what it took counts as taken.
+static void test_dies_in_call(void) {
+    enum hx_status status;
+    setup();
+    chip.dies_in_call = true;
+    chip.lives_at = now + 2 * SECOND;
+    chip.answers_at = now + 3 * SECOND;
+    CHECK(read_one(&status) == 3 * SECOND && status == HX_OK && chip.accepts == 2);
+    CHECK(frames_used == 0);
+}
+
+// Nobody is there: the call is made once somebody is.
+static void test_comes_while_dead(void) {
+    enum hx_status status;
+    setup();
+    module_dies();
+    chip.lives_at = now + 2 * SECOND;
+    chip.answers_at = now + 3 * SECOND;
+    CHECK(read_one(&status) == 3 * SECOND && status == HX_OK && chip.accepts == 1);
+}
+
+// Many parts, a next life that has less room, and one more death in between.
+static void test_dies_with_many(void) {
+    setup();
+    struct disk_io *io = disk_io_lend(uaddr_make(PAGE_SIZE), LENT_BYTES, false);
+    CHECK(io != NULL);
+    chip.dies_at = now + SECOND;
+    chip.lives_at = now + 2 * SECOND;
+    chip.room = 7;
+    chip.answers_at = now + 4 * SECOND;
+    CHECK(disk_transfer(&disk, io, false, 0, LENT_BYTES) == HX_OK);
+    disk_io_put(io);
+    CHECK(frames_used == 0 && chip.resets == 0);
+    for (uint32_t i = 0; i < DISK_SLOTS; i++) {
+        CHECK(disk.slots[i].io == NULL);
+    }
+}
+
+// Who was killed leaves his part to the device; whoever comes next offers it again.
+static void test_dies_with_a_dead_readers(void) {
+    enum hx_status status;
+    setup();
+    struct disk_io *io = disk_io_create(PAGE_SIZE, false);
+    size_t done = 0;
+    CHECK(io != NULL && batch_submit(&disk, io, DISK_READ, 0, PAGE_SIZE, &done) == HX_OK);
+    disk_io_put(io);
+    module_dies();
+    module_lives();
+    chip.answers_at = now + SECOND;
+    CHECK(read_one(&status) == SECOND && status == HX_OK && frames_used == 0);
+    CHECK(chip.accepts == 3);
 }
 
 // It takes nothing while it is reset; an event without completions says that it does again.
@@ -390,5 +496,10 @@ int main(void) {
     dies(true);
     test_large();
     test_back_again();
+    test_dies_with_it();
+    test_dies_in_call();
+    test_comes_while_dead();
+    test_dies_with_many();
+    test_dies_with_a_dead_readers();
     return check_result();
 }

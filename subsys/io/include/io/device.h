@@ -10,6 +10,7 @@
 
 #define IO_WINDOWS     6u
 #define IO_NO_FUNCTION UINT32_MAX
+#define IO_MESSAGES    16u // of a device's, that are used
 
 struct io_window {
     volatile void *registers; // NULL: there is none, or nobody opened the device yet
@@ -17,13 +18,23 @@ struct io_window {
     struct paddr base;
 };
 
+// A message of a device, with the line that is its for good: the next driver gets it again.
+struct io_message {
+    uint32_t line;
+    uint32_t data;
+    uint64_t address;
+};
+
 struct io_device {
     struct list link;
     char name[20]; // "virtio:2", "pci8086,100e"
     struct io_window windows[IO_WINDOWS];
     uint32_t line;           // HAL_IRQ_LINES: none
+    uint32_t pin;            // the line that it had before its first message
     uint32_t function;       // on PCI; IO_NO_FUNCTION
     struct pci_msix msix;    // count 0: none
+    uint32_t messages_known; // a bit for each that has a line
+    struct io_message messages[IO_MESSAGES];
     _Atomic bool is_message; // the line is that of its first message
     _Atomic bool is_taken;
     _Atomic(const char *) owner; // the module that has taken it; NULL: none, or the kernel
@@ -46,17 +57,19 @@ enum hx_status io_device_take(const char *name, uint32_t index, const char *owne
 // HAL_IRQ_LINES: it has none. Thread context; the one that took it.
 uint32_t io_device_line(struct io_device *device);
 // The line of message `index`, 1 and on, once the first one is on; it is asked for once.
-// HX_ERR_NOT_SUPPORTED: there is none such, or the device has no messages on; HX_ERR_NO_DEVICE: no
-// line is left. Thread context; the one that took it.
+// HX_ERR_NOT_SUPPORTED: there is none such below IO_MESSAGES, or the device has no messages on;
+// HX_ERR_NO_DEVICE: no line is left. Thread context; the one that took it.
 enum hx_status io_device_message(struct io_device *device, uint32_t index, uint32_t *out_line);
 // Somebody listens to that line: the device may pull it. Thread context.
 void io_device_line_on(const struct io_device *device);
-// Its driver is dead: on PCI it interrupts nobody and touches no memory from here on, and behind an
-// IOMMU it reaches none. Thread context.
-void io_device_silence(const struct io_device *device);
-// The same for all that a module had, which is dead. Whether they certainly reach no memory any
-// more: an IOMMU says so of each. As above.
+// Its driver is dead: on PCI it pulls its line no more. Thread context.
+void io_device_line_off(const struct io_device *device);
+// All devices of a module, which is dead and which nobody is inside, are quiet from here on: those
+// that can be reset are, and behind an IOMMU and on PCI they reach no memory. Whether that is
+// certain: each says that it was reset, or an IOMMU that it is kept from memory. Thread context.
 bool io_devices_end(const char *owner);
+// Then others may take them.
+void io_devices_release(const char *owner);
 // A word of its PCI configuration, at a multiple of 4; all ones where there is none.
 uint32_t io_device_config(const struct io_device *device, uint32_t offset);
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/doom.c: modules whose code faults on purpose. The faults are real ones, of code
+// that lies where modules' code does, in the middle of what the module was about.
+#include "private.h"
+
+#include <core/gate.h>
+#include <core/lock.h>
+#include <core/thread.h>
+#include <hal/irq.h>
+#include <lib/string.h>
+#include <runtime/health.h>
+
+_Atomic uint64_t doom_left;
+static _Atomic(const char *) victim; // the module's name, as its gates have it
+static _Atomic uint32_t doom_kind;
+static _Atomic uint64_t doom_again; // what is left after one; 0: no more
+
+#if HAL_GATE_FAULTS
+#define DOOM(name) __attribute__((section(".text.module.doom"), noinline)) static void name(void)
+
+static char *volatile nowhere = (char *)64;
+static void (*volatile no_code)(void) = (void (*)(void))64;
+static volatile uint32_t zero;
+
+DOOM(write_null) {
+    *nowhere = 1;
+}
+
+// What comes behind a call keeps it from being the last jump of its caller.
+DOOM(jump) {
+    no_code();
+    zero = 0;
+}
+
+DOOM(undefined) {
+    __builtin_trap();
+}
+
+DOOM(copy) {
+    memset(nowhere, 1, 1000);
+    zero = 0;
+}
+
+// A machine that divides by zero goes on to an instruction that it does not have.
+DOOM(divide) {
+    if (1 / zero != 2) {
+        __builtin_trap();
+    }
+}
+
+#endif
+
+static void leave(void) {
+    gate_die("assertion", "module_doom");
+}
+
+static const struct {
+    const char *name;
+    void (*strike)(void);
+} kinds[] = {
+#if HAL_GATE_FAULTS
+    { "null", write_null },     { "jump", jump },     { "copy", copy },
+    { "undefined", undefined }, { "divide", divide },
+#endif
+    { "assert", leave },
+};
+
+void doom_pass_slow(void) {
+    const struct gate *gate = gate_current();
+    // Relaxed, all of it: a test asks for it, and the count decides who it is.
+    if (gate == NULL || gate->module != atomic_load_explicit(&victim, memory_order_relaxed) ||
+        thread_current()->preempt_off != 0 || !hal_irq_is_on()) {
+        return;
+    }
+    uint64_t left = atomic_load_explicit(&doom_left, memory_order_relaxed);
+    while (left != 0 &&
+           !atomic_compare_exchange_weak_explicit(&doom_left, &left, left - 1, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+    if (left == 1) {
+        atomic_store_explicit(&doom_left, atomic_load_explicit(&doom_again, memory_order_relaxed),
+                              memory_order_relaxed);
+        kinds[atomic_load_explicit(&doom_kind, memory_order_relaxed)].strike();
+    }
+}
+
+enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, bool again) {
+    struct hx_env *env;
+    uint32_t number = 0;
+    while (number < ARRAY_SIZE(kinds) && strcmp(kinds[number].name, kind) != 0) {
+        number++;
+    }
+    if (number == ARRAY_SIZE(kinds) || !module_find(name, &env)) {
+        return HX_ERR_NOT_FOUND;
+    }
+    atomic_store_explicit(&doom_left, 0, memory_order_relaxed);
+    atomic_store_explicit(&victim, env->module->name, memory_order_relaxed);
+    atomic_store_explicit(&doom_kind, number, memory_order_relaxed);
+    atomic_store_explicit(&doom_again, again ? nth : 0, memory_order_relaxed);
+    atomic_store_explicit(&doom_left, nth, memory_order_release);
+    return HX_OK;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <runtime/health.h>: how the modules are, and how one is made to die on purpose. Thread context.
+#pragma once
+
+#include <core/gate.h>
+#include <helix/types.h>
+
+enum module_state {
+    MODULE_RUNS,
+    MODULE_DEAD,   // what it held is being given back
+    MODULE_PAUSES, // before it is started anew
+    MODULE_GONE,   // it will not be
+};
+
+struct module_health {
+    const char *name;
+    enum module_state state;
+    uint32_t deaths;
+    uint32_t restarts;
+    struct gate_death death; // the last one
+    time_ns_t restart_ns;    // from the last death to the open slots, without the rule's pause
+    time_ns_t worst_ns;      // the longest of these
+    uint64_t held;           // blocks of memory and of pages
+};
+
+// Number `index` of the modules that were started; false: no more.
+bool module_health_at(uint32_t index, struct module_health *out_health);
+
+// The n-th time from now (1: the next) that a module of that name calls the SDK, in thread context
+// and without a spin lock, its code faults there, and, `again`, each n-th time from then on; 0: it
+// does not. One module at a time. The kinds:
+// "null" and "copy" (in a function of lib) store where nothing is, "jump", "undefined", "divide",
+// "assert"; the hosted machine has the last one alone. HX_ERR_NOT_FOUND: no such module or kind
+enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, bool again);

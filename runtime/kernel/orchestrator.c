@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/orchestrator.c: modules that die are put away and started anew.
+//
+// Life of a module, all in the orchestrator's thread but for the deaths themselves:
+//
+//   from      by                                       to
+//   RUNS      a fault in it                            DEAD: its slots refuse
+//   DEAD      nobody is inside, its devices are        PAUSES, as long as the rule says
+//             quiet, what it held is given back
+//   PAUSES    the pause is over; its init and start    RUNS: its slots are open again
+//   PAUSES    a fault in these, or a refusal           DEAD
+//   DEAD      somebody does not leave, a device is     GONE: its slots refuse for good
+//             not quiet, its clients need what it
+//             had, or it died too often
+//
+#include "private.h"
+
+#include <core/gate.h>
+#include <core/log.h>
+#include <core/port.h>
+#include <core/thread.h>
+#include <core/time.h>
+#include <core/trace.h>
+#include <io/device.h>
+#include <lib/string.h>
+#include <memory/heap.h>
+
+#define WATCHED_MAX 64u
+#define DRAIN_NS    ((time_ns_t)1000000000) // for who is inside a dead module
+
+static const struct lock_class watched_class = { "watched modules", LOCK_RANK_LEAF, false };
+static struct spinlock watched_lock = SPINLOCK_INIT(&watched_class);
+static struct hx_env *watched[WATCHED_MAX]; // [watched_lock]
+static uint32_t watched_count;              // [watched_lock]
+static struct waitable deaths;
+static struct thread orchestrator;
+
+static struct hx_env *watched_at(uint32_t index) {
+    spin_lock(&watched_lock);
+    struct hx_env *env = index < watched_count ? watched[index] : NULL;
+    spin_unlock(&watched_lock);
+    return env;
+}
+
+// Number `*inout_index` and on of all gates, the next one of the module's; NULL: no more.
+static struct gate *gate_of(const struct hx_env *env, uint32_t *inout_index) {
+    while (*inout_index < GATES_MAX) {
+        struct gate *gate = gate_at((*inout_index)++);
+        if (gate != NULL && gate->module == env->module->name) {
+            return gate;
+        }
+    }
+    return NULL;
+}
+
+static void state_set(struct hx_env *env, enum module_state state) {
+    spin_lock(&watched_lock);
+    env->health.state = state;
+    spin_unlock(&watched_lock);
+}
+
+// The end of a life
+// ------------------------------------------------------------------------------------------------
+
+static enum hx_status drain(const struct hx_env *env) {
+    const time_ns_t deadline = time_now() + DRAIN_NS;
+    enum hx_status status = HX_OK;
+    const struct gate *gate;
+    for (uint32_t i = 0; status == HX_OK && (gate = gate_of(env, &i)) != NULL;) {
+        status = gate_drain(gate, deadline);
+    }
+    return status;
+}
+
+static void give_up(struct hx_env *env, const char *why) {
+    struct gate *gate;
+    if (why != NULL) {
+        log_error("module %s: %s; its slots refuse for good", env->module->name, why);
+    }
+    state_set(env, MODULE_GONE);
+    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+        gate_give_up(gate);
+    }
+}
+
+// Everything that a dead module holds: first nobody is inside, then its devices are quiet, on their
+// lines, too, then nobody hears those, then its memory is given back. NULL, or why not.
+static const char *put_away(struct hx_env *env) {
+    const bool is_left = drain(env) == HX_OK;
+    const bool is_quiet = io_devices_end(env->module->name);
+    lines_silence(env);
+    if (!is_left) {
+        return "somebody is inside and does not leave";
+    }
+    ledger_release(&env->ledger, is_quiet);
+    if (!is_quiet) {
+        return "a device may go on to use its memory";
+    }
+    io_devices_release(env->module->name);
+    return NULL;
+}
+
+static void watched_drop(const struct hx_env *env) {
+    spin_lock(&watched_lock);
+    for (uint32_t i = 0; i < watched_count; i++) {
+        if (watched[i] == env) {
+            watched[i] = watched[--watched_count];
+        }
+    }
+    spin_unlock(&watched_lock);
+}
+
+void orchestrator_bury(struct hx_env *env) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+        gate_give_up(gate);
+    }
+    watched_drop(env);
+    const char *why = put_away(env);
+    if (why != NULL) {
+        log_error("module %s: %s", env->module->name, why);
+    }
+}
+
+// The next one
+// ------------------------------------------------------------------------------------------------
+
+// Whether the clients of all its slots can go on with another life.
+static bool is_replaceable(const struct hx_env *env) {
+    const struct gate *gate;
+    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+        if (gate->port != NULL && !port_is_replaceable(gate->port)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void slots_open(const struct hx_env *env) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+        if (gate != env->gate && gate->is_provided) {
+            gate_revive(gate);
+        } else if (gate != env->gate) {
+            log_error("module %s: slot %s is not there any more", env->module->name, gate->slot);
+            gate_give_up(gate);
+        }
+    }
+}
+
+static void restart_note(struct hx_env *env, time_ns_t pause) {
+    spin_lock(&watched_lock);
+    struct module_health *health = &env->health;
+    health->state = MODULE_RUNS;
+    health->restarts++;
+    health->restart_ns = time_now() - health->death.at - pause;
+    health->worst_ns = MAX_OF(health->worst_ns, health->restart_ns);
+    const uint64_t taken = (uint64_t)health->restart_ns;
+    spin_unlock(&watched_lock);
+    log_warning("module %s: started anew, %lu us after its death", env->module->name,
+                (unsigned long)(taken / 1000));
+}
+
+static void start_anew(struct hx_env *env, time_ns_t pause) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+        gate->is_provided = false;
+    }
+    gate_revive(env->gate);
+    enum hx_status status = module_run(env);
+    if (status == HX_OK) {
+        slots_open(env);
+        restart_note(env, pause);
+    } else if (!gate_is_dead(env->gate)) { // it did not die, so it is made to
+        const struct gate_death death = { time_now(), "refusal", hx_status_name(status), 0, 0 };
+        gate_kill_module(env->gate, &death);
+    }
+    trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)status);
+}
+
+static void death_note(struct hx_env *env) {
+    struct gate_death death;
+    gate_death(env->gate, &death);
+    spin_lock(&watched_lock);
+    env->health.death = death;
+    env->health.deaths++;
+    env->health.state = MODULE_DEAD;
+    spin_unlock(&watched_lock);
+    trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)HX_ERR_PEER_DIED);
+}
+
+static void module_died(struct hx_env *env) {
+    time_ns_t pause = 0;
+    const bool has_run = env->health.state == MODULE_RUNS;
+    death_note(env);
+    const bool may = supervise_death(&env->supervision, has_run, env->health.death.at, &pause);
+    const char *why = put_away(env);
+    if (why == NULL && !is_replaceable(env)) {
+        why = "its clients need what was lost with it";
+    }
+    if (why == NULL && !may) {
+        why = "it died too often";
+    }
+    if (why != NULL) {
+        give_up(env, why);
+        return;
+    }
+    state_set(env, MODULE_PAUSES);
+    if (pause != 0) {
+        (void)thread_sleep_until(time_now() + pause, 0);
+    }
+    start_anew(env, pause);
+}
+
+// Its thread
+// ------------------------------------------------------------------------------------------------
+
+static void orchestrate(void *argument) {
+    (void)argument;
+    uint32_t seen = 0;
+    for (;;) {
+        HX_IGNORE(wait_change(&deaths, seen, TIME_NEVER, 0)); // cannot fail without flags
+        seen = waitable_sequence(&deaths);
+        struct hx_env *env;
+        for (uint32_t i = 0; (env = watched_at(i)) != NULL; i++) {
+            if (gate_is_dead(env->gate) && !gate_is_gone(env->gate)) {
+                module_died(env);
+            }
+        }
+    }
+}
+
+enum hx_status orchestrator_init(void) {
+    void *stack = kernel_stack_alloc(THREAD_STACK_BYTES);
+    if (stack == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    waitable_init(&deaths, 0);
+    thread_init(&orchestrator, "orchestrator", stack, THREAD_STACK_BYTES, orchestrate, NULL);
+    thread_start(&orchestrator);
+    return HX_OK;
+}
+
+// A slot that it provides in this moment may have no supervisor; then it is gone when it dies.
+enum hx_status orchestrator_watch(struct hx_env *env) {
+    struct gate *gate;
+    spin_lock(&watched_lock);
+    const bool fits = watched_count < WATCHED_MAX;
+    if (fits) {
+        env->health.state = MODULE_RUNS;
+        watched[watched_count++] = env;
+    }
+    spin_unlock(&watched_lock);
+    if (!fits) {
+        return HX_ERR_LIMIT;
+    }
+    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+        atomic_store_explicit(&gate->supervisor, &deaths, memory_order_relaxed);
+    }
+    waitable_pulse(&deaths); // it may have died meanwhile
+    return gate_is_gone(env->gate) ? HX_ERR_PEER_DIED : HX_OK;
+}
+
+bool module_health_at(uint32_t index, struct module_health *out_health) {
+    struct hx_env *env = watched_at(index);
+    if (env == NULL) {
+        return false;
+    }
+    spin_lock(&watched_lock);
+    *out_health = env->health;
+    spin_unlock(&watched_lock);
+    out_health->name = env->module->name;
+    out_health->held = ledger_held(&env->ledger);
+    return true;
+}
+
+bool module_find(const char *name, struct hx_env **out_env) {
+    struct hx_env *env;
+    for (uint32_t i = 0; (env = watched_at(i)) != NULL; i++) {
+        if (strcmp(env->module->name, name) == 0) {
+            *out_env = env;
+            return true;
+        }
+    }
+    return false;
+}

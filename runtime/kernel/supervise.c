@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/supervise.c: the rule of <supervise.h>. Pure.
+#include "supervise.h"
+
+// How many of those that are remembered lie within the span.
+static uint32_t recent_count(const struct supervision *supervision, time_ns_t now) {
+    const uint32_t known = MIN_OF(supervision->deaths, SUPERVISE_MOST);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < known; i++) {
+        count += now - supervision->recent[i] < SUPERVISE_SPAN_NS ? 1 : 0;
+    }
+    return count;
+}
+
+bool supervise_death(struct supervision *supervision, bool has_run, time_ns_t now,
+                     time_ns_t *out_pause_ns) {
+    const uint32_t before = recent_count(supervision, now);
+    supervision->recent[supervision->deaths % SUPERVISE_MOST] = now;
+    supervision->deaths++;
+    supervision->failures = has_run ? 0 : supervision->failures + 1;
+    if (before >= SUPERVISE_MOST || supervision->failures >= SUPERVISE_MOST) {
+        return false;
+    }
+    *out_pause_ns = before < SUPERVISE_AT_ONCE
+                        ? 0
+                        : (time_ns_t)SUPERVISE_PAUSE_NS << (before - SUPERVISE_AT_ONCE);
+    return true;
+}

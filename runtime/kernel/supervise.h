@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/supervise.h: the rule by which a module that died is started anew, or given up.
+//
+// A module may die often, but not often within a span: the first deaths of a span cost nothing,
+// each further one doubles a pause, and one too many is the end. So are as many starts, one after
+// the other, that do not succeed, however long they take. The caller serialises.
+#pragma once
+
+#include <helix/types.h>
+
+#define SUPERVISE_SPAN_NS  ((time_ns_t)1000000000)
+#define SUPERVISE_AT_ONCE  4u      // deaths of a span that are followed by no pause
+#define SUPERVISE_PAUSE_NS 1000000 // after the next one; then twice as long each time
+#define SUPERVISE_MOST     10u     // deaths of a span; one more is the end
+
+struct supervision {
+    uint32_t deaths;                  // in all
+    uint32_t failures;                // starts that did not succeed, since one did
+    time_ns_t recent[SUPERVISE_MOST]; // when: the last ones, in a circle
+};
+
+// Notes a death, of a module that ran or of one that was being started. False: it is given up; else
+// it starts anew after *out_pause_ns.
+bool supervise_death(struct supervision *supervision, bool has_run, time_ns_t now,
+                     time_ns_t *out_pause_ns);

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The driver of a disk dies again and again, by faults of its own code, while programs write and
+// read: none of them gets an error or a wrong byte, nothing is lost, and in the end nothing is held
+// that was not held before. One that dies too often is given up, and says so.
+// DEVICE: dying
+// LIMIT: 240
+#include "../scenario/check.h"
+
+#include <sched.h>
+
+#define MODULE   "virtio_blk"
+#define KILLS    18
+#define WORKERS  4
+#define REGION   (1 << 20) // of each worker
+#define BASE     (8 << 20)
+#define SPAN_MS  130 // between deaths, so that the rule does not give the module up
+#define IDLE     8   // deaths whose memory is counted
+#define LEAK_KIB 256
+
+static const char *const kinds[] = { "null", "jump", "copy", "undefined", "divide", "assert" };
+
+struct health {
+    char state[16];
+    unsigned deaths, restarts;
+    unsigned long long restart_ns, worst_ns, held;
+    char reason[128];
+};
+
+static struct health health(void) {
+    char name[32];
+    struct health found;
+    FILE *file = fopen("/proc/helix/health", "r");
+    NEED(file != NULL);
+    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %127[^\n]", name, found.state,
+                  &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns, &found.held,
+                  found.reason) == 8) {
+        if (strcmp(name, MODULE) == 0) {
+            fclose(file);
+            return found;
+        }
+    }
+    check_fail(__FILE_NAME__, __LINE__, "no line of " MODULE);
+    _exit(1);
+}
+
+static void doom(const char *verb, const char *kind, int nth) {
+    char text[64];
+    const int length = snprintf(text, sizeof text, "%s " MODULE " %s %d", verb, kind, nth);
+    const int file = open("/proc/helix/health", O_WRONLY);
+    NEED(file >= 0 && write(file, text, (size_t)length) == length);
+    close(file);
+}
+
+static void pause_ms(int ms) {
+    const struct timespec pause = { 0, ms * 1000000L };
+    nanosleep(&pause, NULL);
+}
+
+// Until it has died and lives again so often.
+static void await(unsigned deaths) {
+    for (int i = 0; i < 20000; i++) {
+        const struct health now = health();
+        if (now.deaths >= deaths && strcmp(now.state, "runs") == 0) {
+            return;
+        }
+        pause_ms(1);
+    }
+    check_fail(__FILE_NAME__, __LINE__, "%u deaths, not %u: %s", health().deaths, deaths,
+               health().state);
+}
+
+static unsigned char *buffer(size_t size) {
+    unsigned char *bytes =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    NEED(bytes != MAP_FAILED);
+    return bytes;
+}
+
+static void fill(unsigned char *bytes, size_t size, uint32_t seed) {
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        bytes[i] = (unsigned char)(seed >> 24);
+    }
+}
+
+// Writes its region in pieces of many sizes and reads it back, over and over, until it is told to
+// end: through the kernel's pages, or from and to its own.
+static void work(int worker, _Atomic bool *ends) {
+    const int file = open("/dev/vda", O_RDWR | (worker % 2 == 0 ? O_DIRECT : 0));
+    unsigned char *mine = buffer(REGION), *seen = buffer(REGION);
+    const off_t base = BASE + (off_t)worker * REGION;
+    uint32_t round = 0;
+    NEED(file >= 0);
+    do {
+        const size_t step = round % 3 == 0 ? REGION : round % 3 == 1 ? 65536 : 4096;
+        const size_t size = step == 4096 ? (size_t)32 * step : REGION;
+        fill(mine, size, round * 131 + (uint32_t)worker);
+        for (size_t at = 0; at < size; at += step) {
+            SAME(pwrite(file, mine + at, step, base + (off_t)at), step);
+        }
+        if (round % 4 == 0) {
+            SAME(fsync(file), 0);
+        }
+        for (size_t at = 0; at < size; at += step) {
+            SAME(pread(file, seen + at, step, base + (off_t)at), step);
+        }
+        CHECK(memcmp(mine, seen, size) == 0);
+        round++;
+    } while (!*ends && check_failures == 0);
+    close(file);
+}
+
+static void under_load(void) {
+    pid_t pids[WORKERS];
+    _Atomic bool *ends =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(ends != MAP_FAILED);
+    const struct health before = health();
+    for (int worker = 0; worker < WORKERS; worker++) {
+        CHILD(pids[worker]) {
+            work(worker, ends);
+        }
+    }
+    for (unsigned kill = 0; kill < KILLS; kill++) {
+        doom("kill", kinds[kill % 6], 1 + (int)(kill * 37 % 101));
+        await(before.deaths + kill + 1);
+        pause_ms(SPAN_MS);
+    }
+    *ends = true;
+    for (int worker = 0; worker < WORKERS; worker++) {
+        EXITS(pids[worker], 0);
+    }
+    const struct health after = health();
+    SAME(after.deaths, before.deaths + KILLS);
+    SAME(after.restarts, before.restarts + KILLS);
+    SAME(after.held, before.held);
+    dprintf(1, "restart, from detection: last %llu us, worst %llu us\n", after.restart_ns / 1000,
+            after.worst_ns / 1000);
+}
+
+static void read_once(void) {
+    static unsigned char bytes[512];
+    const int file = open("/dev/vda", O_RDONLY);
+    NEED(file >= 0);
+    SAME(pread(file, bytes, sizeof bytes, 0), sizeof bytes);
+    CHECK(bytes[510] == 0x55 && bytes[511] == 0xaa);
+    close(file);
+}
+
+static long free_kib(void) {
+    char line[128];
+    long kib = -1;
+    FILE *file = fopen("/proc/meminfo", "r");
+    NEED(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "MemFree: %ld", &kib) != 1) {
+    }
+    fclose(file);
+    return kib;
+}
+
+static void die_and_read(int nth) {
+    const unsigned deaths = health().deaths;
+    doom("kill", "null", nth);
+    for (int i = 0; i < 100 && health().deaths == deaths; i++) {
+        read_once();
+    }
+    await(deaths + 1);
+    pause_ms(SPAN_MS);
+}
+
+static void gives_all_back(void) {
+    die_and_read(1); // what is made once is there
+    const struct health before = health();
+    const long before_kib = free_kib();
+    for (int i = 1; i <= IDLE; i++) {
+        die_and_read(i);
+    }
+    const long lost_kib = before_kib - free_kib();
+    if (lost_kib > LEAK_KIB) {
+        check_fail(__FILE_NAME__, __LINE__, "%ld KiB are gone", lost_kib);
+    }
+    SAME(health().held, before.held);
+}
+
+static void says_why(void) {
+    die_and_read(3);
+    CHECK(strstr(health().reason, "write_null+0x") != NULL);
+    const int file = open("/proc/helix/health", O_WRONLY);
+    NEED(file >= 0);
+    REFUSED(write(file, "kill nobody null 1", 18), ENOENT);
+    REFUSED(write(file, "kill " MODULE " sleep 1", 23), ENOENT);
+    REFUSED(write(file, "kiss " MODULE " null 1", 22), EINVAL);
+    close(file);
+}
+
+// The last: it dies whenever it begins, and the disk is no more.
+static void given_up(void) {
+    static unsigned char bytes[512];
+    const int file = open("/dev/vda", O_RDONLY);
+    NEED(file >= 0);
+    const struct health before = health();
+    doom("doom", "undefined", 3);
+    REFUSED(pread(file, bytes, sizeof bytes, 0), EIO);
+    const struct health after = health();
+    CHECK(strcmp(after.state, "gone") == 0);
+    CHECK(after.deaths > before.deaths + 5 && after.restarts == before.restarts);
+    doom("kill", "null", 0);
+    REFUSED(pread(file, bytes, sizeof bytes, 0), EIO);
+    close(file);
+}
+
+static const struct check_case cases[] = { CASE(under_load), CASE(gives_all_back), CASE(says_why),
+                                           CASE(given_up) };
+CHECK_MAIN(cases)
