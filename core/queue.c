@@ -169,12 +169,12 @@ time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now) {
 }
 
 // The policy that goes keeps nothing of who waits, so that it can come back.
-static void leave(struct cpu *cpu, struct thread *thread) {
-    struct run_queue *queue = &cpu->queue;
+static void leave(struct cpu *cpu) {
+    const struct run_queue *queue = &cpu->queue;
     if (queue->ops == NULL) {
         return;
     }
-    enum hx_status status = sched_call_dequeue(queue->ops, queue->self, cpu->id, &thread->sched);
+    enum hx_status status = sched_call_clear(queue->ops, queue->self, cpu->id);
     if (status != HX_OK) {
         policy_failed(cpu, status);
     }
@@ -182,9 +182,10 @@ static void leave(struct cpu *cpu, struct thread *thread) {
 
 enum hx_status queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self) {
     struct run_queue *queue = &cpu->queue;
-    list_for_each (link, &queue->threads) {
-        leave(cpu, LIST_ENTRY(link, struct thread, queue_link));
+    if (queue->ops == ops) {
+        return HX_OK;
     }
+    leave(cpu);
     queue->ops = ops;
     queue->self = self;
     if (ops == NULL) {
@@ -193,6 +194,7 @@ enum hx_status queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, vo
     thread_adopt(queue, queue->current);
     list_for_each (link, &queue->threads) {
         struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
+        thread->policy = NULL; // what it has is over, even if this policy comes back
         thread_adopt(queue, thread);
         thread->sched.ran_ns = 0;
         enum hx_status status =

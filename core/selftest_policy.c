@@ -57,6 +57,12 @@ static enum hx_status plain_dequeue(void *self, uint32_t cpu, struct sched_threa
     return HX_OK;
 }
 
+static enum hx_status plain_clear(void *self, uint32_t cpu) {
+    struct plain *plain = self;
+    list_init(&plain->queues[cpu]);
+    return HX_OK;
+}
+
 static enum hx_status plain_pick(void *self, uint32_t cpu, uint32_t taker,
                                  struct sched_thread **out_thread) {
     struct plain *plain = self;
@@ -103,6 +109,7 @@ static const struct sched_ops plain_ops = {
     .cpu_add = plain_cpu_add,
     .enqueue = plain_enqueue,
     .dequeue = plain_dequeue,
+    .clear = plain_clear,
     .pick = plain_pick,
     .check = plain_check,
     .slice = plain_slice,

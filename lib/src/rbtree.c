@@ -100,6 +100,17 @@ static void rebalance_inserted(struct rbtree *tree, struct rbnode *node) {
     tree->root->red = false;
 }
 
+// At the place of a leaf, `*link` of `parent`.
+static void hang(struct rbtree *tree, struct rbnode *parent, struct rbnode **link,
+                 struct rbnode *node) {
+    *node = (struct rbnode){ .parent = parent, .red = true };
+    *link = node;
+    // What the new node's summary held before means nothing, so its parent is always told.
+    refresh(tree, node);
+    rbtree_update(tree, parent);
+    rebalance_inserted(tree, node);
+}
+
 void rbtree_insert(struct rbtree *tree, struct rbnode *node) {
     struct rbnode *parent = NULL;
     struct rbnode **link = &tree->root;
@@ -107,12 +118,11 @@ void rbtree_insert(struct rbtree *tree, struct rbnode *node) {
         parent = *link;
         link = tree->less(node, parent) ? &parent->left : &parent->right;
     }
-    *node = (struct rbnode){ .parent = parent, .red = true };
-    *link = node;
-    // What the new node's summary held before means nothing, so its parent is always told.
-    refresh(tree, node);
-    rbtree_update(tree, parent);
-    rebalance_inserted(tree, node);
+    hang(tree, parent, link, node);
+}
+
+void rbtree_insert_last(struct rbtree *tree, struct rbnode *last, struct rbnode *node) {
+    hang(tree, last, last == NULL ? &tree->root : &last->right, node);
 }
 
 // One step of the repair below, for a `node` with a missing black that hangs under `parent`.

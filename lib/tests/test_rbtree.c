@@ -103,7 +103,12 @@ int main(void) {
             item->weight = (int)(next_random(&state) % 1000);
             item->largest = item->weight; // as if nothing had changed
             item->serial = step;
-            rbtree_insert(&tree, &item->node);
+            struct rbnode *last = rbtree_last(&tree);
+            if (last == NULL || !less(&item->node, last)) {
+                rbtree_insert_last(&tree, last, &item->node);
+            } else {
+                rbtree_insert(&tree, &item->node);
+            }
             count++;
         }
         item->in_tree = !item->in_tree;

@@ -18,7 +18,7 @@ from helix.bench_machine import Figure, System
 _LOWEST_RATIO = 0.1  # a ratio counts as at least this, so that one line cannot buy the mean
 _WALL = ("pipe_pingpong", "futex_pingpong", "eventfd_pingpong")
 _GROUPS = ("boot", "memory", "wall")
-_OWN = ("trace",)  # programs that measure what Linux has no counterpart of
+_OWN = ("swap", "trace")  # programs that measure what Linux has no counterpart of
 _ENTRY_SLACK = 100000  # instructions from the entry to where a kernel notes its counter
 
 Figures = dict[str, Figure]

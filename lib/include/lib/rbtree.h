@@ -30,6 +30,10 @@ void rbtree_init(struct rbtree *tree, bool (*less)(const struct rbnode *a, const
 // n).
 void rbtree_insert(struct rbtree *tree, struct rbnode *node);
 
+// The same for a node that is not less than any other one there: nothing is compared. `last` is
+// what rbtree_last() gives.
+void rbtree_insert_last(struct rbtree *tree, struct rbnode *last, struct rbnode *node);
+
 // Takes out a node that is in this tree. O(log n).
 void rbtree_remove(struct rbtree *tree, struct rbnode *node);
 

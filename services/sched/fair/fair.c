@@ -89,7 +89,9 @@ static void served_update(struct fair *fair, uint32_t id, struct sched_thread *t
     } else if (data->home != id) {
         data->served = moved(fair, cpu, thread, data);
     }
-    data->served += charge(thread);
+    if (thread->ran_ns != 0) {
+        data->served += charge(thread);
+    }
     if ((why & SCHED_WAKE) != 0 && is_before(data->served, clock_of(cpu) - TURN_NS)) {
         data->served = clock_of(cpu) - TURN_NS;
     }
@@ -124,13 +126,19 @@ static void tree_insert(struct fair_cpu *cpu, struct sched_thread *thread, uint3
     }
     data->level_mark = 0;
     data->deadline = deadline_after(thread, data->served);
-    if ((why & SCHED_YIELD) != 0 && cpu->count != 0) {
-        // Behind all who wait now, but for no longer than that.
-        const uint64_t last = RB_ENTRY(rbtree_last(&cpu->tree), struct fair_thread, node)->deadline;
-        data->deadline = is_before(data->deadline, last) ? last : data->deadline;
-    }
     data->deadline += data->deadline == 0; // which means that it has none
-    rbtree_insert(&cpu->tree, &data->node);
+    const uint64_t latest = cpu->last != NULL
+                                ? RB_ENTRY(cpu->last, struct fair_thread, node)->deadline
+                                : data->deadline;
+    if ((why & SCHED_YIELD) != 0 && is_before(data->deadline, latest)) {
+        data->deadline = latest; // behind all who wait now, but for no longer than that
+    }
+    if (is_before(data->deadline, latest)) {
+        rbtree_insert(&cpu->tree, &data->node);
+    } else {
+        rbtree_insert_last(&cpu->tree, cpu->last, &data->node);
+        cpu->last = &data->node;
+    }
     cpu->was_empty = cpu->count++ == 0;
 }
 
@@ -176,6 +184,9 @@ static void take(struct fair_cpu *cpu, struct fair_thread *data) {
         levels_remove(&cpu->real_time, data->level_mark - 1u, &data->link);
         return;
     }
+    if (cpu->last == &data->node) {
+        cpu->last = rbtree_previous(&data->node);
+    }
     rbtree_remove(&cpu->tree, &data->node);
     cpu->count--;
     cpu->was_empty = false;
@@ -187,6 +198,19 @@ static enum hx_status fair_dequeue(void *self, uint32_t id, struct sched_thread 
         return HX_ERR_INVALID;
     }
     take(cpu, data_of(thread));
+    return HX_OK;
+}
+
+static enum hx_status fair_clear(void *self, uint32_t id) {
+    struct fair_cpu *cpu = cpu_of(self, id);
+    if (cpu == NULL) {
+        return HX_ERR_INVALID;
+    }
+    cpu->real_time = (struct levels){ 0 };
+    rbtree_init(&cpu->tree, deadline_less, NULL);
+    cpu->last = NULL;
+    cpu->count = 0;
+    cpu->was_empty = false;
     return HX_OK;
 }
 
@@ -291,6 +315,7 @@ const struct sched_ops fair_ops = {
     .cpu_add = fair_cpu_add,
     .enqueue = fair_enqueue,
     .dequeue = fair_dequeue,
+    .clear = fair_clear,
     .pick = fair_pick,
     .check = fair_check,
     .slice = fair_slice,

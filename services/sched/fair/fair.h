@@ -23,7 +23,8 @@ _Static_assert(sizeof(struct fair_thread) <= SCHED_THREAD_DATA_BYTES, "fits into
 struct fair_cpu {
     struct levels real_time;
     struct rbtree tree;
-    uint32_t count; // in the tree
+    struct rbnode *last; // of the tree
+    uint32_t count;      // in the tree
     bool was_empty; // until who came last; nobody was picked, and the running thread not judged,
                     // since
     // The virtual time that each thread here should have had: that of who was picked last. Never

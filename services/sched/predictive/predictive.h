@@ -18,10 +18,16 @@ struct predictive_thread {
 };
 _Static_assert(sizeof(struct predictive_thread) <= SCHED_THREAD_DATA_BYTES, "fits into the thread");
 
+// One processor. The caller's lock guards it.
+struct predictive_cpu {
+    struct levels levels;
+    time_ns_t pause_end; // nobody is taken for having waited until then
+};
+
 struct predictive {
     uint32_t cpu_count;
-    struct levels *cpus; // cpu_count of them, zeroed at first; each guarded by the caller's lock
-    time_ns_t (*clock)(void); // hx_time_now()
+    struct predictive_cpu *cpus; // cpu_count of them, zeroed at first
+    time_ns_t (*clock)(void);    // hx_time_now()
 };
 
 extern const struct sched_ops predictive_ops; // self: struct predictive

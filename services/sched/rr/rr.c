@@ -68,6 +68,15 @@ static enum hx_status rr_dequeue(void *self, uint32_t id, struct sched_thread *t
     return HX_OK;
 }
 
+static enum hx_status rr_clear(void *self, uint32_t id) {
+    struct levels *cpu = cpu_of(self, id);
+    if (cpu == NULL) {
+        return HX_ERR_INVALID;
+    }
+    *cpu = (struct levels){ 0 };
+    return HX_OK;
+}
+
 static bool may_take(const struct level_link *link, uint64_t cpu) {
     return hx_sched_is_allowed(thread_of(link), (uint32_t)cpu);
 }
@@ -136,6 +145,7 @@ const struct sched_ops rr_ops = {
     .cpu_add = rr_cpu_add,
     .enqueue = rr_enqueue,
     .dequeue = rr_dequeue,
+    .clear = rr_clear,
     .pick = rr_pick,
     .check = rr_check,
     .slice = rr_slice,

@@ -320,7 +320,25 @@ static void test_random(void) {
     }
 }
 
+// What was cleared can be filled again with the same threads, once their data are zero.
+static void test_clear(void) {
+    reset();
+    struct sched_thread normal_one = make(SCHED_CLASS_NORMAL, 0, 0),
+                        urgent = make(SCHED_CLASS_FIFO, 9, 0);
+    uint32_t count = 0;
+    for (uint32_t round = 0; round < 2; round++) {
+        put(&normal_one, SCHED_MOVE, 0);
+        put(&urgent, SCHED_MOVE, 0);
+        assert(fair_ops.clear(&fair, 0) == HX_OK && fair_ops.clear(&fair, 2) == HX_ERR_INVALID);
+        assert(fair_ops.queued(&fair, 0, &count) == HX_OK && count == 0);
+        assert(pick() == NULL);
+        memset(normal_one.data, 0, sizeof(normal_one.data));
+        memset(urgent.data, 0, sizeof(urgent.data));
+    }
+}
+
 int main(void) {
+    test_clear();
     test_shares();
     test_equals_take_turns();
     test_alone_and_asleep();

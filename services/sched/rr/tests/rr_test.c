@@ -187,7 +187,25 @@ static void test_random(void) {
     }
 }
 
+// What was cleared can be filled again with the same threads, once their data are zero.
+static void test_clear(void) {
+    reset();
+    struct sched_thread normal_one = make(SCHED_CLASS_NORMAL, 0, 0),
+                        urgent = make(SCHED_CLASS_FIFO, 9, 0);
+    uint32_t count = 0;
+    for (uint32_t round = 0; round < 2; round++) {
+        put(&normal_one, SCHED_MOVE);
+        put(&urgent, SCHED_MOVE);
+        assert(rr_ops.clear(&rr, 0) == HX_OK && rr_ops.clear(&rr, 2) == HX_ERR_INVALID);
+        assert(rr_ops.queued(&rr, 0, &count) == HX_OK && count == 0);
+        assert(pick(0) == NULL);
+        memset(normal_one.data, 0, sizeof(normal_one.data));
+        memset(urgent.data, 0, sizeof(urgent.data));
+    }
+}
+
 int main(void) {
+    test_clear();
     test_order();
     test_slices();
     test_preempted();
