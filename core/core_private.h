@@ -44,7 +44,12 @@ time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now);
 void queue_adopt(struct cpu *cpu, struct thread *thread);
 // Takes all who wait out of the policy that is there, and gives them to the other one; NULL: to the
 // FIFO. What the new one fails with; then the FIFO goes on.
-enum hx_status queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self);
+struct policy_ref {
+    const struct sched_ops *ops;
+    void *self;
+    uint64_t number; // from 1 on, for each policy that comes
+};
+enum hx_status queue_set_policy(struct cpu *cpu, const struct policy_ref *policy);
 
 // The policies (core/policy.c).
 enum hx_status policy_init(void);

@@ -29,6 +29,7 @@ struct run_queue {
     struct list threads;         // [q] all queued ones, in order of arrival: also the built-in FIFO
     const struct sched_ops *ops; // [q] the policy; NULL: the built-in FIFO
     void *self;                  // [q]
+    uint64_t policy;             // [q] a number that no other policy ever has
     _Atomic uint32_t queued;     // [q for writing]
 };
 

@@ -22,16 +22,19 @@
 
 struct policy {
     const char *name;
-    struct sched_ops ops; // what is not there refuses
-    void *self;
-    uint64_t cpus; // [policy_lock] that it was told of
+    const struct gate *gate; // which stands for the slot; no call goes through it; NULL: core's own
+    struct sched_ops ops;    // what is not there refuses
+    struct policy_ref ref;   // number 0: this row is free
+    uint64_t cpus;           // [policy_lock] that it was told of
+    bool leaves;             // [policy_lock] nobody may choose it any more
     _Atomic bool has_failed;
 };
 
 static const struct lock_class policy_class = { "policy", LOCK_RANK_LEAF, false };
 static struct spinlock policy_lock = SPINLOCK_INIT(&policy_class);
-static struct policy policies[POLICIES_MAX]; // [policy_lock] filled from the front
-static uint32_t policy_count;                // [policy_lock]
+static struct policy policies[POLICIES_MAX]; // [policy_lock]
+static uint64_t last_number;                 // [policy_lock]
+static const struct policy_ref fifo;         // no policy at all
 static struct policy *chosen;                // [policy_lock] NULL: the built-in FIFO
 static const char *wanted;                   // set before modules start
 static struct sched_swaps swaps;             // [policy_lock]
@@ -42,7 +45,7 @@ static enum hx_status cpu_tell(struct policy *policy, uint32_t cpu) {
     if ((policy->cpus >> cpu & 1) != 0) {
         return HX_OK;
     }
-    enum hx_status status = sched_call_cpu_add(&policy->ops, policy->self, cpu);
+    enum hx_status status = sched_call_cpu_add(&policy->ops, policy->ref.self, cpu);
     if (status == HX_OK) {
         policy->cpus |= UINT64_C(1) << cpu;
     }
@@ -62,8 +65,7 @@ static enum hx_status cpu_swap(struct cpu *cpu, const struct policy *policy,
                                uint64_t *freeze) NO_LOCK_ANALYSIS {
     raw_lock(&cpu->queue.lock);
     const uint64_t start = input_counter();
-    enum hx_status status = queue_set_policy(cpu, policy != NULL ? &policy->ops : NULL,
-                                             policy != NULL ? policy->self : NULL);
+    enum hx_status status = queue_set_policy(cpu, policy != NULL ? &policy->ref : &fifo);
     struct thread *running = cpu->queue.current;
     const bool is_idle = running == &cpu->idle;
     if (!is_idle) {
@@ -94,6 +96,9 @@ static void swap_note_locked(const struct policy *policy, uint64_t freeze) {
 }
 
 static enum hx_status choose_locked(struct policy *policy) {
+    if (policy->leaves) {
+        return HX_ERR_NOT_FOUND;
+    }
     if (atomic_load_explicit(&policy->has_failed, memory_order_relaxed)) {
         return HX_ERR_PEER_DIED;
     }
@@ -119,38 +124,53 @@ static enum hx_status choose_locked(struct policy *policy) {
 }
 
 static struct policy *find_locked(const char *name) {
-    for (uint32_t i = 0; i < policy_count; i++) {
-        if (strcmp(policies[i].name, name) == 0) {
+    for (uint32_t i = 0; i < POLICIES_MAX; i++) {
+        if (policies[i].ref.number != 0 && strcmp(policies[i].name, name) == 0) {
             return &policies[i];
         }
     }
     return NULL;
 }
 
-static enum hx_status add_locked(const char *name, const struct sched_ops *ops, void *self) {
-    struct policy *policy = &policies[policy_count];
-    if (find_locked(name) != NULL) {
+static struct policy *find_free_locked(void) {
+    for (uint32_t i = 0; i < POLICIES_MAX; i++) {
+        if (policies[i].ref.number == 0) {
+            return &policies[i];
+        }
+    }
+    return NULL;
+}
+
+static enum hx_status add_locked(const struct port_provider *provider) {
+    struct policy *policy = find_free_locked();
+    if (find_locked(provider->name) != NULL) {
         return HX_ERR_EXISTS;
     }
-    if (policy_count == POLICIES_MAX) {
+    if (policy == NULL) {
         return HX_ERR_LIMIT;
     }
-    enum hx_status status = sched_bind(&policy->ops, ops, ~(rights_t)0);
+    struct policy new = { .name = provider->name, .gate = provider->gate };
+    enum hx_status status = sched_bind(&new.ops, provider->operations, ~(rights_t)0);
     if (status != HX_OK) {
         return status;
     }
-    policy->name = name;
-    policy->self = self;
-    policy_count++;
-    return chosen == NULL || (wanted != NULL && strcmp(name, wanted) == 0) ? choose_locked(policy)
-                                                                           : HX_OK;
+    *policy = new;
+    policy->ref = (struct policy_ref){ &policy->ops, provider->self, ++last_number };
+    return chosen == NULL || (wanted != NULL && strcmp(policy->name, wanted) == 0)
+               ? choose_locked(policy)
+               : HX_OK;
+}
+
+static enum hx_status add(const struct port_provider *provider) {
+    unsigned long state = spin_lock_irq(&policy_lock);
+    enum hx_status status = add_locked(provider);
+    spin_unlock_irq(&policy_lock, state);
+    return status;
 }
 
 enum hx_status sched_install(const char *name, const struct sched_ops *ops, void *self) {
-    unsigned long state = spin_lock_irq(&policy_lock);
-    enum hx_status status = add_locked(name, ops, self);
-    spin_unlock_irq(&policy_lock, state);
-    return status;
+    const struct port_provider provider = { .name = name, .operations = ops, .self = self };
+    return add(&provider);
 }
 
 enum hx_status sched_choose(const char *name) {
@@ -174,9 +194,13 @@ const char *sched_policy_name(void) {
 
 bool sched_policy_at(uint32_t number, struct sched_policy *out_policy) {
     unsigned long state = spin_lock_irq(&policy_lock);
-    const bool found = number < policy_count;
-    if (found) {
-        const struct policy *policy = &policies[number];
+    const struct policy *policy = NULL;
+    for (uint32_t i = 0; i < POLICIES_MAX && policy == NULL; i++) {
+        const bool is_there = policies[i].ref.number != 0;
+        policy = is_there && number == 0 ? &policies[i] : NULL;
+        number -= is_there;
+    }
+    if (policy != NULL) {
         *out_policy = (struct sched_policy){
             .name = policy->name,
             .is_chosen = policy == chosen,
@@ -184,7 +208,7 @@ bool sched_policy_at(uint32_t number, struct sched_policy *out_policy) {
         };
     }
     spin_unlock_irq(&policy_lock, state);
-    return found;
+    return policy != NULL;
 }
 
 void sched_swaps_get(struct sched_swaps *out_swaps) {
@@ -210,13 +234,35 @@ void sched_init_cpu_online(struct cpu *cpu) {
     spin_unlock_irq(&policy_lock, state);
 }
 
-static const struct port_used sched_port = PORT_USED(SCHED, sched);
+// A module's policy leaves: not while it is chosen. No processor is inside one that is not: the swap had
+// the lock of each queue after it.
+static enum hx_status leave_locked(struct policy *policy, enum port_leaving step) {
+    if (policy == chosen) {
+        return HX_ERR_BUSY;
+    }
+    policy->leaves = step == PORT_LEAVES;
+    if (step == PORT_LEFT) {
+        policy->ref.number = 0;
+    }
+    return HX_OK;
+}
+
+static enum hx_status policy_leave(const struct gate *gate, enum port_leaving step) {
+    enum hx_status status = HX_ERR_NOT_FOUND;
+    unsigned long state = spin_lock_irq(&policy_lock);
+    for (uint32_t i = 0; i < POLICIES_MAX; i++) {
+        if (policies[i].ref.number != 0 && policies[i].gate == gate) {
+            status = leave_locked(&policies[i], step);
+        }
+    }
+    spin_unlock_irq(&policy_lock, state);
+    return status;
+}
+
+static const struct port_used sched_port = PORT_LEFT_BY(SCHED, sched, policy_leave);
 
 static enum hx_status install(const struct port_provider *provider) {
-    if (strcmp(provider->slot, "sched") != 0) {
-        return HX_ERR_NOT_FOUND;
-    }
-    return sched_install(provider->name, provider->operations, provider->self);
+    return strcmp(provider->slot, "sched") == 0 ? add(provider) : HX_ERR_NOT_FOUND;
 }
 
 enum hx_status policy_init(void) {

@@ -23,12 +23,13 @@ static COLD void policy_failed(struct cpu *cpu, enum hx_status status) {
     policy_note_failure(cpu->queue.ops);
     cpu->queue.ops = NULL;
     cpu->queue.self = NULL;
+    cpu->queue.policy = 0;
 }
 
 // A thread whose data belong to another policy starts afresh with this one.
 static void thread_adopt(struct run_queue *queue, struct thread *thread) {
-    if (thread->policy != queue->ops) {
-        thread->policy = queue->ops;
+    if (thread->policy != queue->policy) {
+        thread->policy = queue->policy;
         __builtin_memset(thread->sched.data, 0, sizeof(thread->sched.data));
     }
 }
@@ -180,21 +181,22 @@ static void leave(struct cpu *cpu) {
     }
 }
 
-enum hx_status queue_set_policy(struct cpu *cpu, const struct sched_ops *ops, void *self) {
+enum hx_status queue_set_policy(struct cpu *cpu, const struct policy_ref *policy) {
     struct run_queue *queue = &cpu->queue;
-    if (queue->ops == ops) {
+    if (queue->policy == policy->number) {
         return HX_OK;
     }
     leave(cpu);
-    queue->ops = ops;
-    queue->self = self;
-    if (ops == NULL) {
+    queue->ops = policy->ops;
+    queue->self = policy->self;
+    queue->policy = policy->number;
+    if (policy->ops == NULL) {
         return HX_OK;
     }
     thread_adopt(queue, queue->current);
     list_for_each (link, &queue->threads) {
         struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
-        thread->policy = NULL; // what it has is over, even if this policy comes back
+        thread->policy = 0; // what it has is over, even if this policy comes back
         thread_adopt(queue, thread);
         thread->sched.ran_ns = 0;
         enum hx_status status =

@@ -17,9 +17,9 @@
 #define PORTS_MAX 16u // that a manifest lists of each kind
 
 static uint64_t resolve(const char *name) {
-    for (const struct export *export = module_exports; export->name != NULL; export ++) {
-        if (strcmp(export->name, name) == 0) {
-            return export->address;
+    for (const struct export *row = module_exports; row->name != NULL; row++) {
+        if (strcmp(row->name, name) == 0) {
+            return row->address;
         }
     }
     return 0;

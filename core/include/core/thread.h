@@ -91,7 +91,7 @@ struct thread {
     alignas(CACHE_LINE) _Atomic uint32_t state; // enum thread_state
     _Atomic uint32_t cpu;                       // [q] where it runs, waits to run, or ran last
     struct list queue_link;                     // [q] in its run queue
-    const void *policy;                         // [q] whose data `sched` holds
+    uint64_t policy;                            // [q] whose data `sched` holds; 0: nobody's
     uint64_t run_start;                         // [q] counter when it was last put on a processor
     uint64_t turn_ticks;           // [q] that it ran since it was queued, or handed a processor
     _Atomic uint64_t affinity;     // [q, changing] bit per processor
