@@ -234,8 +234,8 @@ void sched_init_cpu_online(struct cpu *cpu) {
     spin_unlock_irq(&policy_lock, state);
 }
 
-// A module's policy leaves: not while it is chosen. No processor is inside one that is not: the swap had
-// the lock of each queue after it.
+// A module's policy leaves: not while it is chosen. No processor is inside one that is not: the
+// swap had the lock of each queue after it.
 static enum hx_status leave_locked(struct policy *policy, enum port_leaving step) {
     if (policy == chosen) {
         return HX_ERR_BUSY;

@@ -22,7 +22,8 @@ _Static_assert(sizeof(struct plain_thread) <= SCHED_THREAD_DATA_BYTES, "fits int
 
 struct plain {
     struct list queues[CPU_MAX]; // each guarded by the caller's lock
-    uint32_t enqueues_left;      // then it fails
+    _Atomic uint32_t enqueues;   // of all processors
+    uint32_t enqueues_most;      // the next one fails
     bool refuses_cpus;
 };
 
@@ -41,10 +42,10 @@ static enum hx_status plain_enqueue(void *self, uint32_t cpu, struct sched_threa
                                     uint32_t why) {
     struct plain *plain = self;
     (void)why;
-    if (plain->enqueues_left == 0) {
+    if (atomic_fetch_add_explicit(&plain->enqueues, 1, memory_order_relaxed) >=
+        plain->enqueues_most) {
         return HX_ERR_CORRUPT;
     }
-    plain->enqueues_left -= plain->enqueues_left != UINT32_MAX;
     data_of(thread)->told += thread->ran_ns;
     list_push_back(&plain->queues[cpu], &data_of(thread)->link);
     return HX_OK;
@@ -116,9 +117,9 @@ static const struct sched_ops plain_ops = {
     .queued = plain_queued,
 };
 
-static struct plain sound = { .enqueues_left = UINT32_MAX };
-static struct plain weak = { .enqueues_left = CROWD / 2 };
-static struct plain unwilling = { .enqueues_left = UINT32_MAX, .refuses_cpus = true };
+static struct plain sound = { .enqueues_most = UINT32_MAX };
+static struct plain weak = { .enqueues_most = CROWD / 2 };
+static struct plain unwilling = { .enqueues_most = UINT32_MAX, .refuses_cpus = true };
 
 // Runs: preempted or not, a policy is told of all that a thread ran.
 static _Atomic uint32_t wrong;
@@ -161,6 +162,7 @@ bool core_selftest_policy_runs(void) {
 
 // Failures: while a crowd waits for processor 0.
 static _Atomic uint32_t done;
+static _Atomic uint32_t arrived;
 static enum hx_status statuses[3];
 
 static bool has_all(const char *name) {
@@ -173,7 +175,11 @@ static bool has_all(const char *name) {
 }
 
 static void crowd(void *argument) {
+    atomic_fetch_add_explicit(&arrived, 1, memory_order_relaxed);
     if (selftest_index(argument) == 0) {
+        while (atomic_load_explicit(&arrived, memory_order_relaxed) < CROWD) {
+            thread_yield();
+        }
         statuses[0] = sched_choose("selftest unwilling");
         statuses[1] = sched_choose("selftest weak");
         statuses[2] = sched_choose("selftest weak");
@@ -189,6 +195,7 @@ bool core_selftest_policy_fails(void) {
     struct sched_swaps swaps, swaps_after;
     sched_swaps_get(&swaps);
     atomic_store_explicit(&done, 0, memory_order_relaxed);
+    atomic_store_explicit(&arrived, 0, memory_order_relaxed);
     CHECK(sched_install("selftest unwilling", &plain_ops, &unwilling) == HX_OK);
     CHECK(sched_install("selftest weak", &plain_ops, &weak) == HX_OK);
     CHECK(sched_choose("selftest none") == HX_ERR_NOT_FOUND);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/hosted/torture.c: random work by several processes while memory is refused, threads wake
-// for nothing and the disk fails. Each piece of work checks what it did; in the end nothing that
-// the kernel gave out is still out. For the simulator, whose seed the choices follow, too.
+// for nothing, the disk fails and its driver dies. Each piece of work checks what it did; in the
+// end nothing that the kernel gave out is still out. For the simulator, whose seed the choices
+// follow, too.
 #include "torture.h"
 
 #include <lib/format.h>
@@ -11,6 +12,7 @@
 
 #define WORKERS 3u
 #define ROUNDS  3u
+#define DEATHS  6u  // of the disk's driver: fewer than end it
 #define PIECES  25u // of work, by each worker in each round
 
 #define REGION       0x50000000ull
@@ -491,22 +493,76 @@ static uint64_t random_seed(void) {
     return hosted_load(WORDS, 8);
 }
 
-static void run_round(struct chance *chance, bool with_faults) {
+// The disk's driver dies at the n-th call that it makes from now on; 0: it is spared.
+static void driver_kill(uint64_t health, uint32_t nth) {
+    char text[40];
+    const size_t length =
+        format_string(text, sizeof(text), "kill virtio_blk assert %u", (unsigned)nth);
+    hosted_write(TEXT, text, length);
+    while (!done(CALL(pwrite64, health, TEXT, length, 0))) {
+    }
+}
+
+// How often it has died; -1: it does not run now.
+static int64_t driver_deaths(void) {
+    static const char name[] = "virtio_blk runs ";
+    static char text[BUFFER_BYTES]; // process 1 alone comes here
+    const uint64_t health = open_file("/proc/helix/health", O_RDONLY);
+    const int64_t got = CALL(read, health, BUFFER, BUFFER_BYTES - 1);
+    NEED(got > 0);
+    SAME(CALL(close, health), 0);
+    hosted_read(text, BUFFER, (uint64_t)got);
+    text[got] = '\0';
+    for (const char *line = text; line != NULL;) {
+        if (strncmp(line, name, sizeof(name) - 1) == 0) {
+            int64_t deaths = 0;
+            for (const char *at = line + sizeof(name) - 1; *at >= '0' && *at <= '9'; at++) {
+                deaths = deaths * 10 + *at - '0';
+            }
+            return deaths;
+        }
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    return -1;
+}
+
+// Each time after some of its calls, as long as there is work for it.
+static void driver_torment(struct chance *chance) {
+    const uint64_t health = open_file("/proc/helix/health", O_RDWR);
+    for (uint32_t i = 0; i < DEATHS; i++) {
+        const int64_t before = driver_deaths();
+        driver_kill(health, 1 + below(chance, 8));
+        for (uint32_t turn = 0; turn < 100 && driver_deaths() <= before; turn++) {
+            sleep_ns(1 + below(chance, 1000000));
+        }
+    }
+    driver_kill(health, 0);
+    SAME(CALL(close, health), 0);
+}
+
+// With little memory, or with a driver that dies: a new life that gets no memory would be the last.
+enum troubles { NO_TROUBLES, SCARCITY, DEATH };
+
+static void run_round(struct chance *chance, enum troubles troubles) {
     int64_t pids[WORKERS];
     for (uint32_t i = 0; i < WORKERS; i++) {
-        pids[i] =
-            child_new(with_faults ? works : works_in_peace, random_seed() / WORKERS * WORKERS + i);
+        pids[i] = child_new(troubles != NO_TROUBLES ? works : works_in_peace,
+                            random_seed() / WORKERS * WORKERS + i);
     }
-    if (with_faults) {
-        fault_set("allocation", 4u << below(chance, 8));
+    if (troubles != NO_TROUBLES) {
+        fault_set("allocation", troubles == SCARCITY ? 4u << below(chance, 8) : 0);
         fault_set("wake", 2u << below(chance, 5));
         fault_set("disk", 2u << below(chance, 8));
         fault_set("short", 2u << below(chance, 6));
     }
+    if (troubles == DEATH) {
+        driver_torment(chance);
+    }
     for (uint32_t i = 0; i < WORKERS; i++) {
         SAME(child_wait(pids[i]), EXITED(0));
     }
-    if (with_faults) {
+    if (troubles != NO_TROUBLES) {
         fault_set("allocation", 0);
         fault_set("wake", 0);
         fault_set("disk", 0);
@@ -532,12 +588,13 @@ static void nothing_is_lost(void) {
     mount_at("/dev", "devtmpfs");
     faults = open_file("/proc/helix/faults", O_RDWR);
     (void)read_use(before);
-    run_round(&chance, false);
+    run_round(&chance, NO_TROUBLES);
     sleep_ns(20000000);
     (void)read_use(before);
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        run_round(&chance, true);
+        run_round(&chance, i % 2 == 0 ? SCARCITY : DEATH);
         settle(before);
+        NEED(driver_deaths() >= 0); // it lives
     }
 }
 

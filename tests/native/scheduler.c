@@ -251,7 +251,8 @@ static void fails(void) {
     SAME(load("bad_turns"), HX_OK);
     crowd_start(threads);
     wait_for_all(before);
-    // Of 200 threads, 40 never wait; with four processors not all others are where the first one is.
+    // Of 200 threads, 40 never wait; with four processors not all others are where the first one
+    // is.
     int error = 0;
     for (unsigned i = 0; i < 1000 && error == 0; i++) {
         error = choose("bad_turns");
@@ -324,11 +325,6 @@ static void shares(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(refusals),
-    CASE(counts),
-    CASE(swaps),
-    CASE(comes_and_goes),
-    CASE(fails),
-    CASE(shares),
+    CASE(refusals), CASE(counts), CASE(swaps), CASE(comes_and_goes), CASE(fails), CASE(shares),
 };
 CHECK_MAIN(cases)
