@@ -198,12 +198,16 @@ static void given_up(void) {
     static unsigned char bytes[512];
     const int file = open("/dev/vda", O_RDONLY);
     NEED(file >= 0);
+    for (int i = 0; i < 11; i++) {
+        pause_ms(100); // the rule counts the deaths of a second: those of the cases before are over
+    }
     const struct health before = health();
     doom("doom", "undefined", 3);
     REFUSED(pread(file, bytes, sizeof bytes, 0), EIO);
     const struct health after = health();
     CHECK(strcmp(after.state, "gone") == 0);
-    CHECK(after.deaths > before.deaths + 5 && after.restarts == before.restarts);
+    CHECK(after.deaths > before.deaths + 5);
+    SAME(after.restarts, before.restarts);
     doom("kill", "null", 0);
     REFUSED(pread(file, bytes, sizeof bytes, 0), EIO);
     close(file);
