@@ -42,13 +42,14 @@ bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now);
 time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now);
 // A thread that runs here without having been queued here.
 void queue_adopt(struct cpu *cpu, struct thread *thread);
-// Takes all who wait out of the policy that is there, and gives them to the other one; NULL: to the
-// FIFO. What the new one fails with; then the FIFO goes on.
+// A policy as a queue sees it; all zero: the built-in FIFO.
 struct policy_ref {
     const struct sched_ops *ops;
     void *self;
     uint64_t number; // from 1 on, for each policy that comes
 };
+// Takes all who wait out of the policy that is there, and gives them to the other one. What that
+// fails with; then the FIFO goes on. Borrows its operations while it is there.
 enum hx_status queue_set_policy(struct cpu *cpu, const struct policy_ref *policy);
 
 // The policies (core/policy.c).

@@ -30,6 +30,7 @@ static COLD void policy_failed(struct cpu *cpu, enum hx_status status) {
 static void thread_adopt(struct run_queue *queue, struct thread *thread) {
     if (thread->policy != queue->policy) {
         thread->policy = queue->policy;
+        thread->turn_ticks = 0; // nor is it told of what they did
         __builtin_memset(thread->sched.data, 0, sizeof(thread->sched.data));
     }
 }

@@ -17,6 +17,8 @@
 struct plain_thread {
     struct list link; // zeroed: in no queue
     time_ns_t told;   // what it ran, as the enqueues said
+    time_ns_t first;  // as the first one said
+    bool was_queued;
 };
 _Static_assert(sizeof(struct plain_thread) <= SCHED_THREAD_DATA_BYTES, "fits into the thread");
 
@@ -46,8 +48,11 @@ static enum hx_status plain_enqueue(void *self, uint32_t cpu, struct sched_threa
         plain->enqueues_most) {
         return HX_ERR_CORRUPT;
     }
-    data_of(thread)->told += thread->ran_ns;
-    list_push_back(&plain->queues[cpu], &data_of(thread)->link);
+    struct plain_thread *data = data_of(thread);
+    data->first = data->was_queued ? data->first : thread->ran_ns;
+    data->was_queued = true;
+    data->told += thread->ran_ns;
+    list_push_back(&plain->queues[cpu], &data->link);
     return HX_OK;
 }
 
@@ -121,6 +126,8 @@ static struct plain sound = { .enqueues_most = UINT32_MAX };
 static struct plain weak = { .enqueues_most = CROWD / 2 };
 static struct plain unwilling = { .enqueues_most = UINT32_MAX, .refuses_cpus = true };
 
+static enum hx_status statuses[3]; // of sched_choose()
+
 // Runs: preempted or not, a policy is told of all that a thread ran.
 static _Atomic uint32_t wrong;
 
@@ -148,12 +155,38 @@ static void runner(void *argument) {
     }
 }
 
+// A thread that slept while its policy went: the next one is told nothing of what it ran before.
+static struct waitable bed;
+static _Atomic(struct thread *) asleep;
+static time_ns_t first_told;
+
+static void sleep_through_swap(void *argument) {
+    if (selftest_index(argument) == 0) {
+        struct thread *self = thread_current();
+        spin_to(RUN_NS);
+        atomic_store_explicit(&asleep, self, memory_order_release);
+        HX_IGNORE(wait_change(&bed, 0, TIME_NEVER, 0));
+        first_told = data_of(&self->sched)->was_queued ? data_of(&self->sched)->first : -1;
+        return;
+    }
+    struct thread *thread;
+    while ((thread = atomic_load_explicit(&asleep, memory_order_acquire)) == NULL ||
+           atomic_load_explicit(&thread->state, memory_order_acquire) != THREAD_BLOCKED) {
+        thread_yield();
+    }
+    statuses[0] = sched_choose("selftest sound");
+    waitable_pulse(&bed);
+}
+
 bool core_selftest_policy_runs(void) {
     const char *before = sched_policy_name();
     atomic_store_explicit(&wrong, 0, memory_order_relaxed);
     CHECK(sched_install("selftest sound", &plain_ops, &sound) == HX_OK);
     CHECK(sched_install("selftest sound", &plain_ops, &sound) == HX_ERR_EXISTS);
-    CHECK(sched_choose("selftest sound") == HX_OK);
+    waitable_init(&bed, 0);
+    atomic_store_explicit(&asleep, NULL, memory_order_relaxed);
+    CHECK(core_selftest_threads(2, true, sleep_through_swap));
+    CHECK(statuses[0] == HX_OK && first_told == 0);
     CHECK(core_selftest_threads(RUNNERS, true, runner));
     CHECK(atomic_load_explicit(&wrong, memory_order_relaxed) == 0);
     CHECK(sched_choose(before) == HX_OK);
@@ -163,7 +196,6 @@ bool core_selftest_policy_runs(void) {
 // Failures: while a crowd waits for processor 0.
 static _Atomic uint32_t done;
 static _Atomic uint32_t arrived;
-static enum hx_status statuses[3];
 
 static bool has_all(const char *name) {
     const struct sched_ops *ops = cpu_table[0]->queue.ops;
