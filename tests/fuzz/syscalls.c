@@ -42,13 +42,13 @@ struct shared {
 struct worker {
     struct generator generator;
     uint32_t slot;
-    bool is_administrator;
     uint32_t depth; // forks between it and the supervisor
     uint32_t rounds;
 };
 
 static struct shared *shared;
 static uint64_t seed;
+static bool is_administrator; // of a worker; not on its stack, which its own calls may spoil
 static _Thread_local sigjmp_buf recover;
 static _Thread_local volatile sig_atomic_t recoveries;
 
@@ -71,7 +71,7 @@ static uint64_t without_vfork(uint64_t number) {
 }
 
 // Calls that end the test rather than the worker, or take the machine away from everybody.
-static bool is_excluded(const struct worker *worker, uint64_t number) {
+static bool is_excluded(uint64_t number) {
     static const uint16_t administrators[] = {
         SYS_reboot,
         SYS_kexec_load,
@@ -102,7 +102,7 @@ static bool is_excluded(const struct worker *worker, uint64_t number) {
         432,
         442 /* mount_setattr */,
     };
-    if (!worker->is_administrator) {
+    if (!is_administrator) {
         return false;
     }
     for (uint32_t i = 0; i < COUNT(administrators); i++) {
@@ -134,7 +134,7 @@ static void native_call(struct worker *worker) {
     const uint32_t index = below(generator, COUNT(native_shapes));
     const struct native_shape *call = &native_shapes[index];
     uint64_t arguments[6] = { 0 };
-    if (worker->is_administrator && call->number == HX_CALL_process_spawn) {
+    if (is_administrator && call->number == HX_CALL_process_spawn) {
         return;
     }
     for (uint32_t i = 0; call->shape[i] != '\0'; i++) {
@@ -157,16 +157,16 @@ static void one_call(struct worker *worker) {
         return;
     }
     const uint64_t number = draw_call(generator);
-    if (is_excluded(worker, number)) {
+    if (is_excluded(number)) {
         return;
     }
     const char *shape = number < COUNT(shapes) && shapes[number] ? shapes[number] : "??????";
     uint64_t arguments[6] = { 0 };
     for (uint32_t i = 0; i < 6; i++) {
         const char kind = i < strlen(shape) ? shape[i] : '?';
-        arguments[i] = draw_argument(generator, kind, !worker->is_administrator);
+        arguments[i] = draw_argument(generator, kind, !is_administrator);
     }
-    if (worker->is_administrator && is_aimed(number)) {
+    if (is_administrator && is_aimed(number)) {
         arguments[0] = (uint64_t)getpid();
         arguments[1] &= number == SYS_tgkill || number == SYS_rt_tgsigqueueinfo ? 0 : UINT64_MAX;
     }
@@ -296,10 +296,11 @@ static void stdio_to_null(void) {
 }
 
 static void worker_main(uint64_t index, uint32_t slot) {
-    struct worker worker = { generator_of(seed, index), slot, index % 8 == 7, 0, 0 };
+    struct worker worker = { generator_of(seed, index), slot, 0, 0 };
+    is_administrator = index % 8 == 7;
     struct generator *generator = &worker.generator;
     char name[64];
-    const uint32_t user = worker.is_administrator ? 0 : USER_BASE + slot;
+    const uint32_t user = is_administrator ? 0 : USER_BASE + slot;
     setsid();
     snprintf(name, sizeof(name), "w%llu", (unsigned long long)index);
     prctl(PR_SET_NAME, name);
@@ -307,7 +308,7 @@ static void worker_main(uint64_t index, uint32_t slot) {
     make_folder(name, user);
     stdio_to_null();
     set_limits();
-    if (worker.is_administrator) {
+    if (is_administrator) {
         open_some(); // of the world outside, too
         confine();
     } else if (setgroups(0, NULL) != 0 || setgid(user) != 0 || setuid(user) != 0) {
@@ -461,6 +462,9 @@ static void end_all(void) {
         while (!worker_end(slot)) {
             sleep_ms(5);
         }
+    }
+    kill(-1, SIGKILL); // what an administrator's worker started after it had spoiled itself
+    while (waitpid(-1, NULL, __WALL) > 0) {
     }
 }
 
