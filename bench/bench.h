@@ -87,6 +87,19 @@ static inline uint64_t bench_uname(unsigned count) {
     return bench_took(start, good == count);
 }
 
+static inline uint64_t bench_clock_gettime(unsigned count) {
+    struct timespec first;
+    struct timespec now;
+    unsigned good = 0;
+    clock_gettime(CLOCK_MONOTONIC, &first);
+    uint64_t start = bench_now();
+    for (unsigned i = 0; i < count; i++) {
+        good += clock_gettime(CLOCK_MONOTONIC, &now) == 0;
+    }
+    bool moved = now.tv_sec > first.tv_sec || now.tv_nsec > first.tv_nsec;
+    return bench_took(start, good == count && moved);
+}
+
 static int bench_compare(const void *left, const void *right) {
     uint64_t a = *(const uint64_t *)left;
     uint64_t b = *(const uint64_t *)right;

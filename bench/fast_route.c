@@ -17,6 +17,7 @@ static const struct bench_operation table[] = {
     { "getpid_fast", 1000, NULL, bench_getpid, NULL },
     { "gettid_fast", 1000, NULL, gettid_round, NULL },
     { "uname_fast", 1000, NULL, bench_uname, NULL },
+    { "clock_gettime_fast", 1000, NULL, bench_clock_gettime, NULL },
 };
 
 BENCH_MAIN(table)

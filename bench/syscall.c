@@ -9,19 +9,6 @@
 
 static int device = -1;
 
-static uint64_t clock_gettime_round(unsigned count) {
-    struct timespec first;
-    struct timespec now;
-    unsigned good = 0;
-    clock_gettime(CLOCK_MONOTONIC, &first);
-    uint64_t start = bench_now();
-    for (unsigned i = 0; i < count; i++) {
-        good += clock_gettime(CLOCK_MONOTONIC, &now) == 0;
-    }
-    bool moved = now.tv_sec > first.tv_sec || now.tv_nsec > first.tv_nsec;
-    return bench_took(start, good == count && moved);
-}
-
 static bool open_zero(void) {
     device = open("/dev/zero", O_RDONLY);
     return device >= 0;
@@ -71,7 +58,7 @@ static uint64_t getrandom_round(unsigned count) {
 static const struct bench_operation table[] = {
     { "getpid", 1000, NULL, bench_getpid, NULL },
     { "uname", 1000, NULL, bench_uname, NULL },
-    { "clock_gettime", 1000, NULL, clock_gettime_round, NULL },
+    { "clock_gettime", 1000, NULL, bench_clock_gettime, NULL },
     { "read_zero", 1000, open_zero, read_zero_round, close_device },
     { "write_null", 1000, open_null, write_null_round, close_device },
     { "getrandom_16", 500, NULL, getrandom_round, NULL },

@@ -3,6 +3,7 @@
 target_compile_options(helix_bare INTERFACE -ffreestanding -march=rv64imac_zicsr_zifencei -mabi=lp64
   -mcmodel=medany -mno-relax -fno-omit-frame-pointer -fstack-protector-strong
   -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -O2 -nostdlibinc)
+target_compile_definitions(helix_bare INTERFACE HELIX_ALIGNED_WORDS=1) # lib/src/string.c
 target_compile_options(helix_fixed INTERFACE -fno-pic -msmall-data-limit=0)
 target_compile_options(helix_movable INTERFACE -fpie -fvisibility=hidden -fdirect-access-external-data)
 set(HELIX_LD_MACHINE elf64lriscv)

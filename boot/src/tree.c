@@ -130,6 +130,8 @@ static void firmware_chosen(struct boot_info *info, const struct boot_info *firm
 // The same. Memory that the tree reserves stays so.
 static void firmware_memory(struct boot_info *info, const struct boot_info *firmware,
                             const struct boot_direct *direct) {
+    info->memory_left_out_bytes += firmware->memory_left_out_bytes;
+    info->memory_joined += firmware->memory_joined;
     for (uint32_t i = 0; i < firmware->memory_count; i++) {
         const struct boot_memory *memory = &firmware->memory[i];
         boot_memory_add(info, memory->base.value, memory->size_bytes, memory->kind);

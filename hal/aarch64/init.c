@@ -4,13 +4,13 @@
 
 void hal_init_early(const struct boot_info *info) {
     (void)info;
+    aarch64_firmware_read(); // a panic can restart the machine from here on
     aarch64_features_detect();
     aarch64_features_enable();
 }
 
 enum hx_status hal_init(const struct boot_info *info) {
     (void)info;
-    aarch64_firmware_read();
     enum hx_status status = gic_init();
     if (status != HX_OK) {
         return status;

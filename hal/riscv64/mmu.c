@@ -12,13 +12,14 @@
 #define DIRECT_MAX (HAL_DIRECT_END - HAL_DIRECT_BASE + 1)
 
 #define SATP_MODE_SHIFT 60u
-#define SATP_SV39       8ull
-#define SATP_SV48       9ull
+#define SATP_SV39       8ull // each level more is a mode more
 #define LEVEL_SV39      2u
 #define LEVEL_SV48      3u
-#define USER_BITS_SV39  38u
-#define USER_BITS_SV48  47u
-#define NO_SV48         "no4lvl" // Linux's word
+#define LEVEL_SV57      4u
+#define USER_BITS_SV39  38u      // and nine more for each level
+#define NO_SV48         "no4lvl" // Linux's words
+#define NO_SV57         "no5lvl"
+#define WANT_SV57       "mmu=sv57"
 
 // Set by the linker script; the table by boot.
 extern char image_start[];
@@ -44,8 +45,8 @@ static const struct boot_info *boot;
 // Tables that exist before there is memory for any: those of the device range.
 static table_t device_large __attribute__((aligned(4096)));
 static table_t device_pages __attribute__((aligned(4096)));
-// A root of Sv48 above boot's, to see whether there is Sv48.
-static table_t trial_root __attribute__((aligned(4096)));
+// Roots of Sv48 and Sv57 above boot's, to see whether the hart has these.
+static table_t trial_roots[LEVEL_SV57 - LEVEL_SV39] __attribute__((aligned(4096)));
 
 void hal_page_ops_set(const struct hal_page_ops *ops) {
     page_ops = *ops;
@@ -67,9 +68,12 @@ uint64_t riscv64_image_phys(const void *address) {
     return (uint64_t)(uintptr_t)address - RISCV64_IMAGE_BASE + boot->kernel_start.value;
 }
 
+static uint64_t satp_of(struct paddr root, uint32_t level) {
+    return (SATP_SV39 + level - LEVEL_SV39) << SATP_MODE_SHIFT | root.value >> PAGE_SHIFT;
+}
+
 uint64_t riscv64_satp(struct paddr root) {
-    const uint64_t mode = riscv64_root_level == LEVEL_SV39 ? SATP_SV39 : SATP_SV48;
-    return mode << SATP_MODE_SHIFT | root.value >> PAGE_SHIFT;
+    return satp_of(root, riscv64_root_level);
 }
 
 void riscv64_kernel_half_copy(uint64_t *root) {
@@ -225,22 +229,35 @@ static bool has_word(const char *text, const char *word) {
     return false;
 }
 
+// Who has Sv57 has Sv48, which is as good for all but programs that want more than 128 TiB, and a
+// step shorter on each walk: so Sv57 has to be asked for.
+static uint32_t level_wanted(const char *words) {
+    if (has_word(words, NO_SV48)) {
+        return LEVEL_SV39;
+    }
+    return has_word(words, WANT_SV57) && !has_word(words, NO_SV57) ? LEVEL_SV57 : LEVEL_SV48;
+}
+
 // A mode that the machine does not have leaves satp as it was (4.1.11). Its lower half is empty,
 // and its upper half leads to what boot mapped.
-static void mode_choose(void) {
-    if (has_word(boot->command_line, NO_SV48)) {
-        return;
-    }
-    trial_root[TABLE_ENTRIES - 1] = table_entry(boot_root);
-    const uint64_t satp =
-        SATP_SV48 << SATP_MODE_SHIFT | riscv64_image_phys(trial_root) >> PAGE_SHIFT;
-    sfence_all();
+static bool mode_try(uint32_t level) {
+    const uint64_t *root = trial_roots[level - LEVEL_SV48];
+    const uint64_t satp = satp_of(paddr_make(riscv64_image_phys(root)), level);
     csr_write("satp", satp);
     sfence_all();
-    if (csr_read("satp") == satp) {
-        riscv64_root_level = LEVEL_SV48;
-        riscv64_user_end = 1ull << USER_BITS_SV48;
+    return csr_read("satp") == satp;
+}
+
+static void mode_choose(void) {
+    uint32_t level = level_wanted(boot->command_line);
+    trial_roots[0][TABLE_ENTRIES - 1] = table_entry(boot_root);
+    trial_roots[1][TABLE_ENTRIES - 1] = table_entry(trial_roots[0]);
+    sfence_all();
+    while (level > LEVEL_SV39 && !mode_try(level)) {
+        level--;
     }
+    riscv64_root_level = level;
+    riscv64_user_end = 1ull << (USER_BITS_SV39 + 9 * (level - LEVEL_SV39));
 }
 
 // The tables of core's range are made at once, as those of Sv39 hang in each root.

@@ -12,6 +12,7 @@
 #define CONTEXT        0x200000u // threshold, claim and completion
 #define CONTEXT_BYTES  0x1000u
 #define CONTEXT_CLAIM  4u
+#define CONTEXTS_MAX   15872u
 #define SOURCES_MAX    1024u
 #define SOURCES_WORD   32u
 #define CAUSE_EXTERNAL 9u // S-mode's, in "interrupts-extended"
@@ -22,16 +23,23 @@ static uint32_t source_count;     // sources are 1 … source_count
 
 // Contexts are numbered in the order of "interrupts-extended": pairs of a hart's own controller and
 // the cause that it raises there (Linux 6.1, bindings/interrupt-controller/sifive,plic-1.0.0.yaml).
-static bool context_find(const struct fdt_node *node, uint32_t *out_number) {
-    struct fdt_property property;
-    uint32_t controller;
+// False behind the last one; *out_controller is 0 if the context is not S-mode's.
+static bool context_read(const struct fdt_property *contexts, uint32_t number,
+                         uint32_t *out_controller) {
     uint32_t cause;
-    if (!fdt_property(&tree_fdt, node, "interrupts-extended", &property)) {
+    if (number >= CONTEXTS_MAX || !fdt_u32(contexts, 2 * number, out_controller) ||
+        !fdt_u32(contexts, 2 * number + 1, &cause)) {
         return false;
     }
-    for (uint32_t i = 0;
-         fdt_u32(&property, 2 * i, &controller) && fdt_u32(&property, 2 * i + 1, &cause); i++) {
-        if (controller == riscv64_harts[0].controller && cause == CAUSE_EXTERNAL) {
+    *out_controller = cause == CAUSE_EXTERNAL ? *out_controller : 0;
+    return true;
+}
+
+// The boot hart's.
+static bool context_find(const struct fdt_property *contexts, uint32_t *out_number) {
+    uint32_t controller;
+    for (uint32_t i = 0; context_read(contexts, i, &controller); i++) {
+        if (controller != 0 && controller == riscv64_harts[0].controller) {
             *out_number = i;
             return true;
         }
@@ -60,15 +68,30 @@ static uint32_t enabled_of(uint32_t word) {
                                          : 0;
 }
 
+// M-mode's contexts are the firmware's. Where others of S-mode were left on, each interrupt would
+// wait for them, too, and be there for whoever takes these harts' interrupts one day.
+static void contexts_set(const struct fdt_property *contexts, uint32_t ours) {
+    uint32_t controller;
+    for (uint32_t i = 0; context_read(contexts, i, &controller); i++) {
+        for (uint32_t word = 0; controller != 0 && word < SOURCES_MAX / SOURCES_WORD; word++) {
+            mmio_write32(registers + ENABLE + (size_t)i * ENABLE_BYTES + (size_t)4 * word,
+                         i == ours ? enabled_of(word) : 0);
+        }
+    }
+}
+
 enum hx_status plic_init(void) {
     struct fdt_node node;
     struct fdt_property property;
+    struct fdt_property contexts;
     uint64_t base;
     uint64_t size;
     uint32_t number;
     if (!plic_find(&node) || !fdt_reg(&tree_fdt, &node, 0, &base, &size) ||
         !fdt_property(&tree_fdt, &node, "riscv,ndev", &property) ||
-        !fdt_u32(&property, 0, &source_count) || !context_find(&node, &number) ||
+        !fdt_u32(&property, 0, &source_count) ||
+        !fdt_property(&tree_fdt, &node, "interrupts-extended", &contexts) ||
+        !context_find(&contexts, &number) ||
         size < CONTEXT + (uint64_t)(number + 1) * CONTEXT_BYTES) {
         return HX_ERR_NO_DEVICE;
     }
@@ -81,10 +104,7 @@ enum hx_status plic_init(void) {
     for (uint32_t source = 1; source <= source_count; source++) {
         mmio_write32(registers + PRIORITY + (size_t)4 * source, 0);
     }
-    for (uint32_t word = 0; word < SOURCES_MAX / SOURCES_WORD; word++) {
-        mmio_write32(registers + ENABLE + (size_t)number * ENABLE_BYTES + (size_t)4 * word,
-                     enabled_of(word));
-    }
+    contexts_set(&contexts, number);
     mmio_write32(context, 0); // any priority comes through
     return HX_OK;
 }

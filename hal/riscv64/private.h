@@ -89,7 +89,7 @@ struct paddr riscv64_kernel_root(void);
 void riscv64_kernel_half_copy(uint64_t *root);
 // The value of satp for a root.
 uint64_t riscv64_satp(struct paddr root);
-// The level of a root's entries: 2 with Sv39, 3 with Sv48.
+// The level of a root's entries: 2 with Sv39, 3 with Sv48, 4 with Sv57.
 extern uint32_t riscv64_root_level;
 // The physical address of something in the image.
 uint64_t riscv64_image_phys(const void *address);

@@ -13,39 +13,38 @@
 
 #include <lib/string.h>
 
+static const uint64_t *root_active(void) {
+    const uint64_t root = atomic_load_explicit(&cpu_block()->root, memory_order_relaxed);
+    return hal_phys_to_virt(paddr_make(root));
+}
+
 // Where the kernel reaches the user byte at `address`; NULL: a program's access would fault.
 // Interrupts off.
 static void *reach(uint64_t address, bool is_write) {
-    const uint64_t needed = PTE_VALID | PTE_USER | PTE_READ | (is_write ? PTE_WRITE : 0);
-    const uint64_t root = atomic_load_explicit(&cpu_block()->root, memory_order_relaxed);
-    const uint64_t *entries = hal_phys_to_virt(paddr_make(root));
-    if (address >= HAL_USER_END) {
-        return NULL;
-    }
-    for (uint32_t level = riscv64_root_level;; level--) {
-        const uint64_t entry =
-            __atomic_load_n(&entries[table_index(address, level)], __ATOMIC_ACQUIRE);
-        if (entry_is_block(entry)) {
-            const uint64_t inside = address & ((1ull << (PAGE_SHIFT + 9 * level)) - 1);
-            return (entry & needed) == needed
-                       ? hal_phys_to_virt(paddr_make(entry_page(entry).value + inside))
-                       : NULL;
-        }
-        if (entry == 0) {
-            return NULL;
-        }
-        entries = table_of(entry);
-    }
+    struct paddr at;
+    return address < HAL_USER_END && walk_reach(root_active(), riscv64_root_level, HAL_DIRECT_BASE,
+                                                address, is_write, &at)
+               ? hal_phys_to_virt(at)
+               : NULL;
 }
 
-// Asks for the page at `address`. False: there is none.
+static bool is_device(uint64_t address) {
+    uint32_t level;
+    const unsigned long state = hal_irq_save();
+    const uint64_t entry =
+        walk_find(root_active(), riscv64_root_level, HAL_DIRECT_BASE, address, &level);
+    hal_irq_restore(state);
+    return (entry & PTE_DEVICE) != 0;
+}
+
+// Asks for the page at `address`. False: there is none, or none that is ever reached.
 static bool resolve(uint64_t address, bool is_write) {
     const struct hal_fault fault = {
         .kind = HAL_FAULT_PAGE,
         .access = is_write ? HAL_ACCESS_WRITE : HAL_ACCESS_READ,
         .address = address,
     };
-    return address < HAL_USER_END && riscv64_handlers.copy_fault(&fault);
+    return address < HAL_USER_END && !is_device(address) && riscv64_handlers.copy_fault(&fault);
 }
 
 static size_t piece_at(uint64_t address, size_t size_bytes) {

@@ -9,7 +9,7 @@
 
 // Where position-independent programs lie, before they are moved by a random distance. Two thirds
 // up, as on Linux: room above for the interpreter, mappings and the stack.
-#define PIE_BASE (ALIGN_DOWN(HAL_USER_END / 3 * 2, (uint64_t)PAGE_SIZE))
+#define PIE_BASE (ALIGN_DOWN(HAL_USER_LAYOUT_END / 3 * 2, (uint64_t)PAGE_SIZE))
 
 // A file's headers, checked.
 struct elf_file {

@@ -14,7 +14,7 @@
 #define RANDOM_STACK_PAGES (UINT64_C(1) << 22)
 #define RANDOM_BRK_PAGES   (UINT64_C(1) << 13)
 #define GAP_LEAST          (UINT64_C(128) << 20)
-#define GAP_MOST           (HAL_USER_END / 6 * 5)
+#define GAP_MOST           (HAL_USER_LAYOUT_END / 6 * 5)
 
 // Everything random about a program, drawn at once.
 struct draw {
@@ -91,9 +91,9 @@ static enum hx_status make_aspace(struct posix_process *process, struct account 
     const uint64_t gap = MIN_OF(MAX_OF(stack_limit, GAP_LEAST), GAP_MOST);
     aspace->stack_limit_bytes = stack_limit;
     aspace->limit_pages = limit == RLIMIT_INFINITY ? UINT64_MAX : limit / PAGE_SIZE;
-    aspace->map_base = HAL_USER_END - ALIGN_UP(gap, (uint64_t)PAGE_SIZE) -
+    aspace->map_base = HAL_USER_LAYOUT_END - ALIGN_UP(gap, (uint64_t)PAGE_SIZE) -
                        (RANDOM_STACK_PAGES << PAGE_SHIFT) - (draw->map << PAGE_SHIFT);
-    image->stack_top = HAL_USER_END - PAGE_SIZE - (draw->stack << PAGE_SHIFT);
+    image->stack_top = HAL_USER_LAYOUT_END - PAGE_SIZE - (draw->stack << PAGE_SHIFT);
     image->aspace = aspace;
     return HX_OK;
 }

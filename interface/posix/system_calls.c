@@ -37,7 +37,7 @@ void uts_init(struct uts_names *names) {
 
 enum hx_status sys_uname(struct call *call) {
     struct uts_names *names = call->process->process->ns->uts;
-    struct uts_values values;
+    alignas(8) struct uts_values values;
     spin_lock(&names->lock);
     values = names->values;
     spin_unlock(&names->lock);

@@ -15,6 +15,11 @@ typedef uint32_t any_half_t __attribute__((may_alias, aligned(1)));
 #define WORD  sizeof(word_t)
 #define BLOCK (8 * WORD)
 
+// Whether compiled code takes a word that may lie anywhere byte by byte: build/arch-ARCH.cmake.
+#ifndef HELIX_ALIGNED_WORDS
+#define HELIX_ALIGNED_WORDS 0
+#endif
+
 // Up to two words: the first and the last half or word, which may overlap.
 static void copy_short(uint8_t *to, const uint8_t *from, size_t size_bytes) {
     if (size_bytes >= WORD) {
@@ -34,36 +39,81 @@ static void copy_short(uint8_t *to, const uint8_t *from, size_t size_bytes) {
     }
 }
 
-// Words to an aligned `out`, which end less than one before `last_out`. For machines that cannot
-// load a word from anywhere, what is known of `in` at the call decides what a load is: hence
-// inline.
-static inline __attribute__((always_inline)) void
-copy_words(uint8_t *out, const uint8_t *in, const uint8_t *last_out, size_t in_alignment) {
+// Eight words to an aligned `out`.
+static inline __attribute__((always_inline)) void copy_block(uint8_t *out, const any_word_t *in) {
+    word_t *block = (word_t *)out;
+    word_t a = in[0], b = in[1], c = in[2], d = in[3];
+    block[0] = a;
+    block[1] = b;
+    block[2] = c;
+    block[3] = d;
+    a = in[4], b = in[5], c = in[6], d = in[7];
+    block[4] = a;
+    block[5] = b;
+    block[6] = c;
+    block[7] = d;
+}
+
+// Words to an aligned `out`, which end less than one before `last_out`.
+static void copy_words(uint8_t *out, const uint8_t *in, const uint8_t *last_out) {
     for (; out + BLOCK <= last_out + WORD; out += BLOCK, in += BLOCK) {
-        word_t *block = (word_t *)out;
-        const any_word_t *source =
-            in_alignment == WORD ? __builtin_assume_aligned(in, WORD) : (const void *)in;
-        word_t a = source[0], b = source[1], c = source[2], d = source[3];
-        block[0] = a;
-        block[1] = b;
-        block[2] = c;
-        block[3] = d;
-        a = source[4], b = source[5], c = source[6], d = source[7];
-        block[4] = a;
-        block[5] = b;
-        block[6] = c;
-        block[7] = d;
+        copy_block(out, (const any_word_t *)in);
     }
     for (; out < last_out; out += WORD, in += WORD) {
-        const any_word_t *source =
-            in_alignment == WORD ? __builtin_assume_aligned(in, WORD) : (const void *)in;
-        *(word_t *)out = *source;
+        *(word_t *)out = *(const any_word_t *)in;
+    }
+}
+
+// Words from `in`, which is aligned as `out` is.
+static void copy_level(uint8_t *out, const uint8_t *in, const uint8_t *end) {
+    for (; (size_t)(end - out) >= BLOCK; out += BLOCK, in += BLOCK) {
+        copy_block(out, __builtin_assume_aligned(in, WORD));
+    }
+    for (; out != end; out += WORD, in += WORD) {
+        *(word_t *)out = *(const word_t *)in;
+    }
+}
+
+// Words from `in`, which is not aligned: each is put together from the two that it lies in. They
+// have a byte that is wanted each, so that none is on another page than such a byte.
+static __attribute__((no_sanitize("address"))) void copy_across(uint8_t *out, const uint8_t *in,
+                                                                const uint8_t *end) {
+    const size_t inside = (uintptr_t)in % WORD;
+    const word_t *source = (const word_t *)(in - inside);
+    word_t low = *source;
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+    for (; out != end; out += WORD) {
+        const word_t high = *++source;
+        *(word_t *)out = low >> 8 * inside | high << 8 * (WORD - inside);
+        low = high;
+    }
+}
+
+// Where only aligned words are one instruction: bytes up to the first one of `out`, and behind the
+// last.
+static void copy_aligned(uint8_t *out, const uint8_t *in, size_t size_bytes) {
+    uint8_t *const end = out + size_bytes;
+    for (; out != end && (uintptr_t)out % WORD != 0; out++, in++) {
+        *out = *in;
+    }
+    const size_t words_bytes = (size_t)(end - out) / WORD * WORD;
+    if ((uintptr_t)in % WORD == 0) {
+        copy_level(out, in, out + words_bytes);
+    } else if (words_bytes != 0) {
+        copy_across(out, in, out + words_bytes);
+    }
+    for (out += words_bytes, in += words_bytes; out != end; out++, in++) {
+        *out = *in;
     }
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes) {
     uint8_t *out = to;
     const uint8_t *in = from;
+    if (HELIX_ALIGNED_WORDS) {
+        copy_aligned(out, in, size_bytes);
+        return to;
+    }
     if (size_bytes <= 2 * WORD) {
         copy_short(out, in, size_bytes);
         return to;
@@ -72,11 +122,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes) {
     const uint8_t *last_in = in + size_bytes - WORD;
     size_t step = WORD - (uintptr_t)out % WORD;
     *(any_word_t *)out = *(const any_word_t *)in;
-    if ((uintptr_t)(in + step) % WORD == 0) {
-        copy_words(out + step, in + step, last_out, WORD);
-    } else {
-        copy_words(out + step, in + step, last_out, 1);
-    }
+    copy_words(out + step, in + step, last_out);
     *(any_word_t *)last_out = *(const any_word_t *)last_in;
     return to;
 }

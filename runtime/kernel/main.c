@@ -56,6 +56,9 @@ static const char *const known_words[] = {
     "selftest",
     "sched",
     "maxcpus",
+    "mmu",
+    "no4lvl",
+    "no5lvl",
     "nosmp",
     "initrd",
     "loglevel",
@@ -189,6 +192,15 @@ static void find_initrd(const struct boot_info *info) {
     boot.initrd_bytes = info->initrd_bytes;
 }
 
+static void tell_long_map(const struct boot_info *info) {
+    if (info->memory_left_out_bytes != 0 || info->memory_joined != 0) {
+        log_warning("memory: the loader lists more than %u ranges: %lu KiB of the smallest are not "
+                    "used; %u ranges that are not for use became one with the next",
+                    BOOT_MEMORY_MAX - 1, (unsigned long)(info->memory_left_out_bytes / 1024),
+                    info->memory_joined);
+    }
+}
+
 // The machine and memory: nothing here may sleep, interrupts are off.
 static void bring_up_machine(const struct boot_info *info) {
     hal_console_init(info);
@@ -200,6 +212,7 @@ static void bring_up_machine(const struct boot_info *info) {
     read_command_line(info);
     log_info("Helix, started by %s, entry counter %lu", info->loader,
              (unsigned long)boot.entry_counter);
+    tell_long_map(info);
     memory_init_early(info);
     must("page tables", hal_mmu_init(info));
     memory_init(info);

@@ -232,8 +232,7 @@ def _print_method(systems: list[System]) -> None:
 
 def _print_method_of_groups(groups: list[str]) -> None:
     if "boot" in groups:
-        start = "first instruction (PVH entry; a probe there says the counter)" \
-            if targets.current().name == "x86_64" else "kernel_main(), which logs the counter,"
+        start = bench_boot.start()
         ui.result(f"boot: from the kernel's {start} to init's; under plain TCG\na tick is one of the host's counter, and depends on what"
                   " the host does.")
     if "wall" in groups:
@@ -242,7 +241,7 @@ def _print_method_of_groups(groups: list[str]) -> None:
 
 
 def _systems(options: Namespace) -> list[System]:
-    if targets.current().name != "x86_64" and (options.against_linux or options.check or options.kernel == "linux"):
+    if not bench_machine.has_linux() and (options.against_linux or options.check or options.kernel == "linux"):
         raise ui.Failure(f"there is no Linux here to measure beside on {options.arch}")
     kernel = Path(options.kernel).resolve() if options.kernel and options.kernel != "linux" else None
     if options.kernel == "linux":

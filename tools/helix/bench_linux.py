@@ -11,6 +11,7 @@ from helix import packages, paths, ui
 
 _LZ4_MAGIC = b"\x02\x21\x4c\x18"
 _SECTOR = 512
+_IMAGE_MAGIC, _IMAGE_MAGIC_AT = b"ARM\x64", 0x38  # Documentation/arm64/booting.rst
 
 
 def _length(data: bytes, at: int, nibble: int) -> tuple[int, int]:
@@ -60,6 +61,13 @@ def _lz4_legacy(data: bytes, size: int) -> bytes:
 
 
 def uncompressed(image: bytes) -> bytes:
+    """The kernel as it runs: an Image (arm64's, as it is or in gzip), or the vmlinux in a bzImage."""
+    if image.startswith(b"\x1f\x8b"):
+        image = zlib.decompressobj(31).decompress(image)
+    return image if image[_IMAGE_MAGIC_AT:].startswith(_IMAGE_MAGIC) else _payload(image)
+
+
+def _payload(image: bytes) -> bytes:
     """The vmlinux in a bzImage (Documentation/arch/x86/boot.rst: the payload's place and length
     stand in the header, the payload's last four bytes are its length when unpacked)."""
     setup_sectors = image[0x1f1] or 4

@@ -20,7 +20,8 @@ _COUNTED = ["-icount", "shift=0,sleep=off", "-seed", "1",
             "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
 # What makes Debian's Linux fast here. tsc: its clock reads the counter as soon as it can.
 _LINUX_TUNED = ("mitigations=off init_on_alloc=0 apparmor=0 selinux=0 audit=0 lsm=none norandmaps"
-                " randomize_kstack_offset=off cryptomgr.notests tsc=reliable no_timer_check")
+                " randomize_kstack_offset=off cryptomgr.notests")
+_LINUX_OF = {"x86_64": "tsc=reliable no_timer_check", "aarch64": ""}  # those that there is a Linux of
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,12 @@ def helix(kernel: Path) -> System:
 
 
 def linux() -> System:
-    return System("linux", bench_linux.vmlinux(), f"{_LINUX_TUNED} quiet")
+    return System("linux", bench_linux.vmlinux(), f"{_LINUX_TUNED} {_LINUX_OF[targets.current().name]} quiet")
+
+
+def has_linux() -> bool:
+    """Whether Debian has a cloud kernel for the machine, and it is known how to start it."""
+    return targets.current().name in _LINUX_OF
 
 
 def counted(machine: qemu.Machine) -> qemu.Machine:

@@ -111,6 +111,14 @@ def _apt_words(debian: str) -> list[str]:
     return words
 
 
+def _update(debian: str) -> None:
+    if debian == _HOST:
+        _apt(["update"])
+    else:
+        subprocess.run([*_apt_words(debian), "update"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.STDOUT, check=False)
+
+
 def _download(package: str, debian: str) -> None:
     words = _apt_words(debian)
     folder = paths.ensure(paths.CACHE)
@@ -120,11 +128,8 @@ def _download(package: str, debian: str) -> None:
                               stderr=subprocess.STDOUT, check=False)
         if done.returncode == 0:
             return
-        if attempt == 1 and debian == _HOST:
-            _apt(["update"])
-        elif attempt == 1:
-            subprocess.run([*words, "update"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.STDOUT, check=False)
+        if attempt == 1:
+            _update(debian)
     raise ui.Failure(f"apt could not download {package} of {debian}", done.stdout[-4000:])
 
 
@@ -170,10 +175,10 @@ def busybox_here() -> Path:
     return busybox(_HOST)
 
 
-def depends(package: str) -> list[str]:
-    """The names in a package's Depends field, in order."""
-    done = subprocess.run(["apt-cache", "show", "--no-all-versions", package], text=True,
-                          stdout=subprocess.PIPE, check=False)
+def depends(package: str, debian: str) -> list[str]:
+    """The names in a package's Depends field, in order; none, if apt has not heard of it."""
+    words = ["apt-cache", *_apt_words(debian)[2:], "show", "--no-all-versions", package]
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     for line in done.stdout.splitlines():
         if line.startswith("Depends:"):
             return [entry.split()[0] for entry in line[8:].split(",")]
@@ -181,15 +186,17 @@ def depends(package: str) -> list[str]:
 
 
 def linux_kernel() -> Path:
-    """Debian's cloud kernel: the yardstick of the benchmarks and the judge of the tests."""
-    link = paths.CACHE / "linux-cloud"
+    """Debian's cloud kernel for the machine: the yardstick of the benchmarks and the judge of the tests."""
+    debian = targets.current().debian
+    link = paths.CACHE / ("linux-cloud" if debian == _HOST else f"linux-cloud-{debian}")
     if not link.exists():
-        names = depends("linux-image-cloud-amd64")
+        package = f"linux-image-cloud-{debian}"
+        names = depends(package, debian)
         if not names:
-            _apt(["update"])
-            names = depends("linux-image-cloud-amd64")
+            _update(debian)
+            names = depends(package, debian)
         if not names:
-            raise ui.Failure("apt does not know linux-image-cloud-amd64")
+            raise ui.Failure(f"apt does not know {package}")
         paths.ensure(paths.CACHE)
         image = next((unpacked(names[0]) / "boot").glob("vmlinuz-*"))
         link.symlink_to(image.relative_to(paths.CACHE))

@@ -4,6 +4,7 @@
 import random
 import re
 import stat
+import struct
 import subprocess
 from argparse import Namespace
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from helix.report import Context, Failed, Job, single
 
 _GUARD_S = 120  # a machine that has not ended by then hangs
 _GOOD = r"first: all good"
+_PT_LOAD = 1
 
 
 @dataclass
@@ -192,6 +194,26 @@ def _iso(context: Context) -> None:
     run(Boot("iso"), machine)
 
 
+# What is said where a loader had too little memory for both.
+OVER_KERNEL = (r"panic: the loader put the initramfs \(0x[0-9a-f]+ to 0x[0-9a-f]+\) over the kernel "
+               r"\(0x[0-9a-f]+ to 0x[0-9a-f]+\): this machine has too little memory for both\n")
+
+
+def _initrd_over_kernel(context: Context) -> None:
+    """QEMU puts the archive at the end of memory, which is here 8 KiB before the kernel's."""
+    assert context.kernel is not None
+    elf = context.kernel.read_bytes()
+    offset, = struct.unpack_from("<Q", elf, 0x20)
+    size, count = struct.unpack_from("<HH", elf, 0x36)
+    segments = [struct.unpack_from("<I20xQ8xQ", elf, offset + i * size) for i in range(count)]
+    end = max(start + length for kind, start, length in segments if kind == _PT_LOAD)
+    archive = plain().ljust((4 << 20) - (end - 8192), b"\0")
+    words = "console=ttyS0 panic=-1 rdinit=/first"
+    with qemu.Initrd(archive) as initrd:
+        run(Boot("initrd-over-kernel", expect=[OVER_KERNEL], never=[]),
+            qemu.Machine(context.kernel, initrd, words, 1, "4M"))
+
+
 def _machines() -> list[Boot]:
     boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
@@ -328,6 +350,13 @@ def _riscv64_machines() -> list[Boot]:
     boots += [Boot("elf", plain, smp=2, expect=[_GOOD, "first: 2 processors"], elf=True),
               Boot("sv39", plain, "rdinit=/first no4lvl", smp=2, expect=[_GOOD, "first: 2 processors"]),
               Boot("sv39-shows", None, "selftest=overflow no4lvl", [r"satp 8[0-9a-f]{15}\n"], [], linux=False),
+              Boot("sv57", plain, "rdinit=/first mmu=sv57 -- far", smp=2,
+                   expect=[_GOOD, "first: 2 processors", "first: far memory to 56 bits"], linux=False),
+              Boot("sv57-forbidden", plain, "rdinit=/first mmu=sv57 no5lvl -- far",
+                   expect=[_GOOD, "first: no far memory"], linux=False),
+              Boot("sv57-shows", None, "selftest=overflow mmu=sv57", [r"satp a[0-9a-f]{15}\n"], [], linux=False),
+              Boot("sv57-selftest", None, "selftest=memory mmu=sv57", [], [r"(?i)panic"], smp=4,
+                   extra=list(targets.current().exit_device), status=33, linux=False),
               Boot("no-sstc", plain, smp=2, cpu="rv64,sstc=off", expect=[_GOOD, "first: 2 processors"])]
     # OpenSBI takes 2 MiB of it, and QEMU puts the device tree at a boundary of 16.
     return [*boots, Boot("mem-32M", plain, mem="32M"), Boot("mem-6G", plain, mem="6G")]
@@ -349,7 +378,7 @@ def jobs(options: Namespace) -> list[Job]:
     ours = options.kernel != "linux"
     made = [_job(boot) for boot in _boots(options.arch) if ours or boot.linux]
     if ours and options.arch == "x86_64":
-        made.append(single("boot/iso", _iso))
+        made += [single("boot/iso", _iso), single("boot/initrd-over-kernel", _initrd_over_kernel)]
     return made
 
 

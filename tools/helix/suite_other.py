@@ -26,10 +26,10 @@ def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]
 
 
 # riscv64 shares all but its machine's part with aarch64, so of what takes time this is run there.
-_RISCV64 = (r"boot/(smp-[14]|elf|sv39|sv39-shows|tree-[\w-]+|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
+_RISCV64 = (r"boot/(smp-[14]|elf|sv\d\d[\w-]*|tree-[\w-]+|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
-            r"busybox/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*")
+            r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*")
 ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests that are run
 
 
@@ -37,7 +37,7 @@ def _inner(arch: str, options: Namespace) -> list[str]:
     """The tests' names there."""
     lacks = tuple(f"-{flavour}@" for flavour in targets.of(arch).lacks)
     names = [name for suite in (suite_boot, suite_tree, suite_uefi) for name in suite.names(arch)]
-    names += [*suite_fuzz.share_names(), *suite_tool.share_names(arch)]
+    names += [*suite_fuzz.share_names(), *suite_tool.share_names(arch), *suite_scenario.posix_x_share_names()]
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})

@@ -21,6 +21,8 @@ from helix.report import Context, Job, Verdict
 
 SMP = (1, 4)
 _FAST_ROUTE = ("fast_route", "threads")  # of posix-x, what is run with more than one processor, too
+# And what the default run has of it on other machines: where a library of its own goes another way.
+_POSIX_X_SHARE = ("clocks", "exec", "fast_route", "fork", "memory", "session", "signal", "system", "threads", "vdso")
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,10 @@ def jobs(_: Namespace) -> list[Job]:
 def posix_x_jobs(_: Namespace) -> list[Job]:
     """The scenarios with the C library that has a fast route (user/posix-x)."""
     return _jobs_of("posix-x")
+
+
+def posix_x_share_names() -> list[str]:
+    return [f"posix-x/{name}@1" for name in _POSIX_X_SHARE]
 
 
 def native_jobs(_: Namespace) -> list[Job]:

@@ -214,6 +214,28 @@ def _hart_goes_astray(context: Context) -> None:
         raise Failed("not all processors start", done.stdout)
 
 
+# The first enable words of S-mode's contexts of three harts.
+_PLIC_ENABLED = ("0xc002080", "0xc002180", "0xc002280")
+
+
+def _interrupts_left_on(context: Context) -> None:
+    """What firmware left on for harts that take no device's interrupts is turned off."""
+    packages.need(packages.debug(), yes=context.options.yes)
+    show = [f'printf "{{}} %x\\n", *(unsigned int *){word}' for word in _PLIC_ENABLED]
+    words = ["delete", "hbreak plic_init", "continue", "delete", "maintenance packet Qqemu.PhyMemMode:1",
+             *(f"set *(unsigned int *){word} = 0xfe" for word in _PLIC_ENABLED),
+             *(line.format("left") for line in show), "maintenance packet Qqemu.PhyMemMode:0",
+             f"hbreak {_STOP}", "continue", "maintenance packet Qqemu.PhyMemMode:1",
+             *(line.format("now") for line in show), "quit", ""]
+    done = subprocess.run([str(paths.TOP / "helix"), "debug", "--arch", "riscv64", "--smp", "3"],
+                          input="\n".join(words), text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=_DEBUG_LIMIT_S, check=False)
+    left = re.findall(r"left (\w+)\n", done.stdout)
+    now = re.findall(r"now (\w+)\n", done.stdout)
+    if left != ["fe"] * 3 or sorted(now)[:2] != ["0", "0"] or sorted(now)[2:] in ([], ["0"]):
+        raise Failed(f"sources of three harts are on by {left} before and {now} behind", done.stdout)
+
+
 def _benches(context: Context) -> None:
     """Each row that is asked for has its figures."""
     arch = context.options.arch
@@ -225,13 +247,16 @@ def _benches(context: Context) -> None:
         raise Failed(f"status {done.returncode}; no figures for {', '.join(missing)}", done.stdout + done.stderr)
 
 
+_RISCV64 = {"tool/hart-goes-astray": _hart_goes_astray, "tool/interrupts-left-on": _interrupts_left_on}
+
+
 def share_names(arch: str) -> list[str]:
     """What the default run has of these on other machines."""
-    return ["tool/debug", "tool/bench", *(["tool/hart-goes-astray"] if arch == "riscv64" else [])]
+    return ["tool/debug", "tool/bench", *(_RISCV64 if arch == "riscv64" else {})]
 
 
 def jobs(options: Namespace) -> list[Job]:
-    of_machine = [single("tool/hart-goes-astray", _hart_goes_astray)] if options.arch == "riscv64" else []
+    of_machine = [single(name, body) for name, body in _RISCV64.items()] if options.arch == "riscv64" else []
     return [*of_machine,
             single("tool/carries-bytes", _carries_bytes),
             single("tool/refuses-wrong-words", _refuses_wrong_words, machines=False),

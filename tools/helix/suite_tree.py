@@ -23,7 +23,7 @@ _DUMP_LIMIT_S = 30
 @dataclass
 class Tree:
     boot: Boot
-    change: Callable[[bytes, int], bytes]  # of the tree, and where memory begins
+    change: Callable[[bytes, int, int], bytes]  # of the tree; where memory begins, and where the kernel ends
 
 
 def _inserted(tree: bytes, at: int, more: bytes) -> bytes:
@@ -54,6 +54,13 @@ def _with_initrd(tree: bytes, start: int, end: int) -> bytes:
     return tree[:36] + struct.pack(">I", words[9] + len(properties)) + tree[40:]
 
 
+def _kernel_end(image: bytes, base: int) -> int:
+    """With what is not in the file: what Linux's header says (its arm64/booting.rst, riscv/boot-image-header.rst).
+    QEMU has something of its own in the first 2 MiB."""
+    offset, size = struct.unpack_from("<QQ", image, 8)
+    return base + int(offset or 2 * _MIB) + int(size)
+
+
 def _emulators(machine: qemu.Machine, target: Path) -> bytes:
     """The tree that the machine would have, without the room behind it, which would be too much twice."""
     plain = qemu.Machine(machine.kernel, None, "", machine.smp, machine.mem,
@@ -75,7 +82,9 @@ def _job(test: Tree, arch: str) -> Job:
         words = f"console={targets.current().console} panic=-1 {boot.append}"
         machine = qemu.Machine(context.kernel, None, words, boot.smp, f"{_MEM_MIB}M")
         tree = paths.ensure(paths.OUT / "tmp") / f"{boot.name}-{arch}.dtb"
-        tree.write_bytes(test.change(_emulators(machine, tree), _MEMORY[arch]))
+        assert context.kernel is not None
+        end = _kernel_end(context.kernel.read_bytes(), _MEMORY[arch])
+        tree.write_bytes(test.change(_emulators(machine, tree), _MEMORY[arch], end))
         machine.extra = ["-dtb", str(tree)]
         suite_boot.run_with(boot, machine)
         tree.unlink()
@@ -88,10 +97,12 @@ def _tests() -> list[Tree]:
     nowhere = 16 << 30
     return [
         Tree(Boot("tree-reserves", suite_boot.plain),
-             lambda tree, base: _reserved(tree, base + upper * _MIB + 1, (_MEM_MIB - upper) * _MIB)),
+             lambda tree, base, _: _reserved(tree, base + upper * _MIB + 1, (_MEM_MIB - upper) * _MIB)),
         Tree(Boot("tree-initrd-nowhere", expect=[r"the initramfs is said to lie at 0x400000000, 4096 bytes",
                                                  r"panic: .*init"], never=[r"page fault"]),
-             lambda tree, _: _with_initrd(tree, nowhere, nowhere + 4096)),
+             lambda tree, *_: _with_initrd(tree, nowhere, nowhere + 4096)),
+        Tree(Boot("tree-initrd-over-kernel", expect=[suite_boot.OVER_KERNEL], never=[r"page fault"]),
+             lambda tree, _, end: _with_initrd(tree, end - 8192, end + 4096)),
     ]
 
 

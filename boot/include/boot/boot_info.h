@@ -8,7 +8,7 @@
 
 #include <helix/types.h>
 
-#define BOOT_MEMORY_MAX  64u
+#define BOOT_MEMORY_MAX  128u
 #define BOOT_COMMAND_MAX 4096u
 
 enum boot_memory_kind {
@@ -28,6 +28,10 @@ struct boot_info {
     const char *loader;                         // "pvh", "multiboot2", …
     struct boot_memory memory[BOOT_MEMORY_MAX]; // sorted by base, not overlapping
     uint32_t memory_count;
+    // Where a loader lists more ranges than fit (boot/src/memory.h): usable memory that the list
+    // lacks, and ranges, not usable, that became one with what was between them.
+    uint64_t memory_left_out_bytes;
+    uint32_t memory_joined;
     struct paddr initrd;
     uint64_t initrd_bytes;    // 0: none
     struct paddr acpi_rsdp;   // 0: the loader does not say (the machine may search)

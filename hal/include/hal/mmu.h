@@ -22,6 +22,9 @@
 //   HAL_USER_END             user addresses are 0 … HAL_USER_END - 1; a multiple of a page;
 //   constant
 //                            from hal_mmu_init() on, and perhaps no constant expression
+//   HAL_USER_LAYOUT_END      HAL_USER_END at most, a multiple of a page: where a program that does
+//                            not ask for a place has all it maps. Programs keep bits of their own
+//                            above those of such addresses
 //   HAL_DIRECT_BASE          where physical address 0 is in the direct map
 //   HAL_DIRECT_END           its last address, or one behind: memory beyond is not used
 //   HAL_VMAP_BASE, HAL_VMAP_END  the kernel half's range for hal_kernel_map(), 1 GiB at least

@@ -38,11 +38,11 @@ struct hal_signal_delivery {
     uint64_t handler;  // user address
     uint64_t restorer; // user address, 0 if none
     bool with_info;
-    uint8_t info[HAL_SIGINFO_BYTES]; // struct siginfo as the program sees it
-    uint64_t blocked;                // mask to restore on return
-    struct hal_signal_stack stack;   // as sigaltstack has it, saved in the frame
-    uint64_t stack_top;              // where to build: alternate stack's top, or 0: current sp
-    struct hal_fault fault;          // for the machine's fields (trapno, err, cr2); kind may be 0
+    alignas(8) uint8_t info[HAL_SIGINFO_BYTES]; // struct siginfo as the program sees it
+    uint64_t blocked;                           // mask to restore on return
+    struct hal_signal_stack stack;              // as sigaltstack has it, saved in the frame
+    uint64_t stack_top;     // where to build: alternate stack's top, or 0: current sp
+    struct hal_fault fault; // for the machine's fields (trapno, err, cr2); kind may be 0
 };
 
 // How the two functions below reach user memory, so that it is touched in one file only. Return

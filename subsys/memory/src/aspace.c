@@ -119,7 +119,7 @@ struct aspace *aspace_create(struct account *account) {
     aspace->account = account;
     aspace->limit_pages = UINT64_MAX;
     aspace->stack_limit_bytes = 8ull << 20;
-    aspace->map_base = HAL_USER_END - (16ull << 20) - ASPACE_GUARD;
+    aspace->map_base = HAL_USER_LAYOUT_END - (16ull << 20) - ASPACE_GUARD;
     return aspace;
 }
 

@@ -110,6 +110,18 @@ static uint64_t initrd_end(const struct boot_info *info) {
     return info->initrd_bytes > UINT64_MAX - start ? UINT64_MAX : start + info->initrd_bytes;
 }
 
+// With too little memory a loader that does not look puts it there; what boot cleared is lost, and
+// what is left of the kernel can still say so.
+static void check_place(const struct boot_info *info) {
+    if (info->initrd_bytes != 0 && info->initrd.value < info->kernel_end.value &&
+        initrd_end(info) > info->kernel_start.value) {
+        panic("the loader put the initramfs (%#lx to %#lx) over the kernel (%#lx to %#lx): "
+              "this machine has too little memory for both",
+              (unsigned long)info->initrd.value, (unsigned long)initrd_end(info),
+              (unsigned long)info->kernel_start.value, (unsigned long)info->kernel_end.value);
+    }
+}
+
 // Says it before any step runs out of memory for what only it needs.
 static void check_enough(const struct boot_info *info) {
     struct ranges machine;
@@ -124,6 +136,7 @@ static void check_enough(const struct boot_info *info) {
 }
 
 void memory_init_early(const struct boot_info *info) {
+    check_place(info);
     usable_ranges(&early_ranges, info);
     if (info->initrd_bytes != 0) {
         ranges_exclude(&early_ranges, info->initrd.value, initrd_end(info));

@@ -17,9 +17,9 @@ bool place_find(struct aspace *aspace, uint64_t size, uint32_t flags, uint64_t *
     if (flags & ASPACE_LOW_32) {
         return gaps_find_top_down(tree, size, ASPACE_LOWEST, ASPACE_LOW_END, out_address);
     }
-    uint64_t base = MIN_OF(aspace->map_base, HAL_USER_END);
+    uint64_t base = MIN_OF(aspace->map_base, HAL_USER_LAYOUT_END);
     return gaps_find_top_down(tree, size, ASPACE_LOWEST, base, out_address) ||
-           gaps_find_top_down(tree, size, ASPACE_LOWEST, HAL_USER_END, out_address);
+           gaps_find_top_down(tree, size, ASPACE_LOWEST, HAL_USER_LAYOUT_END, out_address);
 }
 
 // Whether [start, start + size) is free, guards of stacks above included.

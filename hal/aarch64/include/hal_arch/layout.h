@@ -11,6 +11,7 @@
 #pragma once
 
 #define HAL_USER_END        0x0001000000000000ull
+#define HAL_USER_LAYOUT_END HAL_USER_END
 #define HAL_DIRECT_BASE     0xffff000000000000ull
 #define HAL_DIRECT_END      0xffff7fffffffffffull
 #define HAL_VMAP_BASE       0xffff800000000000ull

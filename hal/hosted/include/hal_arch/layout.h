@@ -14,11 +14,12 @@ extern uint64_t hosted_vmap_base;
 
 #define HOSTED_VMAP_BYTES (4ull << 30)
 
-#define HAL_USER_END    0x0000400000000000ull
-#define HAL_DIRECT_BASE hosted_direct_base
-#define HAL_DIRECT_END  hosted_direct_end
-#define HAL_VMAP_BASE   hosted_vmap_base
-#define HAL_VMAP_END    (hosted_vmap_base + HOSTED_VMAP_BYTES)
+#define HAL_USER_END        0x0000400000000000ull
+#define HAL_USER_LAYOUT_END HAL_USER_END
+#define HAL_DIRECT_BASE     hosted_direct_base
+#define HAL_DIRECT_END      hosted_direct_end
+#define HAL_VMAP_BASE       hosted_vmap_base
+#define HAL_VMAP_END        (hosted_vmap_base + HOSTED_VMAP_BYTES)
 
 struct hal_pagetable {
     struct paddr root; // 4 levels of tables in software (hal/hosted/pagetable.c)

@@ -2,9 +2,9 @@
 // <hal_arch/layout.h>: where things lie in the address space of riscv64, and what a page table is.
 //
 // The kernel lives in the last 256 GiB, which are the upper half of Sv39 and the end of that of
-// Sv48, so that its addresses do not depend on which of the two the machine has.
+// Sv48 and Sv57, so that its addresses do not depend on which of them is in use.
 //
-//   0000000000000000 … HAL_USER_END          user half: 2^38 or 2^47 bytes
+//   0000000000000000 … HAL_USER_END          user half: 2^38, 2^47 or 2^56 bytes
 //   HAL_DIRECT_BASE  …                       all RAM, at its physical address, never executable
 //   HAL_VMAP_BASE … HAL_VMAP_END             mapped by core, page by page
 //   RISCV64_DEVICE_BASE … RISCV64_RETURN     registers that hal itself maps
@@ -14,6 +14,7 @@
 #pragma once
 
 #define HAL_USER_END        riscv64_user_end
+#define HAL_USER_LAYOUT_END MIN_OF(riscv64_user_end, 1ull << 47)
 #define HAL_DIRECT_BASE     0xffffffc000000000ull
 #define HAL_DIRECT_END      0xffffffefffffffffull
 #define HAL_VMAP_BASE       0xfffffff000000000ull

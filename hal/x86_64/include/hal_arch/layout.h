@@ -10,13 +10,14 @@
 //   X86_IMAGE_BASE …                   the kernel image, at its physical address
 #pragma once
 
-#define HAL_USER_END    0x00007ffffffff000ull
-#define HAL_DIRECT_BASE 0xffff800000000000ull
-#define HAL_DIRECT_END  0xffffbfffffffffffull
-#define HAL_VMAP_BASE   0xffffc00000000000ull
-#define HAL_VMAP_END    0xffffc08000000000ull // one entry of the top table
-#define X86_DEVICE_BASE 0xffffff8000000000ull
-#define X86_IMAGE_BASE  0xffffffff80000000ull
+#define HAL_USER_END        0x00007ffffffff000ull
+#define HAL_USER_LAYOUT_END HAL_USER_END
+#define HAL_DIRECT_BASE     0xffff800000000000ull
+#define HAL_DIRECT_END      0xffffbfffffffffffull
+#define HAL_VMAP_BASE       0xffffc00000000000ull
+#define HAL_VMAP_END        0xffffc08000000000ull // one entry of the top table
+#define X86_DEVICE_BASE     0xffffff8000000000ull
+#define X86_IMAGE_BASE      0xffffffff80000000ull
 
 // The page below 1 MiB where the other processors start; boot keeps it out of the usable memory.
 #define X86_TRAMPOLINE 0x1000ull

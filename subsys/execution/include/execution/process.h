@@ -24,7 +24,7 @@ struct uts_values {
 
 struct uts_names {
     struct spinlock lock;
-    struct uts_values values; // [lock]
+    alignas(8) struct uts_values values; // [lock] copied by words
 };
 
 // Every name that a program can say is looked up through this, never through a global.
