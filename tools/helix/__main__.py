@@ -56,7 +56,7 @@ def _memory(text: str) -> str:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--arch", default="x86_64", metavar="A", help="default: %(default)s",
+    parser.add_argument("--arch", default="x86_64", metavar="A", help=f"{', '.join(build.ARCHES)} (default: %(default)s)",
                         type=_one_of("Helix for", build.ARCHES))
     parser.add_argument("--profile", default="minimal", metavar="P", help="default: %(default)s",
                         type=_one_of("profile", build.PROFILES))

@@ -41,7 +41,8 @@ def helix(kernel: Path) -> System:
 
 
 def linux() -> System:
-    return System("linux", bench_linux.vmlinux(), f"{_LINUX_TUNED} {_LINUX_OF[targets.current().name]} quiet")
+    words = f"{_LINUX_TUNED} {_LINUX_OF[targets.current().name]} quiet"
+    return System("linux", bench_linux.vmlinux(), words.replace("  ", " "))
 
 
 def has_linux() -> bool:
