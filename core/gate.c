@@ -36,6 +36,7 @@ enum hx_status gate_create(const char *slot, const char *port, const char *modul
     gate->port = port;
     atomic_store_explicit(&gate->supervisor, NULL, memory_order_relaxed);
     gate->death = (struct gate_death){ 0 };
+    gate->is_vacant = false;
     atomic_fetch_and_explicit(&gate->hal.closed, GATE_FAULTS, memory_order_relaxed);
     waitable_init(&gate->changed, 0);
     // Release: who lists the gates takes those that have a module.

@@ -60,7 +60,7 @@ static struct gate *slot_of_last_life(const struct port_provider *provider, cons
         struct gate *gate = gate_at(i);
         if (gate != NULL && gate->port != NULL && strcmp(gate->port, port) == 0 &&
             strcmp(gate->slot, provider->slot) == 0 && gate->module == provider->name &&
-            gate_is_dead(gate) && !gate_is_gone(gate)) {
+            gate->is_vacant) {
             return gate;
         }
     }
@@ -69,7 +69,7 @@ static struct gate *slot_of_last_life(const struct port_provider *provider, cons
 
 static enum hx_status replace(const struct port_used *used, struct port_provider *provider) {
     enum hx_status status = used->replace != NULL ? used->replace(provider) : HX_ERR_EXISTS;
-    provider->gate->is_provided = status == HX_OK;
+    provider->gate->is_vacant = status != HX_OK;
     return status;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// interface/native/module.c: the kernel's modules by handle: loaded, looked at, listed, unloaded.
+// interface/native/module.c: the kernel's modules by handle: loaded, looked at, listed,
+// swapped, unloaded.
 //
 // One object stands for all of them. Who may change what the kernel is made of is who has a handle
 // for it with ADMIN; a package's bytes are copied in once, and read nowhere else.
@@ -81,14 +82,35 @@ enum hx_status native_module_load(struct capability *modules, uint64_t package, 
     return report(status, &refusal, out_report);
 }
 
+static void name_text(const struct hx_module_name *name, char to[HX_MODULE_NAME_BYTES + 1]) {
+    memcpy(to, name->bytes, sizeof(name->bytes));
+    to[HX_MODULE_NAME_BYTES] = '\0';
+}
+
 enum hx_status native_module_unload(struct capability *modules, const struct hx_module_name *name,
                                     struct uaddr out_report) {
     struct package_refusal refusal = { "" };
     char text[HX_MODULE_NAME_BYTES + 1];
     (void)modules;
-    memcpy(text, name->bytes, sizeof(name->bytes));
-    text[HX_MODULE_NAME_BYTES] = '\0';
+    name_text(name, text);
     enum hx_status status = modules_unload(text, &refusal);
+    return report(status, &refusal, out_report);
+}
+
+enum hx_status native_module_swap(struct capability *modules, const struct hx_module_name *name,
+                                  uint64_t package, uint64_t size, struct uaddr out_report) {
+    struct package_refusal refusal = { "" };
+    char text[HX_MODULE_NAME_BYTES + 1];
+    void *bytes = NULL;
+    (void)modules;
+    name_text(name, text);
+    enum hx_status status = size != 0 ? copy_in(package, size, &bytes, &refusal) : HX_OK;
+    if (status == HX_OK) {
+        status = modules_swap(text, bytes, size, &refusal);
+    }
+    if (bytes != NULL) {
+        kernel_map_free(bytes, size);
+    }
     return report(status, &refusal, out_report);
 }
 

@@ -94,7 +94,7 @@ enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, boo
         return HX_ERR_NOT_FOUND;
     }
     atomic_store_explicit(&doom_left, 0, memory_order_relaxed);
-    atomic_store_explicit(&victim, env->module->name, memory_order_relaxed);
+    atomic_store_explicit(&victim, env->name, memory_order_relaxed);
     atomic_store_explicit(&doom_kind, number, memory_order_relaxed);
     atomic_store_explicit(&doom_again, again ? nth : 0, memory_order_relaxed);
     atomic_store_explicit(&doom_left, nth, memory_order_release);

@@ -94,7 +94,7 @@ void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...
     va_start(arguments, format);
     (void)format_string_list(text, sizeof(text), format, arguments);
     va_end(arguments);
-    log_write((enum log_level)level, "%s: %s", env->module->name, text);
+    log_write((enum log_level)level, "%s: %s", env->name, text);
 }
 
 static struct gate_mutex *mutex_of(struct hx_mutex *mutex) {
@@ -153,7 +153,7 @@ enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t ind
     if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
         return HX_ERR_ACCESS_DENIED;
     }
-    enum hx_status status = io_device_take(name, index, env->module->name, &node);
+    enum hx_status status = io_device_take(name, index, env->name, &node);
     if (status == HX_ERR_NOT_FOUND) {
         return tree_device_open(name, index, out_device);
     }
@@ -347,7 +347,7 @@ enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size
     const bool was_weak = random_is_weak();
     random_strengthen(bytes, size_bytes);
     if (was_weak && !random_is_weak()) {
-        log_info("random: %s has seeded the generator", env->module->name);
+        log_info("random: %s has seeded the generator", env->name);
     }
     return HX_OK;
 }
@@ -366,7 +366,7 @@ enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char 
     for (uint32_t i = 0; i < module->provides_count; i++) {
         if (strcmp(module->provides[i].port, port) == 0) {
             struct port_provider provider = {
-                .name = module->name,
+                .name = env->name,
                 .slot = name_keep(slot), // who lists slots outlives the module's memory
                 .operations = operations,
                 .self = self,

@@ -112,7 +112,7 @@ static enum hx_status line_take(struct listener *listener) {
         return HX_ERR_NO_MEMORY;
     }
     const struct hx_env *env = listener->user.env;
-    const char *name = env != NULL ? env->module->name : "io";
+    const char *name = env != NULL ? env->name : "io";
     enum hx_status status = irq_register(&listener->irq, listener->line, name, stack,
                                          THREAD_STACK_BYTES, line_handle, listener);
     if (status != HX_OK) {

@@ -13,6 +13,7 @@
 //             not quiet, its clients need what it
 //             had, or it died too often
 //
+// One that dies on probation is put away as any other, but then its predecessor is started: swap.c.
 #include "private.h"
 
 #include <core/gate.h>
@@ -28,6 +29,10 @@
 #define WATCHED_MAX 64u
 #define DRAIN_NS    ((time_ns_t)1000000000) // for who is inside a dead module
 
+static const struct lock_class lives_class = { "lives of modules", LOCK_RANK_PROCESS_TREE - 6,
+                                               false };
+struct mutex lives_lock = { .lock_class = &lives_class };
+
 static const struct lock_class watched_class = { "watched modules", LOCK_RANK_LEAF, false };
 static struct spinlock watched_lock = SPINLOCK_INIT(&watched_class);
 static struct hx_env *watched[WATCHED_MAX]; // [watched_lock]
@@ -42,18 +47,17 @@ static struct hx_env *watched_at(uint32_t index) {
     return env;
 }
 
-// Number `*inout_index` and on of all gates, the next one of the module's; NULL: no more.
-static struct gate *gate_of(const struct hx_env *env, uint32_t *inout_index) {
+struct gate *module_gate(const struct hx_env *env, uint32_t *inout_index) {
     while (*inout_index < GATES_MAX) {
         struct gate *gate = gate_at((*inout_index)++);
-        if (gate != NULL && gate->module == env->module->name) {
+        if (gate != NULL && gate->module == env->name) {
             return gate;
         }
     }
     return NULL;
 }
 
-static void state_set(struct hx_env *env, enum module_state state) {
+void module_state_set(struct hx_env *env, enum module_state state) {
     spin_lock(&watched_lock);
     env->health.state = state;
     spin_unlock(&watched_lock);
@@ -66,28 +70,26 @@ static enum hx_status drain(const struct hx_env *env) {
     const time_ns_t deadline = time_now() + DRAIN_NS;
     enum hx_status status = HX_OK;
     const struct gate *gate;
-    for (uint32_t i = 0; status == HX_OK && (gate = gate_of(env, &i)) != NULL;) {
+    for (uint32_t i = 0; status == HX_OK && (gate = module_gate(env, &i)) != NULL;) {
         status = gate_drain(gate, deadline);
     }
     return status;
 }
 
-static void give_up(struct hx_env *env, const char *why) {
+void module_give_up(struct hx_env *env, const char *why) {
     struct gate *gate;
     if (why != NULL) {
-        log_error("module %s: %s; its slots refuse for good", env->module->name, why);
+        log_error("module %s: %s; its slots refuse for good", env->name, why);
     }
-    state_set(env, MODULE_GONE);
-    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+    module_state_set(env, MODULE_GONE);
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         gate_give_up(gate);
     }
 }
 
-// Everything that a dead module holds: first nobody is inside, then its devices are quiet, on their
-// lines, too, then nobody hears those, then its memory is given back. NULL, or why not.
-static const char *put_away(struct hx_env *env) {
+const char *module_put_away(struct hx_env *env) {
     const bool is_left = drain(env) == HX_OK;
-    const bool is_quiet = io_devices_end(env->module->name);
+    const bool is_quiet = io_devices_end(env->name);
     lines_silence(env);
     if (!is_left) {
         return "somebody is inside and does not leave";
@@ -96,7 +98,7 @@ static const char *put_away(struct hx_env *env) {
     if (!is_quiet) {
         return "a device may go on to use its memory";
     }
-    io_devices_release(env->module->name);
+    io_devices_release(env->name);
     return NULL;
 }
 
@@ -112,23 +114,24 @@ static void watched_drop(const struct hx_env *env) {
 
 void orchestrator_bury(struct hx_env *env) {
     struct gate *gate;
-    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         gate_give_up(gate);
     }
     watched_drop(env);
-    const char *why = put_away(env);
+    mutex_lock(&lives_lock);
+    const char *why = module_put_away(env);
+    mutex_unlock(&lives_lock);
     if (why != NULL) {
-        log_error("module %s: %s", env->module->name, why);
+        log_error("module %s: %s", env->name, why);
     }
 }
 
 // The next one
 // ------------------------------------------------------------------------------------------------
 
-// Whether the clients of all its slots can go on with another life.
-static bool is_replaceable(const struct hx_env *env) {
+bool module_is_replaceable(const struct hx_env *env) {
     const struct gate *gate;
-    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         if (gate->port != NULL && !port_is_replaceable(gate->port)) {
             return false;
         }
@@ -136,13 +139,13 @@ static bool is_replaceable(const struct hx_env *env) {
     return true;
 }
 
-static void slots_open(const struct hx_env *env) {
+void module_slots_revive(const struct hx_env *env) {
     struct gate *gate;
-    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
-        if (gate != env->gate && gate->is_provided) {
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        if (gate != env->gate && !gate->is_vacant) {
             gate_revive(gate);
         } else if (gate != env->gate) {
-            log_error("module %s: slot %s is not there any more", env->module->name, gate->slot);
+            log_error("module %s: slot %s is not there any more", env->name, gate->slot);
             gate_give_up(gate);
         }
     }
@@ -157,23 +160,32 @@ static void restart_note(struct hx_env *env, time_ns_t pause) {
     health->worst_ns = MAX_OF(health->worst_ns, health->restart_ns);
     const uint64_t taken = (uint64_t)health->restart_ns;
     spin_unlock(&watched_lock);
-    log_warning("module %s: started anew, %lu us after its death", env->module->name,
+    log_warning("module %s: started anew, %lu us after its death", env->name,
                 (unsigned long)(taken / 1000));
 }
 
-static void start_anew(struct hx_env *env, time_ns_t pause) {
+void module_kill(const struct hx_env *env, const char *what, const char *why) {
+    const struct gate_death death = { time_now(), what, why, 0, 0 };
+    gate_kill_module(env->gate, &death);
+}
+
+enum hx_status module_live(struct hx_env *env) {
     struct gate *gate;
-    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
-        gate->is_provided = false;
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        gate->is_vacant = gate != env->gate;
     }
     gate_revive(env->gate);
-    enum hx_status status = module_run(env);
+    gate_open(env->gate); // as it is after an orderly stop
+    return module_run(env);
+}
+
+static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock) {
+    enum hx_status status = module_live(env);
     if (status == HX_OK) {
-        slots_open(env);
+        module_slots_revive(env);
         restart_note(env, pause);
-    } else if (!gate_is_dead(env->gate)) { // it did not die, so it is made to
-        const struct gate_death death = { time_now(), "refusal", hx_status_name(status), 0, 0 };
-        gate_kill_module(env->gate, &death);
+    } else if (!gate_is_dead(env->gate)) {
+        module_kill(env, "refusal", hx_status_name(status));
     }
     trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)status);
 }
@@ -189,23 +201,27 @@ static void death_note(struct hx_env *env) {
     trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)HX_ERR_PEER_DIED);
 }
 
-static void module_died(struct hx_env *env) {
+static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
     time_ns_t pause = 0;
-    const bool has_run = env->health.state == MODULE_RUNS;
+    const bool has_run = env->health.state <= MODULE_PROBATION;
     death_note(env);
+    const bool on_probation =
+        env->before.module != NULL && env->health.death.at < env->probation_end;
     const bool may = supervise_death(&env->supervision, has_run, env->health.death.at, &pause);
-    const char *why = put_away(env);
-    if (why == NULL && !is_replaceable(env)) {
+    const char *why = module_put_away(env);
+    if (why == NULL && !module_is_replaceable(env)) {
         why = "its clients need what was lost with it";
     }
-    if (why == NULL && !may) {
+    if (why == NULL && on_probation) {
+        module_roll_back(env);
+    } else if (why == NULL && !may) {
         why = "it died too often";
     }
     if (why != NULL) {
-        give_up(env, why);
+        module_give_up(env, why);
         return;
     }
-    state_set(env, MODULE_PAUSES);
+    module_state_set(env, MODULE_PAUSES);
     if (pause != 0) {
         (void)thread_sleep_until(time_now() + pause, 0);
     }
@@ -215,19 +231,41 @@ static void module_died(struct hx_env *env) {
 // Its thread
 // ------------------------------------------------------------------------------------------------
 
+// The probation that is over next; TIME_NEVER: there is none.
+static time_ns_t probations_look(void) REQUIRES(lives_lock) {
+    time_ns_t next = TIME_NEVER;
+    struct hx_env *env;
+    for (uint32_t i = 0; (env = watched_at(i)) != NULL; i++) {
+        if (env->before.module != NULL && env->probation_end <= time_now()) {
+            module_retire(env);
+        } else if (env->before.module != NULL) {
+            next = MIN_OF(next, env->probation_end);
+        }
+    }
+    return next;
+}
+
 static void orchestrate(void *argument) {
     (void)argument;
     uint32_t seen = 0;
+    time_ns_t next = TIME_NEVER;
     for (;;) {
-        HX_IGNORE(wait_change(&deaths, seen, TIME_NEVER, 0)); // cannot fail without flags
+        HX_IGNORE(wait_change(&deaths, seen, next, 0)); // or the time is over: look
         seen = waitable_sequence(&deaths);
         struct hx_env *env;
+        mutex_lock(&lives_lock);
         for (uint32_t i = 0; (env = watched_at(i)) != NULL; i++) {
             if (gate_is_dead(env->gate) && !gate_is_gone(env->gate)) {
                 module_died(env);
             }
         }
+        next = probations_look();
+        mutex_unlock(&lives_lock);
     }
+}
+
+void orchestrator_look(void) {
+    waitable_pulse(&deaths);
 }
 
 enum hx_status orchestrator_init(void) {
@@ -248,13 +286,14 @@ enum hx_status orchestrator_watch(struct hx_env *env) {
     const bool fits = watched_count < WATCHED_MAX;
     if (fits) {
         env->health.state = MODULE_RUNS;
+        env->is_watched = true;
         watched[watched_count++] = env;
     }
     spin_unlock(&watched_lock);
     if (!fits) {
         return HX_ERR_LIMIT;
     }
-    for (uint32_t i = 0; (gate = gate_of(env, &i)) != NULL;) {
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         atomic_store_explicit(&gate->supervisor, &deaths, memory_order_relaxed);
     }
     waitable_pulse(&deaths); // it may have died meanwhile
@@ -269,7 +308,7 @@ bool module_health_at(uint32_t index, struct module_health *out_health) {
     spin_lock(&watched_lock);
     *out_health = env->health;
     spin_unlock(&watched_lock);
-    out_health->name = env->module->name;
+    out_health->name = env->name;
     out_health->held = ledger_held(&env->ledger);
     return true;
 }
@@ -277,7 +316,7 @@ bool module_health_at(uint32_t index, struct module_health *out_health) {
 bool module_find(const char *name, struct hx_env **out_env) {
     struct hx_env *env;
     for (uint32_t i = 0; (env = watched_at(i)) != NULL; i++) {
-        if (strcmp(env->module->name, name) == 0) {
+        if (strcmp(env->name, name) == 0) {
             *out_env = env;
             return true;
         }

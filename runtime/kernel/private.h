@@ -6,20 +6,37 @@
 #include "loader.h"
 #include "supervise.h"
 
+#include <core/lock.h>
 #include <helix/env.h>
 #include <helix/module.h>
 #include <helix/types.h>
 #include <runtime/health.h>
 
+// A package that is in memory.
+struct package {
+    struct loaded loaded;
+    struct hx_module manifest; // with a name that stays
+};
+
+// One version of a module.
+struct version {
+    const struct hx_module *module; // NULL: none
+    struct package *package;        // own: what it is in; NULL: the image
+};
+
 // The world of one module in this placement.
 struct hx_env {
-    const struct hx_module *module;
-    void *self;           // what its init gave
-    struct gate *gate;    // of its own work: init, start, stop, threads
-    bool runs;            // init succeeded
-    struct loaded loaded; // its package; no memory: it is in the image
-    struct hx_module own; // of such a one: its manifest, with a name that stays
-    bool is_kept;         // its start failed, and it is there all the same
+    const char *name;               // for good
+    const struct hx_module *module; // [lives_lock] but for the module itself
+    struct package *package;        // own: [lives_lock] what that is in; NULL: the image
+    void *self;                     // what its init gave
+    struct gate *gate;              // of its own work: init, start, stop, threads
+    bool runs;                      // init succeeded
+    bool is_watched;                // by the orchestrator; set once
+    bool is_kept;                   // its start failed, and it is there all the same
+    // [lives_lock] While it is on probation: what comes back if it dies, and until when.
+    struct version before;
+    time_ns_t probation_end;
     struct ledger ledger;
     struct supervision supervision; // the orchestrator's
     struct module_health health;    // [the orchestrator's lock] but for what it is asked for
@@ -49,6 +66,47 @@ enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal
 // What the module heard of is not called any more, until it registers again. Its gate is dead, and
 // nobody is inside. Thread context.
 void lines_silence(const struct hx_env *env);
+
+// Whoever brings a module to life or ends it has this, and who reads manifests of those that may be
+// swapped. Inside the registry's lock, outside all others.
+extern struct mutex lives_lock;
+
+// Number `*inout_index` and on of all gates, the next one of the module's; NULL: no more.
+struct gate *module_gate(const struct hx_env *env, uint32_t *inout_index);
+// Whether the clients of all its slots can go on with another life.
+bool module_is_replaceable(const struct hx_env *env);
+// Everything that a module holds that is dead or stopped: first nobody is inside, then its devices
+// are quiet, on their lines, too, then nobody hears those, then its memory is given back. NULL, or
+// why not: it is to be given up.
+const char *module_put_away(struct hx_env *env) REQUIRES(lives_lock);
+// For listings.
+void module_state_set(struct hx_env *env, enum module_state state);
+// Its slots refuse for good. `why` NULL: that is nothing to tell of.
+void module_give_up(struct hx_env *env, const char *why) REQUIRES(lives_lock);
+// It did not die, so it is made to: the orchestrator is told.
+void module_kill(const struct hx_env *env, const char *what, const char *why);
+// Its next life, after module_put_away(): init and start, which provide its slots anew. The slots
+// stay as they are. What these refuse with.
+enum hx_status module_live(struct hx_env *env) REQUIRES(lives_lock);
+// Dead slots that it provides live again; those that it does not are gone.
+void module_slots_revive(const struct hx_env *env) REQUIRES(lives_lock);
+// The module is on probation, or that has changed.
+void orchestrator_look(void);
+
+// A package in memory, verified; nothing in it has run. Thread context. What loader_load() refuses
+// with. package_close() ends it, once nobody is in it.
+enum hx_status package_open(const void *bytes, size_t size_bytes, struct package **out_package,
+                            struct package_refusal *refusal);
+void package_close(struct package *package);
+
+// Puts another version in the place of a module that is watched: that of `package`, which is taken,
+// also on failure; NULL: its own once more. What modules_swap() returns. See swap.c.
+enum hx_status module_swap(struct hx_env *env, struct package *package,
+                           struct package_refusal *refusal) REQUIRES(lives_lock);
+// A module that is on probation has died, and is put away: the version before is back.
+void module_roll_back(struct hx_env *env) REQUIRES(lives_lock);
+// Ends a probation: what was there before is not needed any more.
+void module_retire(struct hx_env *env) REQUIRES(lives_lock);
 
 // Starts the thread that looks after modules. Boot context, once, before them.
 enum hx_status orchestrator_init(void);

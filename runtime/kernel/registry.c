@@ -115,11 +115,11 @@ static enum hx_status module_start(struct hx_env *env) {
                   HX_SDK_ABI);
         return HX_ERR_NOT_SUPPORTED;
     }
-    enum hx_status status = gate_create(module->name, NULL, module->name, &env->gate);
+    enum hx_status status = gate_create(env->name, NULL, env->name, &env->gate);
     if (status == HX_OK) {
         status = module_run(env);
     }
-    if (env->gate != NULL && env->loaded.memory == NULL) { // who was loaded goes by unload.c
+    if (env->gate != NULL && env->package == NULL) { // who was loaded goes by unload.c
         status = status == HX_OK ? orchestrator_watch(env) : status;
         if (status != HX_OK) {
             orchestrator_bury(env);
@@ -149,6 +149,7 @@ static bool start_round(enum hx_phase phase, enum hx_status *out_worst) {
             *out_worst = HX_ERR_NO_MEMORY;
             return false;
         }
+        envs[i]->name = module->name;
         envs[i]->module = module;
         ledger_init(&envs[i]->ledger);
         enum hx_status status = module_start(envs[i]);
@@ -190,7 +191,7 @@ enum hx_status registry_start(enum hx_phase phase) {
 
 static struct hx_env *find_locked(const char *name) {
     for (uint32_t i = 0; i < MODULES_MAX; i++) {
-        if (envs[i] != NULL && strcmp(envs[i]->module->name, name) == 0) {
+        if (envs[i] != NULL && strcmp(envs[i]->name, name) == 0) {
             return envs[i];
         }
     }
@@ -227,26 +228,22 @@ static enum hx_status admit_locked(const struct hx_module *module,
     return HX_OK;
 }
 
-static uint64_t code_of(const struct hx_env *env) {
-    return (uint64_t)(uintptr_t)env->loaded.memory;
-}
-
 // A start that failed leaves nothing; but what cannot be let go is kept, dead.
 static enum hx_status load_locked(struct hx_env *env, struct package_refusal *refusal) {
     struct package_refusal why;
+    mutex_lock(&lives_lock); // others may be swapped meanwhile
     enum hx_status status = admit_locked(env->module, refusal);
+    mutex_unlock(&lives_lock);
     if (status != HX_OK) {
         return status;
     }
     const uint32_t place = place_locked();
     envs[place] = env;
-    code_name_add(code_of(env), code_of(env) + env->loaded.span_bytes, env->module->name);
     status = module_start(env);
     if (status == HX_OK) {
         return HX_OK;
     }
     if (env->gate == NULL || module_let_go(env, &why) == HX_OK) {
-        code_name_remove(code_of(env));
         envs[place] = NULL;
     } else {
         log_warning("module %s stays, dead: %s", env->module->name, why.text);
@@ -273,9 +270,9 @@ static void describe(const struct hx_env *env, struct module_description *out_de
     *out_description = (struct module_description){
         .version = module->version,
         .capabilities = module->capabilities,
-        .is_loaded = env->loaded.memory != NULL,
+        .is_loaded = env->package != NULL,
         .runs = env->runs && !gate_is_dead(env->gate),
-        .memory_bytes = env->loaded.span_bytes,
+        .memory_bytes = env->package != NULL ? env->package->loaded.span_bytes : 0,
     };
     (void)string_copy(out_description->name, sizeof(out_description->name), module->name);
     for (uint32_t i = 0; i < module->provides_count; i++) {
@@ -287,11 +284,44 @@ static void describe(const struct hx_env *env, struct module_description *out_de
     }
 }
 
+enum hx_status package_open(const void *bytes, size_t size_bytes, struct package **out_package,
+                            struct package_refusal *refusal) {
+    struct package *package = heap_alloc_zero(sizeof(*package), MEMORY_SLEEP);
+    if (package == NULL) {
+        return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
+    }
+    enum hx_status status = loader_load(bytes, size_bytes, &package->loaded, refusal);
+    if (status == HX_OK) {
+        package->manifest = *package->loaded.module;
+        package->manifest.name = name_keep(package->manifest.name);
+        if (package->manifest.name == NULL) {
+            loader_unload(&package->loaded);
+            status = package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory for its name");
+        }
+    }
+    if (status != HX_OK) {
+        heap_free(package);
+        return status;
+    }
+    const uint64_t code = (uint64_t)(uintptr_t)package->loaded.memory;
+    mutex_lock(&lives_lock);
+    code_name_add(code, code + package->loaded.span_bytes, package->manifest.name);
+    mutex_unlock(&lives_lock);
+    *out_package = package;
+    return HX_OK;
+}
+
+void package_close(struct package *package) {
+    if (package != NULL) {
+        code_name_remove((uint64_t)(uintptr_t)package->loaded.memory);
+        loader_unload(&package->loaded);
+        heap_free(package);
+    }
+}
+
 static void env_free(struct hx_env *env) {
     ledger_release(&env->ledger, true); // it has no devices
-    if (env->loaded.memory != NULL) {
-        loader_unload(&env->loaded);
-    }
+    package_close(env->package);
     heap_free(env);
 }
 
@@ -301,15 +331,12 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
     }
     ledger_init(&env->ledger);
-    enum hx_status status = loader_load(bytes, size_bytes, &env->loaded, refusal);
+    enum hx_status status = package_open(bytes, size_bytes, &env->package, refusal);
     if (status == HX_OK) {
-        env->own = *env->loaded.module;
-        env->own.name = name_keep(env->own.name);
-        env->module = &env->own;
+        env->module = &env->package->manifest;
+        env->name = env->module->name;
         mutex_lock(&registry_lock);
-        status = env->own.name != NULL
-                     ? load_locked(env, refusal)
-                     : package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory for its name");
+        status = load_locked(env, refusal);
         mutex_unlock(&registry_lock);
     }
     if (status != HX_OK && !env->is_kept) {
@@ -322,11 +349,11 @@ enum hx_status modules_check(const void *bytes, size_t size_bytes,
                              struct module_description *out_description,
                              struct package_refusal *refusal) {
     struct hx_env env = { 0 };
-    enum hx_status status = loader_load(bytes, size_bytes, &env.loaded, refusal);
+    enum hx_status status = package_open(bytes, size_bytes, &env.package, refusal);
     if (status == HX_OK) {
-        env.module = env.loaded.module;
+        env.module = &env.package->manifest;
         describe(&env, out_description);
-        loader_unload(&env.loaded);
+        package_close(env.package);
     }
     return status;
 }
@@ -338,7 +365,9 @@ bool modules_describe(uint32_t number, struct module_description *out_descriptio
         i++;
     }
     if (i < MODULES_MAX) {
+        mutex_lock(&lives_lock);
         describe(envs[i], out_description);
+        mutex_unlock(&lives_lock);
     }
     mutex_unlock(&registry_lock);
     return i < MODULES_MAX;
@@ -381,18 +410,19 @@ static enum hx_status unload_locked(struct hx_env *env, struct package_refusal *
         return package_refuse(refusal, HX_ERR_NOT_FOUND,
                               "expected the name of a module, found no module of that name");
     }
+    mutex_lock(&lives_lock); // others may be swapped meanwhile
     const struct hx_env *needer = needer_locked(env);
-    if (env->loaded.memory == NULL) {
+    mutex_unlock(&lives_lock);
+    if (env->is_watched || env->package == NULL) {
         return package_refuse(refusal, HX_ERR_NOT_PERMITTED,
                               "expected a module from a package, found one of the image");
     }
     if (needer != NULL) {
         return package_refuse(refusal, HX_ERR_BUSY, "expected that nobody needs it, found %s",
-                              needer->module->name);
+                              needer->name);
     }
     enum hx_status status = module_let_go(env, refusal);
     if (status == HX_OK) {
-        code_name_remove(code_of(env));
         forget_locked(env);
     }
     return status;
@@ -404,8 +434,76 @@ enum hx_status modules_unload(const char *name, struct package_refusal *refusal)
     enum hx_status status = unload_locked(env, refusal);
     mutex_unlock(&registry_lock);
     if (status == HX_OK) {
-        log_info("module %s is unloaded", env->module->name);
+        log_info("module %s is unloaded", env->name);
         env_free(env);
+    }
+    return status;
+}
+
+// Swapping
+// -----------------------------------------------------------------------------------------
+
+// Whether it is another version of a module that is there: what others have of that, they have of
+// it, and what it needs is there.
+static enum hx_status successor_check(const struct hx_module *old, const struct hx_module *next,
+                                      struct package_refusal *refusal) {
+    const struct hx_port_required *missing = missing_of(next);
+    if (strcmp(old->name, next->name) != 0) {
+        return package_refuse(refusal, HX_ERR_INVALID, "expected a module named %s, found %s",
+                              old->name, next->name);
+    }
+    for (uint32_t i = 0; i < old->provides_count; i++) {
+        const struct hx_port_provided *port = &old->provides[i];
+        const struct hx_port_required wanted = {
+            port->port, port->version, { UINT16_MAX, 0, 0 }, port->abi
+        };
+        if (!provides(next, &wanted)) {
+            return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
+                                  "expected that it provides %s %u.%u with ABI %016llx, found that "
+                                  "it does not",
+                                  port->port, port->version.major, port->version.minor,
+                                  (unsigned long long)port->abi);
+        }
+    }
+    return missing == NULL
+               ? HX_OK
+               : package_refuse(refusal, HX_ERR_NOT_FOUND,
+                                "expected a provider of %s %u.%u, found none", missing->port,
+                                missing->least.major, missing->least.minor);
+}
+
+static enum hx_status swap_locked(struct hx_env *env, struct package *package,
+                                  struct package_refusal *refusal) {
+    enum hx_status status = HX_OK;
+    mutex_lock(&lives_lock);
+    if (env == NULL) {
+        status = package_refuse(refusal, HX_ERR_NOT_FOUND,
+                                "expected the name of a module, found no module of that name");
+    } else if (!env->is_watched) {
+        status = package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
+                                "expected a module that is started anew when it dies, found one "
+                                "that is not");
+    } else if (package != NULL) {
+        status = successor_check(env->module, &package->manifest, refusal);
+    }
+    if (status == HX_OK) {
+        status = module_swap(env, package, refusal);
+    } else {
+        package_close(package);
+    }
+    mutex_unlock(&lives_lock);
+    return status;
+}
+
+enum hx_status modules_swap(const char *name, const void *bytes, size_t size_bytes,
+                            struct package_refusal *refusal) {
+    struct package *package = NULL;
+    enum hx_status status =
+        size_bytes != 0 ? package_open(bytes, size_bytes, &package, refusal) : HX_OK;
+    if (status == HX_OK) {
+        mutex_lock(&registry_lock);
+        status = swap_locked(find_locked(name), package, refusal);
+        mutex_unlock(&registry_lock);
     }
     return status;
 }
@@ -420,8 +518,9 @@ static int64_t stop_inside(void *argument) {
 
 // A module that somebody does not leave in time is not stopped: it is in the middle of something.
 static void module_stop(struct hx_env *env) {
-    const char *name = env->module->name;
+    const char *name = env->name;
     enum hx_status status = HX_OK;
+    mutex_lock(&lives_lock);
     for (uint32_t i = 0; status == HX_OK && i < GATES_MAX; i++) {
         struct gate *gate = gate_at(i);
         if (gate != NULL && gate->module == name && gate != env->gate) {
@@ -431,6 +530,7 @@ static void module_stop(struct hx_env *env) {
     if (status == HX_OK && env->module->ops->stop != NULL) {
         status = gate_call(env->gate, stop_inside, env);
     }
+    mutex_unlock(&lives_lock);
     if (status != HX_OK) {
         log_warning("module %s does not stop: %s", name, hx_status_name(status));
     }

@@ -43,7 +43,7 @@ static const struct native_shape {
     { HX_CALL_file_descriptor, 0, "2k" }, { HX_CALL_process_pid, 0, "a" },
     { HX_CALL_module_all, 8, "" },        { HX_CALL_module_load, 0, "8blb" },
     { HX_CALL_module_check, 0, "8blbb" }, { HX_CALL_module_info, 0, "8kb" },
-    { HX_CALL_module_unload, 0, "8bb" },
+    { HX_CALL_module_unload, 0, "8bb" },  { HX_CALL_module_swap, 0, "8bblb" },
 };
 
 // Each call of the table is described.

@@ -162,7 +162,7 @@ def _words(device: str, way: Way, disk: Path) -> list[str]:
         _console_make(disk)
         return ["-chardev", f"pipe,id=hvc,path={disk}/line", "-device", f"virtio-serial-{way.bus}",
                 "-device", "virtconsole,chardev=hvc"]
-    disk.write_bytes(_disk_bytes())  # of "disk", "dying" and "scratch"
+    disk.write_bytes(_disk_bytes())  # of "disk", "dying", "swapped" and "scratch"
     many = f",num-queues={way.queues}" if way.queues else ""
     words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
              "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
@@ -199,7 +199,8 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     arch = context.options.arch
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
     assert context.kernel is not None
-    with qemu.Initrd(suite_scenario.initrd([inner])) as data:
+    packages = context.kernel if program.device == "swapped" else None
+    with qemu.Initrd(suite_scenario.initrd([inner], packages)) as data:
         more = "console=hvc0" if program.device == "console" else ""
         machine = qemu.Machine(context.kernel, data, qemu.append_for(context.kernel, "/sbin/runner", more),
                                way.queues or _SMP, "256M", _CPUS[arch], way.machine,
@@ -226,8 +227,8 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
 
 def _fits(program: Program, way_name: str, way: Way, arch: str) -> bool:
     """"scratch" is a disk behind an IOMMU alone; only a disk has queues; one device beside an IOMMU is enough.
-    "dying" is a disk whose driver does."""
-    if program.device == "dying":
+    "dying" is a disk whose driver does, "swapped" one whose driver is."""
+    if program.device in ("dying", "swapped"):
         return way_name in _DYING_WAYS[arch]
     if way_name.startswith("queues"):
         return program.device == "disk"

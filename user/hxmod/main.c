@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// user/hxmod/main.c: loads, unloads and shows modules of the kernel.
+// user/hxmod/main.c: loads, swaps, unloads and shows modules of the kernel.
 #include <libhelix/calls.h>
 
 #include <errno.h>
@@ -56,14 +56,37 @@ static int load(handle_t modules, const char *path) {
     return status == HX_OK ? 0 : refused(path, status, (const char *)report.text);
 }
 
+static enum hx_status name_make(const char *text, struct hx_module_name *out_name) {
+    if (strlen(text) >= sizeof(out_name->bytes)) {
+        return HX_ERR_NAME_TOO_LONG;
+    }
+    memcpy(out_name->bytes, text, strlen(text));
+    return HX_OK;
+}
+
 static int unload(handle_t modules, const char *text) {
     struct hx_module_report report = { 0 };
     struct hx_module_name name = { 0 };
-    if (strlen(text) >= sizeof(name.bytes)) {
-        return refused(text, HX_ERR_NAME_TOO_LONG, "");
+    enum hx_status status = name_make(text, &name);
+    status = status == HX_OK ? hx_module_unload(modules, &name, &report) : status;
+    return status == HX_OK ? 0 : refused(text, status, (const char *)report.text);
+}
+
+// `path` NULL: for itself.
+static int swap(handle_t modules, const char *text, const char *path) {
+    struct hx_module_report report = { 0 };
+    struct hx_module_name name = { 0 };
+    struct bytes package = { NULL, 0 };
+    if (path != NULL && !open_file(path, &package)) {
+        return EXIT_REFUSED;
     }
-    memcpy(name.bytes, text, strlen(text));
-    enum hx_status status = hx_module_unload(modules, &name, &report);
+    if (path != NULL && package.size == 0) { // which would be: for itself
+        return refused(path, HX_ERR_BAD_IMAGE, "expected a package, found an empty file");
+    }
+    enum hx_status status = name_make(text, &name);
+    status = status == HX_OK ? hx_module_swap(modules, &name, (uint64_t)(uintptr_t)package.at,
+                                              package.size, &report)
+                             : status;
     return status == HX_OK ? 0 : refused(text, status, (const char *)report.text);
 }
 
@@ -121,13 +144,18 @@ static int do_words(handle_t modules, int count, char **words) {
     if (count == 3 && strcmp(words[1], "unload") == 0) {
         return unload(modules, words[2]);
     }
+    if ((count == 3 || count == 4) && strcmp(words[1], "swap") == 0) {
+        return swap(modules, words[2], words[3]); // words[count] is NULL
+    }
     if (count == 3 && strcmp(words[1], "info") == 0) {
         return show_one(modules, words[2]);
     }
     if (count == 2 && strcmp(words[1], "list") == 0) {
         return list(modules);
     }
-    (void)fputs("usage: hxmod load FILE | unload NAME | list | info NAME|FILE\n", stderr);
+    (void)fputs("usage: hxmod load FILE | unload NAME | swap NAME [FILE] | list | "
+                "info NAME|FILE\n",
+                stderr);
     return EXIT_WORDS;
 }
 

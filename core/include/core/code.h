@@ -5,7 +5,8 @@
 #include <helix/types.h>
 
 // From now on addresses in [start, end), which is not at 0, are told of as NAME+OFFSET. Borrows the
-// name for good. What does not fit has no name. Calls are serialised by the caller.
+// name for good. What does not fit has no name. Calls of it are serialised by the
+// callers; the opposite may come at any time.
 void code_name_add(uint64_t start, uint64_t end, const char *name);
 // The opposite.
 void code_name_remove(uint64_t start);

@@ -43,7 +43,7 @@ struct gate {
     // is gone. Borrowed for good.
     _Atomic(struct waitable *) supervisor;
     struct gate_death death; // the last one
-    bool is_provided;        // the supervisor's: since then, by the module's next life
+    bool is_vacant;          // the supervisor's: the module's next life is to provide it
 };
 
 // A gate for a slot. Borrows the names for good; `port` may be NULL: a module's own threads.

@@ -40,9 +40,10 @@ struct port_used {
     uint32_t methods;
     // Takes the provider that is behind a gate out of its slot. NULL: slots are for good.
     enum hx_status (*leave)(const struct gate *gate, enum port_leaving step);
-    // Puts the next life of a module that died into its slot, whose clients go on once the gate
-    // lives again; nobody is inside. A refusal is the end of the slot. NULL: the clients cannot go
-    // on, since the module had something that they need; so it is not started anew.
+    // Puts the next life of a module that died, or that is swapped, into its slot, whose clients go
+    // on once the gate lives again, or is open; nobody is inside. A refusal is the end of the slot.
+    // NULL: the clients cannot go on, since the module had something that they need; so it is not
+    // started anew.
     port_installer_t replace;
 };
 #define PORT_USED_AS(upper, lower, leave, replace)                                                 \
@@ -62,7 +63,7 @@ const struct port_used *port_used_at(uint32_t number);
 bool port_is_replaceable(const char *port);
 
 // Makes the slot and hands a provider, all but its gate filled in, to the user of the port, or, if
-// the slot is the same module's and that is dead, puts it in its last life's place;
+// the slot is the same module's and vacant, puts it in its last life's place;
 // `provided` is what the provider was built against. HX_ERR_LIMIT: there are too many slots.
 // HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different
 // descriptions of it, which the log shows. Else what the installer returns.

@@ -31,7 +31,7 @@
     X(DMA_FAULT, "endpoint << 32 | 1 read 2 write, address: an IOMMU refused it")                  \
     X(SYSCALL_UNKNOWN, "number, 0")                                                                \
     X(MODULE, "slot, state")                                                                       \
-    X(SWAP, "number of the scheduling policy, ns that a processor stood still")                    \
+    X(SWAP, "number of the scheduling policy, or of a module's gate | 1 << 32, ns of the freeze")  \
     X(OUT_OF_MEMORY, "pages, flags")                                                               \
     X(PANIC, "0, 0")                                                                               \
     X(CALL, "number, first argument: only while TRACE_CALLS is on")                                \
@@ -55,6 +55,8 @@ struct trace_event {
     uint64_t payload[2];
 };
 _Static_assert(sizeof(struct trace_event) == 32, "a trace event is half a cache line");
+
+#define TRACE_SWAP_MODULE (UINT64_C(1) << 32)
 
 // How many events a ring keeps; the number is a power of two.
 #define TRACE_SLOTS_MIN 256u

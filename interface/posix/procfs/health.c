@@ -6,14 +6,14 @@
 #include <runtime/health.h>
 
 static const char *const state_names[] = {
-    [MODULE_RUNS] = "runs",
-    [MODULE_DEAD] = "dead",
-    [MODULE_PAUSES] = "pauses",
-    [MODULE_GONE] = "gone",
+    [MODULE_RUNS] = "runs",     [MODULE_PROBATION] = "probation", [MODULE_DEAD] = "dead",
+    [MODULE_PAUSES] = "pauses", [MODULE_GONE] = "gone",
 };
 
 // A line for each module: its name, what becomes of it, deaths and restarts, how long the last
-// restart took and the longest one in ns, how many blocks of memory it holds, and how it died last.
+// restart took and the longest one in ns, how many blocks of memory it holds, swaps and those that
+// ended with the old version, how long the last one and the longest held its clients off in ns, and
+// how it died last.
 enum hx_status proc_health(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct module_health health;
@@ -22,6 +22,8 @@ enum hx_status proc_health(const struct proc_target *target, struct proc_text *t
         text_put(text, "%s %s %u %u %llu %llu %llu", health.name, state_names[health.state],
                  health.deaths, health.restarts, (unsigned long long)health.restart_ns,
                  (unsigned long long)health.worst_ns, (unsigned long long)health.held);
+        text_put(text, " %u %u %llu %llu", health.swaps, health.rollbacks,
+                 (unsigned long long)health.freeze_ns, (unsigned long long)health.worst_freeze_ns);
         if (health.deaths == 0) {
             text_put(text, " -\n");
         } else {

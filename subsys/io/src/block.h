@@ -35,6 +35,7 @@ enum disk_kind { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD };
 struct disk_slot {
     struct disk_io *io;  // NULL: free
     uint32_t generation; // so that what completes twice is seen
+    uint64_t order;      // in which slots were taken
     enum disk_kind kind;
     uint32_t first;                 // page of `io` that the call began with
     struct block_transfer transfer; // of a discard: the first sector
@@ -67,6 +68,7 @@ struct disk {
     _Atomic uint32_t silences;  // of those, since something was done last
     struct waitable room;       // pulsed when a slot is free again, and after a reset
     struct spinlock lock;
+    uint64_t orders;                    // [lock] given out
     struct disk_slot slots[DISK_SLOTS]; // [lock]
 };
 

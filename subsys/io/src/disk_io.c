@@ -5,11 +5,11 @@
 // the module's until the event with that number comes. What the module says is checked: a number
 // that nobody has given out completes nothing.
 //
-// A module that dies is followed by another life of its, which has nothing of what was accepted:
-// whoever waits for the disk offers it all again. Each part once in each life, and not before the
-// one who offered it first has come back; nothing of a dead module's completes anything. So a
-// device carries out a part once, or, if it had done so before the death and nobody was told, the
-// same part again before anybody can have overwritten it.
+// A module that dies or is swapped is followed by another life, which has nothing of what was
+// accepted: whoever waits for the disk offers it all again. Each part once in each life, and not
+// before the one who offered it first has come back; nothing of a dead module's completes anything.
+// So a device carries out a part once, or, if it had done so before the death and nobody was told,
+// the same part again before anybody can have overwritten it.
 #include "block.h"
 
 #include <core/gate.h>
@@ -109,6 +109,7 @@ static bool slot_take(struct disk *disk, struct disk_io *io, enum disk_kind kind
             slot->io = io;
             slot->kind = kind;
             slot->life = 0;
+            slot->order = disk->orders++;
             slot->generation++;
             *out_id = (uint64_t)slot->generation << SLOT_SHIFT | i;
             found = true;
@@ -154,19 +155,30 @@ static void slot_accept(struct disk *disk, uint64_t id, uint64_t life) {
     spin_unlock_irq(&disk->lock, irq);
 }
 
-// One that was accepted in an earlier life, for the caller to offer again. The caller gets a
-// reference to what it is of, and the life. NULL: there is none.
+// The first one that was accepted in an earlier life; NULL: there is none.
+static struct disk_slot *slot_first_locked(struct disk *disk) {
+    struct disk_slot *first = NULL;
+    for (uint32_t i = 0; i < DISK_SLOTS; i++) {
+        struct disk_slot *slot = &disk->slots[i];
+        if (slot->io != NULL && slot->life != 0 && slot->life != disk->life &&
+            (first == NULL || slot->order < first->order)) {
+            first = slot;
+        }
+    }
+    return first;
+}
+
+// That one, for the caller to offer again. The caller gets a reference to what it is of, and the
+// life. NULL: there is none.
 static struct disk_io *slot_claim(struct disk *disk, struct disk_slot *out_slot) {
     struct disk_io *io = NULL;
     const unsigned long irq = spin_lock_irq(&disk->lock);
-    for (uint32_t i = 0; i < DISK_SLOTS && io == NULL; i++) {
-        struct disk_slot *slot = &disk->slots[i];
-        if (slot->io != NULL && slot->life != 0 && slot->life != disk->life) {
-            io = slot->io;
-            atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
-            *out_slot = *slot;
-            slot->life = 0;
-        }
+    struct disk_slot *slot = slot_first_locked(disk);
+    if (slot != NULL) {
+        io = slot->io;
+        atomic_fetch_add_explicit(&io->references, 1, memory_order_relaxed);
+        *out_slot = *slot;
+        slot->life = 0;
     }
     spin_unlock_irq(&disk->lock, irq);
     return io;

@@ -471,6 +471,32 @@ static void test_dies_with_a_dead_readers(void) {
     CHECK(chip.accepts == 3);
 }
 
+static void submit_one(void) {
+    struct disk_io *io = disk_io_create(PAGE_SIZE, false);
+    size_t done = 0;
+    CHECK(io != NULL && batch_submit(&disk, io, DISK_READ, 0, PAGE_SIZE, &done) == HX_OK);
+    disk_io_put(io);
+}
+
+// Not in the order of their slots: the first one's is that of the last one.
+static void test_offers_in_order(void) {
+    setup();
+    submit_one();
+    submit_one();
+    const struct block_completion first = { .id = chip.taken[0], .outcome = BLOCK_DONE };
+    disk_events.completed(&disk, &first, 1);
+    submit_one();
+    const uint64_t second = chip.taken[1];
+    const uint64_t third = chip.taken[2];
+    CHECK((uint32_t)third < (uint32_t)second);
+    module_dies();
+    module_lives();
+    CHECK(resubmit(&disk) && chip.count == 2);
+    CHECK(chip.taken[0] == second && chip.taken[1] == third);
+    end_all(BLOCK_DONE);
+    CHECK(frames_used == 0);
+}
+
 // It takes nothing while it is reset; an event without completions says that it does again.
 static void test_back_again(void) {
     enum hx_status status;
@@ -495,6 +521,7 @@ int main(void) {
     dies(false);
     dies(true);
     test_large();
+    test_offers_in_order();
     test_back_again();
     test_dies_with_it();
     test_dies_in_call();

@@ -7,9 +7,10 @@
 
 enum module_state {
     MODULE_RUNS,
-    MODULE_DEAD,   // what it held is being given back
-    MODULE_PAUSES, // before it is started anew
-    MODULE_GONE,   // it will not be
+    MODULE_PROBATION, // it runs since a swap; if it dies, the version before is back
+    MODULE_DEAD,      // what it held is being given back
+    MODULE_PAUSES,    // before it is started anew
+    MODULE_GONE,      // it will not be
 };
 
 struct module_health {
@@ -21,6 +22,10 @@ struct module_health {
     time_ns_t restart_ns;    // from the last death to the open slots, without the rule's pause
     time_ns_t worst_ns;      // the longest of these
     uint64_t held;           // blocks of memory and of pages
+    uint32_t swaps;          // for another version, or for itself
+    uint32_t rollbacks;      // of these, and of attempts, that ended with the old version
+    time_ns_t freeze_ns;     // how long its clients were held off by the last one
+    time_ns_t worst_freeze_ns;
 };
 
 // Number `index` of the modules that were started; false: no more.

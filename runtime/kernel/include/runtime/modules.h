@@ -43,5 +43,20 @@ enum hx_status modules_check(const void *bytes, size_t size_bytes,
 //         HX_ERR_BUSY           somebody uses it, or another module needs it; nothing was done
 enum hx_status modules_unload(const char *name, struct package_refusal *refusal);
 
+// Puts another version in the place of a module that runs: that of a package, or, if `size_bytes`
+// is 0, its own once more. Its clients wait meanwhile and go on with the new one; if that refuses
+// or dies, also for a while afterwards, with the old one. Decision 040. Returns HX_OK; what
+// <lib/package.h> refuses with, and
+//         HX_ERR_NOT_FOUND      there is none of that name, or nobody provides a port that the new
+//                               one needs
+//         HX_ERR_INVALID        the package has a module of another name
+//         HX_ERR_NOT_SUPPORTED  it was built for another SDK, does not provide what the old one
+//                               does, or clients of the old one need what it has
+//         HX_ERR_BUSY           somebody does not leave it, or it does not stop
+//         HX_ERR_PEER_DIED      it is dead, or the new one died; HX_ERR_IO: a device does not stop
+//         HX_ERR_NO_MEMORY; or what the new one's init, start or self-test returned
+enum hx_status modules_swap(const char *name, const void *bytes, size_t size_bytes,
+                            struct package_refusal *refusal);
+
 // The modules, by numbers from 0; false: no more. Numbers may change from call to call.
 bool modules_describe(uint32_t number, struct module_description *out_description);

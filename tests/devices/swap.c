@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The driver of a disk is swapped again and again, for another version and for itself, while
+// programs write and read: none of them gets an error or a wrong byte. Versions that are refused,
+// fail, or die on probation leave the old one, and nothing is held in the end that was not before.
+// DEVICE: swapped
+// LIMIT: 300
+#include "../native/failing.h"
+
+#define MODULE   "virtio_blk"
+#define FOLDER   "/lib/helix/"
+#define SWAPS    24
+#define WORKERS  2
+#define REGION   (1 << 20) // of each worker
+#define BASE     (8 << 20)
+#define IDLE     24 // swaps whose memory is counted
+#define LEAK_KIB 512
+
+struct health {
+    char state[16];
+    unsigned deaths, restarts, swaps, rollbacks;
+    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns;
+    char reason[128];
+};
+
+static struct health health(void) {
+    char name[32];
+    struct health found;
+    FILE *file = fopen("/proc/helix/health", "r");
+    NEED(file != NULL);
+    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %127[^\n]", name,
+                  found.state, &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns,
+                  &found.held, &found.swaps, &found.rollbacks, &found.freeze_ns,
+                  &found.worst_freeze_ns, found.reason) == 12) {
+        if (strcmp(name, MODULE) == 0) {
+            fclose(file);
+            return found;
+        }
+    }
+    check_fail(__FILE_NAME__, __LINE__, "no line of " MODULE);
+    _exit(1);
+}
+
+static void pause_ms(int ms) {
+    const struct timespec pause = { 0, ms * 1000000L };
+    nanosleep(&pause, NULL);
+}
+
+static void await(const char *state) {
+    for (int i = 0; i < 5000 && strcmp(health().state, state) != 0; i++) {
+        pause_ms(2);
+    }
+    CHECK(strcmp(health().state, state) == 0);
+}
+
+static void doom(const char *text) {
+    const int file = open("/proc/helix/health", O_WRONLY);
+    NEED(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text));
+    close(file);
+}
+
+// Swapping
+// ------------------------------------------------------------------------------------------------
+
+static uint8_t package[1 << 20];
+static struct hx_module_report report;
+
+// A process's own.
+static handle_t modules(void) {
+    static handle_t handle;
+    static pid_t owner;
+    if (owner != getpid()) {
+        const int64_t found = NATIVE(module_all);
+        NEED(found > 0);
+        handle = (handle_t)found;
+        owner = getpid();
+    }
+    return handle;
+}
+
+static size_t read_package(const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, FOLDER "%s.hxm", name);
+    const int file = open(path, O_RDONLY);
+    NEED(file >= 0);
+    const ssize_t size = read(file, package, sizeof package);
+    NEED(size > 0);
+    close(file);
+    return (size_t)size;
+}
+
+static int64_t swap_bytes(const char *module, size_t size) {
+    struct hx_module_name name = { { 0 } };
+    memcpy(name.bytes, module, strlen(module));
+    memset(&report, 0, sizeof report);
+    return NATIVE(module_swap, modules(), &name, package, size, &report);
+}
+
+// NULL: for itself.
+static int64_t swap(const char *next) {
+    return swap_bytes(MODULE, next == NULL ? 0 : read_package(next));
+}
+
+static bool says(const char *part) {
+    const bool found = strstr((const char *)report.text, part) != NULL;
+    if (!found) {
+        printf("no '%s' in: %s\n", part, (const char *)report.text);
+    }
+    return found;
+}
+
+static unsigned minor_version(void) {
+    struct hx_module_info info;
+    for (uint32_t i = 0; NATIVE(module_info, modules(), i, &info) == HX_OK; i++) {
+        if (strcmp((const char *)info.name, MODULE) == 0) {
+            return info.version[1];
+        }
+    }
+    return 99;
+}
+
+static void read_once(void) {
+    static unsigned char bytes[512];
+    const int file = open("/dev/vda", O_RDONLY);
+    NEED(file >= 0);
+    SAME(pread(file, bytes, sizeof bytes, 0), sizeof bytes);
+    CHECK(bytes[510] == 0x55 && bytes[511] == 0xaa);
+    close(file);
+}
+
+// Under load
+// ------------------------------------------------------------------------------------------------
+
+static unsigned char *buffer(size_t size) {
+    unsigned char *bytes =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    NEED(bytes != MAP_FAILED);
+    return bytes;
+}
+
+static void fill(unsigned char *bytes, size_t size, uint32_t seed) {
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        bytes[i] = (unsigned char)(seed >> 24);
+    }
+}
+
+// Writes its region and reads it back, through the kernel's pages, or from and to its own.
+static void work(int worker, _Atomic bool *ends, _Atomic unsigned *rounds) {
+    const int file = open("/dev/vda", O_RDWR | (worker % 2 == 0 ? O_DIRECT : 0));
+    unsigned char *mine = buffer(REGION), *seen = buffer(REGION);
+    const off_t base = BASE + (off_t)worker * REGION;
+    NEED(file >= 0);
+    for (uint32_t round = 0; !*ends && check_failures == 0; round++) {
+        const size_t step = round % 2 == 0 ? REGION : 65536;
+        fill(mine, REGION, round * 131 + (uint32_t)worker);
+        for (size_t at = 0; at < REGION; at += step) {
+            SAME(pwrite(file, mine + at, step, base + (off_t)at), step);
+        }
+        if (round % 4 == 0) {
+            SAME(fsync(file), 0);
+        }
+        for (size_t at = 0; at < REGION; at += step) {
+            SAME(pread(file, seen + at, step, base + (off_t)at), step);
+        }
+        CHECK(memcmp(mine, seen, REGION) == 0);
+        ++*rounds;
+    }
+    close(file);
+}
+
+struct load {
+    _Atomic bool ends;
+    _Atomic unsigned rounds;
+    pid_t pids[WORKERS];
+};
+
+static struct load *load_begin(void) {
+    struct load *load =
+        mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(load != MAP_FAILED);
+    for (int worker = 0; worker < WORKERS; worker++) {
+        CHILD(load->pids[worker]) {
+            work(worker, &load->ends, &load->rounds);
+        }
+    }
+    return load;
+}
+
+static void load_end(struct load *load) {
+    load->ends = true;
+    for (int worker = 0; worker < WORKERS; worker++) {
+        EXITS(load->pids[worker], 0);
+    }
+    munmap(load, sizeof *load);
+}
+
+static const char *const versions[] = { "blk_next", NULL, MODULE };
+
+static void under_load(void) {
+    const struct health before = health();
+    struct load *load = load_begin();
+    for (unsigned i = 0; i < SWAPS; i++) {
+        const unsigned rounds = load->rounds;
+        SAME(swap(versions[i % 3]), HX_OK);
+        SAME(minor_version(), i % 3 == 2 ? 0 : 1);
+        while (load->rounds == rounds && check_failures == 0) {
+            pause_ms(1);
+        }
+    }
+    load_end(load);
+    const struct health after = health();
+    SAME(after.swaps, before.swaps + SWAPS);
+    SAME(after.rollbacks, before.rollbacks);
+    SAME(after.deaths, before.deaths);
+    SAME(after.held, before.held);
+    CHECK(after.freeze_ns != 0 && after.worst_freeze_ns >= after.freeze_ns);
+    dprintf(1, "freeze: last %llu us, worst %llu us\n", after.freeze_ns / 1000,
+            after.worst_freeze_ns / 1000);
+}
+
+// Refusals, before anybody is held off
+// ------------------------------------------------------------------------------------------------
+
+static void not_begun(void) {
+    const struct health before = health();
+    SAME(swap("bad_import"), HX_ERR_NOT_FOUND);
+    CHECK(says("expected functions of the SDK, found 'frame_alloc'"));
+    SAME(swap("bad_sdk"), HX_ERR_NOT_SUPPORTED);
+    SAME(swap("crumb"), HX_ERR_INVALID);
+    CHECK(says("expected a module named virtio_blk, found crumb"));
+    const size_t size = read_package("blk_next");
+    SAME(swap_bytes(MODULE, size - 1), HX_ERR_NOT_PERMITTED);
+    package[size / 2] ^= 1;
+    SAME(swap_bytes(MODULE, size), HX_ERR_CORRUPT);
+    SAME(swap_bytes("nobody", 0), HX_ERR_NOT_FOUND);
+    SAME(swap_bytes("ramfs", 0), HX_ERR_NOT_SUPPORTED); // who has files needs what it has
+    CHECK(says("found none, or one whose clients need what it has"));
+    SAME(swap_bytes("posix", 0), HX_ERR_NOT_SUPPORTED); // has no slots
+    SAME(health().swaps, before.swaps);
+    SAME(health().rollbacks, before.rollbacks);
+    SAME(health().worst_freeze_ns, before.worst_freeze_ns);
+    read_once();
+}
+
+static int run(const char *command) {
+    const int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void not_allowed(void) {
+    const struct hx_module_name name = { MODULE };
+    const unsigned swaps = health().swaps;
+    const handle_t weak = derive(modules(), HX_RIGHT_READ);
+    pid_t child;
+    SAME(NATIVE(module_swap, weak, &name, package, 0, &report), HX_ERR_ACCESS_DENIED);
+    SAME(NATIVE(module_swap, modules(), 8, package, 0, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_swap, modules(), &name, 8, 4096, &report), HX_ERR_BAD_ADDRESS);
+    SAME(NATIVE(module_swap, modules(), &name, package, SIZE_MAX, &report), HX_ERR_TOO_BIG);
+    CHILD(child) {
+        NEED(setgid(65534) == 0 && setuid(65534) == 0);
+        SAME(NATIVE(module_swap, modules(), &name, package, 0, &report), HX_ERR_ACCESS_DENIED);
+        SAME(run("/sbin/hxmod swap " MODULE " 2>/dev/null"), 1);
+    }
+    EXITS(child, 0);
+    SAME(health().swaps, swaps);
+}
+
+static void by_hand(void) {
+    SAME(run("/sbin/hxmod swap " MODULE " " FOLDER "blk_next.hxm"), 0);
+    SAME(minor_version(), 1);
+    SAME(run("/sbin/hxmod swap " MODULE), 0);
+    SAME(run("/sbin/hxmod swap " MODULE " " FOLDER "blk_test.hxm 2>said; "
+             "test $? = 1 && grep -q 'found that it does not' said"),
+         0);
+    SAME(run("/sbin/hxmod swap " MODULE " /dev/null 2>said; test $? = 1 && grep -q empty said"), 0);
+    SAME(run("/sbin/hxmod swap 2>said; test $? = 2"), 0);
+    SAME(run("/sbin/hxmod unload " MODULE " 2>said; test $? = 1"), 0);
+    SAME(minor_version(), 1);
+    SAME(swap(MODULE), HX_OK);
+}
+
+// Versions that are none
+// ------------------------------------------------------------------------------------------------
+
+static void fails(const char *next, int64_t status) {
+    const struct health before = health();
+    const unsigned version = minor_version();
+    SAME(swap(next), status);
+    CHECK(says("expected that it starts, found that it does not"));
+    const struct health after = health();
+    SAME(after.swaps, before.swaps);
+    SAME(after.rollbacks, before.rollbacks + 1);
+    SAME(after.deaths, before.deaths);
+    SAME(after.held, before.held);
+    SAME(minor_version(), version);
+    read_once();
+}
+
+static void bad_versions(void) {
+    struct load *load = load_begin();
+    for (int i = 0; i < 3; i++) {
+        fails("blk_start", HX_ERR_NO_SPACE);
+        fails("blk_test", HX_ERR_CORRUPT);
+        fails("blk_fault", HX_ERR_PEER_DIED);
+        fails("blk_none", HX_ERR_NO_DEVICE);
+    }
+    load_end(load);
+}
+
+// The one that runs does not stop, or is not left: it goes on.
+static void not_left(void) {
+    SAME(swap("blk_stays"), HX_OK);
+    SAME(swap(MODULE), HX_ERR_BUSY);
+    CHECK(says("expected that it stops, found: "));
+    SAME(minor_version(), 6);
+    read_once();
+    SAME(swap("blk_slow"), HX_OK);
+    pid_t child;
+    CHILD(child) {
+        const int file = open("/dev/vda", O_WRONLY);
+        NEED(file >= 0);
+        SAME(pwrite(file, package, 512, BASE), 512);
+        SAME(fsync(file), 0);
+    }
+    int64_t status = HX_OK;
+    unsigned tries = 0;
+    for (; tries < 400 && status == HX_OK; tries++) { // until he is inside
+        pause_ms(5);
+        status = swap(NULL);
+    }
+    SAME(status, HX_ERR_BUSY);
+    CHECK(says("expected that nobody is inside for long"));
+    SAME(minor_version(), 7);
+    EXITS(child, 0);
+    SAME(swap(MODULE), HX_OK);
+}
+
+// Probation
+// ------------------------------------------------------------------------------------------------
+
+static void dies_on_probation(void) {
+    struct load *load = load_begin();
+    for (int i = 1; i < 6; i++) {
+        const struct health before = health();
+        SAME(swap("blk_next"), HX_OK);
+        doom("kill " MODULE " null 7");
+        for (int j = 0; j < 20000 && health().rollbacks == before.rollbacks; j++) {
+            pause_ms(1);
+        }
+        await("runs");
+        const struct health after = health();
+        SAME(after.rollbacks, before.rollbacks + 1);
+        SAME(after.deaths, before.deaths + 1);
+        SAME(after.held, before.held);
+        SAME(minor_version(), 0);
+        pause_ms(300); // so that the rule does not give it up
+    }
+    load_end(load);
+}
+
+// Whoever has come through it stays, however he dies.
+static void dies_later(void) {
+    SAME(swap("blk_next"), HX_OK);
+    CHECK(strcmp(health().state, "probation") == 0);
+    await("runs");
+    const struct health before = health();
+    doom("kill " MODULE " jump 1");
+    read_once();
+    await("runs");
+    SAME(health().deaths, before.deaths + 1);
+    SAME(health().restarts, before.restarts + 1);
+    SAME(health().rollbacks, before.rollbacks);
+    SAME(minor_version(), 1);
+    SAME(swap(MODULE), HX_OK);
+}
+
+// What is held
+// ------------------------------------------------------------------------------------------------
+
+static long free_kib(void) {
+    char line[128];
+    long kib = -1;
+    FILE *file = fopen("/proc/meminfo", "r");
+    NEED(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "MemFree: %ld", &kib) != 1) {
+    }
+    fclose(file);
+    return kib;
+}
+
+static int slots(void) {
+    char line[256];
+    int count = 0;
+    FILE *file = fopen("/proc/helix/slots", "r");
+    NEED(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        count++;
+    }
+    fclose(file);
+    return count;
+}
+
+static void all_once(void) {
+    SAME(swap("blk_next"), HX_OK);
+    SAME(swap("blk_start"), HX_ERR_NO_SPACE);
+    SAME(swap("blk_fault"), HX_ERR_PEER_DIED);
+    SAME(swap(NULL), HX_OK);
+    SAME(swap(MODULE), HX_OK);
+    read_once();
+}
+
+static void gives_all_back(void) {
+    all_once();
+    await("runs");
+    const long before_kib = free_kib();
+    const int before_slots = slots();
+    const unsigned long long before_held = health().held;
+    for (int i = 0; i < IDLE; i++) {
+        all_once();
+    }
+    await("runs");
+    const long lost_kib = before_kib - free_kib();
+    if (lost_kib > LEAK_KIB) {
+        check_fail(__FILE_NAME__, __LINE__, "%ld KiB are gone", lost_kib);
+    }
+    SAME(slots(), before_slots);
+    SAME(health().held, before_held);
+}
+
+// Each allocation of a swap fails in turn: it is done, or it is not, and the disk works.
+static void without_memory(void) {
+    const size_t size = read_package("blk_next");
+    int nth = 1;
+    NEED(modules() != 0); // that is made before
+    for (; nth < MOST; nth++) {
+        const uint64_t before = failures();
+        fail_nth(nth);
+        const int64_t status = swap_bytes(MODULE, nth % 2 == 0 ? 0 : size);
+        fail_nth(0);
+        read_once();
+        if (status != HX_OK && status != HX_ERR_NO_MEMORY && status != HX_ERR_NO_DEVICE &&
+            status != HX_ERR_IO) {
+            check_fail(__FILE_NAME__, __LINE__, "allocation %d fails: %lld, %s", nth,
+                       (long long)status, (const char *)report.text);
+        }
+        if (failures() == before && nth % 2 == 1) {
+            break;
+        }
+    }
+    CHECK(nth > 20 && nth < MOST);
+    SAME(swap(MODULE), HX_OK);
+}
+
+static void without_memory_once(void) {
+    control = open("/proc/helix/fail_nth", O_RDWR);
+    NEED(control >= 0);
+    without_memory();
+    const unsigned deaths = health().deaths;
+    await("runs");
+    const unsigned long long held = health().held;
+    without_memory();
+    await("runs");
+    SAME(health().held, held);
+    SAME(health().deaths, deaths);
+}
+
+static const struct check_case cases[] = {
+    CASE(under_load),        CASE(not_begun),
+    CASE(not_allowed),       CASE(by_hand),
+    CASE(bad_versions),      CASE(not_left),
+    CASE(dies_on_probation), CASE(dies_later),
+    CASE(gives_all_back),    CASE(without_memory_once),
+};
+
+CHECK_MAIN(cases)
