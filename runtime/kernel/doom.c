@@ -6,6 +6,7 @@
 #include <core/gate.h>
 #include <core/lock.h>
 #include <core/thread.h>
+#include <core/time.h>
 #include <hal/irq.h>
 #include <lib/string.h>
 #include <runtime/health.h>
@@ -13,6 +14,7 @@
 _Atomic uint64_t doom_left;
 static _Atomic(const char *) victim; // the module's name, as its gates have it
 static _Atomic uint32_t doom_kind;
+static _Atomic time_ns_t struck;    // when it happened; 0: it did not, or that was asked for
 static _Atomic uint64_t doom_again; // what is left after one; 0: no more
 
 #if HAL_GATE_FAULTS
@@ -80,8 +82,13 @@ void doom_pass_slow(void) {
     if (left == 1) {
         atomic_store_explicit(&doom_left, atomic_load_explicit(&doom_again, memory_order_relaxed),
                               memory_order_relaxed);
+        atomic_store_explicit(&struck, time_now(), memory_order_relaxed);
         kinds[atomic_load_explicit(&doom_kind, memory_order_relaxed)].strike();
     }
+}
+
+time_ns_t doom_struck(void) {
+    return atomic_exchange_explicit(&struck, 0, memory_order_relaxed);
 }
 
 enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, bool again) {

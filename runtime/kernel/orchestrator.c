@@ -193,8 +193,10 @@ static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock)
 static void death_note(struct hx_env *env) {
     struct gate_death death;
     gate_death(env->gate, &death);
+    const time_ns_t struck = doom_struck();
     spin_lock(&watched_lock);
     env->health.death = death;
+    env->health.detection_ns = struck != 0 ? MAX_OF(death.at - struck, 0) : 0;
     env->health.deaths++;
     env->health.state = MODULE_DEAD;
     spin_unlock(&watched_lock);

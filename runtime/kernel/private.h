@@ -122,6 +122,8 @@ bool module_find(const char *name, struct hx_env **out_env);
 // A module calls the SDK: see module_doom().
 extern _Atomic uint64_t doom_left;
 void doom_pass_slow(void);
+// When a module was made to fault, since this was asked for last; 0: none was.
+time_ns_t doom_struck(void);
 static inline void doom_pass(void) {
     if (__builtin_expect(atomic_load_explicit(&doom_left, memory_order_relaxed) != 0, 0)) {
         doom_pass_slow();

@@ -22,7 +22,7 @@ static const char *const kinds[] = { "null", "jump", "copy", "undefined", "divid
 struct health {
     char state[16];
     unsigned deaths, restarts;
-    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns;
+    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns, detection_ns;
     unsigned swaps, rollbacks;
     char reason[128];
 };
@@ -32,10 +32,10 @@ static struct health health(void) {
     struct health found;
     FILE *file = fopen("/proc/helix/health", "r");
     NEED(file != NULL);
-    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %127[^\n]", name,
+    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %llu %127[^\n]", name,
                   found.state, &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns,
                   &found.held, &found.swaps, &found.rollbacks, &found.freeze_ns,
-                  &found.worst_freeze_ns, found.reason) == 12) {
+                  &found.worst_freeze_ns, &found.detection_ns, found.reason) == 13) {
         if (strcmp(name, MODULE) == 0) {
             fclose(file);
             return found;

@@ -18,7 +18,7 @@
 struct health {
     char state[16];
     unsigned deaths, restarts, swaps, rollbacks;
-    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns;
+    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns, detection_ns;
     char reason[128];
 };
 
@@ -27,10 +27,10 @@ static struct health health(void) {
     struct health found;
     FILE *file = fopen("/proc/helix/health", "r");
     NEED(file != NULL);
-    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %127[^\n]", name,
+    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %llu %127[^\n]", name,
                   found.state, &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns,
                   &found.held, &found.swaps, &found.rollbacks, &found.freeze_ns,
-                  &found.worst_freeze_ns, found.reason) == 12) {
+                  &found.worst_freeze_ns, &found.detection_ns, found.reason) == 13) {
         if (strcmp(name, MODULE) == 0) {
             fclose(file);
             return found;
@@ -171,15 +171,15 @@ static void work(int worker, _Atomic bool *ends, _Atomic unsigned *rounds) {
 struct load {
     _Atomic bool ends;
     _Atomic unsigned rounds;
-    pid_t pids[WORKERS];
 };
+static pid_t pids[WORKERS];
 
 static struct load *load_begin(void) {
     struct load *load =
         mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     NEED(load != MAP_FAILED);
     for (int worker = 0; worker < WORKERS; worker++) {
-        CHILD(load->pids[worker]) {
+        CHILD(pids[worker]) {
             work(worker, &load->ends, &load->rounds);
         }
     }
@@ -189,7 +189,7 @@ static struct load *load_begin(void) {
 static void load_end(struct load *load) {
     load->ends = true;
     for (int worker = 0; worker < WORKERS; worker++) {
-        EXITS(load->pids[worker], 0);
+        EXITS(pids[worker], 0);
     }
     munmap(load, sizeof *load);
 }

@@ -15,7 +15,6 @@ from helix import build, targets, ui
 _NOT_YET = {
     "new": "there is no skeleton generator yet; copy the folder of a module",
     "profile": "there is no profiler yet; ./helix bench counts instructions",
-    "demo": "there are no demonstrations yet",
 }
 
 _PROCESSORS = 64  # that the kernel can use
@@ -47,6 +46,14 @@ def _processors(text: str) -> int:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of processors; "
                                          f"say 1 to {_PROCESSORS}")
     return int(text)
+
+
+def _up_to(most: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 to {most}")
+        return int(text)
+    return check
 
 
 def _memory(text: str) -> str:
@@ -144,6 +151,17 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--libc", choices=("musl", "glibc", "posix-x"), default="musl",
                      help="the C library (default: %(default)s)")
     own.add_argument("--yes", action="store_true", help="install what is missing without asking")
+    demo = words.add_parser(
+        "demo", help="show a driver that is killed, or swapped, under load",
+        description="Two programs read, write and verify a disk while its driver is killed (heal), or swapped for\n"
+        "another copy of it (swap), again and again. Prints times, and writes a picture of the throughput.")
+    _common(demo)
+    demo.add_argument("what", choices=("heal", "swap"))
+    demo.add_argument("--times", type=_up_to(10000), default=100, metavar="N", help="how often (default: %(default)s)")
+    demo.add_argument("--mib", type=_up_to(1024), default=64, metavar="N", help="MiB that are read (default: %(default)s)")
+    demo.add_argument("--smp", type=_processors, default=2, metavar="N",
+                      help="processors (default: %(default)s)")
+    demo.add_argument("-o", dest="output", metavar="FILE", help="the picture (default: out/demo-WHAT.svg)")
     image = words.add_parser("image", help="make a bootable image")
     _common(image)
     image.add_argument("--add", action="append", default=[], metavar="DIR", help="files to add")

@@ -301,5 +301,5 @@ def recorder() -> Path:
 
 
 def services() -> dict[str, Path]:
-    """Programs of ring 3 that serve others, and hxmod, by the names that they have in /sbin."""
-    return {name: build(paths.TOP / "user" / name / "main.c") for name in ("bus", "hxmod", "router")}
+    """Programs of ring 3 that serve others, hxmod and the demonstration, by the names that they have in /sbin."""
+    return {name: build(paths.TOP / "user" / name / "main.c") for name in ("bus", "demo", "hxmod", "router")}

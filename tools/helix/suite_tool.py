@@ -10,6 +10,7 @@ import tempfile
 import time
 from argparse import Namespace
 from pathlib import Path
+from xml.etree import ElementTree
 
 from helix import guest, packages, paths, programs, qemu, rootfs, suite_scenario, suite_trace
 from helix.report import Context, Failed, Job, single
@@ -29,6 +30,10 @@ _WRONG = {
     "test check/format nonsense": r"no test is called nonsense; suites: ",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "run --disk nothing.img -- true": r"--disk: there is no file nothing\.img",
+    "demo": r"the following arguments are required: what",
+    "demo sing": r"what: invalid choice: 'sing'",
+    "demo heal --times 0": r"'0' is no number from 1 to 10000",
+    "demo heal --mib 2048": r"'2048' is no number from 1 to 1024",
     "frobnicate": r"'frobnicate'",
     "cc nothing.c -o nothing": r"there is no file nothing\.c",
 }
@@ -53,12 +58,28 @@ def _explains_itself(_: Context) -> None:
     if done.returncode or _call("--help").stdout != done.stdout:
         raise Failed("help and --help differ", done.stdout + done.stderr)
     words = re.findall(r"^    (\w+) ", done.stdout, re.M)
-    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "cc", "image"):
+    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "cc", "demo", "image"):
         text = _call(f"help {word}").stdout
         if word not in words or f"./helix {word}" not in text:
             raise Failed(f"help of {word} is not there", done.stdout + text)
     if "-- CMD" not in _call("help run").stdout:
         raise Failed("help of run does not show how a command is run inside")
+
+
+def _demonstrates(what: str) -> None:
+    """A short form: the table, and a picture that an XML parser reads, with a mark for each time."""
+    times = 6
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "picture.svg"
+        done = _call(f"demo {what} --times {times} --mib 8 -o {picture}", 400)
+        if done.returncode or not picture.is_file():
+            raise Failed(f"demo {what} ends with status {done.returncode}", done.stdout + done.stderr)
+        drawn = [element.get("class") for element in ElementTree.parse(picture).iter()]
+    row = re.search(r"^(?:restart|freeze) +([\d.]+) +([\d.]+) +([\d.]+)$", done.stdout, re.M)
+    if not row or not 0 < float(row[1]) <= float(row[2]) <= float(row[3]):
+        raise Failed("the table is not there", done.stdout + done.stderr)
+    if drawn.count(what) != times or f"{times} times {what}" not in done.stdout or "no error" not in done.stdout:
+        raise Failed(f"{drawn.count(what)} marks, not {times}", done.stdout + done.stderr)
 
 
 def _machines(marker: str) -> list[str]:
@@ -270,4 +291,5 @@ def jobs(options: Namespace) -> list[Job]:
                    lambda context: _runs_the_example(context, "docs/services.md")),
             single("tool/runs-the-port",
                    lambda context: _runs_the_example(context, "docs/ports.md")),
+            *(single(f"tool/demo-{what}", lambda _, what=what: _demonstrates(what)) for what in ("heal", "swap")),
             *suite_trace.jobs()]

@@ -12,8 +12,8 @@ static const char *const state_names[] = {
 
 // A line for each module: its name, what becomes of it, deaths and restarts, how long the last
 // restart took and the longest one in ns, how many blocks of memory it holds, swaps and those that
-// ended with the old version, how long the last one and the longest held its clients off in ns, and
-// how it died last.
+// ended with the old version, how long the last one and the longest held its clients off in ns, how
+// long after a fault on purpose the last death was noted in ns, and how it died last.
 enum hx_status proc_health(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct module_health health;
@@ -22,8 +22,9 @@ enum hx_status proc_health(const struct proc_target *target, struct proc_text *t
         text_put(text, "%s %s %u %u %llu %llu %llu", health.name, state_names[health.state],
                  health.deaths, health.restarts, (unsigned long long)health.restart_ns,
                  (unsigned long long)health.worst_ns, (unsigned long long)health.held);
-        text_put(text, " %u %u %llu %llu", health.swaps, health.rollbacks,
-                 (unsigned long long)health.freeze_ns, (unsigned long long)health.worst_freeze_ns);
+        text_put(text, " %u %u %llu %llu %llu", health.swaps, health.rollbacks,
+                 (unsigned long long)health.freeze_ns, (unsigned long long)health.worst_freeze_ns,
+                 (unsigned long long)health.detection_ns);
         if (health.deaths == 0) {
             text_put(text, " -\n");
         } else {

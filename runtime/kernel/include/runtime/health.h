@@ -26,6 +26,8 @@ struct module_health {
     uint32_t rollbacks;      // of these, and of attempts, that ended with the old version
     time_ns_t freeze_ns;     // how long its clients were held off by the last one
     time_ns_t worst_freeze_ns;
+    time_ns_t
+        detection_ns; // from a fault on purpose (module_doom) to where the last death is noted
 };
 
 // Number `index` of the modules that were started; false: no more.
