@@ -200,10 +200,13 @@ static void test_firmware(void) {
     boot_memory_add(&firmware, 0x80000000, 0x8000000, BOOT_MEMORY_USABLE);
     firmware.initrd = paddr_make(0x81000000);
     firmware.initrd_bytes = 0x1000;
+    firmware.memory_left_out_bytes = 0x3000;
+    firmware.memory_joined = 2;
     tree_begin(0x10000000);
     reserve(0x81000000, 0x2000);
     initrd(0x84000000, 0x84001000);
     CHECK(tree_read(&firmware));
+    CHECK(info.memory_left_out_bytes == 0x3000 && info.memory_joined == 2);
     CHECK(info.initrd.value == 0x81000000 && info.initrd_bytes == 0x1000);
     CHECK(kind_at(0x81000000) == BOOT_MEMORY_ACPI && kind_at(0x81001000) == BOOT_MEMORY_RESERVED);
     CHECK(kind_at(0x87fff000) == BOOT_MEMORY_USABLE && kind_at(0x88800000) == 0);

@@ -15,7 +15,7 @@ from helix import cpio, image, packages, paths, programs, qemu, rootfs, targets
 from helix.report import Context, Failed, Job, single
 
 _GUARD_S = 120  # a machine that has not ended by then hangs
-_GOOD = r"first: all good"
+GOOD = r"first: all good"  # what tests/boot/first.c ends with
 _PT_LOAD = 1
 
 
@@ -26,7 +26,7 @@ class Boot:
     name: str
     initrd: Callable[[], bytes] | None = None
     append: str = "rdinit=/first"
-    expect: list[str] = field(default_factory=lambda: [_GOOD])
+    expect: list[str] = field(default_factory=lambda: [GOOD])
     never: list[str] = field(default_factory=lambda: [r"first: WRONG.*", r"first: failed"])
     smp: int = 1
     mem: str = "128M"
@@ -215,15 +215,15 @@ def _initrd_over_kernel(context: Context) -> None:
 
 
 def _machines() -> list[Boot]:
-    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
     boots += [Boot("cpu-qemu64", plain, cpu="qemu64"),
               Boot("cpu-max", plain, cpu="max"),
               Boot("machine-pc", plain, machine="pc"),
               Boot("machine-microvm", plain, machine="microvm", linux=False,
-                   expect=["scheduler rr\n", _GOOD]),
+                   expect=["scheduler rr\n", GOOD]),
               Boot("machine-microvm-smp-2", plain, machine="microvm", smp=2, linux=False,
-                   expect=[_GOOD, "first: 2 processors"]),
+                   expect=[GOOD, "first: 2 processors"]),
               *(Boot(f"microvm-rng-{how}", plain, "rdinit=/first strong restart", cpu="qemu64",
                      machine=machine, linux=False,
                      extra=["-device", "virtio-rng-device"])
@@ -241,28 +241,28 @@ def _machines() -> list[Boot]:
 def _starts() -> list[Boot]:
     environment = [r"first: env HOME=/\n", r"first: env TERM=linux\n"]
     return [
-        Boot("plain-archive", lambda: _tree().bytes(), expect=[_GOOD, "the tree was looked at"]),
-        Boot("gzip-archive", _packed, expect=[_GOOD, "the tree was looked at"]),
-        Boot("joined-archives", _joined, expect=[_GOOD, "the tree was looked at"]),
+        Boot("plain-archive", lambda: _tree().bytes(), expect=[GOOD, "the tree was looked at"]),
+        Boot("gzip-archive", _packed, expect=[GOOD, "the tree was looked at"]),
+        Boot("joined-archives", _joined, expect=[GOOD, "the tree was looked at"]),
         Boot("words-for-init", plain, "rdinit=/first NAME=value word quiet -- one two",
-             [_GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=word\n", r"argv\[2\]=one\n",
+             [GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=word\n", r"argv\[2\]=one\n",
               r"argv\[3\]=two\n", r"env NAME=value\n", *environment],
              [r"argv\[4\]", "first: failed", "env quiet"]),
         Boot("init-word", plain, "init=/first -- one two",
-             [_GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=one\n", r"argv\[2\]=two\n"], linux=False),
-        Boot("init-script", _with_script, "", ["the script runs", _GOOD]),
+             [GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=one\n", r"argv\[2\]=two\n"], linux=False),
+        Boot("init-script", _with_script, "", ["the script runs", GOOD]),
         Boot("restart", plain, "rdinit=/first -- restart"),
         Boot("quoted-words", plain, 'rdinit=/first A="two words" -- "three four"',
-             [_GOOD, r"env A=two words\n", r"argv\[1\]=three four\n"], linux=False),
+             [GOOD, r"env A=two words\n", r"argv\[1\]=three four\n"], linux=False),
     ]
 
 
 def _panics() -> list[Boot]:
     dead_init = [r"(?i)(kernel panic|panic:).*\n"]
     return [
-        Boot("init-exits", plain, "rdinit=/first -- exit", [_GOOD, *dead_init]),
-        Boot("init-crashes", plain, "rdinit=/first -- crash", [_GOOD, *dead_init]),
-        Boot("panic-after-a-second", plain, "panic=1 rdinit=/first -- exit", [_GOOD, *dead_init]),
+        Boot("init-exits", plain, "rdinit=/first -- exit", [GOOD, *dead_init]),
+        Boot("init-crashes", plain, "rdinit=/first -- crash", [GOOD, *dead_init]),
+        Boot("panic-after-a-second", plain, "panic=1 rdinit=/first -- exit", [GOOD, *dead_init]),
         Boot("panic-shows", plain, "selftest=panic",
              [r"panic: .*selftest=panic", r"kernel_main"], [], linux=False),
         Boot("stack-overflow", None, "selftest=overflow",
@@ -303,13 +303,13 @@ def _bad_words() -> list[Boot]:
         Boot("init-no-program", _not_a_program, "rdinit=/text", [r"(?i)/text", *panic], []),
         Boot("init-empty-elf", _not_a_program, "rdinit=/elf", [r"(?i)/elf", *panic], []),
         Boot("init-not-executable", _not_a_program, "rdinit=/plain", [r"(?i)/plain"], []),
-        Boot("long-command-line", plain, "rdinit=/first " + "x" * 1500, [_GOOD]),
+        Boot("long-command-line", plain, "rdinit=/first " + "x" * 1500, [GOOD]),
         Boot("many-words", plain, "rdinit=/first " + " ".join(f"w{i}" for i in range(300)), [], [],
              linux=False),
         Boot("policy-that-is-none", plain, "rdinit=/first sched=best",
-             [_GOOD, r"sched=best is no scheduling policy", r"sched=fair\n"], linux=False),
+             [GOOD, r"sched=best is no scheduling policy", r"sched=fair\n"], linux=False),
         Boot("odd-command-line", plain, 'rdinit=/first = == -- " a=" "', [], []),
-        Boot("numbers-that-are-none", plain, "rdinit=/first panic=abc maxcpus=many", [_GOOD]),
+        Boot("numbers-that-are-none", plain, "rdinit=/first panic=abc maxcpus=many", [GOOD]),
     ]
 
 
@@ -331,10 +331,10 @@ def _policies() -> list[Boot]:
 def _aarch64_machines() -> list[Boot]:
     shapes = {"cortex-a72": ("cortex-a72", "virt"), "gic-3": ("max", "virt,gic-version=3"),
               "el2": ("cortex-a72", "virt,virtualization=on")}
-    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
     boots += [Boot(f"machine-{name}", plain, smp=2, cpu=cpu, machine=machine,
-                   expect=[_GOOD, "first: 2 processors"])
+                   expect=[GOOD, "first: 2 processors"])
               for name, (cpu, machine) in shapes.items()]
     # QEMU loads no initramfs for an ELF file.
     boots.append(Boot("elf", None, "selftest=core", [r"started by elf", r"2 of 2 processors"],
@@ -345,19 +345,19 @@ def _aarch64_machines() -> list[Boot]:
 
 
 def _riscv64_machines() -> list[Boot]:
-    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[_GOOD, f"first: {count} processors"])
+    boots = [Boot(f"smp-{count}", plain, smp=count, expect=[GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
-    boots += [Boot("elf", plain, smp=2, expect=[_GOOD, "first: 2 processors"], elf=True),
-              Boot("sv39", plain, "rdinit=/first no4lvl", smp=2, expect=[_GOOD, "first: 2 processors"]),
+    boots += [Boot("elf", plain, smp=2, expect=[GOOD, "first: 2 processors"], elf=True),
+              Boot("sv39", plain, "rdinit=/first no4lvl", smp=2, expect=[GOOD, "first: 2 processors"]),
               Boot("sv39-shows", None, "selftest=overflow no4lvl", [r"satp 8[0-9a-f]{15}\n"], [], linux=False),
               Boot("sv57", plain, "rdinit=/first mmu=sv57 -- far", smp=2,
-                   expect=[_GOOD, "first: 2 processors", "first: far memory to 56 bits"], linux=False),
+                   expect=[GOOD, "first: 2 processors", "first: far memory to 56 bits"], linux=False),
               Boot("sv57-forbidden", plain, "rdinit=/first mmu=sv57 no5lvl -- far",
-                   expect=[_GOOD, "first: no far memory"], linux=False),
+                   expect=[GOOD, "first: no far memory"], linux=False),
               Boot("sv57-shows", None, "selftest=overflow mmu=sv57", [r"satp a[0-9a-f]{15}\n"], [], linux=False),
               Boot("sv57-selftest", None, "selftest=memory mmu=sv57", [], [r"(?i)panic"], smp=4,
                    extra=list(targets.current().exit_device), status=33, linux=False),
-              Boot("no-sstc", plain, smp=2, cpu="rv64,sstc=off", expect=[_GOOD, "first: 2 processors"])]
+              Boot("no-sstc", plain, smp=2, cpu="rv64,sstc=off", expect=[GOOD, "first: 2 processors"])]
     # OpenSBI takes 2 MiB of it, and QEMU puts the device tree at a boundary of 16.
     return [*boots, Boot("mem-32M", plain, mem="32M"), Boot("mem-6G", plain, mem="6G")]
 

@@ -40,6 +40,12 @@ def _reserved(tree: bytes, base: int, size: int) -> bytes:
     return _inserted(tree, struct.unpack_from(_HEADER, tree)[4], struct.pack(">QQ", base, size))
 
 
+def _reserved_often(tree: bytes, base: int, count: int) -> bytes:
+    for place in range(base, base + (count << 16), 1 << 16):
+        tree = _reserved(tree, place, 4096)
+    return tree
+
+
 def _with_initrd(tree: bytes, start: int, end: int) -> bytes:
     """/chosen says that the archive lies there."""
     words = struct.unpack_from(_HEADER, tree)
@@ -98,6 +104,10 @@ def _tests() -> list[Tree]:
     return [
         Tree(Boot("tree-reserves", suite_boot.plain),
              lambda tree, base, _: _reserved(tree, base + upper * _MIB + 1, (_MEM_MIB - upper) * _MIB)),
+        Tree(Boot("tree-many-ranges", suite_boot.plain,
+                  expect=[suite_boot.GOOD, r"memory: the loader lists more than 127 ranges: \d+ KiB of the smallest are "
+                          r"not used; \d+ ranges"]),
+             lambda tree, base, _: _reserved_often(tree, base + 32 * _MIB, 300)),
         Tree(Boot("tree-initrd-nowhere", expect=[r"the initramfs is said to lie at 0x400000000, 4096 bytes",
                                                  r"panic: .*init"], never=[r"page fault"]),
              lambda tree, *_: _with_initrd(tree, nowhere, nowhere + 4096)),
