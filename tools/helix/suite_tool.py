@@ -236,6 +236,7 @@ def _hart_goes_astray(context: Context) -> None:
 
 
 # The first enable words of S-mode's contexts of three harts.
+_BEFORE_OTHERS = "core_start_processors"  # OpenSBI clears those of a hart that it starts
 _PLIC_ENABLED = ("0xc002080", "0xc002180", "0xc002280")
 
 
@@ -246,7 +247,7 @@ def _interrupts_left_on(context: Context) -> None:
     words = ["delete", "hbreak plic_init", "continue", "delete", "maintenance packet Qqemu.PhyMemMode:1",
              *(f"set *(unsigned int *){word} = 0xfe" for word in _PLIC_ENABLED),
              *(line.format("left") for line in show), "maintenance packet Qqemu.PhyMemMode:0",
-             f"hbreak {_STOP}", "continue", "maintenance packet Qqemu.PhyMemMode:1",
+             f"hbreak {_BEFORE_OTHERS}", "continue", "maintenance packet Qqemu.PhyMemMode:1",
              *(line.format("now") for line in show), "quit", ""]
     done = subprocess.run([str(paths.TOP / "helix"), "debug", "--arch", "riscv64", "--smp", "3"],
                           input="\n".join(words), text=True, stdout=subprocess.PIPE,
