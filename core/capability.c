@@ -301,7 +301,10 @@ bool capability_enter_derived(struct capability *capability, rights_t need) {
         thread->under_count++;
         return true;
     }
-    under_clear(thread, under); // a revoker may have seen it
+    under_clear(thread, under);
+    // A revoker may have seen it, after it had told all that it knew of, and sleeps now. Nobody
+    // else may be left to wake it: whoever it found told already may have left before that.
+    waitable_pulse(&left);
     return false;
 }
 

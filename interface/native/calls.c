@@ -8,7 +8,6 @@ static enum hx_status native_init(struct hx_env *env, void **out_self) {
     (void)env;
     *out_self = NULL;
     native_numbers_init();
-    native_tokens_init();
     native_modules_init();
     native_calls_register(&native_calls);
     return HX_OK;

@@ -25,8 +25,6 @@ uint64_t native_number(struct capability *capability);
 struct capability *native_numbered(uint64_t number);
 // Once, before programs run.
 void native_numbers_init(void);
-// Makes the key of tokens; as above.
-void native_tokens_init(void);
 // Makes the object that stands for the modules; as above.
 void native_modules_init(void);
 

@@ -2,10 +2,12 @@
 // interface/native/token.c: capabilities that travel as bytes.
 //
 // A token says which derived capability it is for, which rights, and until when, under a code that
-// this kernel alone can make: its key is born at boot and never leaves it. Nothing in a token is
-// looked at before the code was compared.
+// this kernel alone can make: its key is born with the first token and never leaves it. Nothing in
+// a token is looked at before the code was compared.
 #include "native.h"
 
+#include <core/lock.h>
+#include <core/log.h>
 #include <core/random.h>
 #include <core/time.h>
 #include <lib/hmac.h>
@@ -21,13 +23,35 @@ struct token {
 };
 _Static_assert(sizeof(struct token) == sizeof(struct hx_token), "programs carry it");
 
-static uint8_t key[HMAC_SHA256_BYTES]; // written once, before programs run
+static const struct lock_class key_class = { "key of tokens", LOCK_RANK_LEAF, false };
+static struct spinlock key_lock = SPINLOCK_INIT(&key_class);
+static uint8_t key[HMAC_SHA256_BYTES]; // [key_lock] until it is there; then it stays
+static _Atomic bool has_key;
 
-void native_tokens_init(void) {
-    random_bytes(key, sizeof(key));
+// With the first token rather than at boot: by then drivers have brought what entropy there is.
+static void key_make(void) {
+    uint8_t fresh[sizeof(key)] = { 0 };
+    const bool is_weak = random_is_weak();
+    random_bytes(fresh, sizeof(fresh));
+    spin_lock(&key_lock);
+    const bool mine = !atomic_load_explicit(&has_key, memory_order_relaxed);
+    if (mine) {
+        memcpy(key, fresh, sizeof(key));
+        // Release: who finds it set finds all of the key.
+        atomic_store_explicit(&has_key, true, memory_order_release);
+    }
+    spin_unlock(&key_lock);
+    memset(fresh, 0, sizeof(fresh));
+    __asm__ volatile("" : : "r"(&fresh) : "memory"); // the wipe is not dead code
+    if (mine && is_weak) {
+        log_warning("tokens: the key is weak: there was no entropy when the first one was sealed");
+    }
 }
 
 static void code_of(const struct token *token, uint8_t out_code[HMAC_SHA256_BYTES]) {
+    if (!atomic_load_explicit(&has_key, memory_order_acquire)) {
+        key_make();
+    }
     hmac_sha256(key, sizeof(key), token, offsetof(struct token, code), out_code);
 }
 

@@ -2,7 +2,9 @@
 // A machine whose processors have no random instruction and that has a virtio entropy device: the
 // generator is strong, soon after the boot.
 // DEVICE: rng
-#include "../scenario/check.h"
+#include "../native/native.h"
+
+#include <sys/klog.h>
 
 static int entropy(void) {
     char text[16] = "";
@@ -27,8 +29,20 @@ static void gives_bytes(void) {
     CHECK(memcmp(bytes, zeroes, sizeof bytes) != 0);
 }
 
+// The first token is sealed under a key that is as strong: the kernel's log would say otherwise.
+static void seals_under_a_strong_key(void) {
+    static char log[1 << 18];
+    struct hx_token token;
+    const handle_t lent = derive(event_new(), HX_RIGHT_DELEGATE);
+    NEED(NATIVE(handle_seal, lent, HX_RIGHT_DELEGATE, TIME_NEVER, &token) == HX_OK);
+    CHECK(NATIVE(handle_redeem, &token) > 0);
+    NEED(klogctl(3, log, sizeof log - 1) > 0); // all of it
+    CHECK(strstr(log, "Helix") != NULL && strstr(log, "tokens: the key is weak") == NULL);
+}
+
 static const struct check_case cases[] = {
     CASE(becomes_strong),
+    CASE(seals_under_a_strong_key),
     CASE(gives_bytes),
 };
 

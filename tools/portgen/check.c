@@ -97,13 +97,59 @@ static void check_struct(struct compiler *compiler, struct declaration *declarat
 // Names -------------------------------------------------------------------------------------------
 
 static const char *const reserved[] = {
-    "alignas", "alignof",  "asm",      "false",    "linux",  "true",   "typeof",
-    "unix",    "auto",     "bool",     "break",    "case",   "char",   "client",
-    "const",   "continue", "default",  "do",       "double", "else",   "enum",
-    "events",  "extern",   "float",    "for",      "goto",   "if",     "inline",
-    "int",     "long",     "restrict", "register", "return", "self",   "call_arguments",
-    "short",   "signed",   "sizeof",   "static",   "struct", "switch", "typedef",
-    "union",   "unsigned", "void",     "volatile", "while",
+    "alignas",
+    "alignof",
+    "asm",
+    "false",
+    "linux",
+    "true",
+    "typeof",
+    "unix",
+    "auto",
+    "bool",
+    "break",
+    "case",
+    "char",
+    "client",
+    "const",
+    "continue",
+    "default",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "events",
+    "extern",
+    "float",
+    "for",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "long",
+    "restrict",
+    "register",
+    "return",
+    "self",
+    "call_arguments",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "struct",
+    "switch",
+    "typedef",
+    "union",
+    "unsigned",
+    "void",
+    "volatile",
+    "while",
+    // of C23
+    "constexpr",
+    "nullptr",
+    "static_assert",
+    "thread_local",
+    "typeof_unqual",
 };
 
 void check_name(struct compiler *compiler, const struct place *place, const char *name) {
@@ -111,6 +157,33 @@ void check_name(struct compiler *compiler, const struct place *place, const char
         if (strcmp(reserved[i], name) == 0) {
             fail(compiler, place, "'%s' is a word that the C code needs; choose another name",
                  name);
+        }
+    }
+}
+
+// Types that each port has: struct fs_ops, struct fs_events, struct fs_port, enum fs_method.
+static void check_type_name(struct compiler *compiler, const struct declaration *declaration) {
+    static const char *const own[] = { "ops", "events", "port", "method" };
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (strcmp(own[i], declaration->name) == 0) {
+            fail(compiler, &declaration->place,
+                 "'%s_%s' is a type of every port; choose another name", declaration->port->prefix,
+                 declaration->name);
+        }
+    }
+}
+
+// Constants that each port has: FS_PORT_ABI, FS_METHOD_LOOKUP, FS_WIRE_SERVER_BYTES and so on.
+static void check_constants(struct compiler *compiler, const struct port *port,
+                            const struct constant *constant) {
+    static const char *const own[] = { "PORT_", "METHOD_", "WIRE_" };
+    for (; constant != NULL; constant = constant->next) {
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+            if (strncmp(own[i], constant->name, strlen(own[i])) == 0) {
+                fail(compiler, &constant->place,
+                     "names that begin with '%s_%s' are every port's; choose another name",
+                     port->upper, own[i]);
+            }
         }
     }
 }
@@ -263,8 +336,73 @@ static bool same_parameters(const struct method *a, const struct method *b) {
     return x == NULL && y == NULL;
 }
 
+static bool has_status(const struct status_name *list, const char *name) {
+    while (list != NULL && strcmp(list->name, name) != 0) {
+        list = list->next;
+    }
+    return list != NULL;
+}
+
+// What stands for a method does no more, and says no more, than that may.
+static void check_stand_in(struct compiler *compiler, const struct port *port,
+                           const struct method *method, const struct method *other) {
+    if (method->atomic != other->atomic) {
+        fail(compiler, &method->place,
+             "'%s' runs in another context than '%s'; name a method of the same one", other->name,
+             method->name);
+    }
+    if (method->idempotent && !other->idempotent) {
+        fail(compiler, &method->place,
+             "'%s' may be repeated and '%s', which stands for it, may not; mark both idempotent",
+             method->name, other->name);
+    }
+    if (method->ends != other->ends) {
+        fail(compiler, &method->place,
+             "only one of '%s' and '%s' ends its instance; mark both, or none", method->name,
+             other->name);
+    }
+    for (const struct status_name *status = other->fails; status != NULL; status = status->next) {
+        if (!has_status(method->fails, status->name) && !has_status(port->fails, status->name)) {
+            fail(compiler, &method->place,
+                 "'%s', which stands for '%s', may fail with %s; add that to what '%s' fails with",
+                 other->name, method->name, status->name, method->name);
+        }
+    }
+}
+
+// Whether a value of all zeroes is one.
+static bool has_zero(const struct type *type) {
+    if (type->kind == KIND_ENUM) {
+        const struct constant *value = type->declaration->values;
+        while (value != NULL && value->value != 0) {
+            value = value->next;
+        }
+        return value != NULL;
+    }
+    const struct field *field = type->kind == KIND_STRUCT ? type->declaration->fields : NULL;
+    while (field != NULL && has_zero(&field->type)) {
+        field = field->next;
+    }
+    return field == NULL && type->kind != KIND_INSTANCE && type->kind != KIND_HANDLE;
+}
+
+// What an absent method gives that stands for OK is zeroes.
+static void check_nothing(struct compiler *compiler, const struct method *method) {
+    for (const struct field *field = method->fields; field != NULL; field = field->next) {
+        if (field->direction == DIRECTION_RESULT && !has_zero(&field->type)) {
+            fail(compiler, &field->place,
+                 "'%s' would be zero if '%s' is absent, and cannot be; write a status behind "
+                 "'optional'",
+                 field->name, method->name);
+        }
+    }
+}
+
 static void check_optional(struct compiler *compiler, const struct port *port,
                            struct method *method) {
+    if (method->optional != NULL && strcmp(method->optional, "OK") == 0) {
+        check_nothing(compiler, method);
+    }
     if (method->optional == NULL || method->optional[0] < 'a' || method->optional[0] > 'z') {
         return;
     }
@@ -277,7 +415,9 @@ static void check_optional(struct compiler *compiler, const struct port *port,
         fail(compiler, &method->place,
              "'%s' cannot stand for '%s'; name a method above it that has the same parameters",
              method->optional, method->name);
+        return;
     }
+    check_stand_in(compiler, port, method, other);
     method->optional_method = other;
 }
 
@@ -405,8 +545,15 @@ uint64_t body_size(const struct field *field, bool is_reply) {
 }
 
 void port_check(struct compiler *compiler, struct port *port) {
+    if (!port->is_calls) {
+        check_constants(compiler, port, port->constants);
+    }
     for (struct declaration *declaration = port->declarations;
          declaration != NULL && !compiler->failed; declaration = declaration->next) {
+        if (!port->is_calls) {
+            check_type_name(compiler, declaration);
+            check_constants(compiler, port, declaration->values);
+        }
         if (declaration->kind == KIND_STRUCT) {
             check_struct(compiler, declaration);
             check_names(compiler, declaration->fields);

@@ -162,9 +162,12 @@ static uint32_t put_fails(const struct port *port, const struct method *method, 
     struct text list = { 0 };
     uint32_t count = put_fail_list(port->fails, &list);
     if (method != NULL) {
-        const struct method *other = method->optional_method;
+        const struct method *last = method; // that stands for it
+        while (last->optional_method != NULL) {
+            last = last->optional_method;
+        }
+        const char *optional = last->optional;
         count += put_fail_list(method->fails, &list);
-        const char *optional = other != NULL ? other->optional : method->optional;
         if (optional != NULL && strcmp(optional, "OK") != 0) {
             text_add(&list, " HX_ERR_%s,", optional);
             count++;

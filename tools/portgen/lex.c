@@ -40,8 +40,17 @@ static void newline(struct lexer *lexer) {
     lexer->line_start = lexer->at;
 }
 
+// A line that ends so continues on the next one in C, which would be a comment there, too.
+static bool joins_lines(const char *start, const char *end) {
+    while (end > start && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r')) {
+        end--;
+    }
+    return end > start && end[-1] == '\\';
+}
+
 // Takes "// text" up to the line's end; adds the text to `doc` as a line.
 static void take_comment(struct lexer *lexer, struct text *doc) {
+    const struct place place = here(lexer);
     lexer->at += 2;
     if (lexer->at < lexer->end && *lexer->at == ' ') {
         lexer->at++;
@@ -49,6 +58,10 @@ static void take_comment(struct lexer *lexer, struct text *doc) {
     const char *start = lexer->at;
     while (lexer->at < lexer->end && *lexer->at != '\n') {
         lexer->at++;
+    }
+    if (joins_lines(start, lexer->at)) {
+        fail(lexer->compiler, &place,
+             "a comment that ends with '\\' goes on in C; remove the '\\'");
     }
     text_add(doc, "%s%.*s", doc->length > 0 ? "\n" : "", (int)(lexer->at - start), start);
 }

@@ -76,6 +76,11 @@ static const char *take_name(struct parser *parser, const char *what, bool upper
         fail(parser->compiler, &token.place, "the name of %s is '%s'; write it in %s case", what,
              name, upper ? "upper" : "lower");
     }
+    if (name[0] == '_' || name[token.length - 1] == '_') {
+        fail(parser->compiler, &token.place,
+             "'%s' begins or ends with '_', as names do that the C code has for itself; remove it",
+             name);
+    }
     advance(parser);
     return name;
 }
@@ -147,6 +152,7 @@ const char *take_doc(struct parser *parser, const char *above) {
 
 struct constant *constant_rest(struct parser *parser, const char *doc) {
     struct constant *constant = arena_alloc(&parser->compiler->arena, sizeof(*constant));
+    constant->place = parser->token.place;
     constant->name = upper_name(parser, "a constant");
     expect(parser, "=", "behind the name of a constant");
     constant->value = take_number(parser, "a constant", &constant->literal);
@@ -247,7 +253,11 @@ static void parse_struct(struct parser *parser, const char *doc) {
 
 // The port ----------------------------------------------------------------------------------------
 
-static void parse_context(struct parser *parser) {
+static void parse_context(struct parser *parser, const struct place *place) {
+    if (parser->port->has_context) {
+        fail(parser->compiler, place, "the context is said twice; remove one of the two");
+    }
+    parser->port->has_context = true;
     parser->port->atomic = accept(parser, "atomic");
     if (!parser->port->atomic) {
         expect(parser, "thread", "behind 'context' (or 'atomic')");
@@ -262,8 +272,9 @@ static void parse_port_fails(struct parser *parser) {
 
 // What only ports have.
 static bool parse_port_item(struct parser *parser, const char *doc) {
+    const struct place place = parser->token.place;
     if (accept(parser, "context")) {
-        parse_context(parser);
+        parse_context(parser, &place);
     } else if (accept(parser, "id")) {
         parse_simple(parser, KIND_ID, doc);
     } else if (accept(parser, "instance")) {
@@ -352,13 +363,26 @@ static void parse_port_name(struct parser *parser) {
     port->upper = upper;
 }
 
+// One number of a version, as a manifest can hold it, and the one behind it, too.
+static uint32_t take_version(struct parser *parser) {
+    const struct place place = parser->token.place;
+    const char *literal = "";
+    const uint64_t number = take_number(parser, "a version", &literal);
+    if (!parser->compiler->failed &&
+        (number >= UINT16_MAX || (literal[0] == '0' && literal[1] != '\0'))) {
+        fail(parser->compiler, &place,
+             "'%s' is no part of a version; write MAJOR.MINOR in decimal, each below %u", literal,
+             UINT16_MAX);
+    }
+    return (uint32_t)number;
+}
+
 static void parse_port(struct parser *parser) {
     struct port *port = parser->port;
-    const char *literal = "";
     parse_port_name(parser);
-    port->major = (uint32_t)take_number(parser, "a version", &literal);
+    port->major = take_version(parser);
     expect(parser, ".", "in the version (MAJOR.MINOR)");
-    port->minor = (uint32_t)take_number(parser, "a version", &literal);
+    port->minor = take_version(parser);
     expect(parser, "{", "behind the version");
     while (parser->token.kind != TOKEN_END && !at_text(parser, "}")) {
         parse_item(parser);

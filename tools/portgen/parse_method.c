@@ -292,32 +292,67 @@ static void take_optional(struct parser *parser, struct method *method) {
     advance(parser);
 }
 
-static bool take_mark(struct parser *parser, struct method *method) {
-    if (accept(parser, "rights")) {
-        method->rights = take_rights(parser);
-    } else if (accept(parser, "fails")) {
-        parse_fails(parser, &method->fails);
-    } else if (accept(parser, "optional")) {
-        take_optional(parser, method);
-    } else if (accept(parser, "idempotent")) {
-        method->idempotent = true;
-    } else if (accept(parser, "ends")) {
-        method->ends = true;
-    } else if (accept(parser, "context")) {
-        method->atomic = true;
-        expect(parser, "atomic", "behind 'context'");
-    } else if (accept(parser, "completed")) {
-        expect(parser, "by", "behind 'completed'");
-        method->completed_by = lower_name(parser, "an event");
-    } else {
+static void take_rights_mark(struct parser *parser, struct method *method) {
+    method->rights = take_rights(parser);
+}
+
+static void take_fails(struct parser *parser, struct method *method) {
+    parse_fails(parser, &method->fails);
+}
+
+static void take_idempotent(struct parser *parser, struct method *method) {
+    (void)parser;
+    method->idempotent = true;
+}
+
+static void take_ends(struct parser *parser, struct method *method) {
+    (void)parser;
+    method->ends = true;
+}
+
+static void take_context(struct parser *parser, struct method *method) {
+    method->atomic = true;
+    expect(parser, "atomic", "behind 'context'");
+}
+
+static void take_completed(struct parser *parser, struct method *method) {
+    expect(parser, "by", "behind 'completed'");
+    method->completed_by = lower_name(parser, "an event");
+}
+
+static const struct {
+    const char *word;
+    void (*take)(struct parser *parser, struct method *method); // what follows the word
+} marks[] = {
+    { "rights", take_rights_mark },    { "fails", take_fails }, { "optional", take_optional },
+    { "idempotent", take_idempotent }, { "ends", take_ends },   { "context", take_context },
+    { "completed", take_completed },
+};
+#define MARKS (sizeof(marks) / sizeof(marks[0]))
+
+// `seen` has a bit for each mark that was there already.
+static bool take_mark(struct parser *parser, struct method *method, uint32_t *seen) {
+    const struct token token = parser->token;
+    uint32_t mark = 0;
+    while (mark < MARKS && !at_text(parser, marks[mark].word)) {
+        mark++;
+    }
+    if (mark == MARKS) {
         return false;
     }
+    if ((*seen >> mark & 1) != 0) {
+        fail(parser->compiler, &token.place, "'%s' is said twice; write it once", marks[mark].word);
+    }
+    *seen |= 1u << mark;
+    advance(parser);
+    marks[mark].take(parser, method);
     return true;
 }
 
 void parse_method(struct parser *parser, struct method **list, const char *doc) {
     struct method *method = arena_alloc(&parser->compiler->arena, sizeof(*method));
     bool is_event = list == &parser->port->events;
+    uint32_t seen = 0;
     method->place = parser->token.place;
     method->name = lower_name(parser, is_event ? "an event" : "a method");
     for (; *list != NULL; list = &(*list)->next) {
@@ -331,7 +366,7 @@ void parse_method(struct parser *parser, struct method **list, const char *doc) 
     if (!is_event && accept(parser, "->")) {
         take_parameters(parser, &method->fields, true);
     }
-    while (!is_event && take_mark(parser, method)) {
+    while (!is_event && take_mark(parser, method, &seen)) {
     }
     expect(parser, ";", is_event ? "behind an event" : "behind a method and its marks");
     method->doc = take_doc(parser, doc);

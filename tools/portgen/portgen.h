@@ -71,6 +71,7 @@ enum kind {
 
 struct constant { // also a value of an enum, a bit of a flag set
     struct constant *next;
+    struct place place;
     const char *name, *doc;
     const char *literal; // as written
     uint64_t value;
@@ -152,6 +153,7 @@ struct port {
     uint32_t major, minor;
     bool is_calls; // a set of system calls; then `methods` are the calls, and the prefix is "hx"
     bool atomic;
+    bool has_context; // it was said
     struct use *uses;
     struct constant *constants;
     struct declaration *declarations;
