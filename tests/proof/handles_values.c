@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// BY: cbmc --unwind 18 --object-bits 10
+// BY: cbmc --unwind 34 --object-bits 10
 // handles_values.c: of subsys/execution/handles.c: each of the 65,536 numbers of a table has a
 // place of its own; whatever 32 bits a program calls a handle name at most the place whose
 // generation they have; and a place that was closed, in any of its generations, is never named by
@@ -67,29 +67,24 @@ static void prove_places(void) {
     }
 }
 
-// A table with a block, whose places are in any state that the rules allow.
-static void any_table(void) {
-    __CPROVER_havoc_object(places);
-    for (uint32_t i = 0; i < PLACES; i += 2) { // what follows looks at one of any pair
-        __CPROVER_assume(places[i].generation != 0 && places[i].index == i);
+// A table with a block, of which one place is in any state that the rules allow.
+static struct place *any_place(uint32_t index) {
+    for (uint32_t i = 0; i < PLACES; i++) {
+        places[i].generation = 1;
+        places[i].index = i;
     }
     table.blocks[0] = places;
     table.block_count = 1;
     table.first_free = NO_PLACE;
     process.handles = &table;
     named.counted = &counted;
-}
-
-static struct place *any_place(void) {
-    const uint32_t i = 2 * any_below(PLACES / 2);
-    __CPROVER_assume(places[i].generation <= GENERATION_MAX);
-    return &places[i];
+    places[index].generation = 1 + any_below(GENERATION_MAX);
+    return &places[index];
 }
 
 // Any handle at all, against a place that names something.
-static void prove_look(void) {
-    any_table();
-    struct place *place = any_place();
+static void prove_look(uint32_t index) {
+    struct place *place = any_place(index);
     const handle_t handle = nondet_u32();
     __CPROVER_assume((handle & INDEX_MASK) == place->index || (handle & INDEX_MASK) >= PLACES);
     place->capability = nondet_bool() ? &named : NULL;
@@ -105,9 +100,8 @@ static void prove_look(void) {
 }
 
 // What was closed names nothing, and does not do so when its place is used again; if it is.
-static void prove_close(void) {
-    any_table();
-    struct place *place = any_place();
+static void prove_close(uint32_t index) {
+    struct place *place = any_place(index);
     struct capability *next = &named;
     uint32_t block;
     place->capability = &named;
@@ -135,15 +129,18 @@ static void prove_close(void) {
 }
 
 int main(void) {
-    switch (any_below(3)) {
+    switch (any_below(4)) {
     case 0:
         prove_places();
         break;
     case 1:
-        prove_look();
+        prove_look(0);
+        break;
+    case 2:
+        prove_look(PLACES - 1);
         break;
     default:
-        prove_close();
+        prove_close(PLACES - 1);
     }
     return 0;
 }
