@@ -134,7 +134,9 @@ def _run(command: list[str], what: Path) -> None:
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False)
     if done.returncode != 0:
-        raise ui.Failure(f"{what.relative_to(paths.TOP)} does not compile", done.stdout)
+        inside = what.resolve().is_relative_to(paths.TOP)  # a port may be anybody's
+        name = what.resolve().relative_to(paths.TOP) if inside else what
+        raise ui.Failure(f"{name} does not compile", done.stdout)
 
 
 def _made(product: Path, stamp: str, make: Callable[[Path], None]) -> Path:

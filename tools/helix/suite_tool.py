@@ -170,6 +170,19 @@ def _runs_the_example(_: Context, page: str = "user/libhelix/README.md") -> None
                      built.stdout + built.stderr + done.stdout + done.stderr)
 
 
+def _tells_of_a_mistake(_: Context) -> None:
+    """In a port beside somebody's own program: where it is and how to mend it, and nothing of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = Path(folder) / "counter.port"
+        port.write_text("port example.counter 1.0 {\n    method go(a: u33);\n}\n")
+        (Path(folder) / "main.c").write_text("#include <helix/ports/counter_wire.h>\nint main(void) { return 0; }\n")
+        done = _call(f"cc {folder}/main.c -o {folder}/main")
+    said = done.stdout + done.stderr
+    if (done.returncode != 1 or f"{port}:2:18: there is no type 'u33'; declare it above" not in said
+            or f"{port} does not compile" not in said or "Traceback" in said):
+        raise Failed("the mistake is not told", said)
+
+
 _TWO_FILES = {
     "main.c": "#include <unistd.h>\n#ifdef __linux__\n#include <linux/limits.h>\n#endif\n"
               "int answer(pid_t pid);\nint main(void) { return answer(getpid()); }\n",
@@ -287,6 +300,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/debug", _debugs),
             single("tool/bench", _benches),
             single("tool/helix-cc", _compiles_for_others),
+            single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
             single("tool/runs-the-example", _runs_the_example),
             single("tool/runs-the-services",
                    lambda context: _runs_the_example(context, "docs/services.md")),
