@@ -302,6 +302,21 @@ enum hx_status orchestrator_watch(struct hx_env *env) {
     return gate_is_gone(env->gate) ? HX_ERR_PEER_DIED : HX_OK;
 }
 
+void module_swap_note(struct hx_env *env, uint32_t swaps, uint32_t rollbacks) {
+    spin_lock(&watched_lock);
+    env->health.swaps += swaps;
+    env->health.rollbacks += rollbacks;
+    spin_unlock(&watched_lock);
+}
+
+void module_freeze_note(struct hx_env *env, time_ns_t freeze_ns) {
+    spin_lock(&watched_lock);
+    env->health.freeze_ns = freeze_ns;
+    env->health.worst_freeze_ns = MAX_OF(env->health.worst_freeze_ns, freeze_ns);
+    spin_unlock(&watched_lock);
+    trace(TRACE_SWAP, TRACE_SWAP_MODULE | env->gate->hal.number, (uint64_t)freeze_ns);
+}
+
 bool module_health_at(uint32_t index, struct module_health *out_health) {
     struct hx_env *env = watched_at(index);
     if (env == NULL) {

@@ -81,6 +81,10 @@ bool module_is_replaceable(const struct hx_env *env);
 const char *module_put_away(struct hx_env *env) REQUIRES(lives_lock);
 // For listings.
 void module_state_set(struct hx_env *env, enum module_state state);
+// Adds to the swaps that were done, and to those that ended with the old version.
+void module_swap_note(struct hx_env *env, uint32_t swaps, uint32_t rollbacks);
+// How long its clients were held off; traced, too.
+void module_freeze_note(struct hx_env *env, time_ns_t freeze_ns);
 // Its slots refuse for good. `why` NULL: that is nothing to tell of.
 void module_give_up(struct hx_env *env, const char *why) REQUIRES(lives_lock);
 // It did not die, so it is made to: the orchestrator is told.

@@ -23,7 +23,6 @@
 #include <core/gate.h>
 #include <core/log.h>
 #include <core/time.h>
-#include <core/trace.h>
 
 #define LEAVE_NS     ((time_ns_t)1000000000) // for who is inside
 #define PROBATION_NS ((time_ns_t)1000000000)
@@ -162,7 +161,7 @@ static void go_back(struct hx_env *env, struct version old) REQUIRES(lives_lock)
         return;
     }
     version_set(env, old);
-    env->health.rollbacks++;
+    module_swap_note(env, 0, 1);
     if (begin(env) == HX_OK) {
         publish(env);
     } else {
@@ -191,7 +190,7 @@ void module_roll_back(struct hx_env *env) {
                 env->before.module->version.patch);
     version_set(env, env->before);
     env->before = (struct version){ 0 };
-    env->health.rollbacks++;
+    module_swap_note(env, 0, 1);
     package_close(failed);
 }
 
@@ -209,20 +208,13 @@ static void probation_begin(struct hx_env *env, struct version old) REQUIRES(liv
 // All of it
 // ------------------------------------------------------------------------------------------------
 
-static void freeze_note(struct hx_env *env, time_ns_t began) REQUIRES(lives_lock) {
-    struct module_health *health = &env->health;
-    health->freeze_ns = time_now() - began;
-    health->worst_freeze_ns = MAX_OF(health->worst_freeze_ns, health->freeze_ns);
-    trace(TRACE_SWAP, TRACE_SWAP_MODULE | env->gate->hal.number, (uint64_t)health->freeze_ns);
-}
-
 static enum hx_status take_place(struct hx_env *env, struct version next,
                                  struct package_refusal *refusal) REQUIRES(lives_lock) {
     const struct version old = version_of(env);
     version_set(env, next);
     enum hx_status status = begin(env);
     if (status == HX_OK) {
-        env->health.swaps++;
+        module_swap_note(env, 1, 0);
         publish(env);
         probation_begin(env, old);
         return HX_OK;
@@ -254,6 +246,6 @@ enum hx_status module_swap(struct hx_env *env, struct package *package,
         return package_refuse(refusal, HX_ERR_IO, "expected that it ends, found that it does not");
     }
     status = take_place(env, next, refusal);
-    freeze_note(env, began);
+    module_freeze_note(env, time_now() - began);
     return status;
 }

@@ -3,6 +3,7 @@
 reads 64 MiB of it with a checksum and another one writes and verifies. Prints how long it took each time
 and writes a picture of the throughput. What happens inside is user/demo."""
 
+import math
 import random
 import zlib
 from argparse import Namespace
@@ -45,7 +46,8 @@ def parse(text: str, what: str) -> Told:
 
 
 def _at(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+    """The least of them that so many are no greater than (nearest rank)."""
+    return sorted(values)[math.ceil(len(values) * share) - 1]
 
 
 def table(told: Told, what: str) -> str:
