@@ -110,12 +110,25 @@ enum hx_status port_provide(const struct hx_port_provided *provided,
                                                 : HX_ERR_BAD_IMAGE;
 }
 
-bool port_is_replaceable(const char *port) {
+// Who uses a port; NULL: nobody does.
+static const struct port_used *used_find(const char *port) {
     spin_lock(&ports_lock);
     const uint32_t row = row_find_locked(port);
-    const bool is = row < PORTS_MAX && ports[row].used != NULL && ports[row].used->replace != NULL;
+    const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
     spin_unlock(&ports_lock);
-    return is;
+    return used;
+}
+
+bool port_is_replaceable(const char *port) {
+    const struct port_used *used = used_find(port);
+    return used != NULL && used->replace != NULL;
+}
+
+void port_resume(const struct gate *gate) {
+    const struct port_used *used = used_find(gate->port);
+    if (used != NULL && used->resume != NULL) {
+        used->resume(gate);
+    }
 }
 
 const struct port_used *port_used_at(uint32_t number) {
@@ -126,10 +139,7 @@ const struct port_used *port_used_at(uint32_t number) {
 }
 
 enum hx_status port_leave(struct gate *gate, enum port_leaving step) {
-    spin_lock(&ports_lock);
-    const uint32_t row = row_find_locked(gate->port);
-    const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
-    spin_unlock(&ports_lock);
+    const struct port_used *used = used_find(gate->port);
     if (used == NULL || used->leave == NULL) {
         return HX_ERR_BUSY;
     }

@@ -69,6 +69,7 @@ void hx_spinlock_init(struct hx_spinlock *lock, const char *name) {
 }
 
 NO_LOCK_ANALYSIS void hx_spinlock_acquire(struct hx_spinlock *lock) {
+    doom_pass();
     unsigned long state = spin_lock_irq(&spin_of(lock)->lock);
     spin_of(lock)->irq_state = state;
 }

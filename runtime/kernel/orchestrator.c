@@ -63,6 +63,13 @@ void module_state_set(struct hx_env *env, enum module_state state) {
     spin_unlock(&watched_lock);
 }
 
+static void gate_end(struct gate *gate) {
+    gate_give_up(gate);
+    if (gate->port != NULL) {
+        port_resume(gate);
+    }
+}
+
 // The end of a life
 // ------------------------------------------------------------------------------------------------
 
@@ -83,7 +90,7 @@ void module_give_up(struct hx_env *env, const char *why) {
     }
     module_state_set(env, MODULE_GONE);
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
-        gate_give_up(gate);
+        gate_end(gate);
     }
 }
 
@@ -115,7 +122,7 @@ static void watched_drop(const struct hx_env *env) {
 void orchestrator_bury(struct hx_env *env) {
     struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
-        gate_give_up(gate);
+        gate_end(gate);
     }
     watched_drop(env);
     mutex_lock(&lives_lock);
@@ -146,7 +153,16 @@ void module_slots_revive(const struct hx_env *env) {
             gate_revive(gate);
         } else if (gate != env->gate) {
             log_error("module %s: slot %s is not there any more", env->name, gate->slot);
-            gate_give_up(gate);
+            gate_end(gate);
+        }
+    }
+}
+
+void module_slots_resume(const struct hx_env *env) {
+    const struct gate *gate;
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        if (gate->port != NULL && !gate_is_gone(gate)) {
+            port_resume(gate);
         }
     }
 }
@@ -183,6 +199,7 @@ static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock)
     enum hx_status status = module_live(env);
     if (status == HX_OK) {
         module_slots_revive(env);
+        module_slots_resume(env);
         restart_note(env, pause);
     } else if (!gate_is_dead(env->gate)) {
         module_kill(env, "refusal", hx_status_name(status));

@@ -94,6 +94,8 @@ void module_kill(const struct hx_env *env, const char *what, const char *why);
 enum hx_status module_live(struct hx_env *env) REQUIRES(lives_lock);
 // Dead slots that it provides live again; those that it does not are gone.
 void module_slots_revive(const struct hx_env *env) REQUIRES(lives_lock);
+// The clients of its slots, which are open, go on.
+void module_slots_resume(const struct hx_env *env) REQUIRES(lives_lock);
 // The module is on probation, or that has changed.
 void orchestrator_look(void);
 

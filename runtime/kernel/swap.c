@@ -148,6 +148,7 @@ static enum hx_status begin(struct hx_env *env) REQUIRES(lives_lock) {
 static void publish(const struct hx_env *env) REQUIRES(lives_lock) {
     module_slots_revive(env);
     slots_open(env, GATES_MAX);
+    module_slots_resume(env);
 }
 
 // The new one has failed: the old one is there again, or the module has died.

@@ -19,14 +19,14 @@ struct tty {
     const char *name; // "ttyS0"
     uint32_t major, minor;
     struct console_port port;
-    void *driver;
+    void *driver; // stays while somebody is inside its slot
     struct mutex lock;
     struct line line;
     struct window_size window;
     uint32_t input_speed, output_speed; // what termios2 shows; the line's speed is the driver's
     uint8_t output[TTY_OUTPUT_BYTES];
     uint32_t output_head, output_tail;
-    bool throttled;
+    _Atomic bool throttled; // what the driver was told; by who is inside it, or replaces it
     bool changed; // something that a waiter could care about happened since the last tty_finish()
     bool exclusive;
     uint32_t signals; // collected, bit n - 1 for signal n

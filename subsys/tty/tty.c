@@ -6,6 +6,7 @@
 #include <core/port.h>
 #include <core/ports/console_calls.h>
 #include <core/time.h>
+#include <hal/io.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -45,22 +46,69 @@ static void output_put(struct tty *tty, const uint8_t *bytes, uint32_t count) {
     }
 }
 
-// Hands the driver as much as it takes; the rest goes when it says that it is writable.
+// A call of the driver. It is made inside the slot, where the driver stays the same: another life or
+// version comes while nobody is inside.
+struct driver_call {
+    struct tty *tty;
+    uint32_t count; // of bytes of the output, from its head on
+    uint32_t taken;
+    bool on;
+};
+
+static int64_t write_inside(void *argument) {
+    struct driver_call *call = argument;
+    struct tty *tty = call->tty;
+    const uint8_t *bytes = tty->output + (tty->output_head & (TTY_OUTPUT_BYTES - 1));
+    return console_call_write(&tty->port, tty->driver, bytes, call->count, &call->taken);
+}
+
+static bool is_throttled(const struct tty *tty) {
+    // Relaxed: what it was told counts inside.
+    return atomic_load_explicit(&tty->throttled, memory_order_relaxed);
+}
+
+static int64_t throttle_inside(void *argument) {
+    const struct driver_call *call = argument;
+    struct tty *tty = call->tty;
+    enum hx_status status = HX_OK;
+    if (call->on != is_throttled(tty)) {
+        status = console_call_throttle(&tty->port, tty->driver, call->on);
+    }
+    if (status != HX_ERR_PEER_DIED) {
+        atomic_store_explicit(&tty->throttled, call->on, memory_order_relaxed);
+    }
+    return status;
+}
+
+// HX_ERR_PEER_DIED: it is dead. A call that was refused on purpose is made again.
+static enum hx_status driver_call(struct driver_call *call, int64_t (*inside)(void *argument)) {
+    const struct tty *tty = call->tty;
+    enum hx_status status;
+    do {
+        status = gate_call(tty->port.gate, inside, call);
+    } while (status == HX_ERR_PEER_DIED && !gate_is_dead(tty->port.gate));
+    return status;
+}
+
+// Hands the driver as much as it takes; the rest goes when it says that it is writable, or when its
+// next life is there.
 static void output_flush(struct tty *tty) {
     while (!tty->line.stopped && tty->output_head != tty->output_tail) {
         uint32_t at = tty->output_head & (TTY_OUTPUT_BYTES - 1);
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
-        uint32_t taken = 0;
-        enum hx_status status =
-            console_call_write(&tty->port, tty->driver, tty->output + at, span, &taken);
+        struct driver_call call = { .tty = tty, .count = span };
+        enum hx_status status = driver_call(&call, write_inside);
+        if (status == HX_ERR_PEER_DIED && !gate_is_gone(tty->port.gate)) {
+            return;
+        }
         if (status != HX_OK) {
             tty->output_head = tty->output_tail; // a dead line swallows what it is given
             tty->changed = true;
             return;
         }
-        tty->output_head += taken;
-        tty->changed |= taken > 0;
-        if (taken < span) {
+        tty->output_head += call.taken;
+        tty->changed |= call.taken > 0;
+        if (call.taken < span) {
             return;
         }
     }
@@ -68,16 +116,17 @@ static void output_flush(struct tty *tty) {
 
 static void throttle_update(struct tty *tty) {
     // In canonical mode without a whole line, holding the sender off would wait for ever.
-    bool want = tty->throttled;
+    bool want = is_throttled(tty);
     if (line_room(&tty->line) < TTY_THROTTLE && line_is_readable(&tty->line)) {
         want = true;
     } else if (line_room(&tty->line) > LINE_CELLS / 2 || !line_is_readable(&tty->line)) {
         want = false;
     }
-    if (want != tty->throttled) {
-        tty->throttled = want;
-        // A driver that cannot hold the sender off loses bytes, as a real line does.
-        HX_IGNORE(console_call_throttle(&tty->port, tty->driver, want));
+    // A driver that cannot hold the sender off loses bytes, as a real line does; who is dead is
+    // told when it lives again.
+    if (want != is_throttled(tty)) {
+        struct driver_call call = { .tty = tty, .on = want };
+        HX_IGNORE(driver_call(&call, throttle_inside));
     }
 }
 
@@ -421,15 +470,67 @@ static enum hx_status open_hvc(struct file *file, uint32_t minor) {
     return open_line(file, find_minor(MAJOR_HVC, minor));
 }
 
+// Interrupts are off: the driver of an open gate stays meanwhile.
 static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
-    if (tty != NULL) {
+    if (tty != NULL && !gate_is_open(tty->port.gate)) {
+        hal_console_write(text, length);
+    } else if (tty != NULL) {
         // The log has nowhere to report that its console is gone.
         HX_IGNORE(console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length));
     }
 }
 
-static const struct port_used console_port = PORT_USED(CONSOLE, console);
+static struct tty *terminal_of(const struct gate *gate) {
+    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        if (terminals[i]->port.gate == gate) {
+            return terminals[i];
+        }
+    }
+    return NULL;
+}
+
+// The next life of a line's module, or another version: the same line, as its device file has it.
+// Without the terminal's lock: who has it may be waiting for the gate.
+static enum hx_status replace_console(const struct port_provider *provider) {
+    struct tty *tty = terminal_of(provider->gate);
+    struct console_ops ops;
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    if (tty == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    enum hx_status status = console_bind(&ops, provider->operations, ~(rights_t)0);
+    if (status == HX_OK) {
+        status = ops.describe(provider->self, &major, &minor);
+    }
+    if (status == HX_OK && (major != tty->major || minor != tty->minor)) {
+        log_error("%s: the line is another one", tty->name);
+        status = HX_ERR_INVALID;
+    }
+    if (status != HX_OK) {
+        return status;
+    }
+    tty->port.ops = ops;
+    tty->driver = provider->self;
+    // Until resume_console(): as long as nobody gets in, nobody could hold off what it sends.
+    atomic_store_explicit(&tty->throttled, true, memory_order_relaxed);
+    HX_IGNORE(ops.throttle(provider->self, true)); // as there
+    return ops.attach(provider->self, &driver_events, tty);
+}
+
+// What was not written goes now, or nowhere.
+static void resume_console(const struct gate *gate) {
+    struct tty *tty = terminal_of(gate);
+    if (tty != NULL) {
+        mutex_lock(&tty->lock);
+        tty_finish(tty);
+    }
+}
+
+static const struct port_used console_port =
+    PORT_REPLACED(CONSOLE, console, replace_console, resume_console);
 
 static enum hx_status install_console(const struct port_provider *provider) {
     struct console_port port = { .gate = provider->gate };

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // A virtio console, which is /dev/console, too. suite_devices.py has sent 20,000 bytes before the
-// machine started, and looks for what is written here.
+// machine started, and looks for what is written here. In the middle of them its driver dies again
+// and again: the file stays as it is, and so do those who read and write.
 // DEVICE: console
-#include "../scenario/check.h"
+#define MODULE "virtio_console"
+#include "health.h"
 
 #include <sys/sysmacros.h>
 #include <termios.h>
 
 #define SENT_BYTES    20000
 #define WRITTEN_BYTES 30000
+#define DEATHS        8
 
 static int raw_open(const char *name) {
     struct termios settings;
@@ -32,23 +35,55 @@ static void numbers(void) {
     CHECK(open("/dev/hvc1", O_RDWR) == -1);
 }
 
-// All of it comes, though nobody took it for long: the sender was held off.
-static void reads(void) {
-    static unsigned char bytes[SENT_BYTES];
-    const int file = raw_open("/dev/hvc0");
-    size_t got = 0, wrong = 0;
-    while (got < sizeof bytes) {
-        const ssize_t moved = read(file, bytes + got, sizeof bytes - got);
+// How many come, of so many.
+static size_t take(int file, unsigned char *bytes, size_t count) {
+    size_t got = 0;
+    while (got < count) {
+        const ssize_t moved = read(file, bytes + got, count - got);
         if (moved <= 0) {
             break;
         }
         got += (size_t)moved;
     }
-    SAME(got, sizeof bytes);
+    return got;
+}
+
+// All of it comes, though nobody took it for long: the sender was held off.
+static void reads(void) {
+    static unsigned char bytes[SENT_BYTES / 2];
+    const int file = raw_open("/dev/hvc0");
+    size_t wrong = 0;
+    SAME(take(file, bytes, sizeof bytes), sizeof bytes);
     for (size_t i = 0; i < sizeof bytes; i++) {
         wrong += bytes[i] != letter(i);
     }
     SAME(wrong, 0);
+    close(file);
+}
+
+// What the device had taken is lost when it is reset, at most its four buffers each time.
+static void outlives_its_driver(void) {
+    static unsigned char bytes[SENT_BYTES / 2];
+    const int file = raw_open("/dev/hvc0");
+    const struct health before = health();
+    size_t got = 0;
+    for (unsigned death = 0; death < DEATHS; death++) {
+        doom("kill", kinds[death % 6], (int)death + 1);
+        while (health().deaths == before.deaths + death && check_failures == 0) {
+            SAME(write(file, ".", 1), 1);
+            got += take(file, bytes, 50);
+        }
+        await(before.deaths + death + 1);
+        pause_ms(130); // so that the rule does not give it up
+    }
+    SAME(tcdrain(file), 0);
+    got += take(file, bytes, sizeof bytes - got);
+    if (got < sizeof bytes - (size_t)DEATHS * 4 * 48) {
+        check_fail(__FILE_NAME__, __LINE__, "%zu bytes of %zu came", got, sizeof bytes);
+    }
+    SAME(health().restarts, before.restarts + DEATHS);
+    SAME(health().held, before.held);
+    close(file);
 }
 
 static void writes(void) {
@@ -69,6 +104,7 @@ static void writes(void) {
 static const struct check_case cases[] = {
     CASE(numbers),
     CASE(reads),
+    CASE(outlives_its_driver),
     CASE(writes),
 };
 CHECK_MAIN(cases)

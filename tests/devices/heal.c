@@ -4,11 +4,11 @@
 // that was not held before. One that dies too often is given up, and says so.
 // DEVICE: dying
 // LIMIT: 240
-#include "../scenario/check.h"
+#define MODULE "virtio_blk"
+#include "health.h"
 
 #include <sched.h>
 
-#define MODULE   "virtio_blk"
 #define KILLS    18
 #define WORKERS  4
 #define REGION   (1 << 20) // of each worker
@@ -16,60 +16,6 @@
 #define SPAN_MS  130 // between deaths, so that the rule does not give the module up
 #define IDLE     8   // deaths whose memory is counted
 #define LEAK_KIB 256
-
-static const char *const kinds[] = { "null", "jump", "copy", "undefined", "divide", "assert" };
-
-struct health {
-    char state[16];
-    unsigned deaths, restarts;
-    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns, detection_ns;
-    unsigned swaps, rollbacks;
-    char reason[128];
-};
-
-static struct health health(void) {
-    char name[32];
-    struct health found;
-    FILE *file = fopen("/proc/helix/health", "r");
-    NEED(file != NULL);
-    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %llu %127[^\n]", name,
-                  found.state, &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns,
-                  &found.held, &found.swaps, &found.rollbacks, &found.freeze_ns,
-                  &found.worst_freeze_ns, &found.detection_ns, found.reason) == 13) {
-        if (strcmp(name, MODULE) == 0) {
-            fclose(file);
-            return found;
-        }
-    }
-    check_fail(__FILE_NAME__, __LINE__, "no line of " MODULE);
-    _exit(1);
-}
-
-static void doom(const char *verb, const char *kind, int nth) {
-    char text[64];
-    const int length = snprintf(text, sizeof text, "%s " MODULE " %s %d", verb, kind, nth);
-    const int file = open("/proc/helix/health", O_WRONLY);
-    NEED(file >= 0 && write(file, text, (size_t)length) == length);
-    close(file);
-}
-
-static void pause_ms(int ms) {
-    const struct timespec pause = { 0, ms * 1000000L };
-    nanosleep(&pause, NULL);
-}
-
-// Until it has died and lives again so often.
-static void await(unsigned deaths) {
-    for (int i = 0; i < 20000; i++) {
-        const struct health now = health();
-        if (now.deaths >= deaths && strcmp(now.state, "runs") == 0) {
-            return;
-        }
-        pause_ms(1);
-    }
-    check_fail(__FILE_NAME__, __LINE__, "%u deaths, not %u: %s", health().deaths, deaths,
-               health().state);
-}
 
 static unsigned char *buffer(size_t size) {
     unsigned char *bytes =

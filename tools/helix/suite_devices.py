@@ -216,7 +216,8 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
                     verdict.failure = verdict.failure or _disk_problem(disk) or (
                         _log_problem(_log(disk)) if way.logged else "")
                 if program.device == "console":
-                    verdict.failure = verdict.failure or _console_problem(disk)
+                    problem = _console_problem(disk)
+                    verdict.failure = verdict.failure or problem
                 verdict.failure = verdict.failure or _unseen_problem(_log(disk), _seen(program.device, way))
                 _log(disk).unlink(missing_ok=True)
                 disk.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from helix import paths, targets
 from helix.report import Context, Failed, Job, Verdict
 
 _GUARD_S = 90
+_HEALTH = "/proc/helix/health"
 _PROMPT = r"[~/\w]* # \x1b\[6n$"  # busybox asks for the cursor behind its prompt, if nothing is typed
 CTRL_C, CTRL_D, CTRL_U, CTRL_Z, ESCAPE, ERASE = b"\x03", b"\x04", b"\x15", b"\x1a", b"\x1b", b"\x7f"
 
@@ -66,6 +67,16 @@ class Screen:
                 return found.group()
             if not self._more():
                 raise Failed(f"the machine ended; expected /{pattern}/", self.tail())
+
+    def exactly(self, text: str) -> None:
+        """Waits for the text, with nothing in front of it."""
+        while len(self._all) < self._seen + len(text):
+            if not self._more():
+                break
+        found = self._all[self._seen:self._seen + len(text)]
+        if found != text:
+            raise Failed(f"expected {text[:100]!r}, found {found[:100]!r}", self.tail())
+        self._seen += len(text)
 
     def keys(self, data: bytes | str) -> None:
         os.write(self._line, data.encode() if isinstance(data, str) else data)
@@ -265,19 +276,58 @@ def _hears_after_refusals(screen: Screen) -> None:
     screen.ask("echo over$((1+1))", "over2")
 
 
-def _ends(screen: Screen) -> None:
-    screen.line("exit")
+def _driver() -> str:
+    return "pl011" if targets.current().console.startswith("ttyAMA") else "uart16550"
+
+
+def _outlives_its_driver(screen: Screen) -> None:
+    """The driver of the line dies while it writes, hears and waits: every byte comes, once, in its order."""
+    kinds = ("null", "jump", "copy", "undefined", "divide", "assert")
+    screen.ask(f"k() {{ echo kill {_driver()} $* > {_HEALTH}; }}; dmesg -n 1; echo de$((1+1))f", "de2f\n")  # deaths: log
+    numbers = "".join(f"{number}\n" for number in range(1, 301))
+    for death in range(12):
+        screen.line(f"k {kinds[death % 6]} {death % 4 + 1}; seq 300; sleep 0.2")
+        screen.expect(r"sleep 0\.2\n")
+        screen.exactly(numbers)
+        screen.prompt()
+    for death in range(12):
+        screen.line(f"k {kinds[death % 6]} {death + 1}; echo rea$((1))dy; head -n 1; sleep 0.2")
+        screen.expect(r"rea1dy\n")
+        screen.keys(f"a line of {death}\r")
+        screen.exactly(f"a line of {death}\n" * 2)
+        screen.prompt()
+    screen.line(f"until grep '{_driver()}.* runs' {_HEALTH}; do sleep 0.1; done; dmesg -n 7")
+    state, deaths, restarts = screen.expect(rf"{_driver()} +\w+ +\d+ +\d+").split()[1:]
+    if state != "runs" or deaths != restarts or int(deaths) < 12:
+        raise Failed(f"{deaths} deaths, {restarts} restarts, then it {state}", screen.tail())
+    screen.prompt()
+
+
+def _goes_on_without_it(screen: Screen) -> None:
+    """Of a line whose driver is given up, programs hear nothing; what they write goes nowhere, without a wait."""
+    screen.line(f"dmesg -n 7; echo doom {_driver()} assert 1 > {_HEALTH}; seq 9000; exit")
+    screen.expect("it died too often; its slots refuse for good")
+    _ends_itself(screen)
+
+
+def _ends_itself(screen: Screen) -> None:
     status = screen.end()
     if status != 0:
         raise Failed(f"./helix run ended with {status}", screen.tail())
+
+
+def _ends(screen: Screen) -> None:
+    screen.line("exit")
+    _ends_itself(screen)
 
 
 _STEPS: dict[str, Callable[[Screen], None]] = {
     "commands": _runs_commands, "line-editing": _edits_lines, "canonical": _canonical_input,
     "interrupt": _interrupts, "stop-and-continue": _stops_and_goes_on, "background": _background,
     "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes,
-    "log": _keeps_the_log_away, "refusals": _hears_after_refusals, "exit": _ends,
+    "log": _keeps_the_log_away, "refusals": _hears_after_refusals, "driver-dies": _outlives_its_driver, "exit": _ends,
 }
+_ALONE = {"driver-given-up": _goes_on_without_it}  # a machine for each
 
 
 def _command(context: Context, smp: int) -> list[str]:
@@ -290,7 +340,7 @@ def _run(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
     """One shell for all; a step that failed gets a fresh machine for the next."""
     screen: Screen | None = None
     for name in names:
-        step = _STEPS[name.removeprefix("terminal/").partition("@")[0]]
+        step = (_STEPS | _ALONE)[name.removeprefix("terminal/").partition("@")[0]]
         try:
             if screen is None:
                 screen = Screen(_command(context, smp))
@@ -307,5 +357,6 @@ def _run(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
 
 
 def jobs(_: Namespace) -> list[Job]:
-    return [Job([f"terminal/{step}@{smp}" for step in _STEPS],
-                lambda context, chosen, smp=smp: _run(context, smp, chosen)) for smp in (1, 4)]
+    return [Job([f"terminal/{step}@{smp}" for step in steps],
+                lambda context, chosen, smp=smp: _run(context, smp, chosen))
+            for smp in (1, 4) for steps in (list(_STEPS), *([step] for step in _ALONE))]

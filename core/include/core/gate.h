@@ -84,6 +84,13 @@ static inline bool gate_is_dead(const struct gate *gate) {
 static inline bool gate_is_gone(const struct gate *gate) {
     return (atomic_load_explicit(&gate->hal.closed, memory_order_relaxed) & GATE_GONE) != 0;
 }
+// Whether calls get in just now: it is neither closed nor dead. With interrupts off, what is installed
+// stays until they are on again. Any context.
+static inline bool gate_is_open(const struct gate *gate) {
+    // Acquire: what was installed before it opened is seen.
+    return (atomic_load_explicit(&gate->hal.closed, memory_order_acquire) &
+            (GATE_CLOSED | GATE_DEAD)) == 0;
+}
 // All slots of the gate's module are dead from now on; its supervisor is told. Any context.
 void gate_kill_module(const struct gate *gate, const struct gate_death *death);
 // How it died last; `at` is 0: it never did. Any context.

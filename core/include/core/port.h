@@ -45,12 +45,16 @@ struct port_used {
     // NULL: the clients cannot go on, since the module had something that they need; so it is not
     // started anew.
     port_installer_t replace;
+    // Another life or version of a slot's module is there and its gate is open, or there never will
+    // be one: its clients go on. NULL: they hear it from the gate itself (`changed`).
+    void (*resume)(const struct gate *gate);
 };
-#define PORT_USED_AS(upper, lower, leave, replace)                                                 \
-    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, leave, replace }
-#define PORT_USED(upper, lower)              PORT_USED_AS(upper, lower, NULL, NULL)
-#define PORT_LEFT_BY(upper, lower, leave)    PORT_USED_AS(upper, lower, leave, NULL)
-#define PORT_REPLACED(upper, lower, replace) PORT_USED_AS(upper, lower, NULL, replace)
+#define PORT_USED_AS(upper, lower, leave, replace, resume)                                         \
+    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, leave, replace, resume }
+#define PORT_USED(upper, lower)           PORT_USED_AS(upper, lower, NULL, NULL, NULL)
+#define PORT_LEFT_BY(upper, lower, leave) PORT_USED_AS(upper, lower, leave, NULL, NULL)
+#define PORT_REPLACED(upper, lower, replace, resume)                                               \
+    PORT_USED_AS(upper, lower, NULL, replace, resume)
 
 // Registers the only user of a port; borrows `used` for good.
 // HX_ERR_EXISTS: the port has a user already; HX_ERR_LIMIT: the table is full.
@@ -61,6 +65,9 @@ const struct port_used *port_used_at(uint32_t number);
 
 // Whether a module that dies can have a next life in slots of that port.
 bool port_is_replaceable(const char *port);
+
+// Tells the user of its port that a gate lives again after a death, or never will. Thread context.
+void port_resume(const struct gate *gate);
 
 // Makes the slot and hands a provider, all but its gate filled in, to the user of the port, or, if
 // the slot is the same module's and vacant, puts it in its last life's place;

@@ -165,8 +165,8 @@ static inline enum hx_status hx_ring_put(struct hx_producer *producer,
     if (__builtin_expect(tail == producer->limit, 0) && hx_ring_room(producer) == 0) {
         return producer->broken ? HX_ERR_CORRUPT : HX_ERR_WOULD_BLOCK;
     }
-    producer->tail = tail + 1;
     producer->slots[tail & producer->mask] = *message;
+    producer->tail = tail + 1;
     return HX_OK;
 }
 

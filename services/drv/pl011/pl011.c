@@ -111,7 +111,7 @@ static enum hx_status uart_attach(void *self, const struct console_events *event
     enum hx_status status = hx_device_irq(uart->env, &uart->device, interrupt, uart, NULL);
     if (status == HX_OK) {
         hx_spinlock_acquire(&uart->lock);
-        enable_locked(uart, 0, INT_RECEIVE);
+        enable_locked(uart, 0, uart->throttled ? 0 : INT_RECEIVE);
         hx_spinlock_release(&uart->lock);
     }
     return status;
@@ -171,7 +171,7 @@ static const struct console_ops uart_ops = {
 static void uart_setup(const struct uart *uart) {
     uart_set(uart, REGISTER_CTRL, 0);
     uart_set(uart, REGISTER_MASK, 0);
-    uart_set(uart, REGISTER_CLEAR, UINT32_MAX);
+    uart_set(uart, REGISTER_CLEAR, ~INT_RECEIVE); // what an earlier life left is still there
     uart_set(uart, REGISTER_LINE, LINE_8N1 | LINE_FIFO);
     uart_set(uart, REGISTER_LEVELS, LEVELS_HALF);
     uart_set(uart, REGISTER_CTRL, CTRL_ON);

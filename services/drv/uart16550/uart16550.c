@@ -19,8 +19,8 @@
 #define IDENTIFY_NONE      0x01u // no interrupt is pending
 #define IDENTIFY_CAUSE     0x0fu
 #define IDENTIFY_TRIGGER   0x04u // at least TRIGGER_BYTES have arrived
+#define IDENTIFY_FIFOS     0xc0u // are on
 #define FIFO_ON            0x01u
-#define FIFO_CLEAR         0x06u
 #define FIFO_TRIGGER_14    0xc0u
 #define LINE_8N1           0x03u
 #define LINE_DIVISOR       0x80u
@@ -135,7 +135,7 @@ static enum hx_status uart_attach(void *self, const struct console_events *event
             : hx_irq_register(uart->env, uart->base == COM1 ? COM1_ISA : COM2_ISA, interrupt, uart);
     if (status == HX_OK) {
         hx_spinlock_acquire(&uart->lock);
-        enable_locked(uart, 0, ENABLE_RECEIVE);
+        enable_locked(uart, 0, uart->throttled ? 0 : ENABLE_RECEIVE);
         hx_spinlock_release(&uart->lock);
     }
     return status;
@@ -199,13 +199,21 @@ static bool uart_answers(const struct uart *uart) {
     return first && uart_get(uart, REGISTER_SCRATCH) == 0xa5;
 }
 
-static void uart_setup(struct uart *uart) {
-    uart_set(uart, REGISTER_ENABLE, 0);
+static void speed_set(struct uart *uart) {
     uart_set(uart, REGISTER_LINE, LINE_8N1 | LINE_DIVISOR);
     uart_set(uart, REGISTER_DATA, 1); // 115,200 baud
     uart_set(uart, REGISTER_ENABLE, 0);
     uart_set(uart, REGISTER_LINE, LINE_8N1);
-    uart_set(uart, REGISTER_IDENTIFY, FIFO_ON | FIFO_CLEAR | FIFO_TRIGGER_14);
+}
+
+// Where the FIFOs are on, somebody has set it up: an earlier life of this module, or the kernel's
+// first words. Then its speed stays, as the log may write meanwhile, and so does what has arrived.
+static void uart_setup(struct uart *uart) {
+    uart_set(uart, REGISTER_ENABLE, 0);
+    if ((uart_get(uart, REGISTER_IDENTIFY) & IDENTIFY_FIFOS) != IDENTIFY_FIFOS) {
+        speed_set(uart);
+    }
+    uart_set(uart, REGISTER_IDENTIFY, FIFO_ON | FIFO_TRIGGER_14); // turning them on clears them
     uart_set(uart, REGISTER_MODEM, MODEM_DTR_RTS_OUT2);
 }
 

@@ -218,7 +218,9 @@ static enum hx_status go(struct console *console) {
         virtio_go(&console->virtio);
         hx_spinlock_acquire(&console->lock);
         console->is_dead = false;
-        refill_locked(console);
+        if (!console->is_throttled) {
+            refill_locked(console);
+        }
         hx_spinlock_release(&console->lock);
     }
     return status;

@@ -229,7 +229,8 @@ static enum hx_status block_replace(const struct port_provider *provider) {
     return status;
 }
 
-static const struct port_used block_port = PORT_REPLACED(BLOCK, block, block_replace);
+static const struct port_used block_port =
+    PORT_REPLACED(BLOCK, block, block_replace, NULL); // who waits for a disk looks at its gate
 
 enum hx_status block_init(void) {
     enum hx_status status = disk_files_init();

@@ -211,6 +211,22 @@ static void test_setup(void) {
     CHECK(ops->attach(self, &events, &client) == HX_OK && chip.mask == INT_RECEIVE);
 }
 
+// What the line got before the driver died is there, and comes when it may.
+static void test_next_life(void) {
+    void *module;
+    arrive(7, 3);
+    chip.raw |= TIMEOUT;
+    free(self);
+    CHECK(operations.init(NULL, &module) == HX_OK);
+    CHECK(ops->throttle(self, true) == HX_OK);
+    CHECK(ops->attach(self, &events, &client) == HX_OK && chip.mask == 0);
+    settle();
+    CHECK(got(0, 0));
+    CHECK(ops->throttle(self, false) == HX_OK && chip.mask == INT_RECEIVE);
+    settle();
+    CHECK(got(7, 3));
+}
+
 static void test_receive(void) {
     for (uint32_t fill = 1; fill <= FIFO_BYTES; fill++) {
         arrive(fill, fill);
@@ -260,5 +276,6 @@ int main(void) {
     test_receive();
     test_throttle();
     test_transmit();
+    test_next_life();
     return check_result();
 }

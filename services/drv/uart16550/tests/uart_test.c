@@ -7,12 +7,13 @@
 #include <check.h>
 #include <stdlib.h>
 
-#define BASE     0x3f8u
-#define NO_BYTE  0xeeu // what an empty FIFO reads as
-#define WAITING  256u  // bytes on the wire
-#define OVERRUN  0x02u
-#define TIMEOUT  0x0cu
-#define TRANSMIT 0x02u
+#define FIFO_CLEAR 0x06u
+#define BASE       0x3f8u
+#define NO_BYTE    0xeeu // what an empty FIFO reads as
+#define WAITING    256u  // bytes on the wire
+#define OVERRUN    0x02u
+#define TIMEOUT    0x0cu
+#define TRANSMIT   0x02u
 
 static struct {
     uint8_t rx[FIFO_BYTES];
@@ -28,6 +29,7 @@ static struct {
     bool drains_unseen; // the FIFO empties right after the driver saw it full
     uint8_t enable, line, modem, scratch, fifo;
     bool level, edge;
+    uint32_t formats; // how often they were set
     void (*handler)(void *context);
     void *context;
 } chip;
@@ -119,7 +121,7 @@ static uint8_t chip_read(uint32_t at) {
         value = data_get();
         break;
     case REGISTER_IDENTIFY:
-        value = (uint8_t)(cause() | 0xc0);
+        value = (uint8_t)(cause() | ((chip.fifo & FIFO_ON) != 0 ? IDENTIFY_FIFOS : 0));
         chip.tx_pending = chip.tx_pending && cause() != TRANSMIT;
         break;
     case REGISTER_STATUS:
@@ -149,10 +151,14 @@ static void chip_write(uint32_t at, uint8_t value) {
         }
         break;
     case REGISTER_IDENTIFY:
+        if ((value & FIFO_CLEAR) != 0 || (chip.fifo & FIFO_ON) == 0) {
+            chip.rx_count = 0;
+        }
         chip.fifo = value;
         break;
     case REGISTER_LINE:
         chip.line = value;
+        chip.formats++;
         break;
     case REGISTER_MODEM:
         chip.modem = value;
@@ -344,7 +350,7 @@ static void test_setup(void) {
     CHECK(operations.init(NULL, &module) == HX_OK);
     CHECK(provided_count == 1); // nothing answers at COM2
     CHECK(chip.line == LINE_8N1 && chip.modem == MODEM_DTR_RTS_OUT2);
-    CHECK(chip.fifo == (FIFO_ON | FIFO_CLEAR | FIFO_TRIGGER_14) && chip.enable == 0);
+    CHECK(chip.fifo == (FIFO_ON | FIFO_TRIGGER_14) && chip.enable == 0);
     CHECK(ops->describe(self, &major, &minor) == HX_OK && major == 4 && minor == 64);
     CHECK(ops->attach(self, &events, &client) == HX_OK && chip.enable == ENABLE_RECEIVE);
     CHECK(chip.context == self);
@@ -460,6 +466,23 @@ static void test_write_now(void) {
     CHECK(got(0, 0));
 }
 
+// What the line got before the driver died is there, and comes when it may; the line stays as it
+// is.
+static void test_next_life(void) {
+    const uint32_t formats = chip.formats;
+    void *module;
+    arrive(7, 3);
+    free(self);
+    CHECK(operations.init(NULL, &module) == HX_OK && chip.formats == formats);
+    CHECK(ops->throttle(self, true) == HX_OK);
+    CHECK(ops->attach(self, &events, &client) == HX_OK && chip.enable == 0);
+    pause();
+    CHECK(got(0, 0));
+    CHECK(ops->throttle(self, false) == HX_OK && chip.enable == ENABLE_RECEIVE);
+    pause();
+    CHECK(got(7, 3));
+}
+
 static void all(void) {
     memset(&chip, 0, sizeof(chip));
     provided_count = 0;
@@ -472,6 +495,7 @@ static void all(void) {
     test_spurious();
     test_overrun();
     test_write_now();
+    test_next_life();
     free(self);
 }
 
