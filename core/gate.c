@@ -97,13 +97,23 @@ static int64_t call_inside(void *argument) {
     return attempt->method(attempt->argument);
 }
 
-enum hx_status gate_call_slow(struct gate *gate, int64_t (*method)(void *argument),
-                              void *argument) {
+// HAL_GATE_CLOSED: it did not get in.
+static int64_t try(struct gate *gate, int64_t (*method)(void *argument), void *argument) {
     struct hal_gate open = { .number = gate->hal.number };
     struct attempt attempt = { gate, method, argument, is_inside(gate) };
+    return hal_gate_call(&open, call_inside, &attempt);
+}
+
+enum hx_status gate_try(struct gate *gate, int64_t (*method)(void *argument), void *argument) {
+    const int64_t result = try(gate, method, argument);
+    return result == HAL_GATE_CLOSED ? HX_ERR_WOULD_BLOCK : (enum hx_status)result;
+}
+
+enum hx_status gate_call_slow(struct gate *gate, int64_t (*method)(void *argument),
+                              void *argument) {
     for (;;) {
         const uint32_t sequence = waitable_sequence(&gate->changed);
-        const int64_t result = hal_gate_call(&open, call_inside, &attempt);
+        const int64_t result = try(gate, method, argument);
         if (result != HAL_GATE_CLOSED) {
             return (enum hx_status)result;
         }

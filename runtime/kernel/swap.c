@@ -22,6 +22,7 @@
 
 #include <core/gate.h>
 #include <core/log.h>
+#include <core/port.h>
 #include <core/time.h>
 
 #define LEAVE_NS     ((time_ns_t)1000000000) // for who is inside
@@ -45,6 +46,7 @@ static void slots_open(const struct hx_env *env, uint32_t end) {
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL && i <= end;) {
         if (gate != env->gate) {
             gate_open(gate);
+            port_resume(gate);
         }
     }
 }
@@ -148,7 +150,6 @@ static enum hx_status begin(struct hx_env *env) REQUIRES(lives_lock) {
 static void publish(const struct hx_env *env) REQUIRES(lives_lock) {
     module_slots_revive(env);
     slots_open(env, GATES_MAX);
-    module_slots_resume(env);
 }
 
 // The new one has failed: the old one is there again, or the module has died.

@@ -46,8 +46,8 @@ static void output_put(struct tty *tty, const uint8_t *bytes, uint32_t count) {
     }
 }
 
-// A call of the driver. It is made inside the slot, where the driver stays the same: another life or
-// version comes while nobody is inside.
+// A call of the driver. It is made inside the slot, where the driver stays the same: another life
+// or version comes while nobody is inside.
 struct driver_call {
     struct tty *tty;
     uint32_t count; // of bytes of the output, from its head on
@@ -80,12 +80,13 @@ static int64_t throttle_inside(void *argument) {
     return status;
 }
 
-// HX_ERR_PEER_DIED: it is dead. A call that was refused on purpose is made again.
+// HX_ERR_PEER_DIED: it is dead; HX_ERR_WOULD_BLOCK: it is being replaced, and may wait for the
+// terminal's lock to get ready. A call that was refused on purpose is made again.
 static enum hx_status driver_call(struct driver_call *call, int64_t (*inside)(void *argument)) {
     const struct tty *tty = call->tty;
     enum hx_status status;
     do {
-        status = gate_call(tty->port.gate, inside, call);
+        status = gate_try(tty->port.gate, inside, call);
     } while (status == HX_ERR_PEER_DIED && !gate_is_dead(tty->port.gate));
     return status;
 }
@@ -98,8 +99,9 @@ static void output_flush(struct tty *tty) {
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
         struct driver_call call = { .tty = tty, .count = span };
         enum hx_status status = driver_call(&call, write_inside);
-        if (status == HX_ERR_PEER_DIED && !gate_is_gone(tty->port.gate)) {
-            return;
+        if (status == HX_ERR_WOULD_BLOCK ||
+            (status == HX_ERR_PEER_DIED && !gate_is_gone(tty->port.gate))) {
+            return; // until resume_console()
         }
         if (status != HX_OK) {
             tty->output_head = tty->output_tail; // a dead line swallows what it is given
@@ -492,7 +494,6 @@ static struct tty *terminal_of(const struct gate *gate) {
 }
 
 // The next life of a line's module, or another version: the same line, as its device file has it.
-// Without the terminal's lock: who has it may be waiting for the gate.
 static enum hx_status replace_console(const struct port_provider *provider) {
     struct tty *tty = terminal_of(provider->gate);
     struct console_ops ops;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // A virtio console, which is /dev/console, too. suite_devices.py has sent 20,000 bytes before the
 // machine started, and looks for what is written here. In the middle of them its driver dies again
-// and again: the file stays as it is, and so do those who read and write.
+// and again, and is swapped: the file stays as it is, and so do those who read and write.
 // DEVICE: console
 #define MODULE "virtio_console"
+#include "../native/native.h"
 #include "health.h"
 
 #include <sys/sysmacros.h>
@@ -12,6 +13,7 @@
 #define SENT_BYTES    20000
 #define WRITTEN_BYTES 30000
 #define DEATHS        8
+#define SWAPS         16
 
 static int raw_open(const char *name) {
     struct termios settings;
@@ -86,6 +88,32 @@ static void outlives_its_driver(void) {
     close(file);
 }
 
+// Who writes waits meanwhile, with the terminal's lock, and goes on with the new one.
+static void outlives_its_swaps(void) {
+    static struct hx_module_name name = { .bytes = MODULE };
+    static struct hx_module_report report;
+    static char dots[20000];
+    const struct health before = health();
+    const int64_t modules = NATIVE(module_all);
+    pid_t child;
+    NEED(modules > 0);
+    CHILD(child) {
+        const int file = raw_open("/dev/hvc0");
+        memset(dots, '.', sizeof dots);
+        for (int i = 0; i < 10; i++) {
+            SAME(write(file, dots, sizeof dots), sizeof dots);
+        }
+        SAME(tcdrain(file), 0);
+    }
+    for (int i = 0; i < SWAPS; i++) {
+        SAME(NATIVE(module_swap, (handle_t)modules, &name, NULL, 0, &report), HX_OK);
+        pause_ms(5);
+    }
+    EXITS(child, 0);
+    SAME(health().swaps, before.swaps + SWAPS);
+    SAME(health().held, before.held);
+}
+
 static void writes(void) {
     static unsigned char bytes[WRITTEN_BYTES];
     const int file = raw_open("/dev/console");
@@ -102,9 +130,6 @@ static void writes(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(numbers),
-    CASE(reads),
-    CASE(outlives_its_driver),
-    CASE(writes),
+    CASE(numbers), CASE(reads), CASE(outlives_its_driver), CASE(outlives_its_swaps), CASE(writes),
 };
 CHECK_MAIN(cases)

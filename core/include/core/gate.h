@@ -68,6 +68,10 @@ static inline enum hx_status gate_call(struct gate *gate, int64_t (*method)(void
     return (enum hx_status)result;
 }
 
+// The same, but for who must not wait, since somebody inside may wait for him: HX_ERR_WOULD_BLOCK
+// while the gate is closed.
+enum hx_status gate_try(struct gate *gate, int64_t (*method)(void *argument), void *argument);
+
 // Lets nobody in any more and waits until nobody is inside. On HX_OK the gate is closed.
 // HX_ERR_TIMED_OUT: somebody was at the deadline; the gate is open again. HX_ERR_BUSY: it is closed
 // already, or the caller is inside. HX_ERR_PEER_DIED: its module is dead.
@@ -84,8 +88,8 @@ static inline bool gate_is_dead(const struct gate *gate) {
 static inline bool gate_is_gone(const struct gate *gate) {
     return (atomic_load_explicit(&gate->hal.closed, memory_order_relaxed) & GATE_GONE) != 0;
 }
-// Whether calls get in just now: it is neither closed nor dead. With interrupts off, what is installed
-// stays until they are on again. Any context.
+// Whether calls get in just now: it is neither closed nor dead. With interrupts off, what is
+// installed stays until they are on again. Any context.
 static inline bool gate_is_open(const struct gate *gate) {
     // Acquire: what was installed before it opened is seen.
     return (atomic_load_explicit(&gate->hal.closed, memory_order_acquire) &
