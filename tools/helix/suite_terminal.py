@@ -297,7 +297,7 @@ def _outlives_its_driver(screen: Screen) -> None:
         screen.exactly(f"a line of {death}\n" * 2)
         screen.prompt()
     screen.line(f"until grep '{_driver()}.* runs' {_HEALTH}; do sleep 0.1; done; dmesg -n 7")
-    state, deaths, restarts = screen.expect(rf"{_driver()} +\w+ +\d+ +\d+").split()[1:]
+    state, deaths, restarts = screen.expect(rf"{_driver()} +\w+ +\d+ +\d+\s").split()[1:]
     if state != "runs" or deaths != restarts or int(deaths) < 12:
         raise Failed(f"{deaths} deaths, {restarts} restarts, then it {state}", screen.tail())
     screen.prompt()
