@@ -112,6 +112,7 @@ static const uint8_t *symbol_at(const struct placing *it, uint64_t index) {
     return it->place->memory + it->tags[TAG_SYMBOLS] + index * SYMBOL_BYTES;
 }
 
+// The end of what lies last in the image is an address in it, too.
 static enum hx_status symbol_value(const struct placing *it, uint64_t index, uint64_t *out_value) {
     if (index >= it->symbols) {
         return package_refuse(it->refusal, HX_ERR_BAD_IMAGE,
@@ -128,7 +129,7 @@ static enum hx_status symbol_value(const struct placing *it, uint64_t index, uin
                                                 "expected functions of the SDK, found '%s'", name);
     }
     *out_value = it->place->address + value;
-    return value < it->image->span_bytes
+    return value <= it->image->span_bytes
                ? HX_OK
                : package_refuse(it->refusal, HX_ERR_BAD_IMAGE,
                                 "expected symbols within the image, found one at 0x%llx",
@@ -148,13 +149,14 @@ static bool is_writable(const struct placing *it, uint64_t offset) {
     return false;
 }
 
+// Addresses of the image itself may be its end, as those of symbols.
 static enum hx_status relocation_value(const struct placing *it, uint64_t info, uint64_t addend,
                                        uint64_t *out_value) {
     const struct package_machine *machine = it->machine;
     const uint32_t type = (uint32_t)info;
     if (type == machine->relative) {
         *out_value = it->place->address + addend;
-        return addend < it->image->span_bytes
+        return addend <= it->image->span_bytes
                    ? HX_OK
                    : package_refuse(it->refusal, HX_ERR_BAD_IMAGE,
                                     "expected addresses within the image, found 0x%llx",

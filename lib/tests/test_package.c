@@ -226,7 +226,8 @@ static const struct spoiler spoilers[] = {
     { TAG(6) + 8, 8, UINT64_MAX - 3, HX_ERR_BAD_IMAGE, "expected tables" },
     { MODEL_HASH + 4, 4, UINT32_MAX, HX_ERR_BAD_IMAGE, "expected tables" },
     { MODEL_WORDS + 8, 8, 99, HX_ERR_BAD_IMAGE, "and 7, found type 99" },
-    { MODEL_WORDS + 16, 8, MODEL_SPAN, HX_ERR_BAD_IMAGE, "addresses within the image" },
+    { MODEL_WORDS + 16, 8, MODEL_SPAN, HX_OK, "" }, // the end of what lies last
+    { MODEL_WORDS + 16, 8, MODEL_SPAN + 1, HX_ERR_BAD_IMAGE, "addresses within the image" },
     { MODEL_WORDS, 8, MODEL_TEXT, HX_ERR_BAD_IMAGE, "writable parts, found one at 0x1000" },
     { MODEL_WORDS, 8, 0, HX_ERR_BAD_IMAGE, "writable parts, found one at 0x0" },
     { MODEL_WORDS, 8, MODEL_CONSTANT + 0x1f9, HX_ERR_BAD_IMAGE, "writable parts" }, // half in it
@@ -238,7 +239,8 @@ static const struct spoiler spoilers[] = {
     { TAG(5) + 8, 8, 9, HX_ERR_NOT_FOUND,
       "functions of the SDK, found ''" }, // its name does not end
     { MODEL_STRINGS + 2, 1, 'y', HX_ERR_NOT_FOUND, "found 'hy_alloc'" },
-    { SYMBOL(2, 8), 8, MODEL_SPAN, HX_ERR_BAD_IMAGE, "symbols within the image" },
+    { SYMBOL(2, 8), 8, MODEL_SPAN, HX_ERR_BAD_IMAGE, "the symbol hx_package" }, // of no size
+    { SYMBOL(2, 8), 8, MODEL_SPAN + 1, HX_ERR_BAD_IMAGE, "symbols within the image" },
     { SYMBOL(2, 8), 8, MODEL_SPAN - 16, HX_ERR_BAD_IMAGE, "the symbol hx_package" }, // cut off
     { SYMBOL(2, 8), 8, MODEL_CONSTANT + 4, HX_ERR_BAD_IMAGE, "the symbol hx_package" },
     { MODEL_STRINGS + 10, 1, 'y', HX_ERR_BAD_IMAGE, "the symbol hx_package" },
