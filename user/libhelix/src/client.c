@@ -211,8 +211,11 @@ static enum hx_status call_claim(struct hx_client *client, struct wire_parcel *r
     while (client->calls_open == client->calls_max && client->dead == HX_OK && status == HX_OK) {
         status = wait_for(client, &client->call_free, deadline);
     }
-    if (client->dead != HX_OK || status != HX_OK) {
-        return client->dead != HX_OK ? client->dead : status;
+    if (client->dead != HX_OK) {
+        return client->dead;
+    }
+    if (client->calls_open == client->calls_max) {
+        return status; // one that got free in the last moment is taken: nobody else was told of it
     }
     struct call *call = client->calls;
     while (call->is_open) {

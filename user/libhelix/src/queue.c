@@ -2,8 +2,8 @@
 // user/libhelix/src/queue.c: a queue of many that sleep.
 //
 // Who finds nothing says that it waits, reads a word, looks once more, and sleeps while the word is
-// the same. Who has put something looks whether anybody waits, and changes the word then. Saying
-// and looking are sequentially consistent on both sides, so that one of them sees the other.
+// the same. Who has put something looks whether anybody waits, and changes the word then. Between
+// saying and looking is a fence on both sides, so that one of them sees the other.
 #include <libhelix/queue.h>
 
 #include <errno.h>
@@ -61,8 +61,9 @@ enum hx_status hx_queue_put(struct hx_queue *queue, const struct hx_slot *messag
     enum hx_status status = HX_OK;
     *out_put = try_put(queue, messages, count);
     while (*out_put == 0 && count != 0 && status == HX_OK) {
-        atomic_fetch_add_explicit(side.waiting, 1, memory_order_seq_cst);
-        const uint32_t seen = atomic_load_explicit(side.word, memory_order_seq_cst);
+        atomic_fetch_add_explicit(side.waiting, 1, memory_order_relaxed);
+        const uint32_t seen = atomic_load_explicit(side.word, memory_order_relaxed);
+        atomic_thread_fence(memory_order_seq_cst); // before the second look
         *out_put = try_put(queue, messages, count);
         if (*out_put == 0) {
             status = sleep_on(side, seen, deadline);
@@ -78,8 +79,9 @@ enum hx_status hx_queue_take(struct hx_queue *queue, struct hx_slot *messages, u
     enum hx_status status = HX_OK;
     *out_taken = try_take(queue, messages, max);
     while (*out_taken == 0 && max != 0 && status == HX_OK) {
-        atomic_fetch_add_explicit(side.waiting, 1, memory_order_seq_cst);
-        const uint32_t seen = atomic_load_explicit(side.word, memory_order_seq_cst);
+        atomic_fetch_add_explicit(side.waiting, 1, memory_order_relaxed);
+        const uint32_t seen = atomic_load_explicit(side.word, memory_order_relaxed);
+        atomic_thread_fence(memory_order_seq_cst); // before the second look
         *out_taken = try_take(queue, messages, max);
         if (*out_taken == 0) {
             status = sleep_on(side, seen, deadline);
