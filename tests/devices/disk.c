@@ -3,7 +3,7 @@
 // what is written to the first one is read there, once the machine has ended.
 // DEVICE: disk
 // LIMIT: 240
-#include "../scenario/check.h"
+#include "../native/native.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -448,12 +448,119 @@ static void synced(void) {
     SAME(pwrite(file, bytes, sizeof bytes, SYNC_AT + 4096), sizeof bytes);
 }
 
+// Who reads with the device's own hand, into `bytes`, until he is stopped.
+struct reading {
+    int file;
+    _Atomic unsigned done;
+    unsigned char *bytes;
+};
+
+#define READING_BYTES (1 << 20)
+
+static void *reads_on(void *argument) {
+    struct reading *reading = argument;
+    while (pread(reading->file, reading->bytes, READING_BYTES, 0) == READING_BYTES) {
+        reading->done++;
+    } // the last one failed, or was cut short
+    REFUSED(pread(reading->file, reading->bytes, READING_BYTES, 0), EBADF);
+    return NULL;
+}
+
+static void after_some(const struct reading *reading, unsigned reads) {
+    while (reading->done < reads) {
+        sched_yield();
+    }
+}
+
+// He was stopped: from now on his bytes are the test's alone.
+static void nothing_comes(const struct reading *reading, int file) {
+    unsigned char *others = buffer(READING_BYTES);
+    size_t wrong = 0;
+    memset(reading->bytes, 0xa5, READING_BYTES);
+    SAME(pread(file, others, READING_BYTES, 0), READING_BYTES); // behind whatever the device did
+    for (size_t i = 0; i < READING_BYTES; i++) {
+        wrong += reading->bytes[i] != 0xa5;
+    }
+    SAME(wrong, 0);
+    SAME(munmap(others, READING_BYTES), 0);
+}
+
+static int narrowed(int file, handle_t *out_handle) {
+    const int64_t root = NATIVE(file_handle, file);
+    NEED(root > 0);
+    const int64_t handle = NATIVE(handle_derive, (handle_t)root, HX_RIGHTS_ALL);
+    NEED(handle > 0);
+    SAME(NATIVE(handle_close, (handle_t)root), HX_OK);
+    const int64_t narrow = NATIVE(file_descriptor, (handle_t)handle, 1);
+    NEED(narrow >= 0);
+    *out_handle = (handle_t)handle;
+    return (int)narrow;
+}
+
+static void revoked_in_the_middle(void) {
+    const int file = disk_open("/dev/vda", O_RDONLY | O_DIRECT);
+    struct reading reading = { .bytes = buffer(READING_BYTES) };
+    for (unsigned round = 0; round < 16; round++) {
+        handle_t handle;
+        pthread_t thread;
+        reading.file = narrowed(file, &handle);
+        reading.done = 0;
+        NEED(pthread_create(&thread, NULL, reads_on, &reading) == 0);
+        after_some(&reading, 1 + round % 3);
+        SAME(NATIVE(handle_revoke, handle), HX_OK);
+        nothing_comes(&reading, file);
+        SAME(pthread_join(thread, NULL), 0);
+        SAME(close(reading.file), 0);
+        SAME(NATIVE(handle_close, handle), HX_OK);
+    }
+    SAME(close(file), 0);
+}
+
+// The memory is not his alone, so that it outlives him.
+static void killed_in_the_middle(void) {
+    const int file = disk_open("/dev/vda", O_RDONLY | O_DIRECT);
+    const size_t size = READING_BYTES + 4096;
+    unsigned char *shared =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(shared != MAP_FAILED);
+    struct reading *reading = (struct reading *)(void *)(shared + READING_BYTES);
+    *reading = (struct reading){ .file = file, .bytes = shared };
+    for (unsigned round = 0; round < 16; round++) {
+        reading->done = 0;
+        const pid_t pid = fork();
+        if (pid == 0) {
+            reads_on(reading);
+            _exit(1);
+        }
+        after_some(reading, 1 + round % 3);
+        SAME(kill(pid, SIGKILL), 0);
+        KILLED(pid, SIGKILL);
+        nothing_comes(reading, file);
+    }
+    SAME(munmap(shared, size), 0);
+    SAME(close(file), 0);
+}
+
 static const struct check_case cases[] = {
-    CASE(sizes),        CASE(listed),          CASE(host_bytes),
-    CASE(guest_bytes),  CASE(anywhere),        CASE(beside_each_other),
-    CASE(many_at_once), CASE(direct),          CASE(discarded),
-    CASE(lent),         CASE(scattered),       CASE(bad_memory),
-    CASE(faulty),       CASE(without_memory),  CASE(killed),
-    CASE(synced),       CASE(lent_and_pinned), CASE(from_each_processor),
+    CASE(sizes),
+    CASE(listed),
+    CASE(host_bytes),
+    CASE(guest_bytes),
+    CASE(anywhere),
+    CASE(beside_each_other),
+    CASE(many_at_once),
+    CASE(direct),
+    CASE(discarded),
+    CASE(lent),
+    CASE(scattered),
+    CASE(bad_memory),
+    CASE(faulty),
+    CASE(without_memory),
+    CASE(killed),
+    CASE(synced),
+    CASE(lent_and_pinned),
+    CASE(from_each_processor),
+    CASE(revoked_in_the_middle),
+    CASE(killed_in_the_middle),
 };
 CHECK_MAIN(cases)
