@@ -297,8 +297,43 @@ static void long_calls_end(void) {
     }
 }
 
+// A process that reads the log until it is stopped, or the last line comes.
+static pid_t log_reader(int fd, bool is_stopped) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        char record[2048];
+        ssize_t length;
+        do {
+            length = read(fd, record, sizeof record);
+        } while (length > 4 && memcmp(record + length - 5, "over\n", 5) != 0);
+        const int error = errno;
+        CHECK(is_stopped ? length < 0 && error == EBADF : length > 4);
+        _exit(check_failures != 0);
+    }
+    until_asleep(pid);
+    return pid;
+}
+
+// Of two who wait for the next line of the log by one open file, one by a capability that is
+// revoked: the revocation does not wait for the other one.
+static void readers_of_the_log(void) {
+    int narrow;
+    const int log = open("/dev/kmsg", O_RDWR);
+    NEED(log >= 0 && lseek(log, 0, SEEK_END) == 0);
+    const handle_t top = file_below(log, &narrow);
+    const pid_t first = log_reader(log, false);
+    const pid_t second = log_reader(narrow, true);
+    SAME(NATIVE(handle_revoke, top), HX_OK);
+    EXITS(second, 0);
+    SAME(write(log, "over", 4), 4);
+    EXITS(first, 0);
+    SAME(close(narrow), 0);
+    SAME(close(log), 0);
+    SAME(NATIVE(handle_close, top), HX_OK);
+}
+
 static const struct check_case cases[] = {
-    CASE(calls_on_descriptors), CASE(calls_that_block), CASE(mappings_of_files), CASE(channels),
-    CASE(long_calls_end),
+    CASE(calls_on_descriptors), CASE(calls_that_block),   CASE(mappings_of_files), CASE(channels),
+    CASE(long_calls_end),       CASE(readers_of_the_log),
 };
 CHECK_MAIN(cases)

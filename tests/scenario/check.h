@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -144,6 +145,24 @@ static int __attribute__((unused)) check_one(const struct check_case *test) {
         dprintf(1, "FAILED %s\n", test->name);
     }
     return 1;
+}
+
+// Until a process sleeps in a system call, or is gone: state S in its stat.
+static void __attribute__((unused)) until_asleep(int pid) {
+    char path[64];
+    char text[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    for (;;) {
+        int fd = open(path, O_RDONLY);
+        ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+        close(fd);
+        text[length > 0 ? length : 0] = '\0';
+        char *end = strrchr(text, ')');
+        if (end == NULL || end[2] == 'S') {
+            return;
+        }
+        sched_yield();
+    }
 }
 
 // main() of a program: runs all cases, or those named on the command line.

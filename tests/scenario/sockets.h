@@ -86,21 +86,3 @@ static int __attribute__((unused)) option_of(int fd, int name) {
 static int __attribute__((unused)) set_option(int fd, int name, int value) {
     return setsockopt(fd, SOL_SOCKET, name, &value, sizeof value);
 }
-
-// Until a process sleeps in a system call, or is gone: state S in its stat.
-static void __attribute__((unused)) until_asleep(int pid) {
-    char path[64];
-    char text[256];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    for (;;) {
-        int fd = open(path, O_RDONLY);
-        ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-        close(fd);
-        text[length > 0 ? length : 0] = '\0';
-        char *end = strrchr(text, ')');
-        if (end == NULL || end[2] == 'S') {
-            return;
-        }
-        sched_yield();
-    }
-}

@@ -175,34 +175,20 @@ void device_node_remove(const char *name) {
 #define KMSG_LINE    1024u
 #define KMSG_POLL_NS ((time_ns_t)100000000)
 
+static const struct lock_class kmsg_class = { "reader of kmsg", LOCK_RANK_PROCESS_TREE - 4, false };
+
 struct kmsg_reader {
-    uint64_t position; // in the log
-    uint64_t sequence;
+    struct mutex lock;
+    uint64_t position; // [lock] in the log
+    uint64_t sequence; // [lock]
 };
 
-static enum hx_status kmsg_wait(struct file *file, const struct kmsg_reader *reader) {
-    while (reader->position >= log_end()) {
-        if ((file_flags(file) & FILE_NONBLOCK) != 0) {
-            return HX_ERR_WOULD_BLOCK;
-        }
-        if (!thread_sleep_until(time_now() + KMSG_POLL_NS, WAIT_INTERRUPTIBLE)) {
-            return HX_ERR_RESTART;
-        }
-    }
-    return HX_OK;
-}
-
-static enum hx_status kmsg_read(struct file *file, struct io_buffer *to, uint64_t offset,
-                                size_t *out_moved) {
-    struct kmsg_reader *reader = file->data;
-    (void)offset;
-    enum hx_status status = kmsg_wait(file, reader);
-    if (status != HX_OK) {
-        return status;
-    }
-    char *record = heap_alloc(KMSG_LINE + 64, MEMORY_SLEEP);
-    if (record == NULL) {
-        return HX_ERR_NO_MEMORY;
+// Makes the next record in `record`, unless it has more than `most` bytes, in *out_bytes.
+// HX_ERR_WOULD_BLOCK: there is none yet.
+static enum hx_status kmsg_next_locked(struct kmsg_reader *reader, char *record, size_t most,
+                                       size_t *out_bytes) {
+    if (reader->position >= log_end()) {
+        return HX_ERR_WOULD_BLOCK;
     }
     size_t head = format_string(record, 64, "6,%llu,0,-;", (unsigned long long)reader->sequence);
     uint64_t position = reader->position;
@@ -210,12 +196,42 @@ static enum hx_status kmsg_read(struct file *file, struct io_buffer *to, uint64_
     const char *end = memchr(record + head, '\n', length);
     size_t line = end == NULL ? length : (size_t)(end - (record + head));
     record[head + line] = '\n';
-    if (to->remaining < head + line + 1) {
-        status = HX_ERR_INVALID;
-    } else {
-        reader->position = position - length + line + (end == NULL ? 0 : 1);
-        reader->sequence++;
-        status = io_buffer_put(to, record, head + line + 1, out_moved);
+    *out_bytes = head + line + 1;
+    if (*out_bytes > most) {
+        return HX_ERR_INVALID;
+    }
+    reader->position = position - length + line + (end == NULL ? 0 : 1);
+    reader->sequence++;
+    return HX_OK;
+}
+
+// Sleeps without the lock: others who read here wait for themselves, and can be stopped.
+static enum hx_status kmsg_next(struct file *file, char *record, size_t most, size_t *out_bytes) {
+    struct kmsg_reader *reader = file->data;
+    for (;;) {
+        mutex_lock(&reader->lock);
+        enum hx_status status = kmsg_next_locked(reader, record, most, out_bytes);
+        mutex_unlock(&reader->lock);
+        if (status != HX_ERR_WOULD_BLOCK || (file_flags(file) & FILE_NONBLOCK) != 0) {
+            return status;
+        }
+        if (!thread_sleep_until(time_now() + KMSG_POLL_NS, WAIT_INTERRUPTIBLE)) {
+            return HX_ERR_RESTART;
+        }
+    }
+}
+
+static enum hx_status kmsg_read(struct file *file, struct io_buffer *to, uint64_t offset,
+                                size_t *out_moved) {
+    size_t bytes = 0;
+    (void)offset;
+    char *record = heap_alloc(KMSG_LINE + 64, MEMORY_SLEEP);
+    if (record == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    enum hx_status status = kmsg_next(file, record, to->remaining, &bytes);
+    if (status == HX_OK) {
+        status = io_buffer_put(to, record, bytes, out_moved);
     }
     heap_free(record);
     return status;
@@ -266,7 +282,9 @@ static enum hx_status kmsg_seek(struct file *file, int64_t offset, uint32_t when
     if (offset != 0 || whence > SEEK_TO_DATA) {
         return HX_ERR_INVALID;
     }
+    mutex_lock(&reader->lock);
     reader->position = whence == SEEK_FROM_START ? 0 : log_end();
+    mutex_unlock(&reader->lock);
     *out_position = 0;
     return HX_OK;
 }
@@ -274,6 +292,7 @@ static enum hx_status kmsg_seek(struct file *file, int64_t offset, uint32_t when
 static const struct file_ops kmsg_ops = {
     .read = kmsg_read,
     .write = kmsg_write,
+    .keeps_position = true,
     .seek = kmsg_seek,
     .release = kmsg_release,
 };
@@ -284,6 +303,7 @@ static enum hx_status kmsg_open(struct file *file, uint32_t minor) {
     if (reader == NULL) {
         return HX_ERR_NO_MEMORY;
     }
+    mutex_init(&reader->lock, &kmsg_class);
     file->data = reader;
     file->ops = &kmsg_ops;
     return HX_OK;

@@ -219,7 +219,7 @@ enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_mo
     if (ops->read == NULL) {
         return missing_method(file);
     }
-    if (ops->seek == NULL) {
+    if (ops->seek == NULL || ops->keeps_position) {
         return ops->read(file, to, 0, out_moved);
     }
     size_t moved = 0;
@@ -242,7 +242,7 @@ enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out
     if (ops->write == NULL) {
         return missing_method(file);
     }
-    if (ops->seek == NULL) {
+    if (ops->seek == NULL || ops->keeps_position) {
         return ops->write(file, from, 0, out_moved);
     }
     size_t moved = 0;

@@ -50,6 +50,10 @@ struct file_ops {
                            size_t *out_moved);
     enum hx_status (*write)(struct file *file, struct io_buffer *from, uint64_t offset,
                             size_t *out_moved);
+    // Whether it keeps a position itself, under a lock of its own: `offset` is 0. Else
+    // file->position is locked while it reads and writes, so that it must not wait there for what
+    // others do.
+    bool keeps_position;
     // NULL: not seekable. `whence` as Linux has it (0 … 4).
     enum hx_status (*seek)(struct file *file, int64_t offset, uint32_t whence,
                            uint64_t *out_position);
