@@ -73,6 +73,10 @@ static int child_main(const char *word, const char *more) {
     if (strcmp(word, "given") == 0) {
         return child_given();
     }
+    if (strcmp(word, "told") == 0) {
+        char byte = 0;
+        return read(0, &byte, 1) == 1 ? byte : 99;
+    }
     while (true) { // "wait"
         pause();
     }
@@ -223,6 +227,21 @@ static enum hx_status spawned_file(handle_t file) {
     return status == HX_OK ? (enum hx_status)end_of(process) : status;
 }
 
+// Runs on when the handle that it was started by is revoked.
+static void outlives_its_handle(handle_t lent) {
+    static const char *const arguments[] = { "child", "told", NULL };
+    handle_t process = 0;
+    int line[2];
+    NEED(pipe(line) == 0);
+    const int32_t descriptors[] = { line[0], 1, 2 };
+    NEED(hx_spawn_file(lent, "anything", arguments, descriptors, 3, 0, &process) == HX_OK);
+    SAME(hx_handle_revoke(lent), HX_OK);
+    SAME(write(line[1], "\6", 1), 1);
+    SAME(end_of(process), 6 << 8);
+    close(line[0]);
+    close(line[1]);
+}
+
 static void copy_self(const char *to) {
     static char bytes[1 << 16];
     ssize_t length;
@@ -250,7 +269,7 @@ static void by_handle(void) {
     SAME(spawned_file(file), 5 << 8);
     NEED(hx_handle_derive(file, HX_RIGHT_EXECUTE | HX_RIGHT_ADMIN, &lent) == HX_OK);
     SAME(spawned_file(lent), 5 << 8);
-    SAME(hx_handle_revoke(lent), HX_OK);
+    outlives_its_handle(lent);
     SAME(spawned_file(lent), HX_ERR_REVOKED);
     NEED(hx_handle_derive(file, HX_RIGHTS_ALL & ~HX_RIGHT_EXECUTE, &lent) == HX_OK);
     SAME(spawned_file(lent), HX_ERR_ACCESS_DENIED);
