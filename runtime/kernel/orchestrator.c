@@ -149,9 +149,12 @@ bool module_is_replaceable(const struct hx_env *env) {
 void module_slots_revive(const struct hx_env *env) {
     struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
-        if (gate != env->gate && !gate->is_vacant) {
+        if (gate == env->gate || gate_is_gone(gate)) {
+            continue;
+        }
+        if (!gate->is_vacant) {
             gate_revive(gate);
-        } else if (gate != env->gate) {
+        } else {
             log_error("module %s: slot %s is not there any more", env->name, gate->slot);
             gate_end(gate);
         }
@@ -197,6 +200,9 @@ enum hx_status module_live(struct hx_env *env) {
 
 static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock) {
     enum hx_status status = module_live(env);
+    if (gate_is_dead(env->gate)) { // its interrupts' thread may have died, and init not
+        status = HX_ERR_PEER_DIED;
+    }
     if (status == HX_OK) {
         module_slots_revive(env);
         module_slots_resume(env);
@@ -207,9 +213,12 @@ static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock)
     trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)status);
 }
 
-static void death_note(struct hx_env *env) {
+// Its own gate may be dead and its slots live: it died while these were opened. What it held goes
+// once nobody can be inside, so all of them refuse first.
+static void death_take(struct hx_env *env) {
     struct gate_death death;
     gate_death(env->gate, &death);
+    gate_kill_module(env->gate, &death);
     const time_ns_t struck = doom_struck();
     spin_lock(&watched_lock);
     env->health.death = death;
@@ -223,7 +232,7 @@ static void death_note(struct hx_env *env) {
 static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
     time_ns_t pause = 0;
     const bool has_run = env->health.state <= MODULE_PROBATION;
-    death_note(env);
+    death_take(env);
     const bool on_probation =
         env->before.module != NULL && env->health.death.at < env->probation_end;
     const bool may = supervise_death(&env->supervision, has_run, env->health.death.at, &pause);

@@ -143,7 +143,8 @@ static enum hx_status begin(struct hx_env *env) REQUIRES(lives_lock) {
     if (status == HX_OK && !is_complete(env)) {
         status = HX_ERR_NO_DEVICE;
     }
-    return status == HX_OK ? gate_call(env->gate, test_inside, env) : status;
+    status = status == HX_OK ? gate_call(env->gate, test_inside, env) : status;
+    return status == HX_OK && gate_is_dead(env->gate) ? HX_ERR_PEER_DIED : status;
 }
 
 // Step 5. A slot may be dead of what the one that failed did.

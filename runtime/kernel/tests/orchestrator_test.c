@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Lives of a module with two slots, and swaps of it, while it dies at every awkward moment: of
+// orchestrator.c and swap.c, with the gates of core and stand-ins for what else they call. Whenever
+// what a life held is given back, nobody may get into a slot.
+#include "../../../core/gate.c"
+#include "../orchestrator.c"
+#include "../supervise.c"
+#include "../swap.c"
+
+#include <check.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#define SLOTS 2u
+
+static struct thread self;
+static struct hosted_processor processor = { .current = &self };
+_Thread_local struct hosted_processor *hosted_processor;
+
+static enum hx_status nothing_to_stop(void *module) {
+    (void)module;
+    return HX_OK;
+}
+
+static enum hx_status self_test(void *module);
+static const struct hx_module_ops ops = { .stop = nothing_to_stop, .self_test = self_test };
+static const struct hx_module manifest = { .name = "disk", .version = { 1, 0, 0 }, .ops = &ops };
+static struct package next = { .manifest = { .version = { 1, 1, 0 }, .ops = &ops } };
+static struct hx_env env;
+static struct gate *slots[SLOTS];
+static time_ns_t now;
+static jmp_buf waiting;
+static enum hx_status init_status;
+static uint32_t lives, lost_in, released, resumed, closed; // how often
+static struct gate *crowded;                               // somebody is inside for ever
+// The thread of its interrupts faults meanwhile, once.
+static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
+
+static void die(void) {
+    const struct gate_death death = { time_now(), "fault", "interrupt", 0, 0 };
+    gate_kill_module(env.gate, &death);
+}
+
+static void die_if(bool *dies) {
+    if (*dies) {
+        *dies = false;
+        die();
+    }
+}
+
+static enum hx_status self_test(void *module) {
+    (void)module;
+    die_if(&dies_in_test);
+    return HX_OK;
+}
+
+// What they call ----------------------------------------------------------------------------------
+
+enum hx_status module_run(struct hx_env *run) {
+    CHECK(run == &env && gate_is_open(env.gate));
+    die_if(&dies_in_init);
+    lives++;
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        CHECK(!gate_is_open(slots[i]));
+        slots[i]->is_vacant = init_status != HX_OK || (i == 1 && lives == lost_in);
+    }
+    dies_now = dies_when_opened;
+    dies_when_opened = false;
+    return init_status;
+}
+
+void cpu_barrier(void) {
+    die_if(&dies_now);
+}
+
+void ledger_release(struct ledger *ledger, bool is_quiet) {
+    CHECK(ledger == &env.ledger && is_quiet);
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        CHECK(!gate_is_open(slots[i]));
+    }
+    released++;
+}
+
+uint64_t ledger_held(struct ledger *ledger) {
+    (void)ledger;
+    return 0;
+}
+
+bool io_devices_end(const char *driver) {
+    return driver == env.name;
+}
+
+void io_devices_release(const char *driver) {
+    CHECK(driver == env.name);
+}
+
+void lines_silence(const struct hx_env *silent) {
+    CHECK(silent == &env);
+}
+
+time_ns_t doom_struck(void) {
+    return 0;
+}
+
+bool port_is_replaceable(const char *port) {
+    return strcmp(port, "helix.block") == 0;
+}
+
+void port_resume(const struct gate *gate) {
+    CHECK(gate->port != NULL);
+    resumed++;
+}
+
+void package_close(struct package *package) {
+    closed += package != NULL;
+}
+
+int64_t hal_gate_call(struct hal_gate *gate, int64_t (*method)(void *argument), void *argument) {
+    return atomic_load(&gate->closed) != 0 ? HAL_GATE_CLOSED : method(argument);
+}
+
+uint32_t hal_cpu_count(void) {
+    return 1;
+}
+
+uint64_t hal_gate_entered(uint32_t cpu, uint32_t number) {
+    (void)cpu;
+    return crowded != NULL && crowded->hal.number == number;
+}
+
+uint64_t hal_gate_left(uint32_t cpu, uint32_t number) {
+    (void)cpu;
+    (void)number;
+    return 0;
+}
+
+time_ns_t time_now(void) {
+    return now += 1000;
+}
+
+bool thread_sleep_until(time_ns_t deadline, uint32_t flags) {
+    CHECK(flags == 0);
+    now = MAX_OF(now, deadline);
+    return true;
+}
+
+_Atomic uint32_t inject_armed[INJECT_KIND_COUNT];
+
+bool inject_draw(enum inject_kind kind) {
+    (void)kind;
+    return false;
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+    (void)level;
+    (void)format;
+}
+
+void trace(enum trace_type type, uint64_t first, uint64_t second) {
+    (void)type;
+    (void)first;
+    (void)second;
+}
+
+void *kernel_stack_alloc(size_t size_bytes) {
+    (void)size_bytes;
+    return NULL;
+}
+
+void thread_init(struct thread *thread, const char *name, void *stack_low, size_t stack_bytes,
+                 void (*entry)(void *argument), void *argument) {
+    (void)thread;
+    (void)name;
+    (void)stack_low;
+    (void)stack_bytes;
+    (void)entry;
+    (void)argument;
+}
+
+void thread_start(struct thread *thread) {
+    (void)thread;
+}
+
+void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS {
+    (void)lock;
+}
+
+void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS {
+    (void)lock;
+}
+
+unsigned long spin_lock_irq(struct spinlock *lock) NO_LOCK_ANALYSIS {
+    (void)lock;
+    return 0;
+}
+
+void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) NO_LOCK_ANALYSIS {
+    (void)lock;
+    (void)irq_state;
+}
+
+void mutex_lock(struct mutex *mutex) NO_LOCK_ANALYSIS {
+    (void)mutex;
+}
+
+void mutex_unlock(struct mutex *mutex) NO_LOCK_ANALYSIS {
+    (void)mutex;
+}
+
+void waitable_init(struct waitable *waitable, uint32_t state) {
+    atomic_init(&waitable->state, state);
+    atomic_init(&waitable->sequence, 0);
+}
+
+void waitable_pulse(struct waitable *waitable) {
+    atomic_fetch_add(&waitable->sequence, 1);
+}
+
+uint32_t waitable_sequence(const struct waitable *waitable) {
+    return atomic_load(&waitable->sequence);
+}
+
+// Nothing has changed: the test goes on.
+enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t deadline,
+                           uint32_t flags) {
+    CHECK(object == &deaths && flags == 0);
+    if (waitable_sequence(object) == sequence) {
+        now = deadline != TIME_NEVER ? MAX_OF(now, deadline) : now;
+        longjmp(waiting, 1);
+    }
+    return HX_OK;
+}
+
+// Tests -------------------------------------------------------------------------------------------
+
+static void begin_test(void) {
+    const char *name = manifest.name;
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        if (gate_at(i) != NULL) {
+            gate_release(gate_at(i));
+        }
+    }
+    waitable_init(&deaths, 0);
+    watched_count = 0;
+    env = (struct hx_env){ .name = name, .module = &manifest };
+    lives = lost_in = released = resumed = closed = 0;
+    init_status = HX_OK;
+    crowded = NULL;
+    dies_in_init = dies_in_test = dies_when_opened = dies_now = false;
+    CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
+    CHECK(gate_create("vda", "helix.block", name, &slots[0]) == HX_OK);
+    CHECK(gate_create("vdb", "helix.block", name, &slots[1]) == HX_OK);
+    CHECK(orchestrator_watch(&env) == HX_OK);
+}
+
+// The orchestrator has done all that there is for it to do.
+static void settle(void) {
+    if (setjmp(waiting) == 0) {
+        orchestrate(NULL);
+    }
+}
+
+static bool slots_are_open(void) {
+    return gate_is_open(slots[0]) && gate_is_open(slots[1]);
+}
+
+static bool slots_are_gone(void) {
+    return gate_is_gone(slots[0]) && gate_is_gone(slots[1]) && !slots_are_open();
+}
+
+static void test_lives_again(void) {
+    begin_test();
+    die();
+    CHECK(!gate_is_open(slots[0]) && !gate_is_open(slots[1]));
+    settle();
+    CHECK(slots_are_open() && env.health.state == MODULE_RUNS && resumed == SLOTS);
+    CHECK(lives == 1 && released == 1 && env.health.deaths == 1 && env.health.restarts == 1);
+}
+
+// Its init has registered an interrupt, whose thread faults; init itself returns HX_OK. Its slots
+// were dead then, and stay so.
+static void test_dies_in_init(void) {
+    begin_test();
+    dies_in_init = true;
+    die();
+    settle();
+    CHECK(slots_are_open() && env.health.state == MODULE_RUNS && resumed == SLOTS);
+    CHECK(lives == 2 && released == 2 && env.health.deaths == 2 && env.health.restarts == 1);
+}
+
+// The same a moment later, when the first slot is about to live.
+static void test_dies_when_opened(void) {
+    begin_test();
+    dies_when_opened = true;
+    die();
+    settle();
+    CHECK(slots_are_open() && env.health.state == MODULE_RUNS);
+    CHECK(lives == 2 && released == 2 && env.health.deaths == 2 && env.health.restarts == 2);
+}
+
+static void test_refuses(void) {
+    begin_test();
+    init_status = HX_ERR_NO_DEVICE;
+    die();
+    settle();
+    CHECK(slots_are_gone() && env.health.state == MODULE_GONE && env.health.restarts == 0);
+    CHECK(lives == SUPERVISE_MOST && released == SUPERVISE_MOST + 1 && resumed == SLOTS);
+}
+
+static void test_is_not_left(void) {
+    begin_test();
+    crowded = slots[1];
+    die();
+    settle();
+    CHECK(slots_are_gone() && env.health.state == MODULE_GONE && lives == 0 && released == 0);
+}
+
+// What was gone once is not there again in a later life: its clients were told.
+static void test_slot_gone(void) {
+    begin_test();
+    lost_in = 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        die();
+        settle();
+        CHECK(gate_is_open(slots[0]) && gate_is_dead(slots[1]) && gate_is_gone(slots[1]));
+    }
+    CHECK(lives == 2 && env.health.restarts == 2);
+}
+
+static enum hx_status swap(void) {
+    struct package_refusal refusal;
+    mutex_lock(&lives_lock);
+    enum hx_status status = module_swap(&env, &next, &refusal);
+    mutex_unlock(&lives_lock);
+    return status;
+}
+
+static void test_swap(void) {
+    begin_test();
+    CHECK(swap() == HX_OK && slots_are_open() && env.module == &next.manifest && released == 1);
+    CHECK(env.health.swaps == 1 && env.health.state == MODULE_PROBATION && closed == 0);
+    settle();
+    settle(); // the probation is over
+    CHECK(env.health.state == MODULE_RUNS && env.before.module == NULL && env.health.deaths == 0);
+}
+
+// The new version's interrupt faults behind its init, or while it tests itself: the old one is
+// back, and nobody was in the new one.
+static void test_swap_dies(bool *when) {
+    begin_test();
+    *when = true;
+    CHECK(swap() == HX_ERR_PEER_DIED && slots_are_open() && env.module == &manifest);
+    settle();
+    CHECK(env.health.rollbacks == 1 && env.health.swaps == 0 && env.health.deaths == 0);
+    CHECK(lives == 2 && released == 2 && closed == 1 && resumed == SLOTS);
+}
+
+// Or when the gates are about to open: then it has died on probation.
+static void test_swap_dies_when_opened(void) {
+    begin_test();
+    dies_when_opened = true;
+    CHECK(swap() == HX_OK);
+    settle();
+    CHECK(slots_are_open() && env.module == &manifest && env.health.state == MODULE_RUNS);
+    CHECK(env.health.rollbacks == 1 && env.health.deaths == 1 && env.health.restarts == 1);
+    CHECK(lives == 2 && released == 2 && closed == 1);
+}
+
+int main(void) {
+    hosted_processor = &processor;
+    test_lives_again();
+    test_dies_in_init();
+    test_dies_when_opened();
+    test_refuses();
+    test_is_not_left();
+    test_slot_gone();
+    test_swap();
+    test_swap_dies(&dies_in_init);
+    test_swap_dies(&dies_in_test);
+    test_swap_dies_when_opened();
+    return check_result();
+}
