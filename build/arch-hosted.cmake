@@ -75,15 +75,19 @@ function(helix_tests name)
   endforeach()
 endfunction()
 
-# The same once more under ThreadSanitizer, for what needs headers of the SDK alone: NAME_tsan.
-function(helix_thread_tests)
+# The same once more under ThreadSanitizer, for what needs headers alone: NAME_tsan.
+function(helix_thread_tests name)
   if(HELIX_SANITIZE)
     return()
   endif()
   foreach(source ${ARGN})
     get_filename_component(test ${source} NAME_WE)
     add_executable(${test}_tsan ${source})
-    target_include_directories(${test}_tsan PRIVATE ${PROJECT_SOURCE_DIR}/lib/tests)
+    target_include_directories(${test}_tsan PRIVATE ${PROJECT_SOURCE_DIR}/lib/tests
+      $<TARGET_PROPERTY:${name},INTERFACE_INCLUDE_DIRECTORIES>)
+    if(TARGET ${name}_process)
+      add_dependencies(${test}_tsan ${name}_process)
+    endif()
     target_compile_options(${test}_tsan PRIVATE -fsanitize=thread -O1)
     target_link_options(${test}_tsan PRIVATE -fsanitize=thread)
     target_link_libraries(${test}_tsan PRIVATE helix_flags sdk)

@@ -35,11 +35,16 @@ static const struct lock_class lines_class = { "shared lines", LOCK_RANK_MODULE 
 static struct mutex lines_lock = { .lock_class = &lines_class };
 static struct list lines = LIST_INIT(lines); // [lines_lock]
 
+// Acquire: what it calls is there.
+static bool is_silent(const struct listener *listener) {
+    return atomic_load_explicit(&listener->is_silent, memory_order_acquire);
+}
+
 static int64_t call_inside(void *argument) {
     const struct listener *listener = argument;
-    // Inside, so that it is not taken away meanwhile. Relaxed: whether it is silent was looked at
-    // before the module came to life again, or since.
-    if (!atomic_load_explicit(&listener->is_silent, memory_order_relaxed)) {
+    // Inside, so that it is not taken away meanwhile. Looked at anew: who waited at the gate may
+    // have come in before the module's next life says what is called.
+    if (!is_silent(listener)) {
         listener->user.handler(listener->user.context);
     }
     return HX_OK;
@@ -59,11 +64,6 @@ static bool listener_call(struct listener *listener) {
         }
     }
     return true;
-}
-
-// Acquire: what it calls is there.
-static bool is_silent(const struct listener *listener) {
-    return atomic_load_explicit(&listener->is_silent, memory_order_acquire);
 }
 
 // Until somebody hears a line that nobody shares: it is masked meanwhile.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Lines that modules share, when one of them dies: of lines.c, with stand-ins for what it calls.
+// Also run under ThreadSanitizer.
 #include "../lines.c"
 
 #include <check.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
 
@@ -210,7 +212,30 @@ static void test_late(void) {
     CHECK(pull() && heard[0] == 2);
 }
 
+static void *wait_inside(void *argument) {
+    const uint32_t *count = argument;
+    while (*count == 0) {
+        (void)call_inside(registered->context);
+    }
+    return NULL;
+}
+
+// The line's thread waited at the gate and comes in while init is about to listen again: it calls
+// what the present life told, or nothing. ThreadSanitizer sees what the processor may not show.
+static void test_early(void) {
+    uint32_t anew = 0;
+    pthread_t thread;
+    reset();
+    CHECK(listen(8, 0, true) == HX_OK);
+    lines_silence(&envs[0]);
+    CHECK(pthread_create(&thread, NULL, wait_inside, &anew) == 0);
+    const struct line_user user = { &envs[0], &devices[0], handler, &anew };
+    CHECK(line_register(8, &user, true) == HX_OK && taken == 1);
+    CHECK(pthread_join(thread, NULL) == 0 && anew == 1 && heard[0] == 0);
+}
+
 int main(void) {
+    test_early();
     test_late();
     test_again(5, false);
     test_again(6, true);
