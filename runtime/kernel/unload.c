@@ -47,10 +47,11 @@ static enum hx_status slots_leave(const struct hx_env *env, struct package_refus
     return HX_OK;
 }
 
-// A dead module's calls are on their way out.
+// A dead module's calls are on their way out: nobody gets in, but who is inside still is.
 static enum hx_status drain(struct gate *gate) {
-    enum hx_status status = gate_close(gate, time_now() + LEAVE_NS);
-    return status == HX_ERR_PEER_DIED ? HX_OK : status;
+    const time_ns_t deadline = time_now() + LEAVE_NS;
+    enum hx_status status = gate_close(gate, deadline);
+    return status == HX_ERR_PEER_DIED ? gate_drain(gate, deadline) : status;
 }
 
 static enum hx_status slots_drain(const struct hx_env *env) {

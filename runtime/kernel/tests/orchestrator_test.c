@@ -2,20 +2,14 @@
 // Lives of a module with two slots, and swaps of it, while it dies at every awkward moment: of
 // orchestrator.c and swap.c, with the gates of core and stand-ins for what else they call. Whenever
 // what a life held is given back, nobody may get into a slot.
-#include "../../../core/gate.c"
 #include "../orchestrator.c"
 #include "../supervise.c"
 #include "../swap.c"
+#include "gates.h"
 
-#include <check.h>
 #include <setjmp.h>
-#include <stdlib.h>
 
 #define SLOTS 2u
-
-static struct thread self;
-static struct hosted_processor processor = { .current = &self };
-_Thread_local struct hosted_processor *hosted_processor;
 
 static enum hx_status nothing_to_stop(void *module) {
     (void)module;
@@ -28,11 +22,9 @@ static const struct hx_module manifest = { .name = "disk", .version = { 1, 0, 0 
 static struct package next = { .manifest = { .version = { 1, 1, 0 }, .ops = &ops } };
 static struct hx_env env;
 static struct gate *slots[SLOTS];
-static time_ns_t now;
 static jmp_buf waiting;
 static enum hx_status init_status;
 static uint32_t lives, lost_in, released, resumed, closed; // how often
-static struct gate *crowded;                               // somebody is inside for ever
 // The thread of its interrupts faults meanwhile, once.
 static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
 
@@ -115,47 +107,6 @@ void package_close(struct package *package) {
     closed += package != NULL;
 }
 
-int64_t hal_gate_call(struct hal_gate *gate, int64_t (*method)(void *argument), void *argument) {
-    return atomic_load(&gate->closed) != 0 ? HAL_GATE_CLOSED : method(argument);
-}
-
-uint32_t hal_cpu_count(void) {
-    return 1;
-}
-
-uint64_t hal_gate_entered(uint32_t cpu, uint32_t number) {
-    (void)cpu;
-    return crowded != NULL && crowded->hal.number == number;
-}
-
-uint64_t hal_gate_left(uint32_t cpu, uint32_t number) {
-    (void)cpu;
-    (void)number;
-    return 0;
-}
-
-time_ns_t time_now(void) {
-    return now += 1000;
-}
-
-bool thread_sleep_until(time_ns_t deadline, uint32_t flags) {
-    CHECK(flags == 0);
-    now = MAX_OF(now, deadline);
-    return true;
-}
-
-_Atomic uint32_t inject_armed[INJECT_KIND_COUNT];
-
-bool inject_draw(enum inject_kind kind) {
-    (void)kind;
-    return false;
-}
-
-void log_write(enum log_level level, const char *format, ...) {
-    (void)level;
-    (void)format;
-}
-
 void trace(enum trace_type type, uint64_t first, uint64_t second) {
     (void)type;
     (void)first;
@@ -181,45 +132,6 @@ void thread_start(struct thread *thread) {
     (void)thread;
 }
 
-void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS {
-    (void)lock;
-}
-
-void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS {
-    (void)lock;
-}
-
-unsigned long spin_lock_irq(struct spinlock *lock) NO_LOCK_ANALYSIS {
-    (void)lock;
-    return 0;
-}
-
-void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) NO_LOCK_ANALYSIS {
-    (void)lock;
-    (void)irq_state;
-}
-
-void mutex_lock(struct mutex *mutex) NO_LOCK_ANALYSIS {
-    (void)mutex;
-}
-
-void mutex_unlock(struct mutex *mutex) NO_LOCK_ANALYSIS {
-    (void)mutex;
-}
-
-void waitable_init(struct waitable *waitable, uint32_t state) {
-    atomic_init(&waitable->state, state);
-    atomic_init(&waitable->sequence, 0);
-}
-
-void waitable_pulse(struct waitable *waitable) {
-    atomic_fetch_add(&waitable->sequence, 1);
-}
-
-uint32_t waitable_sequence(const struct waitable *waitable) {
-    return atomic_load(&waitable->sequence);
-}
-
 // Nothing has changed: the test goes on.
 enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t deadline,
                            uint32_t flags) {
@@ -235,17 +147,12 @@ enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t
 
 static void begin_test(void) {
     const char *name = manifest.name;
-    for (uint32_t i = 0; i < GATES_MAX; i++) {
-        if (gate_at(i) != NULL) {
-            gate_release(gate_at(i));
-        }
-    }
+    gates_begin();
     waitable_init(&deaths, 0);
     watched_count = 0;
     env = (struct hx_env){ .name = name, .module = &manifest };
     lives = lost_in = released = resumed = closed = 0;
     init_status = HX_OK;
-    crowded = NULL;
     dies_in_init = dies_in_test = dies_when_opened = dies_now = false;
     CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
     CHECK(gate_create("vda", "helix.block", name, &slots[0]) == HX_OK);
@@ -367,7 +274,6 @@ static void test_swap_dies_when_opened(void) {
 }
 
 int main(void) {
-    hosted_processor = &processor;
     test_lives_again();
     test_dies_in_init();
     test_dies_when_opened();

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Modules that go while somebody is inside: of unload.c, with the gates of core and stand-ins for
+// what else it calls. What is forgotten is empty.
+#include "../unload.c"
+#include "gates.h"
+
+#include <stdlib.h>
+
+static enum hx_status stop(void *self);
+static void fini(void *self);
+static const struct hx_module_ops ops = { .stop = stop, .fini = fini };
+static const struct hx_module manifest = { .name = "crumb", .ops = &ops };
+static struct hx_env env;
+static struct gate *slot;
+static uint32_t stops, ends, stays, leaves, forgotten; // how often
+static enum hx_status stop_status, leave_status;
+
+static enum hx_status stop(void *self) {
+    (void)self;
+    stops++;
+    return stop_status;
+}
+
+static void fini(void *self) {
+    (void)self;
+    ends++;
+}
+
+// What it calls ----------------------------------------------------------------------------------
+
+enum hx_status port_leave(struct gate *gate, enum port_leaving step) {
+    CHECK(gate == slot);
+    leaves += step == PORT_LEAVES;
+    stays += step == PORT_STAYS;
+    if (step == PORT_LEFT) {
+        CHECK(crowded != slot);
+        forgotten++;
+        gate_release(gate);
+    }
+    return step == PORT_LEAVES ? leave_status : HX_OK;
+}
+
+void cpu_barrier(void) {}
+
+// Nobody comes to a gate of a test that is closed.
+enum hx_status wait_change(struct waitable *object, uint32_t sequence, time_ns_t deadline,
+                           uint32_t flags) {
+    (void)object;
+    (void)sequence;
+    (void)deadline;
+    (void)flags;
+    abort();
+}
+
+// Tests -------------------------------------------------------------------------------------------
+
+static void begin_test(bool runs) {
+    const char *name = manifest.name;
+    gates_begin();
+    env = (struct hx_env){ .name = name, .module = &manifest, .runs = runs };
+    stops = ends = stays = leaves = forgotten = 0;
+    stop_status = leave_status = HX_OK;
+    CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
+    CHECK(gate_create("crumb", "helix.char", name, &slot) == HX_OK);
+}
+
+static void die(void) {
+    const struct gate_death death = { time_now(), "fault", "read", 0, 0 };
+    gate_kill_module(slot, &death);
+}
+
+static enum hx_status let_go(void) {
+    struct package_refusal refusal;
+    return module_let_go(&env, &refusal);
+}
+
+static bool is_as_before(void) {
+    return gate_at(slot->hal.number) == slot && forgotten == 0 && stays == leaves;
+}
+
+static void test_goes(void) {
+    begin_test(true);
+    CHECK(let_go() == HX_OK && stops == 1 && ends == 1 && forgotten == 1);
+    begin_test(false); // it never ran
+    CHECK(let_go() == HX_OK && stops == 0 && ends == 0 && forgotten == 1);
+    begin_test(true);
+    die();
+    CHECK(let_go() == HX_OK && stops == 0 && ends == 0 && forgotten == 1);
+}
+
+static void test_stays(void) {
+    begin_test(true);
+    leave_status = HX_ERR_BUSY;
+    CHECK(let_go() == HX_ERR_BUSY && forgotten == 0 && gate_is_open(slot));
+    begin_test(true);
+    stop_status = HX_ERR_WOULD_BLOCK;
+    CHECK(let_go() == HX_ERR_BUSY && is_as_before() && gate_is_open(slot) && ends == 0);
+}
+
+// Also one that is dead: who was inside when it died has not come out.
+static void test_is_not_left(bool is_dead) {
+    begin_test(true);
+    if (is_dead) {
+        die();
+    }
+    crowded = slot;
+    CHECK(let_go() == HX_ERR_BUSY && is_as_before() && gate_is_open(slot) == !is_dead);
+    CHECK(stops == 0 && ends == 0);
+    crowded = NULL;
+    CHECK(let_go() == HX_OK && forgotten == 1 && stops == !is_dead);
+}
+
+int main(void) {
+    test_goes();
+    test_stays();
+    test_is_not_left(false);
+    test_is_not_left(true);
+    return check_result();
+}
