@@ -2,7 +2,7 @@
 // boot/hosted/main.c: from a process's arguments to struct boot_info. The host's libc is used here
 // and in hal/hosted alone.
 //
-//   helix-hosted [--smp N] [--mem MIB] [--initrd FILE] [--disk-faults N] [WORD…]
+//   helix-hosted [--smp N] [--mem MIB] [--initrd FILE] [--disk-faults N] [--late PROCESSOR] [WORD…]
 //
 // and, where it is built as a simulation, [--seed N] [--trace FILE].
 // The words are the kernel's command line.
@@ -106,11 +106,11 @@ static void word_add(const char *word) {
 }
 
 static NORETURN void usage(FILE *to, int status) {
-    fprintf(
-        to,
-        "usage: helix-hosted [--smp N] [--mem MIB] [--initrd FILE] [--disk-faults N]%s [WORD...]\n"
-        "The words are the kernel's command line; init=/NAME chooses the program, one of:\n",
-        HOSTED_SIMULATION ? " [--seed N] [--trace FILE]" : "");
+    fprintf(to,
+            "usage: helix-hosted [--smp N] [--mem MIB] [--initrd FILE] [--disk-faults N]\n"
+            "       [--late PROCESSOR]%s [WORD...]\n"
+            "The words are the kernel's command line; init=/NAME chooses the program, one of:\n",
+            HOSTED_SIMULATION ? " [--seed N] [--trace FILE]" : "");
     for (const struct hosted_program *program = __start_hosted_programs;
          program < __stop_hosted_programs; program++) {
         fprintf(to, "  %s\n", program->name);
@@ -130,6 +130,9 @@ static void arguments_read(char **argument, const char **out_initrd, uint64_t *o
         } else if (strcmp(*argument, "--disk-faults") == 0) {
             hosted_settings.disk_faults =
                 (uint32_t)number(*++argument, UINT32_MAX, "--disk-faults wants: one in how many");
+        } else if (strcmp(*argument, "--late") == 0) {
+            hosted_settings.late =
+                (uint32_t)number(*++argument, PROCESSORS_MAX - 1, "--late wants 1 to 63");
         } else if (HOSTED_SIMULATION && strcmp(*argument, "--seed") == 0) {
             hosted_settings.seed = number(*++argument, UINT64_MAX, "--seed wants a number");
         } else if (HOSTED_SIMULATION && strcmp(*argument, "--trace") == 0) {

@@ -44,7 +44,7 @@ static uint64_t timer_look(void) {
     uint64_t next = UINT64_MAX;
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
         struct processor *processor = &hosted_processors[cpu];
-        if (!atomic_load_explicit(&processor->reached, memory_order_acquire)) {
+        if (!processor_is_on(processor)) {
             continue;
         }
         uint64_t deadline = atomic_load_explicit(&processor->deadline, memory_order_seq_cst);

@@ -11,6 +11,7 @@
 #include <hal/time.h>
 
 #define YIELD_EVERY 64u // spins, after which the host may run somebody else
+#define LATE_NS     (CPU_START_TIMEOUT_US * UINT64_C(1200)) // the limit, and a fifth of it
 
 _Thread_local struct hosted_processor *hosted_processor;
 struct processor hosted_processors[HAL_CPU_MAX];
@@ -115,7 +116,7 @@ void hal_halt(void) {
 
 void hal_ipi_send(uint32_t cpu, enum hal_ipi kind) {
     struct processor *processor = &hosted_processors[cpu];
-    if (atomic_load_explicit(&processor->reached, memory_order_acquire)) {
+    if (processor_is_on(processor)) {
         processor_interrupt(processor, 1u << kind);
     }
 }
@@ -133,14 +134,13 @@ void hal_ipi_broadcast(enum hal_ipi kind) {
 
 // ---- starting ----------------------------------------------------------------------------------
 
-void hosted_processor_bind(uint32_t cpu) {
+bool hosted_processor_bind(uint32_t cpu) {
     struct processor *processor = &hosted_processors[cpu];
     processor->base.id = cpu;
     atomic_store_explicit(&processor->deadline, UINT64_MAX, memory_order_relaxed);
     hosted_processor = &processor->base;
     host_fault_stack();
-    // Release: the others may send interrupts now.
-    atomic_store_explicit(&processor->reached, true, memory_order_release);
+    return cpu_start_decide(&processor->start, CPU_START_REACHED); // others may interrupt it now
 }
 
 static void kernel_stack_main(void *argument) {
@@ -149,10 +149,25 @@ static void kernel_stack_main(void *argument) {
     hal_halt();
 }
 
+// For tests: until nobody waits for it any more.
+static void come_late(void) {
+    static _Atomic uint32_t nothing;
+    const uint64_t end = host_counter() + LATE_NS;
+    while (host_counter() < end) {
+        host_wait(&nothing, 0, end);
+    }
+}
+
 // The host thread's own stack is never returned to.
 static void processor_main(void *argument) {
     struct processor *processor = argument;
-    hosted_processor_bind((uint32_t)(processor - hosted_processors));
+    const uint32_t cpu = (uint32_t)(processor - hosted_processors);
+    if (cpu == hosted_settings.late) {
+        come_late();
+    }
+    if (!hosted_processor_bind(cpu)) {
+        host_sleep_forever();
+    }
     struct hal_context kernel;
     hal_context_init(&kernel, processor->stack_top, kernel_stack_main, processor);
     hal_switch(&processor->host, &kernel);
@@ -166,12 +181,5 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
     if (!host_thread_start(processor_main, processor)) {
         return HX_ERR_NO_MEMORY;
     }
-    const uint64_t end = hal_counter_read() + hal_counter_hz() / 5;
-    while (!atomic_load_explicit(&processor->reached, memory_order_acquire)) {
-        if (hal_counter_read() > end) {
-            return HX_ERR_TIMED_OUT;
-        }
-        hal_relax();
-    }
-    return HX_OK;
+    return cpu_start_wait(&processor->start, CPU_START_TIMEOUT_US, true) ? HX_OK : HX_ERR_TIMED_OUT;
 }

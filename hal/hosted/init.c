@@ -20,7 +20,7 @@
 
 void hal_console_init(const struct boot_info *info) {
     (void)info;
-    hosted_processor_bind(0);
+    (void)hosted_processor_bind(0); // nobody waits for the first one
 }
 
 void hal_console_write(const char *text, size_t length) {

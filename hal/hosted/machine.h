@@ -7,6 +7,7 @@
 
 #include <hal/context.h>
 #include <hal/cpu.h>
+#include <hal/cpu_start.h>
 #include <hal/gate.h>
 #include <hal/mmu.h>
 #include <hal/trap.h>
@@ -43,7 +44,7 @@ struct processor {
     struct hal_context host; // of the host thread's own stack
     void (*entry)(void *);
     void *argument;
-    _Atomic bool reached;
+    _Atomic uint32_t start; // enum cpu_start
     struct tlb_entry tlb[TLB_ENTRIES];
 };
 
@@ -62,8 +63,12 @@ void processor_interrupt(struct processor *processor, uint32_t bits);
 bool hosted_interrupts_handle(void);
 // Makes an area that a program wrote safe to load.
 void hosted_fpu_sanitize(void *area);
-// Binds the calling host thread to a processor.
-void hosted_processor_bind(uint32_t cpu);
+// Binds the calling host thread to a processor. False: it comes too late, and is none.
+bool hosted_processor_bind(uint32_t cpu);
+// Whether it runs. Acquire: it is bound.
+static inline bool processor_is_on(const struct processor *processor) {
+    return atomic_load_explicit(&processor->start, memory_order_acquire) == CPU_START_REACHED;
+}
 // For host_fault_handler().
 void hosted_kernel_fault(uint64_t pc, uint64_t sp, uint64_t fp, uint64_t address, bool write);
 

@@ -14,6 +14,7 @@ from helix.report import Context, Failed, Job, Verdict, single
 SEEDS = 200  # of a test run, from --seed on
 _LIMIT_S = 300  # no verdict about speed: the simulator itself ends what has no end
 _PROCESSORS = 4
+_HASTE = "9"  # a seed with the longest tick
 _KEPT = paths.TOP / "tests" / "hosted" / "seeds.txt"
 
 
@@ -118,6 +119,17 @@ def _repeats(context: Context) -> None:
         raise Failed("two seeds give the same run", said[2])
 
 
+def _late(context: Context) -> None:
+    """A processor that comes when nobody waits for it any more stays away: five seconds of the
+    simulator's, which are many points of its time unless that flies."""
+    text = _run(_process(context), ["--smp", "3", "--seed", _HASTE, "--late", "2", "init=/online"])
+    missing = [word for word in ("processor 2 does not start", "2 of 3 processors", "online: 2")
+               if word not in text]
+    if missing:
+        raise Failed(f"nobody says '{missing[0]}'", text[-8000:])
+
+
 def jobs() -> list[Job]:
-    return [single("hosted/simulation", _all_pass, machines=False),
+    return [single("hosted/simulation-late", _late, machines=False),
+            single("hosted/simulation", _all_pass, machines=False),
             single("hosted/simulation-repeats", _repeats, machines=False)]

@@ -13,6 +13,7 @@ struct hosted_settings {
     uint64_t memory_bytes;
     int memory_file;      // the same memory, for other mappings of its pages
     uint32_t disk_faults; // one of so many requests of the disk goes wrong; 0: none
+    uint32_t late;        // the processor that comes when nobody waits for it any more; 0: none
     // Of a simulation:
     uint64_t seed;
     const char *trace_name; // a file for each of its decisions; NULL: none
