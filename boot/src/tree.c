@@ -77,7 +77,8 @@ static void memory_reserved(struct boot_info *info, const struct fdt *fdt) {
     }
 }
 
-// The nodes of type "memory" (3.4).
+// The nodes of type "memory" (3.4), but those that only the secure world reaches, which are listed
+// as "disabled" (Linux 6.1, bindings/arm/secure.txt).
 static void memory_usable(struct boot_info *info, const struct fdt *fdt,
                           const struct boot_direct *direct) {
     struct fdt_node node;
@@ -86,7 +87,7 @@ static void memory_usable(struct boot_info *info, const struct fdt *fdt,
     fdt_root(fdt, &node);
     while (fdt_next(fdt, &node)) {
         const char *type = fdt_text(fdt, &node, "device_type");
-        if (type == NULL || strcmp(type, "memory") != 0) {
+        if (type == NULL || strcmp(type, "memory") != 0 || !fdt_is_usable(fdt, &node)) {
             continue;
         }
         for (uint32_t i = 0; fdt_reg(fdt, &node, i, &base, &size); i++) {

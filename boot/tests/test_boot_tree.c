@@ -194,6 +194,31 @@ static void test_parts_of_pages(void) {
     CHECK(kind_at(0x87802000) == BOOT_MEMORY_USABLE);
 }
 
+// Memory that the tree lists for others: QEMU's virt with secure=on has one such node in front.
+static void test_memory_of_others(void) {
+    static const char *const words[] = { "disabled", "reserved", "fail", "fail-sss", "okay2", "" };
+    for (uint32_t i = 0; i < 6; i++) {
+        tree_begin(0x10000000);
+        node_begin("secram@e000000");
+        text("secure-status", "okay");
+        text("status", words[i]);
+        reg(0xe000000, 0x1000000);
+        text("device_type", "memory");
+        node_end();
+        CHECK(tree_read(NULL));
+        CHECK(kind_at(0xe000000) == 0 && map_count == 3);
+        CHECK(kind_at(0x84000000) == BOOT_MEMORY_USABLE);
+    }
+    tree_begin(0x10000000);
+    node_begin("memory@e000000");
+    text("status", "okay");
+    text("device_type", "memory");
+    reg(0xe000000, 0x1000000);
+    node_end();
+    CHECK(tree_read(NULL));
+    CHECK(kind_at(0xe000000) == BOOT_MEMORY_USABLE && map_count == 4);
+}
+
 // A firmware's archive and memory in place of the tree's; what the tree reserves stays so.
 static void test_firmware(void) {
     static struct boot_info firmware;
@@ -216,6 +241,7 @@ int main(void) {
     test_plain();
     test_reserved_by_the_loader();
     test_parts_of_pages();
+    test_memory_of_others();
     test_firmware();
     return check_result();
 }

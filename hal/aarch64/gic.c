@@ -2,7 +2,9 @@
 // hal/aarch64/gic.c: the interrupt controller: GICv2 (Arm IHI 0048) or GICv3 (IHI 0069).
 //
 // All interrupts are in group 1 and come as IRQ, but the one that stops a processor: it is in group
-// 0 and comes as FIQ, which the kernel never masks for long. A line is a shared peripheral
+// 0 and comes as FIQ, which the kernel never masks for long. Where the secure world keeps group 0
+// for itself, it comes as IRQ like the others, and a processor that waits with interrupts off finds
+// it in hal_relax(). A line is a shared peripheral
 // interrupt. It is masked when it fires: one that is an edge stays pending meanwhile, so nothing is
 // lost, and a level does not come again until its driver is done. Lines from GIC_LINES on are
 // messages through the translation service (gic_its.c).
@@ -37,6 +39,8 @@
 #define CPU_CTLR_BOTH   (1u << 2) // the acknowledge register serves both groups
 #define CPU_CTLR_FIQ    (1u << 3) // group 0 as FIQ
 
+#define CPU_PRIORITY_BITS 8u // ICC_CTLR_EL1.PRIbits: their number, less one
+
 #define REDIST_BYTES   0x20000u // two frames of 64 KiB
 #define REDIST_TYPER   0x0008u
 #define REDIST_WAKER   0x0014u
@@ -61,6 +65,7 @@ static struct region {
     uint64_t size;
 } regions[REDIST_REGIONS];
 static uint32_t region_count;
+static bool stop_is_fiq; // GICv3: group 0 is ours
 static uint32_t line_count;
 static uint32_t typer;
 
@@ -80,10 +85,14 @@ static void bank_init(volatile uint8_t *bank, uint32_t first, uint32_t end) {
     }
 }
 
-// The interrupts between processors are on, and one of them is urgent.
-static void bank_init_private(volatile uint8_t *bank) {
+// The interrupts between processors are on, and one of them is urgent. The register of the groups
+// reads as zero and keeps nothing where they are the secure world's (IHI 0069, 12.9.11; IHI 0048,
+// 4.3.4).
+static void bank_init_private(volatile uint8_t *bank, bool has_group0) {
     bank_init(bank, 0, PRIVATE_COUNT);
-    mmio_write32(bank + DIST_GROUP, ~(1u << INTID_STOP));
+    if (has_group0) {
+        mmio_write32(bank + DIST_GROUP, ~(1u << INTID_STOP));
+    }
     mmio_write8(bank + DIST_PRIORITY + INTID_STOP, PRIORITY_STOP);
     mmio_write32(bank + DIST_SET_ENABLE,
                  1u << INTID_CALL | 1u << INTID_RESCHEDULE | 1u << INTID_STOP);
@@ -140,7 +149,10 @@ static enum hx_status init_v3(const struct fdt_node *node) {
     }
     mmio_write32(distributor + DIST_CTLR, CTLR_AFFINITY);
     distributor_settle();
-    mmio_write32(distributor + DIST_CTLR, CTLR_AFFINITY | CTLR_GROUP0 | CTLR_GROUP1);
+    // With two security states the bit is reserved, and zero, for who is not secure (12.9.4).
+    stop_is_fiq = (mmio_read32(distributor + DIST_CTLR) & CTLR_ONE_STATE) != 0;
+    mmio_write32(distributor + DIST_CTLR,
+                 CTLR_AFFINITY | CTLR_GROUP1 | (stop_is_fiq ? CTLR_GROUP0 : 0));
     distributor_settle();
     for (uint32_t intid = INTID_SPI; intid < INTID_SPI + line_count; intid++) {
         mmio_write64(distributor + DIST_ROUTER + (size_t)8 * intid, affinity);
@@ -205,6 +217,16 @@ uint64_t gic_redistributor_address(void) {
     return 0;
 }
 
+// Also with one state, firmware in EL3 may take what comes as FIQ (SCR_EL3.FIQ). Then the registers
+// of group 0 trap there, and priorities are told as the lower half of what they are (4.8.1): the
+// least one that is not 0 is rounded to the end of the upper half and read as 0.
+static bool priorities_are_whole(void) {
+    const uint32_t bits = (uint32_t)(sysreg_read(ICC_CTLR_EL1) >> CPU_PRIORITY_BITS & 7) + 1;
+    sysreg_write(ICC_PMR_EL1, 1u << (8 - bits));
+    isb();
+    return sysreg_read(ICC_PMR_EL1) != 0;
+}
+
 static enum hx_status cpu_init_v3(void) {
     volatile uint8_t *mine = redistributor_find();
     if (mine == NULL) {
@@ -215,12 +237,17 @@ static enum hx_status cpu_init_v3(void) {
     for (uint32_t i = 0; i < POLLS && (mmio_read32(mine + REDIST_WAKER) & WAKER_ASLEEP); i++) {
         hal_relax();
     }
-    bank_init_private(mine + REDIST_PRIVATE);
     sysreg_write(ICC_SRE_EL1, sysreg_read(ICC_SRE_EL1) | 1);
     isb();
+    if (cpu_block()->id == 0) {
+        stop_is_fiq = stop_is_fiq && priorities_are_whole();
+    }
+    bank_init_private(mine + REDIST_PRIVATE, stop_is_fiq);
     sysreg_write(ICC_PMR_EL1, PRIORITY_ALL);
     sysreg_write(ICC_CTLR_EL1, 0);
-    sysreg_write(ICC_IGRPEN0_EL1, 1);
+    if (stop_is_fiq) {
+        sysreg_write(ICC_IGRPEN0_EL1, 1);
+    }
     sysreg_write(ICC_IGRPEN1_EL1, 1);
     isb();
     return HX_OK;
@@ -230,7 +257,7 @@ enum hx_status gic_cpu_init(void) {
     if (interface == NULL) {
         return cpu_init_v3();
     }
-    bank_init_private(distributor); // that part is each processor's own
+    bank_init_private(distributor, true); // that part is each processor's own
     mmio_write32(interface + CPU_PRIORITY, PRIORITY_ALL);
     mmio_write32(interface + CPU_CTLR, CTLR_GROUP0 | CTLR_GROUP1 | CPU_CTLR_BOTH | CPU_CTLR_FIQ);
     return HX_OK;
@@ -254,7 +281,7 @@ void gic_send(struct cpu_block *to, uint32_t intid) {
     const uint64_t value = (mpidr >> 32 & 0xff) << 48 | (mpidr >> 16 & 0xff) << 32 |
                            (mpidr >> 8 & 0xff) << 16 | (uint64_t)intid << 24 |
                            (mpidr >> 4 & 0xf) << 44 | 1ull << (mpidr & 15);
-    if (intid == INTID_STOP) {
+    if (intid == INTID_STOP && stop_is_fiq) {
         sysreg_write(ICC_SGI0R_EL1, value);
     } else {
         sysreg_write(ICC_SGI1R_EL1, value);

@@ -119,7 +119,7 @@ extern _Atomic uint64_t aarch64_cpu_started; // bit per processor
 
 #define INTID_CALL       0u // software-generated
 #define INTID_RESCHEDULE 1u
-#define INTID_STOP       2u // group 0: comes as FIQ, which the kernel never masks for long
+#define INTID_STOP       2u // comes as FIQ, which the kernel never masks for long, if it can (gic.c)
 #define INTID_SPI        32u
 #define INTID_NONE       1020u  // from here on there is none
 #define INTID_MASK       0x3ffu // of what is acknowledged below INTID_LPI: GICv2 adds who sent it

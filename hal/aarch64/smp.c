@@ -41,6 +41,9 @@ static uint8_t boot_emergency[EMERGENCY_BYTES] __attribute__((aligned(16)));
 struct cpu_block *aarch64_blocks[HAL_CPU_MAX];
 static void *early_data[HAL_CPU_MAX]; // hal_cpu_data_set() before the start
 
+_Atomic bool aarch64_stopping;
+static _Atomic uint32_t stopper; // the processor that panics, and one
+
 uint32_t hal_cpu_count(void) {
     return aarch64_cpu_total;
 }
@@ -159,10 +162,20 @@ void hal_ipi_send(uint32_t cpu, enum hal_ipi kind) {
 }
 
 void hal_ipi_broadcast(enum hal_ipi kind) {
+    if (kind == HAL_IPI_STOP) { // hal_relax() looks
+        atomic_store_explicit(&stopper, hal_cpu_id() + 1, memory_order_relaxed);
+        atomic_store_explicit(&aarch64_stopping, true, memory_order_release);
+    }
     uint64_t mask = atomic_load_explicit(&aarch64_cpu_started, memory_order_acquire);
     mask &= ~(1ull << hal_cpu_id());
     for (; mask != 0; mask &= mask - 1) {
         hal_ipi_send((uint32_t)__builtin_ctzll(mask), kind);
+    }
+}
+
+void aarch64_stop(void) {
+    if (atomic_load_explicit(&stopper, memory_order_relaxed) != hal_cpu_id() + 1) {
+        aarch64_handlers.ipi(HAL_IPI_STOP);
     }
 }
 

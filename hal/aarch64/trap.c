@@ -201,7 +201,7 @@ static void interrupt(uint32_t token) {
     } else if (intid == INTID_RESCHEDULE) {
         aarch64_handlers.ipi(HAL_IPI_RESCHEDULE);
     } else if (intid == INTID_STOP) {
-        aarch64_handlers.ipi(HAL_IPI_STOP); // where it cannot be a FIQ
+        aarch64_handlers.ipi(HAL_IPI_STOP); // where it cannot be a FIQ (gic.c)
     }
 }
 

@@ -36,9 +36,7 @@ static struct hart *hart_add(uint64_t id) {
 // A hart that "status" calls "disabled" is not for us.
 static bool is_usable_hart(const struct fdt *fdt, const struct fdt_node *node) {
     const char *type = fdt_text(fdt, node, "device_type");
-    const char *status = fdt_text(fdt, node, "status");
-    return type != NULL && strcmp(type, "cpu") == 0 &&
-           (status == NULL || strcmp(status, "okay") == 0);
+    return type != NULL && strcmp(type, "cpu") == 0 && fdt_is_usable(fdt, node);
 }
 
 // Others than the boot hart are started by the SBI, interrupted, and told of changed translations.

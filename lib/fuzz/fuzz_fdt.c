@@ -21,6 +21,7 @@ static void walk(const struct fdt *fdt) {
             FUZZ_ASSERT(base + size >= base);
         }
         (void)fdt_text(fdt, &node, "device_type");
+        (void)fdt_is_usable(fdt, &node);
         uint32_t id;
         (void)fdt_map_find(fdt, &node, "msi-map", 1, 8, &id);
     } while (fdt_next(fdt, &node));

@@ -304,10 +304,16 @@ bool fdt_has_text(const struct fdt_property *property, const char *text) {
     return false;
 }
 
+bool fdt_is_usable(const struct fdt *fdt, const struct fdt_node *node) {
+    const char *status = fdt_text(fdt, node, "status");
+    return status == NULL || strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
+}
+
 bool fdt_next_compatible(const struct fdt *fdt, const char *name, struct fdt_node *node) {
     struct fdt_property property;
     while (fdt_next(fdt, node)) {
-        if (fdt_property(fdt, node, "compatible", &property) && fdt_has_text(&property, name)) {
+        if (fdt_property(fdt, node, "compatible", &property) && fdt_has_text(&property, name) &&
+            fdt_is_usable(fdt, node)) {
             return true;
         }
     }

@@ -87,7 +87,12 @@ static void make(void) {
     node_begin("bus");
     CELLS("#address-cells", 1);
     CELLS("#size-cells", 1);
+    node_begin("uart@8000");
+    text("status", "disabled");
+    text("compatible", "arm,pl011");
+    node_end();
     node_begin("uart@9000");
+    text("status", "ok");
     bytes("compatible", "arm,pl011\0arm,primecell", 24);
     CELLS("reg", 0x9000, 0x1000);
     node_end();
@@ -135,15 +140,15 @@ static void test_good(void) {
 }
 
 static void test_walk(void) {
-    static const char *const names[] = { "memory@40000000", "bus", "uart@9000", "uart@a000",
-                                         "chosen" };
+    static const char *const names[] = { "memory@40000000", "bus",       "uart@8000",
+                                         "uart@9000",       "uart@a000", "chosen" };
     struct fdt fdt;
     struct fdt_node node;
     make();
     CHECK(fdt_open(block, TOTAL, &fdt) == HX_OK);
     fdt_root(&fdt, &node);
     CHECK(node.depth == 0 && node.name[0] == '\0');
-    for (uint32_t i = 0; i < 5; i++) {
+    for (uint32_t i = 0; i < 6; i++) {
         CHECK(fdt_next(&fdt, &node) && strcmp(node.name, names[i]) == 0);
     }
     CHECK(!fdt_next(&fdt, &node));

@@ -289,7 +289,8 @@ static const struct {
                   { "vfs", vfs_selftest } };
 
 // `selftest=core` (or another of the above, or `all`) runs tests instead of a system;
-// `selftest=panic` shows a panic, `selftest=overflow` one of a stack that is too small.
+// `selftest=panic` shows a panic, `selftest=panic-others` one that stops busy processors,
+// `selftest=overflow` one of a stack that is too small.
 static void run_selftest(void) {
     const char *what = cmdline_get(&cmdline, "selftest");
     if (what == NULL) {
@@ -297,6 +298,9 @@ static void run_selftest(void) {
     }
     if (strcmp(what, "panic") == 0) {
         panic("asked for by selftest=panic");
+    }
+    if (strcmp(what, "panic-others") == 0) {
+        core_selftest_panic();
     }
     if (strcmp(what, "overflow") == 0) {
         run_overflow();

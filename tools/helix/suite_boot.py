@@ -257,6 +257,12 @@ def _starts() -> list[Boot]:
     ]
 
 
+def _panic_others(name: str, machine: str = "") -> Boot:
+    """One processor panics, the others are busy, some of them with interrupts off."""
+    return Boot(f"panic-{name}", None, "panic=4 selftest=panic-others", [r"panic: .*selftest=panic-others"],
+                [r"this processor still runs"], smp=4, machine=machine, linux=False)
+
+
 def _panics() -> list[Boot]:
     dead_init = [r"(?i)(kernel panic|panic:).*\n"]
     return [
@@ -268,6 +274,7 @@ def _panics() -> list[Boot]:
         Boot("stack-overflow", None, "selftest=overflow",
              [r"kernel panic: ", r"thread \d+ \(overflow\)", r"at [0-9a-f]+ overflow\+"], [],
              linux=False),
+        _panic_others("others"),
         *(Boot(f"panic-trace-smp-{count}", plain, "rdinit=/first -- exit", dead_init, [], smp=count,
                linux=False, look=panic_trace) for count in (1, 4)),
     ]
@@ -330,12 +337,16 @@ def _policies() -> list[Boot]:
 
 def _aarch64_machines() -> list[Boot]:
     shapes = {"cortex-a72": ("cortex-a72", "virt"), "gic-3": ("max", "virt,gic-version=3"),
-              "el2": ("cortex-a72", "virt,virtualization=on")}
+              "el2": ("cortex-a72", "virt,virtualization=on"), "secure": ("cortex-a72", "virt,secure=on"),
+              "secure-gic-3": ("max", "virt,secure=on,gic-version=3")}
     boots = [Boot(f"smp-{count}", plain, smp=count, expect=[GOOD, f"first: {count} processors"])
              for count in (1, 2, 4, 8)]
     boots += [Boot(f"machine-{name}", plain, smp=2, cpu=cpu, machine=machine,
                    expect=[GOOD, "first: 2 processors"])
               for name, (cpu, machine) in shapes.items()]
+    boots += [_panic_others(f"others-{name}", f"virt,{machine}")
+              for name, machine in (("gic-3", "gic-version=3"), ("secure", "secure=on"),
+                                    ("secure-gic-3", "secure=on,gic-version=3"))]
     # QEMU loads no initramfs for an ELF file.
     boots.append(Boot("elf", None, "selftest=core", [r"started by elf", r"2 of 2 processors"],
                       [r"(?i)panic"], smp=2, extra=list(targets.current().exit_device), status=33,

@@ -12,3 +12,7 @@
 // Runs them all, one log line each, with the figures that they measure. Thread context; uses all
 // processors. Whether all passed.
 bool core_selftest(void);
+
+// Panics while all other processors are busy, half of them with interrupts off; one that the panic
+// does not stop says that it still runs. Thread context.
+NORETURN void core_selftest_panic(void);

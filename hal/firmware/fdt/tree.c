@@ -28,7 +28,7 @@ bool tree_console(const char *compatible, struct fdt_node *out_node) {
             length++;
         }
         path[length] = '\0';
-        if (fdt_find(&tree_fdt, path, out_node) &&
+        if (fdt_find(&tree_fdt, path, out_node) && fdt_is_usable(&tree_fdt, out_node) &&
             fdt_property(&tree_fdt, out_node, "compatible", &property) &&
             fdt_has_text(&property, compatible)) {
             return true;

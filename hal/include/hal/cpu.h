@@ -71,7 +71,8 @@ enum hx_status hal_cpu_start(uint32_t cpu, void *stack_top, void (*entry)(void *
 enum hal_ipi {
     HAL_IPI_CALL,       // run what is queued for this processor
     HAL_IPI_RESCHEDULE, // look at the run queue on the way out
-    HAL_IPI_STOP,       // a panic elsewhere: stop for good; arrives even with interrupts off
+    HAL_IPI_STOP, // a panic elsewhere: stop for good; arrives even with interrupts off, though
+                  // on some machines only in hal_relax() then
 };
 
 // Interrupts one processor, which then calls hal_handlers.ipi; nothing happens if it was not

@@ -61,8 +61,11 @@ bool fdt_next(const struct fdt *fdt, struct fdt_node *node);
 // The node at a path of full names from the root ("/cpus", "/chosen"; a name may leave out its unit
 // address). False: there is none.
 bool fdt_find(const struct fdt *fdt, const char *path, struct fdt_node *out_node);
-// The first node behind *node in the order of the tree that says it is compatible with `name`;
-// fdt_root() comes before. False: there is none.
+// Whether a node is there to be used: it has no "status", or one of "okay" (2.3.4; "ok" is an older
+// spelling). Firmware that keeps memory or a device for itself lists it as "disabled".
+bool fdt_is_usable(const struct fdt *fdt, const struct fdt_node *node);
+// The first usable node behind *node in the order of the tree that says it is compatible with
+// `name`; fdt_root() comes before. False: there is none.
 bool fdt_next_compatible(const struct fdt *fdt, const char *name, struct fdt_node *node);
 
 // A property of the node; false: it has none such.

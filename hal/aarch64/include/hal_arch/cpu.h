@@ -16,6 +16,9 @@
 
 #define AARCH64_DAIF_I 0x80ul
 
+extern _Atomic bool aarch64_stopping; // some processor panics
+void aarch64_stop(void);              // what HAL_IPI_STOP does
+
 static inline char *aarch64_block(void) {
     char *block;
     __asm__ volatile("mrs %0, tpidr_el1" : "=r"(block));
@@ -73,6 +76,11 @@ static inline void hal_irq_restore(unsigned long state) {
     }
 }
 
+// Where HAL_IPI_STOP cannot come as FIQ (gic.c), who waits with interrupts off looks whether a
+// panic wants the processor.
 static inline void hal_relax(void) {
     __asm__ volatile("yield" : : : "memory");
+    if (__builtin_expect(__atomic_load_n((bool *)&aarch64_stopping, __ATOMIC_RELAXED), 0)) {
+        aarch64_stop();
+    }
 }
