@@ -37,7 +37,8 @@ uint32_t riscv64_root_level = LEVEL_SV39;
 
 static struct hal_page_ops page_ops;
 static struct paddr kernel_root;
-static atomic_flag kernel_lock = ATOMIC_FLAG_INIT; // guards tables below the root, device_next
+static atomic_flag kernel_lock = ATOMIC_FLAG_INIT; // guards tables below the root, and the next two
+static bool tables_made;                           // since the last publish()
 #define TEXT_WINDOW RISCV64_DEVICE_BASE            // one page, see riscv64_text_write()
 static uint64_t device_next = RISCV64_DEVICE_BASE + PAGE_SIZE;
 static const struct boot_info *boot;
@@ -110,6 +111,7 @@ static uint64_t *kernel_entry(uint64_t address, uint32_t level) {
                 return NULL;
             }
             __atomic_store_n(entry, entry_make_for(page) | PTE_VALID, __ATOMIC_RELEASE);
+            tables_made = true;
         }
         entries = table_of(*entry);
     }
@@ -141,12 +143,17 @@ static bool map_piece(uint64_t address, uint64_t page, uint32_t level, uint32_t 
 
 // What was mapped is found by this hart's walks, and by those of the others, which would keep for
 // as long as they like that there was nothing (privileged ISA, 4.2.1), and cannot fault: it may be
-// their stack.
+// their stack. A fence for addresses is one for the entries of their pages alone; what leads to a
+// new table is ordered by one for all addresses (4.2.1, on rs1; SBI 1.0, chapter 8: the size of all
+// of them is 2^64 - 1).
 static void publish(uint64_t address, uint64_t size_bytes) {
+    const bool all = tables_made;
+    tables_made = false;
     sfence_all();
     const uint64_t others = smp_others();
     if (others != 0) {
-        sbi_call_harts(others, SBI_FENCE, SBI_FENCE_VMA, address, size_bytes);
+        sbi_call_harts(others, SBI_FENCE, SBI_FENCE_VMA, all ? 0 : address,
+                       all ? UINT64_MAX : size_bytes);
     }
 }
 

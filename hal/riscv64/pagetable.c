@@ -2,8 +2,9 @@
 // hal/riscv64/pagetable.c: the user half of page tables. The owner's lock serialises the calls on
 // one table; other harts walk it meanwhile, so each entry changes by one store.
 //
-// An entry that becomes valid needs no fence: a hart that still keeps that it was not faults, and
-// forgets that on the way back (trap.c). The rest is the caller's flush.
+// An entry that becomes valid, be it of a page or of a table, needs no fence: a hart that still
+// keeps that it was not faults, and forgets that on the way back (trap.c). The rest is the caller's
+// flush.
 #include "pagetable.h"
 
 enum hx_status hal_pagetable_init(struct hal_pagetable *table) {

@@ -33,6 +33,7 @@ struct cpu_block {
     _Atomic uint32_t ipis;  // bit per enum hal_ipi; others set them
     _Atomic uint64_t root;  // of the page table that is active; others look
     uint64_t code_seen;     // see code.c
+    uint64_t fault_page;    // of the last fault of a program here: trap.c
     alignas(128) _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
     _Atomic uint64_t gate_left[HAL_GATES_MAX];
 };
@@ -139,7 +140,8 @@ struct sbi_result {
 // A call of the SBI (SBI 1.0, chapter 3). Any context.
 struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a, uint64_t b,
                            uint64_t c, uint64_t d);
-// The same, with a mask of harts as its first two arguments, for the processors of `cpus`.
+// The same, with a mask of harts as its first two arguments, for the processors of `cpus`, behind
+// this hart's earlier accesses.
 void sbi_call_harts(uint64_t cpus, uint64_t extension, uint64_t function, uint64_t c, uint64_t d);
 bool sbi_has(uint64_t extension);
 

@@ -19,7 +19,12 @@ struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a, ui
     return (struct sbi_result){ (int64_t)a0, (int64_t)a1 };
 }
 
+// What this hart wrote comes before what the others are asked for: who wants their FENCE.I or
+// SFENCE.VMA has to execute a data fence first (unprivileged ISA 20191213, chapter 3; privileged
+// ISA 20211203, 4.2.1), and an interrupt of theirs is a device's (2.7), before which memory is not
+// ordered otherwise.
 void sbi_call_harts(uint64_t cpus, uint64_t extension, uint64_t function, uint64_t c, uint64_t d) {
+    fence_all();
     uint64_t mask = 0;
     uint64_t base = 0;
     for (; cpus != 0; cpus &= cpus - 1) {

@@ -173,14 +173,12 @@ uint64_t smp_others(void) {
            ~(1ull << hal_cpu_id());
 }
 
-// The kind goes into the hart's word first: there is one interrupt for all of them. It is sent
-// behind the stores before it, which are memory's (unprivileged ISA, 2.7).
+// The kind goes into the hart's word first: there is one interrupt for all of them.
 static void send(uint64_t cpus, enum hal_ipi kind) {
     for (uint64_t left = cpus; left != 0; left &= left - 1) {
         atomic_fetch_or_explicit(&riscv64_blocks[__builtin_ctzll(left)]->ipis, 1u << kind,
                                  memory_order_release);
     }
-    fence_all();
     sbi_call_harts(cpus, SBI_IPI, 0, 0, 0);
 }
 

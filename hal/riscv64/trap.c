@@ -24,6 +24,23 @@
 struct hal_handlers riscv64_handlers;
 _Static_assert(offsetof(struct hal_handlers, user_return) == 56, "trap.S");
 
+// The hart may still keep that there was nothing at an address (privileged ISA, 4.2.1), and forgets
+// that now. Mapping needs no fence of its own then. The fence for an address reaches the page's own
+// entry alone: if another one, above it, is what the hart keeps, the same fault comes again, and
+// all is forgotten.
+static void forget(uint64_t address) {
+    const uint64_t page = ALIGN_DOWN(address, (uint64_t)PAGE_SIZE);
+    const unsigned long state = hal_irq_save();
+    struct cpu_block *block = cpu_block();
+    if (block->fault_page == page) {
+        sfence_user();
+    } else {
+        sfence_page(address);
+    }
+    block->fault_page = page;
+    hal_irq_restore(state);
+}
+
 void riscv64_user_trap(struct hal_frame *frame, uint64_t cause, uint64_t value);
 void riscv64_kernel_trap(struct hal_frame *frame, uint64_t cause, uint64_t value);
 
@@ -105,10 +122,8 @@ void riscv64_user_trap(struct hal_frame *frame, uint64_t cause, uint64_t value) 
     const struct hal_fault fault = fault_make(cause, value);
     hal_irq_on();
     riscv64_handlers.fault(frame, &fault);
-    // The hart may still keep that there was nothing (privileged ISA, 4.2.1), and forgets that now.
-    // Mapping needs no fence of its own then.
     if (fault.kind == HAL_FAULT_PAGE) {
-        sfence_page(fault.address);
+        forget(fault.address);
     }
 }
 
