@@ -289,14 +289,14 @@ void gic_send(struct cpu_block *to, uint32_t intid) {
     isb();
 }
 
-// What is acknowledged happened before the handler's accesses: DSB (IHI 0069, 12.2.14).
+// What is acknowledged happened before the handler's accesses: DSB (IHI 0069, 12.2.14). GICv2's
+// register is a device's, behind which a load from memory does not wait by itself (Arm ARM,
+// B2.3.7): the handler could miss what the sender of the interrupt wrote before.
 uint32_t gic_acknowledge(void) {
-    if (interface != NULL) {
-        return mmio_read32(interface + CPU_ACKNOWLEDGE);
-    }
-    const uint32_t intid = (uint32_t)sysreg_read(ICC_IAR1_EL1);
+    const uint32_t token = interface != NULL ? mmio_read32(interface + CPU_ACKNOWLEDGE)
+                                             : (uint32_t)sysreg_read(ICC_IAR1_EL1);
     __asm__ volatile("dsb sy" : : : "memory");
-    return intid;
+    return token;
 }
 
 void gic_end(uint32_t token) {
