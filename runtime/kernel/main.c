@@ -290,7 +290,8 @@ static const struct {
 
 // `selftest=core` (or another of the above, or `all`) runs tests instead of a system;
 // `selftest=panic` shows a panic, `selftest=panic-others` one that stops busy processors,
-// `selftest=overflow` one of a stack that is too small.
+// `selftest=overflow` one of a stack that is too small, `selftest=user-read` and
+// `selftest=user-run` those of a kernel that goes astray in a program's memory.
 static void run_selftest(void) {
     const char *what = cmdline_get(&cmdline, "selftest");
     if (what == NULL) {
@@ -301,6 +302,9 @@ static void run_selftest(void) {
     }
     if (strcmp(what, "panic-others") == 0) {
         core_selftest_panic();
+    }
+    if (strcmp(what, "user-read") == 0 || strcmp(what, "user-run") == 0) {
+        memory_selftest_guard(strcmp(what, "user-run") == 0);
     }
     if (strcmp(what, "overflow") == 0) {
         run_overflow();

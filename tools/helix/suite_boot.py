@@ -257,6 +257,21 @@ def _starts() -> list[Boot]:
     ]
 
 
+# What a machine says when the kernel reads or executes what is a program's: vector and code (Intel SDM 3A, 4.7;
+# Arm ARM, D17.2.37; RISC-V privileged ISA, table 4.2).
+_GUARDS = {"x86_64": ("14, code 0x1", "14, code 0x11"),
+           "aarch64": ("37, code 0x9600000f", "33, code 0x8600000f"),
+           "riscv64": ("13, code 0xd", "12, code 0xc")}
+
+
+def _guards() -> list[Boot]:
+    """The kernel goes astray in a program's page, and the processor does not let it."""
+    codes = _GUARDS[targets.current().name]
+    return [Boot(f"panic-user-{what}", None, f"selftest=user-{what}",
+                 [rf"panic: fault \d+ \(vector {code}\) at address 0x400000\n"], [], linux=False)
+            for what, code in zip(("read", "run"), codes, strict=True)]
+
+
 def _panic_others(name: str, machine: str = "") -> Boot:
     """One processor panics, the others are busy, some of them with interrupts off."""
     return Boot(f"panic-{name}", None, "panic=4 selftest=panic-others", [r"panic: .*selftest=panic-others"],
@@ -275,6 +290,7 @@ def _panics() -> list[Boot]:
              [r"kernel panic: ", r"thread \d+ \(overflow\)", r"at [0-9a-f]+ overflow\+"], [],
              linux=False),
         _panic_others("others"),
+        *_guards(),
         *(Boot(f"panic-trace-smp-{count}", plain, "rdinit=/first -- exit", dead_init, [], smp=count,
                linux=False, look=panic_trace) for count in (1, 4)),
     ]

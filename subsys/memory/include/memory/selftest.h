@@ -8,3 +8,7 @@
 // fail, and checks that nothing leaks. Logs what failed. Thread context, interrupts on, and nobody
 // else busy with memory. Takes seconds.
 bool memory_selftest(void);
+
+// Reads, or with `is_run` calls, a page that a program may read and execute, as no kernel code
+// should: panics, with the fault if the processor prevents it. Boot thread, after core_init().
+NORETURN void memory_selftest_guard(bool is_run);
