@@ -16,6 +16,8 @@
 static struct gate gates[GATES_MAX];
 static _Atomic uint64_t used; // bit per gate
 
+static _Atomic(struct waitable *) mourner; // of gates that nobody supervises
+
 static const struct lock_class deaths_class = { "deaths", LOCK_RANK_LEAF, false };
 static struct spinlock deaths_lock = SPINLOCK_INIT(&deaths_class);
 
@@ -190,6 +192,11 @@ void gate_open(struct gate *gate) {
     gate_change(gate, GATE_CLOSED, 0);
 }
 
+void gate_ends_watch(struct waitable *heard) {
+    // Release: it is ready to be pulsed.
+    atomic_store_explicit(&mourner, heard, memory_order_release);
+}
+
 // Relaxed: it is looked at by those who were told.
 static struct waitable *supervisor_of(const struct gate *gate) {
     return atomic_load_explicit(&gate->supervisor, memory_order_relaxed);
@@ -215,8 +222,10 @@ void gate_kill_module(const struct gate *gate, const struct gate_death *death) {
             death_note(&gates[i], death);
         }
     }
-    if (supervisor_of(gate) != NULL) {
-        waitable_pulse(supervisor_of(gate));
+    struct waitable *told = supervisor_of(gate);
+    told = told != NULL ? told : atomic_load_explicit(&mourner, memory_order_acquire);
+    if (told != NULL) {
+        waitable_pulse(told);
     }
 }
 

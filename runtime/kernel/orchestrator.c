@@ -256,6 +256,17 @@ static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
     start_anew(env, pause);
 }
 
+// Modules from packages are not watched: when they die they are gone, and whoever waits for what
+// they have taken from him is told so. Told twice, he finds what he found before.
+static void gone_resume(void) REQUIRES(lives_lock) {
+    for (uint32_t i = 0; i < GATES_MAX; i++) {
+        const struct gate *gate = gate_at(i);
+        if (gate != NULL && gate->port != NULL && gate_is_gone(gate)) {
+            port_resume(gate);
+        }
+    }
+}
+
 // Its thread
 // ------------------------------------------------------------------------------------------------
 
@@ -287,6 +298,7 @@ static void orchestrate(void *argument) {
                 module_died(env);
             }
         }
+        gone_resume();
         next = probations_look();
         mutex_unlock(&lives_lock);
     }
@@ -302,6 +314,7 @@ enum hx_status orchestrator_init(void) {
         return HX_ERR_NO_MEMORY;
     }
     waitable_init(&deaths, 0);
+    gate_ends_watch(&deaths);
     thread_init(&orchestrator, "orchestrator", stack, THREAD_STACK_BYTES, orchestrate, NULL);
     thread_start(&orchestrator);
     return HX_OK;

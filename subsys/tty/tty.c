@@ -21,6 +21,7 @@
 #define SIGNAL_TTIN   21
 #define SIGNAL_TTOU   22
 #define CHUNK_BYTES   256u
+#define CHUNK_OUTPUT  (CHUNK_BYTES * LINE_OUTPUT_MAX) // room for a write of any size to go on
 
 static const struct lock_class tty_class = { "tty", LOCK_RANK_TTY, false };
 
@@ -136,7 +137,7 @@ void tty_finish(struct tty *tty) {
     output_flush(tty);
     throttle_update(tty);
     uint32_t levels = (line_is_worth_reading(&tty->line) ? WAIT_READABLE : 0) |
-                      (output_room(tty) > TTY_OUTPUT_BYTES / 4 ? WAIT_WRITABLE : 0);
+                      (output_room(tty) >= CHUNK_OUTPUT ? WAIT_WRITABLE : 0);
     // Only a real change moves the sequence: a reader that looked in vain must be able to sleep.
     if (tty->changed || waitable_state(&tty->waitable) != levels) {
         waitable_update(&tty->waitable, (WAIT_READABLE | WAIT_WRITABLE) & ~levels, levels);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // "crust.h": a character device /dev/NAME that dies when it is written to. Who includes it defines
-// CRUST_NAME, CRUST_MAJOR and, before that, the function die().
+// CRUST_NAME, CRUST_MAJOR and, before that, the function die(); who provides more ports, also
+// CRUST_PORTS and the function CRUST_MORE.
 #pragma once
 
 #include <helix/env.h>
 #include <helix/ports/char_port.h>
 #include <lib/string.h>
+
+#ifndef CRUST_MORE
+#define CRUST_PORTS     CHAR_PORT_PROVIDED
+#define CRUST_MORE(env) HX_OK
+#endif
 
 static enum hx_status crust_describe(void *self, struct char_node *to, uint32_t capacity,
                                      uint32_t *out_count) {
@@ -30,10 +36,11 @@ static const struct char_ops crust_ops = { .describe = crust_describe, .write = 
 
 static enum hx_status crust_init(struct hx_env *env, void **out_self) {
     *out_self = env;
-    return hx_port_provide(env, "helix.char", CRUST_NAME, &crust_ops, env);
+    enum hx_status status = hx_port_provide(env, "helix.char", CRUST_NAME, &crust_ops, env);
+    return status == HX_OK ? CRUST_MORE(env) : status;
 }
 
-static const struct hx_port_provided provides[] = { CHAR_PORT_PROVIDED };
+static const struct hx_port_provided provides[] = { CRUST_PORTS };
 static const struct hx_module_ops operations = { .init = crust_init };
 
 HX_MODULE(crust, .name = CRUST_NAME, .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,

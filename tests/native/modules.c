@@ -3,8 +3,11 @@
 // may do it at all. What is loaded stays for the cases behind.
 #include "failing.h"
 
+#include <poll.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 
 #define FOLDER     "/lib/helix/"
 #define MOST_BYTES (1 << 20)
@@ -560,6 +563,80 @@ static int run(const char *command) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// A terminal's line
+// ------------------------------------------------------------------------------------------------
+
+#define LINE       "/dev/crust_line0"
+#define LINE_BYTES 65536 // far more than a terminal keeps
+
+static void fill_line(void) {
+    static char bytes[LINE_BYTES];
+    const int line = open(LINE, O_WRONLY | O_NOCTTY);
+    NEED(line >= 0);
+    SAME(write(line, bytes, sizeof bytes), sizeof bytes);
+    SAME(tcdrain(line), 0);
+}
+
+static bool is_full(void) {
+    struct pollfd line = { open(LINE, O_WRONLY | O_NOCTTY), POLLOUT, 0 };
+    NEED(line.fd >= 0);
+    const bool full = poll(&line, 1, 0) == 0;
+    close(line.fd);
+    return full;
+}
+
+// What poll() says of a full terminal is what write() says.
+static void line_fills(void) {
+    static char bytes[LINE_BYTES];
+    NEED(load("crust_line") == HX_OK);
+    const int line = open(LINE, O_WRONLY | O_NOCTTY | O_NONBLOCK);
+    NEED(line >= 0 && !is_full());
+    const ssize_t fits = write(line, bytes, sizeof bytes);
+    CHECK(fits > 0 && fits < LINE_BYTES);
+    REFUSED(write(line, bytes, sizeof bytes), EAGAIN);
+    CHECK(is_full());
+    SAME(tcflush(line, TCOFLUSH), 0);
+    CHECK(!is_full());
+    close(line);
+}
+
+static char state_of(pid_t pid) {
+    char path[64], state = '?';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    NEED(file != NULL && fscanf(file, "%*d %*s %c", &state) == 1);
+    fclose(file);
+    return state;
+}
+
+// The driver of a terminal dies for good while a program waits to write and another one polls: both
+// go on, as do those who come later. Last: who has terminals is not unloaded.
+static void line_dies(void) {
+    const int device = open("/dev/crust_line", O_WRONLY);
+    NEED(device >= 0);
+    pid_t writer, poller;
+    CHILD(writer) {
+        fill_line();
+    }
+    while (!is_full() || state_of(writer) != 'S') {
+        sched_yield();
+    }
+    CHILD(poller) {
+        struct pollfd line = { open(LINE, O_WRONLY | O_NOCTTY), POLLOUT, 0 };
+        SAME(poll(&line, 1, -1), 1);
+        SAME(line.revents, POLLOUT);
+    }
+    while (state_of(poller) != 'S') {
+        sched_yield();
+    }
+    REFUSED(write(device, "x", 1), EIO);
+    EXITS(writer, 0);
+    EXITS(poller, 0);
+    fill_line();
+    close(device);
+    SAME(unload("crust_line"), HX_ERR_BUSY);
+}
+
 static void program(void) {
     SAME(run("/sbin/hxmod list >listed && grep -q 'ramfs .* running .* image' listed"), 0);
     SAME(run("/sbin/hxmod info ramfs >shown && grep -qx 'provides helix.fs 1.0' shown"), 0);
@@ -605,6 +682,8 @@ static const struct check_case cases[] = {
     CASE(only_for_administrators),
     CASE(without_memory),
     CASE(program),
+    CASE(line_fills),
+    CASE(line_dies),
 };
 
 CHECK_MAIN(cases)

@@ -97,6 +97,9 @@ static inline bool gate_is_open(const struct gate *gate) {
 }
 // All slots of the gate's module are dead from now on; its supervisor is told. Any context.
 void gate_kill_module(const struct gate *gate, const struct gate_death *death);
+// From now on pulses `heard`, borrowed for good, when a module dies whose gates have no supervisor:
+// they are gone. Any context.
+void gate_ends_watch(struct waitable *heard);
 // How it died last; `at` is 0: it never did. Any context.
 void gate_death(const struct gate *gate, struct gate_death *out_death);
 // Waits until nobody is inside a dead gate. HX_ERR_TIMED_OUT: somebody still is at the deadline.
