@@ -270,8 +270,11 @@ static void put_numbers(const struct port *port, struct text *out) {
     }
     text_add(out,
              "    %s_METHOD_COUNT,\n};\nextern const char *const %s_method_names[%s_METHOD_COUNT]; "
-             "// \"%s.%s\", …\n\n",
-             port->upper, port->prefix, port->upper, port->prefix, port->methods->name);
+             "// \"%s.%s\", …\n"
+             "// Which of them may be made again for the next life of a module that died.\n"
+             "extern const bool %s_method_idempotent[%s_METHOD_COUNT];\n\n",
+             port->upper, port->prefix, port->upper, port->prefix, port->methods->name,
+             port->prefix, port->upper);
 }
 
 static void put_head(const struct port *port, struct text *out) {

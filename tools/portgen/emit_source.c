@@ -94,6 +94,20 @@ static void put_bind(const struct port *port, struct text *out) {
     text_add(out, "    return HX_OK;\n}\n");
 }
 
+static void put_method_tables(const struct port *port, struct text *out) {
+    text_add(out, "\nconst char *const %s_method_names[%s_METHOD_COUNT] = {\n", port->prefix,
+             port->upper);
+    for (const struct method *method = port->methods; method != NULL; method = method->next) {
+        text_add(out, "    \"%s.%s\",\n", port->prefix, method->name);
+    }
+    text_add(out, "};\n\nconst bool %s_method_idempotent[%s_METHOD_COUNT] = {\n", port->prefix,
+             port->upper);
+    for (const struct method *method = port->methods; method != NULL; method = method->next) {
+        text_add(out, "    %s, // %s\n", method->idempotent ? "true" : "false", method->name);
+    }
+    text_add(out, "};\n");
+}
+
 void emit_source(const struct port *port, struct text *out) {
     text_add(out,
              "// SPDX-License-Identifier: MIT OR Apache-2.0\n"
@@ -105,10 +119,5 @@ void emit_source(const struct port *port, struct text *out) {
         put_absent(method, out);
     }
     put_bind(port, out);
-    text_add(out, "\nconst char *const %s_method_names[%s_METHOD_COUNT] = {\n", port->prefix,
-             port->upper);
-    for (const struct method *method = port->methods; method != NULL; method = method->next) {
-        text_add(out, "    \"%s.%s\",\n", port->prefix, method->name);
-    }
-    text_add(out, "};\n");
+    put_method_tables(port, out);
 }

@@ -143,6 +143,8 @@ static void test_numbers(void) {
     CHECK(FS_METHOD_DESCRIBE == 0 && FS_METHOD_COUNT == sizeof(struct fs_ops) / sizeof(void *));
     CHECK(strcmp(fs_method_names[FS_METHOD_WRITE_TEXT], "fs.write_text") == 0);
     CHECK(strcmp(char_method_names[CHAR_METHOD_READ], "char.read") == 0);
+    CHECK(char_method_idempotent[CHAR_METHOD_DESCRIBE] &&
+          !char_method_idempotent[CHAR_METHOD_READ]);
     const struct hx_port_provided provided = CHAR_PORT_PROVIDED;
     const struct hx_port_required required = CHAR_PORT_REQUIRED;
     CHECK(strcmp(provided.port, "helix.char") == 0 && provided.abi == CHAR_PORT_ABI);

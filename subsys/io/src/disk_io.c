@@ -395,9 +395,24 @@ static enum hx_status offer(struct disk_call *call) {
     return status == HX_OK && call->accepted == 0 ? HX_ERR_WOULD_BLOCK : status;
 }
 
-// What a slot holds; HX_ERR_WOULD_BLOCK: there is no room.
+// Nobody knows whether an earlier life carried it out.
+static bool may_be_repeated(enum disk_kind kind) {
+    static const enum block_method methods[] = {
+        [DISK_READ] = BLOCK_METHOD_READ,
+        [DISK_WRITE] = BLOCK_METHOD_WRITE,
+        [DISK_FLUSH] = BLOCK_METHOD_FLUSH,
+        [DISK_DISCARD] = BLOCK_METHOD_DISCARD,
+    };
+    return block_method_idempotent[methods[kind]];
+}
+
+// What a slot holds, to a later life; HX_ERR_WOULD_BLOCK: there is no room.
 static enum hx_status slot_offer(struct disk *disk, struct disk_io *io,
                                  const struct disk_slot *slot) {
+    if (!may_be_repeated(slot->kind)) {
+        part_end(disk, slot->transfer.id, BLOCK_FAILED);
+        return HX_OK;
+    }
     struct disk_call call = { .disk = disk,
                               .io = io,
                               .kind = slot->kind,
