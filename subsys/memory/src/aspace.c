@@ -38,9 +38,9 @@ bool aspace_zap(struct aspace *aspace, uint64_t start, uint64_t end) {
 }
 
 void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end) {
-    if (aspace_zap(aspace, start, end)) {
-        aspace_flush_range(aspace, start, end);
-    }
+    aspace_undo_begin(aspace);
+    const bool any = aspace_zap(aspace, start, end);
+    aspace_undo_end(aspace, start, end, any);
 }
 
 // One by one: who is refused several has not found the account full.

@@ -96,7 +96,7 @@ static void wipe(struct mapping *mapping) {
 
 // HX_OK or HX_ERR_NO_MEMORY (nothing was added).
 static enum hx_status clone_mapping(struct aspace *parent, struct aspace *child,
-                                    struct mapping *mapping, bool *flush) {
+                                    struct mapping *mapping, bool *any) {
     struct mapping *copy = mapping_alloc();
     if (copy == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -116,18 +116,18 @@ static enum hx_status clone_mapping(struct aspace *parent, struct aspace *child,
     }
     mapping_insert_copy(child, copy, mapping);
     if (mapping_private(copy) != NULL) {
-        *flush = share_translations(parent, child, mapping, private) || *flush;
+        *any = share_translations(parent, child, mapping, private) || *any;
     }
     return HX_OK;
 }
 
-static enum hx_status clone_mappings(struct aspace *parent, struct aspace *child, bool *flush) {
+static enum hx_status clone_mappings(struct aspace *parent, struct aspace *child, bool *any) {
     struct mapping *mapping = mapping_find(parent, 0);
     for (; mapping != NULL; mapping = mapping_next(mapping)) {
         if (mapping->flags & ASPACE_NO_FORK) {
             continue;
         }
-        enum hx_status status = clone_mapping(parent, child, mapping, flush);
+        enum hx_status status = clone_mapping(parent, child, mapping, any);
         if (status != HX_OK) {
             return status;
         }
@@ -140,12 +140,13 @@ struct aspace *aspace_clone(struct aspace *aspace, struct account *account) {
     if (child == NULL) {
         return NULL;
     }
-    bool flush = false;
+    bool any = false;
     rwlock_write(&aspace->lock);
+    aspace_undo_begin(aspace);
     child->limit_pages = aspace->limit_pages;
     child->stack_limit_bytes = aspace->stack_limit_bytes;
     child->map_base = aspace->map_base;
-    enum hx_status status = clone_mappings(aspace, child, &flush);
+    enum hx_status status = clone_mappings(aspace, child, &any);
     struct mapping *mapping = mapping_find(aspace, 0);
     for (; mapping != NULL; mapping = mapping_next(mapping)) {
         struct memory_object *private = mapping_private(mapping);
@@ -153,9 +154,7 @@ struct aspace *aspace_clone(struct aspace *aspace, struct account *account) {
             private->clone = NULL;
         }
     }
-    if (flush) {
-        core_aspace_flush(&aspace->core, 0, HAL_USER_END >> PAGE_SHIFT);
-    }
+    aspace_undo_end(aspace, 0, HAL_USER_END, any);
     rwlock_write_done(&aspace->lock);
     if (status != HX_OK) {
         aspace_put(child);

@@ -57,6 +57,7 @@ static enum hx_status install(struct fault *fault, const struct memory_object *e
     struct paddr old = { 0 };
     uint32_t old_flags = 0;
     bool had = false;
+    bool replaced = false;
     spin_lock(&aspace->table_lock);
     if (mapping_object(fault->mapping) != expected) {
         status = HX_ERR_RESTART;
@@ -71,15 +72,17 @@ static enum hx_status install(struct fault *fault, const struct memory_object *e
             } else if (status == HX_ERR_LIMIT) {
                 status = refused(fault, aspace->account);
             }
+            replaced = had && status == HX_OK && old.value != page.value;
         }
     }
+    if (replaced) {
+        aspace_undo_begin(aspace);
+    }
     spin_unlock(&aspace->table_lock);
-    if (had && status == HX_OK) {
-        if (old.value != page.value) {
-            aspace_flush_range(aspace, fault->address, fault->address + PAGE_SIZE);
-        } else {
-            hal_tlb_flush_page(fault->address); // others fault once more if theirs is stale
-        }
+    if (replaced) {
+        aspace_undo_end(aspace, fault->address, fault->address + PAGE_SIZE, true);
+    } else if (had && status == HX_OK) {
+        hal_tlb_flush_page(fault->address); // others fault once more if theirs is stale
     }
     return status;
 }

@@ -213,9 +213,27 @@ enum hx_status mapping_make_private(struct mapping *mapping);
 
 // ---- translations: aspace.c --------------------------------------------------------------------
 
-// Undoes all translations of [start, end); returns whether there were any. The caller flushes.
+// Whoever undoes translations, or takes rights away, does it between these two, and nobody flushes
+// in another way. What is gone from the table is used by other processors until it is flushed; who
+// comes meanwhile and has nothing to undo must not take the page for unmapped. So the range is
+// flushed if the caller undid something there (`any`), or if another thread has not come to the end
+// of what it undid. Who found an entry gone has taken table_lock after the thread that undid it:
+// it sees that one counted or (acquire, with the release by which it left) its flush over.
+// The first: table_lock not held, or not dropped since the change. The second: not held, thread
+// context, interrupts on; whatever keeps the range from being mapped again is still held.
+static inline void aspace_undo_begin(struct aspace *aspace) {
+    atomic_fetch_add_explicit(&aspace->undoing, 1, memory_order_relaxed); // table_lock orders it
+}
+static inline void aspace_undo_end(struct aspace *aspace, uint64_t start, uint64_t end, bool any) {
+    if (any || atomic_load_explicit(&aspace->undoing, memory_order_acquire) > 1) {
+        core_aspace_flush(&aspace->core, start, (end - start) >> PAGE_SHIFT);
+    }
+    const uint32_t before = atomic_fetch_sub_explicit(&aspace->undoing, 1, memory_order_release);
+    ASSERT(before != 0);
+}
+// Undoes all translations of [start, end); returns whether there were any. In between the two.
 bool aspace_zap(struct aspace *aspace, uint64_t start, uint64_t end);
-// The same, and flushes.
+// The same with both: nobody uses a translation of the range any more.
 void aspace_zap_flush(struct aspace *aspace, uint64_t start, uint64_t end);
 // Charges what its tables have grown by; HX_OK or HX_ERR_LIMIT.
 enum hx_status aspace_charge_tables(struct aspace *aspace) REQUIRES(aspace -> table_lock);
@@ -231,9 +249,6 @@ static inline enum hx_status aspace_map_page(struct aspace *aspace, uint64_t add
         }
     }
     return hal_page_map(&aspace->core.table, address, page, PAGE_SHIFT, flags);
-}
-static inline void aspace_flush_range(struct aspace *aspace, uint64_t start, uint64_t end) {
-    core_aspace_flush(&aspace->core, start, (end - start) >> PAGE_SHIFT);
 }
 static inline void resident_add(struct aspace *aspace, int64_t pages) { // [table_lock]
     uint64_t now = atomic_load_explicit(&aspace->resident_pages, memory_order_relaxed);

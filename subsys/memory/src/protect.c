@@ -19,7 +19,7 @@ static struct mapping *covered(struct aspace *aspace, uint64_t start, uint64_t e
 }
 
 // Brings the translations of a mapping to its new rights. Write access is never given here: the
-// fault that asks for it knows whether the frame is shared. Returns whether to flush.
+// fault that asks for it knows whether the frame is shared. Returns whether there were any.
 static bool reprotect(struct aspace *aspace, struct mapping *mapping) {
     struct hal_pagetable *table = &aspace->core.table;
     uint32_t rights = mapping_hal_flags(mapping, false);
@@ -60,7 +60,8 @@ static enum hx_status protect_locked(struct aspace *aspace, uint64_t start, uint
     if (status != HX_OK) {
         return status;
     }
-    bool flush = false;
+    bool any = false;
+    aspace_undo_begin(aspace);
     for (struct mapping *at = mapping_find(aspace, start); at != NULL && at->start < end;
          at = mapping_next(at)) {
         // Rights that only grow leave valid translations behind: faults raise them.
@@ -68,12 +69,10 @@ static enum hx_status protect_locked(struct aspace *aspace, uint64_t start, uint
         bool executes = (protection & ~at->protection & ASPACE_EXECUTE) != 0;
         at->protection = protection;
         if (shrinks || executes) {
-            flush = reprotect(aspace, at) || flush;
+            any = reprotect(aspace, at) || any;
         }
     }
-    if (flush) {
-        aspace_flush_range(aspace, start, end);
-    }
+    aspace_undo_end(aspace, start, end, any);
     mapping_merge_range(aspace, start, end);
     return HX_OK;
 }

@@ -36,6 +36,7 @@ static bool move_translation(struct aspace *aspace, uint64_t from, uint64_t to)
 static void move_translations(struct aspace *aspace, uint64_t from, uint64_t size, uint64_t to) {
     struct hal_pagetable *table = &aspace->core.table;
     bool any = false;
+    aspace_undo_begin(aspace);
     for (uint64_t at = from; at < from + size;) {
         uint32_t moved = 0;
         spin_lock(&aspace->table_lock);
@@ -47,9 +48,7 @@ static void move_translations(struct aspace *aspace, uint64_t from, uint64_t siz
         spin_unlock(&aspace->table_lock);
         any = any || moved > 0;
     }
-    if (any) {
-        aspace_flush_range(aspace, from, from + size);
-    }
+    aspace_undo_end(aspace, from, from + size, any);
 }
 
 static bool has_room(const struct aspace *aspace, uint64_t more_bytes) {

@@ -23,8 +23,8 @@ bool memtest_threads(uint32_t count, bool (*work)(uint32_t index)) {
     thread_work = work;
     atomic_store_explicit(&thread_failures, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        thread_init(&threads[i], "selftest", stacks[i], THREAD_STACK_BYTES, thread_entry,
-                    (void *)(uintptr_t)i);
+        void *argument = (void *)(uintptr_t)i; // NOLINT(performance-no-int-to-ptr): a number
+        thread_init(&threads[i], "selftest", stacks[i], THREAD_STACK_BYTES, thread_entry, argument);
     }
     for (uint32_t i = 0; i < count; i++) {
         thread_start(&threads[i]);
@@ -131,5 +131,6 @@ bool memory_selftest(void) {
     passed = run_all(memtest_aspaces) && passed;
     passed = run_all(memtest_families) && passed;
     passed = run_all(memtest_races) && passed;
+    passed = run_all(memtest_undo) && passed;
     return passed;
 }

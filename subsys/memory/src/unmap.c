@@ -6,7 +6,7 @@
 
 #define LOOKS_MAX 16u // mappings whose processors are asked for
 
-// Undoes translations of [start, end) to frames of `object`.
+// Undoes translations of [start, end) to frames of `object`. Returns whether there were any.
 static bool zap_frames_of(struct aspace *aspace, const struct memory_object *object, uint64_t start,
                           uint64_t end) {
     struct hal_pagetable *table = &aspace->core.table;
@@ -49,8 +49,10 @@ void object_unmap_locked(struct memory_object *object, uint64_t first, uint64_t 
                 atomic_store_explicit(&mapping->stale_page, from, memory_order_release);
             }
             aspace_zap_flush(mapping->aspace, start, stop);
-        } else if (zap_frames_of(mapping->aspace, object, start, stop)) {
-            aspace_flush_range(mapping->aspace, start, stop);
+        } else {
+            aspace_undo_begin(mapping->aspace);
+            const bool any = zap_frames_of(mapping->aspace, object, start, stop);
+            aspace_undo_end(mapping->aspace, start, stop, any);
         }
     }
 }

@@ -69,6 +69,7 @@ struct aspace {
     uint64_t mapped_pages;           // [lock] virtual size
     uint32_t mapping_count;          // [lock]
     _Atomic uint64_t resident_pages; // translations present
+    _Atomic uint32_t undoing;        // threads that undo translations and have not flushed them yet
     uint64_t limit_pages;            // [lock] RLIMIT_AS
     uint64_t stack_limit_bytes;      // RLIMIT_STACK
     uint64_t map_base;               // top-down search starts below this
