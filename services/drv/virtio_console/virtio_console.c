@@ -122,19 +122,20 @@ static void refill_locked(struct console *console) {
 // Until the device has something to say
 // ------------------------------------------------------------------------------------------------
 
-// What has arrived in one buffer; the device may change it at any time. 0: nothing.
-static uint32_t receive(struct console *console, uint8_t *bytes) {
+// What has arrived in one buffer, which may be nothing; the device may change it at any time.
+// False: there is no buffer.
+static bool receive(struct console *console, uint8_t *bytes, uint32_t *out_count) {
     uint32_t number;
-    uint32_t count = 0;
     hx_spinlock_acquire(&console->lock);
-    if (take_locked(console, RECEIVE, &number, &count)) {
-        memcpy(bytes, console->memory + RECEIVE_AT + (size_t)number * RECEIVE_EACH, count);
+    const bool is_there = take_locked(console, RECEIVE, &number, out_count);
+    if (is_there) {
+        memcpy(bytes, console->memory + RECEIVE_AT + (size_t)number * RECEIVE_EACH, *out_count);
         if (!console->is_throttled) {
             refill_locked(console);
         }
     }
     hx_spinlock_release(&console->lock);
-    return count;
+    return is_there;
 }
 
 static void sent_locked(struct console *console) {
@@ -173,8 +174,10 @@ static void interrupt(void *context) {
     if (!console->is_message) {
         (void)virtio_interrupt(&console->virtio); // lowers the line; the queues tell the rest
     }
-    while ((count = receive(console, bytes)) != 0) {
-        console->events->received(console->client, bytes, count);
+    while (receive(console, bytes, &count)) {
+        if (count != 0) {
+            console->events->received(console->client, bytes, count);
+        }
     }
     if (is_writable_again(console)) {
         console->events->writable(console->client);

@@ -27,6 +27,7 @@ struct rng {
     uint8_t *memory;
     uint64_t address; // of it, for the device
     uint32_t left;    // [lock] bytes that are still wanted
+    bool is_dead;     // [lock] it lied, did not start, or was stopped: its memory is not looked at
 };
 
 static uint32_t window_read(void *context, uint32_t window, uint32_t offset, uint32_t bytes) {
@@ -63,22 +64,30 @@ static void take_locked(struct rng *rng, uint32_t bytes) {
     }
 }
 
+// Nothing is taken from the device any more. HX_ERR_IO: it may go on to use its memory.
+static enum hx_status end_locked(struct rng *rng) {
+    rng->is_dead = true;
+    return virtio_reset(&rng->virtio);
+}
+
 static void interrupt(void *context) {
     struct rng *rng = context;
     void *token;
     uint32_t bytes;
-    enum hx_status status;
+    enum hx_status status = HX_ERR_WOULD_BLOCK;
     if (!rng->is_message && virtio_interrupt(&rng->virtio) == 0) {
         return; // another's
     }
     hx_mutex_lock(&rng->lock);
-    while ((status = virtqueue_take(&rng->queue, &token, &bytes)) == HX_OK) {
+    while (!rng->is_dead && (status = virtqueue_take(&rng->queue, &token, &bytes)) == HX_OK) {
         take_locked(rng, bytes);
     }
+    if (status == HX_ERR_CORRUPT) {
+        HX_IGNORE(end_locked(rng)); // its memory is kept for good
+    }
     hx_mutex_unlock(&rng->lock);
-    if (status != HX_ERR_WOULD_BLOCK) {
+    if (status == HX_ERR_CORRUPT) {
         hx_log(rng->env, HX_LOG_ERROR, "the device makes no sense; it is not used any more");
-        HX_IGNORE(virtio_reset(&rng->virtio)); // its memory is kept for good
     }
 }
 
@@ -87,7 +96,6 @@ static enum hx_status go(struct rng *rng) {
     if (virtio_queue_room(&rng->virtio, 0) < QUEUE_CHAINS) {
         return HX_ERR_NOT_SUPPORTED;
     }
-    hx_mutex_init(&rng->lock, "virtio_rng");
     if ((rng->virtio.features & VIRTIO_FEATURE_PACKED) != 0) {
         virtqueue_init_packed(&rng->queue, QUEUE_CHAINS, rng->memory, rng->slots);
     } else {
@@ -108,6 +116,17 @@ static enum hx_status go(struct rng *rng) {
     return status;
 }
 
+// Its interrupt may come all the same: it is heard from now on.
+static void give_up(struct rng *rng) {
+    hx_mutex_lock(&rng->lock);
+    const bool is_quiet = end_locked(rng) == HX_OK;
+    hx_mutex_unlock(&rng->lock);
+    if (is_quiet) {
+        hx_dma_free(rng->env, &rng->device, rng->memory, rng->address);
+        rng->memory = NULL;
+    }
+}
+
 static enum hx_status rng_start(struct rng *rng) {
     const struct virtio_access access = {
         .read = window_read,
@@ -116,6 +135,7 @@ static enum hx_status rng_start(struct rng *rng) {
         .context = rng,
     };
     rng->config = (struct pci_config){ .read = config_read, .context = rng };
+    hx_mutex_init(&rng->lock, "virtio_rng");
     enum hx_status status = virtio_open(&rng->virtio, &access);
     if (status == HX_OK) {
         status = virtio_start(&rng->virtio, VIRTIO_FEATURE_PACKED);
@@ -128,8 +148,8 @@ static enum hx_status rng_start(struct rng *rng) {
         return HX_ERR_NO_MEMORY;
     }
     status = go(rng);
-    if (status != HX_OK && virtio_reset(&rng->virtio) == HX_OK) {
-        hx_dma_free(rng->env, &rng->device, rng->memory, rng->address);
+    if (status != HX_OK) {
+        give_up(rng);
     }
     return status;
 }
@@ -157,8 +177,12 @@ static enum hx_status rng_init(struct hx_env *env, void **out_self) {
 // No device touches memory when the machine starts anew.
 static enum hx_status rng_stop(void *self) {
     struct rng *rngs = self;
-    for (uint32_t i = 0; i < DEVICES_MAX && rngs[i].memory != NULL; i++) {
-        HX_IGNORE(virtio_reset(&rngs[i].virtio));
+    for (uint32_t i = 0; i < DEVICES_MAX; i++) {
+        if (rngs[i].memory != NULL) {
+            hx_mutex_lock(&rngs[i].lock);
+            HX_IGNORE(end_locked(&rngs[i]));
+            hx_mutex_unlock(&rngs[i].lock);
+        }
     }
     return HX_OK;
 }
