@@ -137,52 +137,105 @@ static enum hx_status request_read(struct service *service, const struct wire_pa
     return arguments_read(service, request, &reader);
 }
 
+// What the client is told of a copy that there is none of: a handle without the declared rights is
+// the module's lie, all else may be another time, or without this handle.
+static enum hx_status copy_refusal(enum hx_status status) {
+    switch (status) {
+    case HX_OK:
+        return HX_OK;
+    case HX_ERR_LIMIT:
+    case HX_ERR_NO_MEMORY:
+    case HX_ERR_TABLE_FULL:
+    case HX_ERR_REVOKED:
+        return HX_ERR_LIMIT;
+    default:
+        return HX_ERR_CORRUPT;
+    }
+}
+
+static handle_t given_handle(const struct service *service, uint32_t index) {
+    handle_t given;
+    memcpy(&given, service->arguments[index].data, sizeof(given));
+    return given;
+}
+
 // A handle that the module gives: a copy with the declared rights goes in its place.
 static enum hx_status handle_result(struct service *service, uint32_t index) {
     const struct wire *wire = &service->server->wire;
-    handle_t given;
-    memcpy(&given, service->arguments[index].data, sizeof(given));
+    const handle_t given = given_handle(service, index);
     enum hx_status status = wire_handle_put(wire, &service->method->fields[index], given,
                                             &service->reply, service->out);
     wire->transport->handle_drop(wire->context, given);
-    return status == HX_OK ? HX_OK : HX_ERR_CORRUPT;
+    return copy_refusal(status);
 }
 
-// Results that are not in their place yet: counts, instances, what went in and comes back.
-static enum hx_status results_put(struct service *service) {
+// A result that is not in its place yet: a count, an instance, what went in and comes back.
+static enum hx_status result_put(struct service *service, uint32_t index) {
     struct wire_writer *reply = &service->reply;
-    reply->at = 8;
+    const struct wire_field *field = &service->method->fields[index];
+    const struct wire_argument *argument = &service->arguments[index];
+    const uint64_t element = wire_element(field);
+    if (wire_is_sized(field)) {
+        if (service->counts[index] > argument->count) {
+            return HX_ERR_CORRUPT; // the module claims more than there was room for
+        }
+        wire_put_number(reply, service->counts[index]);
+        (void)wire_reserve(reply, service->counts[index] * element);
+    } else if (field->kind == WIRE_INSTANCE) {
+        wire_put_number(reply, instance_number(service->server, service->place));
+    } else if (field->kind == WIRE_HANDLE) {
+        return handle_result(service, index);
+    } else if (field->direction == WIRE_RESULT) {
+        (void)wire_reserve(reply, element);
+    } else if (field->kind == WIRE_BYTES) {
+        wire_put_number(reply, argument->count);
+        wire_put(reply, argument->data, argument->count);
+    } else {
+        wire_put(reply, argument->data, element);
+    }
+    return HX_OK;
+}
+
+// The method that ends an instance; NULL: none does that alone.
+static const struct wire_method *end_method(const struct wire_port *port) {
+    const struct wire_method *end = NULL;
+    for (uint32_t i = 0; i < port->method_count; i++) {
+        const struct wire_method *method = &port->methods[i];
+        end = method->ends && method->field_count == 0 ? method : end;
+    }
+    return end;
+}
+
+static void end_invoke(const struct wire_port *port, const void *ops, void *instance) {
+    const struct wire_method *end = end_method(port);
+    if (instance != NULL && end != NULL) {
+        HX_IGNORE(end->invoke(ops, instance, NULL)); // nobody asks
+    }
+}
+
+// All results, or none: then the handles that the module gave are closed, and the instance, of
+// which the client is told nothing, is at its end.
+static enum hx_status results_put(struct service *service) {
+    const struct wire *wire = &service->server->wire;
+    enum hx_status status = HX_OK;
+    service->reply.at = 8;
     for (uint32_t i = 0; i < service->method->field_count; i++) {
         const struct wire_field *field = &service->method->fields[i];
-        const struct wire_argument *argument = &service->arguments[i];
-        uint64_t element = wire_element(field);
         if (!wire_is_answered(field)) {
             continue;
         }
-        if (wire_is_sized(field)) {
-            if (service->counts[i] > argument->count) {
-                return HX_ERR_CORRUPT; // the module claims more than there was room for
-            }
-            wire_put_number(reply, service->counts[i]);
-            (void)wire_reserve(reply, service->counts[i] * element);
-        } else if (field->kind == WIRE_INSTANCE) {
-            service->server->instances[service->place].instance = service->made;
-            wire_put_number(reply, instance_number(service->server, service->place));
+        if (status == HX_OK) {
+            status = result_put(service, i);
         } else if (field->kind == WIRE_HANDLE) {
-            enum hx_status status = handle_result(service, i);
-            if (status != HX_OK) {
-                return status;
-            }
-        } else if (field->direction == WIRE_RESULT) {
-            (void)wire_reserve(reply, element);
-        } else if (field->kind == WIRE_BYTES) {
-            wire_put_number(reply, argument->count);
-            wire_put(reply, argument->data, argument->count);
-        } else {
-            wire_put(reply, argument->data, element);
+            wire->transport->handle_drop(wire->context, given_handle(service, i));
         }
     }
-    return HX_OK;
+    if (status != HX_OK) {
+        end_invoke(wire->port, service->server->ops, service->made);
+    } else if (wire_gives_instance(service->method)) {
+        service->server->instances[service->place].instance = service->made;
+    }
+    return status;
 }
 
 static enum hx_status invoke(struct service *service, const struct wire_message *request) {
@@ -261,16 +314,8 @@ void wire_serve(struct wire_server *server, const struct wire_parcel *request,
 }
 
 void wire_server_fini(struct wire_server *server, const void *ops) {
-    const struct wire_port *port = server->wire.port;
-    const struct wire_method *end = NULL;
-    for (uint32_t i = 0; i < port->method_count; i++) {
-        const struct wire_method *method = &port->methods[i];
-        end = method->ends && method->field_count == 0 ? method : end;
-    }
     for (uint32_t i = 0; i < WIRE_INSTANCES_MAX; i++) {
-        if (server->instances[i].instance != NULL && end != NULL) {
-            HX_IGNORE(end->invoke(ops, server->instances[i].instance, NULL)); // nobody asks
-        }
+        end_invoke(server->wire.port, ops, server->instances[i].instance);
         server->instances[i].instance = NULL;
     }
 }

@@ -32,6 +32,8 @@ struct model {
     void *client_scratch, *server_scratch;
     enum hx_status transport; // what call() fails with
     int64_t handles;          // copies that were made and not dropped
+    uint32_t copy_nth;        // this copy from now on (1: the next) fails; 0: none does
+    enum hx_status copy;      // with that
     uint64_t calls;
     // Changes a message on its way; may be NULL.
     void (*meddle)(struct model *model, struct wire_message *message);
@@ -98,6 +100,9 @@ static void model_unshare(void *context, void *page, enum wire_direction directi
 static enum hx_status model_handle_copy(void *context, handle_t handle, rights_t rights,
                                         handle_t *out_copy) {
     struct model *model = context;
+    if (model->copy_nth != 0 && --model->copy_nth == 0) {
+        return model->copy;
+    }
     if ((handle & rights) != rights) {
         return HX_ERR_ACCESS_DENIED;
     }

@@ -341,11 +341,104 @@ static void test_answers(void) {
     model_fini(&model);
 }
 
+// Results that cannot go --------------------------------------------------------------------------
+
+#define GIVEN 3u // handles
+
+static uint32_t made, ended, claimed;
+
+static enum hx_status give(const void *table, void *first, struct wire_argument *arguments) {
+    (void)table;
+    (void)first;
+    for (uint32_t i = 0; i <= GIVEN; i++) {
+        const handle_t given = ~(handle_t)0;
+        if (i == 1) {
+            *(void **)arguments[i].data = &expected;
+        } else {
+            memcpy(arguments[i].data, &given, sizeof(given));
+        }
+    }
+    *arguments[GIVEN + 1].out_count = claimed;
+    made++;
+    return HX_OK;
+}
+
+static enum hx_status end(const void *table, void *first, struct wire_argument *arguments) {
+    (void)table;
+    MODEL_CHECK(first == &expected && arguments == NULL);
+    ended++;
+    return HX_OK;
+}
+
+static uint32_t instances(const struct model *model) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < WIRE_INSTANCES_MAX; i++) {
+        count += model->server.instances[i].instance != NULL;
+    }
+    return count;
+}
+
+static enum hx_status call_give(struct model *model, uint32_t copy_nth, enum hx_status copy) {
+    struct model_arguments sent;
+    model_make(&sent, &methods[0]);
+    sent.list[GIVEN + 1].count = 2;
+    model->handles = 0;
+    model->copy_nth = copy_nth;
+    model->copy = copy;
+    enum hx_status status = call(model, 0, &sent);
+    MODEL_CHECK((sent.instance != NULL) == (status == HX_OK));
+    model_free(&sent, &methods[0]);
+    return status;
+}
+
+// One result cannot go: what went before and what would come behind is nobody's, the instance is at
+// its end, and its place free. Each copy of a handle, by each of its refusals, and a count that is
+// a lie.
+static void test_results(void) {
+    static const struct {
+        enum hx_status copy, told;
+    } refusals[] = {
+        { HX_ERR_LIMIT, HX_ERR_LIMIT },        { HX_ERR_NO_MEMORY, HX_ERR_LIMIT },
+        { HX_ERR_TABLE_FULL, HX_ERR_LIMIT },   { HX_ERR_REVOKED, HX_ERR_LIMIT },
+        { HX_ERR_BAD_HANDLE, HX_ERR_CORRUPT }, { HX_ERR_ACCESS_DENIED, HX_ERR_CORRUPT },
+    };
+    static const struct wire_field fields[GIVEN + 2] = {
+        { WIRE_HANDLE, WIRE_RESULT, 0, NULL, HX_RIGHT_READ },
+        { WIRE_INSTANCE, WIRE_RESULT, 0, NULL, 0 },
+        { WIRE_HANDLE, WIRE_RESULT, 0, NULL, HX_RIGHT_READ },
+        { WIRE_HANDLE, WIRE_RESULT, 0, NULL, HX_RIGHT_READ },
+        { WIRE_ARRAY, WIRE_RESULT, 4, &wire_u64, 0 },
+    };
+    struct model model;
+    port_take(&all_wire);
+    port.method_count = 2;
+    methods[0] = (struct wire_method){ .invoke = give, .fields = fields, .field_count = GIVEN + 2 };
+    methods[1] = (struct wire_method){ .invoke = end, .on_instance = true, .ends = true };
+    port.event_count = 0;
+    model_init(&model, &port, NULL, &expected);
+    claimed = 2;
+    MODEL_CHECK(call_give(&model, 0, HX_OK) == HX_OK && instances(&model) == 1 && ended == 0);
+    MODEL_CHECK(model.handles == 0); // as many copies as handles that were given
+    for (uint32_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+        for (uint32_t nth = 1; nth <= GIVEN; nth++) {
+            const uint32_t before = ended;
+            MODEL_CHECK(call_give(&model, nth, refusals[i].copy) == refusals[i].told);
+            MODEL_CHECK(model.handles == -(int64_t)GIVEN); // no copy is left
+            MODEL_CHECK(ended == before + 1 && instances(&model) == 0);
+        }
+    }
+    claimed = 3;
+    MODEL_CHECK(call_give(&model, 0, HX_OK) == HX_ERR_CORRUPT && model.handles == -(int64_t)GIVEN);
+    MODEL_CHECK(instances(&model) == 0 && made == ended + 1);
+    model_fini(&model);
+}
+
 int main(void) {
     test_port(&all_wire, "all");
     test_port(&char_wire, "char");
     test_port(&console_wire, "console");
     test_port(&fs_wire, "fs");
     test_answers();
+    test_results();
     return 0;
 }
