@@ -37,6 +37,22 @@ static enum hx_status take_name(struct hx_inlet *inlet, const struct hx_cast_nam
     return HX_OK;
 }
 
+// What a handle that does not come means. HX_OK: take it later. Else the message is taken: one that
+// promises a handle and has none would be found again for ever.
+static enum hx_status handle_refusal(enum hx_status status) {
+    switch (status) {
+    case HX_ERR_NO_MEMORY:
+    case HX_ERR_LIMIT:
+    case HX_ERR_TABLE_FULL:
+        return HX_OK;
+    case HX_ERR_INVALID:
+    case HX_ERR_WOULD_BLOCK:
+        return HX_ERR_CORRUPT;
+    default:
+        return status;
+    }
+}
+
 static enum hx_status take_memory(struct hx_inlet *inlet, const struct hx_slot *message,
                                   const struct hx_cast_name *name) {
     uint64_t address;
@@ -46,6 +62,10 @@ static enum hx_status take_memory(struct hx_inlet *inlet, const struct hx_slot *
     }
     enum hx_status status = hx_end_take_handle(&inlet->end, message, &memory);
     if (status != HX_OK) {
+        const enum hx_status refusal = handle_refusal(status);
+        if (refusal != HX_OK) {
+            return refusal;
+        }
         inlet->end.in.head--; // not taken: the next handle would be taken for this one
         return status;
     }

@@ -311,7 +311,10 @@ static void lying_sender(void) {
     say(77, 1, 4, NULL, 0);
     CHECK(next(0, &event) == HX_ERR_CORRUPT);
     say(HX_CAST_MEMORY, 1, 0, "a", 0); // and no handle
-    CHECK(next(0, &event) == HX_ERR_INVALID);
+    CHECK(next(0, &event) == HX_ERR_CORRUPT);
+    say(HX_CAST_MEMORY, 1, 0, "a", HX_MESSAGE_HANDLE); // none either, though it says so
+    CHECK(next(0, &event) == HX_ERR_CORRUPT);
+    CHECK(next(0, &event) == HX_ERR_TIMED_OUT); // each was told once
     end();
 }
 

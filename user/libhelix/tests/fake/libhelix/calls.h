@@ -8,6 +8,7 @@
 
 #define HX_MUST_CHECK __attribute__((warn_unused_result))
 
+enum hx_status hx_handle_revoke(handle_t handle); // of the tests that use it
 HX_MUST_CHECK enum hx_status hx_handle_close(handle_t handle);
 HX_MUST_CHECK enum hx_status hx_handle_derive(handle_t handle, uint64_t rights,
                                               handle_t *out_derived);
