@@ -4,9 +4,10 @@
 // fail, or die on probation leave the old one, and nothing is held in the end that was not before.
 // DEVICE: swapped
 // LIMIT: 300
+#define MODULE "virtio_blk"
 #include "../native/failing.h"
+#include "health.h"
 
-#define MODULE   "virtio_blk"
 #define FOLDER   "/lib/helix/"
 #define SWAPS    24
 #define WORKERS  2
@@ -15,47 +16,11 @@
 #define IDLE     24 // swaps whose memory is counted
 #define LEAK_KIB 512
 
-struct health {
-    char state[16];
-    unsigned deaths, restarts, swaps, rollbacks;
-    unsigned long long restart_ns, worst_ns, held, freeze_ns, worst_freeze_ns, detection_ns;
-    char reason[128];
-};
-
-static struct health health(void) {
-    char name[32];
-    struct health found;
-    FILE *file = fopen("/proc/helix/health", "r");
-    NEED(file != NULL);
-    while (fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %llu %127[^\n]", name,
-                  found.state, &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns,
-                  &found.held, &found.swaps, &found.rollbacks, &found.freeze_ns,
-                  &found.worst_freeze_ns, &found.detection_ns, found.reason) == 13) {
-        if (strcmp(name, MODULE) == 0) {
-            fclose(file);
-            return found;
-        }
-    }
-    check_fail(__FILE_NAME__, __LINE__, "no line of " MODULE);
-    _exit(1);
-}
-
-static void pause_ms(int ms) {
-    const struct timespec pause = { 0, ms * 1000000L };
-    nanosleep(&pause, NULL);
-}
-
-static void await(const char *state) {
+static void await_state(const char *state) {
     for (int i = 0; i < 5000 && strcmp(health().state, state) != 0; i++) {
         pause_ms(2);
     }
     CHECK(strcmp(health().state, state) == 0);
-}
-
-static void doom(const char *text) {
-    const int file = open("/proc/helix/health", O_WRONLY);
-    NEED(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text));
-    close(file);
 }
 
 // Swapping
@@ -343,11 +308,11 @@ static void dies_on_probation(void) {
     for (int i = 1; i < 6; i++) {
         const struct health before = health();
         SAME(swap("blk_next"), HX_OK);
-        doom("kill " MODULE " null 7");
+        doom("kill", "null", 7);
         for (int j = 0; j < 20000 && health().rollbacks == before.rollbacks; j++) {
             pause_ms(1);
         }
-        await("runs");
+        await_state("runs");
         const struct health after = health();
         SAME(after.rollbacks, before.rollbacks + 1);
         SAME(after.deaths, before.deaths + 1);
@@ -362,11 +327,11 @@ static void dies_on_probation(void) {
 static void dies_later(void) {
     SAME(swap("blk_next"), HX_OK);
     CHECK(strcmp(health().state, "probation") == 0);
-    await("runs");
+    await_state("runs");
     const struct health before = health();
-    doom("kill " MODULE " jump 1");
+    doom("kill", "jump", 1);
     read_once();
-    await("runs");
+    await_state("runs");
     SAME(health().deaths, before.deaths + 1);
     SAME(health().restarts, before.restarts + 1);
     SAME(health().rollbacks, before.rollbacks);
@@ -411,14 +376,14 @@ static void all_once(void) {
 
 static void gives_all_back(void) {
     all_once();
-    await("runs");
+    await_state("runs");
     const long before_kib = free_kib();
     const int before_slots = slots();
     const unsigned long long before_held = health().held;
     for (int i = 0; i < IDLE; i++) {
         all_once();
     }
-    await("runs");
+    await_state("runs");
     const long lost_kib = before_kib - free_kib();
     if (lost_kib > LEAK_KIB) {
         check_fail(__FILE_NAME__, __LINE__, "%ld KiB are gone", lost_kib);
@@ -456,10 +421,10 @@ static void without_memory_once(void) {
     NEED(control >= 0);
     without_memory();
     const unsigned deaths = health().deaths;
-    await("runs");
+    await_state("runs");
     const unsigned long long held = health().held;
     without_memory();
-    await("runs");
+    await_state("runs");
     SAME(health().held, held);
     SAME(health().deaths, deaths);
 }
