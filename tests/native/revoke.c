@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <sys/mman.h>
+#include <time.h>
 
 #define THREADS 3u // of each of the two processes
 #define PAGE    4096u
@@ -19,6 +21,7 @@ static struct {
     _Atomic uint32_t ready; // threads that are at it
     _Atomic uint32_t uses;
     _Atomic uint32_t late; // uses that began after the revocation had returned
+    _Atomic int64_t took_ns;
 } *shared;
 
 // What the threads of a process use. Whether it was let in; if not, it was told why.
@@ -332,8 +335,81 @@ static void readers_of_the_log(void) {
     SAME(NATIVE(handle_close, top), HX_OK);
 }
 
+// A thread of another process hides the page that a second one stores to, with so many mappings
+// behind it that the processors hear of it long after the page table. What the revocation finds
+// undone there is not gone yet.
+#define HIDDEN (40000u * PAGE)
+
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void *stores_on(void *argument) {
+    _Atomic uint32_t *memory = argument;
+    if (sigsetjmp(fault, 1) == 0) {
+        for (;;) {
+            (*memory)++;
+            shared->uses = 1;
+        }
+    }
+    return NULL;
+}
+
+static void hides(int narrow) {
+    pthread_t thread;
+    char *area =
+        mmap(NULL, PAGE + HIDDEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    NEED(area != MAP_FAILED);
+    NEED(mmap(area, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, narrow, PAGE) == area);
+    for (uint32_t at = 2 * PAGE; at <= HIDDEN; at += 2 * PAGE) {
+        NEED(mprotect(area + at, PAGE, PROT_READ) == 0);
+    }
+    NEED(pthread_create(&thread, NULL, stores_on, area) == 0);
+    while (shared->uses == 0) {
+        sched_yield();
+    }
+    shared->ready = 1;
+    const int64_t start = now_ns();
+    SAME(mprotect(area, PAGE + HIDDEN, PROT_NONE), 0);
+    shared->took_ns = now_ns() - start;
+    pthread_join(thread, NULL);
+    _exit(check_failures != 0);
+}
+
+static void while_it_is_hidden(void) {
+    setup();
+    for (int round = 0; round < 8; round++) {
+        int narrow;
+        const int file = file_new();
+        const handle_t top = file_below(file, &narrow);
+        _Atomic uint32_t *own = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, PAGE);
+        NEED(own != MAP_FAILED);
+        shared->ready = shared->uses = 0;
+        const pid_t pid = fork();
+        if (pid == 0) {
+            hides(narrow);
+        }
+        while (shared->ready == 0) {
+        }
+        const int64_t when = now_ns() + shared->took_ns * round / 20; // most of it comes later
+        while (now_ns() < when) {
+        }
+        SAME(NATIVE(handle_revoke, top), HX_OK);
+        const uint32_t before = *own;
+        usleep(1000);
+        SAME(*own, before);
+        EXITS(pid, 0);
+        munmap((void *)own, PAGE);
+        NATIVE(handle_close, top);
+        close(narrow);
+        close(file);
+    }
+}
+
 static const struct check_case cases[] = {
-    CASE(calls_on_descriptors), CASE(calls_that_block),   CASE(mappings_of_files), CASE(channels),
-    CASE(long_calls_end),       CASE(readers_of_the_log),
+    CASE(calls_on_descriptors), CASE(calls_that_block),   CASE(mappings_of_files),  CASE(channels),
+    CASE(long_calls_end),       CASE(while_it_is_hidden), CASE(readers_of_the_log),
 };
 CHECK_MAIN(cases)
