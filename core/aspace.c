@@ -83,5 +83,6 @@ void core_aspace_flush(struct core_aspace *aspace, uint64_t address, uint64_t np
 
 void core_kernel_flush(uint64_t address, uint64_t npages) {
     struct flush flush = { NULL, address, npages };
+    atomic_thread_fence(memory_order_seq_cst); // see cpu_main()
     cpu_call(cpu_online_mask(), flush_here, &flush);
 }

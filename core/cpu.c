@@ -107,6 +107,10 @@ static void cpu_main(void *argument) {
     account_run_begin(&cpu->idle, input_counter());
     cpu->since = time_now();
     online_set(cpu);
+    // What was unmapped since its start was told to those online: either core_kernel_flush() sees
+    // it there, or this flush comes behind the change.
+    atomic_thread_fence(memory_order_seq_cst);
+    hal_tlb_flush_kernel();
     sched_init_cpu_online(cpu);
     sched_run_idle();
 }
