@@ -18,12 +18,23 @@ struct hx_names_page {
     _Atomic uint64_t words[HX_NAMES_WORDS];
 };
 
-// Copies the names. False: they change, and what `names` has is worth nothing.
-static inline bool hx_names_read(const struct hx_names_page *page, char names[HX_NAMES_BYTES]) {
-    const uint32_t sequence = atomic_load_explicit(&page->sequence, memory_order_acquire);
+// All but the last bytes.
+static inline __attribute__((always_inline)) void hx_names_copy(const struct hx_names_page *page,
+                                                                char *names) {
     for (uint32_t i = 0; i < HX_NAMES_BYTES / 8; i++) {
         const uint64_t word = atomic_load_explicit(&page->words[i], memory_order_relaxed);
         __builtin_memcpy(names + (size_t)8 * i, &word, 8);
+    }
+}
+
+// Copies the names. False: they change, and what `names` has is worth nothing. A machine that
+// stores no word at an odd address takes 8 bytes for each, where it is not told that they fit.
+static inline bool hx_names_read(const struct hx_names_page *page, char names[HX_NAMES_BYTES]) {
+    const uint32_t sequence = atomic_load_explicit(&page->sequence, memory_order_acquire);
+    if ((uintptr_t)names % 8 == 0) {
+        hx_names_copy(page, __builtin_assume_aligned(names, 8));
+    } else {
+        hx_names_copy(page, names);
     }
     const uint64_t last =
         atomic_load_explicit(&page->words[HX_NAMES_BYTES / 8], memory_order_relaxed);
