@@ -3,6 +3,7 @@
 
 import random
 import re
+import socket
 import stat
 import struct
 import subprocess
@@ -35,6 +36,7 @@ class Boot:
     extra: list[str] = field(default_factory=list)
     status: int = 0
     linux: bool = True  # Linux does the same
+    restarts: bool | None = None  # whether the machine must end to start anew, if that is of interest
     elf: bool = False  # the ELF file, where another one is the usual form
     look: Callable[[str], str] = lambda _: ""  # at the console's text: what is wrong with it
 
@@ -150,13 +152,23 @@ def run(boot: Boot, machine: qemu.Machine) -> None:
     """Starts the machine and judges it."""
     log = qemu.log_file(f"boot-{boot.name}")
     machine.serial = [f"file:{log}"]
+    ours, its = socket.socketpair()
+    if boot.restarts is not None:
+        machine.extra += ["-S", "-chardev", f"socket,id=monitor,fd={its.fileno()}",
+                          "-mon", "chardev=monitor,mode=control"]
+        ours.sendall(b'{"execute": "qmp_capabilities"}{"execute": "cont"}')
     try:
-        done = subprocess.run(machine.command(), stdin=subprocess.DEVNULL, timeout=_GUARD_S,
+        done = subprocess.run(machine.command(), stdin=subprocess.DEVNULL, timeout=_GUARD_S, pass_fds=[its.fileno()],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     except subprocess.TimeoutExpired:
         raise Failed(f"the machine did not end within {_GUARD_S} s", qemu.tail(log)) from None
     text = log.read_bytes().decode(errors="replace").replace("\r", "") if log.exists() else ""
     wrong = _check_text(boot, text)
+    its.close()
+    with ours, ours.makefile() as file:
+        ended = file.read()
+    if boot.restarts is not None and boot.restarts != ('"reason": "guest-reset"' in ended):
+        wrong = wrong or f"the machine ends otherwise than it should: {ended}"
     if done.returncode != boot.status:
         wrong = wrong or f"QEMU's exit status is {done.returncode}, not {boot.status}"
     if wrong:
@@ -238,6 +250,10 @@ def _machines() -> list[Boot]:
     return boots
 
 
+# Words for tests/boot/first.c, and whether the machine starts anew then.
+_ENDS = {"off": ("off", False), "anew": ("restart", True)}
+
+
 def _starts() -> list[Boot]:
     environment = [r"first: env HOME=/\n", r"first: env TERM=linux\n"]
     return [
@@ -252,6 +268,8 @@ def _starts() -> list[Boot]:
              [GOOD, r"argv\[0\]=/first\n", r"argv\[1\]=one\n", r"argv\[2\]=two\n"], linux=False),
         Boot("init-script", _with_script, "", ["the script runs", GOOD]),
         Boot("restart", plain, "rdinit=/first -- restart"),
+        *(Boot(f"ends-{name}", plain, f"rdinit=/first -- {word}", restarts=restarts)
+          for name, (word, restarts) in _ENDS.items()),
         Boot("quoted-words", plain, 'rdinit=/first A="two words" -- "three four"',
              [GOOD, r"env A=two words\n", r"argv\[1\]=three four\n"], linux=False),
     ]

@@ -26,7 +26,7 @@ def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]
 
 
 # riscv64 shares all but its machine's part with aarch64, so of what takes time this is run there.
-_RISCV64 = (r"boot/(smp-[14]|elf|sv\d\d[\w-]*|tree-[\w-]+|no-sstc|mem-\w+|restart|init-crashes|gzip-archive|panic-(user-)?\w+|panic-trace-smp-4|"
+_RISCV64 = (r"boot/(smp-[14]|elf|sv\d\d[\w-]*|tree-[\w-]+|no-sstc|ends-\w+|mem-\w+|restart|init-crashes|gzip-archive|panic-(user-)?\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
             r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*")
