@@ -64,6 +64,7 @@ static const char *fault_name(enum hal_fault_kind kind) {
         [HAL_FAULT_INSTRUCTION] = "instruction",
         [HAL_FAULT_DIVIDE] = "division",
         [HAL_FAULT_BREAKPOINT] = "trap",
+        [HAL_FAULT_BUS] = "bus error",
     };
     return (uint32_t)kind < ARRAY_SIZE(names) && names[kind] != NULL ? names[kind] : "fault";
 }

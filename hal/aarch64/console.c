@@ -7,6 +7,7 @@
 #define UART_DATA  0x00u
 #define UART_FLAGS 0x18u
 #define UART_FULL  (1u << 5) // no room to transmit
+#define UART_BYTES 0x1cu     // what is used of its registers, which have to lie in one page
 #define WAIT_MAX   1000000u  // polls; a stuck line loses text instead of stopping the machine
 
 static volatile uint8_t *uart;
@@ -18,7 +19,8 @@ void hal_console_init(const struct boot_info *info) {
     smp_init_boot();
     aarch64_mmu_early(info);
     aarch64_firmware_open(info);
-    if (tree_console("arm,pl011", &node) && fdt_reg(&tree_fdt, &node, 0, &base, &size)) {
+    if (tree_console("arm,pl011", &node) && tree_registers(&node, 0, &base, &size) &&
+        (base & PAGE_MASK) <= PAGE_SIZE - UART_BYTES) {
         uart = aarch64_early_map(base);
     }
 }

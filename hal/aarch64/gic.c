@@ -118,7 +118,7 @@ static bool find(const char *const *names, uint32_t count, struct fdt_node *out_
 static enum hx_status init_v2(const struct fdt_node *node) {
     uint64_t base;
     uint64_t size;
-    if (!fdt_reg(&tree_fdt, node, 1, &base, &size)) {
+    if (!tree_registers(node, 1, &base, &size)) {
         return HX_ERR_NO_DEVICE;
     }
     interface = map(base, CPU_BYTES);
@@ -137,7 +137,7 @@ static enum hx_status init_v3(const struct fdt_node *node) {
     uint64_t size;
     const uint64_t affinity = aarch64_cpu_mpidr[0];
     for (uint32_t i = 0; i < REDIST_REGIONS; i++) {
-        if (!fdt_reg(&tree_fdt, node, 1 + i, &base, &size) || size < REDIST_BYTES) {
+        if (!tree_registers(node, 1 + i, &base, &size) || size < REDIST_BYTES) {
             break;
         }
         size = MIN_OF(size, 2ull * REDIST_BYTES * HAL_CPU_MAX);
@@ -167,8 +167,7 @@ enum hx_status gic_init(void) {
     uint64_t base;
     uint64_t size;
     const bool is_v3 = find(v3, ARRAY_SIZE(v3), &node);
-    if ((!is_v3 && !find(v2, ARRAY_SIZE(v2), &node)) ||
-        !fdt_reg(&tree_fdt, &node, 0, &base, &size)) {
+    if ((!is_v3 && !find(v2, ARRAY_SIZE(v2), &node)) || !tree_registers(&node, 0, &base, &size)) {
         return HX_ERR_NO_DEVICE;
     }
     distributor = map(base, is_v3 ? DIST_BYTES : CPU_BYTES);

@@ -348,7 +348,7 @@ static bool find(void) {
     if (gic_lpi_bits() < CONFIG_ID_BITS ||
         !fdt_next_compatible(&tree_fdt, "arm,gic-v3-its", &node) ||
         !fdt_property(&tree_fdt, &node, "phandle", &property) || !fdt_u32(&property, 0, &phandle) ||
-        !fdt_reg(&tree_fdt, &node, 0, &address, &size) || size < SERVICE_BYTES) {
+        !tree_registers(&node, 0, &address, &size) || size < SERVICE_BYTES) {
         return false;
     }
     registers =

@@ -29,7 +29,7 @@ void gic_v2m_init(void) {
     uint64_t size;
     fdt_root(&tree_fdt, &node);
     if (!fdt_next_compatible(&tree_fdt, "arm,gic-v2m-frame", &node) ||
-        !fdt_reg(&tree_fdt, &node, 0, &base, &size) || size < FRAME_BYTES) {
+        !tree_registers(&node, 0, &base, &size) || size < FRAME_BYTES) {
         return;
     }
     const volatile uint8_t *registers =

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // hal/aarch64/trap.c: sorts what trap.S brings (Arm ARM, D17.2.37, ESR_EL1).
+#include "abort.h"
 #include "private.h"
 
 #include <lib/format.h>
@@ -23,10 +24,9 @@
 #define CLASS_WATCH_USER  0x34u
 #define CLASS_BRK         0x3cu
 
-#define ISS_WRITE        (1u << 6) // WnR; also set for cache maintenance (CM), which reads
-#define ISS_MAINTENANCE  (1u << 8)
-#define ISS_STATUS       0x3fu
-#define STATUS_ALIGNMENT 0x21u
+#define ISS_WRITE       (1u << 6) // WnR; also set for cache maintenance (CM), which reads
+#define ISS_MAINTENANCE (1u << 8)
+#define ISS_NO_ADDRESS  (1u << 10) // FnV, of an external abort
 
 #define PSTATE_I  0x80ull
 #define PSTATE_SS (1ull << 21)
@@ -59,21 +59,6 @@ struct hal_frame *hal_user_frame(void *stack_top) {
 // The first byte of a user address is the program's own (TCR_EL1.TBI0); bit 55 tells the half.
 static uint64_t address_of(uint64_t far) {
     return far >> 55 & 1 ? far : far & 0x00ffffffffffffffull;
-}
-
-// Translation, access flag, permission: faults that a page's mapping explains. The others, but for
-// alignment, are the memory's own and have no way back.
-static enum hal_fault_kind abort_kind(uint32_t status) {
-    switch (status >> 2) {
-    case 1:
-    case 2:
-    case 3:
-        return HAL_FAULT_PAGE;
-    case 0:
-        return HAL_FAULT_PROTECTION; // an address that no table reaches
-    default:
-        return status == STATUS_ALIGNMENT ? HAL_FAULT_ALIGNMENT : HAL_FAULT_FATAL;
-    }
 }
 
 // What a trapped floating-point exception tells (D17.2.37, ISS for EC 0b101100).
@@ -111,9 +96,9 @@ static struct hal_fault fault_make(uint64_t esr, uint64_t far) {
     const bool is_code = class == CLASS_CODE_USER || class == CLASS_CODE_KERNEL;
     if (is_code || class == CLASS_DATA_USER || class == CLASS_DATA_KERNEL) {
         const bool is_write = (iss & ISS_WRITE) && !(iss & ISS_MAINTENANCE);
-        fault.kind = abort_kind(iss & ISS_STATUS);
+        fault.kind = abort_kind(iss & STATUS_MASK);
         fault.access = is_code ? HAL_ACCESS_EXECUTE : is_write ? HAL_ACCESS_WRITE : HAL_ACCESS_READ;
-        fault.address = address_of(far);
+        fault.address = iss & ISS_NO_ADDRESS ? 0 : address_of(far);
     }
     if (class == CLASS_PC) {
         fault.address = address_of(far);

@@ -8,6 +8,7 @@
 #define UART_DATA   0u
 #define UART_STATUS 5u
 #define UART_EMPTY  0x20u    // room to transmit
+#define UART_BYTES  8u       // in one page
 #define WAIT_MAX    1000000u // polls; a stuck line loses text instead of stopping the machine
 
 static volatile uint8_t *uart;
@@ -19,7 +20,8 @@ void hal_console_init(const struct boot_info *info) {
     smp_init_boot();
     riscv64_mmu_early(info);
     riscv64_firmware_open(info);
-    if (tree_console("ns16550a", &node) && fdt_reg(&tree_fdt, &node, 0, &base, &size)) {
+    if (tree_console("ns16550a", &node) && tree_registers(&node, 0, &base, &size) &&
+        (base & PAGE_MASK) <= PAGE_SIZE - UART_BYTES) {
         uart = riscv64_early_map(base);
     }
 }

@@ -39,6 +39,28 @@ static bool is_usable_hart(const struct fdt *fdt, const struct fdt_node *node) {
     return type != NULL && strcmp(type, "cpu") == 0 && fdt_is_usable(fdt, node);
 }
 
+// What a hart can do; empty: the tree does not tell. Valid until the next call.
+static const char *isa_read(const struct fdt *fdt, const struct fdt_node *node) {
+    static char joined[ISA_CAPACITY];
+    struct fdt_property names;
+    const char *isa = fdt_text(fdt, node, "riscv,isa");
+    const char *base = fdt_text(fdt, node, "riscv,isa-base");
+    if (isa != NULL || base == NULL || !fdt_property(fdt, node, "riscv,isa-extensions", &names)) {
+        return isa != NULL ? isa : "";
+    }
+    isa_join(base, (const char *)names.data, names.size_bytes, joined);
+    return joined;
+}
+
+// One kind of timer serves all harts; the rest is the boot hart's word.
+static void isa_note(const struct hart *hart, const char *isa) {
+    riscv64_firmware.has_sstc = riscv64_firmware.has_sstc && isa_has(isa, "sstc");
+    if (hart == &riscv64_harts[0]) {
+        (void)string_copy(riscv64_firmware.isa, ISA_CAPACITY,
+                          isa); // the end of a long one is left out
+    }
+}
+
 // Others than the boot hart are started by the SBI, interrupted, and told of changed translations.
 static bool can_have_others(void) {
     return sbi_has(SBI_HSM) && sbi_has(SBI_IPI) && sbi_has(SBI_FENCE);
@@ -52,6 +74,7 @@ static void harts_read(const struct fdt *fdt) {
     uint64_t id;
     uint64_t size;
     const bool has_others = can_have_others();
+    riscv64_firmware.has_sstc = true;
     if (!fdt_find(fdt, "/cpus", &node)) {
         return;
     }
@@ -63,8 +86,8 @@ static void harts_read(const struct fdt *fdt) {
                 (has_others || id == riscv64_harts[0].id)) {
                 hart = hart_add(id);
             }
-            if (hart == &riscv64_harts[0]) {
-                riscv64_firmware.isa = fdt_text(fdt, &node, "riscv,isa");
+            if (hart != NULL) {
+                isa_note(hart, isa_read(fdt, &node));
             }
         } else if (hart != NULL && fdt_property(fdt, &node, "interrupt-controller", &property) &&
                    fdt_property(fdt, &node, "phandle", &property)) {

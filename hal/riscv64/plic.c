@@ -87,7 +87,7 @@ enum hx_status plic_init(void) {
     uint64_t base;
     uint64_t size;
     uint32_t number;
-    if (!plic_find(&node) || !fdt_reg(&tree_fdt, &node, 0, &base, &size) ||
+    if (!plic_find(&node) || !tree_registers(&node, 0, &base, &size) ||
         !fdt_property(&tree_fdt, &node, "riscv,ndev", &property) ||
         !fdt_u32(&property, 0, &source_count) ||
         !fdt_property(&tree_fdt, &node, "interrupts-extended", &contexts) ||

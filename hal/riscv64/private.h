@@ -4,6 +4,7 @@
 
 #include "../firmware/fdt/tree.h"
 #include "block.h"
+#include "isa.h"
 #include "regs.h"
 
 #include <hal/cpu.h>
@@ -107,8 +108,9 @@ void code_activated(struct paddr root);
 
 struct firmware {
     uint64_t timer_hz;
-    const char *isa; // of the boot hart; in the tree
-    bool has_reset;  // SBI's
+    char isa[ISA_CAPACITY]; // of the boot hart, in the words of isa.h
+    bool has_sstc;          // all harts
+    bool has_reset;         // SBI's
 };
 extern struct firmware riscv64_firmware;
 

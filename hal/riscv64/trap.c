@@ -18,6 +18,7 @@
 #define CAUSE_CODE_PAGE      12u
 #define CAUSE_LOAD_PAGE      13u
 #define CAUSE_STORE_PAGE     15u
+#define CAUSE_HARDWARE       19u // of a later version (20240411)
 
 #define CALL_BYTES 4u // ECALL
 
@@ -71,6 +72,8 @@ static enum hal_fault_kind kind_of(uint64_t cause) {
     case CAUSE_LOAD_ACCESS:
     case CAUSE_STORE_ACCESS:
         return HAL_FAULT_PROTECTION;
+    case CAUSE_HARDWARE:
+        return HAL_FAULT_BUS;
     default:
         return HAL_FAULT_FATAL;
     }
@@ -78,7 +81,8 @@ static enum hal_fault_kind kind_of(uint64_t cause) {
 
 static struct hal_fault fault_make(uint64_t cause, uint64_t value) {
     struct hal_fault fault = { .kind = kind_of(cause), .vector = (uint32_t)cause, .code = cause };
-    if (fault.kind == HAL_FAULT_PAGE || fault.kind == HAL_FAULT_ALIGNMENT) {
+    if (fault.kind == HAL_FAULT_PAGE || fault.kind == HAL_FAULT_ALIGNMENT ||
+        fault.kind == HAL_FAULT_BUS) {
         fault.address = value;
     }
     if (fault.kind == HAL_FAULT_PAGE) {

@@ -115,6 +115,9 @@ static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
     case HAL_FAULT_ALIGNMENT:
         set_info(info, SIGBUS, BUS_ADRALN, fault->address);
         return true;
+    case HAL_FAULT_BUS:
+        set_info(info, SIGBUS, BUS_OBJERR, fault->address);
+        return true;
     case HAL_FAULT_PROTECTION:
     case HAL_FAULT_OVERFLOW:
     case HAL_FAULT_FATAL:

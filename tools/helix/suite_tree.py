@@ -60,6 +60,41 @@ def _with_initrd(tree: bytes, start: int, end: int) -> bytes:
     return tree[:36] + struct.pack(">I", words[9] + len(properties)) + tree[40:]
 
 
+def _moved(tree: bytes, places: dict[int, int]) -> bytes:
+    """The first device that is at one of these places, with its size, is one byte further up."""
+    for base, size in places.items():
+        at = tree.find(struct.pack(">QQ", base, size))
+        if at >= 0:
+            return tree[:at] + struct.pack(">Q", base + 1) + tree[at + 8:]
+    raise Failed("the emulator's tree has none of the devices")
+
+
+def _isa_names(tree: bytes) -> bytes:
+    """Each hart's "riscv,isa" becomes the two properties that took its place, in the same room."""
+    words = struct.unpack_from(_HEADER, tree)
+    strings, used = words[3], words[8]
+    old = struct.pack(">I", tree.index(b"riscv,isa\0", strings) - strings)
+    names = b"riscv,isa-base\0riscv,isa-extensions\0"
+    tree = _inserted(tree, strings + used, names)
+    tree = tree[:32] + struct.pack(">I", used + len(names)) + tree[36:]
+    at = words[2]
+    while (at := tree.find(old, at, strings)) >= 0:
+        kind, size = struct.unpack_from(">2I", tree, at - 8)
+        if at % 4 == 0 and kind == 3:
+            room = (size + 3) // 4 * 4 - 20
+            new = struct.pack(">3I", 3, 6, used) + b"rv64i\0\0\0"
+            new += struct.pack(">3I", 3, room, used + names.index(b"\0") + 1)
+            new += b"\0".join(b"i m a f d c zicsr sstc".split()).ljust(room, b"\0")
+            tree = tree[:at - 8] + new + tree[at - 8 + len(new):]
+        at += 4
+    return tree
+
+
+# Of the first device of virtio's, and its size.
+_VIRTIO = {0xa000000: 0x200, 0x10001000: 0x1000}
+_CONTROLLER = {0x8000000: 0x10000}  # of interrupts
+
+
 def _kernel_end(image: bytes, base: int) -> int:
     """With what is not in the file: what Linux's header says (its arm64/booting.rst, riscv/boot-image-header.rst).
     QEMU has something of its own in the first 2 MiB."""
@@ -97,7 +132,7 @@ def _job(test: Tree, arch: str) -> Job:
     return single(f"boot/{boot.name}", body)
 
 
-def _tests() -> list[Tree]:
+def _tests(arch: str) -> list[Tree]:
     # In the upper part are the archive and the tree itself, as loaders put them.
     upper = 100
     nowhere = 16 << 30
@@ -113,14 +148,20 @@ def _tests() -> list[Tree]:
              lambda tree, *_: _with_initrd(tree, nowhere, nowhere + 4096)),
         Tree(Boot("tree-initrd-over-kernel", expect=[suite_boot.OVER_KERNEL], never=[r"page fault"]),
              lambda tree, _, end: _with_initrd(tree, end - 8192, end + 4096)),
+        Tree(Boot("tree-odd-device", suite_boot.plain), lambda tree, *_: _moved(tree, _VIRTIO)),
+        # On riscv64 the firmware goes by the same tree, and dies of it.
+        *([Tree(Boot("tree-odd-controller", suite_boot.plain, expect=[r"panic: machine: no such device\n"], never=[]),
+                lambda tree, *_: _moved(tree, _CONTROLLER))] if arch == "aarch64" else []),
+        *([Tree(Boot("tree-isa-names", suite_boot.plain, smp=2, expect=[suite_boot.GOOD, "first: 2 processors"]),
+                lambda tree, *_: _isa_names(tree))] if arch == "riscv64" else []),
     ]
 
 
 def names(arch: str) -> list[str]:
-    return [f"boot/{test.boot.name}" for test in _tests()] if arch in _MEMORY else []
+    return [f"boot/{test.boot.name}" for test in _tests(arch)] if arch in _MEMORY else []
 
 
 def jobs(options: Namespace) -> list[Job]:
     if options.arch not in _MEMORY or options.kernel == "linux":
         return []
-    return [_job(test, options.arch) for test in _tests()]
+    return [_job(test, options.arch) for test in _tests(options.arch)]

@@ -15,15 +15,14 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     struct fdt_node node;
     uint64_t base;
     uint64_t size;
+    bool is_good;
     fdt_root(&tree_fdt, &node);
-    for (uint32_t i = 0; i <= index; i++) {
+    do {
         if (!fdt_next_compatible(&tree_fdt, compatible, &node)) {
             return HX_ERR_NOT_FOUND;
         }
-    }
-    if (!fdt_reg(&tree_fdt, &node, 0, &base, &size) || size == 0 || size > DEVICE_BYTES_MAX) {
-        return HX_ERR_NOT_FOUND;
-    }
+        is_good = tree_registers(&node, 0, &base, &size) && size != 0 && size <= DEVICE_BYTES_MAX;
+    } while (!is_good || index-- != 0); // one that cannot be does not count
     volatile void *registers = hal_device_map(paddr_make(base), size);
     if (registers == NULL) {
         return HX_ERR_NO_MEMORY;

@@ -118,7 +118,7 @@ volatile uint8_t *tree_ports_map(uint32_t *isa_lines) {
     uint64_t bus;
     fdt_root(&tree_fdt, &bridge);
     if (!fdt_next_compatible(&tree_fdt, "pci-host-ecam-generic", &bridge) ||
-        !fdt_reg(&tree_fdt, &bridge, 0, &config, &size) || size < (DEVICES << DEVICE_SHIFT)) {
+        !tree_registers(&bridge, 0, &config, &size) || size < (DEVICES << DEVICE_SHIFT)) {
         return NULL;
     }
     config_space = hal_device_map(paddr_make(config), DEVICES << DEVICE_SHIFT);

@@ -6,7 +6,8 @@
 #include <hal/mmu.h>
 #include <lib/string.h>
 
-#define PATH_CAPACITY 128u
+#define PATH_CAPACITY      128u
+#define REGISTER_BYTES_MAX 8u
 
 struct fdt tree_fdt;
 
@@ -36,6 +37,12 @@ bool tree_console(const char *compatible, struct fdt_node *out_node) {
     }
     fdt_root(&tree_fdt, out_node);
     return fdt_next_compatible(&tree_fdt, compatible, out_node);
+}
+
+bool tree_registers(const struct fdt_node *node, uint32_t index, uint64_t *out_base,
+                    uint64_t *out_size_bytes) {
+    return fdt_reg(&tree_fdt, node, index, out_base, out_size_bytes) &&
+           *out_base % REGISTER_BYTES_MAX == 0;
 }
 
 uint32_t tree_line(const struct fdt_node *node, uint32_t index) {

@@ -14,6 +14,10 @@ bool tree_open(const struct boot_info *info);
 // The node that /chosen names for output (3.6), without the options behind a colon, if it is
 // compatible with `compatible`; else the first that is. False: none. An alias is not followed.
 bool tree_console(const char *compatible, struct fdt_node *out_node);
+// As fdt_reg(), for registers, whose place has to be a multiple of 8: an access that is not aligned
+// faults there. False also if it is not.
+bool tree_registers(const struct fdt_node *node, uint32_t index, uint64_t *out_base,
+                    uint64_t *out_size_bytes);
 // The line of a node's interrupt `index`; HAL_IRQ_LINES: it has none.
 uint32_t tree_line(const struct fdt_node *node, uint32_t index);
 

@@ -71,7 +71,8 @@ enum hal_fault_kind {
     HAL_FAULT_STEP,
     HAL_FAULT_ALIGNMENT,
     HAL_FAULT_OVERFLOW,
-    HAL_FAULT_FATAL, // double fault, machine check: no way back
+    HAL_FAULT_BUS,   // what is at the address does not answer, or not to this kind of access
+    HAL_FAULT_FATAL, // double fault, machine check, a damaged page table: no way back
 };
 
 #define HAL_ACCESS_READ    0u
@@ -91,7 +92,7 @@ enum hal_float_cause {
 struct hal_fault {
     enum hal_fault_kind kind;
     uint32_t access;                  // HAL_ACCESS_…, for HAL_FAULT_PAGE
-    uint64_t address;                 // for HAL_FAULT_PAGE; for HAL_FAULT_ALIGNMENT, 0: not told
+    uint64_t address;                 // for HAL_FAULT_PAGE; for …_ALIGNMENT, …_BUS, 0: not told
     enum hal_float_cause float_cause; // for HAL_FAULT_FLOAT
     uint32_t vector;                  // the machine's number, for a panic and the signal frame
     uint64_t code;                    // the machine's error code, likewise
