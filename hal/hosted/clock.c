@@ -23,9 +23,8 @@ uint64_t hal_rtc_read(void) {
 
 void hal_timer_arm(uint64_t counter) {
     struct processor *processor = this_processor();
-    // An interrupt of the earlier setting that was not delivered is not to be.
+    processor->timer_at = counter;
     atomic_store_explicit(&processor->deadline, UINT64_MAX, memory_order_relaxed);
-    atomic_fetch_and_explicit(&processor->base.pending, ~PENDING_TIMER, memory_order_relaxed);
     if (counter <= host_counter()) {
         atomic_fetch_or_explicit(&processor->base.pending, PENDING_TIMER, memory_order_relaxed);
         return;
@@ -36,6 +35,16 @@ void hal_timer_arm(uint64_t counter) {
         atomic_fetch_add_explicit(&timer_word, 1, memory_order_seq_cst);
         host_wake(&timer_word);
     }
+}
+
+// The timer's thread may have found the setting before this one due, and interrupt for it later on.
+bool hosted_timer_take(void) {
+    struct processor *processor = this_processor();
+    if (processor->timer_at > host_counter()) {
+        return false;
+    }
+    processor->timer_at = UINT64_MAX;
+    return true;
 }
 
 // Interrupts the owners of what is due; the earliest of the rest.

@@ -43,7 +43,7 @@ static void deliver(uint32_t pending) {
     if (pending & PENDING_STOP) {
         hosted_handlers.ipi(HAL_IPI_STOP);
     }
-    if (pending & PENDING_TIMER) {
+    if ((pending & PENDING_TIMER) && hosted_timer_take()) {
         hosted_handlers.timer();
     }
     if (pending & PENDING_DEVICE) {
@@ -137,6 +137,7 @@ void hal_ipi_broadcast(enum hal_ipi kind) {
 bool hosted_processor_bind(uint32_t cpu) {
     struct processor *processor = &hosted_processors[cpu];
     processor->base.id = cpu;
+    processor->timer_at = UINT64_MAX;
     atomic_store_explicit(&processor->deadline, UINT64_MAX, memory_order_relaxed);
     hosted_processor = &processor->base;
     host_fault_stack();

@@ -63,7 +63,7 @@ bool hal_random_seed(uint64_t *out_value) {
 size_t hal_cpu_describe(uint32_t cpu, char *buffer, size_t capacity) {
     (void)cpu;
     size_t length = format_string(buffer, capacity, "model name\t: hosted\n");
-    return MIN_OF(length, capacity - 1);
+    return capacity == 0 ? 0 : MIN_OF(length, capacity - 1);
 }
 
 uint64_t hal_hwcap(void) {

@@ -32,6 +32,7 @@ void irq_deliver(void) {
         struct line *line = line_of(number);
         if (line != NULL && atomic_load_explicit(&line->unmasked, memory_order_relaxed) &&
             line->is_raised()) {
+            atomic_store_explicit(&line->unmasked, false, memory_order_relaxed); // by level
             hosted_handlers.interrupt(number);
         }
     }

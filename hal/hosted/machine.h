@@ -35,7 +35,8 @@ struct processor {
     _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
     _Atomic uint64_t gate_left[HAL_GATES_MAX];
     _Atomic uint32_t asleep;   // inside hal_idle()
-    _Atomic uint64_t deadline; // of the timer; UINT64_MAX: none
+    _Atomic uint64_t deadline; // for the timer's thread; UINT64_MAX: none
+    uint64_t timer_at;         // what was asked for last; UINT64_MAX: nothing, or it is over
     uint32_t relaxes;
     void *stack_top; // of the thread that runs
     struct hal_tls tls;
@@ -61,6 +62,9 @@ void processor_interrupt(struct processor *processor, uint32_t bits);
 // Handles what is pending without asking for preemption; whether there was anything. Interrupts
 // off.
 bool hosted_interrupts_handle(void);
+// The timer's interrupt: whether what was asked for last is due, which it then is once. Interrupts
+// off.
+bool hosted_timer_take(void);
 // Makes an area that a program wrote safe to load.
 void hosted_fpu_sanitize(void *area);
 // Binds the calling host thread to a processor. False: it comes too late, and is none.

@@ -43,7 +43,7 @@ static _Atomic uint64_t *window_entry(uint64_t address) {
 enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flags) {
     _Atomic uint64_t *entry = window_entry(address);
     if (entry == NULL || ((address | page.value) & PAGE_MASK) != 0 ||
-        page.value >= hosted_settings.memory_bytes || (flags & HAL_MAP_EXECUTE)) {
+        page.value >= hosted_settings.memory_bytes || (flags & (HAL_MAP_EXECUTE | HAL_MAP_USER))) {
         return HX_ERR_INVALID;
     }
     if (!host_map(address, page.value, (flags & HAL_MAP_WRITE) != 0)) {

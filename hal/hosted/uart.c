@@ -38,8 +38,9 @@ static struct {
 } chip;
 
 static bool has_byte(void) {
-    // Acquire: the byte was stored before.
-    return atomic_load_explicit(&chip.head, memory_order_acquire) !=
+    // seq_cst: behind the change of what is enabled or masked; pairs with uart_receive(). The byte
+    // was stored before.
+    return atomic_load_explicit(&chip.head, memory_order_seq_cst) !=
            atomic_load_explicit(&chip.tail, memory_order_relaxed);
 }
 

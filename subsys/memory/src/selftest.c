@@ -126,6 +126,7 @@ bool memory_selftest(void) {
         CHECK(stacks[i] != NULL);
     }
     bool passed = run_all(memtest_frames);
+    passed = run_all(memtest_maps) && passed;
     passed = run_all(memtest_accounts) && passed;
     passed = run_all(memtest_objects) && passed;
     passed = run_all(memtest_aspaces) && passed;

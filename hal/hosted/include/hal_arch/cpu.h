@@ -68,6 +68,7 @@ static inline uint32_t hal_cpu_id(void) {
 
 static inline void hal_irq_on(void) {
     struct hosted_processor *processor = hosted_this();
+    __asm__ volatile("" ::: "memory"); // what was done with interrupts off comes before
     processor->irqs_on = true;
     if (atomic_load_explicit(&processor->pending, memory_order_relaxed) != 0) {
         hosted_interrupts();
