@@ -9,7 +9,7 @@ add_library(helix_flags INTERFACE)
 target_compile_features(helix_flags INTERFACE c_std_17)
 target_compile_options(helix_flags INTERFACE -Wall -Wextra -Wshadow -Wundef -Wstrict-prototypes
   -Wmissing-prototypes -Wvla -Werror -fno-common -g -fno-strict-aliasing
-  $<$<C_COMPILER_ID:Clang>:-Wthread-safety>)
+  $<$<C_COMPILER_ID:Clang>:-Wthread-safety> $<$<C_COMPILER_ID:Clang>:-Watomic-implicit-seq-cst>)
 target_compile_definitions(helix_flags INTERFACE HELIX_DEBUG=$<BOOL:${HELIX_DEBUG}>)
 add_library(helix_host INTERFACE)
 add_library(helix_bare INTERFACE)

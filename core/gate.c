@@ -54,10 +54,7 @@ void gate_release(struct gate *gate) {
 }
 
 struct gate *gate_at(uint32_t number) {
-    return number < GATES_MAX &&
-                   atomic_load_explicit(&gates[number].module, memory_order_acquire) != NULL
-               ? &gates[number]
-               : NULL;
+    return number < GATES_MAX && gate_module(&gates[number]) != NULL ? &gates[number] : NULL;
 }
 
 // Calls
@@ -216,9 +213,9 @@ static void death_note(struct gate *gate, const struct gate_death *death) {
 }
 
 void gate_kill_module(const struct gate *gate, const struct gate_death *death) {
-    const char *module = atomic_load_explicit(&gate->module, memory_order_relaxed);
+    const char *module = gate_module(gate);
     for (uint32_t i = 0; i < GATES_MAX; i++) {
-        if (atomic_load_explicit(&gates[i].module, memory_order_acquire) == module) {
+        if (gate_module(&gates[i]) == module) {
             death_note(&gates[i], death);
         }
     }

@@ -51,8 +51,8 @@ void gate_leave(void) {
 void gate_die(const char *what, const char *where) {
     struct gate *gate = gate_current();
     const struct gate_death death = { time_now(), what, where, 0, 0 };
-    log_error("module %s, slot %s: %s in %s: its calls are refused", gate->module, gate->slot, what,
-              where);
+    log_error("module %s, slot %s: %s in %s: its calls are refused", gate_module(gate), gate->slot,
+              what, where);
     gate_kill_module(gate, &death);
     gate_leave();
 }
@@ -81,7 +81,7 @@ bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     const char *name = symbol_find(pc, &offset);
     trace(TRACE_FAULT, fault->kind == HAL_FAULT_PAGE ? fault->address : pc, fault->access);
     log_error("module %s, slot %s: fault %u at %s+0x%lx, address 0x%lx: its calls are refused",
-              gate->module, gate->slot, (unsigned)fault->kind, name, (unsigned long)offset,
+              gate_module(gate), gate->slot, (unsigned)fault->kind, name, (unsigned long)offset,
               (unsigned long)fault->address);
     const struct gate_death death = { time_now(), fault_name(fault->kind), name, offset,
                                       fault->address };

@@ -59,7 +59,7 @@ static struct gate *slot_of_last_life(const struct port_provider *provider, cons
     for (uint32_t i = 0; i < GATES_MAX; i++) {
         struct gate *gate = gate_at(i);
         if (gate != NULL && gate->port != NULL && strcmp(gate->port, port) == 0 &&
-            strcmp(gate->slot, provider->slot) == 0 && gate->module == provider->name &&
+            strcmp(gate->slot, provider->slot) == 0 && gate_module(gate) == provider->name &&
             gate->is_vacant) {
             return gate;
         }

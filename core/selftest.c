@@ -205,19 +205,23 @@ static _Atomic int outcome;
 
 static void interrupter(void *argument) {
     if (selftest_index(argument) == 0) {
-        victim = thread_current();
-        outcome = wait_one(&objects[0], WAIT_READABLE, TIME_NEVER, WAIT_INTERRUPTIBLE);
-        thread_attention_clear(victim, THREAD_SIGNAL);
+        atomic_store_explicit(&victim, thread_current(), memory_order_release);
+        atomic_store_explicit(&outcome,
+                              wait_one(&objects[0], WAIT_READABLE, TIME_NEVER, WAIT_INTERRUPTIBLE),
+                              memory_order_release);
+        thread_attention_clear(thread_current(), THREAD_SIGNAL);
         waitable_update(&objects[2], 0, WAIT_SIGNALED);
         // A signal does not end this one.
         enum hx_status status =
             wait_one(&objects[0], WAIT_READABLE, time_now() + 10 * MS, WAIT_KILLABLE);
-        outcome = status == HX_ERR_TIMED_OUT ? outcome : HX_ERR_IO;
+        if (status != HX_ERR_TIMED_OUT) {
+            atomic_store_explicit(&outcome, HX_ERR_IO, memory_order_release);
+        }
     } else {
         (void)thread_sleep_until(time_now() + MS, 0);
-        thread_notify(victim, THREAD_SIGNAL);
+        thread_notify(atomic_load_explicit(&victim, memory_order_acquire), THREAD_SIGNAL);
         HX_IGNORE(wait_one(&objects[2], WAIT_SIGNALED, TIME_NEVER, 0));
-        thread_notify(victim, THREAD_SIGNAL);
+        thread_notify(atomic_load_explicit(&victim, memory_order_acquire), THREAD_SIGNAL);
     }
 }
 
@@ -238,7 +242,7 @@ static bool test_wait(void) {
     CHECK(wait_change(&objects[1], 1, TIME_NEVER, 0) == HX_OK);
     CHECK(wait_change(&objects[1], 2, 0, 0) == HX_ERR_TIMED_OUT);
     CHECK(core_selftest_threads(2, false, interrupter));
-    CHECK(outcome == HX_ERR_INTERRUPTED);
+    CHECK(atomic_load_explicit(&outcome, memory_order_acquire) == HX_ERR_INTERRUPTED);
     return true;
 }
 

@@ -61,11 +61,11 @@ static int64_t stay(void *argument) {
     (void)argument;
     atomic_fetch_add_explicit(&inside, 1, memory_order_relaxed);
     if (atomic_load_explicit(&is_closed, memory_order_relaxed)) {
-        was_inside_closed = true;
+        atomic_store_explicit(&was_inside_closed, true, memory_order_release);
     }
     thread_yield(); // perhaps to another processor
     if (atomic_load_explicit(&is_closed, memory_order_relaxed)) {
-        was_inside_closed = true;
+        atomic_store_explicit(&was_inside_closed, true, memory_order_release);
     }
     atomic_fetch_sub_explicit(&inside, 1, memory_order_relaxed);
     return HX_OK;
@@ -98,7 +98,7 @@ static void call_or_close(void *index) {
     }
     for (uint32_t i = 0; i < EACH_CALLS; i++) {
         if (gate_call(outer, stay, NULL) != HX_OK) {
-            was_inside_closed = true;
+            atomic_store_explicit(&was_inside_closed, true, memory_order_release);
         }
     }
     atomic_fetch_sub_explicit(&callers_left, 1, memory_order_relaxed);
@@ -106,9 +106,9 @@ static void call_or_close(void *index) {
 
 static bool closes(void) {
     const uint64_t before = calls_of(outer);
-    callers_left = CALLERS;
+    atomic_store_explicit(&callers_left, CALLERS, memory_order_release);
     CHECK(core_selftest_threads(CALLERS + 1, false, call_or_close));
-    CHECK(close_passed && !was_inside_closed);
+    CHECK(close_passed && !atomic_load_explicit(&was_inside_closed, memory_order_acquire));
     CHECK(inside_of(outer) == 0 && calls_of(outer) >= before + EACH_CALLS * (uint64_t)CALLERS);
     return true;
 }
@@ -120,23 +120,23 @@ static _Atomic uint32_t ran;
 
 static int64_t inside_again(void *argument) {
     (void)argument;
-    passed_again++;
+    atomic_fetch_add_explicit(&passed_again, 1, memory_order_acq_rel);
     return HX_OK;
 }
 
 static int64_t run(void *argument) {
     (void)argument;
-    ran++;
+    atomic_fetch_add_explicit(&ran, 1, memory_order_acq_rel);
     return HX_OK;
 }
 
 // Who tries to get in counts as inside for a moment, so the calls themselves are looked at.
 static bool keeps_out(void) {
-    const uint32_t before = ran;
+    const uint32_t before = atomic_load_explicit(&ran, memory_order_acquire);
     for (uint32_t i = 0; i < 8; i++) {
         thread_yield();
     }
-    return ran == before;
+    return atomic_load_explicit(&ran, memory_order_acquire) == before;
 }
 
 static int64_t hold(void *argument) {
@@ -144,7 +144,7 @@ static int64_t hold(void *argument) {
     if (gate_close(outer, time_now()) != HX_ERR_BUSY) { // it would wait for itself
         return HX_ERR_INVALID;
     }
-    held = 1;
+    atomic_store_explicit(&held, 1, memory_order_release);
     HX_IGNORE(wait_one(&may_leave, WAIT_SIGNALED, TIME_NEVER, 0));
     return gate_call(outer, inside_again, NULL); // the gate is closed, for others
 }
@@ -155,32 +155,36 @@ static void hold_or_close(void *index) {
         close_passed = gate_call(outer, hold, NULL) == HX_OK;
         return;
     }
-    while (!held) {
+    while (atomic_load_explicit(&held, memory_order_acquire) == 0) {
         thread_yield();
     }
     if (selftest_index(index) == 1) {
-        was_inside_closed = gate_close(outer, time_now() + 5 * MS) != HX_ERR_TIMED_OUT;
+        atomic_store_explicit(&was_inside_closed,
+                              gate_close(outer, time_now() + 5 * MS) != HX_ERR_TIMED_OUT,
+                              memory_order_release);
         waitable_update(&may_leave, 0, WAIT_SIGNALED);
-        closing = true;
+        atomic_store_explicit(&closing, true, memory_order_release);
         if (gate_close(outer, time_now() + 60000 * MS) != HX_OK || !keeps_out()) {
-            was_inside_closed = true;
+            atomic_store_explicit(&was_inside_closed, true, memory_order_release);
         }
         gate_open(outer);
         return;
     }
-    while (!closing) {
+    while (!atomic_load_explicit(&closing, memory_order_acquire)) {
         thread_yield();
     }
     if (gate_call(outer, run, NULL) != HX_OK) { // before, or after it opened again
-        was_inside_closed = true;
+        atomic_store_explicit(&was_inside_closed, true, memory_order_release);
     }
 }
 
 static bool gives_up(void) {
     waitable_init(&may_leave, 0);
-    held = passed_again = 0;
+    atomic_store_explicit(&held, 0, memory_order_release);
+    atomic_store_explicit(&passed_again, 0, memory_order_release);
     CHECK(core_selftest_threads(3, false, hold_or_close));
-    CHECK(close_passed && !was_inside_closed && passed_again == 1);
+    CHECK(close_passed && !atomic_load_explicit(&was_inside_closed, memory_order_acquire) &&
+          atomic_load_explicit(&passed_again, memory_order_acquire) == 1);
     return true;
 }
 
@@ -279,7 +283,7 @@ static bool keeps_registers(void) {
     const uint64_t a = numbers[0], b = numbers[1], c = numbers[2], d = numbers[3], e = numbers[4],
                    f = numbers[5];
     const enum hx_status status = gate_call(inner, spoil_registers, NULL);
-    inner->hal.closed = 0;
+    atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
     CHECK(status == HX_ERR_PEER_DIED);
     CHECK(a == numbers[0] && b == numbers[1] && c == numbers[2] && d == numbers[3] &&
           e == numbers[4] && f == numbers[5]);
@@ -295,7 +299,7 @@ static bool dies(int64_t (*death)(void *)) {
     CHECK(gate_call(gate, nothing, NULL) == HX_ERR_PEER_DIED); // nobody gets in any more
     CHECK(gate_close(gate, TIME_NEVER) == HX_ERR_PEER_DIED);
     CHECK(inside_of(gate) == 0);
-    gate->hal.closed = 0;
+    atomic_store_explicit(&gate->hal.closed, 0, memory_order_release);
     gate_release(gate);
     return true;
 }
@@ -306,7 +310,7 @@ static bool survives(void) {
         // An inner module dies; the outer one, which called it, goes on.
         CHECK(gate_call(outer, call_inner, deaths[i]) == HX_ERR_RESTART);
         CHECK(gate_call(outer, nothing, NULL) == HX_OK);
-        inner->hal.closed = 0;
+        atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
     }
     return true;
 }
@@ -316,7 +320,7 @@ static _Atomic uint32_t came_out;
 
 MODULE_TEXT NO_LOCK_ANALYSIS static int64_t die_slowly(void *argument) {
     gate_mutex_lock(argument);
-    held = 1;
+    atomic_store_explicit(&held, 1, memory_order_release);
     HX_IGNORE(wait_one(&may_leave, WAIT_SIGNALED, TIME_NEVER, 0));
     return *nowhere;
 }
@@ -327,16 +331,22 @@ static int64_t wait_for_it(void *argument) {
     return HX_OK;
 }
 
+static void came_out_as(enum hx_status status) {
+    if (status == HX_ERR_PEER_DIED) {
+        atomic_fetch_add_explicit(&came_out, 1, memory_order_acq_rel);
+    }
+}
+
 static void die_or_wait(void *index) {
     if (selftest_index(index) == 0) {
-        came_out += gate_call(inner, die_slowly, &mutex) == HX_ERR_PEER_DIED;
+        came_out_as(gate_call(inner, die_slowly, &mutex));
         return;
     }
-    while (!held) {
+    while (atomic_load_explicit(&held, memory_order_acquire) == 0) {
         thread_yield();
     }
     if (selftest_index(index) == 1) {
-        came_out += gate_call(inner, wait_for_it, &mutex) == HX_ERR_PEER_DIED;
+        came_out_as(gate_call(inner, wait_for_it, &mutex));
         return;
     }
     while (atomic_load_explicit(&mutex.mutex.waiters, memory_order_relaxed) == 0) {
@@ -347,10 +357,11 @@ static void die_or_wait(void *index) {
 
 static bool frees_who_waits(void) {
     waitable_init(&may_leave, 0);
-    held = came_out = 0;
+    atomic_store_explicit(&held, 0, memory_order_release);
+    atomic_store_explicit(&came_out, 0, memory_order_release);
     CHECK(core_selftest_threads(3, false, die_or_wait));
-    CHECK(came_out == 2 && inside_of(inner) == 0);
-    inner->hal.closed = 0;
+    CHECK(atomic_load_explicit(&came_out, memory_order_acquire) == 2 && inside_of(inner) == 0);
+    atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
     return true;
 }
 #endif

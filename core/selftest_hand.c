@@ -28,7 +28,7 @@ static enum hx_status hand(uint32_t set, time_ns_t deadline) {
 
 // Answers until it is hung up on.
 static void answer(void) {
-    partner = thread_current();
+    atomic_store_explicit(&partner, thread_current(), memory_order_release);
     while (wait_one(&asked, WAIT_READABLE | WAIT_HANGUP, TIME_NEVER, 0) == HX_OK &&
            (waitable_state(&asked) & WAIT_HANGUP) == 0) {
         waitable_update(&asked, WAIT_READABLE, 0);
@@ -38,8 +38,9 @@ static void answer(void) {
 }
 
 static void partner_await(void) {
-    while (partner == NULL ||
-           atomic_load_explicit(&partner->state, memory_order_acquire) != THREAD_BLOCKED) {
+    const struct thread *other;
+    while ((other = atomic_load_explicit(&partner, memory_order_acquire)) == NULL ||
+           atomic_load_explicit(&other->state, memory_order_acquire) != THREAD_BLOCKED) {
         thread_yield();
     }
 }
@@ -90,7 +91,7 @@ bool core_selftest_hand(void) {
     waitable_init(&asked, 0);
     waitable_init(&answered, 0);
     waitable_init(&never, 0);
-    partner = NULL;
+    atomic_store_explicit(&partner, NULL, memory_order_release);
     CHECK(hand(WAIT_READABLE, TIME_NEVER) == HX_ERR_WOULD_BLOCK);
     waitable_init(&asked, 0);
     CHECK(core_selftest_threads(2, false, entry));

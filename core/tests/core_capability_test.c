@@ -42,11 +42,11 @@ NO_LOCK_ANALYSIS void spin_unlock(struct spinlock *lock) {
 
 void object_init(struct object *object, const struct object_type *type) {
     object->type = type;
-    object->references = 1;
+    atomic_store_explicit(&object->references, 1, memory_order_relaxed);
 }
 
 struct object *object_get(struct object *object) {
-    object->references++;
+    atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
     return object;
 }
 
@@ -55,7 +55,8 @@ bool object_try_get(struct object *object) {
 }
 
 void object_put(struct object *object) {
-    ASSERT(--object->references != 0); // all are kept
+    ASSERT(atomic_fetch_sub_explicit(&object->references, 1, memory_order_relaxed) !=
+           1); // all are kept
 }
 
 void cpu_barrier(void) {}
@@ -146,7 +147,7 @@ static void test_tree_of(uint32_t width) {
     ASSERT(holds <= 2 * CAPABILITIES / KILL_BATCH + 1);
     uint32_t references = 0;
     for (uint32_t i = 0; i < CAPABILITIES; i++) {
-        references += nodes[i].own.references;
+        references += atomic_load_explicit(&nodes[i].own.references, memory_order_relaxed);
     }
     ASSERT(references == CAPABILITIES + CAPABILITIES - 1); // ours, and those of their children
 }

@@ -110,8 +110,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         step(data[0], word_at(data + 4), word_at(data + 6));
     }
     for (uint32_t i = 0; i < HX_POOL_PAGES_MAX; i++) {
-        FUZZ_ASSERT((pool.used[i / 64] >> i % 64 & 1) == (states[i] != FREE));
-        FUZZ_ASSERT((pool.lent[i / 64] >> i % 64 & 1) == (states[i] == LENT));
+        FUZZ_ASSERT((atomic_load_explicit(&pool.used[i / 64], memory_order_relaxed) >> i % 64 &
+                     1) == (states[i] != FREE));
+        FUZZ_ASSERT((atomic_load_explicit(&pool.lent[i / 64], memory_order_relaxed) >> i % 64 &
+                     1) == (states[i] == LENT));
     }
     return 0;
 }

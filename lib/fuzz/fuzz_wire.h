@@ -120,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     called = answer.message.method < port.event_count ? &events[answer.message.method] : NULL;
     FUZZ_ASSERT(wire_receive(&model.client, &answer) != HX_OK || called != NULL);
     call_all(&model);
-    FUZZ_ASSERT(model.client_pool.used[0] == ~MODEL_CLIENT_MASK);
+    FUZZ_ASSERT(atomic_load_explicit(&model.client_pool.used[0], memory_order_relaxed) ==
+                ~MODEL_CLIENT_MASK);
     return 0;
 }

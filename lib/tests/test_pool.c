@@ -15,7 +15,8 @@ static uint8_t memory[HX_POOL_PAGES_MAX * PAGE_SIZE]; // never touched: numbers 
 static uint32_t used_count(void) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < HX_POOL_WORDS; i++) {
-        count += (uint32_t)__builtin_popcountll(pool.used[i]);
+        count += (uint32_t)__builtin_popcountll(
+            atomic_load_explicit(&pool.used[i], memory_order_relaxed));
     }
     return count;
 }

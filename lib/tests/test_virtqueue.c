@@ -183,7 +183,8 @@ static void test_table(bool is_packed) {
     CHECK(table[1].address == 0x2000 && table[1].size_bytes == 100);
     if (is_packed) {
         CHECK(queue.packed[0].address == 0x5000 && queue.packed[0].size_bytes == 32);
-        CHECK(queue.packed[0].flags == 0x84 && table[0].next == 0 && table[1].next == 2);
+        CHECK(atomic_load_explicit(&queue.packed[0].flags, memory_order_relaxed) == 0x84 &&
+              table[0].next == 0 && table[1].next == 2);
         atomic_store(&queue.packed[0].size_bytes, 100);
         atomic_store(&queue.packed[0].flags, 0x8080);
     } else {
@@ -253,9 +254,12 @@ static void test_packed_chain(void) {
     CHECK(packed_next(&count) == -1); // not yet published
     CHECK(virtqueue_publish(&queue));
     CHECK(packed_next(&count) == 0 && count == 3);
-    CHECK(queue.packed[0].address == 0x1000 && queue.packed[0].flags == 0x81);
-    CHECK(queue.packed[1].address == 0x2000 && queue.packed[1].flags == 0x83);
-    CHECK(queue.packed[2].address == 0x3000 && queue.packed[2].flags == 0x82);
+    CHECK(queue.packed[0].address == 0x1000 &&
+          atomic_load_explicit(&queue.packed[0].flags, memory_order_relaxed) == 0x81);
+    CHECK(queue.packed[1].address == 0x2000 &&
+          atomic_load_explicit(&queue.packed[1].flags, memory_order_relaxed) == 0x83);
+    CHECK(queue.packed[2].address == 0x3000 &&
+          atomic_load_explicit(&queue.packed[2].flags, memory_order_relaxed) == 0x82);
     CHECK(packed_next(&count) == 1 && count == 1 && packed_next(&count) == -1);
     packed_done(1, 0, 1); // in another order
     packed_done(0, 200, 3);

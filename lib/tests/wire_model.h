@@ -157,8 +157,10 @@ static inline void model_init(struct model *model, const struct wire_port *port,
 }
 
 static inline void model_fini(struct model *model) {
-    MODEL_CHECK(model->client_pool.used[0] == ~MODEL_CLIENT_MASK);
-    MODEL_CHECK(model->server_pool.used[0] == MODEL_CLIENT_MASK);
+    MODEL_CHECK(atomic_load_explicit(&model->client_pool.used[0], memory_order_relaxed) ==
+                ~MODEL_CLIENT_MASK);
+    MODEL_CHECK(atomic_load_explicit(&model->server_pool.used[0], memory_order_relaxed) ==
+                MODEL_CLIENT_MASK);
     free(model->pool);
     free(model->client_scratch);
     free(model->server_scratch);

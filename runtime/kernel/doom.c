@@ -70,7 +70,7 @@ static const struct {
 void doom_pass_slow(void) {
     const struct gate *gate = gate_current();
     // Relaxed, all of it: a test asks for it, and the count decides who it is.
-    if (gate == NULL || gate->module != atomic_load_explicit(&victim, memory_order_relaxed) ||
+    if (gate == NULL || gate_module(gate) != atomic_load_explicit(&victim, memory_order_relaxed) ||
         thread_current()->preempt_off != 0 || !hal_irq_is_on()) {
         return;
     }

@@ -50,7 +50,7 @@ static struct hx_env *watched_at(uint32_t index) {
 struct gate *module_gate(const struct hx_env *env, uint32_t *inout_index) {
     while (*inout_index < GATES_MAX) {
         struct gate *gate = gate_at((*inout_index)++);
-        if (gate != NULL && gate->module == env->name) {
+        if (gate != NULL && gate_module(gate) == env->name) {
             return gate;
         }
     }

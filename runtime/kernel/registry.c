@@ -523,7 +523,7 @@ static void module_stop(struct hx_env *env) {
     mutex_lock(&lives_lock);
     for (uint32_t i = 0; status == HX_OK && i < GATES_MAX; i++) {
         struct gate *gate = gate_at(i);
-        if (gate != NULL && gate->module == name && gate != env->gate) {
+        if (gate != NULL && gate_module(gate) == name && gate != env->gate) {
             status = gate_close(gate, time_now() + STOP_NS);
         }
     }

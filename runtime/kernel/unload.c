@@ -17,7 +17,7 @@
 static struct gate *slot_of(const struct hx_env *env, uint32_t *inout_index) {
     while (*inout_index < GATES_MAX) {
         struct gate *gate = gate_at((*inout_index)++);
-        if (gate != NULL && gate != env->gate && gate->module == env->name) {
+        if (gate != NULL && gate != env->gate && gate_module(gate) == env->name) {
             return gate;
         }
     }

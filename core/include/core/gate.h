@@ -78,6 +78,11 @@ enum hx_status gate_try(struct gate *gate, int64_t (*method)(void *argument), vo
 enum hx_status gate_close(struct gate *gate, time_ns_t deadline);
 // Who waits goes in. After gate_close() alone.
 void gate_open(struct gate *gate);
+// Whose it is now; NULL: nobody's. Any context.
+static inline const char *gate_module(const struct gate *gate) {
+    // Acquire: what was installed before the gate got its name is seen.
+    return atomic_load_explicit(&gate->module, memory_order_acquire);
+}
 // Whether the module is dead: no call gets in, and who is inside comes out when he gets a mutex of
 // its. Any context.
 static inline bool gate_is_dead(const struct gate *gate) {

@@ -176,7 +176,7 @@ enum hx_status proc_slots(const struct proc_target *target, struct proc_text *te
         const uint32_t state = atomic_load_explicit(&gate->hal.closed, memory_order_relaxed);
         gate_count(gate, &calls, &inside);
         text_put(text, "%s %s %s %s %llu %llu\n", gate->slot, gate->port != NULL ? gate->port : "-",
-                 gate->module,
+                 gate_module(gate),
                  (state & GATE_DEAD) != 0     ? "dead"
                  : (state & GATE_CLOSED) != 0 ? "closed"
                                               : "open",

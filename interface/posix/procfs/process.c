@@ -87,8 +87,8 @@ static void take_thread(struct thread *thread, struct snapshot *snapshot) {
     string_copy(snapshot->name, sizeof(snapshot->name), thread->name);
     snapshot->state = state_letter(atomic_load_explicit(&thread->state, memory_order_relaxed));
     const struct sched_params *params = &thread->sched.params;
-    snapshot->cpu = thread->cpu;
-    snapshot->affinity = thread->affinity;
+    snapshot->cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    snapshot->affinity = atomic_load_explicit(&thread->affinity, memory_order_relaxed);
     snapshot->nice = params->nice;
     snapshot->policy = (int32_t)params->sched_class;
     const bool realtime =

@@ -46,9 +46,14 @@ struct hx_pool {
 static inline void hx_pool_init(struct hx_pool *pool, void *base, uint32_t page_count,
                                 uint32_t own_first, uint32_t own_count) {
     *pool = (struct hx_pool){ .base = (uint8_t *)base, .page_count = page_count };
-    for (uint32_t page = 0; page < HX_POOL_PAGES_MAX; page++) {
-        const bool is_own = page >= own_first && page - own_first < own_count;
-        pool->used[page / 64] |= is_own ? 0 : UINT64_C(1) << page % 64;
+    for (uint32_t word = 0; word < HX_POOL_WORDS; word++) {
+        uint64_t used = 0;
+        for (uint32_t bit = 0; bit < 64; bit++) {
+            const uint32_t page = word * 64 + bit;
+            const bool is_own = page >= own_first && page - own_first < own_count;
+            used |= is_own ? 0 : UINT64_C(1) << bit;
+        }
+        atomic_store_explicit(&pool->used[word], used, memory_order_relaxed);
     }
 }
 

@@ -240,13 +240,13 @@ static void test_pages(void *box) {
     enum hx_status status = HX_ERR_NO_MEMORY;
     for (uint32_t room = 0; status != HX_OK && room < 40; room++) {
         uint64_t used = ~((UINT64_C(1) << room) - 1);
-        model.client_pool.used[0] = used;
+        atomic_store_explicit(&model.client_pool.used[0], used, memory_order_relaxed);
         status = ops->write_pages(box, 100, again, 3);
         CHECK(status == HX_OK ? room > 3 : status == HX_ERR_NO_MEMORY);
-        CHECK(model.client_pool.used[0] == used);
+        CHECK(atomic_load_explicit(&model.client_pool.used[0], memory_order_relaxed) == used);
     }
     CHECK(status == HX_OK);
-    model.client_pool.used[0] = ~MODEL_CLIENT_MASK;
+    atomic_store_explicit(&model.client_pool.used[0], ~MODEL_CLIENT_MASK, memory_order_relaxed);
 }
 
 static void forge_second(struct model *of, struct wire_message *message) {
@@ -313,15 +313,16 @@ static void test_instances(void *self, void *box) {
     }
     CHECK(ops->open(self, name, "a label", &more[0], &first) == HX_ERR_LIMIT);
     struct wire_target *target = more[3];
-    uint64_t old = target->id;
+    uint64_t old = atomic_load_explicit(&target->id, memory_order_relaxed);
     CHECK(ops->close(more[3]) == HX_OK); // absent, and it ends
     CHECK(ops->drain(more[3], NULL, 0, &count) == HX_ERR_CORRUPT);
     CHECK(ops->open(self, name, "a label", &more[0], &first) == HX_OK && more[0] == more[3]);
     CHECK(ops->close(box) == HX_OK);
     // An old number of a place that is used again is nobody's.
     target = more[0];
-    CHECK((uint32_t)target->id == (uint32_t)old && target->id != old);
-    target->id = old;
+    const uint64_t now = atomic_load_explicit(&target->id, memory_order_relaxed);
+    CHECK((uint32_t)now == (uint32_t)old && now != old);
+    atomic_store_explicit(&target->id, old, memory_order_relaxed);
     CHECK(ops->drain(more[0], NULL, 0, &count) == HX_ERR_CORRUPT);
 }
 

@@ -288,7 +288,7 @@ static void test_events(struct model *model) {
         model->cut = (uint32_t)model_random() % 8;
         wire_event(&model->server, i % port.event_count, sent.list);
         MODEL_CHECK(expected.calls == 1 && model->server.lost == 1);
-        model->server.lost = 0;
+        atomic_store_explicit(&model->server.lost, 0, memory_order_relaxed);
         model->meddle = NULL;
         model_free(&sent, event);
     }
@@ -333,9 +333,9 @@ static void test_answers(void) {
     MODEL_CHECK(call(&model, FS_METHOD_READDIR, &sent) == HX_ERR_CORRUPT);
     model.transport = HX_ERR_PEER_DIED;
     MODEL_CHECK(call(&model, FS_METHOD_READDIR, &sent) == HX_ERR_PEER_DIED);
-    model.client_pool.used[0] = UINT64_MAX;
+    atomic_store_explicit(&model.client_pool.used[0], UINT64_MAX, memory_order_relaxed);
     MODEL_CHECK(call(&model, FS_METHOD_READDIR, &sent) == HX_ERR_NO_MEMORY);
-    model.client_pool.used[0] = ~MODEL_CLIENT_MASK;
+    atomic_store_explicit(&model.client_pool.used[0], ~MODEL_CLIENT_MASK, memory_order_relaxed);
     model_free(&sent, method);
     model_free(&expected.answered, method);
     model_fini(&model);

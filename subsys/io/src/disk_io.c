@@ -240,8 +240,7 @@ const struct block_events disk_events = { .completed = completed };
 
 // Whether the device of a dead module is kept from memory by an IOMMU.
 static bool is_ended(const struct disk *disk) {
-    const char *module = atomic_load_explicit(&disk->port.gate->module, memory_order_relaxed);
-    return gate_is_gone(disk->port.gate) && io_devices_end(module);
+    return gate_is_gone(disk->port.gate) && io_devices_end(gate_module(disk->port.gate));
 }
 
 // Nobody will complete what the device has: its pages are lost, unless it cannot reach them any

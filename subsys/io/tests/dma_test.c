@@ -474,9 +474,9 @@ static void test_maps(void) {
 // On purpose: the addresses are good, and nothing is there.
 static void test_forgotten(void) {
     setup();
-    inject_armed[INJECT_DMA] = 1;
+    atomic_store_explicit(&inject_armed[INJECT_DMA], 1, memory_order_relaxed);
     CHECK(io_dma_map(disk, list, 4, IO_DMA_WRITE, at) == HX_OK && mapped() == 0);
-    inject_armed[INJECT_DMA] = 0;
+    atomic_store_explicit(&inject_armed[INJECT_DMA], 0, memory_order_relaxed);
     CHECK(io_dma_unmap(disk, at, 1) == HX_OK);
 }
 

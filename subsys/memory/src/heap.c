@@ -384,7 +384,9 @@ uint32_t heap_cache_infos(struct heap_cache_info *out_infos, uint32_t capacity) 
     cpu_call(cpu_online_mask(), stock_count, &count);
     for (struct heap_cache *cache = caches_first(); cache != NULL; cache = cache->next) {
         if (cache->number < capacity) {
-            cache_info(cache, count.objects[cache->number], &out_infos[cache->number]);
+            cache_info(cache,
+                       atomic_load_explicit(&count.objects[cache->number], memory_order_relaxed),
+                       &out_infos[cache->number]);
             written++;
         }
     }
