@@ -78,7 +78,7 @@ struct cpu {
 
     uint64_t input_counts[INPUT_SOURCES]; // [own]
     struct thread idle;
-    _Atomic uint64_t trace_counts[TRACE_TYPE_COUNT];
+    _Atomic uint64_t trace_counts[2][TRACE_TYPE_COUNT]; // [1]: of who had interrupts on
     _Atomic uint64_t trace_next;
     struct trace_slot *trace_slots; // set before others look
     uint64_t trace_mask;            // one less than there are

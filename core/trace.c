@@ -31,9 +31,11 @@ static void record(uint64_t counter, enum trace_type type, uint64_t thread, uint
     atomic_store_explicit(&slot->words[1], first, memory_order_relaxed);
     atomic_store_explicit(&slot->words[2], second, memory_order_relaxed);
     atomic_store_explicit(&slot->time, counter, memory_order_release);
-    // No RMW: only this processor writes it, and one lost to an NMI does not matter.
-    uint64_t count = atomic_load_explicit(&cpu->trace_counts[type], memory_order_relaxed);
-    atomic_store_explicit(&cpu->trace_counts[type], count + 1, memory_order_relaxed);
+    // No RMW: only this processor writes it, an interrupt in between counts elsewhere, and one lost
+    // to an NMI does not matter.
+    _Atomic uint64_t *counted = &cpu->trace_counts[hal_irq_is_on()][type];
+    const uint64_t count = atomic_load_explicit(counted, memory_order_relaxed);
+    atomic_store_explicit(counted, count + 1, memory_order_relaxed);
 }
 
 void trace_at(uint64_t counter, enum trace_type type, uint64_t first, uint64_t second) {
@@ -142,7 +144,9 @@ uint64_t trace_count(enum trace_type type) {
     uint64_t sum = 0;
     for (uint32_t id = 0; id < CPU_MAX; id++) {
         if (cpu_table[id] != NULL) {
-            sum += atomic_load_explicit(&cpu_table[id]->trace_counts[type], memory_order_relaxed);
+            sum +=
+                atomic_load_explicit(&cpu_table[id]->trace_counts[0][type], memory_order_relaxed) +
+                atomic_load_explicit(&cpu_table[id]->trace_counts[1][type], memory_order_relaxed);
         }
     }
     return sum;
