@@ -11,6 +11,8 @@ Texts = Mapping[str, str]  # by paths from the top of the tree
 _CONTRACT = "hal/include/hal/"
 _USERS = ("core/", "subsys/", "runtime/", "services/", "policy/", "interface/", "boot/", "lib/", "sdk/")
 _GUIDE = "docs/porting.md"
+# A machine's own, or a test that takes one of the machines for an example.
+_ELSEWHERE = re.compile(r"(hal|boot|docs|tests/mutants)/|(?!tests/).*/(tests|fuzz)/")
 _PROTOTYPE = re.compile(r"^[a-zA-Z][\w *]*\b(hal_\w+)\(")
 _DEFINED = re.compile(r"^[a-zA-Z][^;{}]*\b(\w+)\([^;{}]*\)\s*\{|^struct\b[^;{}]*?\b(\w+) \{|"
                       r"^#define\s+(\w+)|^extern\b[^;]*\b(\w+);|^enum (\w+) \{", re.M)
@@ -120,6 +122,24 @@ def _exists(files: Texts, named: str) -> bool:
                for one in candidates for path in files)
 
 
+def _plain(path: str, text: str) -> str:
+    """What a file says, without its comments."""
+    if path.endswith((".c", ".h")):
+        return _code(text)
+    return re.sub(r"(?m)(^|\s)#.*$|\"\"\"[\s\S]*?\"\"\"", "", text)
+
+
+def _content_problems(files: Texts, named: set[str]) -> Iterator[str]:
+    """Who says the name of a machine that is one of several (hosted, where the tools' own tests run, is
+    none of them) has something in it that a port may have to say, too."""
+    names = "|".join(machine.removesuffix("64") for machine in machines(files) if machine != "hosted")
+    for path, text in sorted(files.items()):
+        if not path.endswith((".py", ".c", ".h", ".cmake")) or path in named or _ELSEWHERE.match(path):
+            continue
+        if re.search(names, _plain(path, text), re.I) and not any(machine in path for machine in machines(files)):
+            yield f"{_GUIDE} does not name {path}, which says the name of a machine"
+
+
 def guide_problems(files: Texts) -> Iterator[str]:
     guide = files.get(_GUIDE, "")
     quoted = set(re.findall(r"`([^`\s]+)`", guide))
@@ -136,3 +156,4 @@ def guide_problems(files: Texts) -> Iterator[str]:
                       if machine in f"{place}"}
             if not (places | {place.replace(machine, "ARCH") for place in places}) & named:
                 yield f"{_GUIDE} does not name {path}"
+    yield from _content_problems(files, named)
