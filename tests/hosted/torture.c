@@ -18,6 +18,8 @@
 #define REGION       0x50000000ull
 #define REGION_PAGES 16u
 
+#define NTH_AT (PAD + 0x23000) // the descriptor of /proc/helix/fail_nth, of all workers
+
 #define CACHES 64u
 #define TREE   80u // derived capabilities: more than are revoked at a time
 
@@ -393,24 +395,45 @@ static void (*const pieces[])(struct chance *chance) = {
 
 // ---- rounds ------------------------------------------------------------------------------------
 
-static void work(uint64_t seed, bool in_peace) {
-    struct chance chance = { seed | 1, seed % WORKERS, in_peace };
+// The n-th allocation of the caller from now on fails; 0: none does.
+static void fail_nth(uint32_t nth) {
+    char text[16];
+    const size_t length = format_string(text, sizeof(text), "%u", (unsigned)nth);
+    hosted_write(TEXT, text, length);
+    while (!done(CALL(pwrite64, hosted_load(NTH_AT, 8), TEXT, length, 0))) {
+    }
+}
+
+static void piece(struct chance *chance, uint32_t kind) {
+    if (chance->counted) {
+        fail_nth(1 + below(chance, 1u << below(chance, 9)));
+    }
+    pieces[kind](chance);
+    if (chance->counted) {
+        fail_nth(0);
+    }
+}
+
+static int work(struct chance chance) {
     for (uint32_t i = 0; i < PIECE_KINDS; i++) {
-        pieces[i](&chance); // each at least once: what is cached is cached in the first round
+        piece(&chance, i); // each at least once: what is cached is cached in the first round
     }
     for (uint32_t i = 0; i < PIECES; i++) {
-        pieces[below(&chance, PIECE_KINDS)](&chance);
+        piece(&chance, below(&chance, PIECE_KINDS));
     }
+    return 0;
 }
 
 static int works(uint64_t seed) {
-    work(seed, false);
-    return 0;
+    return work((struct chance){ seed | 1, seed % WORKERS, false, false });
+}
+
+static int works_counted(uint64_t seed) {
+    return work((struct chance){ seed | 1, seed % WORKERS, false, true });
 }
 
 static int works_in_peace(uint64_t seed) {
-    work(seed, true);
-    return 0;
+    return work((struct chance){ seed | 1, seed % WORKERS, true, false });
 }
 
 static uint64_t open_file(const char *path, uint64_t flags) {
@@ -546,12 +569,16 @@ enum troubles { NO_TROUBLES, SCARCITY, DEATH };
 
 static void run_round(struct chance *chance, enum troubles troubles) {
     int64_t pids[WORKERS];
+    const bool counted = troubles == SCARCITY && below(chance, 2) == 0;
     for (uint32_t i = 0; i < WORKERS; i++) {
-        pids[i] = child_new(troubles != NO_TROUBLES ? works : works_in_peace,
+        pids[i] = child_new(counted                   ? works_counted
+                            : troubles != NO_TROUBLES ? works
+                                                      : works_in_peace,
                             random_seed() / WORKERS * WORKERS + i);
     }
     if (troubles != NO_TROUBLES) {
-        fault_set("allocation", troubles == SCARCITY ? 4u << below(chance, 8) : 0);
+        const bool one_in = troubles == SCARCITY && !counted;
+        fault_set("allocation", one_in ? 4u << below(chance, 8) : 0);
         fault_set("wake", 2u << below(chance, 5));
         fault_set("disk", 2u << below(chance, 8));
         fault_set("short", 2u << below(chance, 6));
@@ -583,10 +610,11 @@ static void settle(const struct use before[CACHES]) {
 
 static void nothing_is_lost(void) {
     static struct use before[CACHES];
-    struct chance chance = { random_seed() | 1, 0, false };
+    struct chance chance = { random_seed() | 1, 0, false, false };
     mount_at("/proc", "proc");
     mount_at("/dev", "devtmpfs");
     faults = open_file("/proc/helix/faults", O_RDWR);
+    hosted_store(NTH_AT, open_file("/proc/helix/fail_nth", O_RDWR), 8);
     (void)read_use(before);
     run_round(&chance, NO_TROUBLES);
     sleep_ns(20000000);

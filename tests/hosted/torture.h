@@ -15,6 +15,7 @@ struct chance {
     uint64_t state;
     uint64_t worker;
     bool in_peace; // nothing goes wrong on purpose
+    bool counted;  // of each piece of work, an allocation fails: the n-th
 };
 
 static inline uint32_t below(struct chance *chance, uint32_t limit) {

@@ -164,7 +164,7 @@ static int uses_disk(uint64_t argument) {
     // The lowest bits: who it is, and whether nothing is to fail.
     const uint64_t who = argument % 8;
     struct user user = {
-        .chance = { argument | 1, who / 2, (argument & 8) != 0 },
+        .chance = { argument | 1, who / 2, (argument & 8) != 0, false },
         .at = FIRST + who * HALF,
         .seen = PAD + 0x90000 + who % 2 * 0x10000,
         .mine = PAD + 0x98000 + who % 2 * 0x10000,
@@ -238,7 +238,7 @@ void torture_disk_victim(struct chance *chance) {
 
 static int uses_faulty_disk(uint64_t worker) {
     SAME(CALL(getrandom, WORDS, 8, 0), 8);
-    struct chance chance = { hosted_load(WORDS, 8) | 1, worker, false };
+    struct chance chance = { hosted_load(WORDS, 8) | 1, worker, false, false };
     for (uint32_t i = 0; i < 4; i++) {
         (below(&chance, 2) != 0 ? torture_disk : torture_disk_victim)(&chance);
     }

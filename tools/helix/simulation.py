@@ -102,21 +102,31 @@ def _all_pass(context: Context) -> None:
             raise Failed(f"{' '.join(words)}: {failed}", failed.detail)
 
 
+# Runs that are made twice: processors and what runs with the seed.
+_TWICE = ((4, 4, ["selftest=core"]), (1, 5, ["init=/torture"]), (3, 6, ["init=/torture"]),
+          (4, 7, ["--disk-faults", "8", "init=/disk_faults"]))
+
+
+def _traced(process: Path, smp: int, seed: int, words: list[str]) -> tuple[str, bytes]:
+    """What a run said, and its decisions."""
+    trace = paths.ensure(paths.OUT / "tmp") / "simulation.trace"
+    said = _run(process, ["--smp", str(smp), "--seed", str(seed), "--trace", str(trace), *words])
+    made = trace.read_bytes()
+    trace.unlink()
+    return said, made
+
+
 def _repeats(context: Context) -> None:
     """The same seed gives the same decisions and the same words; another one, others."""
     process = _process(context)
-    folder = paths.ensure(paths.OUT / "tmp")
-    said, made = [], []
-    for name, seed in (("a", 4), ("b", 4), ("c", 8)):
-        trace = folder / f"simulation-{name}.trace"
-        said.append(_run(process, ["--smp", "4", "--seed", str(seed), "--trace", str(trace),
-                                   "selftest=core"]))
-        made.append(trace.read_bytes())
-        trace.unlink()
-    if not made[0] or made[0] != made[1] or said[0] != said[1]:
-        raise Failed("two runs of one seed differ", f"{said[0]}\n{said[1]}")
-    if made[0] == made[2] or not re.search(r"seed 8, \d+ points", said[2]):
-        raise Failed("two seeds give the same run", said[2])
+    for smp, seed, words in _TWICE:
+        first, second = _traced(process, smp, seed, words), _traced(process, smp, seed, words)
+        if not first[1] or first != second:
+            raise Failed(f"two runs of seed {seed} differ: {' '.join(words)}", f"{first[0]}\n{second[0]}")
+    said, made = _traced(process, *_TWICE[0])
+    other, others = _traced(process, _TWICE[0][0], 8, _TWICE[0][2])
+    if made == others or not re.search(r"seed 8, \d+ points", other):
+        raise Failed("two seeds give the same run", f"{said}\n{other}")
 
 
 def _late(context: Context) -> None:
