@@ -28,9 +28,12 @@ static bool tree_open(struct boot_info *info, uint64_t address, const struct boo
         return false;
     }
     direct->map(address, address + size_bytes);
+    if (fdt_open(reach(direct, address), size_bytes, out_fdt) != HX_OK) {
+        return false;
+    }
     info->device_tree = paddr_make(address);
     info->device_tree_bytes = size_bytes;
-    return fdt_open(reach(direct, address), size_bytes, out_fdt) == HX_OK;
+    return true;
 }
 
 // The pages that a range touches. Its end may be the last address.

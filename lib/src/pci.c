@@ -2,20 +2,22 @@
 // pci.c: what stands in a function's configuration space. Sections: PCI Local Bus 3.0.
 #include <lib/pci.h>
 
-#define BAR_IO          0x1u // 6.2.5.1
-#define BAR_IO_MASK     0xfffffffcu
-#define BAR_KIND        0x6u
-#define BAR_WIDE        0x4u
-#define BAR_MEMORY_MASK 0xfffffff0u
-#define HEADER_KIND     0x7f0000u
-#define STATUS_LIST     0x100000u // of the word at PCI_COMMAND: there are capabilities (6.2.3)
-#define LIST_FIRST      0x34u
-#define LIST_BEGIN      0x40u // capabilities lie behind the header
-#define LIST_PLACES     48u   // as many as fit there
-#define VIRTIO_WORDS    16u   // bytes of virtio's capability that all of them have
-#define MSIX_TABLE_WORD 4u
-#define MSIX_COUNT_MASK 0x7ffu // 6.8.2.3
-#define MSIX_BAR_MASK   7u
+#define BAR_IO           0x1u // 6.2.5.1
+#define BAR_IO_MASK      0xfffffffcu
+#define BAR_KIND         0x6u
+#define BAR_WIDE         0x4u
+#define BAR_MEMORY_MASK  0xfffffff0u
+#define HEADER_KIND      0x7f0000u
+#define STATUS_LIST      0x100000u // of the word at PCI_COMMAND: there are capabilities (6.2.3)
+#define LIST_FIRST       0x34u
+#define LIST_BEGIN       0x40u // capabilities lie behind the header
+#define LIST_PLACES      48u   // as many as fit there
+#define VIRTIO_WORDS     16u   // bytes of virtio's capability that all of them have
+#define VIRTIO_NOTIFY    2u    // kinds (Virtual I/O Device 1.2, 4.1.4)
+#define VIRTIO_INTERRUPT 3u
+#define MSIX_TABLE_WORD  4u
+#define MSIX_COUNT_MASK  0x7ffu // 6.8.2.3
+#define MSIX_BAR_MASK    7u
 
 static uint32_t get(const struct pci_config *config, uint32_t offset) {
     return config->read(config->context, offset);
@@ -106,7 +108,12 @@ uint32_t pci_capability_next(const struct pci_config *config, uint32_t from, uin
     return 0;
 }
 
-static bool virtio_window_at(const struct pci_config *config, uint32_t at,
+// What the offset of a structure is a multiple of (4.1.4.3.1, 4.1.4.4.1, 4.1.4.5.1, 4.1.4.6.1).
+static uint32_t virtio_align(uint32_t kind) {
+    return kind == VIRTIO_NOTIFY ? 2 : kind == VIRTIO_INTERRUPT ? 1 : 4;
+}
+
+static bool virtio_window_at(const struct pci_config *config, uint32_t at, uint32_t kind,
                              struct pci_window *out_window) {
     const uint32_t length = get(config, at) >> 16 & 0xff;
     if (length < VIRTIO_WORDS || at + VIRTIO_WORDS > PCI_CONFIG_BYTES) {
@@ -120,7 +127,9 @@ static bool virtio_window_at(const struct pci_config *config, uint32_t at,
     if (length >= VIRTIO_WORDS + 4 && at + VIRTIO_WORDS + 4 <= PCI_CONFIG_BYTES) {
         out_window->extra = get(config, at + VIRTIO_WORDS);
     }
-    return out_window->bar < PCI_BARS && out_window->size_bytes != 0;
+    return out_window->bar < PCI_BARS && out_window->size_bytes != 0 &&
+           out_window->offset <= UINT32_MAX - out_window->size_bytes &&
+           out_window->offset % virtio_align(kind) == 0;
 }
 
 bool pci_virtio_window(const struct pci_config *config, uint32_t kind,
@@ -132,7 +141,7 @@ bool pci_virtio_window(const struct pci_config *config, uint32_t kind,
             return false;
         }
         struct pci_window window;
-        if (get(config, at) >> 24 == kind && virtio_window_at(config, at, &window)) {
+        if (get(config, at) >> 24 == kind && virtio_window_at(config, at, kind, &window)) {
             *out_window = window;
             return true;
         }

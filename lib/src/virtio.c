@@ -300,10 +300,18 @@ static uint32_t generation(const struct virtio *virtio) {
     return virtio->is_legacy ? 0 : mmio_get(virtio, MMIO_GENERATION);
 }
 
+// What lies behind the structure in its BAR is not the configuration.
+static bool has_config(const struct virtio *virtio, uint32_t offset, uint32_t bytes) {
+    return !is_pci(virtio) ||
+           (bytes <= virtio->device.size_bytes && offset <= virtio->device.size_bytes - bytes);
+}
+
 static uint32_t config_part(const struct virtio *virtio, uint32_t offset, uint32_t bytes) {
     const uint32_t base = is_pci(virtio) ? virtio->device.offset : MMIO_CONFIG;
     const uint32_t window = is_pci(virtio) ? virtio->device.bar : 0;
-    return virtio->access.read(virtio->access.context, window, base + offset, bytes);
+    return has_config(virtio, offset, bytes)
+               ? virtio->access.read(virtio->access.context, window, base + offset, bytes)
+               : UINT32_MAX >> (32 - 8 * bytes);
 }
 
 // A field of 8 bytes is read in two parts, until its generation is the same before and after
@@ -327,7 +335,9 @@ uint64_t virtio_config(const struct virtio *virtio, uint32_t offset, uint32_t by
 void virtio_config_set(const struct virtio *virtio, uint32_t offset, uint8_t value) {
     const uint32_t base = is_pci(virtio) ? virtio->device.offset : MMIO_CONFIG;
     const uint32_t window = is_pci(virtio) ? virtio->device.bar : 0;
-    virtio->access.write(virtio->access.context, window, base + offset, 1, value);
+    if (has_config(virtio, offset, 1)) {
+        virtio->access.write(virtio->access.context, window, base + offset, 1, value);
+    }
 }
 
 static bool digit_of(char letter, uint32_t base, uint32_t *out_digit) {

@@ -23,6 +23,7 @@ static struct {
     uint32_t address[6];
     uint32_t notified;
     uint32_t pending, acknowledged;
+    uint32_t writes;  // over PCI
     uint32_t changes; // the configuration, at each read of its generation
     uint8_t config[16];
     uint32_t wrong; // accesses that are none
@@ -168,6 +169,7 @@ static uint32_t pci_read(void *context, uint32_t window, uint32_t at, uint32_t b
 }
 
 static void pci_write(void *context, uint32_t window, uint32_t at, uint32_t bytes, uint32_t value) {
+    device.writes++;
     (void)context;
     device.wrong += window != 4;
     if (bytes == 4 && at >= 0x20 && at < 0x38) {
@@ -336,6 +338,33 @@ static void test_hostile_pci(void) {
     setup(2);
     space[0x88 + 3] = 9;
     CHECK(virtio_open(&virtio, &over_pci) == HX_ERR_NO_DEVICE);
+    setup(2);
+    put_u32(space + 0x40 + 8, 2); // its registers take 4 bytes
+    CHECK(virtio_open(&virtio, &over_pci) == HX_ERR_NO_DEVICE);
+    put_u32(space + 0x40 + 8, 0xfffff000); // its end is beyond 4 GiB
+    CHECK(virtio_open(&virtio, &over_pci) == HX_ERR_NO_DEVICE);
+    setup(2);
+    put_u32(space + 0x88 + 8, 0x3001); // notifications take 2
+    CHECK(virtio_open(&virtio, &over_pci) == HX_ERR_NO_DEVICE);
+    setup(2);
+    put_u32(space + 0x58 + 8, 0x1001); // a register of one byte
+    CHECK(virtio_open(&virtio, &over_pci) == HX_OK);
+}
+
+// What the device does not call its configuration is not read as that, nor written.
+static void test_short_config(void) {
+    struct virtio virtio;
+    setup(2);
+    put_u32(space + 0x70 + 12, 6);
+    CHECK(virtio_open(&virtio, &over_pci) == HX_OK);
+    put_u32(device.config + 4, 0x1234);
+    CHECK(virtio_config(&virtio, 4, 2) == 0x1234 && virtio_config(&virtio, 4, 4) == UINT32_MAX);
+    CHECK(virtio_config(&virtio, 6, 1) == 0xff && virtio_config(&virtio, 8, 8) == UINT64_MAX);
+    const uint32_t writes = device.writes;
+    virtio_config_set(&virtio, 6, 1);
+    CHECK(device.writes == writes);
+    virtio_config_set(&virtio, 5, 1);
+    CHECK(device.writes == writes + 1);
 }
 
 static bool is_word(const char *text, uint64_t size_bytes, uint64_t base, uint32_t interrupt) {
@@ -374,5 +403,6 @@ int main(void) {
     test_legacy();
     test_refusals();
     test_hostile_pci();
+    test_short_config();
     return check_result();
 }

@@ -182,15 +182,9 @@ static void reprint(struct line *line) {
     }
 }
 
-// True if `byte` was an editing command of canonical mode.
-static bool edit(struct line *line, uint8_t byte) {
-    if (is_character(line, VERASE, byte)) {
-        erase_character(line);
-    } else if (is_character(line, VKILL, byte)) {
-        erase_line(line);
-    } else if (!has_local(line, IEXTEN)) {
-        return false;
-    } else if (is_character(line, VWERASE, byte)) {
+// Of those that IEXTEN allows.
+static bool edit_extended(struct line *line, uint8_t byte) {
+    if (is_character(line, VWERASE, byte)) {
         erase_word(line);
     } else if (is_character(line, VREPRINT, byte) && has_local(line, ECHO)) {
         reprint(line);
@@ -201,6 +195,18 @@ static bool edit(struct line *line, uint8_t byte) {
         }
     } else {
         return false;
+    }
+    return true;
+}
+
+// True if `byte` was an editing command of canonical mode.
+static bool edit(struct line *line, uint8_t byte) {
+    if (is_character(line, VERASE, byte)) {
+        erase_character(line);
+    } else if (is_character(line, VKILL, byte)) {
+        erase_line(line);
+    } else {
+        return has_local(line, IEXTEN) && edit_extended(line, byte);
     }
     return true;
 }
@@ -280,9 +286,14 @@ static bool ends_line(const struct line *line, uint8_t byte) {
            (has_local(line, IEXTEN) && is_character(line, VEOL2, byte));
 }
 
+static bool edits_nothing(const struct line *line) {
+    return line->tail == line->head ||
+           (line->cells[(line->tail - 1) & CELL_MASK] & MARK_DELIMITER) != 0;
+}
+
 static void echo_stored(struct line *line, uint8_t byte) {
     if (has_local(line, ECHO)) {
-        if (line->tail == edit_start(line)) {
+        if (edits_nothing(line)) {
             line->edit_column = line->column;
         }
         echo_typed(line, byte);

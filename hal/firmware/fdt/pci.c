@@ -33,6 +33,7 @@
 #define SPACE_MASK  0x03000000u
 #define SPACE_IO    0x01000000u
 #define SPACE_LOW   0x02000000u // memory below 4 GiB
+#define LOW_END     (1ull << 32)
 
 static struct fdt_node bridge;
 static volatile uint8_t *config_space; // of bus 0; NULL: no bridge
@@ -157,11 +158,13 @@ void hal_pci_write(uint32_t function, uint32_t offset, uint32_t value) {
 bool hal_pci_memory(struct paddr *out_base, uint64_t *out_size_bytes) {
     uint64_t base;
     uint64_t bus;
-    if (config_space == NULL || !window_find(SPACE_LOW, &base, &bus, out_size_bytes) ||
-        base != bus) {
+    uint64_t size;
+    if (config_space == NULL || !window_find(SPACE_LOW, &base, &bus, &size) || base != bus ||
+        base >= LOW_END || size > LOW_END - base) {
         return false;
     }
     *out_base = paddr_make(base);
+    *out_size_bytes = size;
     return true;
 }
 

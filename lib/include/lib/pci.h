@@ -47,8 +47,8 @@ struct pci_bar {
 
 // Where a structure lies in a BAR (Virtual I/O Device 1.2, 4.1.4).
 struct pci_window {
-    uint32_t bar; // below PCI_BARS
-    uint32_t offset;
+    uint32_t bar;        // below PCI_BARS
+    uint32_t offset;     // a multiple of what registers there take; its end is below 4 GiB
     uint32_t size_bytes; // not 0
     uint32_t extra;      // of the capability's next word, if it has one: notify_off_multiplier
 };

@@ -70,9 +70,10 @@ uint32_t virtio_interrupt(const struct virtio *virtio);
 bool virtio_is_broken(const struct virtio *virtio);
 // HX_ERR_IO: it does not say that it has; its memory must not be used for anything else.
 enum hx_status virtio_reset(struct virtio *virtio);
-// A field of the device's configuration, little-endian, of 1, 2, 4 or 8 bytes.
+// A field of the device's configuration, little-endian, of 1, 2, 4 or 8 bytes, at a multiple of
+// them (8: of 4); all ones where a PCI device says that it has no such field.
 uint64_t virtio_config(const struct virtio *virtio, uint32_t offset, uint32_t bytes);
-// Writes one of 1 byte.
+// Writes one of 1 byte, if it is there.
 void virtio_config_set(const struct virtio *virtio, uint32_t offset, uint8_t value);
 
 // What a word of the command line says of a device: SIZE@BASE:IRQ, with an end :ID that means

@@ -119,6 +119,18 @@ static void erasing_wide_things(void) {
     CHECK(strcmp(screen, "\xc3\xa4\b \bu\r\n") == 0);
 }
 
+// A line that begins behind another one is as wide as it looks from there.
+static void erasing_behind_a_line(void) {
+    uint8_t out[LINE_OUTPUT_MAX];
+    fresh();
+    type("x\n");
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK(line_output(&line, '$', out) == 1);
+    }
+    type("\t\x7f");
+    CHECK(strcmp(screen, "x\r\n\t\b \b\b \b\b \b") == 0);
+}
+
 static void end_of_file(void) {
     fresh();
     type("\x04");
@@ -279,6 +291,7 @@ int main(void) {
     short_reads_keep_the_line();
     erasing();
     erasing_wide_things();
+    erasing_behind_a_line();
     end_of_file();
     signals_flush();
     flow_control();
