@@ -4,7 +4,13 @@
 // gates; a test defines cpu_barrier() and wait_change().
 #pragma once
 
-#include "../../../core/gate.c"
+#include <core/cpu.h>
+#include <core/gate.h>
+#include <core/inject.h>
+#include <core/log.h>
+#include <core/object.h>
+#include <core/thread.h>
+#include <core/time.h>
 
 #include <check.h>
 
@@ -52,29 +58,30 @@ void log_write(enum log_level level, const char *format, ...) {
     (void)format;
 }
 
-void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS {
+HX_ATTR(no_thread_safety_analysis) void spin_lock(struct spinlock *lock) {
     (void)lock;
 }
 
-void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS {
+HX_ATTR(no_thread_safety_analysis) void spin_unlock(struct spinlock *lock) {
     (void)lock;
 }
 
-unsigned long spin_lock_irq(struct spinlock *lock) NO_LOCK_ANALYSIS {
+HX_ATTR(no_thread_safety_analysis) unsigned long spin_lock_irq(struct spinlock *lock) {
     (void)lock;
     return 0;
 }
 
-void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) NO_LOCK_ANALYSIS {
+HX_ATTR(no_thread_safety_analysis)
+void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) {
     (void)lock;
     (void)irq_state;
 }
 
-void mutex_lock(struct mutex *mutex) NO_LOCK_ANALYSIS {
+HX_ATTR(no_thread_safety_analysis) void mutex_lock(struct mutex *mutex) {
     (void)mutex;
 }
 
-void mutex_unlock(struct mutex *mutex) NO_LOCK_ANALYSIS {
+HX_ATTR(no_thread_safety_analysis) void mutex_unlock(struct mutex *mutex) {
     (void)mutex;
 }
 
