@@ -132,12 +132,14 @@ static void quick_subscriber(struct hx_end *us, handle_t given) {
     hx_client_close(mine.client);
 }
 
-// Takes nothing until it is told to.
+// Takes nothing until it is told to, and wakes the bus once for nothing.
 static void slow_subscriber(struct hx_end *us, handle_t given) {
     struct user mine = use(given, &bus_wire);
     listen(&mine, 8, false, "news/*");
     say(us, 1);
     SAME(hear(us), 2);
+    NEED(hx_channel_notify(inlet.end.handle, HX_STATE_WRITABLE) == HX_OK);
+    SAME(bus->unsubscribe(mine.self, "none"), HX_ERR_NOT_FOUND); // it has looked
     struct count count = { 0, 0 };
     struct hx_event event;
     uint32_t number = 0;

@@ -76,6 +76,9 @@ void bus_look(struct bus *bus, struct bus_queue *queue) {
         return;
     }
     hx_cast_tell(outlet);
+    if (hx_cast_owes(outlet)) { // what woke us was not room, or the room is gone again
+        HX_IGNORE(bus->host.watch(bus->host.context, queue, true)); // it is watched already
+    }
     if (outlet->marks != NULL) {
         tell_room(bus);
     }

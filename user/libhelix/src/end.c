@@ -147,7 +147,7 @@ enum hx_status hx_end_receive(struct hx_end *end, struct hx_slot *messages, uint
     if (received == 0 && max != 0) {
         return HX_ERR_CORRUPT;
     }
-    status = give_back(end);
+    status = received != 0 ? give_back(end) : HX_OK; // who is woken finds room
     if (status == HX_OK) {
         *out_received = received;
     }

@@ -57,8 +57,8 @@ HX_MUST_CHECK enum hx_status hx_end_call(struct hx_end *end, const struct hx_slo
 HX_MUST_CHECK enum hx_status hx_end_send_handle(struct hx_end *end, const struct hx_slot *message,
                                                 handle_t sent, time_ns_t deadline);
 
-// Waits for one message, takes up to `max` and gives their slots back. What a peer sent before it
-// closed still comes. Statuses as of hx_end_send().
+// Waits for one message, takes up to `max` and gives their slots back; with 0 it only waits. What a
+// peer sent before it closed still comes. Statuses as of hx_end_send().
 HX_MUST_CHECK enum hx_status hx_end_receive(struct hx_end *end, struct hx_slot *messages,
                                             uint32_t max, time_ns_t deadline,
                                             uint32_t *out_received);
