@@ -42,7 +42,9 @@ static inline bool thread_starts(int (*function)(uint64_t argument), uint64_t ar
 
 // Whether a native call made a handle.
 static inline bool made(int64_t handle) {
-    NEED(handle > 0 || handle == HX_ERR_NO_MEMORY);
+    if (handle <= 0) {
+        SAME(handle, HX_ERR_NO_MEMORY);
+    }
     return handle > 0;
 }
 

@@ -35,8 +35,17 @@ void hx_end_close(struct hx_end *end) {
     *end = (struct hx_end){ 0 };
 }
 
+static bool is_all_taken(struct hx_producer *out) {
+    hx_ring_look_for_room(out);
+    return !out->broken && out->limit - out->mask - 1 == out->tail;
+}
+
+// A peer that has taken it all and gone since was there for it: waking it may let it run to its
+// end.
 static enum hx_status show(struct hx_end *end) {
-    return hx_ring_publish(&end->out) ? hx_channel_notify(end->handle, HX_STATE_READABLE) : HX_OK;
+    enum hx_status status =
+        hx_ring_publish(&end->out) ? hx_channel_notify(end->handle, HX_STATE_READABLE) : HX_OK;
+    return status == HX_ERR_PEER_DIED && is_all_taken(&end->out) ? HX_OK : status;
 }
 
 // What was received counts even if its sender has gone.

@@ -34,6 +34,7 @@ static struct {
     rights_t rights;
 } handles[HANDLES_MAX];
 static uint32_t open_handles, fail_in, failed;
+static void (*on_notify)(void);
 
 static void die(const char *what) {
     (void)fprintf(stderr, "fake: %s\n", what);
@@ -42,6 +43,10 @@ static void die(const char *what) {
 
 void fake_fail_nth(uint32_t nth) {
     fail_in = nth;
+}
+
+void fake_on_notify(void (*function)(void)) {
+    on_notify = function;
 }
 
 uint32_t fake_failures(void) {
@@ -245,7 +250,12 @@ enum hx_status hx_channel_notify(handle_t end, uint32_t states) {
         return HX_ERR_PEER_DIED;
     }
     object->peer->states |= states;
-    return HX_OK;
+    void (*function)(void) = on_notify;
+    on_notify = NULL;
+    if (function != NULL) {
+        function();
+    }
+    return object->peer != NULL ? HX_OK : HX_ERR_PEER_DIED;
 }
 
 enum hx_status hx_channel_arm(handle_t end, uint32_t states) {

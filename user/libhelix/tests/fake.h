@@ -10,5 +10,8 @@ void fake_fail_nth(uint32_t nth);
 // How many failed so far.
 uint32_t fake_failures(void);
 
+// What runs inside of the next notify, as if it woke somebody who comes first.
+void fake_on_notify(void (*function)(void));
+
 // Handles that are open, with those on their way.
 uint32_t fake_handles(void);

@@ -362,25 +362,8 @@ static void failures(void) {
     }
 }
 
-// Who only waits gives nothing back, so it wakes nobody.
-static void waiting(void) {
-    const _Atomic uint64_t *woken;
-    struct hx_event event;
-    uint32_t received = 99;
-    begin(4, 0);
-    woken = &ends[0].out.ring->producer_woken;
-    CHECK(send_from(&source, 1, 5, &received) == HX_OK);
-    hx_producer_sleep(&ends[0].out);
-    CHECK(hx_end_receive(&inlets[0].end, NULL, 0, 0, &received) == HX_OK && received == 0);
-    CHECK(atomic_load(woken) == 0);
-    CHECK(next(0, &event) == HX_OK && atomic_load(woken) == ends[0].out.sleep);
-    hx_producer_awake(&ends[0].out);
-    end();
-}
-
 int main(void) {
     everything();
-    waiting();
     losses();
     overwritten();
     reliable();

@@ -35,7 +35,8 @@ HX_MUST_CHECK enum hx_status hx_end_open(struct hx_end *end, handle_t handle);
 void hx_end_close(struct hx_end *end);
 
 // Waits until there is room for one message, puts as many as there is room for and shows them.
-// HX_ERR_PEER_DIED: the peer has closed, which is noticed when it should wake or give back slots;
+// HX_ERR_PEER_DIED: the peer has closed and not taken them, which is noticed when it should wake or
+// give back slots;
 // HX_ERR_CORRUPT: it lies; HX_ERR_REVOKED; HX_ERR_TIMED_OUT; HX_ERR_INTERRUPTED.
 HX_MUST_CHECK enum hx_status hx_end_send(struct hx_end *end, const struct hx_slot *messages,
                                          uint32_t count, time_ns_t deadline, uint32_t *out_sent);
