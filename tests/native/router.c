@@ -93,8 +93,7 @@ static void messages(void) {
     enum hx_status status;
     do { // the listener is seen to be gone some time later; until then it takes as many as fit
         status = router->open(root.self, "test/echo", ROUTER_CLASS_NORMAL, &handle);
-    } while (status == HX_ERR_WOULD_BLOCK ||
-             (status == HX_OK && hx_handle_close(handle) == HX_OK));
+    } while (status == HX_ERR_WOULD_BLOCK || (status == HX_OK && hx_handle_close(handle) == HX_OK));
     SAME(status, HX_ERR_NOT_FOUND);
     SAME(router->provide(root.self, "test/echo", 0, &handle), HX_OK); // its name is free
     SAME(hx_handle_close(handle), HX_OK);
