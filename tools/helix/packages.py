@@ -160,7 +160,13 @@ def _unpack(package: str, debian: str, folder: Path) -> Path:
     if done.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ui.Failure(f"cannot unpack {package}; remove it from {paths.CACHE}", done.stdout)
-    fresh.rename(folder)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        shutil.rmtree(fresh)
+        if not folder.is_dir():
+            raise
+        # else another ./helix was faster
     return folder
 
 

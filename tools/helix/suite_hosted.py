@@ -136,9 +136,10 @@ def _under(context: Context, tool: list[str], words: list[str]) -> str:
 
 
 def _valgrind(context: Context) -> None:
-    """Memcheck follows the kernel's stacks if a jump of the stack pointer counts as a switch."""
+    """Memcheck follows the kernel's stacks if a jump of the stack pointer counts as a switch. It
+    runs one host thread at a time and lets the timer's wait for seconds if it need not be fair."""
     packages.need(packages.BUILD, packages.HOSTED, packages.VALGRIND, yes=context.options.yes)
-    tool = ["valgrind", "-q", "--max-stackframe=16384", "--error-exitcode=9"]
+    tool = ["valgrind", "-q", "--max-stackframe=16384", "--fair-sched=yes", "--error-exitcode=9"]
     for program in ("threads", "torture"):
         _under(context, tool, ["--smp", "1", f"init=/{program}"])
 
