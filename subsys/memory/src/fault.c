@@ -45,8 +45,16 @@ static enum hx_status refused(struct fault *fault, struct account *charged) {
     return HX_ERR_LIMIT;
 }
 
-// Puts the translation in, if the mapping still has the object that the caller decided by.
-// HX_ERR_RESTART: it has not. HX_ERR_NO_MEMORY, HX_ERR_LIMIT: no page for a table.
+// Whether the mapping still has the object that the caller decided by, and, if that is private, no
+// page of it was cut off since. Under table_lock, as who cuts undoes them.
+static bool is_as_expected(const struct mapping *mapping, const struct memory_object *expected) {
+    return mapping_object(mapping) == expected &&
+           (mapping_private(mapping) == NULL ||
+            atomic_load_explicit(&mapping->stale_page, memory_order_acquire) == STALE_NONE);
+}
+
+// Puts the translation in, if the mapping is as the caller saw it.
+// HX_ERR_RESTART: it is not. HX_ERR_NO_MEMORY, HX_ERR_LIMIT: no page for a table.
 // HX_ERR_ACCESS_DENIED: the mapping is dead; a revocation undoes translations under the same lock.
 static enum hx_status install(struct fault *fault, const struct memory_object *expected,
                               struct paddr page, uint32_t flags) {
@@ -59,7 +67,7 @@ static enum hx_status install(struct fault *fault, const struct memory_object *e
     bool had = false;
     bool replaced = false;
     spin_lock(&aspace->table_lock);
-    if (mapping_object(fault->mapping) != expected) {
+    if (!is_as_expected(fault->mapping, expected)) {
         status = HX_ERR_RESTART;
     } else if (mapping_is_dead(fault->mapping)) {
         status = HX_ERR_ACCESS_DENIED;
@@ -108,8 +116,7 @@ static void map_around(struct fault *fault, struct memory_object *object,
     uint64_t limit = object_end_page(object);
     int64_t mapped = 0;
     spin_lock(&fault->aspace->table_lock);
-    if (mapping_object(mapping) != (private != NULL ? private : object) ||
-        mapping_is_dead(mapping)) {
+    if (!is_as_expected(mapping, private != NULL ? private : object) || mapping_is_dead(mapping)) {
         end = start; // it changed meanwhile: neighbours may have copies
     }
     for (uint64_t at = start; at < end && page < limit; at += PAGE_SIZE, page++) {

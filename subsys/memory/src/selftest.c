@@ -133,5 +133,6 @@ bool memory_selftest(void) {
     passed = run_all(memtest_families) && passed;
     passed = run_all(memtest_races) && passed;
     passed = run_all(memtest_undo) && passed;
+    passed = run_all(memtest_cut) && passed;
     return passed;
 }

@@ -23,7 +23,8 @@ struct memtest {
 };
 
 extern const struct memtest memtest_frames[], memtest_objects[], memtest_aspaces[],
-    memtest_families[], memtest_races[], memtest_undo[], memtest_accounts[], memtest_maps[];
+    memtest_families[], memtest_races[], memtest_undo[], memtest_cut[], memtest_accounts[],
+    memtest_maps[];
 
 // Runs `work(index)` in `count` threads and waits for all; false if one returned false.
 bool memtest_threads(uint32_t count, bool (*work)(uint32_t index));
