@@ -4,12 +4,12 @@
 import struct
 from pathlib import Path
 
-from helix import cpio, packages, paths
+from helix import bench_linux, cpio, packages, paths, ui
 
 PROGRAM = "disk"
 _BYTES = 64 << 20
 _BLOCK = 4096
-# Debian's kernel has its drivers as modules; in this order, which their names in the archive keep.
+# Debian's kernels have drivers as modules; in this order, which their names in the archive keep.
 _MODULES = ("virtio/virtio_ring", "virtio/virtio", "virtio/virtio_pci_legacy_dev",
             "virtio/virtio_pci_modern_dev", "virtio/virtio_pci", "block/virtio_blk")
 
@@ -30,7 +30,11 @@ def words() -> list[str]:
 
 
 def add_modules(archive: cpio.Archive) -> None:
-    folder = packages.linux_kernel().resolve().parents[1] / "lib/modules"
-    for place, name in enumerate(_MODULES):
-        module = next(folder.glob(f"*/kernel/drivers/{name}.ko"))
-        archive.file(f"bench/modules/{place}.ko", module.read_bytes(), 0o644)
+    """Puts Linux's drivers of disks where bench/init.c looks for them, not compressed; those that are part of the
+    kernel have no files. Later releases have modules below /usr."""
+    package = packages.linux_kernel().resolve().parents[1]
+    files = [path for name in _MODULES for path in package.glob(f"**/lib/modules/*/kernel/drivers/{name}.ko*")]
+    if not files:
+        raise ui.Failure(f"{package.name} has no drivers of disks")
+    for place, module in enumerate(files):
+        archive.file(f"bench/modules/{place}.ko", bench_linux.plain(module.read_bytes()), 0o644)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Debian's cloud kernel as the benchmarks want it: uncompressed, so that it starts through the same
-protocol (PVH) as ours and the time that it takes to unpack itself is no part of a comparison."""
+"""Debian's kernel as the benchmarks want it: uncompressed, so that it starts through the same protocol
+as ours (PVH, or an Image) and the time that it takes to unpack itself is no part of a comparison."""
 
 import lzma
 import struct
@@ -11,7 +11,10 @@ from helix import packages, paths, ui
 
 _LZ4_MAGIC = b"\x02\x21\x4c\x18"
 _SECTOR = 512
-_IMAGE_MAGIC, _IMAGE_MAGIC_AT = b"ARM\x64", 0x38  # Documentation/arm64/booting.rst
+# Documentation/arch/arm64/booting.rst, arch/riscv/boot-image-header.rst; the same place in both
+_IMAGE_MAGICS, _IMAGE_MAGIC_AT = (b"ARM\x64", b"RSC\x05"), 0x38
+_SETUP_MAGIC, _SETUP_MAGIC_AT = b"HdrS", 0x202
+_UNKNOWN = "Debian's kernel is packed in a way that ./helix bench does not know"
 
 
 def _length(data: bytes, at: int, nibble: int) -> tuple[int, int]:
@@ -60,11 +63,23 @@ def _lz4_legacy(data: bytes, size: int) -> bytes:
     return bytes(out)
 
 
+def plain(data: bytes) -> bytes:
+    """What is in a file of gzip or xz, without what follows; anything else as it is."""
+    if data.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(31).decompress(data)
+    if data.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMADecompressor().decompress(data)
+    return data
+
+
 def uncompressed(image: bytes) -> bytes:
-    """The kernel as it runs: an Image (arm64's, as it is or in gzip), or the vmlinux in a bzImage."""
-    if image.startswith(b"\x1f\x8b"):
-        image = zlib.decompressobj(31).decompress(image)
-    return image if image[_IMAGE_MAGIC_AT:].startswith(_IMAGE_MAGIC) else _payload(image)
+    """The kernel as it runs: an Image (as it is or packed), or the vmlinux in a bzImage."""
+    image = plain(image)
+    if image.startswith(_IMAGE_MAGICS, _IMAGE_MAGIC_AT):
+        return image
+    if image.startswith(_SETUP_MAGIC, _SETUP_MAGIC_AT):
+        return _payload(image)
+    raise ui.Failure(_UNKNOWN)
 
 
 def _payload(image: bytes) -> bytes:
@@ -77,25 +92,23 @@ def _payload(image: bytes) -> bytes:
     size = struct.unpack("<I", payload[-4:])[0]
     if payload.startswith(_LZ4_MAGIC):
         return _lz4_legacy(payload, size)
-    if payload.startswith(b"\xfd7zXZ\0"):
-        return lzma.decompress(payload[:-4])
-    if payload.startswith(b"\x1f\x8b"):
-        return zlib.decompressobj(31).decompress(payload)
-    raise ui.Failure("Debian's kernel is compressed in a way that ./helix bench does not know")
+    if (vmlinux := plain(payload)) is payload:
+        raise ui.Failure(_UNKNOWN)
+    return vmlinux
 
 
-def vmlinux() -> Path:
-    """Debian's cloud kernel, unpacked once."""
+def unpacked() -> Path:
+    """Debian's kernel, unpacked once."""
     image = packages.linux_kernel().resolve()
-    unpacked = paths.CACHE / f"vmlinux-{image.name.removeprefix('vmlinuz-')}"
-    if not unpacked.exists():
+    path = paths.CACHE / f"vmlinux-{version()}"
+    if not path.exists():
         ui.progress("unpacking Debian's kernel")
-        fresh = unpacked.with_suffix(".new")
+        fresh = path.with_suffix(".new")
         fresh.write_bytes(uncompressed(image.read_bytes()))
-        fresh.rename(unpacked)
+        fresh.rename(path)
         ui.progress_done()
-    return unpacked
+    return path
 
 
 def version() -> str:
-    return packages.linux_kernel().resolve().name.removeprefix("vmlinuz-")
+    return packages.linux_kernel().resolve().name.partition("-")[2]

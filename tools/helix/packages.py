@@ -80,6 +80,7 @@ def need(*groups: dict[str, str], yes: bool) -> None:
 
 _HOST = "amd64"
 _LATER = {"riscv64": "trixie"}  # the first release that has the machine
+_LINUX = {"riscv64": "linux-image-riscv64"}  # where there is no cloud kernel
 
 
 def _later_sources(release: str) -> str:
@@ -192,11 +193,12 @@ def depends(package: str, debian: str) -> list[str]:
 
 
 def linux_kernel() -> Path:
-    """Debian's cloud kernel for the machine: the yardstick of the benchmarks and the judge of the tests."""
+    """Debian's kernel for the machine, its cloud kernel if there is one: the yardstick of the benchmarks and the
+    judge of the tests. What is packed is called vmlinuz-*, what is not may be vmlinux-*."""
     debian = targets.current().debian
-    link = paths.CACHE / ("linux-cloud" if debian == _HOST else f"linux-cloud-{debian}")
+    link = paths.CACHE / ("linux-cloud" if debian == _HOST else f"linux-{debian}")
     if not link.exists():
-        package = f"linux-image-cloud-{debian}"
+        package = _LINUX.get(debian, f"linux-image-cloud-{debian}")
         names = depends(package, debian)
         if not names:
             _update(debian)
@@ -204,6 +206,6 @@ def linux_kernel() -> Path:
         if not names:
             raise ui.Failure(f"apt does not know {package}")
         paths.ensure(paths.CACHE)
-        image = next((unpacked(names[0]) / "boot").glob("vmlinuz-*"))
+        image = next((unpacked(names[0]) / "boot").glob("vmlinu[xz]-*"))
         link.symlink_to(image.relative_to(paths.CACHE))
     return link

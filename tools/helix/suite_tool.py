@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The command itself: what ./helix says, carries and leaves behind."""
 
+import gzip
+import lzma
 import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -12,7 +15,7 @@ from argparse import Namespace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from helix import guest, packages, paths, programs, qemu, rootfs, suite_scenario, suite_trace
+from helix import bench_linux, guest, packages, paths, programs, qemu, rootfs, suite_scenario, suite_trace, ui
 from helix.report import Context, Failed, Job, single
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
@@ -280,6 +283,44 @@ def _benches(context: Context) -> None:
     missing = [row for row in rows if not re.search(rf"(?m)^{row} +[\d,.]+( |$)", done.stdout)]
     if done.returncode or missing:
         raise Failed(f"status {done.returncode}; no figures for {', '.join(missing)}", done.stdout + done.stderr)
+    if "but was entered at" in done.stderr:
+        raise Failed("the kernel and the probe say different things of its entry", done.stdout + done.stderr)
+
+
+def _image(magic: bytes) -> bytes:
+    return b"MZ".ljust(0x38, b"\0") + magic + b"the kernel" * 99
+
+
+def _bz_image(payload: bytes, length: int) -> bytes:
+    """A bzImage of one sector and its setup; the payload lies 16 bytes behind them."""
+    payload += struct.pack("<I", length)
+    head = bytearray(0x400)
+    head[0x1f1] = 1
+    head[0x202:0x206] = b"HdrS"
+    struct.pack_into("<II", head, 0x248, 16, len(payload))
+    return bytes(head) + bytes(16) + payload + b"behind it"
+
+
+def _unpacks_linux(_: Context) -> None:
+    """Kernels and modules in each form in which Debian has them; a line for those that nobody knows."""
+    kernel = b"abcabcabcabc12345"
+    block = b"\x35abc\x03\0" + b"\x5012345"  # 3 literals and 9 bytes from 3 before; 5 literals
+    lz4 = b"\x02\x21\x4c\x18" + struct.pack("<I", len(block)) + block
+    packed = (gzip.compress(kernel), lzma.compress(kernel), lz4)
+    cases = [(_bz_image(payload, len(kernel)), kernel) for payload in packed]
+    for image in (_image(b"ARM\x64"), _image(b"RSC\x05")):
+        cases += [(form, image) for form in (image, gzip.compress(image), lzma.compress(image))]
+    for form, expected in cases:
+        if bench_linux.uncompressed(form) != expected:
+            raise Failed(f"{form[:6]!r} is not unpacked to {expected[:6]!r}")
+    if [bench_linux.plain(form + b"\0") for form in (packed[0], packed[1], kernel)] != [kernel, kernel, kernel + b"\0"]:
+        raise Failed("a module is not unpacked")
+    for form in (b"", kernel, _image(b"MIPS"), gzip.compress(kernel), _bz_image(b"\x28\xb5\x2f\xfd" + kernel, 17)):
+        try:
+            bench_linux.uncompressed(form)
+        except ui.Failure:
+            continue
+        raise Failed(f"{form[:6]!r} is taken for a kernel")
 
 
 _RISCV64 = {"tool/hart-goes-astray": _hart_goes_astray, "tool/interrupts-left-on": _interrupts_left_on}
@@ -299,6 +340,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/leaves-nothing", _leaves_nothing),
             single("tool/debug", _debugs),
             single("tool/bench", _benches),
+            single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
             single("tool/runs-the-example", _runs_the_example),
