@@ -130,19 +130,15 @@ static uint32_t entry_bytes(const struct fs_entry *entry, bool old) {
     return ALIGN_UP(bytes, 8u);
 }
 
-// Writes one entry into `piece`, which is zeroed. Linux's DT_ numbers are the type bits of a mode.
+// Writes one entry into `piece`, all of its bytes. Linux's DT_ numbers are the type bits of a mode.
 static void entry_build(const struct fs_entry *entry, bool old, uint32_t size_bytes,
                         uint8_t *piece) {
-    const uint8_t type = (uint8_t)(entry->mode >> 12);
     const struct entry_head head = { entry->node, entry->cookie, (uint16_t)size_bytes };
+    const uint32_t name = old ? ENTRY_NAME : ENTRY64_NAME, end = name + entry->name_length;
     memcpy(piece, &head, ENTRY_NAME);
-    if (old) {
-        memcpy(piece + ENTRY_NAME, entry->name, entry->name_length);
-        piece[size_bytes - 1] = type;
-    } else {
-        piece[ENTRY_NAME] = type;
-        memcpy(piece + ENTRY64_NAME, entry->name, entry->name_length);
-    }
+    memcpy(piece + name, entry->name, entry->name_length);
+    memset(piece + end, 0, size_bytes - end);
+    piece[old ? size_bytes - 1 : ENTRY_NAME] = (uint8_t)(entry->mode >> 12);
 }
 
 // A getdents call under way.
@@ -156,7 +152,7 @@ struct listing {
 
 // Copies one entry out; HX_ERR_INVALID if there is no room for it.
 static enum hx_status listing_put(struct listing *listing, const struct fs_entry *entry) {
-    uint8_t piece[ALIGN_UP(ENTRY64_NAME + FS_NAME_MAX + 2, 8)] = { 0 };
+    uint8_t piece[ALIGN_UP(ENTRY64_NAME + FS_NAME_MAX + 2, 8)];
     const uint32_t size_bytes = entry_bytes(entry, listing->old);
     if (size_bytes > listing->capacity - listing->used) {
         listing->full = true;

@@ -233,6 +233,44 @@ static void listing(void) {
     closedir(folder);
 }
 
+// What lies between a name and the next entry is zero, or what the program had there.
+static void check_padding(long call, unsigned name_at, unsigned char mine) {
+    static unsigned char bytes[4096];
+    const int folder = open("padding", O_RDONLY | O_DIRECTORY);
+    NEED(folder >= 0);
+    memset(bytes, mine, sizeof bytes);
+    const long end = syscall(call, folder, bytes, sizeof bytes);
+    NEED(end > 0);
+    long entries = 0;
+    for (long at = 0; at < end; entries++) {
+        unsigned short size;
+        memcpy(&size, bytes + at + 16, sizeof size);
+        NEED(size % 8 == 0 && size > name_at);
+        for (long i = at + name_at + (long)strlen((char *)bytes + at + name_at); i < at + size - 1;
+             i++) {
+            NEED(bytes[i] == 0 || bytes[i] == mine);
+        }
+        at += size;
+    }
+    SAME(entries, 18);
+    close(folder);
+}
+
+static void padding(void) {
+    char name[32] = "padding/";
+    SAME(mkdir("padding", 0700), 0);
+    for (int length = 1; length <= 16; length++) {
+        strcat(name, "x");
+        touch(name);
+    }
+    check_padding(SYS_getdents64, 19, 0x5a);
+    check_padding(SYS_getdents64, 19, 0xa5);
+#ifdef SYS_getdents // not on machines that Linux came to later
+    check_padding(SYS_getdents, 18, 0x5a);
+    check_padding(SYS_getdents, 18, 0xa5);
+#endif
+}
+
 static void listing_while_removing(void) {
     enum { COUNT = 500 };
     char name[64];
@@ -513,6 +551,7 @@ static const struct check_case cases[] = {
     CASE(renaming),
     CASE(renaming_with_flags),
     CASE(listing),
+    CASE(padding),
     CASE(listing_while_removing),
     CASE(raw_listing),
     CASE(relative_to_a_folder),
