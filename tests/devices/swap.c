@@ -234,6 +234,9 @@ static void by_hand(void) {
     SAME(run("/sbin/hxmod swap " MODULE " " FOLDER "blk_next.hxm"), 0);
     SAME(minor_version(), 1);
     SAME(run("/sbin/hxmod swap " MODULE), 0);
+    SAME(run("/sbin/hxmod health " MODULE " >health && grep -qE '^" MODULE
+             " +(runs|probation) +[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +[1-9][0-9]* ' health"),
+         0);
     SAME(run("/sbin/hxmod swap " MODULE " " FOLDER "blk_test.hxm 2>said; "
              "test $? = 1 && grep -q 'found that it does not' said"),
          0);

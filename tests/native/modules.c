@@ -647,6 +647,11 @@ static void program(void) {
          0);
     SAME(run("/sbin/hxmod load nothing 2>said; test $? = 1 && grep -q nothing said"), 0);
     SAME(run("/sbin/hxmod load 2>said; test $? = 2"), 0);
+    SAME(run("/sbin/hxmod health >shown && grep -q '^module .* last death$' shown && "
+             "grep -qE '^ramfs +runs +0 +0 .* -$' shown"),
+         0);
+    SAME(run("/sbin/hxmod health nobody 2>said; test $? = 1 && grep -q 'no module' said"), 0);
+    SAME(run("/sbin/hxmod health ramfs more 2>said; test $? = 2"), 0);
     need_crumb();
     SAME(run("/sbin/hxmod list | grep -q 'crumb .* 1.2.3 .* package'"), 0);
     SAME(run("/sbin/hxmod unload crumb 2>said"), 0);

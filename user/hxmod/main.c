@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// user/hxmod/main.c: loads, swaps, unloads and shows modules of the kernel.
+// user/hxmod/main.c: loads, swaps, unloads and shows modules of the kernel, and how they are.
 #include <libhelix/calls.h>
 
 #include <errno.h>
@@ -137,6 +137,60 @@ static int list(handle_t modules) {
     return 0;
 }
 
+// ---- how they are
+
+#define HEALTH "/proc/helix/health"
+
+struct health {
+    char name[32], state[16], death[128]; // the last one, or "-"
+    unsigned deaths, restarts, swaps, rollbacks;
+    unsigned long long restart_ns, worst_restart_ns, held, freeze_ns, worst_freeze_ns, detection_ns;
+};
+
+// A line of HEALTH.
+static bool read_health(FILE *file, struct health *out) {
+    return fscanf(file, "%31s %15s %u %u %llu %llu %llu %u %u %llu %llu %llu %127[^\n]", out->name,
+                  out->state, &out->deaths, &out->restarts, &out->restart_ns,
+                  &out->worst_restart_ns, &out->held, &out->swaps, &out->rollbacks, &out->freeze_ns,
+                  &out->worst_freeze_ns, &out->detection_ns, out->death) == 13;
+}
+
+static double ms(unsigned long long ns) {
+    return (double)ns / 1e6;
+}
+
+static void show_health(const struct health *at) {
+    printf("%-15s %-9s %6u %8u %8.2f %8.2f %5u %5u %8.2f %8.2f %6llu  %s\n", at->name, at->state,
+           at->deaths, at->restarts, ms(at->restart_ns), ms(at->worst_restart_ns), at->swaps,
+           at->rollbacks, ms(at->freeze_ns), ms(at->worst_freeze_ns), at->held, at->death);
+}
+
+// Of one, or of all with NULL.
+static int health(const char *name) {
+    struct health at;
+    uint32_t shown = 0;
+    FILE *file = fopen(HEALTH, "re");
+    if (file == NULL) {
+        (void)fprintf(stderr, "hxmod: %s: %s\n", HEALTH, strerror(errno));
+        return EXIT_REFUSED;
+    }
+    while (read_health(file, &at)) {
+        if (name != NULL && strcmp(name, at.name) != 0) {
+            continue;
+        }
+        if (shown++ == 0) {
+            printf("%-15s %-9s %6s %8s %8s %8s %5s %5s %8s %8s %6s  %s\n", "module", "state",
+                   "deaths", "restarts", "last ms", "most ms", "swaps", "back", "held ms",
+                   "most ms", "blocks", "last death");
+        }
+        show_health(&at);
+    }
+    (void)fclose(file);
+    return shown != 0
+               ? 0
+               : refused(name != NULL ? name : HEALTH, HX_ERR_NOT_FOUND, "no module was started");
+}
+
 static int do_words(handle_t modules, int count, char **words) {
     if (count == 3 && strcmp(words[1], "load") == 0) {
         return load(modules, words[2]);
@@ -153,8 +207,11 @@ static int do_words(handle_t modules, int count, char **words) {
     if (count == 2 && strcmp(words[1], "list") == 0) {
         return list(modules);
     }
+    if ((count == 2 || count == 3) && strcmp(words[1], "health") == 0) {
+        return health(words[2]);
+    }
     (void)fputs("usage: hxmod load FILE | unload NAME | swap NAME [FILE] | list | "
-                "info NAME|FILE\n",
+                "info NAME|FILE | health [NAME]\n",
                 stderr);
     return EXIT_WORDS;
 }
