@@ -44,7 +44,7 @@ struct signal_frame {
 _Static_assert(sizeof(struct signal_frame) == 1088, "the ABI");
 
 static void frame_fill(struct signal_frame *out, const struct hal_frame *frame,
-                       const struct hal_signal_delivery *delivery, const uint8_t *fpu) {
+                       const struct hal_signal_delivery *delivery, const uint64_t *fpu) {
     struct signal_ucontext *ucontext = &out->ucontext;
     memcpy(out->info, delivery->info, sizeof(out->info));
     ucontext->stack_base = delivery->stack.base;
@@ -54,7 +54,7 @@ static void frame_fill(struct signal_frame *out, const struct hal_frame *frame,
     ucontext->pc = frame->pc;
     memcpy(ucontext->x, &frame->x[1], sizeof(ucontext->x));
     memcpy(ucontext->f, fpu, sizeof(ucontext->f));
-    memcpy(&ucontext->fcsr, fpu + sizeof(ucontext->f), sizeof(ucontext->fcsr));
+    ucontext->fcsr = (uint32_t)fpu[FLOAT_COUNT]; // switch.S has it behind them
 }
 
 enum hx_status hal_signal_push(struct hal_frame *frame, const struct hal_signal_delivery *delivery,
@@ -85,9 +85,8 @@ enum hx_status hal_signal_pop(struct hal_frame *frame, void *fpu, uint64_t *out_
         (in.reserved[0] | in.reserved[1] | in.reserved[2]) != 0) {
         return HX_ERR_BAD_ADDRESS;
     }
-    hal_fpu_init(fpu);
     memcpy(fpu, in.f, sizeof(in.f));
-    memcpy((uint8_t *)fpu + sizeof(in.f), &in.fcsr, sizeof(in.fcsr));
+    ((uint64_t *)fpu)[FLOAT_COUNT] = in.fcsr; // switch.S has it behind them
     memcpy(&frame->x[1], in.x, sizeof(in.x));
     frame->pc = in.pc;
     frame->status = RISCV64_STATUS_USER;

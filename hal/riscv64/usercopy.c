@@ -51,19 +51,26 @@ static size_t piece_at(uint64_t address, size_t size_bytes) {
     return MIN_OF(size_bytes, PAGE_SIZE - (address & PAGE_MASK));
 }
 
-size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes) {
-    uint8_t *target = to;
-    uint64_t at = from.value;
+// Nearly every copy is of a page that is there. What does that alone keeps few registers; the rest
+// is apart from it.
+#define APART __attribute__((noinline))
+
+// Copies what lies in one page. False: it is not there.
+static inline bool read_piece(void *to, uint64_t at, size_t size_bytes) {
+    const unsigned long state = hal_irq_save();
+    const void *source = reach(at, false);
+    if (source != NULL) {
+        memcpy(to, source, size_bytes);
+    }
+    hal_irq_restore(state);
+    return source != NULL;
+}
+
+static APART size_t read_pieces(uint8_t *to, uint64_t at, size_t size_bytes) {
     while (size_bytes > 0) {
         const size_t piece = piece_at(at, size_bytes);
-        const unsigned long state = hal_irq_save();
-        const void *source = reach(at, false);
-        if (source != NULL) {
-            memcpy(target, source, piece);
-        }
-        hal_irq_restore(state);
-        if (source != NULL) {
-            target += piece;
+        if (read_piece(to, at, piece)) {
+            to += piece;
             at += piece;
             size_bytes -= piece;
         } else if (!resolve(at, false)) {
@@ -73,19 +80,30 @@ size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes) {
     return size_bytes;
 }
 
-// Copies, or writes zeros if `from` is NULL.
-static size_t write_user(uint64_t at, const uint8_t *from, size_t size_bytes) {
+size_t hal_copy_from_user(void *to, struct uaddr from, size_t size_bytes) {
+    if (piece_at(from.value, size_bytes) == size_bytes && read_piece(to, from.value, size_bytes)) {
+        return 0;
+    }
+    return read_pieces(to, from.value, size_bytes);
+}
+
+// Copies what lies in one page, or writes zeros if `from` is NULL. False: it is not there.
+static inline bool write_piece(uint64_t at, const uint8_t *from, size_t size_bytes) {
+    const unsigned long state = hal_irq_save();
+    void *target = reach(at, true);
+    if (target != NULL && from != NULL) {
+        memcpy(target, from, size_bytes);
+    } else if (target != NULL) {
+        memset(target, 0, size_bytes);
+    }
+    hal_irq_restore(state);
+    return target != NULL;
+}
+
+static APART size_t write_pieces(uint64_t at, const uint8_t *from, size_t size_bytes) {
     while (size_bytes > 0) {
         const size_t piece = piece_at(at, size_bytes);
-        const unsigned long state = hal_irq_save();
-        void *target = reach(at, true);
-        if (target != NULL && from != NULL) {
-            memcpy(target, from, piece);
-        } else if (target != NULL) {
-            memset(target, 0, piece);
-        }
-        hal_irq_restore(state);
-        if (target != NULL) {
+        if (write_piece(at, from, piece)) {
             from += from != NULL ? piece : 0;
             at += piece;
             size_bytes -= piece;
@@ -94,6 +112,14 @@ static size_t write_user(uint64_t at, const uint8_t *from, size_t size_bytes) {
         }
     }
     return size_bytes;
+}
+
+static inline __attribute__((always_inline)) size_t write_user(uint64_t at, const uint8_t *from,
+                                                               size_t size_bytes) {
+    if (piece_at(at, size_bytes) == size_bytes && write_piece(at, from, size_bytes)) {
+        return 0;
+    }
+    return write_pieces(at, from, size_bytes);
 }
 
 size_t hal_copy_to_user(struct uaddr to, const void *from, size_t size_bytes) {

@@ -55,7 +55,7 @@ static inline uint64_t walk_find(const uint64_t *root, uint32_t root_level, uint
     for (uint32_t level = root_level;; level--) {
         const uint64_t entry =
             __atomic_load_n(&entries[table_index(address, level)], __ATOMIC_ACQUIRE);
-        if (entry == 0 || entry_is_block(entry)) {
+        if ((entry & (PTE_VALID | PTE_KEPT)) != PTE_VALID) {
             *out_level = level;
             return entry;
         }

@@ -379,6 +379,41 @@ static void maps_tell(void) {
     SAME(stack, 1);
 }
 
+static void *map_file_at(char *at, int file, off_t offset) {
+    return mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, offset);
+}
+
+static void copies_across(char *place, int in, int out) {
+    static const char text[] = "across two pages";
+    char back[sizeof text] = "";
+    memset(place, 0, sizeof text);
+    NEED(write(in, text, sizeof text) == sizeof text);
+    SAME(read(out, place, sizeof text), sizeof text);
+    SAME(memcmp(place, text, sizeof text), 0);
+    SAME(write(in, place, sizeof text), sizeof text);
+    SAME(read(out, back, sizeof text), sizeof text);
+    SAME(memcmp(back, text, sizeof text), 0);
+}
+
+// Two pages of a file in both orders: in one of them at least, what is behind the first page's
+// memory is not the second's. Behind them is nothing.
+static void kernel_copies_across_pages(void) {
+    int line[2];
+    int file = open("/tmp/two-pages", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    NEED(file >= 0 && ftruncate(file, 2l * PAGE) == 0 && pipe(line) == 0);
+    for (int first = 0; first < 2; first++) {
+        char *at = map_anonymous(3, PROT_NONE, MAP_PRIVATE);
+        NEED(map_file_at(at, file, (off_t)first * PAGE) == at);
+        NEED(map_file_at(at + PAGE, file, (off_t)(1 - first) * PAGE) == at + PAGE);
+        memset(at, 0, 2l * PAGE);
+        copies_across(at + PAGE - 7, line[1], line[0]);
+        char *last = at + 2l * PAGE - 8; // seconds alone, or a part of a name
+        REFUSED(syscall(SYS_nanosleep, last, NULL), EFAULT);
+        REFUSED(syscall(SYS_uname, last), EFAULT);
+    }
+    close(file);
+}
+
 static const struct check_case cases[] = {
     CASE(break_moves),
     CASE(anonymous_is_zero),
@@ -391,6 +426,7 @@ static const struct check_case cases[] = {
     CASE(shared_across_fork),
     CASE(private_across_fork),
     CASE(kernel_writes_copy_too),
+    CASE(kernel_copies_across_pages),
     CASE(private_file),
     CASE(shared_file),
     CASE(private_sees_no_own_changes_elsewhere),
