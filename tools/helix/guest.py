@@ -195,10 +195,10 @@ class Guest:
         self._silence_s = max(self._silence_s, limit_s + 60)
         self._start(describe(words, environment, folder, int(limit_s * 1000)))
         while True:
-            self._push(given)
             outcome = self._handle(given, out, err)
             if outcome:
                 return outcome
+            self._push(given)  # behind the frames: they may allow more, and no other may come
             self._wait_any(given)
 
     def run(self, words: list[str], stdin: bytes = b"", limit_s: float = 60,

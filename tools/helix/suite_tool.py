@@ -9,6 +9,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -323,6 +324,56 @@ def _unpacks_linux(_: Context) -> None:
         raise Failed(f"{form[:6]!r} is taken for a kernel")
 
 
+# Plays the runner on the descriptor of its word: allows more input once, when the whole window is here.
+_SLOW_RUNNER = """
+import os, signal, struct, sys
+line = int(sys.argv[1])
+def take(count):
+    data = b""
+    while len(data) < count:
+        part = os.read(line, count - len(data))
+        if not part:
+            sys.exit(1)
+        data += part
+    return data
+signal.alarm(20)
+os.write(line, %r)
+held = given = 0
+while True:
+    kind, length = struct.unpack("<cH", take(3))
+    take(length)
+    held += length
+    given += length if kind == b"I" else 0
+    if kind == b"Z":
+        os.write(line, b"X" + struct.pack("<HiB", 5, 0 if given == %d else 256, 0))
+    elif held >= %d:
+        held = 100 # of which it does not tell yet
+        os.write(line, b"C" + struct.pack("<HI", 4, %d))
+""" % (guest.GREETING, 5 * guest.WINDOW, guest.WINDOW, guest.WINDOW - 100)
+
+
+class _SlowMachine(qemu.Machine):
+    """One whose second serial port is the slow runner's."""
+
+    def command(self) -> list[str]:
+        line = next(word for word in self.extra if word.startswith("socket,id=line"))
+        return [sys.executable, "-c", _SLOW_RUNNER, line.rpartition("=")[2]]
+
+
+def _feeds_the_slow(_: Context) -> None:
+    """Standard input goes on when room is told of once, and nothing else comes."""
+    nowhere = Path(os.devnull)
+    with tempfile.TemporaryFile() as given:
+        given.write(bytes(5 * guest.WINDOW))
+        given.seek(0)
+        with guest.Guest(_SlowMachine(nowhere, nowhere, ""), qemu.log_file("tool-slow")) as machine:
+            machine.wait_ready()
+            outcome = machine.stream(["cat"], guest.from_descriptor(given.fileno()), bytearray().extend,
+                                     bytearray().extend)
+    if outcome.code != 0:
+        raise Failed("what was given did not all arrive")
+
+
 _RISCV64 = {"tool/hart-goes-astray": _hart_goes_astray, "tool/interrupts-left-on": _interrupts_left_on}
 
 
@@ -340,6 +391,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/leaves-nothing", _leaves_nothing),
             single("tool/debug", _debugs),
             single("tool/bench", _benches),
+            single("tool/feeds-the-slow", _feeds_the_slow, machines=False),
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
