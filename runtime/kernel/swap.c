@@ -232,11 +232,17 @@ enum hx_status module_swap(struct hx_env *env, struct package *package,
     const struct version next =
         package != NULL ? (struct version){ &package->manifest, package } : version_of(env);
     enum hx_status status = HX_OK;
-    if (!has_slots(env) || !module_is_replaceable(env)) {
+    if (!has_slots(env)) {
         package_close(package);
         return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
-                              "expected slots whose clients can go on with another version, found "
-                              "none, or one whose clients need what it has");
+                              "expected a module that serves, found one without a slot; a driver "
+                              "has none where its device is not there");
+    }
+    if (!module_is_replaceable(env)) {
+        package_close(package);
+        return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
+                              "expected clients that can go on with another version, found one "
+                              "that needs what this one has");
     }
     const time_ns_t began = time_now();
     status = old_stop(env, refusal);

@@ -656,6 +656,9 @@ static void program(void) {
     SAME(run("/sbin/hxmod list | grep -q 'crumb .* 1.2.3 .* package'"), 0);
     SAME(run("/sbin/hxmod unload crumb 2>said"), 0);
     SAME(run("/sbin/hxmod unload crumb 2>said; test $? = 1 && grep -q 'no module' said"), 0);
+    SAME(run("/sbin/hxmod swap virtio_blk 2>said; test $? = 1 && grep -q 'found one without a "
+             "slot' said"),
+         0);
     SAME(run("/sbin/hxmod unload ramfs 2>said; test $? = 1 && grep -q 'of the image' said"), 0);
     SAME(run("/sbin/hxmod load " FOLDER "crumb.hxm && test -c /dev/crumb"), 0);
 }
