@@ -48,13 +48,19 @@ static void put_paragraph(const char *doc, struct text *out) {
     text_add(out, doc != NULL ? "\n\n" : "");
 }
 
+// Values as a program passes them: the source gives a flag by the number of its bit.
 static void put_values(const char *title, const struct port *port, const struct constant *value,
-                       struct text *out) {
+                       bool is_flags, struct text *out) {
     if (value != NULL) {
         text_add(out, "%s| name | value | |\n| --- | --- | --- |\n", title);
     }
     for (; value != NULL; value = value->next) {
-        text_add(out, "| `%s_%s` | %s | ", port->upper, value->name, value->literal);
+        text_add(out, "| `%s_%s` | ", port->upper, value->name);
+        if (is_flags) {
+            text_add(out, "0x%llx | ", 1ull << value->value);
+        } else {
+            text_add(out, "%s | ", value->literal);
+        }
         put_page_doc(value->doc, out);
         text_add(out, " |\n");
     }
@@ -69,7 +75,7 @@ static void put_declaration(const struct port *port, const struct declaration *d
     };
     text_add(out, "\n### %s %s\n\n", words[declaration->kind], declaration->name);
     put_paragraph(declaration->doc, out);
-    put_values("", port, declaration->values, out);
+    put_values("", port, declaration->values, declaration->kind == KIND_FLAGS, out);
     if (declaration->fields != NULL) {
         text_add(out, "%llu bytes.\n\n| at | field | type | |\n| --: | --- | --- | --- |\n",
                  (unsigned long long)declaration->size);
@@ -126,7 +132,7 @@ static void put_method(const struct port *port, const struct method *method, con
 }
 
 void put_page_types(const struct port *port, struct text *out) {
-    put_values("\n## Constants\n\n", port, port->constants, out);
+    put_values("\n## Constants\n\n", port, port->constants, false, out);
     text_add(out, "\n## Types\n");
     for (const struct declaration *each = port->declarations; each != NULL; each = each->next) {
         put_declaration(port, each, out);

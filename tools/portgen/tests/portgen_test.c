@@ -151,6 +151,7 @@ static void test_example(void) {
         "# example.mailbox 1.0\n",
         "| `MAILBOX_TEXT_MAX` | 200 | ",
         "### instance box\n",
+        "| `MAILBOX_URGENT` | 0x1 |  |\n| `MAILBOX_SEEN` | 0x2 | ", // not the numbers of the bits
         "| 12 | `text` | `name<200>` | ",
         "224 bytes.",
         "- needs DELETE\n",
