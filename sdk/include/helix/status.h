@@ -20,7 +20,7 @@
     X(HX_ERR_BAD_HANDLE, -2, EBADF, "not a handle of this process")                                \
     X(HX_ERR_ACCESS_DENIED, -3, EPERM, "a needed right is missing")                                \
     X(HX_ERR_REVOKED, -4, EBADF, "the capability was revoked")                                     \
-    X(HX_ERR_PEER_DIED, -5, EIO, "the module failed during the call")                              \
+    X(HX_ERR_PEER_DIED, -5, EIO, "the other side has failed or gone")                              \
     X(HX_ERR_WOULD_BLOCK, -6, EAGAIN, "not ready")                                                 \
     X(HX_ERR_NOT_SUPPORTED, -7, ENOSYS, "not supported")                                           \
     X(HX_ERR_INVALID, -8, EINVAL, "an argument is not valid")                                      \
@@ -33,7 +33,7 @@
     X(HX_ERR_BAD_IMAGE, -15, ENOEXEC, "not an image that this system can run")                     \
     X(HX_ERR_TOO_BIG, -16, E2BIG, "too large")                                                     \
     X(HX_ERR_CORRUPT, -17, EIO, "data failed a consistency check")                                 \
-    X(HX_ERR_NOT_FOUND, -32, ENOENT, "no such name")                                               \
+    X(HX_ERR_NOT_FOUND, -32, ENOENT, "not found")                                                  \
     X(HX_ERR_EXISTS, -33, EEXIST, "the name exists")                                               \
     X(HX_ERR_NOT_DIRECTORY, -34, ENOTDIR, "not a directory")                                       \
     X(HX_ERR_IS_DIRECTORY, -35, EISDIR, "is a directory")                                          \
@@ -82,7 +82,8 @@ enum HX_NODISCARD_TYPE hx_status {
 };
 _Static_assert(sizeof(enum hx_status) == 4, "hx_status crosses the ABI");
 
-// Borrows nothing; the result is static. "unknown status" for a number that is not in the table.
+// The text with the name behind it, "in use (HX_ERR_BUSY)"; docs/numbers.md lists them. Borrows
+// nothing; the result is static. "unknown status" for a number that is not in the table.
 const char *hx_status_name(enum hx_status status);
 
 // Says that a status is ignored on purpose; the reason stands in a comment beside the call.

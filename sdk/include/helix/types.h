@@ -65,15 +65,15 @@ static inline bool uaddr_is_null(struct uaddr address) {
 #define PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
 // Rights on an object. `derive` only removes them.
-#define HX_RIGHT_READ      ((rights_t)1 << 0)
-#define HX_RIGHT_WRITE     ((rights_t)1 << 1)
-#define HX_RIGHT_EXECUTE   ((rights_t)1 << 2)
-#define HX_RIGHT_MAP       ((rights_t)1 << 3)
-#define HX_RIGHT_DELETE    ((rights_t)1 << 4)
-#define HX_RIGHT_CREATE    ((rights_t)1 << 5)
-#define HX_RIGHT_ADMIN     ((rights_t)1 << 6)
-#define HX_RIGHT_DELEGATE  ((rights_t)1 << 7)
-#define HX_RIGHT_EXCLUSIVE ((rights_t)1 << 8)
-#define HX_RIGHT_SIGNAL    ((rights_t)1 << 9)
-#define HX_RIGHT_WAIT      ((rights_t)1 << 10)
+#define HX_RIGHT_READ      ((rights_t)1 << 0)  // see what it holds and how it is
+#define HX_RIGHT_WRITE     ((rights_t)1 << 1)  // change what it holds
+#define HX_RIGHT_EXECUTE   ((rights_t)1 << 2)  // run it as a program, map it as code
+#define HX_RIGHT_MAP       ((rights_t)1 << 3)  // map it into memory
+#define HX_RIGHT_DELETE    ((rights_t)1 << 4)  // remove it, or end it
+#define HX_RIGHT_CREATE    ((rights_t)1 << 5)  // make others below it, or at its expense
+#define HX_RIGHT_ADMIN     ((rights_t)1 << 6)  // revoke, limit, resize, change how it is
+#define HX_RIGHT_DELEGATE  ((rights_t)1 << 7)  // hand it to others
+#define HX_RIGHT_EXCLUSIVE ((rights_t)1 << 8)  // have it alone; no call asks for it yet
+#define HX_RIGHT_SIGNAL    ((rights_t)1 << 9)  // change its states, wake who waits
+#define HX_RIGHT_WAIT      ((rights_t)1 << 10) // wait for its states
 #define HX_RIGHTS_ALL      (((rights_t)1 << 11) - 1)
