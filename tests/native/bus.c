@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/bus.c: events by topic, between processes: order, what is lost and what is not,
 // large bodies, each refusal; slow, dying, lying and flooding subscribers and publishers. LIMIT:
-// 120
+// 240
 #include "services.h"
 
 #include <sched.h>

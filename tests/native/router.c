@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/router.c: services by name, between processes: both ways to be a service, each
 // refusal, classes, slow, dying, lying and flooding clients and services.
-// LIMIT: 120
+// LIMIT: 240
 #include "services.h"
 
 #define ALL (ROUTER_MAY_OPEN | ROUTER_MAY_PROVIDE | ROUTER_MAY_CONNECT)
