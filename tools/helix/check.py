@@ -5,6 +5,7 @@ second compiler takes the code too."""
 import ast
 import json
 import os
+import re
 import subprocess
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -127,6 +128,13 @@ def _tidy(options: Namespace, _: list[str]) -> Problems:
             yield from found
 
 
+def gdb_words(helpers: str, page: str) -> Problems:
+    """Words for gdb that docs/debug.md does not list, or lists and there are none."""
+    there = set(re.findall(r'__init__\("(hx-[\w-]+)"', helpers))
+    for word in sorted(there ^ set(re.findall(r"^\| `(hx-[\w-]+)", page, re.M))):
+        yield f"docs/debug.md: {word} is {'missing' if word in there else 'no word of tools/gdb/helpers.py'}"
+
+
 def _pages(options: Namespace, _: list[str]) -> Problems:
     """docs/native.md is what the calls say, docs/numbers.md what the headers do, and docs/STATUS.md what
     the tests do."""
@@ -148,6 +156,8 @@ def _pages(options: Namespace, _: list[str]) -> Problems:
         page.write_text(made)
     if page.read_text() != made:
         yield "docs/STATUS.md: its rows are not run where it says (--fix does it)"
+    yield from gdb_words((paths.TOP / "tools/gdb/helpers.py").read_text(), (paths.TOP / "docs/debug.md").read_text())
+    yield from (f"docs/STATUS.md: {test} is not the name of a test" for test in status_table.unknown(made))
 
 
 def _second_compiler(options: Namespace, _: list[str]) -> Problems:

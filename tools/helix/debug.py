@@ -31,7 +31,7 @@ def _gdb(elf: Path, port: int, console: Path) -> list[str]:
             "-ex", f"source {paths.TOP / 'tools' / 'gdb' / 'helpers.py'}",
             "-ex", f"target remote 127.0.0.1:{port}",
             "-ex", f"echo \\nconsole: socat -,raw,echo=0 {console}, or its copy {console}.log\\n",
-            "-ex", "hbreak kernel_main", "-ex", "continue"]
+            "-ex", "echo words for the kernel: apropos ^hx-\\n", "-ex", "hbreak kernel_main", "-ex", "continue"]
 
 
 def command(options: Namespace) -> int:

@@ -45,28 +45,48 @@ def _tests(cell: str) -> Iterator[tuple[str, str]]:
         yield word, letter
 
 
+def _run_on(test: str, letter: str, names: dict[str, list[str]]) -> set[str]:
+    """Where a test that a row names is run; nowhere, if it is none."""
+    forms = (test, f"{test}@*", f"{test}-*@*")
+    found = {machine for machine in ((letter,) if letter else names)
+             if any(fnmatchcase(name, form) for name in names[machine] for form in forms)}
+    return {"h"} if found and re.fullmatch(_HOST, test) else found
+
+
 def _letters(cell: str, names: dict[str, list[str]]) -> str:
-    found = set()
-    for test, letter in _tests(cell):
-        if re.fullmatch(_HOST, test):
-            found.add("h")
-            continue
-        forms = (test, f"{test}@*", f"{test}-*@*")
-        found |= {machine for machine in ((letter,) if letter else names)
-                  if any(fnmatchcase(name, form) for name in names[machine] for form in forms)}
+    found = set().union(*(_run_on(test, letter, names) for test, letter in _tests(cell)))
     return " ".join(letter if letter in found else "·" for letter in "xarh")
+
+
+def _table(text: str) -> tuple[re.Match[str], str, str, str]:
+    """The table's head, its rows, and what follows."""
+    head = re.search(_HEAD, text)
+    if head is None:
+        raise ui.Failure("docs/STATUS.md has no table of what works")
+    return head, *text[head.end():].partition("\n\n")
+
+
+def _cells(line: str) -> tuple[str, str]:
+    """What works, and what shows it."""
+    what, _, cell = line.strip("| ").rpartition(" | ")
+    return what, cell
+
+
+def unknown(text: str) -> list[str]:
+    """What the page's rows name as a test, and is none."""
+    names = _names()
+    _, table, _, _ = _table(text)
+    return sorted({test for line in table.split("\n") for test, letter in _tests(_cells(line)[1])
+                   if not _run_on(test, letter, names)})
 
 
 def filled(text: str) -> str:
     """The page with its column as it ought to be, also if it had none."""
     names = _names()
-    head = re.search(_HEAD, text)
-    if head is None:
-        raise ui.Failure("docs/STATUS.md has no table of what works")
-    table, end, behind = text[head.end():].partition("\n\n")
+    head, table, end, behind = _table(text)
     lines = []
     for line in table.split("\n"):
-        what, _, cell = line.strip("| ").rpartition(" | ")
+        what, cell = _cells(line)
         what = re.sub(r" \| (?:[xarh·] ?)+$", "", what)
         lines.append(f"| {what} | {_letters(cell, names)} | {cell} |" if what else line)
     return text[:head.start()] + _NEW_HEAD + "\n".join(lines) + end + behind

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from helix import build, check, contract, packages, paths, ratchets
+from helix import build, check, contract, numbers_page, packages, paths, ratchets
 from helix.report import Context, Failed, Job, Verdict
 
 _HERE = paths.TOP / "tests" / "rules"
@@ -324,7 +324,29 @@ def _refused_by_check(source: Path) -> None:
         raise Failed(f"check does not say '{words['EXPECT']}'", "\n".join(found))
 
 
-_OF_BUILD: dict[str, Callable[[Tools], None]] = {"rules/modules-call-sdk": _check_modules,
+_PAGES = ("sdk/include/helix/types.h", "sdk/include/helix/status.h", "tools/gdb/helpers.py", "docs/debug.md",
+          "docs/STATUS.md")
+
+
+def _check_pages(_: Tools) -> None:
+    """What a page says and is not so any more is noticed."""
+    from helix import status_table  # which knows all suites, this one too
+    types, status, helpers, words, table = ((paths.TOP / name).read_text() for name in _PAGES)
+    numbers = numbers_page.made(types, status)
+    renamed = table.replace("`unit/rng_test`", "`unit/no_test`")
+    noticed = {
+        "a right has another number": numbers_page.made(types.replace("<< 7)", "<< 12)"), status) != numbers,
+        "a status has another number": numbers_page.made(types, status.replace(" -5,", " -6,")) != numbers,
+        "a word of gdb is not listed": list(check.gdb_words(helpers.replace('"hx-log"', '"hx-logs"'), words)) != [],
+        "a test in a row is none": renamed != table and "unit/no_test" in status_table.unknown(renamed),
+    }
+    missed = [what for what, is_noticed in noticed.items() if not is_noticed]
+    if missed:
+        raise Failed(f"nobody notices that {', '.join(missed)}")
+
+
+_OF_BUILD: dict[str, Callable[[Tools], None]] = {"rules/pages-are-current": _check_pages,
+                                                 "rules/modules-call-sdk": _check_modules,
                                                  "rules/image-segments": _check_segments,
                                                  "rules/hal-symbols": _check_hal_symbols,
                                                  "rules/hal-contract": _check_contract}

@@ -223,7 +223,7 @@ _DEBUG_LIMIT_S = 120
 _IMAGE_PHYS = 0x80200000  # on riscv64
 _SEEN = {"bt 1": rf"{_STOP} \(", "hx-threads": r"cpu 0 \w+ +reaper +\(struct thread \*\)0x",
          "hx-log": r"Helix, started by", "hx-trace 3": r"(?m)^ +\d+ cpu 0 thread \d+ +[A-Z_]+ +0x",
-         "hx-stack 3": r"thread_main"}
+         "hx-stack 3": r"thread_main", "apropos ^hx-": r"hx-log -- (?s:.)*hx-stack -- (?s:.)*hx-threads -- (?s:.)*hx-trace -- "}
 
 
 def _debugs(context: Context) -> None:
