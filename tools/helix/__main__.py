@@ -18,6 +18,7 @@ _NOT_YET = {
 }
 
 _PROCESSORS = 64  # that the kernel can use
+_PROGRAMS = tuple(arch for arch in build.ARCHES if arch != "hosted")  # that run programs of ring 3
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,6 +108,16 @@ def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="show the names only")
 
 
+def _cc(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE.c")
+    parser.add_argument("-o", dest="output", required=True, metavar="FILE")
+    parser.add_argument("--arch", default="x86_64", metavar="A", help=f"{', '.join(_PROGRAMS)} (default: %(default)s)",
+                        type=_one_of("compiler for", _PROGRAMS))
+    parser.add_argument("--libc", choices=("musl", "glibc", "posix-x"), default="musl",
+                        help="the C library (default: %(default)s)")
+    parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="./helix", description="Builds, runs and tests Helix.",
                      epilog="./helix help WORD explains a word.")
@@ -145,12 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
     bench.add_argument("--where", action="store_true", help="show which functions it is spent in")
     bench.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
-    own = words.add_parser("cc", help="build a program of yours, with the native library")
-    own.add_argument("files", nargs="+", metavar="FILE.c")
-    own.add_argument("-o", dest="output", required=True, metavar="FILE")
-    own.add_argument("--libc", choices=("musl", "glibc", "posix-x"), default="musl",
-                     help="the C library (default: %(default)s)")
-    own.add_argument("--yes", action="store_true", help="install what is missing without asking")
+    _cc(words.add_parser("cc", help="build a program of yours, with the native library"))
     demo = words.add_parser(
         "demo", help="show a driver that is killed, or swapped, under load",
         description="Two programs read, write and verify a disk while its driver is killed (heal), or swapped for\n"

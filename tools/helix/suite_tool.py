@@ -34,6 +34,7 @@ _WRONG = {
     "test check/format nonsense": r"no test is called nonsense; suites: ",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "run --disk nothing.img -- true": r"--disk: there is no file nothing\.img",
+    "cc --arch hosted x.c -o x": r"no compiler for hosted yet; there is x86_64, aarch64, riscv64",
     "demo": r"the following arguments are required: what",
     "demo sing": r"what: invalid choice: 'sing'",
     "demo heal --times 0": r"'0' is no number from 1 to 10000",
@@ -172,6 +173,21 @@ def _runs_the_example(_: Context, page: str = "user/libhelix/README.md") -> None
     if built.returncode or built.stdout or done.returncode or done.stdout != f"{found.group(2)}\n":
         raise Failed("the example does not do what the page says",
                      built.stdout + built.stderr + done.stdout + done.stderr)
+
+
+_ELF_MACHINE = {"x86_64": 62, "aarch64": 183, "riscv64": 243}
+
+
+def _compiles_for_machine(context: Context) -> None:
+    """A program with the native library, for --arch and with each C library."""
+    arch = context.options.arch
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.c").write_text("#include <libhelix/calls.h>\nint main(void) { return 0; }\n")
+        for libc in ("musl", "glibc", "posix-x"):
+            made = Path(folder) / libc
+            done = _call(f"cc --yes --arch {arch} --libc {libc} {folder}/main.c -o {made}", 300)
+            if done.returncode or struct.unpack_from("<H", made.read_bytes(), 18)[0] != _ELF_MACHINE[arch]:
+                raise Failed(f"no program for {arch} with {libc}", done.stdout + done.stderr)
 
 
 def _tells_of_a_mistake(_: Context) -> None:
@@ -379,7 +395,7 @@ _RISCV64 = {"tool/hart-goes-astray": _hart_goes_astray, "tool/interrupts-left-on
 
 def share_names(arch: str) -> list[str]:
     """What the default run has of these on other machines."""
-    return ["tool/debug", "tool/bench", *(_RISCV64 if arch == "riscv64" else {})]
+    return ["tool/cc", "tool/debug", "tool/bench", *(_RISCV64 if arch == "riscv64" else {})]
 
 
 def jobs(options: Namespace) -> list[Job]:
@@ -393,6 +409,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/bench", _benches),
             single("tool/feeds-the-slow", _feeds_the_slow, machines=False),
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
+            single("tool/cc", _compiles_for_machine, machines=False),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
             single("tool/runs-the-example", _runs_the_example),
