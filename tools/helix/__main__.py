@@ -94,12 +94,12 @@ def _test(parser: argparse.ArgumentParser) -> None:
                         help="a suite, or names of tests (* and ? allowed); default: what CI needs")
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="of what is random (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N",
+    parser.add_argument("--seeds", type=_up_to(1000000), default=1, metavar="N",
                         help="how many from there on, under the simulator (default: %(default)s)")
     parser.add_argument("--smp", type=_processors, metavar="N", help="only with so many processors")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at once (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=60, metavar="N", 
+    parser.add_argument("--jobs", type=_up_to(1000), default=2, metavar="N", help="machines at once (default: %(default)s)")
+    parser.add_argument("--seconds", type=_up_to(1000000), default=60, metavar="N",
                         help="length of a fuzz run (default: %(default)s)")
     parser.add_argument("--mutants", action="store_true",
                         help="change the kernel line by line; each change must be noticed")
@@ -118,7 +118,8 @@ def _cc(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
+    """Of the whole call, and those of the words."""
     parser = _Parser(prog="./helix", description="Builds, runs and tests Helix.",
                      epilog="./helix help WORD explains a word.")
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
@@ -172,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     _common(image)
     image.add_argument("--add", action="append", default=[], metavar="DIR", help="files to add")
     image.add_argument("-o", dest="output", required=True, metavar="FILE")
-    return parser
+    return parser, words.choices
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -185,17 +186,23 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1:]
 
 
+def _refuse_unknown(word: str, unknown: list[str], parser: argparse.ArgumentParser) -> NoReturn:
+    first = unknown[0].partition("=")[0]
+    if word in ("run", "trace") and not first.startswith("-"):
+        parser.error(f"a command to run inside stands behind --: ./helix {word} -- {' '.join(unknown)}")
+    meant = f" (did you mean -{first}?)" if f"\n  -{first} " in parser.format_help() else ""
+    parser.error(f"{word} does not know {' '.join(unknown)}{meant}")
+
+
 def _parse(ours: list[str]) -> argparse.Namespace:
     if ours and ours[0] in _NOT_YET:
         raise ui.Failure(f"{ours[0]}: {_NOT_YET[ours[0]]}")
     if ours and ours[0] == "help":
         ours = [*ours[1:], "--help"]
-    parser = _parser()
+    parser, words = _parser()
     options, unknown = parser.parse_known_args(ours)
-    if unknown and options.word in ("run", "trace") and not unknown[0].startswith("-"):
-        parser.error(f"a command to run inside stands behind --: ./helix {options.word} -- {' '.join(unknown)}")
     if unknown:
-        parser.error(f"{options.word} does not know {' '.join(unknown)}")
+        _refuse_unknown(options.word, unknown, words[options.word])
     return options
 
 

@@ -8,13 +8,11 @@ from helix import programs, ui
 
 
 def command(options: Namespace) -> int:
-    programs.need(options.yes)
     sources = [Path(name) for name in options.files]
     for source in sources:
         if not source.is_file():
             raise ui.WrongWords(f"there is no file {source}")
-    output = Path(options.output)
-    if not output.absolute().parent.is_dir():
-        raise ui.Failure(f"there is no folder {output.parent}")
+    output = ui.output(options.output)
+    programs.need(options.yes)
     programs.build_own(sources, options.libc, output)
     return 0

@@ -136,6 +136,7 @@ def _inside(options: Namespace, disk: Path) -> str:
 def command(options: Namespace) -> int:
     if options.arch == "hosted":
         raise ui.Failure("the demonstrations need ring 3; the hosted machine has linked programs")
+    output = ui.output(options.output or str(paths.ensure(paths.OUT) / f"demo-{options.what}.svg"))
     packages.need(packages.run(), yes=options.yes)
     programs.need(options.yes)
     disk, expected = _disk(options.mib)
@@ -146,7 +147,6 @@ def command(options: Namespace) -> int:
         disk.unlink()
     if told.sum != expected or len(told.events) != options.times:
         raise ui.Failure(f"the sum is {told.sum}, not {expected}, after {len(told.events)} times")
-    output = Path(options.output) if options.output else paths.ensure(paths.OUT) / f"demo-{options.what}.svg"
     title = f"virtio-blk: {options.times} times {options.what}, {options.arch}, {options.smp} processors"
     try:
         output.write_text(picture(told, options.what, title))

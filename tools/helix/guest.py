@@ -19,6 +19,8 @@ CHUNK = 4096
 ENVIRONMENT = {"PATH": "/bin:/sbin:/usr/bin:/usr/sbin", "HOME": "/", "TERM": "linux",
                "USER": "root"}
 
+_NO_SPACE = "initramfs: no space left"  # the kernel's word
+
 Sink = Callable[[bytes], None]
 
 
@@ -79,6 +81,8 @@ class Guest:
                                              stdout=messages, stderr=messages,
                                              pass_fds=(its.fileno(),))
         its.close()
+        self._mem = machine.mem
+        self._is_ready = False
         self._received = b""
         self._credit = WINDOW
         self._selector = selectors.PollSelector()  # epoll takes no regular files
@@ -95,6 +99,14 @@ class Guest:
         while GREETING not in self._received:
             self._receive()
         self._received = self._received.split(GREETING, 1)[1]
+        self._is_ready = True
+
+    def lacks_memory(self) -> str:
+        """How much it has, if no runner came and that is surely why."""
+        if self._is_ready:
+            return ""
+        little = qemu.mebibytes(self._mem) < targets.current().least_mib
+        return self._mem if little or _NO_SPACE in self.report() else ""
 
     def _receive(self) -> None:
         self._line.settimeout(self._silence_s)
@@ -245,7 +257,9 @@ def from_descriptor(descriptor: int) -> _Input:
 
 
 def explain(guest: Guest, died: Died) -> ui.Failure:
-    return ui.Failure(str(died), guest.report())
+    little = guest.lacks_memory()
+    mend = f"; {little} of memory is too little, give it more with --mem" if little else ""
+    return ui.Failure(f"{died}{mend}", guest.report())
 
 
 def nothing() -> _Input:

@@ -7,7 +7,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from helix import build, packages, paths, rootfs, ui
+from helix import build, packages, paths, rootfs, targets, ui
 
 _GRUB = """set timeout=0
 menuentry "Helix" {{
@@ -31,16 +31,25 @@ def make_iso(kernel: Path, initrd: bytes, append: str, target: Path) -> None:
         raise ui.Failure("grub-mkrescue failed", done.stdout)
 
 
+def _refuse(options: Namespace) -> None:
+    there = targets.with_iso()
+    if options.arch not in there:
+        raise ui.WrongWords(f"an ISO image starts on {', '.join(there)} only; "
+                            f"'./helix build --arch {options.arch}' makes what starts there")
+    if Path(options.output).suffix != ".iso":
+        raise ui.WrongWords(f"only ISO images can be made yet; '{options.output}' does not end in .iso")
+    for folder in options.add:
+        if not Path(folder).is_dir():
+            raise ui.WrongWords(f"--add: there is no folder {folder} (packages cannot be added yet)")
+
+
 def command(options: Namespace) -> int:
-    target = Path(options.output)
-    if target.suffix != ".iso":
-        raise ui.Failure(f"only ISO images can be made yet; '{target.name}' does not end in .iso")
+    _refuse(options)
+    target = ui.output(options.output)
     packages.need(packages.ISO, yes=options.yes)
     kernel = build.kernel(options.arch, options.profile, options.yes)
     archive = rootfs.interactive()
     for folder in options.add:
-        if not Path(folder).is_dir():
-            raise ui.Failure(f"--add: there is no folder {folder} (packages cannot be added yet)")
         archive.tree(Path(folder))
     ui.progress("writing the image")
     make_iso(kernel, archive.bytes(), "console=ttyS0", target)

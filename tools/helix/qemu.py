@@ -39,6 +39,13 @@ class Machine:
         return words + self.extra
 
 
+def mebibytes(text: str) -> int:
+    """A size of memory as QEMU writes it, in MiB."""
+    units = {"K": 0, "M": 10, "G": 20}
+    number, unit = (text[:-1], text[-1].upper()) if text[-1].upper() in units else (text, "M")
+    return (int(number) << units[unit]) >> 10
+
+
 class Initrd:
     """An initramfs in a file without a name: nothing is left of it when the process has ended."""
 

@@ -9,10 +9,11 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from helix import build, cpio, guest, hosted, packages, paths, programs, qemu, rootfs, ui
+from helix import build, cpio, guest, hosted, packages, paths, programs, qemu, rootfs, targets, ui
 
 _NOT_YET = {"net": "there is no network yet",
             "display": "there is no display yet"}
+_NOT_HOSTED = {"disk": "has no disks", "root": "has linked programs only", "kernel": "is a kernel itself"}
 
 
 def kernel_of(options: Namespace) -> Path:
@@ -22,23 +23,38 @@ def kernel_of(options: Namespace) -> Path:
     if options.kernel:
         path = Path(options.kernel).absolute()
         if not path.is_file():
-            raise ui.Failure(f"there is no file {options.kernel}")
+            raise ui.WrongWords(f"--kernel: there is no file {options.kernel}")
         return path
     return build.kernel(options.arch, options.profile, options.yes)
 
 
+def _refuse_files(options: Namespace) -> None:
+    for name in options.disk:
+        if not Path(name).is_file():
+            raise ui.WrongWords(f"--disk: there is no file {name}")
+    if options.initrd and not Path(options.initrd).is_file():
+        raise ui.WrongWords(f"--initrd: there is no file {options.initrd}")
+    if options.root and options.root.startswith("deb:"):
+        raise ui.Failure("--root deb:...: needs a file system on a disk, which there is not yet")
+    if options.root and not Path(options.root).is_dir():
+        raise ui.WrongWords(f"--root: there is no folder {options.root}")
+    if options.kernel and options.kernel != "linux":
+        kernel_of(options)
+
+
 def refuse_what_is_not_there(options: Namespace) -> None:
+    """Before anything is built: what was asked for and cannot be had."""
     for name, why in _NOT_YET.items():
         value = getattr(options, name)
         if value and value != "none":
             raise ui.Failure(f"--{name}: {why}")
-    for name in options.disk:
-        if not Path(name).is_file():
-            raise ui.WrongWords(f"--disk: there is no file {name}")
-    if options.disk and options.arch == "hosted":
-        raise ui.WrongWords("--disk: the hosted machine has no disks")
-    if options.root and options.root.startswith("deb:"):
-        raise ui.Failure("--root deb:...: needs a file system on a disk, which there is not yet")
+    most = targets.current().processors
+    if options.smp > most:
+        raise ui.WrongWords(f"--smp {options.smp}: QEMU's machine for {options.arch} has {most} processors at most")
+    _refuse_files(options)
+    for name, why in _NOT_HOSTED.items():
+        if options.arch == "hosted" and getattr(options, name):
+            raise ui.WrongWords(f"--{name}: the hosted machine {why}")
 
 
 def disk_words(options: Namespace) -> list[str]:
@@ -57,18 +73,13 @@ def disk_words(options: Namespace) -> list[str]:
 def initrd(options: Namespace, kernel: Path, command: bool) -> bytes:
     """The bytes of the initramfs. What the user gives comes first, so that ours adds to it."""
     if options.initrd:
-        path = Path(options.initrd)
-        if not path.is_file():
-            raise ui.Failure(f"--initrd: there is no file {options.initrd}")
-        data = path.read_bytes()
+        data = Path(options.initrd).read_bytes()
         data += b"\0" * (-len(data) % 4)
         return data + rootfs.runner_only().bytes() if command else data
     archive = rootfs.interactive()
     if command:
         archive = rootfs.with_services(rootfs.with_runner(rootfs.base()), kernel)
     if options.root:
-        if not Path(options.root).is_dir():
-            raise ui.Failure(f"--root: there is no folder {options.root}")
         archive.tree(Path(options.root))
     return archive.bytes()
 
@@ -107,6 +118,12 @@ def _one_command(machine: qemu.Machine, words: list[str]) -> int:
     return outcome.code
 
 
+def _warn_of_little_memory(options: Namespace) -> None:
+    least = targets.current().least_mib
+    if not options.initrd and not options.kernel and qemu.mebibytes(options.mem) < least:
+        ui.say(f"helix: {options.mem} of memory is too little for a shell; it needs --mem {least}M")
+
+
 def command(options: Namespace) -> int:
     refuse_what_is_not_there(options)
     if options.arch == "hosted":
@@ -120,6 +137,7 @@ def command(options: Namespace) -> int:
     append = qemu.append_for(kernel, init, options.append)
     if not words:
         append = append.replace("panic=-1 ", "")
+        _warn_of_little_memory(options)
     with qemu.Initrd(initrd(options, kernel, bool(words))) as archive:
         machine = qemu.Machine(kernel, archive, append, options.smp, options.mem,
                                extra=disk_words(options))

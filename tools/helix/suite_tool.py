@@ -34,7 +34,29 @@ _WRONG = {
     "test check/format nonsense": r"no test is called nonsense; suites: ",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "run --disk nothing.img -- true": r"--disk: there is no file nothing\.img",
+    "run -smp 4": r"run does not know -smp 4 \(did you mean --smp\?\); '\./helix run --help'",
+    "cc x.c -O2 -o x": r"cc does not know -O2; '\./helix cc --help' explains",
     "cc --arch hosted x.c -o x": r"no compiler for hosted yet; there is x86_64, aarch64, riscv64",
+    "cc tests/scenario/fork.c -o nothing/x": r"-o nothing/x: there is no folder nothing",
+    "run --root nothing": r"--root: there is no folder nothing",
+    "run --initrd nothing -- true": r"--initrd: there is no file nothing",
+    "run --kernel nothing": r"--kernel: there is no file nothing",
+    "run --arch aarch64 --smp 9": r"--smp 9: QEMU's machine for aarch64 has 8 processors at most",
+    "run --arch hosted --root tests": r"--root: the hosted machine has linked programs only",
+    "trace --parts syscall,bogus -o nothing/x.json -- true": r"there is no part bogus; there is syscall, port, all",
+    "trace -o nothing/x.json -- true": r"-o nothing/x\.json: there is no folder nothing",
+    "trace -o tests -- true": r"-o tests: it is a folder",
+    "test torture --seed 34": r"--seed: torture has seeds with --arch hosted only",
+    "test check/format --seeds 2": r"--seeds: only '\./helix test torture --arch hosted'",
+    "test torture --arch hosted --seeds 0": r"'0' is no number from 1 to",
+    "test check/format --jobs 0": r"'0' is no number from 1 to",
+    "image --arch aarch64 -o nothing/x.iso": r"on x86_64 only; '\./helix build --arch aarch64' makes what",
+    "image --arch riscv64 -o nothing/x.iso": r"on x86_64 only; '\./helix build --arch riscv64' makes what",
+    "image --arch hosted -o nothing/x.iso": r"on x86_64 only; '\./helix build --arch hosted' makes what",
+    "image -o nothing/x.img": r"only ISO images can be made yet",
+    "image -o nothing/x.iso": r"-o nothing/x\.iso: there is no folder nothing",
+    "image --add nothing -o nothing/x.iso": r"--add: there is no folder nothing",
+    "demo heal -o nothing/x.svg": r"-o nothing/x\.svg: there is no folder nothing",
     "demo": r"the following arguments are required: what",
     "demo sing": r"what: invalid choice: 'sing'",
     "demo heal --times 0": r"'0' is no number from 1 to 10000",
@@ -188,6 +210,12 @@ def _compiles_for_machine(context: Context) -> None:
             done = _call(f"cc --yes --arch {arch} --libc {libc} {folder}/main.c -o {made}", 300)
             if done.returncode or struct.unpack_from("<H", made.read_bytes(), 18)[0] != _ELF_MACHINE[arch]:
                 raise Failed(f"no program for {arch} with {libc}", done.stdout + done.stderr)
+
+
+def _tells_of_little_memory(_: Context) -> None:
+    done = _call("run --mem 4M -- true")
+    if done.returncode != 1 or "4M of memory is too little, give it more with --mem" not in done.stderr:
+        raise Failed(f"status {done.returncode}, and no word of memory", done.stdout + done.stderr)
 
 
 def _tells_of_a_mistake(_: Context) -> None:
@@ -410,6 +438,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/feeds-the-slow", _feeds_the_slow, machines=False),
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/cc", _compiles_for_machine, machines=False),
+            single("tool/little-memory", _tells_of_little_memory),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
             single("tool/runs-the-example", _runs_the_example),

@@ -2,6 +2,7 @@
 """./helix test: chooses tests, runs them (two machines at once), counts."""
 
 import queue
+import re
 import threading
 import traceback
 from argparse import Namespace
@@ -56,6 +57,17 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     if not selected:
         raise ui.WrongWords(f"none of these tests is for --smp {options.smp}")
     return selected
+
+
+def _refuse_seeds(options: Namespace, selected: list[tuple[Job, list[str]]]) -> None:
+    """Seeds that none of the chosen tests would have."""
+    names = [name for _, names in selected for name in names]
+    if any(name.startswith("torture/seed-") for name in names):
+        return
+    if options.seeds != 1:
+        raise ui.WrongWords("--seeds: only './helix test torture --arch hosted' has them")
+    if options.seed != 1 and all(re.match(r"(hosted/)?torture[/@]", name) for name in names):
+        raise ui.WrongWords("--seed: torture has seeds with --arch hosted only")
 
 
 def _run_job(job: Job, names: list[str], context: Context, reporter: Reporter) -> None:
@@ -114,6 +126,7 @@ def command(options: Namespace) -> int:
     if options.mutants:
         return mutants.command(options)
     selected = _select(options)
+    _refuse_seeds(options, selected)
     if options.list:
         for _, names in selected:
             for name in names:

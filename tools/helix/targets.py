@@ -23,8 +23,9 @@ class Target:
     headers: dict[str, str]  # Linux's headers for programs of musl
     second_serial: tuple[str, ...]  # what the emulator needs for one beside the console, with a chardev
     lacks: tuple[str, ...] = ()  # programs.FLAVOURS that its compilers cannot make
-
-
+    processors: int = 64  # the most of its machine, or of the kernel
+    least_mib: int = 0  # of memory: with less there is no shell (docs/STATUS.md)
+    iso: bool = False  # whether an ISO image can start it
 
 
 def _headers(folder: str, asm: str) -> dict[str, str]:
@@ -36,7 +37,7 @@ _X86_64 = Target(
     ("-device", "isa-debug-exit,iobase=0xf4,iosize=4"), "amd64", ("gdb", "i386:x86-64"),
     {"musl-tools": "musl-gcc", "linux-libc-dev": "/usr/include/linux/futex.h"},
     _headers("/usr/include", "/usr/include/x86_64-linux-gnu/asm"),
-    ("-serial", "chardev:line"))
+    ("-serial", "chardev:line"), least_mib=8, iso=True)
 _CROSS = "/usr/aarch64-linux-gnu"
 _AARCH64 = Target(
     "aarch64", "Image", "qemu-system-aarch64", "qemu-system-arm", "virt", "max", "ttyAMA0",
@@ -44,7 +45,7 @@ _AARCH64 = Target(
     {"gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
      "libc6-dev-arm64-cross": f"{_CROSS}/lib/libc.a"},
     _headers(f"{_CROSS}/include", f"{_CROSS}/include/asm"),
-    ("-device", "pci-serial,chardev=line"))
+    ("-device", "pci-serial,chardev=line"), processors=8, least_mib=7)  # its interrupt controller is a GICv2
 _RISCV_CROSS = "/usr/riscv64-linux-gnu"
 _RISCV64 = Target(
     "riscv64", "Image", "qemu-system-riscv64", "qemu-system-misc", "virt", "rv64", "ttyS0",
@@ -54,7 +55,7 @@ _RISCV64 = Target(
      "libc6-dev-riscv64-cross": f"{_RISCV_CROSS}/lib/libc.a"},
     _headers(f"{_RISCV_CROSS}/include", f"{_RISCV_CROSS}/include/asm"),
     ("-device", "pci-serial,chardev=line"),
-    ("glibc-pie",))  # Debian 12's glibc has no start files for it there
+    ("glibc-pie",), least_mib=11)  # Debian 12's glibc has no start files for it there
 _ALL = {target.name: target for target in (_X86_64, _AARCH64, _RISCV64)}
 _chosen = _X86_64
 
@@ -67,6 +68,10 @@ def use(name: str) -> None:
 
 def current() -> Target:
     return _chosen
+
+
+def with_iso() -> tuple[str, ...]:
+    return tuple(name for name, target in _ALL.items() if target.iso)
 
 
 def of(name: str) -> Target:

@@ -2,10 +2,11 @@
 """./helix trace: runs a command inside and writes what the whole machine did meanwhile."""
 
 import json
+import re
 from argparse import Namespace
 from pathlib import Path
 
-from helix import guest, packages, programs, qemu, rootfs, run, trace_convert, ui
+from helix import guest, packages, paths, programs, qemu, rootfs, run, trace_convert, ui
 
 _EVENTS_MAX = 1 << 21  # 64 MiB of the machine's memory
 _SLOTS = 32768
@@ -24,8 +25,7 @@ def record(inside: guest.Guest, words: list[str], parts: str, out: guest.Sink, e
     return outcome.code, bytes(given_back)
 
 
-def _machine(options: Namespace, initrd: Path) -> qemu.Machine:
-    kernel = run.kernel_of(options)
+def _machine(options: Namespace, kernel: Path, initrd: Path) -> qemu.Machine:
     append = qemu.append_for(kernel, "/sbin/runner", f"trace_buffer={_SLOTS} {options.append}")
     return qemu.Machine(kernel, initrd, append, options.smp, options.mem,
                         extra=run.disk_words(options))
@@ -44,17 +44,29 @@ def _write(path: Path, data: bytes) -> None:
            "(open it at ui.perfetto.dev or in chrome://tracing)")
 
 
+def _refuse(options: Namespace) -> None:
+    """Before anything is built."""
+    run.refuse_what_is_not_there(options)
+    text = (paths.TOP / "core/trace_switch.c").read_text()
+    parts = [*re.findall(r'^    \[TRACE_\w+\] = "(\w+)",$', text, re.M), "all"]
+    for part in options.parts.split(","):
+        if part and part not in parts:
+            raise ui.WrongWords(f"--parts: there is no part {part}; there is {', '.join(parts)}")
+
+
 def command(options: Namespace) -> int:
     if not options.command:
         raise ui.WrongWords("trace: a command to run inside is missing: ./helix trace -- CMD")
     if options.arch == "hosted":
         raise ui.Failure("a command behind -- needs ring 3; the hosted machine has linked programs")
-    run.refuse_what_is_not_there(options)
+    _refuse(options)
+    output = ui.output(options.output)
     packages.need(packages.run(), yes=options.yes)
     programs.need(options.yes)
-    archive = run.initrd(options, run.kernel_of(options), True) + rootfs.recorder_only().bytes()
+    kernel = run.kernel_of(options)
+    archive = run.initrd(options, kernel, True) + rootfs.recorder_only().bytes()
     with qemu.Initrd(archive) as initrd, \
-            guest.Guest(_machine(options, initrd), qemu.log_file("trace")) as inside:
+            guest.Guest(_machine(options, kernel, initrd), qemu.log_file("trace")) as inside:
         try:
             inside.wait_ready()
             code, data = record(inside, options.command, options.parts, run.write_all(1),
@@ -62,5 +74,5 @@ def command(options: Namespace) -> int:
         except guest.Died as died:
             raise guest.explain(inside, died) from None
         inside.power_off()
-    _write(Path(options.output), data)
+    _write(output, data)
     return code

@@ -4,6 +4,7 @@
 import shutil
 import sys
 import threading
+from pathlib import Path
 
 
 class Failure(Exception):
@@ -20,6 +21,16 @@ class WrongWords(Failure):
     """A call that cannot be understood."""
 
     status = 2
+
+
+def output(name: str) -> Path:
+    """The file that -o names, if it can be written; to be asked before the work, not behind it."""
+    path = Path(name)
+    if not path.absolute().parent.is_dir():
+        raise WrongWords(f"-o {name}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise WrongWords(f"-o {name}: it is a folder")
+    return path
 
 
 _lock = threading.Lock()
