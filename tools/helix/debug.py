@@ -8,7 +8,10 @@ import subprocess
 from argparse import Namespace
 from pathlib import Path
 
-from helix import build, packages, paths, qemu, rootfs, targets, ui
+from helix import build, hosted, packages, paths, qemu, run, targets, ui
+
+
+_HINT = "echo words for the kernel: apropos ^hx-\\n"
 
 
 def _free_port() -> int:
@@ -17,35 +20,39 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _initrd(options: Namespace) -> bytes:
-    if options.initrd:
-        return Path(options.initrd).read_bytes()
-    archive = rootfs.interactive()
-    if options.root:
-        archive.tree(Path(options.root))
-    return archive.bytes()
-
-
 def _gdb(elf: Path, port: int, console: Path) -> list[str]:
     return [targets.current().gdb[0], "-q", str(elf), "-ex", f"set architecture {targets.current().gdb[1]}",
             "-ex", f"source {paths.TOP / 'tools' / 'gdb' / 'helpers.py'}",
             "-ex", f"target remote 127.0.0.1:{port}",
             "-ex", f"echo \\nconsole: socat -,raw,echo=0 {console}, or its copy {console}.log\\n",
-            "-ex", "echo words for the kernel: apropos ^hx-\\n", "-ex", "hbreak kernel_main", "-ex", "continue"]
+            "-ex", _HINT, "-ex", "hbreak kernel_main", "-ex", "continue"]
+
+
+def _hosted(options: Namespace) -> int:
+    """gdb takes the process as it takes any; its console is gdb's terminal."""
+    packages.need(packages.debug(), yes=options.yes)
+    helpers = f"source {paths.TOP / 'tools' / 'gdb' / 'helpers.py'}"
+    words = ["gdb", "-q", "-ex", helpers, "-ex", _HINT, "-ex", "break kernel_main", "-ex", "run", "--args"]
+    return subprocess.run([*words, *hosted.asked_for(options)], check=False).returncode
 
 
 def command(options: Namespace) -> int:
     """gdb's exit status. The machine ends with gdb."""
+    run.refuse_what_is_not_there(options)
+    if options.kernel:
+        raise ui.WrongWords("--kernel: gdb needs the symbols of the kernel that is built here")
+    if options.arch == "hosted":
+        return _hosted(options)
     packages.need(packages.run(), packages.debug(), yes=options.yes)
     image = build.kernel(options.arch, options.profile, options.yes)
     elf = image.with_name("helix.elf")
     port = _free_port()
     console = paths.ensure(paths.OUT / "tmp") / "console"
-    with qemu.Initrd(_initrd(options)) as initrd:
+    with qemu.Initrd(run.initrd(options, image, False)) as initrd:
         append = qemu.append_for(image, "/init", options.append).replace("panic=-1 ", "")
         machine = qemu.Machine(image, initrd, append, options.smp, options.mem)
         machine.serial = ["chardev:console"]
-        machine.extra = ["-S", "-gdb", f"tcp:127.0.0.1:{port}", "-chardev",
+        machine.extra = [*run.disk_words(options), "-S", "-gdb", f"tcp:127.0.0.1:{port}", "-chardev",
                          f"socket,id=console,path={console},server=on,wait=off,"
                          f"logfile={console}.log"]
         with subprocess.Popen(machine.command(), stdin=subprocess.DEVNULL,

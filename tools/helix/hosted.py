@@ -9,7 +9,7 @@ from argparse import Namespace
 from functools import cache
 from pathlib import Path
 
-from helix import build, packages, paths, ui
+from helix import build, packages, paths, qemu, ui
 from helix.report import Failed
 
 NAME = "helix-hosted"
@@ -65,25 +65,23 @@ def kernel(profile: str, yes: bool) -> Path:
     return process("", profile)
 
 
-def _mebibytes(text: str) -> str:
-    units = {"M": 1, "G": 1024}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "M")
-    if not number.isdigit():
-        raise ui.Failure(f"--mem {text}: a number with M or G")
-    return str(int(number) * units[unit])
-
-
 def command(options: Namespace, smp: int, mem: str, words: list[str]) -> list[str]:
-    line = [str(kernel(options.profile, options.yes)), "--smp", str(smp), "--mem", _mebibytes(mem)]
+    line = [str(kernel(options.profile, options.yes)), "--smp", str(smp), "--mem", str(qemu.mebibytes(mem))]
     return line + words
+
+
+def asked_for(options: Namespace) -> list[str]:
+    """The process as the words of ./helix run, or debug, want it."""
+    words = options.append.split()
+    if options.initrd:
+        words = ["--initrd", options.initrd, *words]
+    return command(options, options.smp, options.mem, words)
 
 
 def run(options: Namespace) -> int:
     """./helix run --arch hosted; its exit status is the kernel's."""
     if options.command:
         raise ui.Failure("a command behind -- needs ring 3; the hosted machine has linked programs")
-    words = options.append.split()
-    if options.initrd:
-        words = ["--initrd", options.initrd, *words]
+    line = asked_for(options)
     sys.stdout.flush()
-    return subprocess.run(command(options, options.smp, options.mem, words), check=False).returncode
+    return subprocess.run(line, check=False).returncode

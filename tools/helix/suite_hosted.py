@@ -7,7 +7,7 @@ import subprocess
 from argparse import Namespace
 from pathlib import Path
 
-from helix import bench_hosted, hosted, packages, simulation, suite_boot, ui
+from helix import bench_hosted, hosted, packages, paths, simulation, suite_boot, ui
 from helix.report import Context, Failed, Job, single
 
 _LIMIT_S = 120
@@ -155,6 +155,15 @@ def _gdb(context: Context) -> None:
         raise Failed(f"its backtrace lacks {', '.join(missing)}", text[-8000:])
 
 
+def _debug(context: Context) -> None:
+    """./helix debug: gdb on the process, where the kernel begins."""
+    packages.need(packages.BUILD, packages.HOSTED, packages.debug(), yes=context.options.yes)
+    done = subprocess.run([str(paths.TOP / "helix"), "debug", "--arch", "hosted"], input="bt\nquit\n", text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_LIMIT_S, check=False)
+    if done.returncode or not re.search(r"#0 +kernel_main \(.*#1 .*boot_main \(", done.stdout, re.S):
+        raise Failed(f"status {done.returncode}, and gdb is not at kernel_main()", done.stdout)
+
+
 def jobs(_: Namespace) -> list[Job]:
     """One job for each self-test and for each linked program, the bench, the simulator."""
     selftests = [_selftest(*row) for row in _SELFTESTS]
@@ -162,6 +171,7 @@ def jobs(_: Namespace) -> list[Job]:
                 for program in hosted.programs()]
     return [*selftests, *programs, single("hosted/bench", _bench, machines=False),
             single("hosted/valgrind", _valgrind, machines=False),
+            single("hosted/debug", _debug, machines=False),
             single("hosted/gdb", _gdb, machines=False),
             single("hosted/panic-trace", _panic, machines=False),
             single("hosted/console", _console, machines=False),

@@ -39,6 +39,8 @@ _WRONG = {
     "cc --arch hosted x.c -o x": r"no compiler for hosted yet; there is x86_64, aarch64, riscv64",
     "cc tests/scenario/fork.c -o nothing/x": r"-o nothing/x: there is no folder nothing",
     "run --root nothing": r"--root: there is no folder nothing",
+    "debug --root nothing": r"--root: there is no folder nothing",
+    "debug --kernel linux": r"--kernel: gdb needs the symbols",
     "run --initrd nothing -- true": r"--initrd: there is no file nothing",
     "run --kernel nothing": r"--kernel: there is no file nothing",
     "run --arch aarch64 --smp 9": r"--smp 9: QEMU's machine for aarch64 has 8 processors at most",
