@@ -651,6 +651,9 @@ static void program(void) {
              "grep -qE '^ramfs +runs +0 +0 .* -$' shown"),
          0);
     SAME(run("/sbin/hxmod health nobody 2>said; test $? = 1 && grep -q 'no module' said"), 0);
+    SAME(run("umount /proc && { /sbin/hxmod health 2>said; test $? = 1 && grep -q /proc said; "
+             "found=$?; mount -t proc proc /proc; exit $found; }"),
+         0);
     SAME(run("/sbin/hxmod health ramfs more 2>said; test $? = 2"), 0);
     need_crumb();
     SAME(run("/sbin/hxmod list | grep -q 'crumb .* 1.2.3 .* package'"), 0);

@@ -55,7 +55,8 @@ _RISCV64 = Target(
      "libc6-dev-riscv64-cross": f"{_RISCV_CROSS}/lib/libc.a"},
     _headers(f"{_RISCV_CROSS}/include", f"{_RISCV_CROSS}/include/asm"),
     ("-device", "pci-serial,chardev=line"),
-    ("glibc-pie",), least_mib=11)  # Debian 12's glibc has no start files for it there
+    ("glibc-pie",),  # Debian 12's glibc has no start files for it there
+    least_mib=11)
 _ALL = {target.name: target for target in (_X86_64, _AARCH64, _RISCV64)}
 _chosen = _X86_64
 
