@@ -92,16 +92,16 @@ time_ns_t doom_struck(void) {
 }
 
 enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, bool again) {
-    struct hx_env *env;
+    const char *known = module_find(name);
     uint32_t number = 0;
     while (number < ARRAY_SIZE(kinds) && strcmp(kinds[number].name, kind) != 0) {
         number++;
     }
-    if (number == ARRAY_SIZE(kinds) || !module_find(name, &env)) {
+    if (number == ARRAY_SIZE(kinds) || known == NULL) {
         return HX_ERR_NOT_FOUND;
     }
     atomic_store_explicit(&doom_left, 0, memory_order_relaxed);
-    atomic_store_explicit(&victim, env->name, memory_order_relaxed);
+    atomic_store_explicit(&victim, known, memory_order_relaxed);
     atomic_store_explicit(&doom_kind, number, memory_order_relaxed);
     atomic_store_explicit(&doom_again, again ? nth : 0, memory_order_relaxed);
     atomic_store_explicit(&doom_left, nth, memory_order_release);

@@ -134,6 +134,24 @@ static enum hx_status protect(const struct loaded *it, const struct package_imag
     return status;
 }
 
+static enum hx_status data_keep(struct loaded *it, const struct package_image *image) {
+    struct package_part part;
+    uint32_t cursor = 0;
+    while (package_next_part(image, &cursor, &part)) {
+        if ((part.rights & ELF_SEGMENT_WRITE) == 0) {
+            continue;
+        }
+        struct loaded_data *data = heap_alloc(sizeof(*data) + part.size_bytes, MEMORY_SLEEP);
+        if (data == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
+        *data = (struct loaded_data){ it->data, it->memory + part.offset, part.size_bytes };
+        memcpy(data->first, data->at, data->size_bytes);
+        it->data = data;
+    }
+    return HX_OK;
+}
+
 static enum hx_status load_image(const struct package_image *image, struct loaded *it,
                                  struct package_refusal *refusal) {
     const struct package_place place = { it->memory, (uintptr_t)it->memory, resolve };
@@ -147,6 +165,7 @@ static enum hx_status load_image(const struct package_image *image, struct loade
         return status;
     }
     status = protect(it, image);
+    status = status == HX_OK ? data_keep(it, image) : status;
     return status == HX_OK ? HX_OK : package_refuse(refusal, status, "%s", hx_status_name(status));
 }
 
@@ -176,7 +195,18 @@ enum hx_status loader_load(const void *bytes, size_t size_bytes, struct loaded *
     return HX_OK;
 }
 
+void loader_restart(const struct loaded *loaded) {
+    for (const struct loaded_data *data = loaded->data; data != NULL; data = data->next) {
+        memcpy(data->at, data->first, data->size_bytes);
+    }
+}
+
 void loader_unload(struct loaded *loaded) {
+    struct loaded_data *data;
+    while ((data = loaded->data) != NULL) {
+        loaded->data = data->next;
+        heap_free(data);
+    }
     kernel_map_free(loaded->memory, loaded->span_bytes);
     *loaded = (struct loaded){ 0 };
 }

@@ -7,11 +7,20 @@
 
 #define MODULE_NAME_BYTES 32u // with its end
 
+// A writable part of a package as it was before anything in the package had run.
+struct loaded_data {
+    struct loaded_data *next; // own
+    uint8_t *at;              // the part
+    size_t size_bytes;
+    uint8_t first[];
+};
+
 // A package that is loaded: its code, constants and data, each with its own rights.
 struct loaded {
     uint8_t *memory; // own
     size_t span_bytes;
     const struct hx_module *module; // in it, checked
+    struct loaded_data *data;       // own
 };
 
 // Verifies a package, loads it and checks its manifest; nothing in it has run. Borrows the bytes,
@@ -22,5 +31,7 @@ struct loaded {
 //         HX_ERR_NO_MEMORY
 enum hx_status loader_load(const void *bytes, size_t size_bytes, struct loaded *out_loaded,
                            struct package_refusal *refusal);
+// Its data are what they were at first. Nobody is in the code. Thread context.
+void loader_restart(const struct loaded *loaded);
 // Takes the memory back. Nobody is in the code, and nobody will be.
 void loader_unload(struct loaded *loaded);

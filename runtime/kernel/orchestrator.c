@@ -33,14 +33,16 @@ static const struct lock_class lives_class = { "lives of modules", LOCK_RANK_PRO
                                                false };
 struct mutex lives_lock = { .lock_class = &lives_class };
 
-static const struct lock_class watched_class = { "watched modules", LOCK_RANK_LEAF, false };
+// Outside of ledgers'.
+static const struct lock_class watched_class = { "watched modules", LOCK_RANK_LEAF - 1, false };
 static struct spinlock watched_lock = SPINLOCK_INIT(&watched_class);
 static struct hx_env *watched[WATCHED_MAX]; // [watched_lock]
 static uint32_t watched_count;              // [watched_lock]
 static struct waitable deaths;
 static struct thread orchestrator;
 
-static struct hx_env *watched_at(uint32_t index) {
+// It stays until lives_lock is given back.
+static struct hx_env *watched_at(uint32_t index) REQUIRES(lives_lock) {
     spin_lock(&watched_lock);
     struct hx_env *env = index < watched_count ? watched[index] : NULL;
     spin_unlock(&watched_lock);
@@ -109,13 +111,16 @@ const char *module_put_away(struct hx_env *env) {
     return NULL;
 }
 
-static void watched_drop(const struct hx_env *env) {
+// The others keep their order.
+void orchestrator_forget(const struct hx_env *env) {
+    uint32_t left = 0;
     spin_lock(&watched_lock);
     for (uint32_t i = 0; i < watched_count; i++) {
-        if (watched[i] == env) {
-            watched[i] = watched[--watched_count];
+        if (watched[i] != env) {
+            watched[left++] = watched[i];
         }
     }
+    watched_count = left;
     spin_unlock(&watched_lock);
 }
 
@@ -124,8 +129,8 @@ void orchestrator_bury(struct hx_env *env) {
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         gate_end(gate);
     }
-    watched_drop(env);
     mutex_lock(&lives_lock);
+    orchestrator_forget(env);
     const char *why = module_put_away(env);
     mutex_unlock(&lives_lock);
     if (why != NULL) {
@@ -193,6 +198,9 @@ enum hx_status module_live(struct hx_env *env) {
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         gate->is_vacant = gate != env->gate;
     }
+    if (env->package != NULL) {
+        loader_restart(&env->package->loaded);
+    }
     gate_revive(env->gate);
     gate_open(env->gate); // as it is after an orderly stop
     return module_run(env);
@@ -256,8 +264,8 @@ static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
     start_anew(env, pause);
 }
 
-// Modules from packages are not watched: when they die they are gone, and whoever waits for what
-// they have taken from him is told so. Told twice, he finds what he found before.
+// A module whose first start failed and that cannot go is not watched: it is gone, and whoever
+// waits for what it has taken from him is told so. Told twice, he finds what he found before.
 static void gone_resume(void) REQUIRES(lives_lock) {
     for (uint32_t i = 0; i < GATES_MAX; i++) {
         const struct gate *gate = gate_at(i);
@@ -337,7 +345,9 @@ enum hx_status orchestrator_watch(struct hx_env *env) {
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         atomic_store_explicit(&gate->supervisor, &deaths, memory_order_relaxed);
     }
-    waitable_pulse(&deaths); // it may have died meanwhile
+    if (gate_is_dead(env->gate)) { // meanwhile; who died before was not in the list
+        waitable_pulse(&deaths);
+    }
     return gate_is_gone(env->gate) ? HX_ERR_PEER_DIED : HX_OK;
 }
 
@@ -357,25 +367,23 @@ void module_freeze_note(struct hx_env *env, time_ns_t freeze_ns) {
 }
 
 bool module_health_at(uint32_t index, struct module_health *out_health) {
-    struct hx_env *env = watched_at(index);
-    if (env == NULL) {
-        return false;
-    }
     spin_lock(&watched_lock);
-    *out_health = env->health;
+    struct hx_env *env = index < watched_count ? watched[index] : NULL;
+    if (env != NULL) {
+        *out_health = env->health;
+        out_health->name = env->name;
+        out_health->held = ledger_held(&env->ledger);
+    }
     spin_unlock(&watched_lock);
-    out_health->name = env->name;
-    out_health->held = ledger_held(&env->ledger);
-    return true;
+    return env != NULL;
 }
 
-bool module_find(const char *name, struct hx_env **out_env) {
-    struct hx_env *env;
-    for (uint32_t i = 0; (env = watched_at(i)) != NULL; i++) {
-        if (strcmp(env->name, name) == 0) {
-            *out_env = env;
-            return true;
-        }
+const char *module_find(const char *name) {
+    const char *known = NULL;
+    spin_lock(&watched_lock);
+    for (uint32_t i = 0; i < watched_count && known == NULL; i++) {
+        known = strcmp(watched[i]->name, name) == 0 ? watched[i]->name : NULL;
     }
-    return false;
+    spin_unlock(&watched_lock);
+    return known;
 }

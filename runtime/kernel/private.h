@@ -32,6 +32,7 @@ struct hx_env {
     void *self;                     // what its init gave
     struct gate *gate;              // of its own work: init, start, stop, threads
     bool runs;                      // init succeeded
+    bool is_loaded;                 // it came with a package: it can be unloaded
     bool is_watched;                // by the orchestrator; set once
     bool is_kept;                   // its start failed, and it is there all the same
     // [lives_lock] While it is on probation: what comes back if it dies, and until when.
@@ -59,10 +60,6 @@ enum hx_status line_register(uint32_t line, const struct line_user *user, bool i
 // The same name for good, for what a package brought; NULL: no memory. Thread context.
 const char *name_keep(const char *name);
 
-// Lets a module go that was loaded: it is stopped, its slots are empty, its memory is free. Nobody
-// needs it. Called with the registry's lock. What modules_unload() refuses with.
-enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal);
-
 // What the module heard of is not called any more, until it registers again. Its gate is dead, and
 // nobody is inside. Thread context.
 void lines_silence(const struct hx_env *env);
@@ -70,6 +67,11 @@ void lines_silence(const struct hx_env *env);
 // Whoever brings a module to life or ends it has this, and who reads manifests of those that may be
 // swapped. Inside the registry's lock, outside all others.
 extern struct mutex lives_lock;
+
+// Lets a module go that was loaded: it is stopped, its slots are empty, nobody supervises it, its
+// memory can be freed. Nobody needs it. What modules_unload() refuses with.
+enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal)
+    REQUIRES(lives_lock);
 
 // Number `*inout_index` and on of all gates, the next one of the module's; NULL: no more.
 struct gate *module_gate(const struct hx_env *env, uint32_t *inout_index);
@@ -122,8 +124,10 @@ enum hx_status orchestrator_watch(struct hx_env *env);
 // The module's first start failed: its slots refuse for good, and what it held is given back.
 // Thread context, not inside.
 void orchestrator_bury(struct hx_env *env);
-// A module that is watched.
-bool module_find(const char *name, struct hx_env **out_env);
+// The module is not supervised any more, and not listed.
+void orchestrator_forget(const struct hx_env *env) REQUIRES(lives_lock);
+// The name, for good, of a module that is watched; NULL: there is none of that name.
+const char *module_find(const char *name);
 
 // A module calls the SDK: see module_doom().
 extern _Atomic uint64_t doom_left;

@@ -119,11 +119,9 @@ static enum hx_status module_start(struct hx_env *env) {
     if (status == HX_OK) {
         status = module_run(env);
     }
-    if (env->gate != NULL && env->package == NULL) { // who was loaded goes by unload.c
-        status = status == HX_OK ? orchestrator_watch(env) : status;
-        if (status != HX_OK) {
-            orchestrator_bury(env);
-        }
+    status = status == HX_OK ? orchestrator_watch(env) : status;
+    if (env->gate != NULL && status != HX_OK && !env->is_loaded) { // who was goes by unload.c
+        orchestrator_bury(env);
     }
     env->runs = status == HX_OK;
     if (env->runs) {
@@ -243,14 +241,17 @@ static enum hx_status load_locked(struct hx_env *env, struct package_refusal *re
     if (status == HX_OK) {
         return HX_OK;
     }
+    mutex_lock(&lives_lock);
     if (env->gate == NULL || module_let_go(env, &why) == HX_OK) {
         envs[place] = NULL;
     } else {
         log_warning("module %s stays, dead: %s", env->module->name, why.text);
-        const struct gate_death death = { time_now(), "refusal", hx_status_name(status), 0, 0 };
-        gate_kill_module(env->gate, &death);
+        orchestrator_forget(env);
+        module_kill(env, "refusal", hx_status_name(status));
+        module_give_up(env, NULL);
         env->is_kept = true;
     }
+    mutex_unlock(&lives_lock);
     return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
                           hx_status_name(status));
 }
@@ -321,6 +322,7 @@ void package_close(struct package *package) {
 
 static void env_free(struct hx_env *env) {
     ledger_release(&env->ledger, true); // it has no devices
+    package_close(env->before.package);
     package_close(env->package);
     heap_free(env);
 }
@@ -331,6 +333,7 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
     }
     ledger_init(&env->ledger);
+    env->is_loaded = true;
     enum hx_status status = package_open(bytes, size_bytes, &env->package, refusal);
     if (status == HX_OK) {
         env->module = &env->package->manifest;
@@ -405,15 +408,14 @@ static void forget_locked(const struct hx_env *env) {
     started = left;
 }
 
-static enum hx_status unload_locked(struct hx_env *env, struct package_refusal *refusal) {
+static enum hx_status unload_locked(struct hx_env *env, struct package_refusal *refusal)
+    REQUIRES(lives_lock) {
+    const struct hx_env *needer = env != NULL ? needer_locked(env) : NULL;
     if (env == NULL) {
         return package_refuse(refusal, HX_ERR_NOT_FOUND,
                               "expected the name of a module, found no module of that name");
     }
-    mutex_lock(&lives_lock); // others may be swapped meanwhile
-    const struct hx_env *needer = needer_locked(env);
-    mutex_unlock(&lives_lock);
-    if (env->is_watched || env->package == NULL) {
+    if (!env->is_loaded) {
         return package_refuse(refusal, HX_ERR_NOT_PERMITTED,
                               "expected a module from a package, found one of the image");
     }
@@ -431,7 +433,9 @@ static enum hx_status unload_locked(struct hx_env *env, struct package_refusal *
 enum hx_status modules_unload(const char *name, struct package_refusal *refusal) {
     mutex_lock(&registry_lock);
     struct hx_env *env = find_locked(name);
+    mutex_lock(&lives_lock); // no death and no swap meanwhile
     enum hx_status status = unload_locked(env, refusal);
+    mutex_unlock(&lives_lock);
     mutex_unlock(&registry_lock);
     if (status == HX_OK) {
         log_info("module %s is unloaded", env->name);

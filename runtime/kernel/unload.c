@@ -2,7 +2,9 @@
 // runtime/kernel/unload.c: a module that was loaded goes.
 //
 // First its slots take no new clients; with one that has some, all is as it was. Then nobody is
-// inside, it stops and ends, and nobody is inside that, either. Then its slots are forgotten.
+// inside, it stops and ends, and nobody is inside that, either. Then nobody supervises it any more,
+// and its slots are forgotten. Other lives wait meanwhile: a death that comes before that is the
+// orchestrator's if the module stays, and nobody's if it goes.
 #include "private.h"
 
 #include <core/gate.h>
@@ -103,6 +105,7 @@ enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal
                               hx_status_name(status));
     }
     HX_IGNORE(drain(env->gate)); // nobody but we go in there: it has no lines
+    orchestrator_forget(env);
     slots_forget(env);
     gate_release(env->gate);
     return HX_OK;

@@ -35,8 +35,11 @@ static enum hx_status crust_write(void *self, uint32_t minor, uint64_t offset, c
 static const struct char_ops crust_ops = { .describe = crust_describe, .write = crust_write };
 
 static enum hx_status crust_init(struct hx_env *env, void **out_self) {
-    *out_self = env;
-    enum hx_status status = hx_port_provide(env, "helix.char", CRUST_NAME, &crust_ops, env);
+    *out_self = hx_alloc(env, 64); // a call of the SDK
+    if (*out_self == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    enum hx_status status = hx_port_provide(env, "helix.char", CRUST_NAME, &crust_ops, *out_self);
     return status == HX_OK ? CRUST_MORE(env) : status;
 }
 

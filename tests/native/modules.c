@@ -2,6 +2,7 @@
 // tests/native/modules.c: packages: one that is loaded and serves, those that are refused, and who
 // may do it at all. What is loaded stays for the cases behind.
 #include "failing.h"
+#include "packages.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -9,72 +10,13 @@
 #include <sys/sysmacros.h>
 #include <termios.h>
 
-#define FOLDER     "/lib/helix/"
-#define MOST_BYTES (1 << 20)
-
-static uint8_t package[MOST_BYTES + 4096];
-static size_t package_bytes;
-static struct hx_module_report report;
-
-static void read_package(const char *name) {
-    char path[256];
-    snprintf(path, sizeof path, FOLDER "%s.hxm", name);
-    const int file = open(path, O_RDONLY);
-    NEED(file >= 0);
-    const ssize_t size = read(file, package, sizeof package);
-    NEED(size > 0 && size < MOST_BYTES);
-    package_bytes = (size_t)size;
-    close(file);
-}
-
-static handle_t modules(void) {
-    const int64_t handle = NATIVE(module_all);
-    NEED(handle > 0);
-    return (handle_t)handle;
-}
-
-static int64_t load_bytes(size_t size) {
-    memset(&report, 0, sizeof report);
-    return NATIVE(module_load, modules(), package, size, &report);
-}
-
-static int64_t load(const char *name) {
-    read_package(name);
-    return load_bytes(package_bytes);
-}
-
-static bool says(const char *part) {
-    const bool found = strstr((const char *)report.text, part) != NULL;
-    if (!found) {
-        printf("no '%s' in: %s\n", part, (const char *)report.text);
-    }
-    return found;
-}
-
-static bool find(const char *name, struct hx_module_info *out_info) {
-    const handle_t all = modules();
-    for (uint32_t i = 0; NATIVE(module_info, all, i, out_info) == HX_OK; i++) {
-        if (strcmp((const char *)out_info->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
+// What is in the image
+// ------------------------------------------------------------------------------------------------
 
 static int64_t check(struct hx_module_info *out_info) {
     memset(&report, 0, sizeof report);
     return NATIVE(module_check, modules(), package, package_bytes, out_info, &report);
 }
-
-static int64_t unload(const char *name) {
-    struct hx_module_name bytes = { { 0 } };
-    memset(&report, 0, sizeof report);
-    memcpy(bytes.bytes, name, strlen(name));
-    return NATIVE(module_unload, modules(), &bytes, &report);
-}
-
-// What is in the image
-// ------------------------------------------------------------------------------------------------
 
 static void listed(void) {
     struct hx_module_info info;
@@ -169,7 +111,8 @@ static void serves_many(void) {
     SAME(crumb_count(), before + 4 * ROUNDS);
 }
 
-// A module that was loaded dies as those of the image do: who called it is told, nobody else.
+// A module that was loaded dies as those of the image do: who called it is told, nobody else; the
+// next call goes to its next life.
 static void dies(const char *name) {
     char path[64];
     char many[32] = ""; // reaches over the guard of crust_stack, and not far
@@ -180,14 +123,13 @@ static void dies(const char *name) {
     REFUSED(write(file, many, sizeof many), EIO);
     REFUSED(write(file, many, sizeof many), EIO);
     close(file);
-    struct hx_module_info info;
-    NEED(find(name, &info));
-    SAME(info.runs, 0);
+    SAME(await_life(name, 2, "runs").restarts, 2);
     char said[128]; // where: the module's name stands for a symbol
     snprintf(said, sizeof said, "dmesg | grep -q 'slot %s: .* at %s+0x[1-9a-f]'", name, name);
     SAME(WEXITSTATUS(system(said)), 0);
     need_crumb();
     CHECK(crumb_count() >= 7);
+    struct hx_module_info info;
     SAME(unload(name), HX_OK);
     CHECK(!find(name, &info));
     REFUSED(open(path, O_WRONLY), ENOENT);
@@ -629,9 +571,11 @@ static void line_dies(void) {
     while (state_of(poller) != 'S') {
         sched_yield();
     }
+    strike("doom crust_line null 1"); // so does each next life
     REFUSED(write(device, "x", 1), EIO);
     EXITS(writer, 0);
     EXITS(poller, 0);
+    strike("kill crust_line null 0");
     fill_line();
     close(device);
     SAME(unload("crust_line"), HX_ERR_BUSY);

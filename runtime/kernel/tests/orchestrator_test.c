@@ -24,7 +24,7 @@ static struct hx_env env;
 static struct gate *slots[SLOTS];
 static jmp_buf waiting;
 static enum hx_status init_status;
-static uint32_t lives, lost_in, released, resumed, closed; // how often
+static uint32_t lives, lost_in, released, resumed, closed, restarted; // how often
 // The thread of its interrupts faults meanwhile, once.
 static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
 
@@ -103,6 +103,14 @@ void port_resume(const struct gate *gate) {
     resumed++;
 }
 
+void loader_restart(const struct loaded *loaded) {
+    CHECK(loaded == &env.package->loaded);
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        CHECK(!gate_is_open(slots[i]));
+    }
+    restarted++;
+}
+
 void package_close(struct package *package) {
     closed += package != NULL;
 }
@@ -151,7 +159,7 @@ static void begin_test(void) {
     CHECK(orchestrator_init() == HX_OK);
     watched_count = 0;
     env = (struct hx_env){ .name = name, .module = &manifest };
-    lives = lost_in = released = resumed = closed = 0;
+    lives = lost_in = released = resumed = closed = restarted = 0;
     init_status = HX_OK;
     dies_in_init = dies_in_test = dies_when_opened = dies_now = false;
     CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
@@ -249,6 +257,30 @@ static void test_unwatched(void) {
     CHECK(resumed == 1 && lives == 0 && released == 0);
 }
 
+static void forget(const struct hx_env *gone) {
+    mutex_lock(&lives_lock);
+    orchestrator_forget(gone);
+    mutex_unlock(&lives_lock);
+}
+
+// One that is about to be unloaded dies: that is nobody's business any more, and the others' rows
+// stay where they are.
+static void test_forgotten(void) {
+    struct hx_env other = { .name = "other", .module = &manifest };
+    struct module_health health;
+    begin_test();
+    CHECK(gate_create(other.name, NULL, other.name, &other.gate) == HX_OK);
+    CHECK(orchestrator_watch(&other) == HX_OK && module_health_at(1, &health));
+    CHECK(module_find("disk") == env.name);
+    die();
+    forget(&env);
+    settle();
+    CHECK(lives == 0 && released == 0 && module_find("disk") == NULL);
+    CHECK(module_health_at(0, &health) && health.name == other.name);
+    CHECK(!module_health_at(1, &health));
+    forget(&other);
+}
+
 static enum hx_status swap(void) {
     struct package_refusal refusal;
     mutex_lock(&lives_lock);
@@ -261,6 +293,7 @@ static void test_swap(void) {
     begin_test();
     CHECK(swap() == HX_OK && slots_are_open() && env.module == &next.manifest && released == 1);
     CHECK(env.health.swaps == 1 && env.health.state == MODULE_PROBATION && closed == 0);
+    CHECK(restarted == 1);
     settle();
     settle(); // the probation is over
     CHECK(env.health.state == MODULE_RUNS && env.before.module == NULL && env.health.deaths == 0);
@@ -296,6 +329,7 @@ int main(void) {
     test_is_not_left();
     test_slot_gone();
     test_unwatched();
+    test_forgotten();
     test_swap();
     test_swap_dies(&dies_in_init);
     test_swap_dies(&dies_in_test);

@@ -10,9 +10,10 @@ static enum hx_status stop(void *self);
 static void fini(void *self);
 static const struct hx_module_ops ops = { .stop = stop, .fini = fini };
 static const struct hx_module manifest = { .name = "crumb", .ops = &ops };
+struct mutex lives_lock;
 static struct hx_env env;
 static struct gate *slot;
-static uint32_t stops, ends, stays, leaves, forgotten; // how often
+static uint32_t stops, ends, stays, leaves, forgotten, unwatched; // how often
 static enum hx_status stop_status, leave_status;
 
 static enum hx_status stop(void *self) {
@@ -33,11 +34,16 @@ enum hx_status port_leave(struct gate *gate, enum port_leaving step) {
     leaves += step == PORT_LEAVES;
     stays += step == PORT_STAYS;
     if (step == PORT_LEFT) {
-        CHECK(crowded != slot);
+        CHECK(crowded != slot && unwatched == 1);
         forgotten++;
         gate_release(gate);
     }
     return step == PORT_LEAVES ? leave_status : HX_OK;
+}
+
+void orchestrator_forget(const struct hx_env *gone) {
+    CHECK(gone == &env && crowded != slot && forgotten == 0);
+    unwatched++;
 }
 
 void cpu_barrier(void) {}
@@ -58,7 +64,7 @@ static void begin_test(bool runs) {
     const char *name = manifest.name;
     gates_begin();
     env = (struct hx_env){ .name = name, .module = &manifest, .runs = runs };
-    stops = ends = stays = leaves = forgotten = 0;
+    stops = ends = stays = leaves = forgotten = unwatched = 0;
     stop_status = leave_status = HX_OK;
     CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
     CHECK(gate_create("crumb", "helix.char", name, &slot) == HX_OK);
@@ -71,11 +77,14 @@ static void die(void) {
 
 static enum hx_status let_go(void) {
     struct package_refusal refusal;
-    return module_let_go(&env, &refusal);
+    mutex_lock(&lives_lock);
+    enum hx_status status = module_let_go(&env, &refusal);
+    mutex_unlock(&lives_lock);
+    return status;
 }
 
 static bool is_as_before(void) {
-    return gate_at(slot->hal.number) == slot && forgotten == 0 && stays == leaves;
+    return gate_at(slot->hal.number) == slot && forgotten + unwatched == 0 && stays == leaves;
 }
 
 static void test_goes(void) {

@@ -2,8 +2,9 @@
 // device.c: device files: numbers with an opener of their own (terminals), and character devices
 // that modules provide through helix.char.
 //
-// A module whose nodes nobody has open may leave. A module sees kernel memory only: bytes go
-// through a page.
+// A module whose nodes nobody has open may leave. One that dies or is swapped is followed by
+// another life, with which open files go on: who was inside when it died is told, who comes after
+// that waits for the next life. A module sees kernel memory only: bytes go through a page.
 #include "file_kinds.h"
 #include "mount.h"
 
@@ -22,7 +23,7 @@ static const struct lock_class table_class = { "device numbers", LOCK_RANK_FILE 
 struct char_binding { // a node of a character device
     struct list link;
     struct char_node node;
-    struct char_port port;
+    struct char_port port; // its operations stay while somebody is inside, as self does
     void *self;
     uint32_t opens;  // [table_lock] files that are open on it
     bool is_leaving; // [table_lock] there will be no more
@@ -86,10 +87,56 @@ static enum hx_status read_zeroes(struct io_buffer *to, size_t *out_moved) {
     return moved != 0 ? HX_OK : status;
 }
 
+// A call of the module, made inside its slot: another life comes while nobody is inside.
+struct char_call {
+    const struct char_binding *binding;
+    uint64_t offset;
+    void *bytes;
+    uint32_t size_bytes;
+    uint32_t done;
+    bool was_inside;
+};
+
+static int64_t read_inside(void *argument) {
+    struct char_call *call = argument;
+    const struct char_binding *binding = call->binding;
+    call->was_inside = true;
+    return char_call_read(&binding->port, binding->self, binding->node.minor, call->offset,
+                          call->bytes, call->size_bytes, &call->done);
+}
+
+static int64_t write_inside(void *argument) {
+    struct char_call *call = argument;
+    const struct char_binding *binding = call->binding;
+    call->was_inside = true;
+    return char_call_write(&binding->port, binding->self, binding->node.minor, call->offset,
+                           call->bytes, call->size_bytes, &call->done);
+}
+
+// HX_ERR_PEER_DIED: the module died of this call, or for good; else what the method or the wait for
+// its next life returns. What a module that died says it has done does not count.
+static enum hx_status char_enter(struct char_call *call, int64_t (*inside)(void *argument)) {
+    struct gate *gate = call->binding->port.gate;
+    for (;;) {
+        const uint32_t sequence = waitable_sequence(&gate->changed);
+        enum hx_status status = gate_call(gate, inside, call);
+        call->done = status == HX_OK ? call->done : 0;
+        if (status != HX_ERR_PEER_DIED || call->was_inside || gate_is_gone(gate)) {
+            return status;
+        }
+        // Refused on purpose, it is neither dead nor was a moment ago.
+        if (gate_is_dead(gate) || waitable_sequence(&gate->changed) != sequence) {
+            status = wait_change(&gate->changed, sequence, TIME_NEVER, WAIT_INTERRUPTIBLE);
+        }
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+}
+
 static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_t offset,
                                 size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_port *port = &binding->port;
     size_t moved = 0;
     enum hx_status status = HX_OK;
     if ((binding->node.flags & CHAR_NODE_ZEROES) != 0) {
@@ -100,16 +147,17 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
         return HX_ERR_NO_MEMORY;
     }
     while (status == HX_OK && to->remaining > 0 && !(moved > 0 && is_told_to_stop())) {
-        uint32_t length = 0;
         size_t done = 0;
-        uint32_t capacity = (uint32_t)MIN_OF(to->remaining, PAGE_SIZE);
-        status = char_call_read(port, binding->self, binding->node.minor, offset, buffer, capacity,
-                                &length);
-        if (status == HX_OK && length == 0) {
+        struct char_call call = { .binding = binding,
+                                  .offset = offset,
+                                  .bytes = buffer,
+                                  .size_bytes = (uint32_t)MIN_OF(to->remaining, PAGE_SIZE) };
+        status = char_enter(&call, read_inside);
+        if (status == HX_OK && call.done == 0) {
             break;
         }
         if (status == HX_OK) {
-            status = io_buffer_put(to, buffer, length, &done);
+            status = io_buffer_put(to, buffer, call.done, &done);
         }
         moved += done;
         offset += done;
@@ -122,7 +170,6 @@ static enum hx_status char_read(struct file *file, struct io_buffer *to, uint64_
 static enum hx_status char_write(struct file *file, struct io_buffer *from, uint64_t offset,
                                  size_t *out_moved) {
     const struct char_binding *binding = file->data;
-    const struct char_port *port = &binding->port;
     size_t moved = 0;
     enum hx_status status = HX_OK;
     if ((binding->node.flags & CHAR_NODE_SINK) != 0) {
@@ -135,19 +182,19 @@ static enum hx_status char_write(struct file *file, struct io_buffer *from, uint
         return HX_ERR_NO_MEMORY;
     }
     while (status == HX_OK && from->remaining > 0 && !(moved > 0 && is_told_to_stop())) {
-        uint32_t length = 0;
         size_t taken = 0;
         status = io_buffer_take(from, buffer, PAGE_SIZE, &taken);
+        struct char_call call = {
+            .binding = binding, .offset = offset, .bytes = buffer, .size_bytes = (uint32_t)taken
+        };
         if (taken != 0) {
             enum hx_status copied = status;
-            status = char_call_write(port, binding->self, binding->node.minor, offset, buffer,
-                                     (uint32_t)taken, &length);
-            length = status == HX_OK ? length : 0; // a module that died may have said anything
+            status = char_enter(&call, write_inside);
             status = status == HX_OK ? copied : status;
         }
-        moved += length;
-        offset += length;
-        if (length < taken) {
+        moved += call.done;
+        offset += call.done;
+        if (call.done < taken) {
             break;
         }
     }
@@ -253,8 +300,61 @@ static enum hx_status char_leave(const struct gate *gate, enum port_leaving step
     return status;
 }
 
+static bool is_same_node(const struct char_node *one, const struct char_node *other) {
+    return strcmp(one->name, other->name) == 0 && one->major == other->major &&
+           one->minor == other->minor && one->mode == other->mode && one->flags == other->flags;
+}
+
+// Whether these are the nodes that the slot has, in the order in which they came.
+static bool are_same_locked(const struct gate *gate, const struct char_node *nodes,
+                            uint32_t count) {
+    uint32_t same = 0;
+    list_for_each (link, &bindings) {
+        const struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
+        if (binding->port.gate == gate) {
+            if (same == count || !is_same_node(&binding->node, &nodes[same])) {
+                return false;
+            }
+            same++;
+        }
+    }
+    return same == count;
+}
+
+static void rebind_locked(const struct gate *gate, const struct char_ops *ops, void *self) {
+    list_for_each (link, &bindings) {
+        struct char_binding *binding = LIST_ENTRY(link, struct char_binding, link);
+        if (binding->port.gate == gate) {
+            binding->port.ops = *ops;
+            binding->self = self;
+        }
+    }
+}
+
+// The next life of a module, or another version: with the same nodes.
+static enum hx_status char_replace(const struct port_provider *provider) {
+    struct char_ops ops;
+    struct char_node nodes[CHAR_NODES_MAX] = { 0 }; // who dies in describe() gives nothing back
+    uint32_t count = 0;
+    enum hx_status status = char_bind(&ops, provider->operations, ~(rights_t)0);
+    if (status == HX_OK) {
+        status = ops.describe(provider->self, nodes, CHAR_NODES_MAX, &count);
+    }
+    mutex_lock(&table_lock);
+    if (status == HX_OK && !are_same_locked(provider->gate, nodes, count)) {
+        log_error("%s: the device has other nodes than before", provider->slot);
+        status = HX_ERR_INVALID;
+    }
+    if (status == HX_OK) {
+        rebind_locked(provider->gate, &ops, provider->self);
+    }
+    mutex_unlock(&table_lock);
+    return status;
+}
+
 // The user of the port helix.char.
-static const struct port_used char_port = PORT_LEFT_BY(CHAR, char, char_leave);
+static const struct port_used char_port =
+    PORT_USED_AS(CHAR, char, char_leave, char_replace, NULL); // files look at the gate
 
 static enum hx_status node_add(const struct char_node *node, const struct char_port *port,
                                void *self) {
