@@ -73,12 +73,14 @@ function(helix_strict name)
   endif()
 endfunction()
 
-# helix_module(NAME n SRCS ... [DEPS ...] [TESTS ...]): one module of services/, policy/ or
-# interface/, in the image and as a package. It is compiled against the SDK and lib alone.
+# helix_module(NAME n SRCS ... [HOST_SRCS ...] [DEPS ...] [TESTS ...]): one module of services/, policy/ or
+# interface/, in the image (if the profile names it) and as a package. It is compiled against the SDK and lib alone. TESTS have what
+# is in HOST_SRCS, and the SDK of runtime/host.
 function(helix_module)
   cmake_parse_arguments(M "" "NAME" "SRCS;HOST_SRCS;DEPS;TESTS" ${ARGN})
   helix_library(NAME ${M_NAME} LAYER outer SRCS ${M_SRCS} HOST_SRCS ${M_HOST_SRCS} DEPS sdk lib ports ${M_DEPS}
-    TESTS ${M_TESTS} MOVABLE)
+    MOVABLE)
+  helix_module_tests(${M_NAME} "${M_HOST_SRCS}" ${M_TESTS})
   helix_pack(${M_NAME})
 endfunction()
 
@@ -232,6 +234,17 @@ macro(helix_profile)
   endif()
   include(${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
 endmacro()
+
+# helix_modules(): the folders of modules below this one: those that the profile names, which are in the image, in its order,
+# and all others, as packages alone.
+function(helix_modules)
+  helix_folders(${HELIX_MODULES})
+  set(HELIX_PACKAGE_ONLY ON)
+  file(GLOB others CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} */*/CMakeLists.txt)
+  list(TRANSFORM others REPLACE "/CMakeLists.txt" "")
+  list(REMOVE_ITEM others ${HELIX_MODULES})
+  helix_folders(${others})
+endfunction()
 
 # helix_folders(f ...): the folders below this one that are part of the build, in this order.
 function(helix_folders)

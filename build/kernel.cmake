@@ -13,10 +13,15 @@ function(helix_add_part name srcs host_srcs deps is_movable)
   add_library(${name} STATIC ${srcs})
   target_include_directories(${name} PUBLIC include)
   target_link_libraries(${name} PRIVATE helix_flags helix_bare ${position} PUBLIC ${deps})
-  set_property(GLOBAL APPEND PROPERTY helix_parts ${name})
+  if(NOT HELIX_PACKAGE_ONLY)
+    set_property(GLOBAL APPEND PROPERTY helix_parts ${name})
+  endif()
 endfunction()
 
 function(helix_tests name)
+endfunction()
+
+function(helix_module_tests name)
 endfunction()
 
 function(helix_thread_tests)

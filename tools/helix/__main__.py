@@ -13,7 +13,6 @@ from helix import build, targets, ui
 
 # Words of the design whose feature does not exist yet.
 _NOT_YET = {
-    "new": "there is no skeleton generator yet; copy the folder of a module",
     "profile": "there is no profiler yet; ./helix bench counts instructions",
 }
 
@@ -118,6 +117,13 @@ def _cc(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
 
 
+def _new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("module", "port", "profile"))
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--port", metavar="helix.X", help="the port that it provides: helix.char, for example")
+    parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
+
+
 def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     """Of the whole call, and those of the words."""
     parser = _Parser(prog="./helix", description="Builds, runs and tests Helix.",
@@ -157,6 +163,8 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     bench.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
     bench.add_argument("--where", action="store_true", help="show which functions it is spent in")
     bench.add_argument("--check", action="store_true", help="fail if a limit is exceeded")
+    _new(words.add_parser("new", help="make a module's folder, which builds, passes its test and loads",
+                          description="Makes the folder of a module, with its test (docs/modules.md)."))
     _cc(words.add_parser("cc", help="build a program of yours, with the native library"))
     demo = words.add_parser(
         "demo", help="show a driver that is killed, or swapped, under load",

@@ -104,11 +104,11 @@ def _types(_: Namespace, __: list[str]) -> Problems:
     yield from (f"tools/{line}" for line in done.stdout.splitlines() if ": note:" not in line)
 
 
-def _tidy_one(folder: Path, file: str) -> list[str]:
+def tidy_one(folder: Path, file: str, top: Path = paths.TOP) -> list[str]:
     done = subprocess.run(["clang-tidy-19", "--quiet", "-p", str(folder), file], text=True,
-                          cwd=paths.TOP, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          cwd=top, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           check=False)
-    prefix = f"{paths.TOP}/"
+    prefix = f"{top}/"
     found = [line.replace(prefix, "") for line in done.stdout.splitlines()
              if " warning: " in line or " error: " in line]
     return found or ([f"{file}: clang-tidy failed"] if done.returncode else [])
@@ -123,7 +123,7 @@ def _tidy(options: Namespace, _: list[str]) -> Problems:
     names = {name for name in names if not name.startswith("out/")}
     chosen = sorted(names if options.all else names & _changed())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, found in enumerate(pool.map(lambda name: _tidy_one(folder, name), chosen), 1):
+        for number, found in enumerate(pool.map(lambda name: tidy_one(folder, name), chosen), 1):
             ui.progress(f"clang-tidy [{number}/{len(chosen)}]")
             yield from found
 

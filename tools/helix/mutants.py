@@ -17,7 +17,6 @@ on the unchanged copy.
 import fcntl
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -26,12 +25,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helix import build, hosted, packages, paths, programs, suite_other, ui
+from helix import build, copies, hosted, packages, paths, programs, suite_other, ui
 from helix.report import Context, Failed, Job, Verdict, chosen
 
 _LISTS = paths.TOP / "tests" / "mutants"
 _TREE = paths.OUT / "mutants"
-_SHARED = ("cache", "third_party", "user")  # folders of out/ that the copy shares with us
 _LEAST_S = 30.0  # a test that takes longer than this and than six times as usual hangs
 
 
@@ -93,35 +91,7 @@ class Tree:
         self._refused: dict[str, str] = {}  # what tests say that do not pass on the unchanged copy
         self._lock = (paths.ensure(paths.OUT) / "mutants.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # one at a time, until the process ends
-        self._copy()
-
-    def _copy(self) -> None:
-        """Brings the copy up to date; files that are the same keep their time stamps."""
-        known = subprocess.run(["git", "ls-files", "-z", "--cached", "--others",
-                                "--exclude-standard"], cwd=paths.TOP, text=True,
-                               stdout=subprocess.PIPE, check=True).stdout.split("\0")
-        wanted = {name for name in known if name and (paths.TOP / name).is_file()}
-        for name in wanted:
-            self._copy_file(paths.TOP / name, _TREE / name)
-        for folder, below, files in os.walk(_TREE):
-            if "out" in below and Path(folder) == _TREE:
-                below.remove("out")
-            for file in files:
-                place = Path(folder) / file
-                if str(place.relative_to(_TREE)) not in wanted:
-                    place.unlink()
-        for name in _SHARED:
-            link = paths.ensure(_TREE / "out") / name
-            if not link.is_symlink():
-                link.symlink_to(paths.ensure(paths.OUT / name))
-
-    @staticmethod
-    def _copy_file(source: Path, target: Path) -> None:
-        data = source.read_bytes()
-        if not target.exists() or target.read_bytes() != data:
-            paths.ensure(target.parent)
-            target.write_bytes(data)
-            shutil.copymode(source, target)
+        copies.refresh(_TREE)
 
     def _build(self, test: str) -> list[str]:
         """Builds what the test needs; the command that runs it."""

@@ -16,7 +16,7 @@ from argparse import Namespace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from helix import bench_linux, guest, packages, paths, programs, qemu, rootfs, suite_scenario, suite_trace, ui
+from helix import bench_linux, guest, packages, paths, programs, qemu, rootfs, suite_new, suite_scenario, suite_trace, ui
 from helix.report import Context, Failed, Job, single
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
@@ -87,7 +87,7 @@ def _explains_itself(_: Context) -> None:
     if done.returncode or _call("--help").stdout != done.stdout:
         raise Failed("help and --help differ", done.stdout + done.stderr)
     words = re.findall(r"^    (\w+) ", done.stdout, re.M)
-    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "cc", "demo", "image"):
+    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "new", "cc", "demo", "image"):
         text = _call(f"help {word}").stdout
         if word not in words or f"./helix {word}" not in text:
             raise Failed(f"help of {word} is not there", done.stdout + text)
@@ -449,4 +449,4 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/runs-the-port",
                    lambda context: _runs_the_example(context, "docs/ports.md")),
             *(single(f"tool/demo-{what}", lambda _, what=what: _demonstrates(what)) for what in ("heal", "swap")),
-            *suite_trace.jobs()]
+            *suite_trace.jobs(), *suite_new.jobs(options)]

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/host/private.h: between the files of this folder.
+#pragma once
+
+#include <host/host.h>
+
+struct hx_env {
+    const struct hx_module *module;
+    void *self;
+};
+
+// Whether the manifest asks for it.
+bool env_is_granted(const struct hx_env *env, uint32_t capability);
+// The call `what` may sleep: breaks under a spin lock.
+void may_sleep(const char *what);
+// Whether this call, which needs memory, is the one that fails.
+bool fails_now(void);
+// Runs the module's code from outside: no lock is held before and behind.
+void module_call(void (*handler)(void *context), void *context);
+
+// A block of memory, of whole pages if `is_paged`. Zeroed; NULL: it was to fail.
+void *ledger_alloc(size_t size_bytes, bool is_paged);
+// Gives it back; breaks if there is none at that address, or not of that kind.
+void ledger_free(void *memory, bool is_paged);
+size_t ledger_size(const void *memory);
+
+void life_reset(void);
+void ledger_reset(void);
+void locks_reset(void);
+void log_reset(void);
+void devices_reset(void);
+void dma_reset(void);
