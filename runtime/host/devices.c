@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #define ISA_LINES 16u
 
@@ -30,9 +31,18 @@ void host_device_add(struct host_device *device) {
     memset(device->lines, 0, sizeof(device->lines));
 }
 
+void devices_close(void) {
+    for (struct host_device *device = devices; device != NULL; device = device->next) {
+        device->is_open = false;
+        memset(device->lines, 0, sizeof(device->lines));
+    }
+    memset(isa_lines, 0, sizeof(isa_lines));
+}
+
+// Their storage may be gone.
 void devices_reset(void) {
     devices = NULL;
-    memset(isa_lines, 0, sizeof(isa_lines));
+    devices_close();
     port_read = NULL;
     port_write = NULL;
 }
@@ -42,6 +52,18 @@ static struct host_device *node_of(const struct hx_device *device) {
         host_broken("a device is used that was not opened");
     }
     return device->node;
+}
+
+// What windows point to: nothing that anybody may go to but by the calls.
+static void *nowhere(void) {
+    static void *page;
+    if (page == NULL) {
+        page = mmap(NULL, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) {
+            host_broken("this machine has no memory");
+        }
+    }
+    return page;
 }
 
 enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,
@@ -68,7 +90,9 @@ enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t ind
     device->is_open = true;
     *out_device = (struct hx_device){ .node = device };
     for (uint32_t i = 0; i < HX_DEVICE_WINDOWS; i++) {
-        out_device->windows[i].size_bytes = device->window_bytes[i];
+        out_device->windows[i] =
+            (struct hx_device_window){ device->window_bytes[i] != 0 ? nowhere() : NULL,
+                                       device->window_bytes[i] };
     }
     return HX_OK;
 }

@@ -85,10 +85,14 @@ size_t ledger_size(const void *memory) {
     return block != NULL ? block->size_bytes : 0;
 }
 
-void ledger_reset(void) {
+void ledger_release(void) {
     while (blocks != NULL) {
         drop(&blocks);
     }
+}
+
+void ledger_reset(void) {
+    ledger_release();
     fail_after = 0;
 }
 

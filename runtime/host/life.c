@@ -78,6 +78,7 @@ static void run(void *context) {
 static void forget(void) {
     env = (struct hx_env){ 0 };
     provided_count = 0;
+    devices_close();
 }
 
 enum hx_status host_load_named(const char *name) {
@@ -123,6 +124,14 @@ enum hx_status host_unload(void) {
         forget();
     }
     return status;
+}
+
+void host_die(void) {
+    need_module();
+    forget();
+    dma_reset();
+    ledger_release();
+    locks_reset();
 }
 
 static void self_test(void *context) {

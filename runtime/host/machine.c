@@ -5,10 +5,10 @@
 static uint64_t generator;
 
 void host_begin(void) {
+    devices_reset();
     life_reset();
     ledger_reset();
     dma_reset();
-    devices_reset();
     locks_reset();
     log_reset();
     host = (struct host){ .cpu_count = 1 };
@@ -42,15 +42,14 @@ enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {
 }
 
 enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
-    uint8_t seen = 0;
     may_sleep("hx_entropy_add()");
     if (!env_is_granted(env, HX_CAPABILITY_ENTROPY)) {
         return HX_ERR_ACCESS_DENIED;
     }
     for (size_t i = 0; i < size_bytes; i++) {
-        seen ^= ((const uint8_t *)bytes)[i]; // each is there
+        const size_t at = host.entropy_bytes + i;
+        host.entropy[MIN_OF(at, sizeof(host.entropy) - 1)] = ((const uint8_t *)bytes)[i];
     }
-    generator += seen;
     host.entropy_bytes += (uint32_t)size_bytes;
     return HX_OK;
 }

@@ -25,8 +25,12 @@ void ledger_free(void *memory, bool is_paged);
 size_t ledger_size(const void *memory);
 
 void life_reset(void);
+// All blocks are free.
+void ledger_release(void);
 void ledger_reset(void);
 void locks_reset(void);
 void log_reset(void);
+// The module has none any more, and hears of none.
+void devices_close(void);
 void devices_reset(void);
 void dma_reset(void);

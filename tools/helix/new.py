@@ -19,7 +19,7 @@ _FORMAT = {"clang-format-19": "clang-format-19"}
 _RESERVED = {"all", "asm", "auto", "clean", "help", "host", "install", "module", "packer", "packages", "skeleton", "test"}
 # Ports that have no skeleton, and what to do.
 _WITHOUT = {
-    "console": "a line needs a device of its own; copy services/drv/pl011 (real) or read docs/modules.md",
+    "console": "a line is a device's; begin with a copy of services/drv/pl011",
     "router": "programs provide it; docs/services.md",
     "bus": "programs provide it; docs/services.md",
 }

@@ -18,16 +18,19 @@ _TREE = paths.OUT / "new"
 _PAGE = "docs/modules.md"
 _LIMIT_S = 300
 # What is made of each skeleton, beside what the page makes, and what its README's command must print.
-_MADE = {"char": ("a_rather_long_name_of_a_module1", r"hello from a_rather_long_name_of_a_module1\n")}
+_MADE = {"block": ("made_disk", "made_disk"),
+         "char": ("a_rather_long_name_of_a_module1", r"hello from a_rather_long_name_of_a_module1\n"),
+         "fs": ("madefs", r"hello\nhello from madefs, mounted at second \d+\n"),
+         "sched": ("m", r"policy m chosen\n")}
 # Words behind "new", the status, and what the one line must say.
 _REFUSED = {
     "module": (2, r"required: NAME"),
     "thing x": (2, r"invalid choice: 'thing'"),
-    "module made": (2, r"--port is missing; there is helix\.char"),
-    "module made --port helix.nothing": (2, r"no skeleton for it; there is helix\.char"),
-    "module made --port char": (2, r"no skeleton for it; there is helix\.char"),
-    "module made --port helix.": (2, r"no skeleton for it; there is helix\.char"),
-    "module made --port helix.console": (2, r"has no skeleton: a line needs a device .*pl011"),
+    "module made": (2, r"--port is missing; there is helix\.block, helix\.char, helix\.fs, helix\.sched"),
+    "module made --port helix.nothing": (2, r"no skeleton for it; there is helix\.block, helix\.char, helix\.fs, helix\.sched"),
+    "module made --port char": (2, r"no skeleton for it; there is helix\.block, helix\.char, helix\.fs, helix\.sched"),
+    "module made --port helix.": (2, r"no skeleton for it; there is helix\.block, helix\.char, helix\.fs, helix\.sched"),
+    "module made --port helix.console": (2, r"has no skeleton: a line is a device's; .*pl011"),
     "module made --port helix.bus": (2, r"has no skeleton: programs provide it; docs/services\.md"),
     "module Made --port helix.char": (2, r"'Made' is no name of a module: small letters"),
     "module 1made --port helix.char": (2, r"'1made' is no name"),
@@ -192,7 +195,7 @@ def _check_modules(context: Context) -> None:
     text = (_TREE / _PAGE).read_text()
     shown = re.search(r"(?m)^```\n(.*?)^```$", text, re.S)
     scripts = [(page[3][-1], re.escape(shown.group(1)) if shown else "")]
-    instead = re.search(r"(?m)^    (hxmod unload .*)$", text)
+    instead = re.search(r"(?m)^    (hxmod swap .*)$", text)
     scripts.append((f"{instead.group(1).replace(f'{hello}.hxm', 'again.hxm') if instead else 'false'}; cat /dev/{hello}",
                     rf"hello again from {hello}\n"))
     for name, expected in _MADE.values():

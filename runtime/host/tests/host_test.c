@@ -360,7 +360,10 @@ static void test_machine(void) {
     host.random_status = HX_ERR_IO;
     CHECK(hx_random_fill(env, bytes[0], 32) == HX_ERR_IO);
     CHECK(hx_entropy_add(env, bytes, 7) == HX_ERR_ACCESS_DENIED); // it did not ask for that
-    CHECK(hx_entropy_add(NULL, bytes, 7) == HX_OK && host.entropy_bytes == 7);
+    for (uint32_t i = 0; i < 40; i++) {
+        CHECK(hx_entropy_add(NULL, bytes[1], 7) == HX_OK && host.entropy_bytes == 7 * (i + 1));
+    }
+    CHECK(memcmp(host.entropy, bytes[1], 7) == 0 && memcmp(host.entropy + 7, bytes[1], 7) == 0);
     host_begin();
     CHECK(host.cpu_count == 1 && host.cpu == 0 && host.time == 0 && host.entropy_bytes == 0);
 }
@@ -429,8 +432,14 @@ static void test_open(void) {
     CHECK(hx_random_fill(env, &other, 1) == HX_ERR_ACCESS_DENIED);
 }
 
+static void go_to_registers(void) {
+    *(volatile uint32_t *)device.windows[1].registers = 1;
+}
+
 static void test_registers(void) {
     begin_device();
+    CHECK(device.windows[0].registers == NULL && device.windows[1].size_bytes == sizeof(registers));
+    CHECK(breaks(go_to_registers, "SEGV")); // by the calls alone
     hx_device_write(&device, 1, 4, 4, 0x12345678);
     CHECK(hx_device_read(&device, 1, 4, 4) == 0x12345678 &&
           hx_device_read(&device, 1, 6, 2) == 0x1234);
@@ -535,6 +544,26 @@ static void test_dma_alloc(void) {
     CHECK(hx_dma_alloc(env, &device, 1, &address) == NULL && host.failed);
 }
 
+// What it had is there for its next life, as for anybody.
+static void test_death(void) {
+    static const int table;
+    static uint32_t one = 1;
+    begin_device();
+    CHECK(hx_alloc(env, 1) != NULL && hx_dma_alloc(env, &device, 1, &address) != NULL);
+    CHECK(hx_port_provide(env, "helix.probe", "probe", &table, env) == HX_OK);
+    CHECK(hx_device_irq(env, &device, handler, &one, NULL) == HX_OK);
+    CHECK(hx_irq_register(env, 3, handler, &one) == HX_OK);
+    hx_log(env, HX_LOG_ERROR, "ouch");
+    host_die();
+    CHECK(fini_calls == 0 && host.blocks == 0 && host.lent_pages == 0 && host_provided() == 0);
+    CHECK(!host_interrupt(&chip, 0) && !host_isa_interrupt(3) && heard == 0);
+    CHECK(host_log_find("ouch") != NULL);
+    CHECK(host_load_named("probe") == HX_OK);
+    CHECK(hx_device_open(env, "acme,chip", 0, &device) == HX_OK);
+    CHECK(hx_device_irq(env, &device, handler, &one, NULL) == HX_OK);
+    CHECK(host_unload() == HX_OK && !chip.is_open);
+}
+
 static void test_dma_map(bool is_bound) {
     static alignas(4096) uint8_t pages[2][4096];
     const void *const list[2] = { pages[1], pages[0] };
@@ -574,6 +603,7 @@ int main(void) {
     test_io_ports();
     test_interrupts();
     test_dma_alloc();
+    test_death();
     test_dma_map(false);
     test_dma_map(true);
     test_rules();

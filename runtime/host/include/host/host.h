@@ -22,10 +22,11 @@ extern struct host {
     enum hx_status random_status; // HX_OK; of hx_random_fill()
     // What the module did.
     uint32_t blocks;        // of memory that it has, also for devices
-    uint32_t entropy_bytes; // that it added
-    uint32_t lent_pages;    // that its devices reach
-    uint32_t lent_access;   // HX_DMA_… of the last lending
-    bool failed;            // the call that was to fail has been made
+    uint32_t entropy_bytes; // that it added, and the first of them
+    uint8_t entropy[256];
+    uint32_t lent_pages;  // that its devices reach
+    uint32_t lent_access; // HX_DMA_… of the last lending
+    bool failed;          // the call that was to fail has been made
 } host;
 
 // All is as at the start: no module, no devices, no memory, an empty log. What an earlier module
@@ -47,8 +48,11 @@ NORETURN void host_broken(const char *format, ...) PRINTF(1, 2);
 // failed), and host.blocks has what it left.
 enum hx_status host_load_named(const char *name);
 enum hx_status host_load(void);
-// Stops and ends it; what it returns from stop. Not HX_OK: it goes on. Its ports are gone.
+// Stops and ends it; what it returns from stop. Not HX_OK: it goes on. Its ports are gone, its
+// devices closed; host.blocks has what it left.
 enum hx_status host_unload(void);
+// It dies: all that it had is released as the kernel does it, and it can be loaded again.
+void host_die(void);
 // What its self-test and its health say; HX_OK if it has none.
 enum hx_status host_self_test(void);
 enum hx_status host_health(void);

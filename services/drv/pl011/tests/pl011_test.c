@@ -3,8 +3,9 @@
 // while something is pending that is on.
 #include "../pl011.c"
 
+#include <host/host.h>
+
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FIFO_BYTES 16u
@@ -19,8 +20,6 @@ static struct {
     uint8_t sent[256];
     uint32_t sent_count, tx_count;
     uint32_t raw, mask, control, format, levels; // raw: TIMEOUT and INT_TRANSMIT alone
-    void (*handler)(void *context);
-    void *context;
 } chip;
 
 static struct {
@@ -31,17 +30,15 @@ static struct {
     uint32_t rest_count;
 } client;
 
-static const struct console_ops *ops;
+static struct console_ops ops;
 static void *self;
-static int depth; // of spin locks
-static uint32_t devices;
 
 static uint32_t pending(void) {
     return (chip.raw | (chip.rx_count >= LEVEL ? RECEIVED : 0)) & chip.mask;
 }
 
 static uint32_t data_get(void) {
-    CHECK(depth == 1);
+    CHECK(host_locks_held() == 1);
     if (chip.rx_count == 0) {
         return NO_BYTE;
     }
@@ -51,8 +48,8 @@ static uint32_t data_get(void) {
     return value;
 }
 
-uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset) {
-    (void)device;
+static uint32_t chip_read(void *context, uint32_t window, uint32_t offset, uint32_t bytes) {
+    CHECK(context == &chip && window == 0 && bytes == 4);
     switch (offset) {
     case REGISTER_DATA:
         return data_get();
@@ -66,11 +63,12 @@ uint32_t hx_device_read32(const struct hx_device *device, uint32_t offset) {
     }
 }
 
-void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t value) {
-    (void)device;
+static void chip_write(void *context, uint32_t window, uint32_t offset, uint32_t bytes,
+                       uint32_t value) {
+    CHECK(context == &chip && window == 0 && bytes == 4);
     switch (offset) {
     case REGISTER_DATA:
-        CHECK(depth == 1 && chip.tx_count < FIFO_BYTES);
+        CHECK(host_locks_held() == 1 && chip.tx_count < FIFO_BYTES);
         chip.tx_count++;
         chip.sent[chip.sent_count++] = (uint8_t)value;
         break;
@@ -93,10 +91,15 @@ void hx_device_write32(const struct hx_device *device, uint32_t offset, uint32_t
     }
 }
 
+static struct host_device device = { .name = "arm,pl011",
+                                     .window_bytes = { 4096 },
+                                     .read = chip_read,
+                                     .write = chip_write,
+                                     .context = &chip };
+
 // Lets the interrupt thread run while the line is up.
 static void settle(void) {
-    for (int i = 0; i < 100 && pending() != 0 && chip.handler != NULL; i++) {
-        chip.handler(chip.context);
+    for (int i = 0; i < 100 && pending() != 0 && host_interrupt(&device, 0); i++) {
     }
     CHECK(pending() == 0);
 }
@@ -118,71 +121,24 @@ static void transmit(void) { // the FIFO empties
     settle();
 }
 
-void *hx_alloc(struct hx_env *env, size_t size_bytes) {
-    (void)env;
-    return calloc(1, size_bytes);
-}
-
-void hx_spinlock_init(struct hx_spinlock *lock, const char *name) {
-    (void)lock;
-    (void)name;
-}
-
-HX_ATTR(no_thread_safety_analysis) void hx_spinlock_acquire(struct hx_spinlock *lock) {
-    (void)lock;
-    CHECK(depth++ == 0);
-}
-
-HX_ATTR(no_thread_safety_analysis) void hx_spinlock_release(struct hx_spinlock *lock) {
-    (void)lock;
-    CHECK(--depth == 0);
-}
-
-enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
-                              struct hx_device *out_device) {
-    (void)env;
-    (void)out_device;
-    CHECK(strcmp(compatible, "arm,pl011") == 0);
-    return index < devices ? HX_OK : HX_ERR_NOT_FOUND;
-}
-
-enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context, bool *out_is_message) {
-    (void)env;
-    (void)device;
-    (void)out_is_message;
-    chip.handler = handler;
-    chip.context = context;
-    return HX_OK;
-}
-
-enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
-                               const void *table, void *instance) {
-    (void)env;
-    CHECK(strcmp(port, "helix.console") == 0 && strcmp(slot, "ttyAMA0") == 0);
-    ops = table;
-    self = instance;
-    return HX_OK;
-}
-
 static void on_received(void *context, const void *bytes, uint32_t count) {
-    CHECK(context == &client && depth == 0);
+    CHECK(context == &client && host_locks_held() == 0);
     memcpy(client.bytes + client.count, bytes, count);
     client.count += count;
     if (client.throttles) {
-        CHECK(ops->throttle(self, true) == HX_OK);
+        CHECK(ops.throttle(self, true) == HX_OK);
     }
 }
 
 static void client_write(void) {
     uint32_t taken = 0;
-    CHECK(ops->write(self, client.rest, client.rest_count, &taken) == HX_OK);
+    CHECK(ops.write(self, client.rest, client.rest_count, &taken) == HX_OK);
     client.rest += taken;
     client.rest_count -= taken;
 }
 
 static void on_writable(void *context) {
-    CHECK(context == &client && depth == 0);
+    CHECK(context == &client && host_locks_held() == 0);
     client.writable++;
     client_write();
 }
@@ -198,31 +154,51 @@ static bool got(uint8_t first, uint32_t count) {
     return same;
 }
 
+static void load(void) {
+    CHECK(host_load() == HX_OK && HOST_BIND(console, "ttyAMA0", &ops) == HX_OK);
+    self = host_instance("helix.console", "ttyAMA0");
+}
+
+static void test_refusals(void) {
+    host_begin();
+    CHECK(host_load() == HX_OK && host_provided() == 0); // no such device: no line
+    for (uint32_t nth = 1; nth <= 4; nth++) { // its memory, the device, the port, the interrupt
+        host_begin();
+        host_device_add(&device);
+        host_fail_nth(nth);
+        enum hx_status status = host_load();
+        CHECK(status == (nth == 1 || nth == 3 ? HX_ERR_NO_MEMORY : HX_OK));
+        CHECK(host_provided() == (nth == 4)); // who cannot be opened is not there
+        if (nth == 4) {
+            CHECK(HOST_BIND(console, "ttyAMA0", &ops) == HX_OK);
+            self = host_instance("helix.console", "ttyAMA0");
+            CHECK(ops.attach(self, &events, &client) == HX_ERR_NO_MEMORY && chip.mask == 0);
+        }
+    }
+}
+
 static void test_setup(void) {
     uint32_t major;
     uint32_t minor;
-    void *module;
-    CHECK(operations.init(NULL, &module) == HX_OK && ops == NULL); // no such device: no line
-    free(module);
-    devices = 1;
-    CHECK(operations.init(NULL, &module) == HX_OK && ops != NULL);
+    host_begin();
+    host_device_add(&device);
+    load();
     CHECK(chip.format == (LINE_8N1 | LINE_FIFO) && chip.control == CTRL_ON && chip.mask == 0);
-    CHECK(ops->describe(self, &major, &minor) == HX_OK && major == 204 && minor == 64);
-    CHECK(ops->attach(self, &events, &client) == HX_OK && chip.mask == INT_RECEIVE);
+    CHECK(ops.describe(self, &major, &minor) == HX_OK && major == 204 && minor == 64);
+    CHECK(ops.attach(self, &events, &client) == HX_OK && chip.mask == INT_RECEIVE);
 }
 
 // What the line got before the driver died is there, and comes when it may.
 static void test_next_life(void) {
-    void *module;
     arrive(7, 3);
     chip.raw |= TIMEOUT;
-    free(self);
-    CHECK(operations.init(NULL, &module) == HX_OK);
-    CHECK(ops->throttle(self, true) == HX_OK);
-    CHECK(ops->attach(self, &events, &client) == HX_OK && chip.mask == 0);
+    host_die();
+    load();
+    CHECK(ops.throttle(self, true) == HX_OK);
+    CHECK(ops.attach(self, &events, &client) == HX_OK && chip.mask == 0);
     settle();
     CHECK(got(0, 0));
-    CHECK(ops->throttle(self, false) == HX_OK && chip.mask == INT_RECEIVE);
+    CHECK(ops.throttle(self, false) == HX_OK && chip.mask == INT_RECEIVE);
     settle();
     CHECK(got(7, 3));
 }
@@ -248,7 +224,7 @@ static void test_throttle(void) {
     quiet();
     CHECK(client.count == 1 && chip.rx_count == FIFO_BYTES); // held off
     client.throttles = false;
-    CHECK(ops->throttle(self, false) == HX_OK);
+    CHECK(ops.throttle(self, false) == HX_OK);
     settle();
     CHECK(got(1, 1 + FIFO_BYTES));
 }
@@ -268,10 +244,11 @@ static void test_transmit(void) {
     CHECK(client.rest_count == 0 && chip.sent_count == sizeof(bytes));
     CHECK(memcmp(chip.sent, bytes, sizeof(bytes)) == 0);
     CHECK(client.writable == 6 && chip.mask == INT_RECEIVE); // told once for each time it was full
-    CHECK(ops->write_now(self, "!", 1) == HX_OK && chip.sent[sizeof(bytes)] == '!');
+    CHECK(ops.write_now(self, "!", 1) == HX_OK && chip.sent[sizeof(bytes)] == '!');
 }
 
 int main(void) {
+    test_refusals();
     test_setup();
     test_receive();
     test_throttle();

@@ -4,8 +4,10 @@
 // The model's interrupt line is an edge, as on a PC: a driver that leaves it high hears no more.
 #include "../uart16550.c"
 
+#include <host/host.h>
+
 #include <check.h>
-#include <stdlib.h>
+#include <string.h>
 
 #define FIFO_CLEAR 0x06u
 #define BASE       0x3f8u
@@ -30,8 +32,6 @@ static struct {
     uint8_t enable, line, modem, scratch, fifo;
     bool level, edge;
     uint32_t formats; // how often they were set
-    void (*handler)(void *context);
-    void *context;
 } chip;
 
 static struct {
@@ -43,13 +43,10 @@ static struct {
     uint32_t rest_count; // written on `writable`
 } client;
 
-static const struct console_ops *ops;
+static struct console_ops ops;
 static void *self;
-static int depth; // of spin locks
 static bool running;
-static uint32_t provided_count;
-static bool out_of_memory;
-static bool in_tree, open_fails;
+static bool in_tree; // where the device tree says, and not at COM1's ports
 
 // The chip ----------------------------------------------------------------------------------------
 
@@ -117,7 +114,7 @@ static uint8_t chip_read(uint32_t at) {
     uint8_t value = 0xff;
     switch (at) {
     case REGISTER_DATA:
-        CHECK(depth == 1);
+        CHECK(host_locks_held() == 1);
         value = data_get();
         break;
     case REGISTER_IDENTIFY:
@@ -125,7 +122,7 @@ static uint8_t chip_read(uint32_t at) {
         chip.tx_pending = chip.tx_pending && cause() != TRANSMIT;
         break;
     case REGISTER_STATUS:
-        CHECK(depth == 1);
+        CHECK(host_locks_held() == 1);
         value = status_get();
         break;
     case REGISTER_SCRATCH:
@@ -141,7 +138,7 @@ static void chip_write(uint32_t at, uint8_t value) {
     switch (at) {
     case REGISTER_DATA:
         if (!divisor) {
-            CHECK(depth == 1);
+            CHECK(host_locks_held() == 1);
             data_set(value);
         }
         break;
@@ -170,41 +167,36 @@ static void chip_write(uint32_t at, uint8_t value) {
     line_update();
 }
 
-// Where it is: at COM1's ports, or where a device tree says.
-uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
-    (void)env;
-    return in_tree ? 0xff : chip_read(port - BASE);
+static uint8_t port_read(uint16_t port) {
+    return port >= BASE && port < BASE + 8 ? chip_read(port - BASE) : 0xff; // nothing at COM2
 }
 
-void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
-    (void)env;
-    if (!in_tree) {
+static void port_write(uint16_t port, uint8_t value) {
+    if (port >= BASE && port < BASE + 8) {
         chip_write(port - BASE, value);
     }
 }
 
-enum hx_status hx_device_open(struct hx_env *env, const char *compatible, uint32_t index,
-                              struct hx_device *out_device) {
-    (void)env;
-    CHECK(strcmp(compatible, "ns16550a") == 0 && index == 0);
-    if (open_fails) {
-        return HX_ERR_NO_MEMORY;
-    }
-    if (!in_tree) {
-        return HX_ERR_NOT_FOUND;
-    }
-    *out_device = (struct hx_device){ .windows = { { &chip, 8 } }, .line = 10 };
-    return HX_OK;
-}
-
-uint8_t hx_device_read8(const struct hx_device *device, uint32_t offset) {
-    CHECK(device->windows[0].registers == &chip);
+static uint32_t window_read(void *context, uint32_t window, uint32_t offset, uint32_t bytes) {
+    CHECK(context == &chip && window == 0 && bytes == 1);
     return chip_read(offset);
 }
 
-void hx_device_write8(const struct hx_device *device, uint32_t offset, uint8_t value) {
-    CHECK(device->windows[0].registers == &chip);
-    chip_write(offset, value);
+static void window_write(void *context, uint32_t window, uint32_t offset, uint32_t bytes,
+                         uint32_t value) {
+    CHECK(context == &chip && window == 0 && bytes == 1);
+    chip_write(offset, (uint8_t)value);
+}
+
+static struct host_device device = { .name = "ns16550a",
+                                     .window_bytes = { 8 },
+                                     .read = window_read,
+                                     .write = window_write,
+                                     .context = &chip };
+
+// The driver's thread runs, whatever the line says. False: nobody listens.
+static bool interrupt_comes(void) {
+    return in_tree ? host_interrupt(&device, 0) : host_isa_interrupt(4);
 }
 
 // Lets the interrupt thread run until no edge waits.
@@ -213,10 +205,13 @@ static void settle(void) {
         return; // it is the thread itself that raised the line
     }
     running = true;
-    while (chip.edge && chip.handler != NULL) {
+    do {
+        const bool comes = chip.edge;
         chip.edge = false;
-        chip.handler(chip.context);
-    }
+        if (!comes) {
+            break;
+        }
+    } while (interrupt_comes());
     running = false;
 }
 
@@ -241,80 +236,29 @@ static void pause(void) {
     line_update();
 }
 
-// The module's world ------------------------------------------------------------------------------
-
-void *hx_alloc(struct hx_env *env, size_t size_bytes) {
-    (void)env;
-    return out_of_memory ? NULL : calloc(1, size_bytes);
-}
-
-void hx_spinlock_init(struct hx_spinlock *lock, const char *name) {
-    (void)lock;
-    (void)name;
-}
-
-HX_ATTR(no_thread_safety_analysis) void hx_spinlock_acquire(struct hx_spinlock *lock) {
-    (void)lock;
-    CHECK(depth++ == 0);
-}
-
-HX_ATTR(no_thread_safety_analysis) void hx_spinlock_release(struct hx_spinlock *lock) {
-    (void)lock;
-    CHECK(--depth == 0);
-}
-
-enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)(void *context),
-                               void *context) {
-    (void)env;
-    CHECK(isa == 4 && !in_tree);
-    chip.handler = handler;
-    chip.context = context;
-    return HX_OK;
-}
-
-enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context, bool *out_is_message) {
-    (void)env;
-    CHECK(out_is_message == NULL);
-    CHECK(device->line == 10 && in_tree);
-    chip.handler = handler;
-    chip.context = context;
-    return HX_OK;
-}
-
-enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
-                               const void *table, void *instance) {
-    (void)env;
-    CHECK(strcmp(port, "helix.console") == 0 && strcmp(slot, "ttyS0") == 0);
-    provided_count++;
-    ops = table;
-    self = instance;
-    return HX_OK;
-}
-
 // The client --------------------------------------------------------------------------------------
 
 static void on_received(void *context, const void *bytes, uint32_t count) {
-    CHECK(context == &client && depth == 0 && count > 0);
+    CHECK(context == &client && host_locks_held() == 0 && count > 0);
     memcpy(client.bytes + client.count, bytes, count);
     client.count += count;
     client.largest = count > client.largest ? count : client.largest;
     client.calls++;
     if (client.throttles) {
-        CHECK(ops->throttle(self, true) == HX_OK);
+        CHECK(ops.throttle(self, true) == HX_OK);
     }
 }
 
 static uint32_t client_write(void) {
     uint32_t taken = 0;
-    CHECK(ops->write(self, client.rest, client.rest_count, &taken) == HX_OK);
+    CHECK(ops.write(self, client.rest, client.rest_count, &taken) == HX_OK);
     client.rest += taken;
     client.rest_count -= taken;
     return taken;
 }
 
 static void on_writable(void *context) {
-    CHECK(context == &client && depth == 0);
+    CHECK(context == &client && host_locks_held() == 0);
     client.writable++;
     if (client.rest_count > 0) {
         client_write();
@@ -340,20 +284,44 @@ static void transmit(void) {
 
 // Tests -------------------------------------------------------------------------------------------
 
+static void begin(void) {
+    host_begin();
+    if (in_tree) {
+        host_device_add(&device);
+    } else {
+        host_io_ports(port_read, port_write);
+    }
+}
+
+static void load(void) {
+    CHECK(host_load() == HX_OK && host_provided() == 1); // nothing answers at COM2
+    CHECK(HOST_BIND(console, "ttyS0", &ops) == HX_OK);
+    self = host_instance("helix.console", "ttyS0");
+}
+
+static void test_refusals(void) {
+    for (uint32_t nth = 1; nth <= 2 + in_tree; nth++) { // its memory, the tree's device, the port
+        begin();
+        host_fail_nth(nth);
+        CHECK(host_load() == HX_ERR_NO_MEMORY && host.failed);
+    }
+    begin();
+    host_fail_nth(3 + in_tree);
+    load();
+    CHECK(ops.attach(self, &events, &client) == HX_ERR_NO_MEMORY &&
+          chip.enable == 0); // its interrupt
+}
+
 static void test_setup(void) {
     uint32_t major;
     uint32_t minor;
-    void *module;
-    out_of_memory = true;
-    CHECK(operations.init(NULL, &module) == HX_ERR_NO_MEMORY);
-    out_of_memory = false;
-    CHECK(operations.init(NULL, &module) == HX_OK);
-    CHECK(provided_count == 1); // nothing answers at COM2
+    memset(&chip, 0, sizeof(chip));
+    begin();
+    load();
     CHECK(chip.line == LINE_8N1 && chip.modem == MODEM_DTR_RTS_OUT2);
     CHECK(chip.fifo == (FIFO_ON | FIFO_TRIGGER_14) && chip.enable == 0);
-    CHECK(ops->describe(self, &major, &minor) == HX_OK && major == 4 && minor == 64);
-    CHECK(ops->attach(self, &events, &client) == HX_OK && chip.enable == ENABLE_RECEIVE);
-    CHECK(chip.context == self);
+    CHECK(ops.describe(self, &major, &minor) == HX_OK && major == 4 && minor == 64);
+    CHECK(ops.attach(self, &events, &client) == HX_OK && chip.enable == ENABLE_RECEIVE);
 }
 
 static void test_fills(void) {
@@ -388,7 +356,7 @@ static void test_throttle(void) {
     arrive(24, 16); // stays in the chip
     pause();
     CHECK(chip.rx_count == FIFO_BYTES && got(0, 0));
-    chip.handler(chip.context); // also if the interrupt was on its way
+    CHECK(interrupt_comes()); // also if the interrupt was on its way
     CHECK(chip.rx_count == FIFO_BYTES && got(0, 0));
     client.rest = out;
     client.rest_count = sizeof(out);
@@ -396,7 +364,7 @@ static void test_throttle(void) {
     transmit(); // a cause of its own, while bytes wait
     transmit();
     CHECK(client.writable == 1 && chip.rx_count == FIFO_BYTES && got(0, 0));
-    CHECK(ops->throttle(self, false) == HX_OK);
+    CHECK(ops.throttle(self, false) == HX_OK);
     settle();
     CHECK(got(24, 16));
 }
@@ -438,12 +406,12 @@ static void test_transmit_race(void) {
 
 static void test_spurious(void) {
     for (int i = 0; i < 3; i++) {
-        chip.handler(chip.context);
+        CHECK(interrupt_comes());
     }
     CHECK(client.calls == 0 && client.writable == 0);
     // The latch of a transmitter that nobody waits for.
     chip.tx_pending = true;
-    chip.handler(chip.context);
+    CHECK(interrupt_comes());
     CHECK(client.writable == 0 && got(0, 0));
 }
 
@@ -459,8 +427,8 @@ static void test_overrun(void) {
 // Polled output does not hang on a transmitter that never empties.
 static void test_write_now(void) {
     chip.sent_count = 0;
-    CHECK(ops->write_now(self, "a", 1) == HX_OK);
-    CHECK(ops->write_now(self, "b", 1) == HX_OK); // after POLL_LIMIT looks
+    CHECK(ops.write_now(self, "a", 1) == HX_OK);
+    CHECK(ops.write_now(self, "b", 1) == HX_OK); // after POLL_LIMIT looks
     CHECK(chip.sent_count == 2 && memcmp(chip.sent, "ab", 2) == 0);
     transmit();
     CHECK(got(0, 0));
@@ -470,22 +438,26 @@ static void test_write_now(void) {
 // is.
 static void test_next_life(void) {
     const uint32_t formats = chip.formats;
-    void *module;
     arrive(7, 3);
-    free(self);
-    CHECK(operations.init(NULL, &module) == HX_OK && chip.formats == formats);
-    CHECK(ops->throttle(self, true) == HX_OK);
-    CHECK(ops->attach(self, &events, &client) == HX_OK && chip.enable == 0);
+    host_die();
+    load();
+    CHECK(chip.formats == formats);
+    CHECK(ops.throttle(self, true) == HX_OK);
+    CHECK(ops.attach(self, &events, &client) == HX_OK && chip.enable == 0);
     pause();
     CHECK(got(0, 0));
-    CHECK(ops->throttle(self, false) == HX_OK && chip.enable == ENABLE_RECEIVE);
+    CHECK(ops.throttle(self, false) == HX_OK && chip.enable == ENABLE_RECEIVE);
     pause();
     CHECK(got(7, 3));
 }
 
+// The lines are quiet behind it.
+static void test_stop(void) {
+    CHECK(chip.enable == ENABLE_RECEIVE && host_unload() == HX_OK && chip.enable == 0);
+}
+
 static void all(void) {
-    memset(&chip, 0, sizeof(chip));
-    provided_count = 0;
+    test_refusals();
     test_setup();
     test_fills();
     test_stream();
@@ -496,16 +468,16 @@ static void all(void) {
     test_overrun();
     test_write_now();
     test_next_life();
-    free(self);
+    test_stop();
 }
 
 // A device that is there and cannot be had is not looked for elsewhere.
 static void test_open_fails(void) {
-    void *module;
-    open_fails = true;
-    CHECK(operations.init(NULL, &module) == HX_ERR_NO_MEMORY);
-    free(module);
-    open_fails = false;
+    begin();
+    host_io_ports(port_read, port_write);
+    device.open_status = HX_ERR_BUSY;
+    CHECK(host_load() == HX_ERR_BUSY && host_provided() == 0);
+    device.open_status = HX_OK;
 }
 
 int main(void) {

@@ -7,59 +7,42 @@
 #define FAKE_CHAINS QUEUE_CHAINS
 #include "fake_virtio.h"
 
-static uint32_t entropy; // bytes
-
-enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
-    (void)env;
-    for (size_t i = 0; i < size_bytes; i++) {
-        CHECK(((const uint8_t *)bytes)[i] == 0x5a);
-    }
-    entropy += (uint32_t)size_bytes;
-    return HX_OK;
-}
-
 static struct rng *rngs;
 
 static void begin(uint32_t devices) {
-    fake_begin(devices);
-    entropy = 0;
+    fake_begin("virtio:4", devices);
 }
 
 static void start(void) {
-    void *self = NULL;
-    CHECK(rng_init(NULL, &self) == HX_OK);
-    rngs = self;
-}
-
-static void end(void) {
-    for (uint32_t i = 0; i < DEVICES_MAX; i++) {
-        free(rngs[i].memory);
-    }
-    free(rngs);
+    CHECK(host_load() == HX_OK);
+    rngs = host_self();
 }
 
 static void interrupts(void) {
-    fake.handler(fake.context);
+    CHECK(host_interrupt(&fake_devices[0], 0));
 }
 
 static void answer(uint32_t bytes, uint32_t wrong) {
-    memset(fake.memory + BUFFER_AT, 0x5a, BUFFER_BYTES);
-    fake_done(fake.memory, bytes, wrong);
+    memset(fake.queues[0] + BUFFER_AT, 0x5a, BUFFER_BYTES);
+    fake_done(fake.queues[0], bytes, wrong);
     interrupts();
 }
 
 static void test_seed(bool is_message) {
     begin(1);
-    fake.is_message = is_message;
+    fake_devices[0].message_count = is_message ? 1 : 0;
     start();
     for (uint32_t left = SEED_BYTES; left != 0; left -= BUFFER_BYTES) {
         answer(BUFFER_BYTES, 0);
     }
-    CHECK(entropy == SEED_BYTES && fake.notifies == SEED_BYTES / BUFFER_BYTES);
+    CHECK(host.entropy_bytes == SEED_BYTES && fake.notifies == SEED_BYTES / BUFFER_BYTES);
+    for (uint32_t i = 0; i < SEED_BYTES; i++) {
+        CHECK(host.entropy[i] == 0x5a);
+    }
     interrupts(); // of nothing
-    CHECK(fake.errors == 0 && fake.resets == 0 && rng_stop(rngs) == HX_OK && fake.resets == 1);
+    CHECK(host_logged(HX_LOG_ERROR) == 0 && fake.resets == 0);
+    CHECK(rng_stop(rngs) == HX_OK && fake.resets == 1);
     interrupts();
-    end();
 }
 
 // Who gives nothing is not asked for ever.
@@ -68,8 +51,7 @@ static void test_nothing(void) {
     start();
     answer(7, 0);
     answer(0, 0);
-    CHECK(entropy == 7 && fake.notifies == 2);
-    end();
+    CHECK(host.entropy_bytes == 7 && fake.notifies == 2);
 }
 
 // Told once, reset once, and not looked at again however often it interrupts.
@@ -77,12 +59,12 @@ static void test_lies(uint32_t bytes, uint32_t wrong) {
     begin(1);
     start();
     answer(bytes, wrong);
-    CHECK(fake.errors == 1 && fake.resets == 1 && entropy == 0);
+    CHECK(host_logged(HX_LOG_ERROR) == 1 && fake.resets == 1 && host.entropy_bytes == 0);
     for (uint32_t i = 0; i < 3; i++) {
         interrupts();
     }
-    CHECK(fake.errors == 1 && fake.resets == 1 && fake.freed == 0);
-    end();
+    CHECK(host_logged(HX_LOG_ERROR) == 1 && fake.resets == 1 &&
+          host.blocks == 2); // it may go on to write there
 }
 
 // A device that is not used, and interrupts all the same. Its memory is free, unless it may go on
@@ -92,39 +74,40 @@ static void test_unused(enum hx_status reset_status) {
     fake.set_status = HX_ERR_NOT_SUPPORTED;
     fake.reset_status = reset_status;
     start();
-    CHECK(fake.resets == 1 && fake.freed == (reset_status == HX_OK));
+    CHECK(fake.resets == 1 && host.blocks == (reset_status == HX_OK ? 1 : 2));
     CHECK((rngs[0].memory == NULL) == (reset_status == HX_OK));
     interrupts();
-    CHECK(fake.errors == 0 && fake.resets == 1 && entropy == 0);
+    CHECK(host_logged(HX_LOG_ERROR) == 0 && fake.resets == 1 && host.entropy_bytes == 0);
     CHECK(rng_stop(rngs) == HX_OK && fake.resets == (reset_status == HX_OK ? 1 : 2));
-    end();
 }
 
 static void test_refusals(void) {
     begin(1);
     fake.room = QUEUE_CHAINS - 1;
     start();
-    CHECK(fake.handler == NULL && fake.freed == 1 && rngs[0].memory == NULL);
-    end();
+    CHECK(!host_interrupt(&fake_devices[0], 0) && host.blocks == 1 && rngs[0].memory == NULL);
     begin(1);
-    fake.irq_status = HX_ERR_NO_MEMORY;
+    fake_devices[0].irq_status = HX_ERR_NO_MEMORY;
     start();
-    CHECK(fake.handler == NULL && fake.freed == 1 && rngs[0].memory == NULL);
-    end();
+    CHECK(!host_interrupt(&fake_devices[0], 0) && host.blocks == 1 && rngs[0].memory == NULL);
     begin(1);
-    fake.out_of_memory = true;
-    void *self = NULL;
-    CHECK(rng_init(NULL, &self) == HX_ERR_NO_MEMORY && self == NULL);
+    host_fail_nth(1);
+    CHECK(host_load() == HX_ERR_NO_MEMORY && host.failed && host.blocks == 0);
+    for (uint32_t nth = 2; nth <= 4; nth++) { // opening it, its memory, its interrupt
+        begin(1);
+        host_fail_nth(nth);
+        start();
+        CHECK(host.failed && host.blocks == 1 && host_logged(HX_LOG_WARNING) == 1);
+    }
 }
 
 // One that does not open, then one that works: that is quiet in the end.
 static void test_stop(void) {
     begin(2);
-    fake.refused = 1;
+    fake_devices[0].open_status = HX_ERR_BUSY;
     start();
-    CHECK(fake.opened == 3 && rngs[0].memory == NULL && rngs[1].memory != NULL);
+    CHECK(fake_devices[1].is_open && rngs[0].memory == NULL && rngs[1].memory != NULL);
     CHECK(rng_stop(rngs) == HX_OK && fake.resets == 1 && fake.last_reset == &rngs[1].virtio);
-    end();
 }
 
 int main(void) {
