@@ -227,7 +227,8 @@ enum hx_status hx_device_message(struct hx_env *env, const struct hx_device *dev
     if (index == 0 || index >= node->message_count || node->lines[0].handler == NULL) {
         return HX_ERR_NOT_SUPPORTED;
     }
-    return index < HOST_MESSAGES ? listen(node, index, handler, context) : HX_ERR_NO_DEVICE;
+    const uint32_t lines = node->message_lines != 0 ? node->message_lines : HOST_MESSAGES;
+    return index < lines ? listen(node, index, handler, context) : HX_ERR_NO_DEVICE;
 }
 
 bool host_interrupt(struct host_device *device, uint32_t index) {

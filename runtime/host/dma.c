@@ -12,9 +12,10 @@
 struct lending {
     struct lending *next;
     const struct host_device *device;
-    uint64_t address; // of pages that follow each other; without an IOMMU, each alone
+    uint64_t address; // of the first page
     uint32_t access, count;
     bool is_alloc;
+    bool is_scattered; // nobody translates: pages lie anywhere, each second one here
     uint8_t *pages[HX_DMA_PAGES_MAX];
 };
 
@@ -29,10 +30,7 @@ static struct host_device *node_of(const struct hx_device *device) {
 }
 
 static uint64_t address_of(const struct lending *lending, uint32_t page) {
-    // Without an IOMMU pages lie anywhere: every second one.
-    return lending->address +
-           ((uint64_t)page << (PAGE_SHIFT +
-                               (lending->device->is_bound || lending->is_alloc ? 0 : 1)));
+    return lending->address + ((uint64_t)page << (PAGE_SHIFT + lending->is_scattered));
 }
 
 static struct lending *lend(const struct host_device *device, uint32_t access, uint32_t count) {
@@ -55,6 +53,7 @@ static void take_back(struct lending **at) {
     struct lending *lending = *at;
     *at = lending->next;
     host.lent_pages -= lending->count;
+    host.lendings -= !lending->is_alloc;
     free(lending);
 }
 
@@ -115,10 +114,11 @@ void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t si
         size_bytes > DMA_BYTES_MAX) {
         return NULL;
     }
-    uint8_t *memory = ledger_alloc(size_bytes, true);
+    uint8_t *memory = host.dma_left != 0 ? ledger_alloc(size_bytes, true) : NULL;
     if (memory == NULL) {
         return NULL;
     }
+    host.dma_left--;
     struct lending *lending = lend(node, HX_DMA_READ | HX_DMA_WRITE,
                                    (uint32_t)(ALIGN_UP(size_bytes, PAGE_SIZE) >> PAGE_SHIFT));
     lending->is_alloc = true;
@@ -164,6 +164,8 @@ enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
         return HX_ERR_NO_MEMORY;
     }
     struct lending *lending = lend(node, access, count);
+    lending->is_scattered = !node->is_bound;
+    host.lendings++;
     host.lent_access = access;
     for (uint32_t i = 0; i < count; i++) {
         lending->pages[i] = (uint8_t *)pages[i];

@@ -16,7 +16,7 @@ struct provided {
     void *self;
 };
 
-struct host host = { .cpu_count = 1 };
+struct host host = { .cpu_count = 1, .dma_left = UINT32_MAX };
 
 static struct hx_env env;
 static struct provided provided[PROVIDED_MAX];

@@ -11,7 +11,7 @@ void host_begin(void) {
     dma_reset();
     locks_reset();
     log_reset();
-    host = (struct host){ .cpu_count = 1 };
+    host = (struct host){ .cpu_count = 1, .dma_left = UINT32_MAX };
     generator = 1;
 }
 

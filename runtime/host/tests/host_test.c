@@ -407,6 +407,7 @@ static void begin_device(void) {
     heard = 0;
     chip.is_bound = chip.refuses_dma = false;
     chip.message_count = 3;
+    chip.message_lines = 0;
     chip.open_status = chip.irq_status = HX_OK;
     host_device_add(&chip);
     CHECK(hx_device_open(env, "acme,chip", 0, &device) == HX_OK);
@@ -492,6 +493,8 @@ static void test_interrupts(void) {
     CHECK(hx_device_message(env, &device, 2, handler, &ten) == HX_ERR_BUSY);
     CHECK(host_interrupt(&chip, 0) && host_interrupt(&chip, 2) && !host_interrupt(&chip, 1));
     CHECK(heard == 11);
+    chip.message_lines = 1; // as many as it has already
+    CHECK(hx_device_message(env, &device, 1, handler, &ten) == HX_ERR_NO_DEVICE);
     CHECK(hx_irq_register(env, 16, handler, &one) == HX_ERR_NO_DEVICE);
     CHECK(hx_irq_register(env, 3, handler, &ten) == HX_OK);
     CHECK(hx_irq_register(env, 3, handler, &ten) == HX_ERR_BUSY);
@@ -542,6 +545,9 @@ static void test_dma_alloc(void) {
     CHECK(hx_dma_alloc(env, &device, ((size_t)128 << 10) + 1, &address) == NULL);
     host_fail_nth(1);
     CHECK(hx_dma_alloc(env, &device, 1, &address) == NULL && host.failed);
+    host.dma_left = 1;
+    CHECK(hx_dma_alloc(env, &device, 1, &address) != NULL && host.lendings == 0);
+    CHECK(hx_dma_alloc(env, &device, 1, &address) == NULL);
 }
 
 // What it had is there for its next life, as for anybody.
@@ -580,7 +586,11 @@ static void test_dma_map(bool is_bound) {
     host.unmap_status = HX_ERR_IO;
     CHECK(hx_dma_unmap(env, &device, at, 1) == HX_ERR_IO && host.lent_pages == 2);
     host.unmap_status = HX_OK;
+    chip.is_bound = !is_bound; // what is lent stays where it is
+    CHECK(host.lendings == 1 && host_dma_at(&chip, at[1], 1, HX_DMA_READ) == pages[0]);
+    chip.is_bound = is_bound;
     CHECK(hx_dma_unmap(env, &device, at, 1) == HX_OK && host.lent_pages == 0);
+    CHECK(host.lendings == 0);
     CHECK(hx_dma_map(env, &device, list, 2, 0, at) == HX_ERR_INVALID);
     CHECK(hx_dma_map(env, &device, list, 65, HX_DMA_READ, at) == HX_ERR_INVALID);
     host_fail_nth(1);

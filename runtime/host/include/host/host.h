@@ -20,12 +20,14 @@ extern struct host {
     enum hx_status map_status;    // HX_OK; what hx_dma_map() is refused with
     enum hx_status unmap_status;  // HX_OK; HX_ERR_IO: the device reaches the pages for good
     enum hx_status random_status; // HX_OK; of hx_random_fill()
+    uint32_t dma_left;            // UINT32_MAX; calls of hx_dma_alloc() that find memory
     // What the module did.
     uint32_t blocks;        // of memory that it has, also for devices
     uint32_t entropy_bytes; // that it added, and the first of them
     uint8_t entropy[256];
-    uint32_t lent_pages;  // that its devices reach
-    uint32_t lent_access; // HX_DMA_… of the last lending
+    uint32_t lent_pages;  // that its devices reach, those of hx_dma_alloc() too
+    uint32_t lendings;    // of hx_dma_map(), that did not end
+    uint32_t lent_access; // HX_DMA_… of the last of them
     bool failed;          // the call that was to fail has been made
 } host;
 
@@ -105,6 +107,7 @@ struct host_device {
     bool is_bound;          // behind an IOMMU, which is what hx_dma_is_bound() says
     bool refuses_dma;       // it touches no memory: lendings are refused
     uint32_t message_count; // 0: it interrupts by a line
+    uint32_t message_lines; // that the machine has for its messages; 0: enough
     uint32_t window_bytes[HX_DEVICE_WINDOWS];
     enum hx_status open_status; // not HX_OK: it does not open
     enum hx_status irq_status;  // likewise its first interrupt

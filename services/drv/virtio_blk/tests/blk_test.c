@@ -4,8 +4,10 @@
 #include "../queue.c"
 #include "../virtio_blk.c"
 
+#include <host/host.h>
+
 #include <check.h>
-#include <stdlib.h>
+#include <string.h>
 
 #define SECTOR  4096u // so that sectors and units differ
 #define SECTORS 64u
@@ -29,35 +31,20 @@ static struct {
     uint32_t flushes, discarded;
     uint8_t config[64];
     uint8_t bytes[SECTORS * SECTOR];
-    void (*handler)(void *context);
-    void *context;
-    uint32_t message_count; // 0: it has a line
-    struct {
-        void (*handler)(void *context);
-        void *context;
-    } messages[QUEUES];
 } chip;
 
-// Pages that the device has, as far as the driver says.
-static struct {
-    uint32_t live, live_at_event;
-    uint32_t access; // of the last
-    bool is_bound;
-    enum hx_status map_status, unmap_status;
-} lending;
+static struct host_device device;
+static uint32_t lendings_at_event;
 
 static struct block_completion ended[256];
 static uint32_t ended_count, empty_events;
-static const struct block_ops *ops;
+static struct block_ops ops;
 static void *self;
-static int depth; // of mutexes
-static bool has_device, out_of_memory;
 static uint32_t last_room = 32; // chains of the last queue
-static uint32_t cpu;            // where the driver runs
-static uint32_t dma_left = 99;  // that are not refused
 
-static uint32_t device_read(uint32_t at, uint32_t bytes) {
+static uint32_t device_read(void *context, uint32_t window, uint32_t at, uint32_t bytes) {
     uint32_t value = 0;
+    CHECK(context == &chip && window == 0);
     if (at >= 0x100) {
         memcpy(&value, chip.config + (at - 0x100), bytes);
         return value;
@@ -84,41 +71,52 @@ static uint32_t device_read(uint32_t at, uint32_t bytes) {
     }
 }
 
+// What the device goes to, which it must have been let, unless it does not do what it is told.
+static void *see(const struct virtqueue_descriptor *at, uint32_t access) {
+    static uint8_t lost[4 * PAGE_BYTES];
+    if (!chip.refuses_reset) {
+        return host_dma_at(&device, at->address, at->size_bytes, access);
+    }
+    void *found = host_dma_find(&device, at->address, at->size_bytes, access);
+    return found != NULL ? found : lost;
+}
+
 // One chain: header, data, status.
 static uint32_t serve_chain(struct virtqueue_descriptor *descriptors, uint16_t head) {
     const struct virtqueue_descriptor *at = &descriptors[head];
-    const struct shared *shared = (const void *)(uintptr_t)at->address;
+    CHECK(at->size_bytes == 16 && (at->flags & 2) == 0);
+    const struct shared *shared = see(at, HX_DMA_READ);
+    const bool is_read = shared->header.kind == KIND_READ;
     uint8_t *place = chip.bytes + shared->header.sector * UNIT_BYTES;
     uint32_t written = 1;
-    CHECK(at->size_bytes == 16 && (at->flags & 2) == 0);
     chip.flushes += shared->header.kind == KIND_FLUSH;
     for (at = &descriptors[at->next]; (at->flags & 1) != 0; at = &descriptors[at->next]) {
-        void *memory = (void *)(uintptr_t)at->address;
-        CHECK(((at->flags & 2) != 0) == (shared->header.kind == KIND_READ));
+        void *memory = see(at, is_read ? HX_DMA_WRITE : HX_DMA_READ);
+        CHECK(((at->flags & 2) != 0) == is_read);
         if (shared->header.kind == KIND_DISCARD) {
             chip.discarded += ((uint32_t *)memory)[2];
             continue;
         }
         CHECK(place + at->size_bytes <= chip.bytes + sizeof(chip.bytes));
-        memcpy(shared->header.kind == KIND_READ ? memory : place,
-               shared->header.kind == KIND_READ ? place : memory, at->size_bytes);
+        memcpy(is_read ? memory : place, is_read ? place : memory, at->size_bytes);
         place += at->size_bytes;
-        written += shared->header.kind == KIND_READ ? at->size_bytes : 0;
+        written += is_read ? at->size_bytes : 0;
     }
     CHECK(at->size_bytes == 1 && at->flags == 2);
-    *(uint8_t *)(uintptr_t)at->address = chip.lie_status;
+    *(uint8_t *)see(at, HX_DMA_WRITE) = chip.lie_status;
     return written;
 }
 
 static void work(uint32_t number) {
     const uint64_t *parts = chip.queues[number].parts;
-    struct virtqueue_available *driver = (void *)(uintptr_t)parts[1];
-    struct virtqueue_used *used = (void *)(uintptr_t)parts[2];
     const uint16_t size = (uint16_t)chip.queues[number].size;
+    struct virtqueue_available *driver = host_dma_at(&device, parts[1], 6 + 2 * size, HX_DMA_READ);
+    struct virtqueue_used *used = host_dma_at(&device, parts[2], 6 + 8 * size, HX_DMA_WRITE);
+    void *descriptors = host_dma_at(&device, parts[0], (size_t)16 * size, HX_DMA_READ);
     uint16_t *seen = &chip.queues[number].seen;
     while (!chip.is_silent && *seen != atomic_load(&driver->index)) {
         const uint16_t head = atomic_load(&driver->ring[(*seen)++ % size]);
-        const uint32_t written = serve_chain((void *)(uintptr_t)parts[0], head);
+        const uint32_t written = serve_chain(descriptors, head);
         chip.queues[number].served++;
         const uint16_t index = atomic_load(&used->index);
         atomic_store(&used->ring[index % size].id, chip.lie_id == NOTHING ? head : chip.lie_id);
@@ -128,7 +126,9 @@ static void work(uint32_t number) {
     }
 }
 
-static void device_write(uint32_t at, uint32_t value) {
+static void device_write(void *context, uint32_t window, uint32_t at, uint32_t bytes,
+                         uint32_t value) {
+    CHECK(context == &chip && window == 0 && bytes == 4);
     switch (at) {
     case 0x014:
         chip.word = value;
@@ -163,207 +163,52 @@ static void device_write(uint32_t at, uint32_t value) {
     }
 }
 
-// The SDK
-// ------------------------------------------------------------------------------------------------
-
-void *hx_alloc(struct hx_env *env, size_t size_bytes) {
-    (void)env;
-    return out_of_memory ? NULL : calloc(1, size_bytes);
-}
-
-void hx_free(struct hx_env *env, void *memory) {
-    (void)env;
-    free(memory);
-}
-
-void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {
-    (void)env;
-    (void)level;
-    (void)format;
-}
-
-uint32_t hx_cpu_count(void) {
-    return CPUS;
-}
-
-uint32_t hx_cpu_current(void) {
-    return cpu;
-}
-
-static time_ns_t now;
-
-time_ns_t hx_time_now(void) {
-    return now;
-}
-
-void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
-    (void)mutex;
-    (void)name;
-}
-
-HX_ATTR(no_thread_safety_analysis) void hx_mutex_lock(struct hx_mutex *mutex) {
-    (void)mutex;
-    CHECK(depth++ < 2);
-}
-
-HX_ATTR(no_thread_safety_analysis) void hx_mutex_unlock(struct hx_mutex *mutex) {
-    (void)mutex;
-    CHECK(--depth >= 0);
-}
-
-enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,
-                              struct hx_device *out_device) {
-    (void)env;
-    (void)out_device;
-    CHECK(strcmp(name, "virtio:2") == 0);
-    return has_device && index == 0 ? HX_OK : HX_ERR_NOT_FOUND;
-}
-
-uint32_t hx_device_read(const struct hx_device *device, uint32_t window, uint32_t offset,
-                        uint32_t bytes) {
-    (void)device;
-    return window == 0 ? device_read(offset, bytes) : UINT32_MAX;
-}
-
-void hx_device_write(const struct hx_device *device, uint32_t window, uint32_t offset,
-                     uint32_t bytes, uint32_t value) {
-    (void)device;
-    CHECK(window == 0 && bytes == 4);
-    device_write(offset, value);
-}
-
-uint32_t hx_device_config(const struct hx_device *device, uint32_t offset) {
-    (void)device;
-    (void)offset;
-    return UINT32_MAX;
-}
-
-bool hx_device_is_pci(const struct hx_device *device) {
-    (void)device;
-    return false;
-}
-
-enum hx_status hx_device_irq(struct hx_env *env, const struct hx_device *device,
-                             void (*handler)(void *context), void *context, bool *out_is_message) {
-    (void)env;
-    (void)device;
-    chip.handler = handler;
-    chip.context = context;
-    *out_is_message = chip.message_count != 0;
-    return HX_OK;
-}
-
-enum hx_status hx_device_message(struct hx_env *env, const struct hx_device *device, uint32_t index,
-                                 void (*handler)(void *context), void *context) {
-    (void)env;
-    (void)device;
-    CHECK(index != 0 && index < QUEUES);
-    if (index >= chip.message_count) {
-        return HX_ERR_NO_DEVICE;
-    }
-    chip.messages[index].handler = handler;
-    chip.messages[index].context = context;
-    return HX_OK;
-}
-
-void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t size_bytes,
-                   uint64_t *out_address) {
-    (void)env;
-    (void)device;
-    if (dma_left == 0) {
-        return NULL;
-    }
-    dma_left--;
-    void *memory = aligned_alloc(4096, ALIGN_UP(size_bytes, (size_t)4096));
-    memset(memory, 0, size_bytes);
-    *out_address = (uint64_t)(uintptr_t)memory;
-    return memory;
-}
-
-void hx_dma_free(struct hx_env *env, const struct hx_device *device, void *memory,
-                 uint64_t address) {
-    (void)env;
-    (void)device;
-    CHECK(address == (uint64_t)(uintptr_t)memory);
-    free(memory);
-}
-
-enum hx_status hx_dma_map(struct hx_env *env, const struct hx_device *device,
-                          const void *const *pages, uint32_t count, uint32_t access,
-                          uint64_t *out_addresses) {
-    (void)env;
-    (void)device;
-    CHECK(count != 0 && count <= HX_DMA_PAGES_MAX);
-    CHECK(access == HX_DMA_READ || access == HX_DMA_WRITE);
-    for (uint32_t i = 0; i < count; i++) {
-        out_addresses[i] = (uint64_t)(uintptr_t)pages[i];
-    }
-    lending.live += lending.map_status == HX_OK;
-    lending.access = access;
-    return lending.map_status;
-}
-
-enum hx_status hx_dma_unmap(struct hx_env *env, const struct hx_device *device,
-                            const uint64_t *addresses, uint32_t count) {
-    (void)env;
-    (void)device;
-    for (uint32_t i = 0; i < count; i++) {
-        CHECK(addresses[i] % PAGE_BYTES == 0);
-    }
-    lending.live -= lending.unmap_status == HX_OK ? count : 0;
-    return lending.unmap_status;
-}
-
-bool hx_dma_is_bound(const struct hx_device *device) {
-    (void)device;
-    return lending.is_bound;
-}
-
-enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
-                               const void *table, void *instance) {
-    (void)env;
-    CHECK(strcmp(port, "helix.block") == 0 && strcmp(slot, "block.0") == 0);
-    ops = table;
-    self = instance;
-    return HX_OK;
-}
-
 // Tests
 // ------------------------------------------------------------------------------------------------
 
 static void completed(void *client, const struct block_completion *done, uint32_t count) {
     CHECK(client == &chip);
     empty_events += count == 0;
-    lending.live_at_event = lending.live;
+    lendings_at_event = host.lendings;
     for (uint32_t i = 0; i < count; i++) {
         ended[ended_count++ % 256] = done[i];
     }
 }
 
 static const struct block_events events = { .completed = completed };
-static struct module *module;
 
-static void setup_many(uint32_t queue_count, uint32_t message_count) {
+// `dma_count`: blocks that the machine has for devices.
+static void setup_poor(uint32_t queue_count, uint32_t message_count, uint32_t dma_count) {
     static const uint32_t config[] = { SECTORS * 8, 0, 0, 254, 0, SECTOR, 0, 0, 0, 16 };
     memset(&chip, 0, sizeof(chip));
     memcpy(chip.config, config, sizeof(config));
     chip.config[34] = (uint8_t)queue_count;
     chip.queue_count = queue_count;
-    chip.message_count = message_count;
-    cpu = 0;
     chip.lie_id = NOTHING;
     chip.lie_bytes = NOTHING;
-    memset(&lending, 0, sizeof(lending));
     for (uint32_t i = 0; i < sizeof(chip.bytes); i++) {
         chip.bytes[i] = (uint8_t)(i / 512 + i);
     }
     ended_count = 0;
     empty_events = 0;
-    has_device = true;
-    void *made = NULL;
-    CHECK(operations.init(NULL, &made) == HX_OK);
-    module = made;
-    CHECK(ops->attach(self, &events, &chip) == HX_OK);
+    device = (struct host_device){ .name = "virtio:2",
+                                   .message_count = message_count != 0 ? QUEUES : 0,
+                                   .message_lines = message_count,
+                                   .window_bytes = { 0x100 + sizeof(chip.config) },
+                                   .read = device_read,
+                                   .write = device_write,
+                                   .context = &chip };
+    host_begin();
+    host.cpu_count = CPUS;
+    host.dma_left = dma_count;
+    host_device_add(&device);
+    CHECK(host_load() == HX_OK && HOST_BIND(block, "block.0", &ops) == HX_OK);
+    self = host_instance("helix.block", "block.0");
+    CHECK(ops.attach(self, &events, &chip) == HX_OK);
+}
+
+static void setup_many(uint32_t queue_count, uint32_t message_count) {
+    setup_poor(queue_count, message_count, UINT32_MAX);
 }
 
 static void setup(void) {
@@ -371,21 +216,15 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    struct disk *disk = self;
-    CHECK(operations.stop(module) == HX_OK && depth == 0);
-    for (uint32_t i = 0; i < disk->queue_count; i++) {
-        blk_queue_fini(&disk->queues[i]);
-    }
-    free(disk);
-    free(module);
+    CHECK(host_unload() == HX_OK);
 }
 
 static void settle(void) {
-    chip.handler(chip.context);
+    CHECK(host_interrupt(&device, 0));
 }
 
 static void message_come(uint32_t index) {
-    chip.messages[index].handler(chip.messages[index].context);
+    CHECK(host_interrupt(&device, index));
 }
 
 static alignas(4096) uint8_t pages[4][PAGE_BYTES];
@@ -396,13 +235,13 @@ static uint32_t read_one(uint64_t sector, uint32_t bytes, uint32_t page) {
         .id = 7, .sector = sector, .bytes = bytes, .page = page
     };
     uint32_t accepted = 99;
-    return ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK ? accepted : 0;
+    return ops.read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK ? accepted : 0;
 }
 
 static void test_identify(void) {
     struct block_info info;
     setup();
-    CHECK(ops->identify(self, &info) == HX_OK);
+    CHECK(ops.identify(self, &info) == HX_OK);
     CHECK(info.sectors == SECTORS && info.sector_bytes == SECTOR && info.discard_sectors == 2);
     CHECK(info.transfer_pages == 30 && info.marks == (BLOCK_FLUSHES | BLOCK_DISCARDS));
     teardown();
@@ -413,15 +252,15 @@ static void test_moves(void) {
                                           { .id = 2, .sector = 8, .bytes = 2 * SECTOR } };
     uint32_t accepted = 0;
     setup();
-    CHECK(ops->read(self, two, 2, page_list, 4, &accepted) == HX_OK && accepted == 2);
+    CHECK(ops.read(self, two, 2, page_list, 4, &accepted) == HX_OK && accepted == 2);
     settle();
     CHECK(ended_count == 2 && ended[0].id == 1 && ended[1].id == 2);
     CHECK(ended[0].outcome == BLOCK_DONE && ended[1].outcome == BLOCK_DONE);
     CHECK(memcmp(pages[2], chip.bytes + 3 * SECTOR, SECTOR) == 0);
     CHECK(memcmp(pages[0], chip.bytes + 8 * SECTOR, 2 * SECTOR) == 0);
     memset(pages[2], 0x77, SECTOR);
-    CHECK(ops->write(self, two, 1, (const void *const *)page_list, 4, &accepted) == HX_OK);
-    CHECK(ops->flush(self, 3) == HX_OK && ops->discard(self, 4, 62, 2) == HX_OK);
+    CHECK(ops.write(self, two, 1, (const void *const *)page_list, 4, &accepted) == HX_OK);
+    CHECK(ops.flush(self, 3) == HX_OK && ops.discard(self, 4, 62, 2) == HX_OK);
     settle();
     CHECK(ended_count == 5 && ended[4].id == 4 && ended[4].outcome == BLOCK_DONE);
     CHECK(chip.bytes[3 * SECTOR] == 0x77 && chip.bytes[4 * SECTOR - 1] == 0x77);
@@ -438,8 +277,8 @@ static void test_bounds(void) {
     CHECK(read_one(0, 512, 0) == 0 && read_one(0, 0, 0) == 0);
     CHECK(read_one(0, SECTOR, 4) == 0 && read_one(0, 2 * SECTOR, 3) == 0);
     CHECK(read_one(0, 5 * SECTOR, 0) == 0 && read_one(0, UINT32_MAX & ~(SECTOR - 1), 0) == 0);
-    CHECK(ops->discard(self, 1, SECTORS - 1, 2) == HX_ERR_IO);
-    CHECK(ops->discard(self, 1, 0, 3) == HX_ERR_IO && ops->discard(self, 1, 0, 0) == HX_ERR_IO);
+    CHECK(ops.discard(self, 1, SECTORS - 1, 2) == HX_ERR_IO);
+    CHECK(ops.discard(self, 1, 0, 3) == HX_ERR_IO && ops.discard(self, 1, 0, 0) == HX_ERR_IO);
     settle();
     CHECK(ended_count == 2);
     teardown();
@@ -453,7 +292,7 @@ static void test_full(void) {
         accepted++;
     }
     CHECK(accepted == 10); // of 32 descriptors three each
-    CHECK(ops->flush(self, 1) == HX_OK && ops->flush(self, 1) == HX_ERR_WOULD_BLOCK);
+    CHECK(ops.flush(self, 1) == HX_OK && ops.flush(self, 1) == HX_ERR_WOULD_BLOCK);
     chip.is_silent = false;
     work(0);
     settle();
@@ -517,7 +356,7 @@ static void test_liar(void) {
     setup();
     disk = self;
     for (uint32_t i = 0; i < 5 * LIES_MAX; i++) {
-        now += LIE_NS;
+        host.time += LIE_NS;
         CHECK(lie_once() == BLOCK_FAILED && chip.status == 0xf);
     }
     for (uint32_t i = 1; i < LIES_MAX; i++) {
@@ -525,9 +364,9 @@ static void test_liar(void) {
     }
     CHECK(empty_events == 6 * LIES_MAX - 1);
     CHECK(lie_once() == BLOCK_FAILED && chip.status == 0 && disk->queues[0].state == QUEUE_DEAD);
-    now += 100 * LIE_NS;
-    CHECK(read_one(0, SECTOR, 0) == 0 && ops->flush(self, 1) == HX_ERR_NO_DEVICE);
-    CHECK(ops->reset(self) == HX_ERR_NO_DEVICE && chip.status == 0);
+    host.time += 100 * LIE_NS;
+    CHECK(read_one(0, SECTOR, 0) == 0 && ops.flush(self, 1) == HX_ERR_NO_DEVICE);
+    CHECK(ops.reset(self) == HX_ERR_NO_DEVICE && chip.status == 0);
     settle();
     CHECK(chip.status == 0);
     teardown();
@@ -541,12 +380,12 @@ static void completed_busy(void *client, const struct block_completion *done, ui
     const struct block_transfer transfer = { .bytes = SECTOR };
     uint32_t accepted = 99;
     if (count != 0) { // in the middle of the reset
-        turned_away += ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK &&
-                       accepted == 0 && ops->flush(self, 1) == HX_ERR_WOULD_BLOCK &&
-                       ops->discard(self, 1, 0, 1) == HX_ERR_WOULD_BLOCK;
+        turned_away += ops.read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK &&
+                       accepted == 0 && ops.flush(self, 1) == HX_ERR_WOULD_BLOCK &&
+                       ops.discard(self, 1, 0, 1) == HX_ERR_WOULD_BLOCK;
     } else {
         turned_away +=
-            ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK && accepted == 1;
+            ops.read(self, &transfer, 1, page_list, 4, &accepted) == HX_OK && accepted == 1;
     }
 }
 
@@ -558,7 +397,7 @@ static void test_meanwhile(void) {
     disk->events = &busy;
     chip.is_silent = true;
     CHECK(read_one(0, SECTOR, 0) == 1);
-    CHECK(ops->reset(self) == HX_OK && turned_away == 2);
+    CHECK(ops.reset(self) == HX_OK && turned_away == 2);
     disk->events = &events;
     teardown();
 }
@@ -566,8 +405,8 @@ static void test_meanwhile(void) {
 static void test_reset(void) {
     setup();
     chip.is_silent = true;
-    CHECK(read_one(0, SECTOR, 0) == 1 && ops->flush(self, 8) == HX_OK);
-    CHECK(ops->reset(self) == HX_OK && ended_count == 2);
+    CHECK(read_one(0, SECTOR, 0) == 1 && ops.flush(self, 8) == HX_OK);
+    CHECK(ops.reset(self) == HX_OK && ended_count == 2);
     CHECK(ended[0].outcome == BLOCK_FAILED && ended[1].outcome == BLOCK_FAILED);
     chip.is_silent = false;
     CHECK(read_one(0, SECTOR, 0) == 1);
@@ -580,13 +419,13 @@ static void test_reset(void) {
 static void test_lending(void) {
     setup();
     chip.is_silent = true;
-    CHECK(read_one(0, SECTOR, 0) == 1 && lending.access == HX_DMA_WRITE);
-    CHECK(read_one(1, 2 * SECTOR, 2) == 1 && ops->flush(self, 8) == HX_OK && lending.live == 2);
+    CHECK(read_one(0, SECTOR, 0) == 1 && host.lent_access == HX_DMA_WRITE);
+    CHECK(read_one(1, 2 * SECTOR, 2) == 1 && ops.flush(self, 8) == HX_OK && host.lendings == 2);
     chip.is_silent = false;
     work(0);
     settle();
-    CHECK(ended_count == 3 && lending.live_at_event == 0 && lending.live == 0);
-    lending.unmap_status = HX_ERR_IO;
+    CHECK(ended_count == 3 && lendings_at_event == 0 && host.lendings == 0);
+    host.unmap_status = HX_ERR_IO;
     CHECK(read_one(0, SECTOR, 0) == 1);
     settle();
     CHECK(ended_count == 4 && ended[3].outcome == BLOCK_LOST);
@@ -597,16 +436,16 @@ static void test_lending_refused(void) {
     const struct block_transfer transfer = { .bytes = SECTOR };
     uint32_t accepted = 99;
     setup();
-    lending.map_status = HX_ERR_NO_MEMORY;
-    CHECK(ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_MEMORY);
+    host.map_status = HX_ERR_NO_MEMORY;
+    CHECK(ops.read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_MEMORY);
     CHECK(accepted == 0);
     settle();
     CHECK(ended_count == 0);
-    lending.map_status = HX_OK;
+    host.map_status = HX_OK;
     chip.is_silent = true;
     while (read_one(0, SECTOR, 0) == 1) {
     }
-    CHECK(lending.live == 10); // what had no room was given back
+    CHECK(host.lendings == 10); // what had no room was given back
     teardown();
 }
 
@@ -614,11 +453,11 @@ static void test_lending_refused(void) {
 static void test_bound(void) {
     setup();
     chip.is_silent = true;
-    lending.is_bound = true;
+    device.is_bound = true;
     CHECK(read_one(0, SECTOR, 0) == 1);
     chip.refuses_reset = true;
-    CHECK(ops->reset(self) == HX_ERR_IO);
-    CHECK(ended_count == 1 && ended[0].outcome == BLOCK_FAILED && lending.live == 0);
+    CHECK(ops.reset(self) == HX_ERR_IO);
+    CHECK(ended_count == 1 && ended[0].outcome == BLOCK_FAILED && host.lendings == 0);
     teardown();
 }
 
@@ -630,11 +469,11 @@ static void test_lost(void) {
     chip.is_silent = true;
     CHECK(read_one(0, SECTOR, 0) == 1);
     chip.refuses_reset = true;
-    CHECK(ops->reset(self) == HX_ERR_IO);
+    CHECK(ops.reset(self) == HX_ERR_IO);
     CHECK(ended_count == 1 && ended[0].outcome == BLOCK_LOST);
-    CHECK(ops->read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_DEVICE);
-    CHECK(ops->flush(self, 1) == HX_ERR_NO_DEVICE);
-    CHECK(ops->discard(self, 1, 0, 1) == HX_ERR_NO_DEVICE);
+    CHECK(ops.read(self, &transfer, 1, page_list, 4, &accepted) == HX_ERR_NO_DEVICE);
+    CHECK(ops.flush(self, 1) == HX_ERR_NO_DEVICE);
+    CHECK(ops.discard(self, 1, 0, 1) == HX_ERR_NO_DEVICE);
     teardown();
 }
 
@@ -643,8 +482,8 @@ static void test_lost(void) {
 static void test_queues(void) {
     setup_many(QUEUES, QUEUES);
     CHECK(((struct disk *)self)->queue_count == CPUS);
-    for (cpu = 0; cpu < CPUS; cpu++) {
-        CHECK(read_one(cpu, SECTOR, cpu) == 1);
+    for (host.cpu = 0; host.cpu < CPUS; host.cpu++) {
+        CHECK(read_one(host.cpu, SECTOR, host.cpu) == 1);
     }
     CHECK(chip.queues[0].served == 1 && chip.queues[1].served == 1 && chip.queues[2].served == 1);
     message_come(1);
@@ -654,9 +493,9 @@ static void test_queues(void) {
     message_come(2);
     CHECK(ended_count == 3 && ended[2].outcome == BLOCK_DONE);
     CHECK(memcmp(pages[1], chip.bytes + SECTOR, SECTOR) == 0);
-    cpu = 4;
-    CHECK(read_one(0, SECTOR, 0) == 1 && ops->flush(self, 1) == HX_OK &&
-          ops->discard(self, 1, 0, 1) == HX_OK);
+    host.cpu = 4;
+    CHECK(read_one(0, SECTOR, 0) == 1 && ops.flush(self, 1) == HX_OK &&
+          ops.discard(self, 1, 0, 1) == HX_OK);
     CHECK(chip.queues[1].served == 4);
     message_come(1);
     CHECK(ended_count == 6);
@@ -666,8 +505,8 @@ static void test_queues(void) {
 // Those without a message of their own share the first one; with a line, all do.
 static void test_shared(uint32_t message_count) {
     setup_many(QUEUES, message_count);
-    for (cpu = 0; cpu < CPUS; cpu++) {
-        CHECK(read_one(cpu, SECTOR, cpu) == 1);
+    for (host.cpu = 0; host.cpu < CPUS; host.cpu++) {
+        CHECK(read_one(host.cpu, SECTOR, host.cpu) == 1);
     }
     settle();
     CHECK(ended_count == (message_count == 2 ? 2 : 3));
@@ -685,11 +524,9 @@ static void test_fewer(void) {
     CHECK(((struct disk *)self)->queue_count == CPUS - 1);
     teardown();
     last_room = 32;
-    dma_left = 3;
-    setup_many(QUEUES, 0);
+    setup_poor(QUEUES, 0, 3);
     CHECK(((struct disk *)self)->queue_count == 1);
-    dma_left = 99;
-    cpu = 2;
+    host.cpu = 2;
     CHECK(read_one(0, SECTOR, 0) == 1 && chip.queues[0].served == 1);
     settle();
     CHECK(ended_count == 1);
@@ -702,7 +539,7 @@ static void test_lie_beside(void) {
     struct disk *disk = self;
     chip.is_silent = true;
     CHECK(read_one(0, SECTOR, 0) == 1);
-    cpu = 2;
+    host.cpu = 2;
     CHECK(read_one(1, SECTOR, 1) == 1);
     chip.is_silent = false;
     chip.lie_bytes = UINT32_MAX - 1;
@@ -713,8 +550,8 @@ static void test_lie_beside(void) {
     CHECK(ended[0].outcome == BLOCK_FAILED && ended[1].outcome == BLOCK_FAILED);
     disk_mend(disk, &disk->queues[0], disk->queues[0].closed - 1);
     CHECK(disk->lies == 1 && empty_events == 1);
-    for (cpu = 0; cpu < CPUS; cpu++) {
-        CHECK(read_one(cpu, SECTOR, cpu) == 1);
+    for (host.cpu = 0; host.cpu < CPUS; host.cpu++) {
+        CHECK(read_one(host.cpu, SECTOR, host.cpu) == 1);
     }
     settle();
     message_come(1);
@@ -727,29 +564,26 @@ static void test_lie_beside(void) {
 static void test_dead_beside(void) {
     setup_many(QUEUES, QUEUES);
     chip.is_silent = true;
-    cpu = 1;
+    host.cpu = 1;
     CHECK(read_one(0, SECTOR, 0) == 1);
     chip.refuses_reset = true;
-    CHECK(ops->reset(self) == HX_ERR_IO && ended_count == 1 && ended[0].outcome == BLOCK_LOST);
+    CHECK(ops.reset(self) == HX_ERR_IO && ended_count == 1 && ended[0].outcome == BLOCK_LOST);
     chip.is_silent = false;
     work(1);
     message_come(1);
     CHECK(ended_count == 1 && empty_events == 1 && ((struct disk *)self)->lies == 0);
-    for (cpu = 0; cpu < CPUS; cpu++) {
-        CHECK(ops->flush(self, 1) == HX_ERR_NO_DEVICE);
+    for (host.cpu = 0; host.cpu < CPUS; host.cpu++) {
+        CHECK(ops.flush(self, 1) == HX_ERR_NO_DEVICE);
     }
     teardown();
 }
 
 static void test_none(void) {
-    void *made = NULL;
-    has_device = false;
-    ops = NULL;
-    CHECK(operations.init(NULL, &made) == HX_OK && ops == NULL);
-    free(made);
-    out_of_memory = true;
-    CHECK(operations.init(NULL, &made) == HX_ERR_NO_MEMORY);
-    out_of_memory = false;
+    host_begin();
+    CHECK(host_load() == HX_OK && host_provided() == 0);
+    host_begin();
+    host_fail_nth(1);
+    CHECK(host_load() == HX_ERR_NO_MEMORY && host.failed);
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 // Tests of services/sched/fair/fair.c: shares by weight in a simulated processor, sleepers,
 // newcomers, yields, real-time threads, stealing, and that none is lost in a random run.
 #include "../fair.h"
+#include "policy_life.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -338,6 +339,7 @@ static void test_clear(void) {
 }
 
 int main(void) {
+    policy_life(&fair_ops);
     test_clear();
     test_shares();
     test_equals_take_turns();

@@ -2,6 +2,7 @@
 // Tests of services/sched/predictive/predictive.c: predictions, order, patience, slices, stealing,
 // and that none is lost in a random run.
 #include "../predictive.h"
+#include "policy_life.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -286,6 +287,7 @@ static void test_clear(void) {
 }
 
 int main(void) {
+    policy_life(&predictive_ops);
     test_clear();
     test_average();
     test_order();

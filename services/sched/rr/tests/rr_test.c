@@ -2,6 +2,7 @@
 // Tests of services/sched/rr/rr.c: order, slices, stealing, and a random run against a simple
 // model.
 #include "../rr.h"
+#include "policy_life.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -205,6 +206,7 @@ static void test_clear(void) {
 }
 
 int main(void) {
+    policy_life(&rr_ops);
     test_clear();
     test_order();
     test_slices();
