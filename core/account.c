@@ -2,11 +2,11 @@
 // core/account.c: how much time threads and processors used.
 //
 // A total is exact: the counter at each switch. Its split into user and system time is sampled,
-// since reading the clock at each entry would cost every system call: while a user thread runs, a
-// timer interrupt every 10 ms sets THREAD_TICK, and the way out of that interrupt, which knows
-// whether user or kernel code goes on, books the sample, for the thread and for the processor. The
-// total is divided in the ratio of the samples, which later ones may move either way: what was told
-// is kept, so that no time goes back.
+// since reading the clock at each entry would cost every system call: while a processor is not
+// idle, a timer interrupt every 10 ms sets THREAD_TICK, and the way out of that interrupt, which
+// knows whether user or kernel code goes on, books the sample, for the thread and for the
+// processor. The total is divided in the ratio of the samples, which later ones may move either
+// way: what was told is kept, so that no time goes back.
 #include "core_private.h"
 
 #include <core/cpu.h>
@@ -81,7 +81,7 @@ bool cpu_times(uint32_t id, struct cpu_times *out) {
     time_split_move(&cpu->told_idle, (uint64_t)(time_now() - cpu->since),
                     (uint64_t)thread_run_ns(&cpu->idle));
     const uint64_t busy = cpu->told_idle.rest;
-    // Without a sample no user thread has run here for long.
+    // Without a sample nobody has run here for long.
     const uint64_t user = has_samples(&cpu->samples) ? user_part(&cpu->samples, busy) : 0;
     time_split_move(&cpu->told_busy, busy, user);
     out->idle = (time_ns_t)cpu->told_idle.first;

@@ -20,7 +20,12 @@ time_ns_t time_ticks_to_span(uint64_t ticks);
 void timer_setup(struct cpu *cpu);
 void timer_program(struct cpu *cpu, uint64_t counter); // earlier than what is set, or nothing
 void timer_interrupt(void);
-extern uint64_t timer_sample_ticks; // between two accounting samples
+// From now on this processor has ticks until it is idle.
+void timer_tick_begin(struct cpu *cpu, uint64_t now);
+// One tick comes sooner.
+void timer_tick_soon(void);
+#define TIMER_SAMPLE_NS 10000000
+extern uint64_t timer_sample_ticks; // between two ticks of who runs
 extern uint64_t timer_look_ticks;   // after a switch, until the policy is asked for a slice
 
 // Scheduling.
@@ -94,9 +99,13 @@ static inline void preempt_check(void) {
     }
 }
 
-// A fault in kernel mode: if it was a module's, that is dead, and the call of it returns as soon as
-// the frame is gone back to.
+// A fault in kernel mode: if it was a module's, that dies, and the call of it returns, once the
+// frame is gone back to.
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault);
+// A tick of the current thread, which is inside a module, found the kernel as the frame says: a
+// call that has had too many of them ends, and its module dies, once the frame is gone back to.
+// Interrupts off.
+void gate_tick(struct hal_frame *frame);
 
 // Others.
 enum hx_status epoch_init(void);

@@ -63,7 +63,7 @@ struct cpu {
     _Atomic(struct timer *) timer_running; // whose `expired` is being called
     uint64_t programmed;                   // [own] what the hardware timer is set to
     uint64_t slice_end;                    // [own] the running thread's slice
-    uint64_t tick_at;                      // [own] the next accounting sample
+    uint64_t tick_at;                      // [own] the next tick
     struct account_samples samples;        // of all its threads
     time_ns_t since;                       // when it began to take part
     struct spinlock told_lock;             // taken with interrupts off

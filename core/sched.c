@@ -140,10 +140,8 @@ static void user_half_switch(struct cpu *cpu, struct thread *previous, struct th
 
 static void account(struct cpu *cpu, struct thread *previous, struct thread *next, uint64_t now) {
     account_switch(previous, next, now);
-    // A sample while a user thread runs; it stays due across switches.
-    if (next->ops != NULL && cpu->tick_at == COUNTER_NEVER) {
-        cpu->tick_at = now + timer_sample_ticks;
-        timer_program(cpu, cpu->tick_at);
+    if (next != &cpu->idle) {
+        timer_tick_begin(cpu, now); // which stays due across switches
     }
 }
 
@@ -377,6 +375,9 @@ static enum hx_status idle_init(struct cpu *cpu) {
 
 enum hx_status sched_init(void) {
     enum hx_status status = idle_init(cpu_this());
+    const unsigned long state = hal_irq_save();
+    timer_tick_begin(cpu_this(), input_counter()); // of the boot thread
+    hal_irq_restore(state);
     return status != HX_OK ? status : policy_init();
 }
 

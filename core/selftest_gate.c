@@ -235,6 +235,8 @@ static bool leaves(void) {
 #define MODULE_TEXT __attribute__((section(".text.module.selftest"), noinline))
 
 static char *volatile nowhere = (char *)64;
+static volatile bool for_ever = true;
+static uint8_t scratch[16384];
 static void (*volatile no_code)(void) = (void (*)(void))64;
 
 MODULE_TEXT static int64_t read_nowhere(void *argument) {
@@ -265,6 +267,28 @@ MODULE_TEXT static int64_t copy_nowhere(void *argument) {
     return HX_OK;
 }
 
+// Loops without end: of its own code, with a mutex held; mostly in lib; mostly in the kernel.
+MODULE_TEXT NO_LOCK_ANALYSIS static int64_t loop(void *argument) {
+    gate_mutex_lock(argument);
+    while (for_ever) {
+    }
+    return HX_OK;
+}
+
+MODULE_TEXT static int64_t loop_in_lib(void *argument) {
+    while (for_ever) {
+        memset(scratch, argument != NULL, sizeof(scratch));
+    }
+    return HX_OK;
+}
+
+MODULE_TEXT static int64_t loop_in_core(void *argument) {
+    while (for_ever) {
+        thread_yield();
+    }
+    return argument == NULL ? HX_OK : HX_ERR_INVALID;
+}
+
 // So many values are kept over a call that all registers which a call keeps hold one.
 static volatile uint64_t numbers[6] = { 3, 5, 7, 11, 13, 17 };
 static volatile uint64_t others[6] = { 19, 23, 29, 31, 37, 41 };
@@ -277,7 +301,8 @@ MODULE_TEXT static int64_t spoil_registers(void *argument) {
 }
 
 static int64_t (*const deaths[])(void *) = { read_nowhere, write_nowhere, jump_nowhere,
-                                             trap,         copy_nowhere,  spoil_registers };
+                                             trap,         copy_nowhere,  spoil_registers,
+                                             loop,         loop_in_lib,   loop_in_core };
 
 static bool keeps_registers(void) {
     const uint64_t a = numbers[0], b = numbers[1], c = numbers[2], d = numbers[3], e = numbers[4],
@@ -312,6 +337,40 @@ static bool survives(void) {
         CHECK(gate_call(outer, nothing, NULL) == HX_OK);
         atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
     }
+    return true;
+}
+
+// Calls that are no loops: long ones, one behind the other, and one that waits.
+#define LONG 3u // of which two are more than a loop may have
+
+MODULE_TEXT static int64_t run_long(void *argument) {
+    const time_ns_t end = time_now() + 700 * MS;
+    while (time_now() < end) {
+    }
+    return argument == NULL ? HX_OK : HX_ERR_INVALID;
+}
+
+MODULE_TEXT static int64_t wait_long(void *argument) {
+    HX_IGNORE(wait_one(argument, WAIT_SIGNALED, time_now() + 1500 * MS, 0));
+    return HX_OK;
+}
+
+// Of a module that is dead, nobody is waited for who runs.
+MODULE_TEXT static int64_t run_dead(void *argument) {
+    static const struct gate_death death = { .at = 1, .what = "test", .symbol = "test" };
+    gate_kill_module(argument, &death);
+    return run_long(NULL);
+}
+
+static bool lets_run(void) {
+    static struct waitable never;
+    waitable_init(&never, 0);
+    CHECK(gate_call(inner, run_dead, inner) == HX_ERR_PEER_DIED);
+    atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
+    for (uint32_t i = 0; i < LONG; i++) {
+        CHECK(gate_call(outer, run_long, NULL) == HX_OK);
+    }
+    CHECK(gate_call(outer, wait_long, &never) == HX_OK);
     return true;
 }
 
@@ -373,7 +432,7 @@ bool core_selftest_gate(void) {
     CHECK(counts() && closes() && gives_up() && is_refused_on_purpose());
     CHECK(leaves());
 #if HAL_GATE_FAULTS
-    CHECK(survives() && keeps_registers() && frees_who_waits());
+    CHECK(survives() && keeps_registers() && lets_run() && frees_who_waits());
 #endif
     gate_release(inner);
     gate_release(outer);

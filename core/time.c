@@ -10,8 +10,7 @@
 #include <helix/clock_page.h>
 
 #define NS_PER_SECOND 1000000000ull
-#define SAMPLE_NS     10000000 // of the accounting of user and system time
-#define LOOK_NS       1000000  // before a policy is asked how long a thread may go on
+#define LOOK_NS       1000000 // before a policy is asked how long a thread may go on
 
 static struct hx_clock_page first_page;
 static struct hx_clock_page *page = &first_page; // changed in boot context
@@ -25,7 +24,7 @@ void time_init(void) {
     uint64_t hz = hal_counter_hz();
     page->ns_per_tick = time_ratio(NS_PER_SECOND, hz);
     ticks_per_ns = time_ratio(hz, NS_PER_SECOND);
-    timer_sample_ticks = time_span_to_ticks(SAMPLE_NS);
+    timer_sample_ticks = time_span_to_ticks(TIMER_SAMPLE_NS);
     timer_look_ticks = time_span_to_ticks(LOOK_NS);
     time_real_set((time_ns_t)(input_rtc() * NS_PER_SECOND));
 }

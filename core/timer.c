@@ -2,7 +2,7 @@
 // core/timer.c: one-shot timers in a tree per processor, and the hardware timer under them.
 //
 // The hardware is set to the earliest of three: the first timer, the end of the running thread's
-// slice (only if another one waits), the next accounting sample (only while a user thread runs). It
+// slice (only if another one waits), the next tick (not while the processor is idle). It
 // is never set later than needed, but may fire for something that was canceled; that costs one
 // interrupt, while canceling costs nothing.
 //
@@ -14,6 +14,8 @@
 
 #include <core/log.h>
 #include <hal/time.h>
+
+#define TICK_SOON 16u // part of the time between two ticks
 
 uint64_t timer_sample_ticks = COUNTER_NEVER / 2;
 uint64_t timer_look_ticks = COUNTER_NEVER / 2;
@@ -126,6 +128,19 @@ static uint64_t timers_expire(struct cpu *cpu) {
     }
 }
 
+void timer_tick_begin(struct cpu *cpu, uint64_t now) {
+    if (cpu->tick_at == COUNTER_NEVER) {
+        cpu->tick_at = now + timer_sample_ticks;
+        timer_program(cpu, cpu->tick_at);
+    }
+}
+
+void timer_tick_soon(void) {
+    struct cpu *cpu = cpu_this();
+    cpu->tick_at = input_counter() + timer_sample_ticks / TICK_SOON;
+    timer_program(cpu, cpu->tick_at);
+}
+
 void timer_interrupt(void) {
     struct cpu *cpu = cpu_this();
     cpu->programmed = COUNTER_NEVER;
@@ -137,12 +152,10 @@ void timer_interrupt(void) {
     struct thread *thread = thread_current();
     if (cpu->tick_at <= now) {
         cpu->tick_at = COUNTER_NEVER;
-        if (thread->ops != NULL) {
+        if (thread != &cpu->idle) {
             // Booked on the way out, where it is known what was interrupted.
             atomic_fetch_or_explicit(&thread->attention, THREAD_TICK, memory_order_relaxed);
             cpu->tick_at = now + timer_sample_ticks;
-        } else if (thread != &cpu->idle) {
-            account_sample(thread, false);
         }
     }
     timer_program(cpu, MIN_OF(next, MIN_OF(cpu->slice_end, cpu->tick_at)));

@@ -2,10 +2,11 @@
 // core/trap.c: what the machine calls: system calls, faults, interrupts, the ways out.
 //
 // The ways out: to user mode through user_return(), which handles all attention; to kernel code
-// that had interrupts on through preempt(), which only switches threads.
+// that had interrupts on through preempt(), which switches threads and ends calls of modules.
 #include "core_private.h"
 
 #include <core/log.h>
+#include <hal/gate.h>
 
 static const struct core_fault_ops *fault_ops;
 
@@ -112,11 +113,14 @@ static void tick_book(struct thread *thread, bool is_user) {
     account_sample(thread, is_user);
 }
 
-static void on_preempt(void) {
+static void on_preempt(struct hal_frame *frame) {
     struct thread *thread = thread_current();
     uint32_t attention = thread_attention(thread);
     if ((attention & THREAD_TICK) != 0) {
         tick_book(thread, false);
+        if (HAL_GATE_FAULTS && thread->context.gates != NULL) {
+            gate_tick(frame);
+        }
     }
     if ((attention & THREAD_RESCHEDULE) != 0 && thread->preempt_off == 0) {
         sched_switch(SWITCH_PREEMPT);

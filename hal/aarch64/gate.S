@@ -21,14 +21,15 @@
 
 // hal_gate_call(gate, method, argument): x19 is the thread, w20 the gate's number.
 FUNCTION hal_gate_call
-    sub sp, sp, #112
-    stp x29, x30, [sp, #16]
-    add x29, sp, #16
-    stp x19, x20, [sp, #32]
-    stp x21, x22, [sp, #48]
-    stp x23, x24, [sp, #64]
-    stp x25, x26, [sp, #80]
-    stp x27, x28, [sp, #96]
+    sub sp, sp, #128
+    stp x29, x30, [sp, #32]
+    add x29, sp, #32
+    stp x19, x20, [sp, #48]
+    stp x21, x22, [sp, #64]
+    stp x23, x24, [sp, #80]
+    stp x25, x26, [sp, #96]
+    stp x27, x28, [sp, #112]
+    str xzr, [sp, #16] // the record's ticks
     mrs x19, sp_el0
     ldr w20, [x0, #GATE_NUMBER]
     ldr x9, [x19, #CONTEXT_GATES]
@@ -45,9 +46,9 @@ FUNCTION hal_gate_call
     ldr x9, [sp]
     str x9, [x19, #CONTEXT_GATES]
     COUNT BLOCK_LEFT, stlxr
-    ldp x19, x20, [sp, #32]
-    ldp x29, x30, [sp, #16]
-    add sp, sp, #112 // the others are as they were
+    ldp x19, x20, [sp, #48]
+    ldp x29, x30, [sp, #32]
+    add sp, sp, #128 // the others are as they were
     ret
 .Lclosed:
     mov x0, #0x8000000000000000 // HAL_GATE_CLOSED
@@ -60,11 +61,20 @@ FUNCTION hal_gate_leave
     mov sp, x9
     ldr x9, [sp, #8]
     ldr w20, [x9, #GATE_NUMBER]
-    add x29, sp, #16
-    ldp x21, x22, [sp, #48]
-    ldp x23, x24, [sp, #64]
-    ldp x25, x26, [sp, #80]
-    ldp x27, x28, [sp, #96]
+    add x29, sp, #32
+    ldp x21, x22, [sp, #64]
+    ldp x23, x24, [sp, #80]
+    ldp x25, x26, [sp, #96]
+    ldp x27, x28, [sp, #112]
     b .Lout
+
+// Where hal_gate_unwind() goes: on to x0, with the stack that the innermost call began with.
+FUNCTION aarch64_gate_unwound
+    mrs x19, sp_el0
+    ldr x9, [x19, #CONTEXT_GATES]
+    mov sp, x9
+    mov x29, #0 // a chain of calls begins here
+    mov x30, #0
+    br x0
 
     .section .note.GNU-stack, "", @progbits

@@ -15,6 +15,8 @@ extern char image_modules_end[];
 extern char image_lib_end[];
 extern char image_text_end[];
 
+void aarch64_gate_unwound(void);
+
 #define DEPTH_MAX 8u // of functions of lib
 #define FRAME_FP  29u
 #define FRAME_LR  30u
@@ -24,6 +26,7 @@ _Static_assert(offsetof(struct cpu_block, gate_entered) == BLOCK_ENTERED, "block
 _Static_assert(offsetof(struct cpu_block, gate_left) == BLOCK_LEFT, "block.h");
 _Static_assert(offsetof(struct hal_context, gates) == CONTEXT_GATES, "block.h");
 _Static_assert(offsetof(struct hal_gate, number) == GATE_NUMBER, "block.h");
+_Static_assert(offsetof(struct hal_gate_record, ticks) == 16, "gate.S");
 _Static_assert(offsetof(struct hal_gate, closed) == GATE_CLOSED, "block.h");
 
 static bool lies_in(uint64_t address, const char *start, const char *end) {
@@ -39,7 +42,12 @@ static bool is_lib(uint64_t address) {
     return lies_in(address, image_modules_end, image_lib_end);
 }
 
-// A function of lib faulted: did a module call it?
+// The kernel's own code, which may hold something.
+static bool is_core(uint64_t address) {
+    return lies_in(address, image_start, image_text_end) && !is_module(address) && !is_lib(address);
+}
+
+// A function of lib was stopped: did a module call it?
 static bool lib_is_called_by_module(const struct hal_frame *frame, const void *stack_high) {
     uint64_t callers[DEPTH_MAX];
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
@@ -67,13 +75,23 @@ static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gat
     return !lies_in(frame->pc, image_start, image_text_end) && is_from_module;
 }
 
-bool hal_gate_unwind(struct hal_frame *frame, int64_t result) {
+// An interrupt may have come where a function of lib has no frame, or none any more: then the link
+// register says who called. Elsewhere it holds an address of lib, or the same one.
+static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate_record *record) {
+    return is_module(frame->pc) ||
+           (is_lib(frame->pc) && frame->sp < (uintptr_t)record && !is_core(frame->x[FRAME_LR]) &&
+            lib_is_called_by_module(frame, record));
+}
+
+bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
-    if (!is_modules_fault(frame, context->gates)) {
+    const struct hal_gate_record *record = context->gates;
+    if (stop == HAL_GATE_INTERRUPT ? !is_modules_turn(frame, record)
+                                   : !is_modules_fault(frame, record)) {
         return false;
     }
-    frame->pc = (uint64_t)(uintptr_t)hal_gate_leave;
-    frame->x[0] = (uint64_t)result;
+    frame->pc = (uint64_t)(uintptr_t)aarch64_gate_unwound;
+    frame->x[0] = (uint64_t)(uintptr_t)then;
     frame->pstate &= ~PSTATE_I;
     return true;
 }

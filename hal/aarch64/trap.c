@@ -198,7 +198,7 @@ void aarch64_user_irq(struct hal_frame *frame) {
 void aarch64_kernel_irq(struct hal_frame *frame) {
     interrupt(gic_acknowledge());
     if ((frame->pstate & PSTATE_I) == 0) {
-        aarch64_handlers.preempt();
+        aarch64_handlers.preempt(frame);
     }
 }
 

@@ -74,7 +74,7 @@ void hosted_interrupts(void) {
     do {
         hal_irq_off();
         if (hosted_interrupts_handle()) {
-            hosted_handlers.preempt(); // may move the thread to another processor
+            hosted_handlers.preempt(NULL); // may move the thread to another processor
         }
         hosted_this()->irqs_on = true;
     } while (atomic_load_explicit(&hosted_this()->pending, memory_order_relaxed) != 0);

@@ -17,7 +17,7 @@ hal_gate_call:
     push %r13
     push %rbx
     push %r12
-    push %rdx // keeps the stack aligned at the call
+    push $0 // the record's ticks; the stack is aligned at the call
     push %rdi
     mov %fs:hosted_processor@tpoff, %rax
     mov PROCESSOR_CURRENT(%rax), %rbx

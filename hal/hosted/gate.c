@@ -15,8 +15,8 @@ _Static_assert(offsetof(struct hal_context, gates) == CONTEXT_GATES, "gate.h");
 _Static_assert(offsetof(struct hal_gate, number) == GATE_NUMBER, "gate.h");
 _Static_assert(offsetof(struct hal_gate, closed) == GATE_CLOSED, "gate.h");
 
-bool hal_gate_unwind(struct hal_frame *frame, int64_t result) {
-    (void)frame, (void)result;
+bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
+    (void)frame, (void)stop, (void)then;
     return false;
 }
 

@@ -33,6 +33,7 @@ FUNCTION hal_gate_call
     sd s9, 40(sp)
     sd s10, 32(sp)
     sd s11, 24(sp)
+    sd zero, 16(sp) // the record's ticks
     addi s0, sp, 128
     mv s1, gp
     lwu s2, GATE_NUMBER(a0)

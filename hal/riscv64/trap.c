@@ -141,7 +141,7 @@ void riscv64_kernel_trap(struct hal_frame *frame, uint64_t cause, uint64_t value
         interrupt(cause);
         // The emergency stack is the hart's: no thread may be switched away on it.
         if ((frame->status & RISCV64_STATUS_SPIE) && !is_on_emergency_stack(frame)) {
-            riscv64_handlers.preempt();
+            riscv64_handlers.preempt(frame);
         }
         return;
     }

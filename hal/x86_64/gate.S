@@ -13,7 +13,7 @@ FUNCTION hal_gate_call
     push %r13
     push %rbx
     push %r12
-    push %rdx // keeps the stack aligned at the call
+    push $0 // the record's ticks; the stack is aligned at the call
     push %rdi
     mov %gs:GS_CURRENT, %rbx
     mov GATE_NUMBER(%rdi), %r12d

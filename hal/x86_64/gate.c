@@ -28,7 +28,12 @@ static bool is_lib(uint64_t address) {
     return lies_in(address, image_modules_end, image_lib_end);
 }
 
-// A function of lib faulted: did a module call it?
+// The kernel's own code, which may hold something.
+static bool is_core(uint64_t address) {
+    return lies_in(address, image_start, image_text_end) && !is_module(address) && !is_lib(address);
+}
+
+// A function of lib was stopped: did a module call it?
 static bool lib_is_called_by_module(const struct hal_frame *frame, const void *stack_high) {
     uint64_t callers[DEPTH_MAX];
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
@@ -57,13 +62,31 @@ static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gat
     return !lies_in(frame->rip, image_start, image_text_end) && is_module(*top);
 }
 
-bool hal_gate_unwind(struct hal_frame *frame, int64_t result) {
-    const struct hal_context *context = hal_current();
-    if (!is_modules_fault(frame, context->gates)) {
+// An interrupt may have come where a function of lib has no frame, or none any more: then it was
+// called from the address on top of the stack, or, if it has just pushed the frame pointer, from
+// the next one. Elsewhere anything may be there, the kernel's code, too, and this is tried again.
+static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate_record *record) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    const uint64_t *top = (const uint64_t *)(uintptr_t)frame->rsp;
+    if (is_module(frame->rip)) {
+        return true;
+    }
+    if (!is_lib(frame->rip) || (uintptr_t)top >= (uintptr_t)record) {
         return false;
     }
-    frame->rip = (uint64_t)(uintptr_t)hal_gate_leave;
-    frame->rdi = (uint64_t)result;
+    return !is_core(top[*top == frame->rbp ? 1 : 0]) && lib_is_called_by_module(frame, record);
+}
+
+bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
+    const struct hal_context *context = hal_current();
+    const struct hal_gate_record *record = context->gates;
+    if (stop == HAL_GATE_INTERRUPT ? !is_modules_turn(frame, record)
+                                   : !is_modules_fault(frame, record)) {
+        return false;
+    }
+    frame->rip = (uint64_t)(uintptr_t)then;
+    frame->rsp = (uint64_t)(uintptr_t)record - sizeof(uint64_t); // as behind a call
+    frame->rbp = 0;                                              // a chain of calls begins here
     frame->rflags = (frame->rflags & ~(uint64_t)(RFLAGS_TF | RFLAGS_DF | RFLAGS_AC)) | RFLAGS_IF;
     return true;
 }

@@ -17,6 +17,7 @@ _Static_assert(offsetof(struct cpu_block, gate_entered) == GS_ENTERED, "gs.h");
 _Static_assert(offsetof(struct cpu_block, gate_left) == GS_LEFT, "gs.h");
 _Static_assert(offsetof(struct hal_context, gates) == CONTEXT_GATES, "gs.h");
 _Static_assert(offsetof(struct hal_gate, number) == GATE_NUMBER, "gs.h");
+_Static_assert(offsetof(struct hal_gate_record, ticks) == 16, "gate.S");
 _Static_assert(offsetof(struct hal_gate, closed) == GATE_CLOSED, "gs.h");
 _Static_assert(sizeof(struct tss) == 104, "SDM 3A figure 8-11");
 _Static_assert(sizeof(struct cpu_block) <= PAGE_SIZE, "one page each");

@@ -185,7 +185,7 @@ void x86_trap_kernel(struct hal_frame *frame) {
     if (frame->vector >= VECTOR_EXCEPTION_END) {
         interrupt((uint32_t)frame->vector);
         if (irqs_on) {
-            x86_handlers.preempt();
+            x86_handlers.preempt(frame);
         }
         return;
     }

@@ -50,6 +50,12 @@ DOOM(divide) {
     }
 }
 
+DOOM(loop) {
+    for (;;) {
+        zero = 0;
+    }
+}
+
 #endif
 
 static void leave(void) {
@@ -62,7 +68,7 @@ static const struct {
 } kinds[] = {
 #if HAL_GATE_FAULTS
     { "null", write_null },     { "jump", jump },     { "copy", copy },
-    { "undefined", undefined }, { "divide", divide },
+    { "undefined", undefined }, { "divide", divide }, { "loop", loop },
 #endif
     { "assert", leave },
 };

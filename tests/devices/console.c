@@ -70,7 +70,7 @@ static void outlives_its_driver(void) {
     const struct health before = health();
     size_t got = 0;
     for (unsigned death = 0; death < DEATHS; death++) {
-        doom("kill", kinds[death % 6], (int)death + 1);
+        doom("kill", kinds[death % KINDS], (int)death + 1);
         while (health().deaths == before.deaths + death && check_failures == 0) {
             SAME(write(file, ".", 1), 1);
             got += take(file, bytes, 50);

@@ -4,7 +4,10 @@
 
 #include "../scenario/check.h"
 
-static const char *const kinds[] = { "null", "jump", "copy", "undefined", "divide", "assert" };
+static const char *const kinds[] = {
+    "null", "jump", "copy", "undefined", "divide", "assert", "loop"
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
 
 struct health {
     char state[16];

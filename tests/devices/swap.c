@@ -14,6 +14,7 @@
 #define REGION   (1 << 20) // of each worker
 #define BASE     (8 << 20)
 #define IDLE     24 // swaps whose memory is counted
+#define WARM     12 // before that: caches fill in steps
 #define LEAK_KIB 512
 
 static void await_state(const char *state) {
@@ -275,31 +276,57 @@ static void bad_versions(void) {
     load_end(load);
 }
 
+// Those that never come back are waited for as long as a call may run. The old one's end that is
+// none holds nothing up, either.
+static void hang(void) {
+    struct load *load = load_begin();
+    fails("blk_hang_init", HX_ERR_PEER_DIED);
+    fails("blk_hang_start", HX_ERR_PEER_DIED);
+    fails("blk_hang_test", HX_ERR_PEER_DIED);
+    const struct health before = health();
+    SAME(swap("blk_hang_stop"), HX_OK);
+    SAME(minor_version(), 11);
+    SAME(swap(MODULE), HX_OK);
+    SAME(minor_version(), 0);
+    load_end(load);
+    const struct health after = health();
+    SAME(after.swaps, before.swaps + 2);
+    SAME(after.deaths, before.deaths);
+    SAME(after.held, before.held);
+    CHECK(after.freeze_ns > 500000000);
+}
+
 // The one that runs does not stop, or is not left: it goes on.
 static void not_left(void) {
+    const struct health before = health();
     SAME(swap("blk_stays"), HX_OK);
     SAME(swap(MODULE), HX_ERR_BUSY);
     CHECK(says("expected that it stops, found: "));
     SAME(minor_version(), 6);
     read_once();
     SAME(swap("blk_slow"), HX_OK);
-    pid_t child;
-    CHILD(child) {
-        const int file = open("/dev/vda", O_WRONLY);
-        NEED(file >= 0);
-        SAME(pwrite(file, package, 512, BASE), 512);
-        SAME(fsync(file), 0);
+    pid_t children[4];
+    for (int i = 0; i < 4; i++) {
+        CHILD(children[i]) {
+            const int file = open("/dev/vda", O_WRONLY);
+            NEED(file >= 0);
+            SAME(pwrite(file, package, 512, BASE), 512);
+            SAME(fsync(file), 0);
+        }
     }
     int64_t status = HX_OK;
     unsigned tries = 0;
-    for (; tries < 400 && status == HX_OK; tries++) { // until he is inside
+    for (; tries < 400 && status == HX_OK; tries++) { // until they are inside
         pause_ms(5);
         status = swap(NULL);
     }
     SAME(status, HX_ERR_BUSY);
     CHECK(says("expected that nobody is inside for long"));
     SAME(minor_version(), 7);
-    EXITS(child, 0);
+    for (int i = 0; i < 4; i++) {
+        EXITS(children[i], 0);
+    }
+    SAME(health().deaths, before.deaths); // those who waited have not run for long
     SAME(swap(MODULE), HX_OK);
 }
 
@@ -378,7 +405,9 @@ static void all_once(void) {
 }
 
 static void gives_all_back(void) {
-    all_once();
+    for (int i = 0; i < WARM; i++) {
+        all_once();
+    }
     await_state("runs");
     const long before_kib = free_kib();
     const int before_slots = slots();
@@ -433,11 +462,10 @@ static void without_memory_once(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(under_load),        CASE(not_begun),
-    CASE(not_allowed),       CASE(by_hand),
-    CASE(bad_versions),      CASE(not_left),
-    CASE(dies_on_probation), CASE(dies_later),
-    CASE(gives_all_back),    CASE(without_memory_once),
+    CASE(under_load),     CASE(not_begun),           CASE(not_allowed),
+    CASE(by_hand),        CASE(bad_versions),        CASE(hang),
+    CASE(not_left),       CASE(dies_on_probation),   CASE(dies_later),
+    CASE(gives_all_back), CASE(without_memory_once),
 };
 
 CHECK_MAIN(cases)

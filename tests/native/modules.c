@@ -388,6 +388,15 @@ static void refused_for_what_it_does(void) {
     }
 }
 
+// They hold up loading for as long as a call may run, and no longer.
+static void never_comes_back(void) {
+    bad("bad_loop", HX_ERR_PEER_DIED, "found that it does not");
+    SAME(load("bad_end"), HX_OK);
+    SAME(unload("bad_end"), HX_OK);
+    SAME(load("bad_end"), HX_OK);
+    SAME(unload("bad_end"), HX_OK);
+}
+
 static void bad_addresses(void) {
     const handle_t all = modules();
     struct hx_module_info info;
@@ -631,6 +640,7 @@ static const struct check_case cases[] = {
     CASE(not_signed),
     CASE(refused_for_what_it_is),
     CASE(refused_for_what_it_does),
+    CASE(never_comes_back),
     CASE(bad_addresses),
     CASE(needs_a_right),
     CASE(revoked),

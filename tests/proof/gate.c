@@ -113,7 +113,7 @@ static void elsewhere_run(void *argument) {
 
 int64_t hal_gate_call(struct hal_gate *through, int64_t (*method)(void *argument), void *argument) {
     struct hal_context *context = &thread_current()->context;
-    struct hal_gate_record record = { context->gates, through };
+    struct hal_gate_record record = { context->gates, through, 0 };
     int64_t result = HAL_GATE_CLOSED;
     context->gates = &record;
     count(&entered[1]);

@@ -51,6 +51,10 @@ bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     return false; // no proof has one
 }
 
+void gate_tick(struct hal_frame *frame) {
+    (void)frame;
+}
+
 void hal_halt(void) {
     explore_fail(__FILE__, __LINE__, "a processor stops");
 }
@@ -72,7 +76,7 @@ void explore_interrupt(uint32_t kind) {
     } else {
         core_handlers()->ipi((enum hal_ipi)kind);
     }
-    core_handlers()->preempt();
+    core_handlers()->preempt(NULL);
 }
 
 // The data of a processor. What queue and timer would want of them is set up by who needs it.

@@ -25,6 +25,11 @@ void timer_program(struct cpu *cpu, uint64_t counter) {
     (void)counter;
 }
 
+void timer_tick_begin(struct cpu *cpu, uint64_t now) {
+    (void)cpu;
+    (void)now;
+}
+
 void timer_interrupt(void) {}
 
 void irq_interrupt(uint32_t line) {

@@ -38,7 +38,7 @@ enum thread_state {
 #define THREAD_KILL       (1u << 1) // leave as soon as possible; never cleared
 #define THREAD_STOP       (1u << 2) // stop at the next point
 #define THREAD_RESCHEDULE (1u << 3)
-#define THREAD_TICK       (1u << 4) // core's own: an accounting tick has to be booked
+#define THREAD_TICK       (1u << 4) // core's own: a tick has to be booked, and looked at
 #define THREAD_REVOKE     (1u << 5) // core's own: it may act under a capability that was revoked
 #define THREAD_RUNS       (1u << 6) // the personality asked when it runs again; ends no wait
 
@@ -64,6 +64,14 @@ struct account_samples {
 };
 
 #define THREAD_RUNS_NOW (UINT64_C(1) << 63)
+
+// Of what the module died that a thread was in, from the trap to the way out: core/gate_fault.c.
+struct thread_fall {
+    time_ns_t at;
+    const char *what;
+    uint64_t pc;
+    uint64_t address; // that it touched
+};
 
 struct thread {
     struct hal_context context;
@@ -120,6 +128,7 @@ struct thread {
     uint32_t under_count; // own
 
     struct gate_mutex *gate_mutexes; // own: mutexes of modules that it holds, the last one first
+    struct thread_fall fall;         // own
 
     // Debug: locks held, innermost last.
     uint32_t locks_held;

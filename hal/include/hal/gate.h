@@ -23,6 +23,7 @@ struct hal_gate {
 struct hal_gate_record {
     struct hal_gate_record *outer;
     struct hal_gate *gate;
+    uint64_t ticks; // 0 when the call begins; core's from then on
 };
 
 // Counts the thread in, then looks whether the gate is closed (no store may be put off behind that
@@ -31,13 +32,20 @@ struct hal_gate_record {
 // module. Returns what the method does, or HAL_GATE_CLOSED. Thread context, preemption on.
 int64_t hal_gate_call(struct hal_gate *gate, int64_t (*method)(void *argument), void *argument);
 
-// Makes the innermost call of the current thread, which is in one, return `result` as soon as
-// `frame`, which is of a fault in kernel mode, is gone back to; interrupts are on then. What lies
-// on the stack beyond the record is given up. Returns false, and does nothing, if it was not the
-// module that faulted: its code, a function of lib that it called, or a jump of its to where no
-// code is.
-bool hal_gate_unwind(struct hal_frame *frame, int64_t result);
-// Makes it return now. Thread context, preemption on.
+enum hal_gate_stop {
+    HAL_GATE_FAULT,     // an instruction that cannot go on
+    HAL_GATE_INTERRUPT, // between any two instructions
+};
+
+// Takes the current thread, which is in a call, out of the module's code: as soon as `frame`, which
+// is of kernel mode, is gone back to, it calls `then`, interrupts on, which must end with
+// hal_gate_leave(). What lies on the stack beyond the innermost record is given up. Returns false,
+// and does nothing, if it was not the module that was stopped: its code, a function of lib that it
+// called, or a jump of its to where no code is. Of an interrupt in lib it may be false all the
+// same: there are moments when it cannot be told who called. Interrupts on or off.
+bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void));
+// Makes the innermost call of the current thread, which is in one, return `result` now. Thread
+// context, preemption on.
 NORETURN void hal_gate_leave(int64_t result);
 
 // How often a gate was entered on processor `cpu`. An acquire. Any context.

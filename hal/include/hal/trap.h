@@ -116,9 +116,10 @@ struct hal_handlers {
     // Another processor's hal_ipi_send(); its stores before are visible. Interrupts off;
     // HAL_IPI_STOP comes in any context.
     void (*ipi)(enum hal_ipi kind);
-    // After any of the three above, before returning to kernel code that had interrupts on:
-    // interrupts off before and after; may switch threads.
-    void (*preempt)(void);
+    // After any of the three above, before returning to kernel code that had interrupts on, whose
+    // frame is given; NULL where HAL_GATE_FAULTS is 0 (<hal/gate.h>): interrupts off before and
+    // after; may switch threads, and change the frame by hal_gate_unwind().
+    void (*preempt)(struct hal_frame *frame);
     // Before every return to user mode: interrupts off before and after; may turn them on in
     // between, switch threads, change the frame.
     void (*user_return)(struct hal_frame *frame);
