@@ -20,8 +20,6 @@
 
 #define DMA_BYTES_MAX ((size_t)128 << 10)
 
-#define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
-
 static const struct lock_class module_class = { "module", LOCK_RANK_MODULE, true };
 static const struct lock_class module_spin_class = { "module, spinning", LOCK_RANK_MODULE_SPIN,
                                                      true };

@@ -4,6 +4,7 @@
 
 #include "ledger.h"
 #include "loader.h"
+#include "state.h"
 #include "supervise.h"
 
 #include <core/lock.h>
@@ -39,9 +40,12 @@ struct hx_env {
     struct version before;
     time_ns_t probation_end;
     struct ledger ledger;
+    struct state *state; // own: [lives_lock] but for the module itself; NULL: it has no arena
     struct supervision supervision; // the orchestrator's
     struct module_health health;    // [the orchestrator's lock] but for what it is asked for
 };
+
+#define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
 
 // Who hears a line.
 struct io_device;

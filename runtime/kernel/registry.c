@@ -94,6 +94,10 @@ static int64_t start_inside(void *argument) {
     if (ops->init != NULL) {
         status = ops->init(env, &env->self);
     }
+    if (status == HX_OK && state_has_objects(env->state)) {
+        status = ops->import_state != NULL ? ops->import_state(env->self, env->state->schema)
+                                           : HX_ERR_NOT_SUPPORTED;
+    }
     if (status == HX_OK && ops->start != NULL) {
         status = ops->start(env->self);
         if (status != HX_OK && ops->fini != NULL) {
@@ -114,6 +118,12 @@ static enum hx_status module_start(struct hx_env *env) {
         log_error("module %s: built for SDK %u, this is %u", module->name, module->sdk_abi,
                   HX_SDK_ABI);
         return HX_ERR_NOT_SUPPORTED;
+    }
+    if (module->arena_version != 0) {
+        env->state = state_create(module->arena_version);
+        if (env->state == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
     }
     enum hx_status status = gate_create(env->name, NULL, env->name, &env->gate);
     if (status == HX_OK) {
@@ -321,6 +331,7 @@ void package_close(struct package *package) {
 }
 
 static void env_free(struct hx_env *env) {
+    state_destroy(env->state);
     ledger_release(&env->ledger, true); // it has no devices
     package_close(env->before.package);
     package_close(env->package);

@@ -2,16 +2,18 @@
 // crumbfs.c: ramfs as a package of its own, under another name.
 #include "../../services/fs/ramfs/ramfs.h"
 
+struct hx_env *ramfs_env;
 static struct ramfs_type type = { .name = "crumbfs", .magic = 0x6372756d, .root_mode = 0755 };
 
 static enum hx_status start(struct hx_env *env, void **out_self) {
-    type.env = env;
+    ramfs_env = env;
     *out_self = &type;
     return hx_port_provide(env, "helix.fs", type.name, &ramfs_ops, &type);
 }
 
 static const struct hx_port_provided provides[] = { FS_PORT_PROVIDED };
-static const struct hx_module_ops operations = { .init = start };
+static const struct hx_module_ops operations = { .init = start, .import_state = ramfs_import };
 
 HX_MODULE(crumbfs, .name = "crumbfs", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
-          .provides = provides, .provides_count = ARRAY_SIZE(provides), .ops = &operations);
+          .provides = provides, .provides_count = ARRAY_SIZE(provides),
+          .arena_version = RAMFS_SCHEMA, .ops = &operations);

@@ -8,6 +8,7 @@
 // no hx_spinlock held, unless said otherwise.
 #pragma once
 
+#include <helix/arena.h>
 #include <helix/env_atomic.h>
 #include <helix/module.h>
 
@@ -18,6 +19,41 @@
 void *hx_alloc(struct hx_env *env, size_t size_bytes);
 // Takes what hx_alloc() gave; NULL is allowed.
 void hx_free(struct hx_env *env, void *memory);
+
+// The arena
+// ----------------------------------------------------------------------------------------
+
+// What lasts when the module dies, or another version takes its place: objects with a number, a
+// type and bytes. The manifest's `arena_version` is the schema of them. They are changed by
+// updates: whoever dies before the commit has changed nothing. A store to an object outside of an
+// update that has it is found by its checksum, after which the module is not started any more.
+//
+// An object may be in one update at a time; that nobody looks at one that another thread changes or
+// frees is for the module's locks. With the module's other memory goes what it keeps in `local`.
+
+// An update, of one thread at a time, which is used again and again; NULL: no memory, or the
+// manifest has no `arena_version`. Gives; ends
+// with the module's life, or with hx_update_destroy(), which aborts it first.
+struct hx_update *hx_update_create(struct hx_env *env);
+void hx_update_destroy(struct hx_update *update);
+
+// An object with zeroed bytes, aligned to 16, to be written until the commit; NULL: no memory.
+void *hx_arena_new(struct hx_update *update, uint32_t type, size_t size_bytes);
+// The object's bytes, to be written until the commit; NULL: no memory, or another update has it.
+// 700 bytes of objects in an update need no memory.
+void *hx_arena_change(struct hx_update *update, const void *object);
+// The object goes with the commit, and is there until then. False: as above.
+bool hx_arena_free(struct hx_update *update, const void *object);
+// All that was done in the update is done, or nothing was.
+void hx_arena_commit(struct hx_update *update);
+void hx_arena_abort(struct hx_update *update);
+
+// The bytes of an object; NULL: there is none of that number. Numbers are never used twice.
+void *hx_arena_at(struct hx_env *env, uint64_t number);
+// Fills `out_objects` with up to `capacity` objects behind `*inout_index`, at first 0, which moves
+// on; gives how many, 0: no more. None is made or freed meanwhile.
+uint32_t hx_arena_walk(struct hx_env *env, uint32_t *inout_index, void **out_objects,
+                       uint32_t capacity);
 
 // The log
 // ------------------------------------------------------------------------------------------

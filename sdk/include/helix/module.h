@@ -6,15 +6,15 @@
 // test) reads it before any code of the module runs. Everything that a manifest points to is
 // static and lives as long as the module.
 //
-// Life: registered -> initialised (init) -> running (start) -> stopped (stop) -> gone (fini). All
-// operations run in thread context and may sleep, but are bounded. Absent operations are NULL and
-// count as successful.
+// Life: registered -> initialised (init, import_state) -> running (start) -> stopped (stop) -> gone
+// (fini). All operations run in thread context and may sleep, but are bounded. Absent operations
+// are NULL and count as successful.
 #pragma once
 
 #include <helix/types.h>
 
 // Grows by one with each incompatible change of sdk/include.
-#define HX_SDK_ABI 5u
+#define HX_SDK_ABI 6u
 
 struct hx_env; // the module's world: <helix/env.h>
 
@@ -68,7 +68,9 @@ struct hx_module_ops {
     enum hx_status (*start)(void *self);
     enum hx_status (*stop)(void *self);
     void (*fini)(void *self);
-    // Takes over the arena of a predecessor whose schema has the given version.
+    // Takes over the arena of a predecessor, or of an earlier life, whose schema has the given
+    // version: it makes of it what init has not, and, of another schema, objects of its own.
+    // Between init and start, if there is anything in the arena; no client is inside.
     enum hx_status (*import_state)(void *self, uint32_t schema_version);
     // Checks the module without effects that a client could see.
     enum hx_status (*self_test)(void *self);

@@ -1,38 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// entries.c: names in directories: one hash table an instance for look-ups, and per directory a
-// tree in the order of creation for reading it.
+// entries.c: names in directories: one hash table an instance for look-ups, whose chains go through
+// the entries' `local`; and nodes without a name.
 #include "ramfs.h"
 
 #include <lib/hash.h>
 #include <lib/string.h>
 
-#define ENTRY_SIZE 20u // what a name adds to a directory's size, the same as in Linux's tmpfs
-
-static uint64_t entry_hash(const struct ramfs_node *directory, struct fs_name name) {
-    return hash_u64(hash_more(HASH_START ^ directory->info.node, name.text, name.length));
+static uint64_t entry_hash(uint64_t directory, struct fs_name name) {
+    return hash_u64(hash_more(HASH_START ^ directory, name.text, name.length));
 }
 
-static struct ramfs_entry **bucket_of(const struct ramfs *fs, uint64_t hash) {
+static const struct ramfs_entry **bucket_of(const struct ramfs *fs, uint64_t hash) {
     return &fs->buckets[hash & (fs->bucket_count - 1)];
 }
 
-struct ramfs_entry *ramfs_find(const struct ramfs *fs, const struct ramfs_node *directory,
-                               struct fs_name name) {
+static const struct ramfs_entry *next_of(const struct ramfs_entry *entry) {
+    return hx_object_of(entry)->local;
+}
+
+static void next_set(const struct ramfs_entry *entry, const struct ramfs_entry *next) {
+    hx_object_of(entry)->local = (void *)next;
+}
+
+const struct ramfs_entry *ramfs_find(const struct ramfs *fs, uint64_t directory,
+                                     struct fs_name name) {
     uint64_t hash = entry_hash(directory, name);
-    struct ramfs_entry *entry = *bucket_of(fs, hash);
+    const struct ramfs_entry *entry = *bucket_of(fs, hash);
     while (entry != NULL &&
            (entry->hash != hash || entry->directory != directory || entry->length != name.length ||
             memcmp(entry->text, name.text, name.length) != 0)) {
-        entry = entry->next;
-    }
-    return entry;
-}
-
-struct ramfs_entry *ramfs_entry_create(struct ramfs *fs, struct fs_name name) {
-    struct ramfs_entry *entry = hx_alloc(fs->env, sizeof(*entry) + name.length);
-    if (entry != NULL) {
-        entry->length = name.length;
-        memcpy(entry->text, name.text, name.length);
+        entry = next_of(entry);
     }
     return entry;
 }
@@ -40,79 +37,99 @@ struct ramfs_entry *ramfs_entry_create(struct ramfs *fs, struct fs_name name) {
 // Doubles the table when chains grow. Without memory it stays: slower, but right.
 static void grow(struct ramfs *fs) {
     uint64_t count = fs->bucket_count * 2;
-    struct ramfs_entry **buckets =
-        (struct ramfs_entry **)hx_alloc(fs->env, count * sizeof(struct ramfs_entry *));
+    const struct ramfs_entry **buckets =
+        (const struct ramfs_entry **)hx_alloc(ramfs_env, count * sizeof(struct ramfs_entry *));
     if (buckets == NULL) {
         return;
     }
     for (uint64_t i = 0; i < fs->bucket_count; i++) {
-        struct ramfs_entry *entry = fs->buckets[i];
+        const struct ramfs_entry *entry = fs->buckets[i];
         while (entry != NULL) {
-            struct ramfs_entry *next = entry->next;
-            struct ramfs_entry **to = &buckets[entry->hash & (count - 1)];
-            entry->next = *to;
+            const struct ramfs_entry *next = next_of(entry);
+            const struct ramfs_entry **to = &buckets[entry->hash & (count - 1)];
+            next_set(entry, *to);
             *to = entry;
             entry = next;
         }
     }
-    hx_free(fs->env, (void *)fs->buckets);
+    hx_free(ramfs_env, (void *)fs->buckets);
     fs->buckets = buckets;
     fs->bucket_count = count;
 }
 
-void ramfs_entry_add(struct ramfs *fs, struct ramfs_entry *entry, struct ramfs_node *directory,
-                     struct ramfs_node *node) {
+void ramfs_entry_index(struct ramfs *fs, const struct ramfs_entry *entry) {
     if (fs->entry_count >= fs->bucket_count) {
         grow(fs);
     }
-    entry->directory = directory;
-    entry->node = node;
-    entry->cookie = directory->next_cookie++;
-    entry->hash = entry_hash(directory, (struct fs_name){ entry->text, entry->length });
-    struct ramfs_entry **bucket = bucket_of(fs, entry->hash);
-    entry->next = *bucket;
+    fs->next_cookie = MAX_OF(fs->next_cookie, entry->cookie + 1);
+    const struct ramfs_entry **bucket = bucket_of(fs, entry->hash);
+    next_set(entry, *bucket);
     *bucket = entry;
-    rbtree_insert(&directory->entries, &entry->by_cookie);
-    directory->info.size_bytes += ENTRY_SIZE;
     fs->entry_count++;
 }
 
-void ramfs_entry_remove(struct ramfs *fs, struct ramfs_entry *entry) {
-    struct ramfs_entry **at = bucket_of(fs, entry->hash);
-    while (*at != entry) {
-        at = &(*at)->next;
+enum hx_status ramfs_entry_new(struct ramfs *fs, const struct ramfs_node *directory,
+                               struct fs_name name, const struct ramfs_node *node,
+                               const struct ramfs_entry **out_entry) {
+    struct ramfs_entry *entry = hx_arena_new(fs->update, RAMFS_ENTRY, sizeof(*entry) + name.length);
+    if (entry == NULL || ramfs_order_reserve(fs, directory) != HX_OK) {
+        return HX_ERR_NO_MEMORY;
     }
-    *at = entry->next;
-    rbtree_remove(&entry->directory->entries, &entry->by_cookie);
-    entry->directory->info.size_bytes -= ENTRY_SIZE;
-    fs->entry_count--;
-    hx_free(fs->env, entry);
+    entry->mount = fs->number;
+    entry->directory = directory->info.node;
+    entry->node = node->info.node;
+    entry->cookie = fs->next_cookie++;
+    entry->hash = entry_hash(entry->directory, name);
+    entry->mode = node->info.mode & FS_MODE_TYPE;
+    entry->length = name.length;
+    memcpy(entry->text, name.text, name.length);
+    *out_entry = entry;
+    return HX_OK;
 }
 
-struct ramfs_entry *ramfs_entry_after(const struct ramfs_node *directory, uint64_t cookie) {
-    struct rbnode *at = directory->entries.root;
-    struct ramfs_entry *best = NULL;
-    while (at != NULL) {
-        struct ramfs_entry *entry = RB_ENTRY(at, struct ramfs_entry, by_cookie);
-        if (entry->cookie > cookie) {
-            best = entry;
-            at = at->left;
-        } else {
-            at = at->right;
+void ramfs_entry_show(struct ramfs *fs, const struct ramfs_node *directory,
+                      const struct ramfs_entry *entry) {
+    ramfs_entry_index(fs, entry);
+    ramfs_order_append(fs, directory, entry);
+}
+
+void ramfs_entry_hide(struct ramfs *fs, const struct ramfs_node *directory,
+                      const struct ramfs_entry *entry) {
+    const struct ramfs_entry **bucket = bucket_of(fs, entry->hash);
+    const struct ramfs_entry *before = *bucket;
+    if (before == entry) {
+        *bucket = next_of(entry);
+    } else {
+        while (next_of(before) != entry) {
+            before = next_of(before);
         }
+        next_set(before, next_of(entry));
     }
-    return best;
+    ramfs_order_remove(fs, directory, entry);
+    fs->entry_count--;
 }
 
-static bool cookie_less(const struct rbnode *a, const struct rbnode *b) {
-    return RB_ENTRY(a, struct ramfs_entry, by_cookie)->cookie <
-           RB_ENTRY(b, struct ramfs_entry, by_cookie)->cookie;
+static const struct ramfs_node **orphans_of(struct ramfs *fs, const struct ramfs_node *node) {
+    return &fs->orphans[node->info.node % RAMFS_ORPHANS];
 }
 
-void ramfs_entries_init(struct ramfs_node *directory) {
-    if ((directory->info.mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY) {
-        directory->info.size_bytes = 2 * ENTRY_SIZE; // "." and ".."
+void ramfs_orphan_add(struct ramfs *fs, const struct ramfs_node *node) {
+    const struct ramfs_node **first = orphans_of(fs, node);
+    ramfs_order_destroy(node); // a directory's is empty
+    hx_object_of(node)->local = (void *)*first;
+    *first = node;
+}
+
+void ramfs_orphan_remove(struct ramfs *fs, const struct ramfs_node *node) {
+    const struct ramfs_node **first = orphans_of(fs, node);
+    const struct ramfs_node *before = *first;
+    if (before == node) {
+        *first = hx_object_of(node)->local;
+    } else {
+        while (hx_object_of(before)->local != node) {
+            before = hx_object_of(before)->local;
+        }
+        hx_object_of(before)->local = hx_object_of(node)->local;
     }
-    rbtree_init(&directory->entries, cookie_less, NULL);
-    directory->next_cookie = 1;
+    hx_object_of(node)->local = NULL;
 }

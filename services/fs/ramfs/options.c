@@ -105,34 +105,34 @@ static bool is_ignored(const char *key) {
     return false;
 }
 
-static bool apply(struct ramfs *fs, struct option *option) {
+static bool apply(struct ramfs_mount *mount, struct option *option, bool refuses_unknown) {
     if (strcmp(option->key, "size") == 0) {
-        return parse_size(option, 1, fs->memory_blocks, &fs->blocks);
+        return parse_size(option, 1, mount->memory_blocks, &mount->blocks);
     }
     if (strcmp(option->key, "nr_blocks") == 0) {
-        return parse_size(option, BLOCK_BYTES, fs->memory_blocks, &fs->blocks);
+        return parse_size(option, BLOCK_BYTES, mount->memory_blocks, &mount->blocks);
     }
     if (strcmp(option->key, "nr_inodes") == 0) {
         return strchr(option->value, '%') == NULL &&
-               parse_size(option, BLOCK_BYTES, 0, &fs->inodes_max);
+               parse_size(option, BLOCK_BYTES, 0, &mount->inodes_max);
     }
     if (strcmp(option->key, "mode") == 0) {
-        return parse_octal(option->value, &fs->mode);
+        return parse_octal(option->value, &mount->mode);
     }
     if (strcmp(option->key, "uid") == 0) {
-        return parse_id(option->value, &fs->uid);
+        return parse_id(option->value, &mount->uid);
     }
     if (strcmp(option->key, "gid") == 0) {
-        return parse_id(option->value, &fs->gid);
+        return parse_id(option->value, &mount->gid);
     }
-    return is_ignored(option->key) || !fs->type->refuses_options;
+    return is_ignored(option->key) || !refuses_unknown;
 }
 
-enum hx_status ramfs_options(struct ramfs *fs, const char *options) {
+enum hx_status ramfs_options(struct ramfs_mount *mount, const char *options, bool refuses_unknown) {
     struct option option;
     bool is_valid;
     while (next_option(&options, &option, &is_valid)) {
-        if (!is_valid || !apply(fs, &option)) {
+        if (!is_valid || !apply(mount, &option, refuses_unknown)) {
             return HX_ERR_INVALID;
         }
     }

@@ -1,81 +1,115 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // ramfs.c: helix.fs in memory: nodes, and what changes names. File contents are the core's pages.
 //
-// Each change allocates first and then commits with nothing that can fail.
+// Each change is one update of the arena: what can fail comes first, then the commit, and what is
+// found quickly follows it. Who dies before the commit has changed nothing.
 #include "ramfs.h"
 
 #include <lib/string.h>
 
 #define LINKS_MAX   UINT32_C(0x7fffffff)
 #define BLOCK_BYTES 4096u
+#define ENTRY_SIZE  20u // what a name adds to a directory's size, the same as in Linux's tmpfs
 
-static bool is_directory(const struct ramfs_node *node) {
-    return (node->info.mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY;
+#define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
+
+static const struct ramfs_node *node_of(const struct ramfs *fs, uint64_t number) {
+    const struct ramfs_node *node = hx_arena_at(ramfs_env, number);
+    return node != NULL && hx_object_type(node) == RAMFS_NODE && node->mount == fs->number ? node
+                                                                                           : NULL;
 }
 
-static struct ramfs_node *node_of(const struct ramfs *fs, uint64_t number) {
-    return radix_get(&fs->nodes, number);
+// The instance, locked; NULL: there is none.
+NO_LOCK_ANALYSIS static struct ramfs *enter(void *instance) {
+    const struct ramfs_mount *mount = hx_arena_at(ramfs_env, (uintptr_t)instance);
+    struct ramfs *fs =
+        mount != NULL && hx_object_type(mount) == RAMFS_MOUNT ? hx_object_of(mount)->local : NULL;
+    if (fs != NULL) {
+        hx_mutex_lock(&fs->lock);
+    }
+    return fs;
+}
+
+// Ends a method that has changed nothing, or will not.
+NO_LOCK_ANALYSIS static enum hx_status leave(struct ramfs *fs, enum hx_status status) {
+    hx_mutex_unlock(&fs->lock);
+    return status;
+}
+
+// Ends the update of a method that has failed, and the method.
+static enum hx_status give_up(struct ramfs *fs, enum hx_status status) {
+    hx_arena_abort(fs->update);
+    return leave(fs, status);
 }
 
 // Nodes
 // -----------------------------------------------------------------------------------------------
 
-static void node_destroy(struct ramfs *fs, struct ramfs_node *node) {
-    (void)radix_remove(&fs->nodes, node->info.node);
-    fs->inodes_used--;
-    hx_free(fs->env, node->target);
-    hx_free(fs->env, node);
-}
-
 static bool inode_is_left(const struct ramfs *fs) {
-    return fs->inodes_max == 0 || fs->inodes_used < fs->inodes_max;
+    return fs->mount->inodes_max == 0 || fs->inodes_used < fs->mount->inodes_max;
 }
 
-static enum hx_status node_create(struct ramfs *fs, const struct fs_info *info,
-                                  struct ramfs_node **out_node) {
-    struct ramfs_node *node = hx_alloc(fs->env, sizeof(*node));
+// In the update. `target` is a link's.
+static enum hx_status node_new(struct ramfs *fs, const struct fs_info *info, struct fs_name target,
+                               struct ramfs_node **out_node) {
+    if (!inode_is_left(fs)) {
+        return HX_ERR_NO_SPACE;
+    }
+    struct ramfs_node *node = hx_arena_new(fs->update, RAMFS_NODE, sizeof(*node) + target.length);
     if (node == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     node->info = *info;
-    node->info.node = fs->next_node;
-    node->info.size_bytes = 0;
-    node->info.links = is_directory(node) ? 2 : 1;
-    ramfs_entries_init(node);
-    enum hx_status status =
-        inode_is_left(fs) ? radix_set(&fs->nodes, fs->next_node, node) : HX_ERR_NO_SPACE;
-    if (status != HX_OK) {
-        hx_free(fs->env, node);
-        return status;
-    }
-    fs->next_node++;
-    fs->inodes_used++;
+    node->info.node = hx_object_number(node);
+    node->info.links = ramfs_is_directory(node) ? 2 : 1;
+    node->info.size_bytes = target.length;
+    node->mount = fs->number;
+    node->target_length = target.length;
+    memcpy(node->target, target.text, target.length);
     *out_node = node;
     return HX_OK;
 }
 
+// In the update; and what this life has of it goes.
+static bool node_free(struct ramfs *fs, const struct ramfs_node *node) {
+    if (!hx_arena_free(fs->update, node)) {
+        return false;
+    }
+    ramfs_order_destroy(node);
+    fs->inodes_used--;
+    return true;
+}
+
+// In the update, modulo 2^32. False: no memory.
+static bool links_add(struct ramfs *fs, const struct ramfs_node *node, uint32_t count) {
+    struct ramfs_node *changed = hx_arena_change(fs->update, node);
+    if (changed != NULL) {
+        changed->info.links += count;
+    }
+    return changed != NULL;
+}
+
 // A directory that names can go into. HX_ERR_INVALID, HX_ERR_NOT_FOUND.
 static enum hx_status directory_of(const struct ramfs *fs, uint64_t number,
-                                   struct ramfs_node **out_node) {
-    struct ramfs_node *node = node_of(fs, number);
-    if (node == NULL || !is_directory(node)) {
+                                   const struct ramfs_node **out_node) {
+    const struct ramfs_node *node = node_of(fs, number);
+    if (node == NULL || !ramfs_is_directory(node)) {
         return HX_ERR_INVALID;
     }
     *out_node = node;
     return node->info.links == 0 ? HX_ERR_NOT_FOUND : HX_OK;
 }
 
+static void info_fill(const struct ramfs_node *node, struct fs_info *out_info) {
+    *out_info = node->info;
+    if (ramfs_is_directory(node)) { // "." and ".." are names, too
+        const uint64_t entries = node->info.links != 0 ? ramfs_entries(node) : 0;
+        out_info->size_bytes = ENTRY_SIZE * (entries + 2);
+    }
+}
+
 // Mounting
 // -----------------------------------------------------------------------------------------------
-
-static void *radix_allocate(void *context, size_t size_bytes) {
-    return hx_alloc(context, size_bytes);
-}
-
-static void radix_release(void *context, void *node, size_t size_bytes) {
-    (void)size_bytes;
-    hx_free(context, node);
-}
 
 static enum hx_status ramfs_describe(void *self, uint32_t *out_kind) {
     (void)self;
@@ -83,63 +117,103 @@ static enum hx_status ramfs_describe(void *self, uint32_t *out_kind) {
     return HX_OK;
 }
 
-static enum hx_status ramfs_unmount(void *instance) {
-    struct ramfs *fs = instance;
-    uint64_t number = 0;
-    struct ramfs_node *node;
-    while ((node = radix_next(&fs->nodes, number, &number)) != NULL) {
-        struct ramfs_entry *entry;
-        while ((entry = ramfs_entry_after(node, 0)) != NULL) {
-            ramfs_entry_remove(fs, entry);
-        }
-        node_destroy(fs, node);
+// One after the other: any of them may be the last thing that is done in this life.
+static void unmount_entry(struct ramfs *fs, const struct ramfs_entry *entry) {
+    const struct ramfs_node *node = node_of(fs, entry->node); // NULL: it had another name
+    if (node != NULL) {
+        (void)node_free(fs, node); // no memory is needed for so little
     }
-    radix_fini(&fs->nodes);
-    hx_free(fs->env, (void *)fs->buckets);
-    hx_free(fs->env, fs);
+    (void)hx_arena_free(fs->update, entry);
+    hx_arena_commit(fs->update);
+}
+
+// Nodes that nobody has forgotten: their clients may have died.
+static void unmount_orphans(struct ramfs *fs) {
+    for (uint32_t i = 0; i < RAMFS_ORPHANS; i++) {
+        const struct ramfs_node *node;
+        while ((node = fs->orphans[i]) != NULL) {
+            ramfs_orphan_remove(fs, node);
+            (void)node_free(fs, node);
+            hx_arena_commit(fs->update);
+        }
+    }
+}
+
+static enum hx_status ramfs_unmount(void *instance) {
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
+    for (uint64_t i = 0; i < fs->bucket_count; i++) {
+        const struct ramfs_entry *entry;
+        while ((entry = fs->buckets[i]) != NULL) {
+            fs->buckets[i] = hx_object_of(entry)->local;
+            unmount_entry(fs, entry);
+        }
+    }
+    const struct ramfs_node *root = node_of(fs, fs->mount->root);
+    if (root != NULL) {
+        (void)node_free(fs, root);
+        hx_arena_commit(fs->update);
+    }
+    unmount_orphans(fs);
+    (void)hx_arena_free(fs->update, fs->mount);
+    hx_arena_commit(fs->update);
+    HX_IGNORE(leave(fs, HX_OK));
+    ramfs_life_destroy(fs);
     return HX_OK;
 }
 
-#define BUCKETS_AT_FIRST 64u
+static void set_limits(struct ramfs_mount *mount, const struct ramfs_type *type,
+                       uint64_t memory_bytes) {
+    mount->magic = type->magic;
+    mount->mode = type->root_mode;
+    mount->memory_blocks = memory_bytes / BLOCK_BYTES;
+    mount->blocks = type->limits_contents ? mount->memory_blocks / 2 : 0;
+    mount->inodes_max = type->limits_names ? mount->memory_blocks / 2 : 0;
+}
 
-static void set_limits(struct ramfs *fs, uint64_t memory_bytes) {
-    fs->memory_blocks = memory_bytes / BLOCK_BYTES;
-    fs->blocks = fs->type->limits_contents ? fs->memory_blocks / 2 : 0;
-    fs->inodes_max = fs->type->limits_names ? fs->memory_blocks / 2 : 0;
+// The root, and the commit.
+static enum hx_status mount_root(struct ramfs *fs, struct ramfs_mount *mount,
+                                 struct ramfs_node **out_root) {
+    const struct fs_info info = { .mode = FS_MODE_DIRECTORY | mount->mode,
+                                  .uid = mount->uid,
+                                  .gid = mount->gid };
+    enum hx_status status = node_new(fs, &info, (struct fs_name){ "", 0 }, out_root);
+    if (status == HX_OK) {
+        mount->root = (*out_root)->info.node;
+        fs->inodes_used = 1;
+        fs->is_ordered = true;
+        hx_object_of(mount)->local = fs;
+        hx_arena_commit(fs->update);
+    }
+    return status;
 }
 
 static enum hx_status ramfs_mount(void *self, const char *options, uint64_t memory_bytes,
                                   void **out_fs, struct fs_info *out_root) {
     const struct ramfs_type *type = self;
-    struct ramfs_node *root;
-    struct ramfs *fs = hx_alloc(type->env, sizeof(*fs));
+    struct ramfs_mount wanted = { 0 };
+    struct ramfs_node *root = NULL;
+    set_limits(&wanted, type, memory_bytes);
+    enum hx_status status = ramfs_options(&wanted, options, type->refuses_options);
+    struct ramfs *fs = status == HX_OK ? ramfs_life_create() : NULL;
     if (fs == NULL) {
-        return HX_ERR_NO_MEMORY;
+        return status == HX_OK ? HX_ERR_NO_MEMORY : status;
     }
-    fs->env = type->env;
-    fs->type = type;
-    fs->mode = type->root_mode;
-    set_limits(fs, memory_bytes);
-    fs->next_node = 1;
-    hx_mutex_init(&fs->lock, "ramfs");
-    fs->memory = (struct radix_memory){ radix_allocate, radix_release, fs->env };
-    radix_init(&fs->nodes, &fs->memory);
-    fs->bucket_count = BUCKETS_AT_FIRST;
-    fs->buckets =
-        (struct ramfs_entry **)hx_alloc(fs->env, BUCKETS_AT_FIRST * sizeof(struct ramfs_entry *));
-    enum hx_status status = fs->buckets == NULL ? HX_ERR_NO_MEMORY : ramfs_options(fs, options);
-    if (status == HX_OK) {
-        struct fs_info info = { .mode = FS_MODE_DIRECTORY | fs->mode, .uid = fs->uid };
-        info.gid = fs->gid;
-        status = node_create(fs, &info, &root);
+    struct ramfs_mount *mount = hx_arena_new(fs->update, RAMFS_MOUNT, sizeof(*mount));
+    status = HX_ERR_NO_MEMORY;
+    if (mount != NULL) {
+        *mount = wanted;
+        ramfs_life_of(fs, mount);
+        status = mount_root(fs, mount, &root);
     }
     if (status != HX_OK) {
-        hx_free(fs->env, (void *)fs->buckets);
-        hx_free(fs->env, fs);
+        ramfs_life_destroy(fs);
         return status;
     }
-    *out_root = root->info;
-    *out_fs = fs;
+    info_fill(root, out_root);
+    *out_fs = (void *)(uintptr_t)fs->number; // NOLINT(performance-no-int-to-ptr): a number
     return HX_OK;
 }
 
@@ -148,292 +222,383 @@ static enum hx_status ramfs_mount(void *self, const char *options, uint64_t memo
 
 static enum hx_status ramfs_lookup(void *instance, uint64_t directory, struct fs_name name,
                                    struct fs_info *out_info) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *node = NULL;
-    hx_mutex_lock(&fs->lock);
+    const struct ramfs_node *node;
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
     enum hx_status status = directory_of(fs, directory, &node);
-    struct ramfs_entry *entry = status == HX_OK ? ramfs_find(fs, node, name) : NULL;
+    const struct ramfs_entry *entry = status == HX_OK ? ramfs_find(fs, directory, name) : NULL;
     if (entry != NULL) {
-        *out_info = entry->node->info;
+        node = hx_arena_at(ramfs_env, entry->node);
+        info_fill(node, out_info);
     } else if (status == HX_OK) {
         status = HX_ERR_NOT_FOUND;
     }
-    hx_mutex_unlock(&fs->lock);
-    return status;
+    return leave(fs, status);
 }
 
 static enum hx_status ramfs_readlink(void *instance, uint64_t number, void *buffer,
                                      uint32_t capacity, uint32_t *out_length) {
-    struct ramfs *fs = instance;
-    enum hx_status status = HX_ERR_NOT_LINK;
-    hx_mutex_lock(&fs->lock);
-    const struct ramfs_node *node = node_of(fs, number);
-    if (node != NULL && node->target != NULL) {
-        *out_length = MIN_OF(capacity, node->target_length);
-        memcpy(buffer, node->target, *out_length);
-        status = HX_OK;
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
     }
-    hx_mutex_unlock(&fs->lock);
-    return status;
+    const struct ramfs_node *node = node_of(fs, number);
+    if (node == NULL || node->target_length == 0) {
+        return leave(fs, HX_ERR_NOT_LINK);
+    }
+    *out_length = MIN_OF(capacity, node->target_length);
+    memcpy(buffer, node->target, *out_length);
+    return leave(fs, HX_OK);
+}
+
+static void entry_fill(struct fs_entry *out, const struct ramfs_entry *entry) {
+    out->node = entry->node;
+    out->cookie = entry->cookie;
+    out->mode = entry->mode;
+    out->name_length = entry->length;
+    memcpy(out->name, entry->text, entry->length);
+    out->name[entry->length] = '\0';
 }
 
 static enum hx_status ramfs_readdir(void *instance, uint64_t directory, uint64_t cookie,
                                     struct fs_entry *out_entries, uint32_t capacity,
                                     uint32_t *out_count) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *node;
+    const struct ramfs_node *node;
     uint32_t count = 0;
-    hx_mutex_lock(&fs->lock);
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
     enum hx_status status = directory_of(fs, directory, &node);
-    struct ramfs_entry *entry = status == HX_OK ? ramfs_entry_after(node, cookie) : NULL;
-    while (entry != NULL && count < capacity) {
-        struct fs_entry *out = &out_entries[count++];
-        out->node = entry->node->info.node;
-        out->cookie = entry->cookie;
-        out->mode = entry->node->info.mode & FS_MODE_TYPE;
-        out->name_length = entry->length;
-        memcpy(out->name, entry->text, entry->length);
-        out->name[entry->length] = '\0';
-        struct rbnode *next = rbtree_next(&entry->by_cookie);
-        entry = next == NULL ? NULL : RB_ENTRY(next, struct ramfs_entry, by_cookie);
-    }
-    hx_mutex_unlock(&fs->lock);
     if (status == HX_OK) {
-        *out_count = count;
+        status = ramfs_order_all(fs);
     }
-    return status;
+    if (status != HX_OK) {
+        return leave(fs, status);
+    }
+    const struct ramfs_order *order = hx_object_of(node)->local; // all have one, or are empty
+    uint32_t at = order != NULL ? ramfs_order_after(order, cookie) : 0;
+    for (; order != NULL && at < order->count && count < capacity; at++) {
+        if (order->at[at].entry != NULL) {
+            entry_fill(&out_entries[count++], order->at[at].entry);
+        }
+    }
+    *out_count = count;
+    return leave(fs, HX_OK);
 }
 
 static enum hx_status ramfs_getinfo(void *instance, uint64_t number, struct fs_info *out_info) {
-    struct ramfs *fs = instance;
-    enum hx_status status = HX_ERR_INVALID;
-    hx_mutex_lock(&fs->lock);
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
     const struct ramfs_node *node = node_of(fs, number);
     if (node != NULL) {
-        *out_info = node->info;
-        status = HX_OK;
+        info_fill(node, out_info);
     }
-    hx_mutex_unlock(&fs->lock);
-    return status;
+    return leave(fs, node != NULL ? HX_OK : HX_ERR_INVALID);
 }
 
 static enum hx_status ramfs_usage(void *instance, struct fs_usage *out_usage) {
-    struct ramfs *fs = instance;
-    hx_mutex_lock(&fs->lock);
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
+    const struct ramfs_mount *mount = fs->mount;
     *out_usage = (struct fs_usage){
         .block_bytes = BLOCK_BYTES,
-        .blocks = fs->blocks,
-        .blocks_free = fs->blocks,
-        .nodes = fs->inodes_max != 0 ? fs->inodes_max : fs->inodes_used,
-        .nodes_free = fs->inodes_max != 0 ? fs->inodes_max - fs->inodes_used : 0,
-        .magic = fs->type->magic,
+        .blocks = mount->blocks,
+        .blocks_free = mount->blocks,
+        .nodes = mount->inodes_max != 0 ? mount->inodes_max : fs->inodes_used,
+        .nodes_free = mount->inodes_max != 0 ? mount->inodes_max - fs->inodes_used : 0,
+        .magic = mount->magic,
     };
-    hx_mutex_unlock(&fs->lock);
-    return HX_OK;
+    return leave(fs, HX_OK);
 }
 
 // Making
 // -----------------------------------------------------------------------------------------------
 
-// A node with an entry for it; an empty name makes none, and a node without links.
-static enum hx_status make(struct ramfs *fs, struct ramfs_node *directory, struct fs_name name,
-                           const struct fs_info *info, struct ramfs_node **out_node) {
-    struct ramfs_entry *entry = NULL;
+struct wanted {
+    struct fs_name name;
+    const struct fs_info *info;
+    struct fs_name target; // a link's
+};
+
+// A node with an entry for it; an empty name makes none, and a node without links. In the update.
+static enum hx_status make(struct ramfs *fs, const struct ramfs_node *directory,
+                           const struct wanted *wanted, struct ramfs_node **out_node,
+                           const struct ramfs_entry **out_entry) {
+    *out_entry = NULL;
+    if (wanted->name.length != 0 && ramfs_find(fs, directory->info.node, wanted->name) != NULL) {
+        return HX_ERR_EXISTS;
+    }
+    enum hx_status status = node_new(fs, wanted->info, wanted->target, out_node);
+    if (status == HX_OK && wanted->name.length != 0) {
+        status = ramfs_entry_new(fs, directory, wanted->name, *out_node, out_entry);
+    }
+    if (status == HX_OK && *out_entry == NULL) {
+        (*out_node)->info.links = 0;
+    } else if (status == HX_OK && ramfs_is_directory(*out_node) && !links_add(fs, directory, 1)) {
+        status = HX_ERR_NO_MEMORY;
+    }
+    return status;
+}
+
+static enum hx_status create(void *instance, uint64_t directory, struct wanted wanted,
+                             struct fs_info *out_info) {
+    const struct ramfs_node *parent;
     struct ramfs_node *node;
-    if (name.length != 0) {
-        if (ramfs_find(fs, directory, name) != NULL) {
-            return HX_ERR_EXISTS;
-        }
-        entry = ramfs_entry_create(fs, name);
-        if (entry == NULL) {
-            return HX_ERR_NO_MEMORY;
-        }
+    const struct ramfs_entry *entry;
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
     }
-    enum hx_status status = node_create(fs, info, &node);
+    enum hx_status status = directory_of(fs, directory, &parent);
+    if (status == HX_OK) {
+        status = make(fs, parent, &wanted, &node, &entry);
+    }
     if (status != HX_OK) {
-        hx_free(fs->env, entry);
-        return status;
+        return give_up(fs, status);
     }
+    info_fill(node, out_info);
+    hx_arena_commit(fs->update);
+    fs->inodes_used++;
     if (entry != NULL) {
-        ramfs_entry_add(fs, entry, directory, node);
-        directory->info.links += is_directory(node);
+        ramfs_entry_show(fs, parent, entry);
     } else {
-        node->info.links = 0;
+        ramfs_orphan_add(fs, node);
     }
-    *out_node = node;
-    return HX_OK;
+    return leave(fs, HX_OK);
 }
 
 static enum hx_status ramfs_create(void *instance, uint64_t directory, struct fs_name name,
                                    const struct fs_info *info, struct fs_info *out_info) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *parent;
-    struct ramfs_node *node;
-    hx_mutex_lock(&fs->lock);
-    enum hx_status status = directory_of(fs, directory, &parent);
-    if (status == HX_OK) {
-        status = make(fs, parent, name, info, &node);
-    }
-    if (status == HX_OK) {
-        *out_info = node->info;
-    }
-    hx_mutex_unlock(&fs->lock);
-    return status;
+    return create(instance, directory, (struct wanted){ name, info, { "", 0 } }, out_info);
 }
 
 static enum hx_status ramfs_symlink(void *instance, uint64_t directory, struct fs_name name,
                                     struct fs_name target, const struct fs_info *info,
                                     struct fs_info *out_info) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *parent;
-    struct ramfs_node *node;
-    char *text = hx_alloc(fs->env, target.length + 1);
-    if (text == NULL) {
-        return HX_ERR_NO_MEMORY;
+    return create(instance, directory, (struct wanted){ name, info, target }, out_info);
+}
+
+// What keeps a node from having one more link.
+static enum hx_status link_check(const struct ramfs *fs, const struct ramfs_node *node,
+                                 uint64_t directory, struct fs_name name) {
+    if (node == NULL || ramfs_is_directory(node)) {
+        return HX_ERR_INVALID;
     }
-    memcpy(text, target.text, target.length);
-    hx_mutex_lock(&fs->lock);
-    enum hx_status status = directory_of(fs, directory, &parent);
-    if (status == HX_OK) {
-        status = make(fs, parent, name, info, &node);
+    if (ramfs_find(fs, directory, name) != NULL) {
+        return HX_ERR_EXISTS;
     }
-    if (status == HX_OK) {
-        node->target = text;
-        node->target_length = target.length;
-        node->info.size_bytes = target.length;
-        *out_info = node->info;
+    if (node->info.links == LINKS_MAX) {
+        return HX_ERR_LIMIT;
     }
-    hx_mutex_unlock(&fs->lock);
-    if (status != HX_OK) {
-        hx_free(fs->env, text);
-    }
-    return status;
+    return node->info.links != 0 && !inode_is_left(fs) ? HX_ERR_NO_SPACE : HX_OK;
 }
 
 static enum hx_status ramfs_link(void *instance, uint64_t number, uint64_t directory,
                                  struct fs_name name) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *parent;
-    struct ramfs_entry *entry = ramfs_entry_create(fs, name);
-    if (entry == NULL) {
-        return HX_ERR_NO_MEMORY;
+    const struct ramfs_node *parent;
+    const struct ramfs_entry *entry;
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
     }
-    hx_mutex_lock(&fs->lock);
-    struct ramfs_node *node = node_of(fs, number);
+    const struct ramfs_node *node = node_of(fs, number);
     enum hx_status status = directory_of(fs, directory, &parent);
-    if (status == HX_OK && (node == NULL || is_directory(node))) {
-        status = HX_ERR_INVALID;
-    } else if (status == HX_OK && ramfs_find(fs, parent, name) != NULL) {
-        status = HX_ERR_EXISTS;
-    } else if (status == HX_OK && node->info.links == LINKS_MAX) {
-        status = HX_ERR_LIMIT;
-    } else if (status == HX_OK && node->info.links != 0 && !inode_is_left(fs)) {
-        status = HX_ERR_NO_SPACE;
+    if (status == HX_OK) {
+        status = link_check(fs, node, directory, name);
     }
     if (status == HX_OK) {
-        ramfs_entry_add(fs, entry, parent, node);
-        fs->inodes_used += node->info.links != 0;
-        node->info.links++;
+        status = ramfs_entry_new(fs, parent, name, node, &entry);
     }
-    hx_mutex_unlock(&fs->lock);
+    if (status == HX_OK && !links_add(fs, node, 1)) {
+        status = HX_ERR_NO_MEMORY;
+    }
     if (status != HX_OK) {
-        hx_free(fs->env, entry);
+        return give_up(fs, status);
     }
-    return status;
+    if (node->info.links == 1) { // its first one
+        ramfs_orphan_remove(fs, node);
+    } else {
+        fs->inodes_used++;
+    }
+    hx_arena_commit(fs->update);
+    ramfs_entry_show(fs, parent, entry);
+    return leave(fs, HX_OK);
 }
 
 // Removing and moving
 // -----------------------------------------------------------------------------------------------
 
-// Takes an entry out of its directory, and a link from its node.
-static void remove_entry(struct ramfs *fs, struct ramfs_entry *entry) {
-    struct ramfs_node *node = entry->node;
-    if (is_directory(node)) {
-        entry->directory->info.links--;
-        node->info.links = 0;
-    } else {
-        node->info.links--;
-        fs->inodes_used -= node->info.links != 0;
+// A name that is there.
+struct found {
+    const struct ramfs_node *directory;
+    const struct ramfs_entry *entry; // NULL: it is not
+    const struct ramfs_node *node;
+};
+
+static struct found found_of(const struct ramfs *fs, const struct ramfs_node *directory,
+                             struct fs_name name) {
+    const struct ramfs_entry *entry = ramfs_find(fs, directory->info.node, name);
+    return (struct found){ directory, entry,
+                           entry != NULL ? hx_arena_at(ramfs_env, entry->node) : NULL };
+}
+
+// Takes an entry out of its directory, and a link from its node. In the update.
+static enum hx_status name_remove(struct ramfs *fs, struct found name) {
+    struct ramfs_node *changed = hx_arena_change(fs->update, name.node);
+    if (changed == NULL || !hx_arena_free(fs->update, name.entry)) {
+        return HX_ERR_NO_MEMORY;
     }
-    ramfs_entry_remove(fs, entry);
+    if (!ramfs_is_directory(name.node)) {
+        changed->info.links--;
+        return HX_OK;
+    }
+    changed->info.links = 0;
+    return links_add(fs, name.directory, UINT32_MAX) ? HX_OK : HX_ERR_NO_MEMORY;
+}
+
+// The same for what is found quickly: just before the commit.
+static void name_hide(struct ramfs *fs, struct found name) {
+    fs->inodes_used -= !ramfs_is_directory(name.node) && name.node->info.links != 0;
+    ramfs_entry_hide(fs, name.directory, name.entry);
+    if (name.node->info.links == 0) {
+        ramfs_orphan_add(fs, name.node);
+    }
 }
 
 static bool is_full(const struct ramfs_node *node) {
-    return is_directory(node) && node->entries.root != NULL;
+    return ramfs_is_directory(node) && ramfs_entries(node) != 0;
+}
+
+static enum hx_status unlink_check(struct found found, bool as_directory) {
+    if (found.entry == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    if (ramfs_is_directory(found.node) != as_directory) {
+        return as_directory ? HX_ERR_NOT_DIRECTORY : HX_ERR_IS_DIRECTORY;
+    }
+    return is_full(found.node) ? HX_ERR_NOT_EMPTY : HX_OK;
 }
 
 static enum hx_status ramfs_unlink(void *instance, uint64_t directory, struct fs_name name,
                                    bool as_directory) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *parent;
-    hx_mutex_lock(&fs->lock);
+    const struct ramfs_node *parent;
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
     enum hx_status status = directory_of(fs, directory, &parent);
-    struct ramfs_entry *entry = status == HX_OK ? ramfs_find(fs, parent, name) : NULL;
-    if (status == HX_OK && entry == NULL) {
-        status = HX_ERR_NOT_FOUND;
-    } else if (status == HX_OK && is_directory(entry->node) != as_directory) {
-        status = as_directory ? HX_ERR_NOT_DIRECTORY : HX_ERR_IS_DIRECTORY;
-    } else if (status == HX_OK && is_full(entry->node)) {
-        status = HX_ERR_NOT_EMPTY;
+    struct found found = { 0 };
+    if (status == HX_OK) {
+        found = found_of(fs, parent, name);
+        status = unlink_check(found, as_directory);
     }
     if (status == HX_OK) {
-        remove_entry(fs, entry);
+        status = name_remove(fs, found);
     }
-    hx_mutex_unlock(&fs->lock);
+    if (status != HX_OK) {
+        return give_up(fs, status);
+    }
+    name_hide(fs, found);
+    hx_arena_commit(fs->update);
+    return leave(fs, HX_OK);
+}
+
+// Lets two entries change what they name. In the update.
+static enum hx_status exchange(struct ramfs *fs, struct found one, struct found other) {
+    struct ramfs_entry *a = hx_arena_change(fs->update, one.entry);
+    struct ramfs_entry *b = hx_arena_change(fs->update, other.entry);
+    if (a == NULL || b == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    const uint32_t gained =
+        (uint32_t)ramfs_is_directory(other.node) - (uint32_t)ramfs_is_directory(one.node);
+    a->node = other.node->info.node;
+    a->mode = other.node->info.mode & FS_MODE_TYPE;
+    b->node = one.node->info.node;
+    b->mode = one.node->info.mode & FS_MODE_TYPE;
+    return gained == 0 ||
+                   (links_add(fs, one.directory, gained) && links_add(fs, other.directory, -gained))
+               ? HX_OK
+               : HX_ERR_NO_MEMORY;
+}
+
+// What is found gets another place and name; what had them goes. In the update.
+static enum hx_status move(struct ramfs *fs, struct found from, struct found to,
+                           struct fs_name name, const struct ramfs_entry **out_moved) {
+    enum hx_status status = to.entry != NULL ? name_remove(fs, to) : HX_OK;
+    if (status == HX_OK) {
+        status = hx_arena_free(fs->update, from.entry) ? HX_OK : HX_ERR_NO_MEMORY;
+    }
+    if (status == HX_OK) {
+        status = ramfs_entry_new(fs, to.directory, name, from.node, out_moved);
+    }
+    if (status == HX_OK && ramfs_is_directory(from.node) && from.directory != to.directory) {
+        status = links_add(fs, from.directory, UINT32_MAX) && links_add(fs, to.directory, 1)
+                     ? HX_OK
+                     : HX_ERR_NO_MEMORY;
+    }
     return status;
 }
 
-// Lets two entries change what they name.
-static void exchange(struct ramfs_entry *a, struct ramfs_entry *b) {
-    struct ramfs_node *node = a->node;
-    a->directory->info.links += (uint32_t)is_directory(b->node) - (uint32_t)is_directory(a->node);
-    b->directory->info.links += (uint32_t)is_directory(a->node) - (uint32_t)is_directory(b->node);
-    a->node = b->node;
-    b->node = node;
-}
-
-static enum hx_status rename_locked(struct ramfs *fs, struct ramfs_node *const parents[2],
-                                    const struct fs_name names[2], uint32_t flags) {
-    struct ramfs_entry *from = ramfs_find(fs, parents[0], names[0]);
-    struct ramfs_entry *to = ramfs_find(fs, parents[1], names[1]);
-    bool is_exchange = (flags & FS_RENAME_EXCHANGE) != 0;
-    if (from == NULL || (is_exchange && to == NULL)) {
+// What keeps names from being moved so.
+static enum hx_status rename_check(struct found from, struct found to, uint32_t flags) {
+    const bool is_exchange = (flags & FS_RENAME_EXCHANGE) != 0;
+    if (from.entry == NULL || (is_exchange && to.entry == NULL)) {
         return HX_ERR_NOT_FOUND;
     }
-    if (to != NULL && (flags & FS_RENAME_NOREPLACE) != 0) {
+    if (to.entry != NULL && (flags & FS_RENAME_NOREPLACE) != 0) {
         return HX_ERR_EXISTS;
     }
-    if (to != NULL && to->node == from->node) {
-        return HX_OK; // two names of one node, or one name: nothing happens, says POSIX
+    return to.node != from.node && to.entry != NULL && !is_exchange && is_full(to.node)
+               ? HX_ERR_NOT_EMPTY
+               : HX_OK;
+}
+
+static enum hx_status rename_locked(struct ramfs *fs, const struct ramfs_node *const parents[2],
+                                    const struct fs_name names[2], uint32_t flags) {
+    const struct found from = found_of(fs, parents[0], names[0]);
+    const struct found to = found_of(fs, parents[1], names[1]);
+    const struct ramfs_entry *moved = NULL;
+    enum hx_status status = rename_check(from, to, flags);
+    if (status != HX_OK || to.node == from.node) {
+        return status; // two names of one node, or one name: nothing happens, says POSIX
     }
-    if (is_exchange) {
-        exchange(from, to);
-        return HX_OK;
+    if ((flags & FS_RENAME_EXCHANGE) != 0) {
+        status = exchange(fs, from, to);
+    } else {
+        status = move(fs, from, to, names[1], &moved);
     }
-    if (to != NULL && is_full(to->node)) {
-        return HX_ERR_NOT_EMPTY;
+    if (status != HX_OK) {
+        return status;
     }
-    struct ramfs_entry *moved = ramfs_entry_create(fs, names[1]);
-    if (moved == NULL) {
-        return HX_ERR_NO_MEMORY;
+    if (moved != NULL && to.entry != NULL) {
+        name_hide(fs, to);
     }
-    struct ramfs_node *node = from->node;
-    if (to != NULL) {
-        remove_entry(fs, to);
+    if (moved != NULL) {
+        ramfs_entry_hide(fs, from.directory, from.entry);
     }
-    parents[0]->info.links -= is_directory(node);
-    parents[1]->info.links += is_directory(node);
-    ramfs_entry_remove(fs, from);
-    ramfs_entry_add(fs, moved, parents[1], node);
+    hx_arena_commit(fs->update);
+    if (moved != NULL) {
+        ramfs_entry_show(fs, to.directory, moved);
+    }
     return HX_OK;
 }
 
 static enum hx_status ramfs_rename(void *instance, uint64_t from_directory, struct fs_name from,
                                    uint64_t to_directory, struct fs_name to, uint32_t flags) {
-    struct ramfs *fs = instance;
-    struct ramfs_node *parents[2];
+    const struct ramfs_node *parents[2];
     const struct fs_name names[2] = { from, to };
-    hx_mutex_lock(&fs->lock);
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
     enum hx_status status = directory_of(fs, from_directory, &parents[0]);
     if (status == HX_OK) {
         status = directory_of(fs, to_directory, &parents[1]);
@@ -441,8 +606,7 @@ static enum hx_status ramfs_rename(void *instance, uint64_t from_directory, stru
     if (status == HX_OK) {
         status = rename_locked(fs, parents, names, flags);
     }
-    hx_mutex_unlock(&fs->lock);
-    return status;
+    return status == HX_OK ? leave(fs, HX_OK) : give_up(fs, status);
 }
 
 // Attributes
@@ -460,38 +624,51 @@ static void set_times(struct fs_info *to, const struct fs_info *info, uint32_t w
     }
 }
 
+static void set_info(struct fs_info *to, const struct fs_info *info, uint32_t what) {
+    if ((what & FS_SET_MODE) != 0) {
+        to->mode = (to->mode & FS_MODE_TYPE) | (info->mode & ~FS_MODE_TYPE);
+    }
+    if ((what & FS_SET_OWNER) != 0) {
+        to->uid = info->uid;
+        to->gid = info->gid;
+    }
+    if ((what & FS_SET_SIZE) != 0) {
+        to->size_bytes = info->size_bytes;
+    }
+    set_times(to, info, what);
+}
+
 static enum hx_status ramfs_setinfo(void *instance, uint64_t number, const struct fs_info *info,
                                     uint32_t what) {
-    struct ramfs *fs = instance;
-    hx_mutex_lock(&fs->lock);
-    struct ramfs_node *node = node_of(fs, number);
-    if (node != NULL) {
-        struct fs_info *to = &node->info;
-        if ((what & FS_SET_MODE) != 0) {
-            to->mode = (to->mode & FS_MODE_TYPE) | (info->mode & ~FS_MODE_TYPE);
-        }
-        if ((what & FS_SET_OWNER) != 0) {
-            to->uid = info->uid;
-            to->gid = info->gid;
-        }
-        if ((what & FS_SET_SIZE) != 0) {
-            to->size_bytes = info->size_bytes;
-        }
-        set_times(to, info, what);
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
     }
-    hx_mutex_unlock(&fs->lock);
-    return node == NULL ? HX_ERR_INVALID : HX_OK;
+    const struct ramfs_node *node = node_of(fs, number);
+    if (node == NULL) {
+        return leave(fs, HX_ERR_INVALID);
+    }
+    struct ramfs_node *changed = hx_arena_change(fs->update, node);
+    if (changed == NULL) {
+        return leave(fs, HX_ERR_NO_MEMORY);
+    }
+    set_info(&changed->info, info, what);
+    hx_arena_commit(fs->update);
+    return leave(fs, HX_OK);
 }
 
 static enum hx_status ramfs_forget(void *instance, uint64_t number) {
-    struct ramfs *fs = instance;
-    hx_mutex_lock(&fs->lock);
-    struct ramfs_node *node = node_of(fs, number);
-    if (node != NULL && node->info.links == 0) {
-        node_destroy(fs, node);
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
     }
-    hx_mutex_unlock(&fs->lock);
-    return HX_OK;
+    const struct ramfs_node *node = node_of(fs, number);
+    if (node != NULL && node->info.links == 0) {
+        ramfs_orphan_remove(fs, node);
+        (void)node_free(fs, node); // so little needs no memory
+        hx_arena_commit(fs->update);
+    }
+    return leave(fs, HX_OK);
 }
 
 const struct fs_ops ramfs_ops = {

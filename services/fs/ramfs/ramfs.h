@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // ramfs.h: the types of file system that this module provides; its state.
+//
+// What lasts are objects of the arena: mounts, nodes and entries, which name each other by number.
+// What is found by them quickly (tables, orders) is ordinary memory, of one life of the module:
+// import.c makes it anew.
 #pragma once
 
 #include <helix/env.h>
 #include <helix/ports/fs_port.h>
-#include <lib/radix.h>
-#include <lib/rbtree.h>
 
 // What makes ramfs, tmpfs, devtmpfs and rootfs differ; `self` of the port's mount().
 struct ramfs_type {
     const char *name;
-    struct hx_env *env;
     uint64_t magic;     // statfs's f_type
     uint32_t root_mode; // unless mode= says otherwise
     // Unless size= and nr_inodes= say otherwise, as tmpfs of Linux:
@@ -19,60 +20,127 @@ struct ramfs_type {
     bool refuses_options; // that it does not know
 };
 
-struct ramfs_node {
-    struct fs_info info; // links included; size, times and contents of files are the core's
-    // A directory's:
-    struct rbtree entries; // by cookie
-    uint64_t next_cookie;  // cookies grow, so their order survives removals
-    // A link's:
-    char *target;
-    uint32_t target_length;
+// In the arena
+// -----------------------------------------------------------------------------------------------
+
+#define RAMFS_SCHEMA 1u // of what follows
+
+enum { RAMFS_MOUNT = 1, RAMFS_NODE = 2, RAMFS_ENTRY = 3 };
+
+// A mounted instance; the port's `mounted` is its number. Its `local` is a struct ramfs.
+struct ramfs_mount {
+    uint64_t root;
+    uint64_t magic;
+    uint64_t inodes_max;     // 0: no limit
+    uint64_t memory_blocks;  // what the machine has
+    uint64_t blocks;         // limit on the contents; 0: none
+    uint32_t uid, gid, mode; // of the root
+    uint32_t reserved;
 };
 
+// The port's node number is its number. The `local` of a directory says what is in it: order.c;
+// that of a node without links is the next one of these.
+struct ramfs_node {
+    // Links included. Size, times and contents of files are the core's; the size of a directory
+    // follows from its entries.
+    struct fs_info info;
+    uint64_t mount;
+    uint32_t target_length; // a link's
+    char target[];
+};
+
+// A name in a directory. Its `local` is the next one in the bucket.
 struct ramfs_entry {
-    struct ramfs_entry *next; // in the bucket
-    struct rbnode by_cookie;
-    struct ramfs_node *directory;
-    struct ramfs_node *node;
-    uint64_t cookie;
+    uint64_t mount;
+    uint64_t directory;
+    uint64_t node;
+    uint64_t cookie; // grows, so that the order of entries survives removals
     uint64_t hash;
+    uint32_t mode; // of the node: type only
     uint32_t length;
     char text[];
 };
 
-// A mounted instance. `lock` guards all of it.
-struct ramfs {
-    struct hx_env *env;
-    const struct ramfs_type *type;
-    struct hx_mutex lock;
-    struct radix_memory memory;
-    struct radix nodes;           // by number
-    uint64_t next_node;           // numbers are never used again
-    uint64_t inodes_used;         // nodes, and names that a node has beyond its first
-    uint64_t inodes_max;          // 0: no limit
-    struct ramfs_entry **buckets; // by directory and name
-    uint64_t bucket_count;        // a power of two
-    uint64_t entry_count;
-    uint64_t memory_blocks;  // what the machine has
-    uint64_t blocks;         // limit on the contents; 0: none
-    uint32_t uid, gid, mode; // of the root
+// Of one life
+// -----------------------------------------------------------------------------------------------
+
+// The entries of a directory by cookie. New ones come to the end; those that are gone are NULL
+// until there are many.
+struct ramfs_order {
+    uint32_t count, gone, capacity;
+    struct ramfs_place {
+        uint64_t cookie;
+        const struct ramfs_entry *entry;
+    } at[];
 };
 
+#define RAMFS_ORPHANS 64u
+
+// A mounted instance. `lock` guards all of it, and the objects of the instance.
+struct ramfs {
+    struct hx_mutex lock;
+    struct hx_update *update;
+    const struct ramfs_mount *mount;
+    uint64_t number;
+    uint64_t inodes_used;               // nodes, and names that a node has beyond its first
+    const struct ramfs_entry **buckets; // by directory and name
+    uint64_t bucket_count;              // a power of two
+    uint64_t entry_count;
+    uint64_t next_cookie;
+    const struct ramfs_node *orphans[RAMFS_ORPHANS]; // without links, by number
+    bool is_ordered;                                 // directories with entries have their orders
+};
+
+extern struct hx_env *ramfs_env; // set in init
 extern const struct fs_ops ramfs_ops;
 
-// Reads mount options into the instance. HX_ERR_INVALID.
-enum hx_status ramfs_options(struct ramfs *fs, const char *options);
+// Reads mount options. HX_ERR_INVALID.
+enum hx_status ramfs_options(struct ramfs_mount *mount, const char *options, bool refuses_unknown);
+
+// import.c: everything that is found quickly, from what is in the arena. HX_ERR_NO_MEMORY;
+// HX_ERR_NOT_SUPPORTED: it is of another schema; HX_ERR_CORRUPT
+enum hx_status ramfs_import(void *self, uint32_t schema_version);
+// What an instance has of this life, empty; NULL: no memory.
+struct ramfs *ramfs_life_create(void);
+// Whose it is.
+void ramfs_life_of(struct ramfs *fs, const struct ramfs_mount *mount);
+void ramfs_life_destroy(struct ramfs *fs);
 
 // entries.c: names in directories. The lock is held.
-struct ramfs_entry *ramfs_find(const struct ramfs *fs, const struct ramfs_node *directory,
-                               struct fs_name name);
-// An entry that stands nowhere yet; NULL: no memory.
-struct ramfs_entry *ramfs_entry_create(struct ramfs *fs, struct fs_name name);
-void ramfs_entry_add(struct ramfs *fs, struct ramfs_entry *entry, struct ramfs_node *directory,
-                     struct ramfs_node *node);
-// Takes an entry out and frees it.
-void ramfs_entry_remove(struct ramfs *fs, struct ramfs_entry *entry);
-// The first entry behind a cookie; NULL at the end.
-struct ramfs_entry *ramfs_entry_after(const struct ramfs_node *directory, uint64_t cookie);
-// An empty order of entries.
-void ramfs_entries_init(struct ramfs_node *directory);
+static inline bool ramfs_is_directory(const struct ramfs_node *node) {
+    return (node->info.mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY;
+}
+const struct ramfs_entry *ramfs_find(const struct ramfs *fs, uint64_t directory,
+                                     struct fs_name name);
+// A name in the update, which is not found before ramfs_entry_show(), after the commit.
+// HX_ERR_NO_MEMORY
+enum hx_status ramfs_entry_new(struct ramfs *fs, const struct ramfs_node *directory,
+                               struct fs_name name, const struct ramfs_node *node,
+                               const struct ramfs_entry **out_entry);
+void ramfs_entry_show(struct ramfs *fs, const struct ramfs_node *directory,
+                      const struct ramfs_entry *entry);
+// It is not found any more. Just before the commit, when nothing can fail.
+void ramfs_entry_hide(struct ramfs *fs, const struct ramfs_node *directory,
+                      const struct ramfs_entry *entry);
+// Puts an entry of the last life where it is found by name.
+void ramfs_entry_index(struct ramfs *fs, const struct ramfs_entry *entry);
+
+// Nodes without links, which somebody may still use. In or out of what is found quickly.
+void ramfs_orphan_add(struct ramfs *fs, const struct ramfs_node *node);
+void ramfs_orphan_remove(struct ramfs *fs, const struct ramfs_node *node);
+
+// order.c: entries of directories by cookie. The lock is held.
+// How many there are.
+uint64_t ramfs_entries(const struct ramfs_node *directory);
+// What this life has of a node that goes.
+void ramfs_order_destroy(const struct ramfs_node *node);
+// Room for one more; HX_ERR_NO_MEMORY
+enum hx_status ramfs_order_reserve(struct ramfs *fs, const struct ramfs_node *directory);
+void ramfs_order_append(const struct ramfs *fs, const struct ramfs_node *directory,
+                        const struct ramfs_entry *entry);
+void ramfs_order_remove(const struct ramfs *fs, const struct ramfs_node *directory,
+                        const struct ramfs_entry *entry);
+// All directories of the instance have their orders from now on. HX_ERR_NO_MEMORY
+enum hx_status ramfs_order_all(struct ramfs *fs);
+// The index of the first entry behind a cookie, of `count` if there is none.
+uint32_t ramfs_order_after(const struct ramfs_order *order, uint64_t cookie);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/state.h: the arena of a module: its durable state, which outlives its lives and
+// versions. It belongs to the module's world and goes with it.
+//
+// Thread context.
+#pragma once
+
+#include <core/lock.h>
+#include <lib/arena.h>
+
+struct state {
+    struct arena arena;
+    struct arena_memory memory;
+    struct spinlock lock;
+    uint32_t schema; // whose objects are in it: `arena_version` of a manifest
+};
+
+// An empty one; NULL: no memory.
+struct state *state_create(uint32_t schema);
+// NULL is allowed. Nobody uses it.
+void state_destroy(struct state *state);
+// Whether there is anything that a next life takes over.
+static inline bool state_has_objects(const struct state *state) {
+    return state != NULL && state->arena.objects != 0;
+}
