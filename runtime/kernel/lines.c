@@ -3,13 +3,16 @@
 // are shared.
 //
 // A line, its thread and its listeners stay for good. What a listener calls is taken away when its
-// module dies, and is there again when the module, started anew, listens again:
+// module dies, and is there again when the module, started anew, listens again; once the module is
+// unloaded, whoever has its device next may have the listener:
 //
 //   state     by                          to
 //   HEARS     the module is dead          SILENT: its device on PCI is made quiet; another's line
 //                                         stays masked
 //   any       lines_silence()             SILENT: nobody is inside the module; its handler is gone
-//   SILENT    line_register()             HEARS
+//   SILENT    lines_forget()              NOBODY'S: its thread does not look at the module any more
+//   SILENT    line_register() by it       HEARS
+//   NOBODY'S  line_register()             HEARS
 //
 #include "private.h"
 
@@ -24,7 +27,9 @@ struct listener {
     struct line_user user; // changed while it is silent; its gate is dead then
     uint32_t line;
     bool is_shared;
+    bool is_nobodys; // [lines_lock]
     _Atomic bool is_silent;
+    struct mutex calls;              // while its thread looks at the module, or is inside
     struct waitable heard;           // pulsed when it is not any more
     _Atomic(struct listener *) next; // of the same line
     struct list link;                // [lines_lock] of the first ones
@@ -32,6 +37,9 @@ struct listener {
 
 // Outside a module's own locks: its init may hold some.
 static const struct lock_class lines_class = { "shared lines", LOCK_RANK_MODULE + 1, false };
+// Outside whatever a handler takes.
+static const struct lock_class calls_class = { "calls of listeners", LOCK_RANK_PROCESS_TREE - 5,
+                                               false };
 static struct mutex lines_lock = { .lock_class = &lines_class };
 static struct list lines = LIST_INIT(lines); // [lines_lock]
 
@@ -52,11 +60,7 @@ static int64_t call_inside(void *argument) {
 
 // False: its module is dead. A call that was refused on purpose (INJECT_METHOD) is made again: the
 // device wants attention all the same.
-static bool listener_call(struct listener *listener) {
-    if (listener->user.env == NULL) {
-        listener->user.handler(listener->user.context);
-        return true;
-    }
+static bool module_call(struct listener *listener) {
     struct gate *gate = listener->user.env->gate;
     while (gate_call(gate, call_inside, listener) != HX_OK) {
         if (gate_is_dead(gate)) {
@@ -64,6 +68,21 @@ static bool listener_call(struct listener *listener) {
         }
     }
     return true;
+}
+
+// The same; who is silent has nobody to be called.
+static bool listener_call(struct listener *listener) {
+    bool is_alive = true;
+    mutex_lock(&listener->calls);
+    if (is_silent(listener)) {
+        // Unloaded, perhaps, since the caller looked.
+    } else if (listener->user.env == NULL) {
+        listener->user.handler(listener->user.context);
+    } else {
+        is_alive = module_call(listener);
+    }
+    mutex_unlock(&listener->calls);
+    return is_alive;
 }
 
 // Until somebody hears a line that nobody shares: it is masked meanwhile.
@@ -137,13 +156,14 @@ static bool line_join(struct listener *listener) {
     return false;
 }
 
-// What a module that was started anew listened to before, as it does now; NULL: it did not.
+// What a module that was started anew listened to before, as it does now, or somebody who is not
+// there any more; NULL: nobody did.
 static struct listener *listener_find(uint32_t line, const struct line_user *user) {
     list_for_each (link, &lines) {
         struct listener *listener = LIST_ENTRY(link, struct listener, link);
         do {
-            if (listener->line == line && listener->user.env == user->env &&
-                listener->user.device == user->device && is_silent(listener)) {
+            if (listener->line == line && listener->user.device == user->device &&
+                (listener->is_nobodys || listener->user.env == user->env) && is_silent(listener)) {
                 return listener;
             }
             listener = atomic_load_explicit(&listener->next, memory_order_relaxed);
@@ -158,6 +178,7 @@ static bool line_hear_again(uint32_t line, const struct line_user *user, bool is
     listener = user->env != NULL ? listener_find(line, user) : NULL;
     if (listener != NULL && listener->is_shared == is_shared) {
         listener->user = *user;
+        listener->is_nobodys = false;
         // Release: what it calls comes before.
         atomic_store_explicit(&listener->is_silent, false, memory_order_release);
         waitable_pulse(&listener->heard);
@@ -182,6 +203,34 @@ void lines_silence(const struct hx_env *env) {
     mutex_unlock(&lines_lock);
 }
 
+// One of a module's, which is nobody's from now on; NULL: it has none.
+static struct listener *listener_leave(const struct hx_env *env) {
+    list_for_each (link, &lines) {
+        struct listener *listener = LIST_ENTRY(link, struct listener, link);
+        do {
+            if (listener->user.env == env && !listener->is_nobodys) {
+                listener->is_nobodys = true;
+                return listener;
+            }
+            listener = atomic_load_explicit(&listener->next, memory_order_relaxed);
+        } while (listener != NULL);
+    }
+    return NULL;
+}
+
+void lines_forget(const struct hx_env *env) {
+    struct listener *listener;
+    do {
+        mutex_lock(&lines_lock);
+        listener = listener_leave(env);
+        mutex_unlock(&lines_lock);
+        if (listener != NULL) { // whose thread comes after this finds it silent
+            mutex_lock(&listener->calls);
+            mutex_unlock(&listener->calls);
+        }
+    } while (listener != NULL);
+}
+
 enum hx_status line_register(uint32_t line, const struct line_user *user, bool is_shared) {
     if (line_hear_again(line, user, is_shared)) {
         return HX_OK;
@@ -194,6 +243,7 @@ enum hx_status line_register(uint32_t line, const struct line_user *user, bool i
     listener->line = line;
     listener->is_shared = is_shared;
     waitable_init(&listener->heard, 0);
+    mutex_init(&listener->calls, &calls_class);
     enum hx_status status = HX_OK;
     mutex_lock(&lines_lock);
     if (!line_join(listener)) {

@@ -67,13 +67,17 @@ const char *name_keep(const char *name);
 // What the module heard of is not called any more, until it registers again. Its gate is dead, and
 // nobody is inside. Thread context.
 void lines_silence(const struct hx_env *env);
+// Then, once its own gate is dead: no thread of a line looks at it any more, and other modules may
+// have its lines. Thread context.
+void lines_forget(const struct hx_env *env);
 
 // Whoever brings a module to life or ends it has this, and who reads manifests of those that may be
 // swapped. Inside the registry's lock, outside all others.
 extern struct mutex lives_lock;
 
-// Lets a module go that was loaded: it is stopped, its slots are empty, nobody supervises it, its
-// memory can be freed. Nobody needs it. What modules_unload() refuses with.
+// Lets a module go that was loaded: it is stopped, its slots are empty, its devices are quiet and
+// others' to have, nobody supervises it, its memory can be freed. Nobody needs it. What
+// modules_unload() refuses with.
 enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal)
     REQUIRES(lives_lock);
 

@@ -332,7 +332,6 @@ void package_close(struct package *package) {
 
 static void env_free(struct hx_env *env) {
     state_destroy(env->state);
-    ledger_release(&env->ledger, true); // it has no devices
     package_close(env->before.package);
     package_close(env->package);
     heap_free(env);

@@ -2,9 +2,9 @@
 // runtime/kernel/unload.c: a module that was loaded goes.
 //
 // First its slots take no new clients; with one that has some, all is as it was. Then nobody is
-// inside, it stops and ends, and nobody is inside that, either. Then nobody supervises it any more,
-// and its slots are forgotten. Other lives wait meanwhile: a death that comes before that is the
-// orchestrator's if the module stays, and nobody's if it goes.
+// inside, it stops and ends, and nobody is inside that, either. Then its devices are quiet, nobody
+// supervises it any more, and its slots are forgotten. Other lives wait meanwhile: a death that
+// comes before that is the orchestrator's if the module stays, and nobody's if it goes.
 #include "private.h"
 
 #include <core/gate.h>
@@ -67,13 +67,40 @@ static enum hx_status slots_drain(const struct hx_env *env) {
     return HX_OK;
 }
 
-// Inside the module's own gate: one that faults here is gone all the same.
-static int64_t end_inside(void *argument) {
+static int64_t stop_inside(void *argument) {
     const struct hx_env *env = argument;
     const struct hx_module_ops *ops = env->module->ops;
-    enum hx_status status = ops->stop != NULL ? ops->stop(env->self) : HX_OK;
-    if (status == HX_OK && ops->fini != NULL) {
+    return ops->stop != NULL ? ops->stop(env->self) : HX_OK;
+}
+
+static int64_t fini_inside(void *argument) {
+    const struct hx_env *env = argument;
+    const struct hx_module_ops *ops = env->module->ops;
+    if (ops->fini != NULL) {
         ops->fini(env->self);
+    }
+    return HX_OK;
+}
+
+// Of the module's own gate, behind its stop. One that somebody does not leave then is not what it
+// was: the orchestrator starts it anew, or gives it up.
+static enum hx_status end_drain(const struct hx_env *env) {
+    enum hx_status status = drain(env->gate);
+    if (status != HX_OK) {
+        module_kill(env, "unload", "somebody inside");
+    }
+    return status;
+}
+
+// Inside the module's own gate, so that one that faults here is gone all the same. When its fini
+// frees what its interrupts work with, nobody hears these any more.
+static enum hx_status end(struct hx_env *env) {
+    enum hx_status status = gate_call(env->gate, stop_inside, env);
+    status = status == HX_OK ? end_drain(env) : status;
+    if (status == HX_OK) {
+        lines_silence(env);
+        gate_open(env->gate);
+        status = gate_call(env->gate, fini_inside, env);
     }
     return status;
 }
@@ -85,28 +112,39 @@ static void slots_forget(const struct hx_env *env) {
     }
 }
 
-enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal) {
-    if ((env->module->capabilities & (HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ)) != 0) {
-        return package_refuse(
-            refusal, HX_ERR_BUSY,
-            "expected a module that has no devices, found one that may have some");
+// Its slots, its devices and its lines: nobody comes to it from any of them, or is on his way.
+static void leave(struct hx_env *env) REQUIRES(lives_lock) {
+    struct gate *gate;
+    const char *why = module_put_away(env);
+    if (why != NULL) {
+        log_warning("module %s: %s", env->name, why);
     }
+    orchestrator_forget(env);
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        gate_give_up(gate); // who waits there goes
+    }
+    lines_forget(env);
+    slots_forget(env);
+    gate_release(env->gate);
+}
+
+enum hx_status module_let_go(struct hx_env *env, struct package_refusal *refusal) {
     enum hx_status status = slots_leave(env, refusal);
     if (status != HX_OK) {
         return status;
     }
     status = slots_drain(env);
     if (status == HX_OK && env->runs) {
-        status = gate_call(env->gate, end_inside, env);
+        status = end(env);
     }
-    if (status != HX_OK && status != HX_ERR_PEER_DIED) {
+    if (status == HX_OK || status == HX_ERR_PEER_DIED) {
+        status = end_drain(env); // threads of its lines may be inside
+    }
+    if (status != HX_OK) {
         slots_stay(env, GATES_MAX);
         return package_refuse(refusal, HX_ERR_BUSY, "expected that it stops, found: %s",
                               hx_status_name(status));
     }
-    HX_IGNORE(drain(env->gate)); // nobody but we go in there: it has no lines
-    orchestrator_forget(env);
-    slots_forget(env);
-    gate_release(env->gate);
+    leave(env);
     return HX_OK;
 }

@@ -17,6 +17,10 @@
 
 struct tty {
     const char *name; // "ttyS0"
+    uint32_t opens;   // [the list's] files
+    bool is_leaving;  // [the list's] there will be no more
+    bool is_free;     // [the list's] its driver is unloaded; the next terminal has its place
+    bool was_console; // what it was before it was about to leave
     uint32_t major, minor;
     struct console_port port;
     void *driver; // stays while somebody is inside its slot
@@ -36,6 +40,13 @@ struct tty {
 };
 
 extern const struct tty_job_ops *tty_jobs; // never NULL
+
+// Of tty.c: files of terminals, and what line disciplines and drivers tell.
+extern const struct file_ops tty_file_ops;
+extern const struct line_events tty_line_events;
+extern const struct console_events tty_driver_events;
+// A file of a terminal is closed.
+void tty_release(struct file *file);
 
 // Sends output to the driver, updates levels, sends collected signals; drops the lock.
 void tty_finish(struct tty *tty) RELEASES(tty -> lock);

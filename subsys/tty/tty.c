@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// subsys/tty/tty.c: terminals as devices and files, over console drivers.
+// subsys/tty/tty.c: what terminals do: as files, and over their drivers.
 
 #include <core/input.h>
 #include <core/log.h>
@@ -12,27 +12,10 @@
 
 #include "private.h"
 
-#define MAJOR_TTY     4u
-#define MAJOR_TTY_AUX 5u
-#define MAJOR_AMBA    204u // Arm's serial ports (Linux, devices.txt)
-#define MAJOR_HVC     229u // of hypervisors
-#define MINOR_TTY     0u   // of MAJOR_TTY_AUX: /dev/tty
-#define MINOR_CONSOLE 1u   // of MAJOR_TTY_AUX: /dev/console
-#define SIGNAL_TTIN   21
-#define SIGNAL_TTOU   22
-#define CHUNK_BYTES   256u
-#define CHUNK_OUTPUT  (CHUNK_BYTES * LINE_OUTPUT_MAX) // room for a write of any size to go on
-
-static const struct lock_class tty_class = { "tty", LOCK_RANK_TTY, false };
-
-// Terminals are added one after the other (under the lock of ports) and live as long as the system;
-// anybody reads them, the log too.
-static struct tty *terminals[TTY_MAX];
-static _Atomic uint32_t terminal_count; // released behind the entry
-static const struct lock_class console_class = { .name = "console", .rank = LOCK_RANK_LEAF };
-static struct spinlock console_lock = SPINLOCK_INIT(&console_class);
-static char console_name[16];         // [console_lock] what console= says
-static _Atomic(struct tty *) console; // [console_lock] for writing: of that name, else the first
+#define SIGNAL_TTIN  21
+#define SIGNAL_TTOU  22
+#define CHUNK_BYTES  256u
+#define CHUNK_OUTPUT (CHUNK_BYTES * LINE_OUTPUT_MAX) // room for a write of any size to go on
 
 // Output ------------------------------------------------------------------------------------------
 
@@ -171,7 +154,7 @@ static void line_flush_output(void *context) {
     tty->output_head = tty->output_tail;
 }
 
-static const struct line_events line_events = { line_echo, line_signal, line_flush_output };
+const struct line_events tty_line_events = { line_echo, line_signal, line_flush_output };
 
 // What the driver tells ---------------------------------------------------------------------------
 
@@ -193,7 +176,7 @@ static void driver_writable(void *client) {
     tty_finish(tty);
 }
 
-static const struct console_events driver_events = { driver_received, driver_writable };
+const struct console_events tty_driver_events = { driver_received, driver_writable };
 
 // Files -------------------------------------------------------------------------------------------
 
@@ -399,230 +382,11 @@ static struct waitable *tty_waitable(struct file *file) {
     return &tty->waitable;
 }
 
-static const struct file_ops tty_file_ops = {
+const struct file_ops tty_file_ops = {
     .name = "tty",
     .read = tty_read,
     .write = tty_write,
     .waitable = tty_waitable,
     .control = tty_control,
+    .release = tty_release,
 };
-
-// Opening -----------------------------------------------------------------------------------------
-
-static struct tty *find_minor(uint32_t major, uint32_t minor) {
-    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count; i++) {
-        if (terminals[i]->major == major && terminals[i]->minor == minor) {
-            return terminals[i];
-        }
-    }
-    return NULL;
-}
-
-static struct tty *console_terminal(void) {
-    return atomic_load_explicit(&console, memory_order_acquire);
-}
-
-// The terminal may be the one that was chosen, or the first.
-static void console_offer(struct tty *tty) {
-    const unsigned long irq = spin_lock_irq(&console_lock);
-    if (console_terminal() == NULL || strcmp(tty->name, console_name) == 0) {
-        atomic_store_explicit(&console, tty, memory_order_release);
-    }
-    spin_unlock_irq(&console_lock, irq);
-}
-
-static enum hx_status open_tty(struct file *file, struct tty *tty) {
-    if (tty == NULL) {
-        return HX_ERR_NO_DEVICE;
-    }
-    mutex_lock(&tty->lock);
-    bool refused = tty->exclusive;
-    mutex_unlock(&tty->lock);
-    if (refused && !tty_jobs->caller_is_privileged()) {
-        return HX_ERR_BUSY;
-    }
-    file->ops = &tty_file_ops;
-    file->data = tty;
-    return HX_OK;
-}
-
-static enum hx_status open_aux(struct file *file, uint32_t minor) {
-    return open_tty(file, minor == MINOR_TTY ? tty_jobs->controlling() : console_terminal());
-}
-
-static enum hx_status open_line(struct file *file, struct tty *tty) {
-    enum hx_status status = open_tty(file, tty);
-    bool no_control = (atomic_load_explicit(&file->flags, memory_order_relaxed) & OPEN_NOCTTY) != 0;
-    if (status == HX_OK && !no_control) {
-        // Not becoming the controlling terminal is no reason to fail an open.
-        HX_IGNORE(tty_take_control(tty, false));
-    }
-    return status;
-}
-
-static enum hx_status open_serial(struct file *file, uint32_t minor) {
-    return open_line(file, find_minor(MAJOR_TTY, minor));
-}
-
-static enum hx_status open_amba(struct file *file, uint32_t minor) {
-    return open_line(file, find_minor(MAJOR_AMBA, minor));
-}
-
-static enum hx_status open_hvc(struct file *file, uint32_t minor) {
-    return open_line(file, find_minor(MAJOR_HVC, minor));
-}
-
-// Interrupts are off: the driver of an open gate stays meanwhile.
-static void console_write(const char *text, size_t length) {
-    struct tty *tty = console_terminal();
-    if (tty != NULL && !gate_is_open(tty->port.gate)) {
-        hal_console_write(text, length);
-    } else if (tty != NULL) {
-        // The log has nowhere to report that its console is gone.
-        HX_IGNORE(console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length));
-    }
-}
-
-static struct tty *terminal_of(const struct gate *gate) {
-    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count; i++) {
-        if (terminals[i]->port.gate == gate) {
-            return terminals[i];
-        }
-    }
-    return NULL;
-}
-
-// The next life of a line's module, or another version: the same line, as its device file has it.
-static enum hx_status replace_console(const struct port_provider *provider) {
-    struct tty *tty = terminal_of(provider->gate);
-    struct console_ops ops;
-    uint32_t major = 0;
-    uint32_t minor = 0;
-    if (tty == NULL) {
-        return HX_ERR_NOT_FOUND;
-    }
-    enum hx_status status = console_bind(&ops, provider->operations, ~(rights_t)0);
-    if (status == HX_OK) {
-        status = ops.describe(provider->self, &major, &minor);
-    }
-    if (status == HX_OK && (major != tty->major || minor != tty->minor)) {
-        log_error("%s: the line is another one", tty->name);
-        status = HX_ERR_INVALID;
-    }
-    if (status != HX_OK) {
-        return status;
-    }
-    tty->port.ops = ops;
-    tty->driver = provider->self;
-    // Until resume_console(): as long as nobody gets in, nobody could hold off what it sends.
-    atomic_store_explicit(&tty->throttled, true, memory_order_relaxed);
-    HX_IGNORE(ops.throttle(provider->self, true)); // as there
-    return ops.attach(provider->self, &driver_events, tty);
-}
-
-// What was not written goes now, or nowhere.
-static void resume_console(const struct gate *gate) {
-    struct tty *tty = terminal_of(gate);
-    if (tty != NULL) {
-        mutex_lock(&tty->lock);
-        tty_finish(tty);
-    }
-}
-
-static const struct port_used console_port =
-    PORT_REPLACED(CONSOLE, console, replace_console, resume_console);
-
-static enum hx_status install_console(const struct port_provider *provider) {
-    struct console_port port = { .gate = provider->gate };
-    uint32_t major = 0;
-    uint32_t minor = 0;
-    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_relaxed);
-    if (count == TTY_MAX) {
-        return HX_ERR_LIMIT;
-    }
-    enum hx_status status = console_bind(&port.ops, provider->operations, ~(rights_t)0);
-    if (status == HX_OK) {
-        status = console_call_describe(&port, provider->self, &major, &minor);
-    }
-    if (status == HX_OK && find_minor(major, minor) != NULL) {
-        status = HX_ERR_EXISTS;
-    }
-    if (status != HX_OK) {
-        return status;
-    }
-    struct tty *tty = heap_alloc_zero(sizeof(*tty), MEMORY_SLEEP);
-    if (tty == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    tty->name = provider->slot;
-    tty->major = major;
-    tty->minor = minor;
-    tty->port = port;
-    tty->driver = provider->self;
-    tty->input_speed = tty->output_speed = 115200;
-    mutex_init(&tty->lock, &tty_class);
-    waitable_init(&tty->waitable, WAIT_WRITABLE);
-    line_init(&tty->line, &line_events, tty);
-    status = device_node_add(provider->slot, 0600, major, minor);
-    if (status == HX_OK) {
-        status = port.ops.attach(provider->self, &driver_events, tty);
-    }
-    if (status != HX_OK) {
-        heap_free(tty);
-        return status;
-    }
-    terminals[count] = tty;
-    atomic_store_explicit(&terminal_count, count + 1, memory_order_release);
-    console_offer(tty);
-    log_console_set(console_write);
-    return HX_OK;
-}
-
-void tty_console_choose(const char *name) {
-    const unsigned long irq = spin_lock_irq(&console_lock);
-    const bool fits = string_copy(console_name, sizeof(console_name), name);
-    spin_unlock_irq(&console_lock, irq);
-    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count; i++) {
-        console_offer(terminals[i]);
-    }
-    if (!fits) {
-        log_warning("console=%s: no such terminal", name);
-    }
-}
-
-uint32_t tty_device_minor(struct tty *tty) {
-    return tty->minor;
-}
-
-uint32_t tty_device_major(struct tty *tty) {
-    return tty->major;
-}
-
-enum hx_status tty_init(void) {
-    static struct device_open aux = { .major = MAJOR_TTY_AUX,
-                                      .minor_first = MINOR_TTY,
-                                      .minor_last = MINOR_CONSOLE,
-                                      .open = open_aux };
-    static struct device_open lines[] = {
-        { .major = MAJOR_TTY, .minor_first = 0, .minor_last = 255, .open = open_serial },
-        { .major = MAJOR_AMBA, .minor_first = 64, .minor_last = 79, .open = open_amba },
-        { .major = MAJOR_HVC, .minor_first = 0, .minor_last = 7, .open = open_hvc },
-    };
-    enum hx_status status = device_open_register(&aux);
-    for (uint32_t i = 0; i < ARRAY_SIZE(lines) && status == HX_OK; i++) {
-        status = device_open_register(&lines[i]);
-    }
-    if (status == HX_OK) {
-        status = device_node_add("tty", 0666, MAJOR_TTY_AUX, MINOR_TTY);
-    }
-    if (status == HX_OK) {
-        status = device_node_add("console", 0600, MAJOR_TTY_AUX, MINOR_CONSOLE);
-    }
-    if (status == HX_OK) {
-        status = port_installer_register(&console_port, install_console);
-    }
-    return status;
-}

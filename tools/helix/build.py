@@ -12,7 +12,7 @@ from helix import packages, paths, targets, ui
 hosted_lock = threading.Lock()  # held to build what several tests use
 
 ARCHES = ("x86_64", "aarch64", "riscv64", "hosted")
-PROFILES = ("minimal",)
+PROFILES = ("minimal", "modular")
 
 
 def _run_shown(command: list[str], top: Path, what: str) -> None:
@@ -41,7 +41,7 @@ def configure(preset: str, profile: str, top: Path = paths.TOP) -> Path:
     folder = top / "out" / f"{preset}-{profile}"
     if not (folder / "build.ninja").exists():
         ui.stage(f"configuring {preset}")
-        _run_shown(["cmake", "--preset", preset, f"-DHELIX_PROFILE={profile}"], top,
+        _run_shown(["cmake", "--preset", preset, "-B", str(folder), f"-DHELIX_PROFILE={profile}"], top,
                    f"configuring {preset}")
     return folder
 

@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 import struct
+import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import guest, paths, qemu, suite_scenario
+from helix import build, guest, paths, qemu, suite_scenario
 from helix.report import Context, Job, Verdict
 
 
@@ -162,11 +163,15 @@ def _words(device: str, way: Way, disk: Path) -> list[str]:
         _console_make(disk)
         return ["-chardev", f"pipe,id=hvc,path={disk}/line", "-device", f"virtio-serial-{way.bus}",
                 "-device", "virtconsole,chardev=hvc"]
-    disk.write_bytes(_disk_bytes())  # of "disk", "dying", "swapped" and "scratch"
+    disk.write_bytes(_disk_bytes())  # of "disk", "dying", "swapped", "loaded" and "scratch"
     many = f",num-queues={way.queues}" if way.queues else ""
+    # Behind all others: the line of the runner's serial port on PCI is nobody else's.
+    rng, serial = (",addr=0x10", ",addr=0x11") if way.bus.startswith("pci") else ("", "")
+    others = ["-device", f"virtio-rng-{way.bus}{rng}", "-device", f"virtio-serial-{way.bus}{serial}",
+              "-chardev", "null,id=hvc", "-device", "virtconsole,chardev=hvc"] if device == "loaded" else []
     words = ["-blockdev", f"driver=file,node-name=file,discard=unmap,filename={disk}",
              "-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file"]
-    return [*words, "-device", f"virtio-blk-{way.bus},drive=raw{many}"]
+    return [*words, "-device", f"virtio-blk-{way.bus},drive=raw{many}", *others]
 
 
 def _seen(device: str, way: Way) -> dict[str, int]:
@@ -194,15 +199,27 @@ def _found() -> list[Program]:
     return programs
 
 
+_modular_lock = threading.Lock()
+
+
+def _kernel(context: Context, device: str) -> Path:
+    """That of the profile; for drivers that are packages, that of another one."""
+    assert context.kernel is not None
+    if device != "loaded":
+        return context.kernel
+    with _modular_lock:
+        return build.kernel(context.options.arch, "modular", context.options.yes, context.kernel.parents[2])
+
+
 def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Verdict]:
     inner = suite_scenario.Program(program.source, "musl", program.limit_s, ())
     arch = context.options.arch
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
-    assert context.kernel is not None
-    packages = context.kernel if program.device == "swapped" else None
+    kernel = _kernel(context, program.device)
+    packages = kernel if program.device in ("swapped", "loaded") else None
     with qemu.Initrd(suite_scenario.initrd([inner], packages)) as data:
-        more = "console=hvc0" if program.device == "console" else ""
-        machine = qemu.Machine(context.kernel, data, qemu.append_for(context.kernel, "/sbin/runner", more),
+        more = "console=hvc0" if program.device in ("console", "loaded") else ""
+        machine = qemu.Machine(kernel, data, qemu.append_for(kernel, "/sbin/runner", more),
                                way.queues or _SMP, "256M", _CPUS[arch], way.machine,
                                extra=[*way.extra, *_words(program.device, way, disk),
                                       *_log_words(program.device, way, disk)])
@@ -228,8 +245,9 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
 
 def _fits(program: Program, way_name: str, way: Way, arch: str) -> bool:
     """"scratch" is a disk behind an IOMMU alone; only a disk has queues; one device beside an IOMMU is enough.
-    "dying" is a disk whose driver does, "swapped" one whose driver is."""
-    if program.device in ("dying", "swapped"):
+    "dying" is a disk whose driver does, "swapped" one whose driver is; of "loaded" disks, consoles and entropy the
+    drivers are packages."""
+    if program.device in ("dying", "swapped", "loaded"):
         return way_name in _DYING_WAYS[arch]
     if way_name.startswith("queues"):
         return program.device == "disk"

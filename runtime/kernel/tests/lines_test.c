@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct gate gates[2];
 static const struct hx_module manifest = { .name = "test" };
@@ -20,6 +21,7 @@ static jmp_buf waiting;
 static uint32_t heard[2];
 static const struct io_device *silenced;
 static void (*meanwhile)(void); // what happens before somebody gets the lock
+static void go(void);
 
 // What it calls -----------------------------------------------------------------------------------
 
@@ -72,15 +74,19 @@ void heap_free(void *memory) {
 
 HX_ATTR(no_thread_safety_analysis) void mutex_lock(struct mutex *mutex) {
     void (*const now)(void) = meanwhile;
-    (void)mutex;
-    meanwhile = NULL;
-    if (now != NULL) {
+    if (now != NULL && (mutex == &lines_lock) == (meanwhile != go)) {
+        meanwhile = NULL;
         now();
     }
 }
 
 HX_ATTR(no_thread_safety_analysis) void mutex_unlock(struct mutex *mutex) {
     (void)mutex;
+}
+
+void mutex_init(struct mutex *mutex, const struct lock_class *lock_class) {
+    (void)mutex;
+    (void)lock_class;
 }
 
 void waitable_init(struct waitable *waitable, uint32_t state) {
@@ -212,6 +218,34 @@ static void test_late(void) {
     CHECK(pull() && heard[0] == 2);
 }
 
+// It is unloaded, and where it was, there is something else.
+static void go(void) {
+    lines_silence(&envs[0]);
+    die(0);
+    lines_forget(&envs[0]);
+    memset(&envs[0], 0xa5, sizeof(envs[0]));
+}
+
+static void come(void) {
+    envs[0] = (struct hx_env){ .module = &manifest, .gate = &gates[0] };
+    reset();
+}
+
+// Who has been unloaded is not looked at any more, also by a thread that was about to call it;
+// another module may have its line, and hears it in the same thread.
+static void test_unloaded(uint32_t line, bool is_shared) {
+    const struct line_user other = { &envs[1], is_shared ? &devices[0] : NULL, handler, &heard[1] };
+    reset();
+    CHECK(listen(line, 0, is_shared) == HX_OK && pull() && heard[0] == 1 && taken == 1);
+    meanwhile = go;
+    CHECK(pull() == is_shared && meanwhile == NULL && heard[0] == 1);
+    CHECK(pull() == is_shared && heard[0] == 1);
+    is_busy = true;
+    CHECK(line_register(line, &other, is_shared) == HX_OK && pull() && heard[1] == 1 && taken == 1);
+    is_busy = false;
+    come();
+}
+
 static void *wait_inside(void *argument) {
     const uint32_t *count = argument;
     while (*count == 0) {
@@ -239,6 +273,8 @@ int main(void) {
     test_late();
     test_again(5, false);
     test_again(6, true);
+    test_unloaded(9, false);
+    test_unloaded(10, true);
     test_shared(1, 0);
     test_shared(2, 1);
     test_alone();

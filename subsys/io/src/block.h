@@ -55,6 +55,8 @@ struct disk_part {
 struct disk {
     struct disk_part parts[1 + DISK_PARTS_MAX]; // the first one is all of it
     uint32_t part_count;
+    uint32_t users;  // [the list's] open files, and who flushes it
+    bool is_leaving; // [the list's] there will be no more
     // These three and the life are of the module that is there, and change while nobody is inside.
     struct block_port port;
     void *self;
@@ -72,8 +74,9 @@ struct disk {
     struct disk_slot slots[DISK_SLOTS]; // [lock]
 };
 
-// The disk and part of a minor number; false: none.
-bool disk_find(uint32_t minor, struct disk **out_disk, struct disk_part **out_part);
+// The disk and part of a minor number, which stay until disk_let_go(); false: none.
+bool disk_hold(uint32_t minor, struct disk **out_disk, struct disk_part **out_part);
+void disk_let_go(struct disk *disk);
 
 // Pages for `size_bytes`, zeroed unless they are to be filled in before they are written to the
 // disk. NULL: no memory. disk_io_put() ends it.
@@ -87,9 +90,12 @@ enum hx_status disk_transfer(struct disk *disk, struct disk_io *io, bool write, 
                              size_t size_bytes);
 enum hx_status disk_flush(struct disk *disk);
 enum hx_status disk_discard(struct disk *disk, uint64_t sector, uint64_t sectors);
+// Ends what is under way for those who did not wait for it; the module is gone, and nobody waits.
+void disk_end(struct disk *disk);
 // The events of the port.
 extern const struct block_events disk_events;
 
 // Files on them, and the nodes of a disk.
 enum hx_status disk_files_init(void);
 enum hx_status disk_nodes_add(const struct disk *disk);
+void disk_nodes_remove(const struct disk *disk);

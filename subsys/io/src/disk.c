@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// disk.c: the disks that modules provide through helix.block, and their partitions. The list only
-// grows.
+// disk.c: the disks that modules provide through helix.block, and their partitions.
+//
+// A disk goes when its module leaves its slot, which it may while nobody has the disk open. What
+// was read for who was killed may be under way even then: it ends with the module.
 #include "block.h"
 
 #include <core/log.h>
@@ -15,15 +17,16 @@ static const struct lock_class reset_class = { "disk reset", LOCK_RANK_FILE + 7,
 static const struct lock_class slots_class = { "disk slots", LOCK_RANK_LEAF, false };
 
 static struct mutex list_lock = { .lock_class = &list_class };
-static struct disk *disks[BLOCK_DISKS_MAX]; // [list_lock]
-static uint32_t disk_count;                 // [list_lock]
+static struct disk *disks[BLOCK_DISKS_MAX]; // [list_lock] own; NULL: there is none
 
-bool disk_find(uint32_t minor, struct disk **out_disk, struct disk_part **out_part) {
+bool disk_hold(uint32_t minor, struct disk **out_disk, struct disk_part **out_part) {
     bool found = false;
     mutex_lock(&list_lock);
-    struct disk *disk = minor / BLOCK_MINORS < disk_count ? disks[minor / BLOCK_MINORS] : NULL;
+    struct disk *disk = minor / BLOCK_MINORS < BLOCK_DISKS_MAX ? disks[minor / BLOCK_MINORS] : NULL;
+    disk = disk != NULL && !disk->is_leaving ? disk : NULL;
     for (uint32_t i = 0; disk != NULL && i < disk->part_count && !found; i++) {
         if (disk->parts[i].minor == minor) {
+            disk->users++;
             *out_disk = disk;
             *out_part = &disk->parts[i];
             found = true;
@@ -33,18 +36,26 @@ bool disk_find(uint32_t minor, struct disk **out_disk, struct disk_part **out_pa
     return found;
 }
 
+void disk_let_go(struct disk *disk) {
+    mutex_lock(&list_lock);
+    disk->users--;
+    mutex_unlock(&list_lock);
+}
+
 bool block_line_at(uint32_t index, struct block_line *out_line) {
     bool found = false;
     mutex_lock(&list_lock);
-    for (uint32_t i = 0; i < disk_count && !found; i++) {
+    for (uint32_t i = 0; i < BLOCK_DISKS_MAX && !found; i++) {
         const struct disk *disk = disks[i];
-        found = index < disk->part_count;
+        const uint32_t count = disk != NULL ? disk->part_count : 0;
+        found = index < count;
         if (found) {
             const struct disk_part *part = &disk->parts[index];
-            *out_line = (struct block_line){ part->name, part->minor,
-                                             part->sectors * disk->info.sector_bytes };
+            *out_line = (struct block_line){ .minor = part->minor,
+                                             .bytes = part->sectors * disk->info.sector_bytes };
+            (void)string_copy(out_line->name, sizeof(out_line->name), part->name);
         }
-        index -= disk->part_count;
+        index -= count;
     }
     mutex_unlock(&list_lock);
     return found;
@@ -107,11 +118,15 @@ static enum hx_status parts_find(struct disk *disk) {
 void block_flush_all(void) {
     struct disk *disk = NULL;
     struct disk_part *whole;
-    for (uint32_t i = 0; disk_find(i * BLOCK_MINORS, &disk, &whole); i++) {
+    for (uint32_t i = 0; i < BLOCK_DISKS_MAX; i++) {
+        if (!disk_hold(i * BLOCK_MINORS, &disk, &whole)) {
+            continue;
+        }
         enum hx_status status = disk_flush(disk);
         if (status != HX_OK) {
             log_warning("%s: not flushed: %s", whole->name, hx_status_name(status));
         }
+        disk_let_go(disk);
     }
 }
 
@@ -152,17 +167,21 @@ static enum hx_status disk_open(struct disk *disk, const struct port_provider *p
     return status;
 }
 
-// "vda" and on, in the order in which they come.
+// "vda" and on, in the order in which they come; the first one that is free.
 static enum hx_status disk_name(struct disk *disk) {
     enum hx_status status = HX_ERR_LIMIT;
+    uint32_t number = 0;
     mutex_lock(&list_lock);
-    if (disk_count < BLOCK_DISKS_MAX) {
+    while (number < BLOCK_DISKS_MAX && disks[number] != NULL) {
+        number++;
+    }
+    if (number < BLOCK_DISKS_MAX) {
         struct disk_part *whole = &disk->parts[0];
-        (void)format_string(whole->name, sizeof(whole->name), "vd%c", 'a' + disk_count);
-        whole->minor = BLOCK_MINORS * disk_count;
+        (void)format_string(whole->name, sizeof(whole->name), "vd%c", 'a' + number);
+        whole->minor = BLOCK_MINORS * number;
         whole->sectors = disk->info.sectors;
         disk->part_count = 1;
-        disks[disk_count++] = disk;
+        disks[number] = disk;
         status = HX_OK;
     }
     mutex_unlock(&list_lock);
@@ -197,11 +216,39 @@ static enum hx_status block_install(const struct port_provider *provider) {
 static struct disk *disk_of(const struct gate *gate) {
     struct disk *disk = NULL;
     mutex_lock(&list_lock);
-    for (uint32_t i = 0; i < disk_count && disk == NULL; i++) {
-        disk = disks[i]->port.gate == gate ? disks[i] : NULL;
+    for (uint32_t i = 0; i < BLOCK_DISKS_MAX && disk == NULL; i++) {
+        disk = disks[i] != NULL && disks[i]->port.gate == gate ? disks[i] : NULL;
     }
     mutex_unlock(&list_lock);
     return disk;
+}
+
+// Off the list; then nobody can find it.
+static void disk_forget(struct disk *disk) {
+    disk_nodes_remove(disk);
+    disk_end(disk);
+    mutex_lock(&list_lock);
+    disks[disk->parts[0].minor / BLOCK_MINORS] = NULL;
+    mutex_unlock(&list_lock);
+    log_info("%s is gone", disk->parts[0].name);
+    heap_free(disk);
+}
+
+static enum hx_status block_leave(const struct gate *gate, enum port_leaving step) {
+    struct disk *disk = disk_of(gate);
+    enum hx_status status = HX_OK;
+    if (step == PORT_LEFT) {
+        disk_forget(disk);
+        return HX_OK;
+    }
+    mutex_lock(&list_lock);
+    if (step == PORT_LEAVES && disk->users != 0) {
+        status = HX_ERR_BUSY;
+    } else {
+        disk->is_leaving = step == PORT_LEAVES;
+    }
+    mutex_unlock(&list_lock);
+    return status;
 }
 
 // The next life of a disk's module: it has to be the same disk.
@@ -229,8 +276,9 @@ static enum hx_status block_replace(const struct port_provider *provider) {
     return status;
 }
 
+// Who waits for a disk looks at its gate.
 static const struct port_used block_port =
-    PORT_REPLACED(BLOCK, block, block_replace, NULL); // who waits for a disk looks at its gate
+    PORT_USED_AS(BLOCK, block, block_leave, block_replace, NULL);
 
 enum hx_status block_init(void) {
     enum hx_status status = disk_files_init();

@@ -360,6 +360,8 @@ static enum hx_status disk_control(struct file *file, uint64_t request, uint64_t
 }
 
 static void disk_release(struct file *file) {
+    const struct opened *opened = file->data;
+    disk_let_go(opened->disk);
     heap_free(file->data);
 }
 
@@ -375,11 +377,12 @@ static const struct file_ops disk_file_ops = {
 static enum hx_status open_minor(struct file *file, uint32_t minor) {
     struct disk *disk;
     struct disk_part *part;
-    if (!disk_find(minor, &disk, &part)) {
+    if (!disk_hold(minor, &disk, &part)) {
         return HX_ERR_NO_DEVICE;
     }
     struct opened *opened = heap_alloc(sizeof(*opened), MEMORY_SLEEP);
     if (opened == NULL) {
+        disk_let_go(disk);
         return HX_ERR_NO_MEMORY;
     }
     *opened = (struct opened){ disk, part };
@@ -403,4 +406,10 @@ enum hx_status disk_nodes_add(const struct disk *disk) {
                                  disk->parts[i].minor);
     }
     return status;
+}
+
+void disk_nodes_remove(const struct disk *disk) {
+    for (uint32_t i = 0; i < disk->part_count; i++) {
+        device_node_remove(disk->parts[i].name);
+    }
 }

@@ -246,10 +246,14 @@ static bool is_ended(const struct disk *disk) {
 // Nobody will complete what the device has: its pages are lost, unless it cannot reach them any
 // more. Repeated by whoever meets a dead disk: somebody may have taken a slot since.
 static void disk_die(struct disk *disk) {
-    const uint32_t outcome = is_ended(disk) ? BLOCK_FAILED : BLOCK_LOST;
     if (!atomic_exchange_explicit(&disk->is_dead, true, memory_order_relaxed)) {
         log_error("%s: the device does not work any more", disk->parts[0].name);
     }
+    disk_end(disk);
+}
+
+void disk_end(struct disk *disk) {
+    const uint32_t outcome = is_ended(disk) ? BLOCK_FAILED : BLOCK_LOST;
     for (uint32_t i = 0; i < DISK_SLOTS; i++) {
         const unsigned long irq = spin_lock_irq(&disk->lock);
         const uint64_t id = (uint64_t)disk->slots[i].generation << SLOT_SHIFT | i;

@@ -15,8 +15,8 @@ static int watched_format(char *to, size_t capacity, const char *format, ...);
 #include <stdlib.h>
 #include <string.h>
 
-static struct gate gate;
-static uint32_t nodes, flushes, locked;
+static struct gate gate, other_gate;
+static uint32_t nodes, flushes, locked, ends;
 static enum hx_status flush_status;
 
 static void look(void) {
@@ -127,6 +127,18 @@ enum hx_status disk_nodes_add(const struct disk *disk) {
     return HX_OK;
 }
 
+// While it is still in the list.
+void disk_nodes_remove(const struct disk *disk) {
+    struct block_line line;
+    nodes -= disk->part_count;
+    CHECK(block_line_at(0, &line));
+}
+
+void disk_end(struct disk *disk) {
+    CHECK(locked == 0 && disk->users == 0 && disk->is_leaving);
+    ends++;
+}
+
 const struct block_events disk_events = { 0 };
 
 struct disk_io *disk_io_create(size_t size_bytes, bool is_write) {
@@ -215,17 +227,46 @@ static const struct block_ops ops = { .attach = attach,
                                       .flush = flush_never,
                                       .reset = reset_never };
 
+// A disk whose users are gone goes, with its names; the next one that comes gets them.
+static void test_leaves(const struct port_provider *provider) {
+    struct block_line line;
+    struct disk *disk, *again;
+    struct disk_part *part;
+    CHECK(disk_hold(1, &disk, &part) && strcmp(part->name, "vda1") == 0);
+    CHECK(!disk_hold(3, &again, &part) &&
+          !disk_hold(BLOCK_DISKS_MAX * BLOCK_MINORS, &again, &part));
+    CHECK(block_leave(&gate, PORT_LEAVES) == HX_ERR_BUSY && disk_hold(0, &again, &part));
+    disk_let_go(disk);
+    CHECK(block_leave(&gate, PORT_LEAVES) == HX_ERR_BUSY);
+    disk_let_go(again);
+    CHECK(block_leave(&gate, PORT_LEAVES) == HX_OK && !disk_hold(0, &again, &part));
+    CHECK(disk_hold(BLOCK_MINORS, &again, &part)); // the other one
+    disk_let_go(again);
+    CHECK(block_leave(&gate, PORT_STAYS) == HX_OK && disk_hold(0, &again, &part));
+    disk_let_go(again);
+    CHECK(block_leave(&gate, PORT_LEAVES) == HX_OK && block_leave(&gate, PORT_LEFT) == HX_OK);
+    CHECK(ends == 1 && nodes == 3 && block_line_at(2, &line) && !block_line_at(3, &line));
+    CHECK(block_line_at(0, &line) && strcmp(line.name, "vdb") == 0);
+    flushes = 0;
+    block_flush_all();
+    CHECK(flushes == 1);
+    CHECK(block_install(provider) == HX_OK && nodes == 6 && block_line_at(0, &line));
+    CHECK(strcmp(line.name, "vda") == 0);
+}
+
 int main(void) {
     const struct port_provider provider = { .gate = &gate, .operations = &ops, .self = &gate };
+    const struct port_provider other = { .gate = &other_gate, .operations = &ops, .self = &gate };
     struct block_line line;
-    CHECK(block_install(&provider) == HX_OK && block_install(&provider) == HX_OK);
+    CHECK(block_install(&provider) == HX_OK && block_install(&other) == HX_OK);
     CHECK(nodes == 6 && block_line_at(5, &line) && !block_line_at(6, &line));
     CHECK(block_line_at(4, &line) && strcmp(line.name, "vdb1") == 0 && line.bytes == 100 * 512);
     block_flush_all();
     CHECK(flushes == 2);
     flush_status = HX_ERR_IO; // one that fails does not keep the others from it
     block_flush_all();
-    CHECK(flushes == 4);
+    CHECK(flushes == 4 && disks[0]->users == 0);
+    test_leaves(&provider);
     for (uint32_t i = 0; i < 2; i++) {
         free(disks[i]);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // <io/block.h>: block devices: the user of the port helix.block. Each disk is /dev/vda and on, its
-// partitions /dev/vda1 and on, as they were when it came.
+// partitions /dev/vda1 and on, as they were when it came. A disk that nobody has open goes when its
+// driver is unloaded; the next one that comes has the first name that is free.
 //
 // Reads and writes go to the device at once; nothing is cached. They end when the device answers. A
 // disk that has something to do and completes nothing at all for BLOCK_PATIENCE_NS is reset, and
@@ -20,7 +21,7 @@ enum hx_status block_init(void);
 
 // A disk or a partition, for listings.
 struct block_line {
-    const char *name;
+    char name[16];
     uint32_t minor;
     uint64_t bytes;
 };

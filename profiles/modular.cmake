@@ -1,0 +1,7 @@
+# The profile `modular`: drivers and policies that a boot does not need before it has files are packages.
+set(HELIX_MODULES
+  sched/rr
+  drv/mem
+  drv/pl011
+  drv/uart16550
+  fs/ramfs)
