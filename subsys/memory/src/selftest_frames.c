@@ -5,6 +5,7 @@
 #include <core/time.h>
 #include <lib/string.h>
 
+// NOLINTNEXTLINE(readability-function-size): each check counts as a branch
 static bool test_frames(void) {
     struct frame *frame = frame_alloc(MEMORY_SLEEP, true);
     CHECK(frame != NULL && frame_references(frame) == 1);
@@ -53,6 +54,7 @@ static bool test_exhaustion(void) {
     return true;
 }
 
+// NOLINTNEXTLINE(readability-function-size): each check counts as a branch
 static bool test_heap(void) {
     for (size_t size = 1; size <= 3 * PAGE_SIZE; size += size < 300 ? 1 : 97) {
         uint8_t *memory = heap_alloc(size, MEMORY_SLEEP);
@@ -159,6 +161,15 @@ static bool test_heap_interrupts(void) {
     return true;
 }
 
+// Below each there is a page that nobody has.
+static bool have_guards(void *const *maps, uint32_t count, size_t size) {
+    for (uint32_t i = 0; i < count * count; i++) {
+        const char *map = maps[i / count], *other = maps[i % count];
+        CHECK(other >= map || other + size + PAGE_SIZE <= map);
+    }
+    return true;
+}
+
 static bool test_kernel_map(void) {
     const size_t size = 37 * PAGE_SIZE;
     void *maps[20];
@@ -169,6 +180,7 @@ static bool test_kernel_map(void) {
         CHECK(word[0] == 0 && word[size / 8 - 1] == 0);
         memset(maps[i], (int)i + 1, size);
     }
+    CHECK(have_guards(maps, ARRAY_SIZE(maps), size));
     for (uint32_t i = 0; i < ARRAY_SIZE(maps); i++) {
         const uint8_t *byte = maps[i];
         CHECK(byte[0] == i + 1 && byte[size - 1] == i + 1);
@@ -186,6 +198,7 @@ static bool test_kernel_map(void) {
 #define EXCHANGE 32u
 static _Atomic(uint64_t *) exchange[EXCHANGE];
 
+// NOLINTNEXTLINE(readability-function-size): each check counts as a branch
 static bool frames_and_heap(uint32_t index) {
     uint64_t random = 0x9e3779b97f4a7c15ull + index;
     struct frame *frames[16] = { NULL };

@@ -45,6 +45,7 @@ static struct area *area_create(uint64_t size_bytes, uint64_t low, uint64_t high
     if (found) {
         area->place.start = start + PAGE_SIZE;
         area->place.end = start + PAGE_SIZE + size_bytes;
+        area->place.guard = PAGE_SIZE;
         gaps_insert(&vmap.areas, &area->place);
     }
     spin_unlock_irq(&vmap.lock, state);
