@@ -119,9 +119,9 @@ static const struct port_used *used_find(const char *port) {
     return used;
 }
 
-bool port_is_replaceable(const char *port) {
+bool port_is_replaceable(const char *port, bool has_arena) {
     const struct port_used *used = used_find(port);
-    return used != NULL && used->replace != NULL;
+    return used != NULL && used->replace != NULL && (has_arena || !used->needs_arena);
 }
 
 void port_resume(const struct gate *gate) {

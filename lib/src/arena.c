@@ -433,11 +433,14 @@ static bool is_right(const struct arena_slot *slot, const struct hx_object *obje
            checksum_of(object, rounded(slot->extra)) == object->checksum;
 }
 
+void arena_settle(struct arena *arena) {
+    while (!list_is_empty(&arena->updates)) {
+        arena_update_destroy(LIST_ENTRY(arena->updates.next, struct hx_update, link));
+    }
+}
+
 enum hx_status arena_recover(struct arena *arena, uint64_t *out_number) {
     enum hx_status status = HX_OK;
-    list_for_each (link, &arena->updates) {
-        arena_roll_back(LIST_ENTRY(link, struct hx_update, link));
-    }
     for (uint32_t index = 1; index < arena->used; index++) {
         const struct arena_slot *slot = slot_of(arena, index);
         struct hx_object *object = object_in(slot);

@@ -153,7 +153,9 @@ static void test_updates(void) {
             break;
         case 1: // death
             model = before;
+            arena_settle(&arena);
             CHECK(arena_recover(&arena, &bad) == HX_OK);
+            update = updater(&arena);
             break;
         default:
             arena_commit(update);
@@ -242,6 +244,7 @@ static void test_corruption(void) {
         CHECK(arena_new(update, 1, 16) != NULL);
         uint8_t *bytes = arena_new(update, 1, 16);
         arena_commit(update);
+        arena_settle(&arena);
         hx_object_of(bytes)->local = bytes; // no part of it
         CHECK(arena_recover(&arena, &bad) == HX_OK && hx_object_of(bytes)->local == NULL);
         uint8_t *at = byte < 16 ? bytes + byte : (uint8_t *)hx_object_of(bytes) + byte;

@@ -103,6 +103,9 @@ const char *module_put_away(struct hx_env *env) {
     if (!is_left) {
         return "somebody is inside and does not leave";
     }
+    if (env->state != NULL) {
+        arena_settle(&env->state->arena);
+    }
     ledger_release(&env->ledger, is_quiet);
     if (!is_quiet) {
         return "a device may go on to use its memory";
@@ -144,7 +147,7 @@ void orchestrator_bury(struct hx_env *env) {
 bool module_is_replaceable(const struct hx_env *env) {
     const struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
-        if (gate->port != NULL && !port_is_replaceable(gate->port)) {
+        if (gate->port != NULL && !port_is_replaceable(gate->port, env->state != NULL)) {
             return false;
         }
     }
@@ -206,6 +209,16 @@ enum hx_status module_live(struct hx_env *env) {
     return module_run(env);
 }
 
+bool module_state_recover(struct hx_env *env) {
+    uint64_t bad;
+    enum hx_status status = env->state != NULL ? arena_recover(&env->state->arena, &bad) : HX_OK;
+    if (status != HX_OK) {
+        log_error("module %s: object %lu of its arena is not what was committed", env->name,
+                  (unsigned long)bad);
+    }
+    return status == HX_OK;
+}
+
 static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock) {
     enum hx_status status = module_live(env);
     if (gate_is_dead(env->gate)) { // its interrupts' thread may have died, and init not
@@ -249,9 +262,12 @@ static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
         why = "its clients need what was lost with it";
     }
     if (why == NULL && on_probation) {
-        module_roll_back(env);
+        why = module_roll_back(env);
     } else if (why == NULL && !may) {
         why = "it died too often";
+    }
+    if (why == NULL && !module_state_recover(env)) {
+        why = "what lasts of it is damaged";
     }
     if (why != NULL) {
         module_give_up(env, why);

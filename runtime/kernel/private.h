@@ -23,6 +23,7 @@ struct package {
 struct version {
     const struct hx_module *module; // NULL: none
     struct package *package;        // own: what it is in; NULL: the image
+    struct state *state;            // own: its arena, as it was when it was stopped; NULL: none
 };
 
 // The world of one module in this placement.
@@ -119,8 +120,11 @@ void package_close(struct package *package);
 // also on failure; NULL: its own once more. What modules_swap() returns. See swap.c.
 enum hx_status module_swap(struct hx_env *env, struct package *package,
                            struct package_refusal *refusal) REQUIRES(lives_lock);
-// A module that is on probation has died, and is put away: the version before is back.
-void module_roll_back(struct hx_env *env) REQUIRES(lives_lock);
+// A module that is on probation has died, and is put away: the version before is back, with all
+// that was changed since. NULL, or why not: it is to be given up.
+const char *module_roll_back(struct hx_env *env) REQUIRES(lives_lock);
+// What lasts of the last life is right, and the next one can begin with it.
+bool module_state_recover(struct hx_env *env) REQUIRES(lives_lock);
 // Ends a probation: what was there before is not needed any more.
 void module_retire(struct hx_env *env) REQUIRES(lives_lock);
 

@@ -98,6 +98,9 @@ static int64_t start_inside(void *argument) {
         status = ops->import_state != NULL ? ops->import_state(env->self, env->state->schema)
                                            : HX_ERR_NOT_SUPPORTED;
     }
+    if (status == HX_OK && env->state != NULL) {
+        env->state->schema = env->module->arena_version;
+    }
     if (status == HX_OK && ops->start != NULL) {
         status = ops->start(env->self);
         if (status != HX_OK && ops->fini != NULL) {
@@ -332,6 +335,7 @@ void package_close(struct package *package) {
 
 static void env_free(struct hx_env *env) {
     state_destroy(env->state);
+    state_destroy(env->before.state);
     package_close(env->before.package);
     package_close(env->package);
     heap_free(env);
@@ -486,6 +490,20 @@ static enum hx_status successor_check(const struct hx_module *old, const struct 
                                 missing->least.major, missing->least.minor);
 }
 
+// Whether it takes over what lasts of the one that is there.
+static enum hx_status schema_check(const struct hx_env *env, const struct hx_module *next,
+                                   struct package_refusal *refusal) {
+    const uint32_t found = env->state != NULL ? env->state->schema : 0;
+    const uint32_t least = next->arena_least != 0 ? next->arena_least : next->arena_version;
+    if (least <= found && found <= next->arena_version) {
+        return HX_OK;
+    }
+    return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
+                          "expected a version that takes over state of schema %u, found one for "
+                          "%u to %u",
+                          found, least, next->arena_version);
+}
+
 static enum hx_status swap_locked(struct hx_env *env, struct package *package,
                                   struct package_refusal *refusal) {
     enum hx_status status = HX_OK;
@@ -499,6 +517,7 @@ static enum hx_status swap_locked(struct hx_env *env, struct package *package,
                                 "that is not");
     } else if (package != NULL) {
         status = successor_check(env->module, &package->manifest, refusal);
+        status = status == HX_OK ? schema_check(env, &package->manifest, refusal) : status;
     }
     if (status == HX_OK) {
         status = module_swap(env, package, refusal);

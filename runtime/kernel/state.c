@@ -46,6 +46,26 @@ void state_destroy(struct state *state) {
     }
 }
 
+enum hx_status state_follow(struct state *from, struct state *to, uint64_t *out_number) {
+    return arena_sync(&from->arena, &to->arena, out_number);
+}
+
+// Twice, so that the rest is short.
+enum hx_status state_copy(struct state *from, struct state **out_copy, uint64_t *out_number) {
+    struct state *to = state_create(from->schema);
+    enum hx_status status = to != NULL ? HX_OK : HX_ERR_NO_MEMORY;
+    arena_sync_begin(&from->arena);
+    for (int i = 0; i < 2 && status == HX_OK; i++) {
+        status = state_follow(from, to, out_number);
+    }
+    if (status != HX_OK) {
+        state_destroy(to);
+        return status;
+    }
+    *out_copy = to;
+    return HX_OK;
+}
+
 // The SDK's calls
 // ------------------------------------------------------------------------------------------------
 

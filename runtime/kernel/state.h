@@ -19,6 +19,11 @@ struct state {
 struct state *state_create(uint32_t schema);
 // NULL is allowed. Nobody uses it.
 void state_destroy(struct state *state);
+// The same as another one, while its module goes on.
+// HX_ERR_NO_MEMORY; HX_ERR_CORRUPT: the checksum of *out_number is not right
+enum hx_status state_copy(struct state *from, struct state **out_copy, uint64_t *out_number);
+// Once more, for what has changed since. As above.
+enum hx_status state_follow(struct state *from, struct state *to, uint64_t *out_number);
 // Whether there is anything that a next life takes over.
 static inline bool state_has_objects(const struct state *state) {
     return state != NULL && state->arena.objects != 0;

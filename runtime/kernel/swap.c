@@ -29,12 +29,13 @@
 #define PROBATION_NS ((time_ns_t)1000000000)
 
 static struct version version_of(const struct hx_env *env) {
-    return (struct version){ env->module, env->package };
+    return (struct version){ env->module, env->package, env->state };
 }
 
 static void version_set(struct hx_env *env, struct version version) {
     env->module = version.module;
     env->package = version.package;
+    env->state = version.state;
 }
 
 // Gates
@@ -155,17 +156,19 @@ static void publish(const struct hx_env *env) REQUIRES(lives_lock) {
 
 // The new one has failed: the old one is there again, or the module has died.
 static void go_back(struct hx_env *env, struct version old) REQUIRES(lives_lock) {
-    struct package *failed = env->package;
+    const struct version failed = version_of(env);
     const bool is_away = put_away(env);
-    if (failed != old.package) {
-        package_close(is_away ? failed : old.package); // what stays may have somebody in it
+    const struct version goes = is_away ? failed : old; // what stays may have somebody in it
+    if (failed.package != old.package) {
+        package_close(goes.package);
     }
+    state_destroy(goes.state);
     if (!is_away) {
         return;
     }
     version_set(env, old);
     module_swap_note(env, 0, 1);
-    if (begin(env) == HX_OK) {
+    if (module_state_recover(env) && begin(env) == HX_OK) {
         publish(env);
     } else {
         module_kill(env, "swap", "start of the old version");
@@ -177,16 +180,24 @@ static void go_back(struct hx_env *env, struct version old) REQUIRES(lives_lock)
 // ------------------------------------------------------------------------------------------------
 
 void module_retire(struct hx_env *env) {
-    struct package *package = env->before.package;
+    const struct version before = env->before;
     env->before = (struct version){ 0 };
-    package_close(package);
+    package_close(before.package);
+    state_destroy(before.state);
     if (env->health.state == MODULE_PROBATION) {
         module_state_set(env, MODULE_RUNS);
     }
 }
 
-void module_roll_back(struct hx_env *env) {
-    struct package *failed = env->package;
+const char *module_roll_back(struct hx_env *env) {
+    const struct version failed = version_of(env);
+    uint64_t bad;
+    enum hx_status status =
+        env->state != NULL ? state_follow(env->state, env->before.state, &bad) : HX_OK;
+    if (status != HX_OK) {
+        return status == HX_ERR_CORRUPT ? "what lasts of it is damaged"
+                                        : "no memory for what lasts of it";
+    }
     log_warning("module %s: %u.%u.%u died on probation; back to %u.%u.%u", env->name,
                 env->module->version.major, env->module->version.minor, env->module->version.patch,
                 env->before.module->version.major, env->before.module->version.minor,
@@ -194,32 +205,65 @@ void module_roll_back(struct hx_env *env) {
     version_set(env, env->before);
     env->before = (struct version){ 0 };
     module_swap_note(env, 0, 1);
-    package_close(failed);
+    package_close(failed.package);
+    state_destroy(failed.state);
+    return NULL;
+}
+
+// What clients have changed since a version with another schema was there, no earlier one can read:
+// it has no way back, and its deaths are followed by itself.
+static bool has_way_back(const struct hx_env *env, struct version old) {
+    return old.module != env->module &&
+           (old.state == NULL || old.state->schema == env->state->schema);
 }
 
 // One that is swapped for itself has nothing to go back to, and whoever is on probation stays so.
 static void probation_begin(struct hx_env *env, struct version old) REQUIRES(lives_lock) {
-    if (old.module != env->module) {
+    if (has_way_back(env, old)) {
         module_retire(env);
         env->before = old;
         env->probation_end = time_now() + PROBATION_NS;
         module_state_set(env, MODULE_PROBATION);
         orchestrator_look();
+        return;
+    }
+    if (old.module != env->module) {
+        module_retire(env);
+        package_close(old.package);
+    } else if (env->before.state != NULL) { // it has followed the one that goes
+        arena_sync_begin(&env->state->arena);
+    }
+    state_destroy(old.state);
+}
+
+// The gates are open again, so that nobody waits for this. A store that no update was told of is
+// found while there is a way back.
+static void state_check(const struct hx_env *env) {
+    uint64_t bad;
+    if (env->state != NULL && arena_check(&env->state->arena, &bad) != HX_OK) {
+        log_error("module %s: object %lu of its arena is not what was committed", env->name,
+                  (unsigned long)bad);
+        module_kill(env, "swap", "arena");
     }
 }
 
 // All of it
 // ------------------------------------------------------------------------------------------------
 
-static enum hx_status take_place(struct hx_env *env, struct version next,
+// Nobody is inside, so nothing is open, and what is copied is all.
+static enum hx_status state_hand_over(const struct version *old, const struct version *next) {
+    uint64_t bad;
+    return next->state != NULL ? state_follow(old->state, next->state, &bad) : HX_OK;
+}
+
+static enum hx_status take_place(struct hx_env *env, struct version old, struct version next,
                                  struct package_refusal *refusal) REQUIRES(lives_lock) {
-    const struct version old = version_of(env);
+    enum hx_status status = state_hand_over(&old, &next);
     version_set(env, next);
-    enum hx_status status = begin(env);
+    status = status == HX_OK ? begin(env) : status;
     if (status == HX_OK) {
         module_swap_note(env, 1, 0);
         publish(env);
-        probation_begin(env, old);
         return HX_OK;
     }
     go_back(env, old);
@@ -227,34 +271,72 @@ static enum hx_status take_place(struct hx_env *env, struct version next,
                           hx_status_name(status));
 }
 
-enum hx_status module_swap(struct hx_env *env, struct package *package,
-                           struct package_refusal *refusal) {
-    const struct version next =
-        package != NULL ? (struct version){ &package->manifest, package } : version_of(env);
-    enum hx_status status = HX_OK;
+// What is said of it before anything happens.
+static enum hx_status may_swap(const struct hx_env *env, struct package_refusal *refusal) {
     if (!has_slots(env)) {
-        package_close(package);
         return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
                               "expected a module that serves, found one without a slot; a driver "
                               "has none where its device is not there");
     }
     if (!module_is_replaceable(env)) {
-        package_close(package);
         return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
                               "expected clients that can go on with another version, found one "
                               "that needs what this one has");
     }
+    return HX_OK;
+}
+
+// Before the gates close: the new one gets a copy of what lasts, so that the old one can have its
+// own back.
+static enum hx_status state_prepare(const struct hx_env *env, struct version *next,
+                                    struct package_refusal *refusal) {
+    uint64_t bad;
+    enum hx_status status = env->state != NULL ? state_copy(env->state, &next->state, &bad) : HX_OK;
+    if (status == HX_ERR_CORRUPT) {
+        return package_refuse(refusal, status,
+                              "expected state as it was committed, found that object %lu is not",
+                              (unsigned long)bad);
+    }
+    return status == HX_OK ? HX_OK
+                           : package_refuse(refusal, status, "no memory for a copy of its state");
+}
+
+static enum hx_status freeze(struct hx_env *env, struct version next,
+                             struct package_refusal *refusal) REQUIRES(lives_lock) {
+    const struct version old = version_of(env);
     const time_ns_t began = time_now();
-    status = old_stop(env, refusal);
+    enum hx_status status = old_stop(env, refusal);
+    if (status == HX_OK && !put_away(env)) {
+        status =
+            package_refuse(refusal, HX_ERR_IO, "expected that it ends, found that it does not");
+    }
+    if (status != HX_OK) {
+        package_close(next.package != old.package ? next.package : NULL);
+        state_destroy(next.state);
+        return status;
+    }
+    status = take_place(env, old, next, refusal);
+    module_freeze_note(env, time_now() - began);
+    if (status == HX_OK) {
+        probation_begin(env, old);
+        state_check(env);
+    }
+    return status;
+}
+
+enum hx_status module_swap(struct hx_env *env, struct package *package,
+                           struct package_refusal *refusal) {
+    struct version next = version_of(env);
+    enum hx_status status = may_swap(env, refusal);
+    if (package != NULL) {
+        next = (struct version){ &package->manifest, package, NULL };
+    }
+    if (status == HX_OK) {
+        status = state_prepare(env, &next, refusal);
+    }
     if (status != HX_OK) {
         package_close(package);
         return status;
     }
-    if (!put_away(env)) {
-        package_close(package);
-        return package_refuse(refusal, HX_ERR_IO, "expected that it ends, found that it does not");
-    }
-    status = take_place(env, next, refusal);
-    module_freeze_note(env, time_now() - began);
-    return status;
+    return freeze(env, next, refusal);
 }

@@ -6,9 +6,8 @@
 // LIMIT: 300
 #define MODULE "virtio_blk"
 #include "../native/failing.h"
-#include "health.h"
+#include "versions.h"
 
-#define FOLDER   "/lib/helix/"
 #define SWAPS    24
 #define WORKERS  2
 #define REGION   (1 << 20) // of each worker
@@ -16,73 +15,6 @@
 #define IDLE     24 // swaps whose memory is counted
 #define WARM     12 // before that: caches fill in steps
 #define LEAK_KIB 512
-
-static void await_state(const char *state) {
-    for (int i = 0; i < 5000 && strcmp(health().state, state) != 0; i++) {
-        pause_ms(2);
-    }
-    CHECK(strcmp(health().state, state) == 0);
-}
-
-// Swapping
-// ------------------------------------------------------------------------------------------------
-
-static uint8_t package[1 << 20];
-static struct hx_module_report report;
-
-// A process's own.
-static handle_t modules(void) {
-    static handle_t handle;
-    static pid_t owner;
-    if (owner != getpid()) {
-        const int64_t found = NATIVE(module_all);
-        NEED(found > 0);
-        handle = (handle_t)found;
-        owner = getpid();
-    }
-    return handle;
-}
-
-static size_t read_package(const char *name) {
-    char path[256];
-    snprintf(path, sizeof path, FOLDER "%s.hxm", name);
-    const int file = open(path, O_RDONLY);
-    NEED(file >= 0);
-    const ssize_t size = read(file, package, sizeof package);
-    NEED(size > 0);
-    close(file);
-    return (size_t)size;
-}
-
-static int64_t swap_bytes(const char *module, size_t size) {
-    struct hx_module_name name = { { 0 } };
-    memcpy(name.bytes, module, strlen(module));
-    memset(&report, 0, sizeof report);
-    return NATIVE(module_swap, modules(), &name, package, size, &report);
-}
-
-// NULL: for itself.
-static int64_t swap(const char *next) {
-    return swap_bytes(MODULE, next == NULL ? 0 : read_package(next));
-}
-
-static bool says(const char *part) {
-    const bool found = strstr((const char *)report.text, part) != NULL;
-    if (!found) {
-        printf("no '%s' in: %s\n", part, (const char *)report.text);
-    }
-    return found;
-}
-
-static unsigned minor_version(void) {
-    struct hx_module_info info;
-    for (uint32_t i = 0; NATIVE(module_info, modules(), i, &info) == HX_OK; i++) {
-        if (strcmp((const char *)info.name, MODULE) == 0) {
-            return info.version[1];
-        }
-    }
-    return 99;
-}
 
 static void read_once(void) {
     static unsigned char bytes[512];
@@ -199,7 +131,7 @@ static void not_begun(void) {
     package[size / 2] ^= 1;
     SAME(swap_bytes(MODULE, size), HX_ERR_CORRUPT);
     SAME(swap_bytes("nobody", 0), HX_ERR_NOT_FOUND);
-    SAME(swap_bytes("ramfs", 0), HX_ERR_NOT_SUPPORTED); // who has files needs what it has
+    SAME(swap_bytes("rr", 0), HX_ERR_NOT_SUPPORTED); // threads need what it has
     CHECK(says("found one that needs what this one has"));
     SAME(swap_bytes("posix", 0), HX_ERR_NOT_SUPPORTED); // has no slots
     SAME(health().swaps, before.swaps);
@@ -371,17 +303,6 @@ static void dies_later(void) {
 
 // What is held
 // ------------------------------------------------------------------------------------------------
-
-static long free_kib(void) {
-    char line[128];
-    long kib = -1;
-    FILE *file = fopen("/proc/meminfo", "r");
-    NEED(file != NULL);
-    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "MemFree: %ld", &kib) != 1) {
-    }
-    fclose(file);
-    return kib;
-}
 
 static int slots(void) {
     char line[256];

@@ -58,6 +58,7 @@ _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
 _CONSOLE_WAYS = {"x86_64": ("pci", "iommu"), "aarch64": ("mmio",), "riscv64": ("pci",)}  # enough
 _DYING_WAYS = {"x86_64": ("pci", "line-pc", "queues", "iommu"), "aarch64": ("mmio", "gic-3", "iommu"),
                "riscv64": ("pci", "mmio")}
+_PACKAGES_WAYS = {"x86_64": ("pci", "queues"), "aarch64": ("mmio",), "riscv64": ("pci",)}
 _SENT_BYTES, _WRITTEN_BYTES = 20000, 30000
 _SMP = 2
 _DISK_BYTES = 16 << 20
@@ -159,6 +160,8 @@ def _console_problem(folder: Path) -> str:
 def _words(device: str, way: Way, disk: Path) -> list[str]:
     if device == "rng":
         return ["-device", f"virtio-rng-{way.bus}"]
+    if device == "packages":
+        return []
     if device == "console":
         _console_make(disk)
         return ["-chardev", f"pipe,id=hvc,path={disk}/line", "-device", f"virtio-serial-{way.bus}",
@@ -216,7 +219,7 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     arch = context.options.arch
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
     kernel = _kernel(context, program.device)
-    packages = kernel if program.device in ("swapped", "loaded") else None
+    packages = kernel if program.device in ("swapped", "loaded", "packages") else None
     with qemu.Initrd(suite_scenario.initrd([inner], packages)) as data:
         more = "console=hvc0" if program.device in ("console", "loaded") else ""
         machine = qemu.Machine(kernel, data, qemu.append_for(kernel, "/sbin/runner", more),
@@ -246,7 +249,9 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
 def _fits(program: Program, way_name: str, way: Way, arch: str) -> bool:
     """"scratch" is a disk behind an IOMMU alone; only a disk has queues; one device beside an IOMMU is enough.
     "dying" is a disk whose driver does, "swapped" one whose driver is; of "loaded" disks, consoles and entropy the
-    drivers are packages."""
+    drivers are packages; "packages" has none, but packages."""
+    if program.device == "packages":
+        return way_name in _PACKAGES_WAYS[arch]
     if program.device in ("dying", "swapped", "loaded"):
         return way_name in _DYING_WAYS[arch]
     if way_name.startswith("queues"):

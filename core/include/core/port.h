@@ -48,9 +48,17 @@ struct port_used {
     // Another life or version of a slot's module is there and its gate is open, or there never will
     // be one: its clients go on. NULL: they hear it from the gate itself (`changed`).
     void (*resume)(const struct gate *gate);
+    // Clients have numbers of what the module keeps: only one with an arena has a next life.
+    bool needs_arena;
 };
 #define PORT_USED_AS(upper, lower, leave, replace, resume)                                         \
-    { upper##_PORT_PROVIDED, lower##_method_names, upper##_METHOD_COUNT, leave, replace, resume }
+    { upper##_PORT_PROVIDED,                                                                       \
+      lower##_method_names,                                                                        \
+      upper##_METHOD_COUNT,                                                                        \
+      leave,                                                                                       \
+      replace,                                                                                     \
+      resume,                                                                                      \
+      false }
 #define PORT_USED(upper, lower)           PORT_USED_AS(upper, lower, NULL, NULL, NULL)
 #define PORT_LEFT_BY(upper, lower, leave) PORT_USED_AS(upper, lower, leave, NULL, NULL)
 #define PORT_REPLACED(upper, lower, replace, resume)                                               \
@@ -63,8 +71,9 @@ enum hx_status port_installer_register(const struct port_used *used, port_instal
 // The ports that have a user, by numbers from 0; NULL: no more.
 const struct port_used *port_used_at(uint32_t number);
 
-// Whether a module that dies can have a next life in slots of that port.
-bool port_is_replaceable(const char *port);
+// Whether a module that dies can have a next life in slots of that port; `has_arena`: what it keeps
+// lasts.
+bool port_is_replaceable(const char *port, bool has_arena);
 
 // Tells the user of its port that a gate lives again after a death, or never will. Thread context.
 void port_resume(const struct gate *gate);

@@ -130,9 +130,11 @@ void arena_commit(struct hx_update *update);
 // Nothing was done.
 void arena_roll_back(struct hx_update *update);
 
-// After a death, when nobody uses the arena: rolls back what is open, clears what was of the life
-// that is over, compares all checksums.
-// HX_ERR_CORRUPT: that of *out_number is not right; the rest was done
+// The life is over, and nobody uses the arena: what is open is rolled back, and all updates are
+// gone.
+void arena_settle(struct arena *arena);
+// Before the next one: nothing of the last life is in `local` any more, and all checksums are
+// right. HX_ERR_CORRUPT: that of *out_number is not; the rest was done
 enum hx_status arena_recover(struct arena *arena, uint64_t *out_number);
 // Compares the checksums of all objects that are in no update, while others may go on.
 // HX_ERR_CORRUPT: that of *out_number is not right

@@ -94,8 +94,27 @@ time_ns_t doom_struck(void) {
     return 0;
 }
 
-bool port_is_replaceable(const char *port) {
+bool port_is_replaceable(const char *port, bool has_arena) {
+    CHECK(has_arena == (env.state != NULL));
     return strcmp(port, "helix.block") == 0;
+}
+
+// The module has no arena.
+void state_destroy(struct state *state) {
+    CHECK(state == NULL);
+}
+
+enum hx_status state_copy(struct state *from, struct state **out_copy, uint64_t *out_number) {
+    (void)out_copy;
+    (void)out_number;
+    CHECK(from != NULL);
+    return HX_ERR_NO_MEMORY;
+}
+
+enum hx_status state_follow(struct state *from, struct state *to, uint64_t *out_number) {
+    (void)out_number;
+    CHECK(from != NULL && to != NULL);
+    return HX_ERR_NO_MEMORY;
 }
 
 void port_resume(const struct gate *gate) {

@@ -14,7 +14,7 @@
 #include <helix/types.h>
 
 // Grows by one with each incompatible change of sdk/include.
-#define HX_SDK_ABI 6u
+#define HX_SDK_ABI 7u
 
 struct hx_env; // the module's world: <helix/env.h>
 
@@ -91,6 +91,7 @@ struct hx_module {
     uint32_t needs_count;
     uint32_t capabilities;  // HX_CAPABILITY_… that it asks for
     uint32_t arena_version; // schema of its durable state; 0: it has none
+    uint32_t arena_least;   // the earliest schema that import_state takes; 0: its own alone
     const struct hx_module_ops *ops;
 };
 

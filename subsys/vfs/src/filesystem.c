@@ -3,6 +3,8 @@
 #include "inode.h"
 #include "mount.h"
 
+#include <core/gate.h>
+#include <core/log.h>
 #include <core/port.h>
 #include <core/ports/fs_calls.h>
 #include <lib/format.h>
@@ -20,7 +22,10 @@ static struct mutex types_lock;
 static struct list types = LIST_INIT(types); // [types_lock]
 static _Atomic uint64_t next_device = 1;
 static enum hx_status fs_leave(const struct gate *gate, enum port_leaving step);
-static const struct port_used fs_port = PORT_LEFT_BY(FS, fs, fs_leave);
+static enum hx_status fs_replace(const struct port_provider *provider);
+static const struct port_used fs_port = {
+    FS_PORT_PROVIDED, fs_method_names, FS_METHOD_COUNT, fs_leave, fs_replace, NULL, true
+};
 
 // Types
 // -----------------------------------------------------------------------------------------------
@@ -135,6 +140,36 @@ static struct fs_type *type_behind_locked(const struct gate *gate) {
     return NULL;
 }
 
+// Nobody is inside: what is mounted goes on with the numbers that it has.
+static enum hx_status fs_replace(const struct port_provider *provider) {
+    struct fs_ops writer, reader;
+    uint32_t kind;
+    mutex_lock(&types_lock);
+    struct fs_type *type = type_behind_locked(provider->gate);
+    mutex_unlock(&types_lock);
+    if (type == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    enum hx_status status = fs_bind(&writer, provider->operations, ~(rights_t)0);
+    if (status == HX_OK) {
+        status = fs_bind(&reader, provider->operations, HX_RIGHT_READ);
+    }
+    if (status == HX_OK) {
+        status = writer.describe(provider->self, &kind);
+    }
+    if (status == HX_OK && kind != type->kind) {
+        log_error("file system %s: another kind", type->name);
+        status = HX_ERR_INVALID;
+    }
+    if (status == HX_OK) {
+        type->ops = provider->operations;
+        type->self = provider->self;
+        type->writer.ops = writer;
+        type->reader.ops = reader;
+    }
+    return status;
+}
+
 // What was unmounted just now is gone after a grace period.
 static enum hx_status fs_leave(const struct gate *gate, enum port_leaving step) {
     enum hx_status status = HX_OK;
@@ -229,6 +264,20 @@ static struct filesystem *filesystem_alloc(struct fs_type *type) {
     return fs;
 }
 
+// What makes an instance is looked at inside: who waited at the gate finds another version's.
+struct making {
+    const struct fs_type *type;
+    const char *options;
+    void **out_instance;
+    struct fs_info *out_root;
+};
+
+static int64_t make_inside(void *argument) {
+    const struct making *it = argument;
+    return it->type->writer.ops.mount(it->type->self, it->options, memory_bytes(), it->out_instance,
+                                      it->out_root);
+}
+
 enum hx_status filesystem_create(const char *type_name, const char *options,
                                  struct name **out_root) {
     struct fs_info info = { 0 };
@@ -243,8 +292,8 @@ enum hx_status filesystem_create(const char *type_name, const char *options,
         return HX_ERR_NO_MEMORY;
     }
     void *instance = NULL;
-    enum hx_status status =
-        fs_call_mount(&type->writer, type->self, options, memory_bytes(), &instance, &info);
+    struct making making = { type, options, &instance, &info };
+    enum hx_status status = gate_call(type->writer.gate, make_inside, &making);
     if (status == HX_OK) {
         fs->instance = instance;
         set_limit(fs);

@@ -465,6 +465,7 @@ static void live_again(void) {
         blocks[i] = NULL;
     }
     blocks_in_use = 0;
+    arena_settle(&arena);
     CHECK(arena_recover(&arena, &bad) == HX_OK);
     CHECK(ramfs_import(NULL, RAMFS_SCHEMA + 1) == HX_ERR_NOT_SUPPORTED);
     CHECK(ramfs_import(NULL, RAMFS_SCHEMA) == HX_OK);
@@ -676,6 +677,7 @@ static void test_import_without_memory(void) {
             blocks[i] = NULL;
         }
         blocks_in_use = 0;
+        arena_settle(&arena);
         CHECK(arena_recover(&arena, &bad) == HX_OK);
         fail_after = nth;
         enum hx_status status = ramfs_import(NULL, RAMFS_SCHEMA);
