@@ -8,8 +8,11 @@
 // A call that runs for LOOP_TICKS, none of which it waits, is a loop, and ends in the same way; one
 // of a module that is dead already, as soon as a tick finds it in the module's code.
 //
-// Not survived: faults with interrupts or preemption off (methods in atomic context, a module's
-// spin locks) and an overflow of the stack; these end in a panic as a fault of the kernel does.
+// A module's spin locks that it holds are given back by the trap itself, whose frame has interrupts
+// on afterwards. A stack that overflows is found by a trap on another stack (HAL_FAULT_STACK).
+//
+// Not survived: faults with interrupts or preemption off for another reason (methods in atomic
+// context), and a stack that overflows in the kernel's own functions; these end in a panic.
 #include "core_private.h"
 #include "symbols.h"
 
@@ -48,6 +51,55 @@ static void mutexes_give_back(struct thread *thread) NO_LOCK_ANALYSIS {
     }
 }
 
+void gate_spin_lock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
+    struct thread *thread = thread_current();
+    const unsigned long state = spin_lock_irq(&spin->lock);
+    spin->irq_state = state;
+    spin->next = thread->gate_spins;
+    thread->gate_spins = spin;
+}
+
+void gate_spin_unlock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
+    struct gate_spin **link = &thread_current()->gate_spins;
+    while (*link != spin) {
+        ASSERT(*link != NULL);
+        link = &(*link)->next;
+    }
+    *link = spin->next;
+    spin_unlock_irq(&spin->lock, spin->irq_state);
+}
+
+// Whether this processor is inside of scheduling, whose locks do not count as preemption.
+static bool is_scheduling(void) {
+    for (uint32_t i = 0; i < CPU_MAX; i++) {
+        if (cpu_table[i] != NULL && spin_held(&cpu_table[i]->queue.lock)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether preemption and interrupts are on, or off by spin locks of modules alone. Those were taken
+// in the innermost call: none is made with one held.
+static bool modules_spin_alone(const struct hal_frame *frame) {
+    const struct thread *thread = thread_current();
+    uint32_t count = 0;
+    for (const struct gate_spin *spin = thread->gate_spins; spin != NULL; spin = spin->next) {
+        count++;
+    }
+    return thread->preempt_off == count &&
+           (count == 0 ? hal_frame_irq_is_on(frame) : !is_scheduling());
+}
+
+// With interrupts off. What kept them off is gone then.
+static void spins_give_back(struct thread *thread) NO_LOCK_ANALYSIS {
+    struct gate_spin *spin;
+    while ((spin = thread->gate_spins) != NULL) {
+        thread->gate_spins = spin->next;
+        spin_unlock_irq(&spin->lock, hal_irq_save());
+    }
+}
+
 void gate_leave(void) {
     mutexes_give_back(thread_current());
     hal_gate_leave(HX_ERR_PEER_DIED);
@@ -79,9 +131,10 @@ static bool fall(struct hal_frame *frame, enum hal_gate_stop stop, const char *w
                  uint64_t address) {
     struct thread *thread = thread_current();
     const uint64_t pc = hal_frame_pc(frame);
-    if (thread->preempt_off != 0 || !hal_gate_unwind(frame, stop, fall_end)) {
+    if (!hal_gate_unwind(frame, stop, fall_end)) {
         return false;
     }
+    spins_give_back(thread);
     thread->fall = (struct thread_fall){ time_now(), what, pc, address };
     return true;
 }
@@ -94,16 +147,34 @@ static const char *fault_name(enum hal_fault_kind kind) {
         [HAL_FAULT_DIVIDE] = "division",
         [HAL_FAULT_BREAKPOINT] = "trap",
         [HAL_FAULT_BUS] = "bus error",
+        [HAL_FAULT_STACK] = "stack overflow",
     };
     return (uint32_t)kind < ARRAY_SIZE(names) && names[kind] != NULL ? names[kind] : "fault";
 }
 
+#define STACK_ROOM 512u // more than a frame of any machine takes
+
+static enum hal_gate_stop stop_of(const struct hal_frame *frame, const struct hal_fault *fault) {
+    const uint64_t low = (uint64_t)(uintptr_t)thread_current()->stack_low;
+    return fault->kind != HAL_FAULT_STACK ? HAL_GATE_FAULT
+           : hal_frame_sp(frame) < low    ? HAL_GATE_OVERFLOW
+                                          : HAL_GATE_INTERRUPT;
+}
+
+// Whether it is the thread's own stack that has no room: the guard page, or what is left above it.
+static bool is_at_stack_end(const struct hal_frame *frame) {
+    const uint64_t low = (uint64_t)(uintptr_t)thread_current()->stack_low;
+    return hal_frame_sp(frame) - (low - PAGE_SIZE) <= PAGE_SIZE + STACK_ROOM;
+}
+
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
-    if (gate_current() == NULL || fault->kind == HAL_FAULT_FATAL || !hal_irq_is_on()) {
+    const bool is_overflow = fault->kind == HAL_FAULT_STACK;
+    if (gate_current() == NULL || fault->kind == HAL_FAULT_FATAL || !modules_spin_alone(frame) ||
+        (is_overflow && !is_at_stack_end(frame))) {
         return false;
     }
     const uint64_t touched = fault->kind == HAL_FAULT_PAGE ? fault->address : hal_frame_pc(frame);
-    if (!fall(frame, HAL_GATE_FAULT, fault_name(fault->kind), fault->address)) {
+    if (!fall(frame, stop_of(frame, fault), fault_name(fault->kind), fault->address)) {
         return false;
     }
     trace(TRACE_FAULT, touched, fault->access);
@@ -118,7 +189,7 @@ void gate_tick(struct hal_frame *frame) {
     if (record->ticks < LOOP_TICKS && !gate_is_dead(gate_current())) {
         return;
     }
-    if (!fall(frame, HAL_GATE_INTERRUPT, "loop", 0)) {
+    if (thread_current()->preempt_off != 0 || !fall(frame, HAL_GATE_INTERRUPT, "loop", 0)) {
         timer_tick_soon(); // it is in the kernel's own code, which it leaves
     }
 }

@@ -232,10 +232,14 @@ static bool leaves(void) {
 }
 
 #if HAL_GATE_FAULTS
+#define ROUNDS 20u // of overflows
+static const struct lock_class spin_class = { "selftest's spinning", LOCK_RANK_MODULE_SPIN, true };
+
 #define MODULE_TEXT __attribute__((section(".text.module.selftest"), noinline))
 
 static char *volatile nowhere = (char *)64;
 static volatile bool for_ever = true;
+static struct gate_spin first_spin, second_spin;
 static uint8_t scratch[16384];
 static void (*volatile no_code)(void) = (void (*)(void))64;
 
@@ -289,6 +293,24 @@ MODULE_TEXT static int64_t loop_in_core(void *argument) {
     return argument == NULL ? HX_OK : HX_ERR_INVALID;
 }
 
+MODULE_TEXT NO_LOCK_ANALYSIS static int64_t spin(void *argument) {
+    gate_spin_lock(&first_spin);
+    gate_spin_lock(&second_spin);
+    return *nowhere + (argument != NULL);
+}
+
+MODULE_TEXT static int64_t overflow(void *argument) { // NOLINT(misc-no-recursion): so
+    volatile uint64_t words[16] = { 0 };
+    return (argument != NULL ? overflow(argument) : 0) + (int64_t)words[3];
+}
+
+// It ends in lib, whose part of the stack is left to it.
+MODULE_TEXT static int64_t overflow_lib(void *argument) { // NOLINT(misc-no-recursion): so
+    volatile uint8_t bytes[16];
+    memset((void *)bytes, argument != NULL, sizeof(bytes));
+    return (argument != NULL ? overflow_lib(argument) : 0) + bytes[3];
+}
+
 // So many values are kept over a call that all registers which a call keeps hold one.
 static volatile uint64_t numbers[6] = { 3, 5, 7, 11, 13, 17 };
 static volatile uint64_t others[6] = { 19, 23, 29, 31, 37, 41 };
@@ -302,7 +324,8 @@ MODULE_TEXT static int64_t spoil_registers(void *argument) {
 
 static int64_t (*const deaths[])(void *) = { read_nowhere, write_nowhere, jump_nowhere,
                                              trap,         copy_nowhere,  spoil_registers,
-                                             loop,         loop_in_lib,   loop_in_core };
+                                             loop,         loop_in_lib,   loop_in_core,
+                                             spin };
 
 static bool keeps_registers(void) {
     const uint64_t a = numbers[0], b = numbers[1], c = numbers[2], d = numbers[3], e = numbers[4],
@@ -330,11 +353,36 @@ static bool dies(int64_t (*death)(void *)) {
 }
 
 static bool survives(void) {
+    spinlock_init(&first_spin.lock, &spin_class);
+    spinlock_init(&second_spin.lock, &spin_class);
     for (uint32_t i = 0; i < ARRAY_SIZE(deaths); i++) {
         CHECK(dies(deaths[i]));
         // An inner module dies; the outer one, which called it, goes on.
         CHECK(gate_call(outer, call_inner, deaths[i]) == HX_ERR_RESTART);
         CHECK(gate_call(outer, nothing, NULL) == HX_OK);
+        atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
+    }
+    return true;
+}
+
+static _Atomic uint32_t came_out;
+
+static void came_out_as(enum hx_status status) {
+    if (status == HX_ERR_PEER_DIED) {
+        atomic_fetch_add_explicit(&came_out, 1, memory_order_acq_rel);
+    }
+}
+
+// On stacks that have an end.
+static void die_in_thread(void *index) {
+    came_out_as(gate_call(inner, selftest_index(index) % 2 == 0 ? overflow : overflow_lib, inner));
+}
+
+static bool overflows(void) {
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        atomic_store_explicit(&came_out, 0, memory_order_release);
+        CHECK(core_selftest_threads(2, false, die_in_thread));
+        CHECK(atomic_load_explicit(&came_out, memory_order_acquire) == 2 && inside_of(inner) == 0);
         atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
     }
     return true;
@@ -375,8 +423,6 @@ static bool lets_run(void) {
 }
 
 // Who waits for a mutex of a module that dies comes out, too.
-static _Atomic uint32_t came_out;
-
 MODULE_TEXT NO_LOCK_ANALYSIS static int64_t die_slowly(void *argument) {
     gate_mutex_lock(argument);
     atomic_store_explicit(&held, 1, memory_order_release);
@@ -388,12 +434,6 @@ static int64_t wait_for_it(void *argument) {
     gate_mutex_lock(argument);
     gate_mutex_unlock(argument);
     return HX_OK;
-}
-
-static void came_out_as(enum hx_status status) {
-    if (status == HX_ERR_PEER_DIED) {
-        atomic_fetch_add_explicit(&came_out, 1, memory_order_acq_rel);
-    }
 }
 
 static void die_or_wait(void *index) {
@@ -432,7 +472,7 @@ bool core_selftest_gate(void) {
     CHECK(counts() && closes() && gives_up() && is_refused_on_purpose());
     CHECK(leaves());
 #if HAL_GATE_FAULTS
-    CHECK(survives() && keeps_registers() && lets_run() && frees_who_waits());
+    CHECK(survives() && keeps_registers() && lets_run() && overflows() && frees_who_waits());
 #endif
     gate_release(inner);
     gate_release(outer);

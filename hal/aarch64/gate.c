@@ -20,7 +20,6 @@ void aarch64_gate_unwound(void);
 #define DEPTH_MAX 8u // of functions of lib
 #define FRAME_FP  29u
 #define FRAME_LR  30u
-#define PSTATE_I  0x80ull
 
 _Static_assert(offsetof(struct cpu_block, gate_entered) == BLOCK_ENTERED, "block.h");
 _Static_assert(offsetof(struct cpu_block, gate_left) == BLOCK_LEFT, "block.h");
@@ -86,13 +85,14 @@ static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
     const struct hal_gate_record *record = context->gates;
-    if (stop == HAL_GATE_INTERRUPT ? !is_modules_turn(frame, record)
-                                   : !is_modules_fault(frame, record)) {
+    if (stop == HAL_GATE_FAULT ? !is_modules_fault(frame, record)
+                               : !is_modules_turn(frame, record)) {
         return false;
     }
     frame->pc = (uint64_t)(uintptr_t)aarch64_gate_unwound;
     frame->x[0] = (uint64_t)(uintptr_t)then;
-    frame->pstate &= ~PSTATE_I;
+    frame->sp = (uint64_t)(uintptr_t)record; // of the way back from the emergency stack alone
+    frame->pstate &= ~AARCH64_PSTATE_I;
     return true;
 }
 

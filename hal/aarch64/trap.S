@@ -193,8 +193,16 @@ overflow:
     msr sp_el0, x20
     ldr x21, [x18, #BLOCK_SCRATCH]
     SAVE_STATE
-    bl aarch64_error
-    b kernel_return
+    bl aarch64_overflow
+// A module's: the thread goes on where hal_gate_unwind() says, with x0 and a stack that has room.
+    msr daifset, #0xf
+    ldp x22, x23, [sp, #AARCH64_FRAME_PC]
+    msr elr_el1, x22
+    msr spsr_el1, x23
+    ldr x21, [sp, #AARCH64_FRAME_SP]
+    ldr x0, [sp]
+    mov sp, x21
+    eret
 
 // hal_enter_user(frame)
 FUNCTION hal_enter_user

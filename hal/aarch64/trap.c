@@ -47,6 +47,7 @@ void aarch64_user_irq(struct hal_frame *frame);
 void aarch64_kernel_irq(struct hal_frame *frame);
 void aarch64_fiq(struct hal_frame *frame);
 void aarch64_error(struct hal_frame *frame, uint64_t esr, uint64_t far);
+void aarch64_overflow(struct hal_frame *frame, uint64_t esr, uint64_t far);
 
 void hal_handlers_set(const struct hal_handlers *new_handlers) {
     aarch64_handlers = *new_handlers;
@@ -214,7 +215,14 @@ void aarch64_fiq(struct hal_frame *frame) {
     }
 }
 
-// SError, a stack that overflowed, an entry that cannot be.
+// On the emergency stack.
+void aarch64_overflow(struct hal_frame *frame, uint64_t esr, uint64_t far) {
+    struct hal_fault fault = fault_make(esr, far);
+    fault.kind = HAL_FAULT_STACK;
+    aarch64_handlers.fault(frame, &fault);
+}
+
+// SError, an entry that cannot be.
 void aarch64_error(struct hal_frame *frame, uint64_t esr, uint64_t far) {
     struct hal_fault fault = fault_make(esr, far);
     fault.kind = HAL_FAULT_FATAL;

@@ -81,8 +81,8 @@ static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
     const struct hal_gate_record *record = context->gates;
-    if (stop == HAL_GATE_INTERRUPT ? !is_modules_turn(frame, record)
-                                   : !is_modules_fault(frame, record)) {
+    if (stop == HAL_GATE_FAULT ? !is_modules_fault(frame, record)
+                               : !is_modules_turn(frame, record)) {
         return false;
     }
     frame->pc = (uint64_t)(uintptr_t)then;

@@ -131,9 +131,12 @@ void riscv64_user_trap(struct hal_frame *frame, uint64_t cause, uint64_t value) 
     }
 }
 
-static bool is_on_emergency_stack(const struct hal_frame *frame) {
-    const uint64_t at = (uint64_t)(uintptr_t)frame;
+static bool lies_on_emergency_stack(uint64_t at) {
     return at < cpu_block()->emergency_top && at >= cpu_block()->emergency_top - EMERGENCY_BYTES;
+}
+
+static bool is_on_emergency_stack(const struct hal_frame *frame) {
+    return lies_on_emergency_stack((uint64_t)(uintptr_t)frame);
 }
 
 void riscv64_kernel_trap(struct hal_frame *frame, uint64_t cause, uint64_t value) {
@@ -147,7 +150,8 @@ void riscv64_kernel_trap(struct hal_frame *frame, uint64_t cause, uint64_t value
     }
     struct hal_fault fault = fault_make(cause, value);
     if (is_on_emergency_stack(frame)) {
-        fault.kind = HAL_FAULT_FATAL;
+        fault.kind =
+            lies_on_emergency_stack(hal_frame_sp(frame)) ? HAL_FAULT_FATAL : HAL_FAULT_STACK;
     } else if (frame->status & RISCV64_STATUS_SPIE) {
         hal_irq_on();
     }

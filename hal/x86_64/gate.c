@@ -77,11 +77,29 @@ static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate
     return !is_core(top[*top == frame->rbp ? 1 : 0]) && lib_is_called_by_module(frame, record);
 }
 
+// What the stack pointer points at cannot be read, and a function that has moved it so far has its
+// frame.
+static bool is_modules_overflow(const struct hal_frame *frame,
+                                const struct hal_gate_record *record) {
+    return is_module(frame->rip) || (is_lib(frame->rip) && lib_is_called_by_module(frame, record));
+}
+
+static bool is_modules(const struct hal_frame *frame, enum hal_gate_stop stop,
+                       const struct hal_gate_record *record) {
+    switch (stop) {
+    case HAL_GATE_INTERRUPT:
+        return is_modules_turn(frame, record);
+    case HAL_GATE_OVERFLOW:
+        return is_modules_overflow(frame, record);
+    default:
+        return is_modules_fault(frame, record);
+    }
+}
+
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
     const struct hal_gate_record *record = context->gates;
-    if (stop == HAL_GATE_INTERRUPT ? !is_modules_turn(frame, record)
-                                   : !is_modules_fault(frame, record)) {
+    if (!is_modules(frame, stop, record)) {
         return false;
     }
     frame->rip = (uint64_t)(uintptr_t)then;

@@ -8,6 +8,7 @@
 #define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
 #define VECTOR_BREAKPOINT    3u
+#define VECTOR_DOUBLE_FAULT  8u
 #define VECTOR_PAGE_FAULT    14u
 #define VECTOR_FLOAT_X87     16
 #define VECTOR_EXCEPTION_END 32u
@@ -213,6 +214,10 @@ void x86_trap_paranoid(struct hal_frame *frame) {
     if (frame->vector == VECTOR_DEBUG) {
         frame->rflags &= ~(uint64_t)RFLAGS_TF;
         return;
+    }
+    if (frame->vector == VECTOR_DOUBLE_FAULT) { // of a stack without room, if core finds it so
+        fault.kind = HAL_FAULT_STACK;
+        fault.address = cr2_read();
     }
     x86_handlers.fault(frame, &fault);
 }

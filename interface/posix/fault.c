@@ -121,6 +121,7 @@ static bool classify(struct posix_thread *thread, const struct hal_frame *frame,
     case HAL_FAULT_PROTECTION:
     case HAL_FAULT_OVERFLOW:
     case HAL_FAULT_FATAL:
+    case HAL_FAULT_STACK:
         break;
     }
     set_info(info, SIGSEGV, SI_KERNEL, 0);

@@ -18,11 +18,15 @@ static _Atomic time_ns_t struck;    // when it happened; 0: it did not, or that 
 static _Atomic uint64_t doom_again; // what is left after one; 0: no more
 
 #if HAL_GATE_FAULTS
-#define DOOM(name) __attribute__((section(".text.module.doom"), noinline)) static void name(void)
+#define DOOM(name)                                                                                 \
+    HX_ATTR(no_thread_safety_analysis)                                                             \
+    __attribute__((section(".text.module.doom"), noinline)) static void name(void)
 
 static char *volatile nowhere = (char *)64;
 static void (*volatile no_code)(void) = (void (*)(void))64;
 static volatile uint32_t zero;
+static const struct lock_class spin_class = { "doom", LOCK_RANK_MODULE_SPIN, true };
+static struct gate_spin lock = { .lock = SPINLOCK_INIT(&spin_class) };
 
 DOOM(write_null) {
     *nowhere = 1;
@@ -56,6 +60,20 @@ DOOM(loop) {
     }
 }
 
+// The next one takes the same lock.
+DOOM(spin) {
+    gate_spin_lock(&lock);
+    *nowhere = 1;
+}
+
+DOOM(overflow) { // NOLINT(misc-no-recursion): that is the point
+    volatile uint64_t words[16] = { 0 };
+    if (zero == 0) {
+        overflow();
+    }
+    zero = (uint32_t)words[3];
+}
+
 #endif
 
 static void leave(void) {
@@ -67,8 +85,8 @@ static const struct {
     void (*strike)(void);
 } kinds[] = {
 #if HAL_GATE_FAULTS
-    { "null", write_null },     { "jump", jump },     { "copy", copy },
-    { "undefined", undefined }, { "divide", divide }, { "loop", loop },
+    { "null", write_null }, { "jump", jump }, { "copy", copy }, { "undefined", undefined },
+    { "divide", divide },   { "loop", loop }, { "spin", spin }, { "overflow", overflow },
 #endif
     { "assert", leave },
 };

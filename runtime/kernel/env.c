@@ -24,7 +24,7 @@ static const struct lock_class module_class = { "module", LOCK_RANK_MODULE, true
 static const struct lock_class module_spin_class = { "module, spinning", LOCK_RANK_MODULE_SPIN,
                                                      true };
 
-_Static_assert(sizeof(struct spinlock) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
+_Static_assert(sizeof(struct gate_spin) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
 _Static_assert(sizeof(struct gate_mutex) <= sizeof(struct hx_mutex), "grow hx_mutex");
 
 static bool is_granted(const struct hx_env *env, uint32_t capability) {
@@ -49,14 +49,7 @@ time_ns_t hx_time_now(void) {
     return time_now();
 }
 
-// The saved interrupt state lies behind the lock, written and read by the holder alone.
-struct module_spinlock {
-    struct spinlock lock;
-    unsigned long irq_state;
-};
-_Static_assert(sizeof(struct module_spinlock) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
-
-static struct module_spinlock *spin_of(struct hx_spinlock *lock) {
+static struct gate_spin *spin_of(struct hx_spinlock *lock) {
     void *opaque = lock->opaque;
     return opaque;
 }
@@ -68,12 +61,11 @@ void hx_spinlock_init(struct hx_spinlock *lock, const char *name) {
 
 NO_LOCK_ANALYSIS void hx_spinlock_acquire(struct hx_spinlock *lock) {
     doom_pass();
-    unsigned long state = spin_lock_irq(&spin_of(lock)->lock);
-    spin_of(lock)->irq_state = state;
+    gate_spin_lock(spin_of(lock));
 }
 
 NO_LOCK_ANALYSIS void hx_spinlock_release(struct hx_spinlock *lock) {
-    spin_unlock_irq(&spin_of(lock)->lock, spin_of(lock)->irq_state);
+    gate_spin_unlock(spin_of(lock));
 }
 
 // The rest.

@@ -137,6 +137,10 @@ static void gives_all_back(void) {
 static void says_why(void) {
     die_and_read(3);
     CHECK(strstr(health().reason, "write_null+0x") != NULL);
+    die_of("overflow", 3);
+    CHECK(strstr(health().reason, "stack overflow at overflow+0x") != NULL);
+    die_of("spin", 3);
+    CHECK(strstr(health().reason, "address at spin+0x") != NULL);
     const int file = open("/proc/helix/health", O_WRONLY);
     NEED(file >= 0);
     REFUSED(write(file, "kill nobody null 1", 18), ENOENT);

@@ -4,9 +4,8 @@
 
 #include "../scenario/check.h"
 
-static const char *const kinds[] = {
-    "null", "jump", "copy", "undefined", "divide", "assert", "loop"
-};
+static const char *const kinds[] = { "null",   "jump", "copy", "undefined", "divide",
+                                     "assert", "loop", "spin", "overflow" };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 struct health {

@@ -124,6 +124,17 @@ struct LOCKABLE("gate_mutex") gate_mutex {
 };
 void gate_mutex_lock(struct gate_mutex *mutex) ACQUIRES(*mutex);
 void gate_mutex_unlock(struct gate_mutex *mutex) RELEASES(*mutex);
+
+// A spin lock of a module's, interrupts off while it is held; given back in the same way. Any
+// context.
+struct LOCKABLE("gate_spin") gate_spin {
+    struct spinlock lock;
+    unsigned long irq_state; // own, as what follows
+    struct gate_spin *next;  // the one that its holder took before
+};
+void gate_spin_lock(struct gate_spin *spin) ACQUIRES(*spin);
+void gate_spin_unlock(struct gate_spin *spin) RELEASES(*spin);
+
 // The innermost call of this thread, which is in one, ends here and now with HX_ERR_PEER_DIED.
 NORETURN void gate_leave(void);
 

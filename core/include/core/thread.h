@@ -128,6 +128,7 @@ struct thread {
     uint32_t under_count; // own
 
     struct gate_mutex *gate_mutexes; // own: mutexes of modules that it holds, the last one first
+    struct gate_spin *gate_spins;    // own: their spin locks, the same
     struct thread_fall fall;         // own
 
     // Debug: locks held, innermost last.

@@ -35,6 +35,7 @@ int64_t hal_gate_call(struct hal_gate *gate, int64_t (*method)(void *argument), 
 enum hal_gate_stop {
     HAL_GATE_FAULT,     // an instruction that cannot go on
     HAL_GATE_INTERRUPT, // between any two instructions
+    HAL_GATE_OVERFLOW,  // a fault with the stack pointer beyond the stack's end
 };
 
 // Takes the current thread, which is in a call, out of the module's code: as soon as `frame`, which

@@ -37,6 +37,8 @@ static inline void hal_frame_restart(struct hal_frame *frame, uint64_t number);
 // A frame that starts a program: all registers zero but these two, interrupts on, user mode. `pc`
 // and `sp` need not be user addresses: then user mode faults, not the kernel.
 static inline void hal_frame_init_user(struct hal_frame *frame, uint64_t pc, uint64_t sp);
+// Whether interrupts were on. Needs: an entry from kernel mode.
+static inline bool hal_frame_irq_is_on(const struct hal_frame *frame);
 // The frame pointer, where hal_backtrace() begins.
 uint64_t hal_frame_fp(const struct hal_frame *frame);
 // Writes the registers, and what the machine has besides (fault address, page table), through the
@@ -73,6 +75,7 @@ enum hal_fault_kind {
     HAL_FAULT_OVERFLOW,
     HAL_FAULT_BUS,   // what is at the address does not answer, or not to this kind of access
     HAL_FAULT_FATAL, // double fault, machine check, a damaged page table: no way back
+    HAL_FAULT_STACK, // a kernel stack has no room for what the machine saves
 };
 
 #define HAL_ACCESS_READ    0u
@@ -104,7 +107,8 @@ struct hal_handlers {
     void (*syscall)(struct hal_frame *frame);
     // A fault that the usercopy fix-ups did not resolve. From user mode: thread context, interrupts
     // on; returning resumes at the frame's pc. From the kernel, and for HAL_FAULT_FATAL: any
-    // context, interrupts as they were or off; does not return.
+    // context, interrupts as they were or off; does not return unless hal_gate_unwind() changed the
+    // frame. HAL_FAULT_STACK: the same, on a stack of the processor's, interrupts off.
     void (*fault)(struct hal_frame *frame, const struct hal_fault *fault);
     // A page fault on a user address inside hal_copy_*(), thread context, interrupts on. Returns
     // whether to retry; false makes the copy end with what it has.

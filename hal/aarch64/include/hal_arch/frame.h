@@ -12,6 +12,7 @@
 
 #define AARCH64_MODE_MASK 0xfull
 #define AARCH64_MODE_EL0  0x0ull
+#define AARCH64_PSTATE_I  0x80ull
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -35,6 +36,10 @@ static inline bool hal_frame_is_user(const struct hal_frame *frame) {
 
 static inline uint64_t hal_frame_pc(const struct hal_frame *frame) {
     return frame->pc;
+}
+
+static inline bool hal_frame_irq_is_on(const struct hal_frame *frame) {
+    return (frame->pstate & AARCH64_PSTATE_I) == 0;
 }
 
 static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {

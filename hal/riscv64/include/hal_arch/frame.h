@@ -46,6 +46,10 @@ static inline uint64_t hal_frame_pc(const struct hal_frame *frame) {
     return frame->pc;
 }
 
+static inline bool hal_frame_irq_is_on(const struct hal_frame *frame) {
+    return (frame->status & RISCV64_STATUS_SPIE) != 0;
+}
+
 static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {
     return frame->x[RISCV64_SP];
 }

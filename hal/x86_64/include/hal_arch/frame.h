@@ -56,6 +56,10 @@ static inline uint64_t hal_frame_pc(const struct hal_frame *frame) {
     return frame->rip;
 }
 
+static inline bool hal_frame_irq_is_on(const struct hal_frame *frame) {
+    return (frame->rflags & X86_RFLAGS_IF) != 0;
+}
+
 static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {
     return frame->rsp;
 }
@@ -108,7 +112,7 @@ static inline void hal_frame_init_user(struct hal_frame *frame, uint64_t pc, uin
         .vector = X86_VECTOR_CHANGED,
         .rip = pc,
         .cs = X86_USER_CS,
-        .rflags = 0x202, // IF and the bit that is always one
+        .rflags = X86_RFLAGS_IF | 2, // and the bit that is always one
         .rsp = sp,
         .ss = X86_USER_DS,
     };
