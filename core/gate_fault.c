@@ -21,9 +21,54 @@
 
 #define LOOP_TICKS (1000000000u / TIMER_SAMPLE_NS)
 
+// Whether this processor is inside of scheduling, whose locks do not count as preemption.
+static bool is_scheduling(void) {
+    for (uint32_t i = 0; i < CPU_MAX; i++) {
+        if (cpu_table[i] != NULL && spin_held(&cpu_table[i]->queue.lock)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether preemption and interrupts are on, or off by spin locks of modules alone. Those were taken
+// in the innermost call: none is made with one held.
+static bool modules_spin_alone(const struct thread *thread, bool irq_is_on) {
+    uint32_t count = 0;
+    for (const struct gate_spin *spin = thread->gate_spins; spin != NULL; spin = spin->next) {
+        count++;
+    }
+    return thread->preempt_off == count && (count == 0 ? irq_is_on : !is_scheduling());
+}
+
+// With interrupts off. What kept them off is gone then.
+static void spins_give_back(struct thread *thread) NO_LOCK_ANALYSIS {
+    struct gate_spin *spin;
+    while ((spin = thread->gate_spins) != NULL) {
+        thread->gate_spins = spin->next;
+        spin_unlock_irq(&spin->lock, hal_irq_save());
+    }
+}
+
+// A module does with its locks what nobody may do: it dies of that. Where it cannot, neither can
+// the kernel go on.
+static NORETURN void misuse(const char *what, const char *where) {
+    struct thread *thread = thread_current();
+    ASSERT(gate_current() != NULL && modules_spin_alone(thread, hal_irq_is_on()));
+    spins_give_back(thread);
+    hal_irq_on();
+    gate_die(what, where);
+}
+
 void gate_mutex_lock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     struct thread *thread = thread_current();
     const struct gate *gate = gate_current();
+    if (mutex_held(&mutex->mutex)) {
+        misuse("mutex taken twice", "hx_mutex_lock");
+    }
+    if (thread->gate_spins != NULL) {
+        misuse("mutex taken under a spin lock", "hx_mutex_lock");
+    }
     mutex_lock(&mutex->mutex);
     mutex->next = thread->gate_mutexes;
     mutex->record = thread->context.gates;
@@ -36,7 +81,9 @@ void gate_mutex_lock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
 void gate_mutex_unlock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     struct gate_mutex **link = &thread_current()->gate_mutexes;
     while (*link != mutex) {
-        ASSERT(*link != NULL);
+        if (*link == NULL) {
+            misuse("mutex given back that is not held", "hx_mutex_unlock");
+        }
         link = &(*link)->next;
     }
     *link = mutex->next;
@@ -51,8 +98,19 @@ static void mutexes_give_back(struct thread *thread) NO_LOCK_ANALYSIS {
     }
 }
 
+static bool spin_is_held(const struct thread *thread, const struct gate_spin *spin) {
+    const struct gate_spin *held = thread->gate_spins;
+    while (held != NULL && held != spin) {
+        held = held->next;
+    }
+    return held != NULL;
+}
+
 void gate_spin_lock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
     struct thread *thread = thread_current();
+    if (spin_is_held(thread, spin)) {
+        misuse("spin lock taken twice", "hx_spinlock_acquire");
+    }
     const unsigned long state = spin_lock_irq(&spin->lock);
     spin->irq_state = state;
     spin->next = thread->gate_spins;
@@ -62,42 +120,13 @@ void gate_spin_lock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
 void gate_spin_unlock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
     struct gate_spin **link = &thread_current()->gate_spins;
     while (*link != spin) {
-        ASSERT(*link != NULL);
+        if (*link == NULL) {
+            misuse("spin lock given back that is not held", "hx_spinlock_release");
+        }
         link = &(*link)->next;
     }
     *link = spin->next;
     spin_unlock_irq(&spin->lock, spin->irq_state);
-}
-
-// Whether this processor is inside of scheduling, whose locks do not count as preemption.
-static bool is_scheduling(void) {
-    for (uint32_t i = 0; i < CPU_MAX; i++) {
-        if (cpu_table[i] != NULL && spin_held(&cpu_table[i]->queue.lock)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Whether preemption and interrupts are on, or off by spin locks of modules alone. Those were taken
-// in the innermost call: none is made with one held.
-static bool modules_spin_alone(const struct hal_frame *frame) {
-    const struct thread *thread = thread_current();
-    uint32_t count = 0;
-    for (const struct gate_spin *spin = thread->gate_spins; spin != NULL; spin = spin->next) {
-        count++;
-    }
-    return thread->preempt_off == count &&
-           (count == 0 ? hal_frame_irq_is_on(frame) : !is_scheduling());
-}
-
-// With interrupts off. What kept them off is gone then.
-static void spins_give_back(struct thread *thread) NO_LOCK_ANALYSIS {
-    struct gate_spin *spin;
-    while ((spin = thread->gate_spins) != NULL) {
-        thread->gate_spins = spin->next;
-        spin_unlock_irq(&spin->lock, hal_irq_save());
-    }
 }
 
 void gate_leave(void) {
@@ -169,7 +198,8 @@ static bool is_at_stack_end(const struct hal_frame *frame) {
 
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     const bool is_overflow = fault->kind == HAL_FAULT_STACK;
-    if (gate_current() == NULL || fault->kind == HAL_FAULT_FATAL || !modules_spin_alone(frame) ||
+    if (gate_current() == NULL || fault->kind == HAL_FAULT_FATAL ||
+        !modules_spin_alone(thread_current(), hal_frame_irq_is_on(frame)) ||
         (is_overflow && !is_at_stack_end(frame))) {
         return false;
     }

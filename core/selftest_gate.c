@@ -231,15 +231,63 @@ static bool leaves(void) {
     return true;
 }
 
+// What locks are not for.
+static const struct lock_class spin_class = { "selftest's spinning", LOCK_RANK_MODULE_SPIN, true };
+static struct gate_spin first_spin, second_spin;
+
+NO_LOCK_ANALYSIS static int64_t lock_twice(void *argument) {
+    gate_mutex_lock(argument);
+    gate_mutex_lock(argument);
+    return HX_OK;
+}
+
+NO_LOCK_ANALYSIS static int64_t unlock_free(void *argument) {
+    gate_mutex_unlock(argument);
+    return HX_OK;
+}
+
+NO_LOCK_ANALYSIS static int64_t sleep_spinning(void *argument) {
+    gate_spin_lock(&first_spin);
+    gate_mutex_lock(argument);
+    return HX_OK;
+}
+
+NO_LOCK_ANALYSIS static int64_t spin_twice(void *argument) {
+    gate_mutex_lock(argument);
+    gate_spin_lock(&first_spin);
+    gate_spin_lock(&second_spin);
+    gate_spin_lock(&first_spin);
+    return HX_OK;
+}
+
+NO_LOCK_ANALYSIS static int64_t spin_free(void *argument) {
+    gate_spin_lock(&second_spin);
+    gate_spin_unlock(&first_spin);
+    return argument != NULL ? HX_OK : HX_ERR_INVALID;
+}
+
+static bool misuses(void) {
+    static int64_t (*const ways[])(void *) = { lock_twice, unlock_free, sleep_spinning, spin_twice,
+                                               spin_free };
+    spinlock_init(&first_spin.lock, &spin_class);
+    spinlock_init(&second_spin.lock, &spin_class);
+    for (uint32_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        CHECK(gate_call(inner, ways[i], &mutex) == HX_ERR_PEER_DIED && gate_is_dead(inner));
+        CHECK(thread_current()->preempt_off == 0 && hal_irq_is_on() && gate_current() == NULL);
+        CHECK(!mutex_held(&mutex.mutex) && thread_current()->gate_mutexes == NULL);
+        CHECK(thread_current()->gate_spins == NULL && inside_of(inner) == 0);
+        atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
+    }
+    return true;
+}
+
 #if HAL_GATE_FAULTS
 #define ROUNDS 20u // of overflows
-static const struct lock_class spin_class = { "selftest's spinning", LOCK_RANK_MODULE_SPIN, true };
 
 #define MODULE_TEXT __attribute__((section(".text.module.selftest"), noinline))
 
 static char *volatile nowhere = (char *)64;
 static volatile bool for_ever = true;
-static struct gate_spin first_spin, second_spin;
 static uint8_t scratch[16384];
 static void (*volatile no_code)(void) = (void (*)(void))64;
 
@@ -353,8 +401,6 @@ static bool dies(int64_t (*death)(void *)) {
 }
 
 static bool survives(void) {
-    spinlock_init(&first_spin.lock, &spin_class);
-    spinlock_init(&second_spin.lock, &spin_class);
     for (uint32_t i = 0; i < ARRAY_SIZE(deaths); i++) {
         CHECK(dies(deaths[i]));
         // An inner module dies; the outer one, which called it, goes on.
@@ -470,7 +516,7 @@ bool core_selftest_gate(void) {
     CHECK(gate_create("selftest.outer", "selftest", "selftest.outer", &outer) == HX_OK);
     CHECK(gate_create("selftest.inner", "selftest", "selftest.inner", &inner) == HX_OK);
     CHECK(counts() && closes() && gives_up() && is_refused_on_purpose());
-    CHECK(leaves());
+    CHECK(leaves() && misuses());
 #if HAL_GATE_FAULTS
     CHECK(survives() && keeps_registers() && lets_run() && overflows() && frees_who_waits());
 #endif
