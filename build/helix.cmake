@@ -84,12 +84,13 @@ function(helix_module)
   helix_pack(${M_NAME})
 endfunction()
 
-# helix_package(NAME n SRCS ...): a module as a package alone.
+# helix_package(NAME n SRCS ... [INCLUDES ...]): a module as a package alone. INCLUDES: what only tests may see.
 function(helix_package)
-  cmake_parse_arguments(M "" "NAME" "SRCS" ${ARGN})
+  cmake_parse_arguments(M "" "NAME" "SRCS;INCLUDES" ${ARGN})
   if(NOT HELIX_ARCH STREQUAL "hosted")
     add_library(${M_NAME} STATIC ${M_SRCS})
     target_link_libraries(${M_NAME} PRIVATE helix_flags helix_bare helix_movable sdk lib ports)
+    target_include_directories(${M_NAME} PRIVATE ${M_INCLUDES})
     helix_pack(${M_NAME})
   endif()
 endfunction()

@@ -168,7 +168,7 @@ static bool fall(struct hal_frame *frame, enum hal_gate_stop stop, const char *w
     return true;
 }
 
-static const char *fault_name(enum hal_fault_kind kind) {
+const char *gate_fault_name(enum hal_fault_kind kind) {
     static const char *const names[] = {
         [HAL_FAULT_PAGE] = "address",
         [HAL_FAULT_PROTECTION] = "protection",
@@ -204,7 +204,7 @@ bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {
         return false;
     }
     const uint64_t touched = fault->kind == HAL_FAULT_PAGE ? fault->address : hal_frame_pc(frame);
-    if (!fall(frame, stop_of(frame, fault), fault_name(fault->kind), fault->address)) {
+    if (!fall(frame, stop_of(frame, fault), gate_fault_name(fault->kind), fault->address)) {
         return false;
     }
     trace(TRACE_FAULT, touched, fault->access);

@@ -69,17 +69,28 @@ static enum hx_status copy_in(uint64_t address, uint64_t size, void **out_bytes,
     return HX_OK;
 }
 
-enum hx_status native_module_load(struct capability *modules, uint64_t package, uint64_t size,
-                                  struct uaddr out_report) {
+static enum hx_status load(uint64_t package, uint64_t size, enum module_placement placement,
+                           struct uaddr out_report) {
     struct package_refusal refusal = { "" };
     void *bytes = NULL;
-    (void)modules; // one object stands for all
     enum hx_status status = copy_in(package, size, &bytes, &refusal);
     if (status == HX_OK) {
-        status = modules_load(bytes, size, &refusal);
+        status = modules_load(bytes, size, placement, &refusal);
         kernel_map_free(bytes, size);
     }
     return report(status, &refusal, out_report);
+}
+
+enum hx_status native_module_load(struct capability *modules, uint64_t package, uint64_t size,
+                                  struct uaddr out_report) {
+    (void)modules; // one object stands for all
+    return load(package, size, MODULE_IN_KERNEL, out_report);
+}
+
+enum hx_status native_module_isolate(struct capability *modules, uint64_t package, uint64_t size,
+                                     struct uaddr out_report) {
+    (void)modules;
+    return load(package, size, MODULE_ISOLATED, out_report);
 }
 
 static void name_text(const struct hx_module_name *name, char to[HX_MODULE_NAME_BYTES + 1]) {
@@ -114,11 +125,29 @@ enum hx_status native_module_swap(struct capability *modules, const struct hx_mo
     return report(status, &refusal, out_report);
 }
 
+enum hx_status native_module_move(struct capability *modules, const struct hx_module_name *name,
+                                  uint32_t placement, uint64_t package, uint64_t size,
+                                  struct uaddr out_report) {
+    struct package_refusal refusal = { "" };
+    char text[HX_MODULE_NAME_BYTES + 1];
+    void *bytes = NULL;
+    (void)modules;
+    name_text(name, text);
+    enum hx_status status = copy_in(package, size, &bytes, &refusal);
+    if (status == HX_OK) {
+        status = modules_move(text, bytes, size,
+                              placement == HX_MODULE_ISOLATED ? MODULE_ISOLATED : MODULE_IN_KERNEL,
+                              &refusal);
+        kernel_map_free(bytes, size);
+    }
+    return report(status, &refusal, out_report);
+}
+
 static enum hx_status give_info(const struct module_description *it, struct uaddr to) {
     struct hx_module_info info = {
         .version = { it->version.major, it->version.minor, it->version.patch },
         .runs = it->runs,
-        .loaded = it->is_loaded,
+        .loaded = it->is_isolated ? HX_MODULE_ISOLATED : it->is_loaded,
         .capabilities = it->capabilities,
         .memory = it->memory_bytes,
     };

@@ -244,7 +244,7 @@ struct posix_actions *posix_actions_create(struct posix_process *from) {
 
 struct posix_thread *posix_thread_current(void) {
     struct thread *thread = thread_current();
-    return thread->ops != NULL ? thread->personality : NULL;
+    return thread->ops == &posix_thread_ops ? thread->personality : NULL;
 }
 
 struct posix_process *posix_current(void) {

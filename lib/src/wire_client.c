@@ -207,7 +207,7 @@ static enum hx_status reply_read(struct call *call) {
 
 // The ends ----------------------------------------------------------------------------------------
 
-static enum hx_status call_send(struct call *call) {
+static enum hx_status call_make(struct call *call) {
     const struct wire *wire = &call->target->client->wire;
     enum hx_status status = request_make(call);
     if (status != HX_OK) {
@@ -221,6 +221,20 @@ static enum hx_status call_send(struct call *call) {
         wire_handles_drop(wire, &call->reply);
     }
     request_end(call);
+    return status;
+}
+
+static enum hx_status call_send(struct call *call) {
+    const struct wire *wire = &call->target->client->wire;
+    enum hx_status status =
+        wire->transport->enter != NULL ? wire->transport->enter(wire->context) : HX_OK;
+    if (status != HX_OK) {
+        return status;
+    }
+    status = call_make(call);
+    if (wire->transport->leave != NULL) {
+        wire->transport->leave(wire->context);
+    }
     return status;
 }
 
@@ -259,27 +273,34 @@ enum hx_status wire_attach(struct wire_target *target, const void *events, void 
 }
 
 // Which event it is; NULL: none, or malformed.
-static const struct wire_method *event_read(struct wire_client *client,
-                                            const struct wire_parcel *event,
+static const struct wire_method *event_read(struct wire_client *client, const struct wire *wire,
+                                            const struct wire_parcel *event, uint8_t *scratch,
                                             struct wire_argument *arguments) {
-    const struct wire_port *port = client->wire.port;
+    const struct wire_port *port = wire->port;
     const struct wire_message *message = &event->message;
     struct wire_reader reader;
     if (client->events == NULL || message->kind != WIRE_EVENT ||
         message->method >= port->event_count ||
-        !wire_body_open(&client->wire, message, client->scratch, port->event_max, &reader)) {
+        !wire_body_open(wire, message, scratch, port->event_max, &reader)) {
         return NULL;
     }
     const struct wire_method *what = &port->events[message->method];
-    return wire_decode(&client->wire, what, &reader, event, arguments) ? what : NULL;
+    return wire_decode(wire, what, &reader, event, arguments) ? what : NULL;
 }
 
-enum hx_status wire_receive(struct wire_client *client, const struct wire_parcel *event) {
+enum hx_status wire_receive_in(struct wire_client *client, const struct wire_parcel *event,
+                               struct hx_pool *pool, uint8_t *scratch) {
     struct wire_argument arguments[WIRE_ARGUMENTS_MAX] = { 0 };
-    const struct wire_method *what = event_read(client, event, arguments);
+    struct wire wire = client->wire;
+    wire.pool = pool;
+    const struct wire_method *what = event_read(client, &wire, event, scratch, arguments);
     if (what == NULL) {
-        wire_handles_drop(&client->wire, event);
+        wire_handles_drop(&wire, event);
         return HX_ERR_CORRUPT;
     }
     return what->invoke(client->events, client->events_client, arguments);
+}
+
+enum hx_status wire_receive(struct wire_client *client, const struct wire_parcel *event) {
+    return wire_receive_in(client, event, client->wire.pool, client->scratch);
 }

@@ -48,6 +48,7 @@ static void instance_end(struct wire_server *server, uint32_t place) {
 
 struct service {
     struct wire_server *server;
+    uint8_t *scratch;
     const struct wire_method *method;
     struct wire_argument arguments[WIRE_ARGUMENTS_MAX];
     void *pages[WIRE_PAGES_MAX];
@@ -130,7 +131,7 @@ static enum hx_status request_read(struct service *service, const struct wire_pa
     struct wire_reader reader;
     if (message->kind != WIRE_REQUEST || message->method >= port->method_count ||
         port->methods[message->method].invoke == NULL ||
-        !wire_body_open(&server->wire, message, server->scratch, port->request_max, &reader)) {
+        !wire_body_open(&server->wire, message, service->scratch, port->request_max, &reader)) {
         return HX_ERR_CORRUPT;
     }
     service->method = &port->methods[message->method];
@@ -288,18 +289,24 @@ static void put_status(struct service *service, enum hx_status status) {
     memcpy(service->reply.bytes, &number, sizeof(number));
 }
 
-void wire_serve(struct wire_server *server, const struct wire_parcel *request,
-                struct wire_parcel *out_reply) {
+static void refused_note(struct wire_server *server) {
+    atomic_fetch_add_explicit(&server->refused, 1, memory_order_relaxed);
+}
+
+void wire_serve_in(struct wire_server *server, const struct wire_parcel *request,
+                   struct wire_parcel *out_reply, uint8_t *scratch) {
     const struct wire_port *port = server->wire.port;
     const struct wire_message *message = &request->message;
-    struct service service = { .server = server, .out = out_reply };
-    service.reply = (struct wire_writer){ server->scratch + ALIGN_UP(port->request_max, 8u), 0,
+    struct service service = { .server = server, .scratch = scratch, .out = out_reply };
+    service.reply = (struct wire_writer){ scratch + ALIGN_UP(port->request_max, 8u), 0,
                                           port->reply_max, false };
     out_reply->message = (struct wire_message){ .call = message->call, .kind = WIRE_REPLY };
     out_reply->message.method = message->method;
     out_reply->handle_count = 0;
     enum hx_status status = request_read(&service, request);
-    server->refused += status == HX_ERR_CORRUPT;
+    if (status == HX_ERR_CORRUPT) {
+        refused_note(server);
+    }
     if (status == HX_OK) {
         status = invoke(&service, message);
     } else {
@@ -307,10 +314,15 @@ void wire_serve(struct wire_server *server, const struct wire_parcel *request,
     }
     put_status(&service, status);
     if (!reply_place(&service, message, &out_reply->message)) {
-        server->refused++;
+        refused_note(server);
         put_status(&service, HX_ERR_CORRUPT);
         (void)reply_place(&service, message, &out_reply->message); // a status fits into the slot
     }
+}
+
+void wire_serve(struct wire_server *server, const struct wire_parcel *request,
+                struct wire_parcel *out_reply) {
+    wire_serve_in(server, request, out_reply, server->scratch);
 }
 
 void wire_server_fini(struct wire_server *server, const void *ops) {

@@ -123,13 +123,14 @@ static uint32_t map_rights(uint32_t elf_rights) {
            ((elf_rights & ELF_SEGMENT_EXECUTE) != 0 ? HAL_MAP_EXECUTE : 0);
 }
 
-static enum hx_status protect(const struct loaded *it, const struct package_image *image) {
+static enum hx_status protect(const struct loaded *it, const struct package_image *image,
+                              bool runs_here) {
     struct package_part part;
     uint32_t cursor = 0;
     enum hx_status status = HX_OK;
     while (status == HX_OK && package_next_part(image, &cursor, &part)) {
         status = kernel_module_protect(it->memory + part.offset, part.size_bytes,
-                                       map_rights(part.rights));
+                                       map_rights(runs_here ? part.rights : 0));
     }
     return status;
 }
@@ -152,8 +153,8 @@ static enum hx_status data_keep(struct loaded *it, const struct package_image *i
     return HX_OK;
 }
 
-static enum hx_status load_image(const struct package_image *image, struct loaded *it,
-                                 struct package_refusal *refusal) {
+static enum hx_status load_image(const struct package_image *image, bool runs_here,
+                                 struct loaded *it, struct package_refusal *refusal) {
     const struct package_place place = { it->memory, (uintptr_t)it->memory, resolve };
     uint64_t entry;
     enum hx_status status = package_place(image, hal_package_machine(), &place,
@@ -164,13 +165,13 @@ static enum hx_status load_image(const struct package_image *image, struct loade
     if (status != HX_OK) {
         return status;
     }
-    status = protect(it, image);
-    status = status == HX_OK ? data_keep(it, image) : status;
+    status = protect(it, image, runs_here);
+    status = status == HX_OK && runs_here ? data_keep(it, image) : status;
     return status == HX_OK ? HX_OK : package_refuse(refusal, status, "%s", hx_status_name(status));
 }
 
-enum hx_status loader_load(const void *bytes, size_t size_bytes, struct loaded *out_loaded,
-                           struct package_refusal *refusal) {
+enum hx_status loader_load(const void *bytes, size_t size_bytes, bool runs_here,
+                           struct loaded *out_loaded, struct package_refusal *refusal) {
     struct package_image image;
     size_t elf_bytes;
     enum hx_status status = package_verify(bytes, size_bytes, module_key, &elf_bytes, refusal);
@@ -186,7 +187,7 @@ enum hx_status loader_load(const void *bytes, size_t size_bytes, struct loaded *
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory for %zu bytes",
                               loaded.span_bytes);
     }
-    status = load_image(&image, &loaded, refusal);
+    status = load_image(&image, runs_here, &loaded, refusal);
     if (status != HX_OK) {
         loader_unload(&loaded);
         return status;

@@ -103,6 +103,7 @@ const char *module_put_away(struct hx_env *env) {
     if (!is_left) {
         return "somebody is inside and does not leave";
     }
+    isolated_end(env);
     if (env->state != NULL) {
         arena_settle(&env->state->arena);
     }

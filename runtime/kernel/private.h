@@ -12,11 +12,13 @@
 #include <helix/module.h>
 #include <helix/types.h>
 #include <runtime/health.h>
+#include <runtime/modules.h>
 
 // A package that is in memory.
 struct package {
     struct loaded loaded;
-    struct hx_module manifest; // with a name that stays
+    struct hx_module manifest; // with a name that stays, and for ring 3 with other operations
+    struct user_image image;   // own: for ring 3; no bytes: it runs in the kernel
 };
 
 // One version of a module.
@@ -40,6 +42,7 @@ struct hx_env {
     // [lives_lock] While it is on probation: what comes back if it dies, and until when.
     struct version before;
     time_ns_t probation_end;
+    struct domain *domain; // own: where it runs, in ring 3; NULL: in the kernel, or not now
     struct ledger ledger;
     struct state *state; // own: [lives_lock] but for the module itself; NULL: it has no arena
     struct supervision supervision; // the orchestrator's
@@ -110,10 +113,13 @@ void module_slots_resume(const struct hx_env *env) REQUIRES(lives_lock);
 // The module is on probation, or that has changed.
 void orchestrator_look(void);
 
-// A package in memory, verified; nothing in it has run. Thread context. What loader_load() refuses
-// with. package_close() ends it, once nobody is in it.
-enum hx_status package_open(const void *bytes, size_t size_bytes, struct package **out_package,
-                            struct package_refusal *refusal);
+// Ends the process of a module in ring 3, if it has one; nobody is inside. Thread context.
+void isolated_end(struct hx_env *env);
+
+// A package in memory, verified, for that placement; nothing in it has run. Thread context. What
+// loader_load() refuses with. package_close() ends it, once nobody is in it.
+enum hx_status package_open(const void *bytes, size_t size_bytes, enum module_placement placement,
+                            struct package **out_package, struct package_refusal *refusal);
 void package_close(struct package *package);
 
 // Puts another version in the place of a module that is watched: that of `package`, which is taken,

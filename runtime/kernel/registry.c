@@ -4,7 +4,7 @@
 //
 // HX_MODULE() puts a pointer to each manifest into section helix_modules; the linker names its
 // ends, as it does for every section whose name is an identifier.
-#include "private.h"
+#include "isolated.h"
 
 #include <core/code.h>
 #include <core/gate.h>
@@ -279,12 +279,18 @@ static void port_line(struct module_description *it, const char *what, const cha
                         version.major, version.minor);
 }
 
+static enum module_placement placement_of(const struct hx_env *env) {
+    return env->package != NULL && env->package->image.bytes != NULL ? MODULE_ISOLATED
+                                                                     : MODULE_IN_KERNEL;
+}
+
 static void describe(const struct hx_env *env, struct module_description *out_description) {
     const struct hx_module *module = env->module;
     *out_description = (struct module_description){
         .version = module->version,
         .capabilities = module->capabilities,
         .is_loaded = env->package != NULL,
+        .is_isolated = placement_of(env) == MODULE_ISOLATED,
         .runs = env->runs && !gate_is_dead(env->gate),
         .memory_bytes = env->package != NULL ? env->package->loaded.span_bytes : 0,
     };
@@ -298,18 +304,30 @@ static void describe(const struct hx_env *env, struct module_description *out_de
     }
 }
 
-enum hx_status package_open(const void *bytes, size_t size_bytes, struct package **out_package,
-                            struct package_refusal *refusal) {
+enum hx_status package_open(const void *bytes, size_t size_bytes, enum module_placement placement,
+                            struct package **out_package, struct package_refusal *refusal) {
     struct package *package = heap_alloc_zero(sizeof(*package), MEMORY_SLEEP);
     if (package == NULL) {
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
     }
-    enum hx_status status = loader_load(bytes, size_bytes, &package->loaded, refusal);
+    enum hx_status status =
+        loader_load(bytes, size_bytes, placement == MODULE_IN_KERNEL, &package->loaded, refusal);
+    if (status == HX_OK && placement == MODULE_ISOLATED) {
+        status =
+            isolated_image(bytes, size_bytes, package->loaded.module, &package->image, refusal);
+        if (status != HX_OK) {
+            loader_unload(&package->loaded);
+        }
+    }
     if (status == HX_OK) {
         package->manifest = *package->loaded.module;
+        if (placement == MODULE_ISOLATED) {
+            package->manifest.ops = &isolated_ops;
+        }
         package->manifest.name = name_keep(package->manifest.name);
         if (package->manifest.name == NULL) {
             loader_unload(&package->loaded);
+            user_image_free(&package->image);
             status = package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory for its name");
         }
     }
@@ -329,11 +347,13 @@ void package_close(struct package *package) {
     if (package != NULL) {
         code_name_remove((uint64_t)(uintptr_t)package->loaded.memory);
         loader_unload(&package->loaded);
+        user_image_free(&package->image);
         heap_free(package);
     }
 }
 
 static void env_free(struct hx_env *env) {
+    isolated_end(env);
     state_destroy(env->state);
     state_destroy(env->before.state);
     package_close(env->before.package);
@@ -341,14 +361,15 @@ static void env_free(struct hx_env *env) {
     heap_free(env);
 }
 
-enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package_refusal *refusal) {
+enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_placement placement,
+                            struct package_refusal *refusal) {
     struct hx_env *env = heap_alloc_zero(sizeof(*env), MEMORY_SLEEP);
     if (env == NULL) {
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
     }
     ledger_init(&env->ledger);
     env->is_loaded = true;
-    enum hx_status status = package_open(bytes, size_bytes, &env->package, refusal);
+    enum hx_status status = package_open(bytes, size_bytes, placement, &env->package, refusal);
     if (status == HX_OK) {
         env->module = &env->package->manifest;
         env->name = env->module->name;
@@ -366,7 +387,8 @@ enum hx_status modules_check(const void *bytes, size_t size_bytes,
                              struct module_description *out_description,
                              struct package_refusal *refusal) {
     struct hx_env env = { 0 };
-    enum hx_status status = package_open(bytes, size_bytes, &env.package, refusal);
+    enum hx_status status =
+        package_open(bytes, size_bytes, MODULE_IN_KERNEL, &env.package, refusal);
     if (status == HX_OK) {
         env.module = &env.package->manifest;
         describe(&env, out_description);
@@ -528,17 +550,34 @@ static enum hx_status swap_locked(struct hx_env *env, struct package *package,
     return status;
 }
 
+static enum hx_status exchange(const char *name, const void *bytes, size_t size_bytes,
+                               const enum module_placement *wanted,
+                               struct package_refusal *refusal) {
+    struct package *package = NULL;
+    enum hx_status status = HX_OK;
+    mutex_lock(&registry_lock);
+    struct hx_env *env = find_locked(name);
+    if (size_bytes != 0) {
+        const enum module_placement placement = wanted != NULL ? *wanted
+                                                : env != NULL  ? placement_of(env)
+                                                               : MODULE_IN_KERNEL;
+        status = package_open(bytes, size_bytes, placement, &package, refusal);
+    }
+    if (status == HX_OK) {
+        status = swap_locked(env, package, refusal);
+    }
+    mutex_unlock(&registry_lock);
+    return status;
+}
+
 enum hx_status modules_swap(const char *name, const void *bytes, size_t size_bytes,
                             struct package_refusal *refusal) {
-    struct package *package = NULL;
-    enum hx_status status =
-        size_bytes != 0 ? package_open(bytes, size_bytes, &package, refusal) : HX_OK;
-    if (status == HX_OK) {
-        mutex_lock(&registry_lock);
-        status = swap_locked(find_locked(name), package, refusal);
-        mutex_unlock(&registry_lock);
-    }
-    return status;
+    return exchange(name, bytes, size_bytes, NULL, refusal);
+}
+
+enum hx_status modules_move(const char *name, const void *bytes, size_t size_bytes,
+                            enum module_placement placement, struct package_refusal *refusal) {
+    return exchange(name, bytes, size_bytes, &placement, refusal);
 }
 
 // Stopping

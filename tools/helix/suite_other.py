@@ -29,7 +29,8 @@ def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]
 _RISCV64 = (r"boot/(smp-[14]|elf|sv\d\d[\w-]*|tree-[\w-]+|no-sstc|ends-\w+|mem-\w+|restart|init-crashes|gzip-archive|panic-(user-)?\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
-            r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*")
+            r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*|native/.*")
+_NATIVE = ("native/isolated@4",)  # how user mode is entered and left is the machine's
 ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests that are run
 
 
@@ -37,7 +38,7 @@ def _inner(arch: str, options: Namespace) -> list[str]:
     """The tests' names there."""
     lacks = tuple(f"-{flavour}@" for flavour in targets.of(arch).lacks)
     names = [name for suite in (suite_boot, suite_tree, suite_uefi) for name in suite.names(arch)]
-    names += [*suite_fuzz.share_names(), *suite_tool.share_names(arch), *suite_scenario.posix_x_share_names()]
+    names += [*_NATIVE, *suite_fuzz.share_names(), *suite_tool.share_names(arch), *suite_scenario.posix_x_share_names()]
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})

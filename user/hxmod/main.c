@@ -45,14 +45,15 @@ static bool open_file(const char *path, struct bytes *out_bytes) {
     return true;
 }
 
-static int load(handle_t modules, const char *path) {
+static int load(handle_t modules, const char *path, bool isolated) {
     struct hx_module_report report = { 0 };
     struct bytes package;
     if (!open_file(path, &package)) {
         return EXIT_REFUSED;
     }
-    enum hx_status status =
-        hx_module_load(modules, (uint64_t)(uintptr_t)package.at, package.size, &report);
+    const uint64_t at = (uint64_t)(uintptr_t)package.at;
+    enum hx_status status = isolated ? hx_module_isolate(modules, at, package.size, &report)
+                                     : hx_module_load(modules, at, package.size, &report);
     return status == HX_OK ? 0 : refused(path, status, (const char *)report.text);
 }
 
@@ -90,10 +91,41 @@ static int swap(handle_t modules, const char *text, const char *path) {
     return status == HX_OK ? 0 : refused(text, status, (const char *)report.text);
 }
 
+// Where packages lie, if nobody says otherwise.
+#define FOLDER "/lib/helix/"
+
+// `path` NULL: the package of that name in FOLDER.
+static int move(handle_t modules, const char *text, const char *where, const char *path) {
+    struct hx_module_report report = { 0 };
+    struct hx_module_name name = { 0 };
+    char standard[sizeof(FOLDER) + sizeof(name.bytes) + sizeof(".hxm")];
+    struct bytes package;
+    const bool isolated = strcmp(where, "isolated") == 0;
+    if (!isolated && strcmp(where, "kernel") != 0) {
+        (void)fprintf(stderr, "hxmod: expected kernel or isolated, found %s\n", where);
+        return EXIT_WORDS;
+    }
+    enum hx_status status = name_make(text, &name);
+    if (status != HX_OK) {
+        return refused(text, status, "");
+    }
+    (void)snprintf(standard, sizeof(standard), FOLDER "%s.hxm", text);
+    if (!open_file(path != NULL ? path : standard, &package)) {
+        return EXIT_REFUSED;
+    }
+    status = hx_module_move(modules, &name, isolated ? HX_MODULE_ISOLATED : 0,
+                            (uint64_t)(uintptr_t)package.at, package.size, &report);
+    return status == HX_OK ? 0 : refused(text, status, (const char *)report.text);
+}
+
+static const char *placement(const struct hx_module_info *info) {
+    return info->loaded == HX_MODULE_ISOLATED ? "ring 3" : info->loaded ? "package" : "image";
+}
+
 static void show(const struct hx_module_info *info) {
     printf("name %s\nversion %u.%u.%u\nstate %s\nplaced %s\nmemory %llu\ncapabilities 0x%x\n%s",
            info->name, info->version[0], info->version[1], info->version[2],
-           info->runs ? "running" : "not running", info->loaded ? "package" : "image",
+           info->runs ? "running" : "not running", placement(info),
            (unsigned long long)info->memory, info->capabilities, info->ports);
 }
 
@@ -131,8 +163,7 @@ static int list(handle_t modules) {
     struct hx_module_info info = { 0 };
     for (uint32_t i = 0; hx_module_info(modules, i, &info) == HX_OK; i++) {
         printf("%-16s %u.%u.%u %-11s %s\n", info.name, info.version[0], info.version[1],
-               info.version[2], info.runs ? "running" : "not running",
-               info.loaded ? "package" : "image");
+               info.version[2], info.runs ? "running" : "not running", placement(&info));
     }
     return 0;
 }
@@ -192,14 +223,20 @@ static int health(const char *name) {
 }
 
 static int do_words(handle_t modules, int count, char **words) {
-    if (count == 3 && strcmp(words[1], "load") == 0) {
-        return load(modules, words[2]);
+    if (count == 3 && strcmp(words[1], "load") == 0 && words[2][0] != '-') {
+        return load(modules, words[2], false);
+    }
+    if (count == 4 && strcmp(words[1], "load") == 0 && strcmp(words[2], "--isolated") == 0) {
+        return load(modules, words[3], true);
     }
     if (count == 3 && strcmp(words[1], "unload") == 0) {
         return unload(modules, words[2]);
     }
     if ((count == 3 || count == 4) && strcmp(words[1], "swap") == 0) {
         return swap(modules, words[2], words[3]); // words[count] is NULL
+    }
+    if ((count == 4 || count == 5) && strcmp(words[1], "move") == 0) {
+        return move(modules, words[2], words[3], words[4]);
     }
     if (count == 3 && strcmp(words[1], "info") == 0) {
         return show_one(modules, words[2]);
@@ -210,7 +247,8 @@ static int do_words(handle_t modules, int count, char **words) {
     if ((count == 2 || count == 3) && strcmp(words[1], "health") == 0) {
         return health(words[2]);
     }
-    (void)fputs("usage: hxmod load FILE | unload NAME | swap NAME [FILE] | list | "
+    (void)fputs("usage: hxmod load [--isolated] FILE | unload NAME | swap NAME [FILE] | "
+                "move NAME kernel|isolated [FILE] | list | "
                 "info NAME|FILE | health [NAME]\n",
                 stderr);
     return EXIT_WORDS;

@@ -141,6 +141,9 @@ NORETURN void gate_leave(void);
 // The same, and the innermost call's module dies of what it says itself.
 NORETURN void gate_die(const char *what, const char *where);
 
+// What a fault of that kind is called in a death; static.
+const char *gate_fault_name(enum hal_fault_kind kind);
+
 // How often it was entered, and how many are inside; both are exact only while it is closed and
 // nobody tries: an attempt counts as inside for a moment.
 void gate_count(const struct gate *gate, uint64_t *out_calls, uint64_t *out_inside);

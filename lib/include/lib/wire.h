@@ -140,6 +140,11 @@ extern const struct wire_layout wire_u8, wire_u16, wire_u32, wire_u64, wire_bool
 
 // What carries messages, pages and handles. `context` is the connection's.
 struct wire_transport {
+    // Before anything else of a call, and after all of it: waits, bounded, until there is room for
+    // one more, for a transport that has less than its callers may want. NULL: there always is, or
+    // the call is refused. What enter() refuses with is the call's result.
+    enum hx_status (*enter)(void *context);
+    void (*leave)(void *context);
     // Sends a request, whose handles it takes whatever becomes of it, and waits, bounded, for its
     // reply. Returns HX_OK and a reply that nobody checked, whose handles are the caller's; or
     // HX_ERR_PEER_DIED, HX_ERR_REVOKED, HX_ERR_TIMED_OUT (nothing is called any more after it),
@@ -196,8 +201,8 @@ struct wire_server {
         uint32_t generation;
     } instances[WIRE_INSTANCES_MAX];
     bool is_attached;
-    uint64_t refused;      // requests that were malformed
-    _Atomic uint64_t lost; // events that found no room
+    _Atomic uint64_t refused; // requests that were malformed
+    _Atomic uint64_t lost;    // events that found no room
 };
 
 // Caller's storage; `wire` is copied, the rest is kept. Scratch memory as above; a client's may be
@@ -219,12 +224,19 @@ enum hx_status wire_attach(struct wire_target *target, const void *events, void 
 // Checks an event that came and calls who attached. HX_ERR_CORRUPT: it is malformed.
 // Takes its handles.
 enum hx_status wire_receive(struct wire_client *client, const struct wire_parcel *event);
+// The same for a receiver with a pool and scratch memory of its own: several may receive at once.
+enum hx_status wire_receive_in(struct wire_client *client, const struct wire_parcel *event,
+                               struct hx_pool *pool, uint8_t *scratch);
 
 // The server's end: checks a request (a private copy of the slot), calls the module, makes the
 // reply. A malformed request is answered with HX_ERR_CORRUPT. Handles of a request are the
 // module's, whatever it answers; those that it gives as results are the reply's.
 void wire_serve(struct wire_server *server, const struct wire_parcel *request,
                 struct wire_parcel *out_reply);
+// The same with scratch memory of the caller's: several may serve at once, if the port has no
+// instances.
+void wire_serve_in(struct wire_server *server, const struct wire_parcel *request,
+                   struct wire_parcel *out_reply, uint8_t *scratch);
 // The module's end of each event. Many threads may send events.
 void wire_event(struct wire_server *server, uint32_t event, struct wire_argument *arguments);
 // The client has gone: ends its instances, by the method of the port that ends one and takes

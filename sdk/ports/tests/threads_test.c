@@ -114,7 +114,7 @@ int main(void) {
     for (uint32_t i = 0; i < THREADS; i++) {
         MODEL_CHECK(pthread_join(threads[i], NULL) == 0);
     }
-    MODEL_CHECK(model.server.refused == 0);
+    MODEL_CHECK(atomic_load_explicit(&model.server.refused, memory_order_relaxed) == 0);
     model_fini(&model);
     return 0;
 }

@@ -367,14 +367,14 @@ static void refuse(struct wire_message request, uint64_t refused) {
     wire_serve(&model.server, &parcel, &reply);
     memcpy(&status, reply.message.body, sizeof(status));
     CHECK(reply.message.inline_bytes == 8 && (int32_t)status == HX_ERR_CORRUPT);
-    CHECK(model.server.refused == refused);
+    CHECK(atomic_load_explicit(&model.server.refused, memory_order_relaxed) == refused);
 }
 
 static void test_hostile_client(void) {
     uint64_t words[200] = { 1, 301 }; // the box, one value more than there may be
     words[2 + 151] = 1;               // one flag
     struct wire_message request = crafted_reply(0, words, (2 + 151 + 1) * 8 + 1);
-    uint64_t refused = model.server.refused;
+    uint64_t refused = atomic_load_explicit(&model.server.refused, memory_order_relaxed);
     request.kind = WIRE_REQUEST;
     request.method = ALL_METHOD_SORT;
     refuse(request, refused + 1);

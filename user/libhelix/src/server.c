@@ -392,7 +392,7 @@ static void connection_end(struct connection *connection) {
         if (service->closed != NULL) {
             service->closed(service->self, connection->wire.is_attached ? &connection->wire : NULL);
         }
-        server->refused += connection->wire.refused;
+        server->refused += atomic_load_explicit(&connection->wire.refused, memory_order_relaxed);
         port_pool_unmap(&connection->pool);
     }
     port_end_unmap(&connection->end);
@@ -445,7 +445,8 @@ void hx_server_stop(struct hx_server *server) {
 uint64_t hx_server_refused(const struct hx_server *server) {
     uint64_t refused = server->refused;
     for (uint32_t i = 0; i < server->count; i++) {
-        refused += server->connections[i]->wire.refused;
+        refused +=
+            atomic_load_explicit(&server->connections[i]->wire.refused, memory_order_relaxed);
     }
     return refused;
 }

@@ -11,12 +11,19 @@
 
 #define MODULE_PORTS_BYTES 256u
 
+// Where a module runs: the same package either way.
+enum module_placement {
+    MODULE_IN_KERNEL,
+    MODULE_ISOLATED, // in ring 3, a process of its own: decision 044
+};
+
 // What there is to say about a module.
 struct module_description {
     char name[32];
     struct hx_version version;
     uint32_t capabilities;
-    bool is_loaded;                 // from a package
+    bool is_loaded; // from a package
+    bool is_isolated;
     bool runs;                      // no: its start failed, or it is only looked at
     uint64_t memory_bytes;          // of its code and data; 0: it is in the image
     char ports[MODULE_PORTS_BYTES]; // a line for each: "provides helix.char 1.0", "needs …"
@@ -29,7 +36,8 @@ struct module_description {
 //         HX_ERR_NOT_FOUND      nobody provides a port that it needs
 //         HX_ERR_LIMIT, HX_ERR_NO_MEMORY
 //         or what its init or start returned; HX_ERR_PEER_DIED: a fault
-enum hx_status modules_load(const void *bytes, size_t size_bytes, struct package_refusal *refusal);
+enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_placement placement,
+                            struct package_refusal *refusal);
 
 // The same up to the start, which is not done: what the package has. Refusals as above.
 enum hx_status modules_check(const void *bytes, size_t size_bytes,
@@ -57,6 +65,11 @@ enum hx_status modules_unload(const char *name, struct package_refusal *refusal)
 //         HX_ERR_NO_MEMORY; or what the new one's init, start or self-test returned
 enum hx_status modules_swap(const char *name, const void *bytes, size_t size_bytes,
                             struct package_refusal *refusal);
+
+// The same into that placement, whatever it has been; modules_swap() keeps the one that it has.
+// HX_ERR_NOT_SUPPORTED also: it cannot be there.
+enum hx_status modules_move(const char *name, const void *bytes, size_t size_bytes,
+                            enum module_placement placement, struct package_refusal *refusal);
 
 // The modules, by numbers from 0; false: no more. Numbers may change from call to call.
 bool modules_describe(uint32_t number, struct module_description *out_description);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// runtime/kernel/isolated.c: a module in ring 3, as registry, swap and healing see it: operations
+// like any other's, each of which is done by a worker of its process.
+#include "isolated.h"
+
+static enum hx_status life_do(struct domain *domain, enum service_life what) {
+    struct work work = {
+        .kind = SERVICE_WORK_LIFE,
+        .number = what,
+        .argument = domain->env->package->image.entry,
+    };
+    const enum hx_status status = link_do(domain, &work);
+    if (status != HX_OK) {
+        return status;
+    }
+    // A module cannot say of itself that it has died, and says nothing else than a status.
+    return work.status > HX_OK || work.status == HX_ERR_PEER_DIED ? HX_ERR_CORRUPT : work.status;
+}
+
+// Its process ends with the module, by isolated_end(), whatever becomes of it here.
+static enum hx_status isolated_init(struct hx_env *env, void **out_self) {
+    enum hx_status status = domain_create(env, &env->domain);
+    *out_self = env->domain;
+    return status == HX_OK ? life_do(env->domain, SERVICE_INIT) : status;
+}
+
+static enum hx_status isolated_start(void *self) {
+    return life_do(self, SERVICE_START);
+}
+
+static enum hx_status isolated_stop(void *self) {
+    return life_do(self, SERVICE_STOP);
+}
+
+static void isolated_fini(void *self) {
+    HX_IGNORE(life_do(self, SERVICE_FINI)); // its process ends in any case
+}
+
+static enum hx_status isolated_self_test(void *self) {
+    return life_do(self, SERVICE_SELF_TEST);
+}
+
+const struct hx_module_ops isolated_ops = {
+    .init = isolated_init,
+    .start = isolated_start,
+    .stop = isolated_stop,
+    .fini = isolated_fini,
+    .self_test = isolated_self_test,
+};
+
+void isolated_end(struct hx_env *env) {
+    struct domain *domain = env->domain;
+    env->domain = NULL;
+    domain_end(domain);
+}

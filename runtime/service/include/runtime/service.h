@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// <runtime/service.h>: what the kernel and the code that runs a module in ring 3 agree on.
+//
+// A module in its isolated form is a process of its own, with nothing in it but this folder's code
+// (the host), the module's package, and its threads, the workers. It knows no file, no name and no
+// Linux call: all it can ask for are the calls below, each of which stands for a function of
+// <helix/env.h> and is checked as if the module had called it in the kernel.
+//
+// A worker asks for work (SERVICE_NEXT), finds it in its area, does it, leaves the answer there,
+// and asks again. So a call of a port and its answer are one system call of the module's side.
+#pragma once
+
+#include <helix/types.h>
+#include <lib/wire.h>
+
+#define SERVICE_CALL_FIRST   0x7000u // numbers of the calls; no Linux call of any machine has them
+#define SERVICE_NAME_BYTES   32u     // of ports and slots, with their end
+#define SERVICE_LINE_BYTES   256u    // of the log, with its end
+#define SERVICE_WORKERS_MAX  16u
+#define SERVICE_SLOTS_MAX    16u
+#define SERVICE_RANDOM_MAX   256u                // bytes in one call
+#define SERVICE_MEMORY_MAX   ((uint64_t)1 << 30) // bytes in one call
+#define SERVICE_ADDRESS_HOST 0x10000000u
+#define SERVICE_ADDRESS_CODE 0x20000000u // of the module
+
+// Arguments are numbers and addresses in the order given; the result is a value from 0 up or a
+// status, unless said otherwise.
+enum service_call {
+    SERVICE_AREA = SERVICE_CALL_FIRST, // () -> address of the worker's area
+    SERVICE_POOL,                      // () -> address of the first area
+    SERVICE_NEXT,     // (): answers what is in the area, if something is, and fills in what is next
+    SERVICE_PROVIDE,  // (port, slot, number): names; SERVICE_WORK_CALL says the number
+    SERVICE_EVENT,    // (number, message): its body, if it is paged, lies in the pool
+    SERVICE_LOG,      // (level, text, bytes)
+    SERVICE_MEMORY,   // (bytes) -> address of zeroed pages
+    SERVICE_GIVE,     // (address, bytes): back
+    SERVICE_WAIT,     // (address, value): until SERVICE_WAKE, unless the 32 bits there differ
+    SERVICE_WAKE,     // (): all who wait
+    SERVICE_TIME,     // () -> ns
+    SERVICE_CPU,      // () -> number of the processor
+    SERVICE_CPUS,     // () -> how many there are
+    SERVICE_RANDOM,   // (to, bytes)
+    SERVICE_ENTROPY,  // (from, bytes)
+    SERVICE_IN8,      // (port) -> value
+    SERVICE_OUT8,     // (port, value)
+    SERVICE_CALL_END, // behind the last one
+};
+
+// What a worker is given to do.
+enum service_work {
+    SERVICE_WORK_NONE,
+    SERVICE_WORK_LIFE, // area->number is an enum service_life
+    SERVICE_WORK_CALL, // of slot area->number: area->message, which becomes the reply
+};
+
+// An operation of struct hx_module_ops.
+enum service_life {
+    SERVICE_INIT, // area->argument: address of the module's struct hx_package
+    SERVICE_START,
+    SERVICE_STOP,
+    SERVICE_FINI,
+    SERVICE_SELF_TEST,
+};
+
+// Pages of a worker's area. A body is what does not fit into a message.
+#define SERVICE_PAGE_REQUEST 1u
+#define SERVICE_PAGE_REPLY   8u
+#define SERVICE_PAGE_SCRATCH 16u // the worker's own
+#define SERVICE_AREA_PAGES   32u
+#define SERVICE_EVENT_PAGES  64u // behind the areas: bodies of events
+#define SERVICE_POOL_PAGES   (SERVICE_WORKERS_MAX * SERVICE_AREA_PAGES + SERVICE_EVENT_PAGES)
+_Static_assert(SERVICE_POOL_PAGES <= HX_POOL_PAGES_MAX, "one pool holds all");
+
+// The first page of an area. Pages that messages name count from the first worker's area on.
+struct service_area {
+    uint32_t kind;   // enum service_work
+    uint32_t number; // see there
+    uint64_t argument;
+    int64_t status; // the answer of SERVICE_WORK_LIFE
+    struct wire_message message;
+};
+
+struct export; // a function by name: runtime/kernel/exports.h
+
+// What the host's image exports in the place of a package's struct.
+struct service_image {
+    void (*start)(void);            // where a worker begins
+    const struct export *functions; // of the SDK; ends with a row without a name
+    uintptr_t *guard;               // of its stacks, made up by the kernel
+};
+
+// The ports that a module may provide there.
+struct service_port {
+    const char *name; // "helix.char"; NULL: the end
+    const struct wire_port *wire;
+    const void *client; // the operations that send
+};
+extern const struct service_port service_ports[];

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// hostile.c: for ring 3: /dev/hostile does what the letter says that is written to it, behind the
+// back of its SDK: calls of the kernel that it may not make, and wrong ones of those that it may. A
+// read says how many of the answers to these were not as they must be.
+#include <helix/env.h>
+#include <helix/ports/char_port.h>
+#include <lib/string.h>
+#include <libhelix_arch/syscall.h>
+#include <runtime/service.h>
+
+// NOLINTBEGIN(performance-no-int-to-ptr): that is what it does
+
+#define KERNEL_ADDRESS (~(uintptr_t)0xffff)
+#define NOWHERE        ((uintptr_t)0x7fff0000)
+
+static struct hx_env *env;
+static uint32_t wrong;
+
+static int64_t call(uint64_t number, uint64_t a, uint64_t b, uint64_t c) {
+    return libhelix_syscall(number, a, b, c, 0, 0, 0);
+}
+
+static void expect(int64_t found, int64_t wanted, const char *what) {
+    if (found != wanted) {
+        hx_log(env, HX_LOG_ERROR, "%s gives %lld", what, (long long)found);
+        wrong++;
+    }
+}
+
+static uint64_t at(const void *address) {
+    return (uintptr_t)address;
+}
+
+static struct service_area *area(void) {
+    return (struct service_area *)(uintptr_t)call(SERVICE_AREA, 0, 0, 0);
+}
+
+// ---- that it dies of
+
+static void reads_kernel(void) {
+    (void)*(volatile const char *)KERNEL_ADDRESS;
+}
+
+static void writes_host(void) {
+    *(volatile uint8_t *)(uintptr_t)hx_log = 0;
+}
+
+static void runs_data(void) {
+    static uint8_t code[16];
+    ((void (*)(void))(uintptr_t)code)();
+}
+
+static void overflows(void) {
+    volatile uint8_t *stack = (volatile uint8_t *)__builtin_frame_address(0);
+    for (uint32_t i = 0; i < 128u << 10; i += 64) {
+        stack[-(int64_t)i] = 1;
+    }
+}
+
+static void loops(void) {
+    for (volatile uint32_t i = 0;; i++) {
+    }
+}
+
+static void eats_memory(void) {
+    for (;;) {
+        const int64_t address = call(SERVICE_MEMORY, 1u << 26, 0, 0);
+        volatile uint8_t *pages = (volatile uint8_t *)(uintptr_t)address;
+        for (uint64_t i = 0; address > 0 && i < 1u << 26; i += PAGE_SIZE) {
+            pages[i] = 1;
+        }
+    }
+}
+
+// ---- that the kernel answers with a refusal
+
+static void provides_wrongly(void) {
+    static const char port[SERVICE_NAME_BYTES] = "helix.char", slot[SERVICE_NAME_BYTES] = "other";
+    static const char fs[SERVICE_NAME_BYTES] = "helix.fs", none[SERVICE_NAME_BYTES] = "";
+    char endless[SERVICE_NAME_BYTES];
+    memset(endless, 'x', sizeof(endless));
+    expect(call(SERVICE_PROVIDE, at(port), at(slot), 0), HX_ERR_INVALID, "a number twice");
+    expect(call(SERVICE_PROVIDE, at(port), at(slot), SERVICE_SLOTS_MAX), HX_ERR_INVALID, "its end");
+    expect(call(SERVICE_PROVIDE, at(port), at(slot), UINT64_MAX), HX_ERR_INVALID, "the last one");
+    expect(call(SERVICE_PROVIDE, at(endless), at(slot), 2), HX_ERR_INVALID, "an endless port");
+    expect(call(SERVICE_PROVIDE, at(port), at(endless), 3), HX_ERR_INVALID, "an endless slot");
+    expect(call(SERVICE_PROVIDE, at(port), at(none), 4), HX_ERR_INVALID, "a slot without a name");
+    expect(call(SERVICE_PROVIDE, NOWHERE, at(slot), 5), HX_ERR_BAD_ADDRESS, "no port");
+    expect(call(SERVICE_PROVIDE, at(port), KERNEL_ADDRESS, 6), HX_ERR_BAD_ADDRESS, "no slot");
+    expect(call(SERVICE_PROVIDE, at(fs), at(slot), 7), HX_ERR_NOT_SUPPORTED, "another port");
+}
+
+static void tells_wrongly(void) {
+    struct wire_message message = { .kind = WIRE_EVENT };
+    expect(call(SERVICE_EVENT, 9, at(&message), 0), HX_ERR_INVALID, "an event of no slot");
+    expect(call(SERVICE_EVENT, UINT64_MAX, at(&message), 0), HX_ERR_INVALID, "of the last one");
+    expect(call(SERVICE_EVENT, 0, NOWHERE, 0), HX_ERR_BAD_ADDRESS, "an event nowhere");
+    expect(call(SERVICE_EVENT, 0, KERNEL_ADDRESS, 0), HX_ERR_BAD_ADDRESS, "an event of the kernel");
+    expect(call(SERVICE_EVENT, 0, at(&message), 0), HX_ERR_CORRUPT, "an event of a port with none");
+    message.inline_bytes = WIRE_PAGED;
+    message.body_bytes = UINT32_MAX;
+    expect(call(SERVICE_EVENT, 0, at(&message), 0), HX_ERR_CORRUPT, "a long event");
+    message.body_bytes = 0;
+    message.body_page = UINT16_MAX;
+    expect(call(SERVICE_EVENT, 0, at(&message), 0), HX_ERR_CORRUPT, "an event behind the pool");
+}
+
+static void asks_wrongly(void) {
+    uint8_t bytes[8];
+    expect(call(SERVICE_LOG, 0, at("x"), SERVICE_LINE_BYTES), HX_ERR_INVALID, "a long line");
+    expect(call(SERVICE_LOG, 0, NOWHERE, 8), HX_ERR_BAD_ADDRESS, "a line nowhere");
+    expect(call(SERVICE_LOG, UINT64_MAX, at("\033[2J\n\x7f two"), 11), HX_OK, "a line");
+    expect(call(SERVICE_MEMORY, 0, 0, 0), HX_ERR_INVALID, "no memory");
+    expect(call(SERVICE_MEMORY, UINT64_MAX, 0, 0), HX_ERR_INVALID, "all memory");
+    expect(call(SERVICE_GIVE, 1, PAGE_SIZE, 0), HX_ERR_INVALID, "an odd address back");
+    expect(call(SERVICE_WAIT, NOWHERE, 0, 0), HX_ERR_BAD_ADDRESS, "a word nowhere");
+    expect(call(SERVICE_WAIT, KERNEL_ADDRESS, 0, 0), HX_ERR_BAD_ADDRESS, "a word of the kernel");
+    // Its manifest asks for nothing.
+    expect(call(SERVICE_RANDOM, at(bytes), 8, 0), HX_ERR_ACCESS_DENIED, "random bytes");
+    expect(call(SERVICE_ENTROPY, at(bytes), 8, 0), HX_ERR_ACCESS_DENIED, "entropy");
+    expect(call(SERVICE_RANDOM, at(bytes), SERVICE_RANDOM_MAX + 1, 0), HX_ERR_INVALID, "many");
+    expect(call(SERVICE_ENTROPY, NOWHERE, 8, 0), HX_ERR_BAD_ADDRESS, "entropy nowhere");
+    expect(call(SERVICE_IN8, 0x70, 0, 0), 0xff, "a port of the machine");
+    expect(call(SERVICE_IN8, 0x10000, 0, 0), HX_ERR_INVALID, "none");
+    expect(call(SERVICE_OUT8, 0x70, 0x100, 0), HX_ERR_INVALID, "a large value");
+}
+
+// ---- that makes its answers nonsense
+
+static void answers_early(void) {
+    (void)call(SERVICE_NEXT, 0, 0, 0); // the request is the answer
+}
+
+static void answers_much(void) {
+    area()->message.kind = WIRE_REPLY;
+    area()->message.inline_bytes = WIRE_PAGED;
+    area()->message.body_bytes = UINT32_MAX;
+    (void)call(SERVICE_NEXT, 0, 0, 0);
+}
+
+static void loses_area(void) {
+    (void)call(SERVICE_GIVE, at(area()), PAGE_SIZE, 0);
+    (void)call(SERVICE_NEXT, 0, 0, 0);
+}
+
+static void does(char what) {
+    switch (what) {
+    case 'k':
+        return reads_kernel();
+    case 'h':
+        return writes_host();
+    case 'x':
+        return runs_data();
+    case 'o':
+        return overflows();
+    case 's':
+        return loops();
+    case 'm':
+        return eats_memory();
+    case 'l': // a call of Linux's on each machine
+        return (void)call(64, 1, at("out"), 3);
+    case 'n': // native: closes a handle
+        return (void)call(4096, 1, 0, 0);
+    case 'u': // behind the last of its own
+        return (void)call(SERVICE_CALL_END, 0, 0, 0);
+    case 'p':
+        return provides_wrongly();
+    case 'e':
+        return tells_wrongly();
+    case 'a':
+        return asks_wrongly();
+    case 'r':
+        return answers_early();
+    case 'b':
+        return answers_much();
+    case 'g':
+        return loses_area();
+    default:
+        return;
+    }
+}
+
+// ---- the device
+
+static enum hx_status hostile_describe(void *self, struct char_node *to, uint32_t capacity,
+                                       uint32_t *out_count) {
+    static const struct char_node node = { "hostile", 241, 0, 0666, 0 };
+    (void)self;
+    *out_count = MIN_OF(capacity, 1u);
+    memcpy(to, &node, *out_count * sizeof(node));
+    return HX_OK;
+}
+
+static enum hx_status hostile_read(void *self, uint32_t minor, uint64_t offset, void *buffer,
+                                   uint32_t capacity, uint32_t *out_length) {
+    (void)self;
+    (void)minor;
+    (void)offset;
+    *out_length = MIN_OF(capacity, 1u);
+    memset(buffer, '0' + (int)MIN_OF(wrong, 9u), *out_length);
+    return HX_OK;
+}
+
+static enum hx_status hostile_write(void *self, uint32_t minor, uint64_t offset, const void *data,
+                                    uint32_t length, uint32_t *out_length) {
+    (void)self;
+    (void)minor;
+    (void)offset;
+    does(*(const char *)data);
+    *out_length = length;
+    return HX_OK;
+}
+
+static const struct char_ops ops = {
+    .describe = hostile_describe,
+    .read = hostile_read,
+    .write = hostile_write,
+};
+
+static enum hx_status hostile_init(struct hx_env *its, void **out_self) {
+    env = its;
+    *out_self = its;
+    return hx_port_provide(its, "helix.char", "hostile", &ops, its);
+}
+
+static const struct hx_port_provided provides[] = { CHAR_PORT_PROVIDED };
+static const struct hx_module_ops operations = { .init = hostile_init };
+
+HX_MODULE(hostile, .name = "hostile", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
+          .provides = provides, .provides_count = ARRAY_SIZE(provides), .ops = &operations);
+
+// NOLINTEND(performance-no-int-to-ptr)
