@@ -78,6 +78,7 @@ static void run(void *context) {
 static void forget(void) {
     env = (struct hx_env){ 0 };
     provided_count = 0;
+    state_end();
     devices_close();
 }
 
@@ -88,6 +89,7 @@ enum hx_status host_load_named(const char *name) {
     }
     forget();
     env.module = manifest_of(name);
+    state_begin(env.module->arena_version != 0);
     module_call(run, &status);
     if (status != HX_OK) {
         forget();

@@ -7,6 +7,7 @@ static uint64_t generator;
 void host_begin(void) {
     devices_reset();
     life_reset();
+    state_reset();
     ledger_reset();
     dma_reset();
     locks_reset();

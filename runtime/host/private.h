@@ -24,6 +24,11 @@ void *ledger_alloc(size_t size_bytes, bool is_paged);
 void ledger_free(void *memory, bool is_paged);
 size_t ledger_size(const void *memory);
 
+// A life begins, with an arena that is new or recovered; it ends; there is none any more.
+void state_begin(bool has_arena);
+void state_end(void);
+void state_reset(void);
+
 void life_reset(void);
 // All blocks are free.
 void ledger_release(void);

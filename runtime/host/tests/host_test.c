@@ -63,8 +63,8 @@ static const struct hx_module_ops operations = { .init = probe_init,
                                                  .fini = probe_fini,
                                                  .self_test = probe_test };
 
-HX_MODULE(probe, .name = "probe", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
-          .provides = provides, .provides_count = ARRAY_SIZE(provides),
+HX_MODULE(probe, .name = "probe", .arena_version = 1, .version = { 1, 0, 0 },
+          .phase = HX_PHASE_NORMAL, .provides = provides, .provides_count = ARRAY_SIZE(provides),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ | HX_CAPABILITY_RANDOM |
                           HX_CAPABILITY_IO_PORTS,
           .ops = &operations);
@@ -368,6 +368,29 @@ static void test_machine(void) {
     CHECK(host.cpu_count == 1 && host.cpu == 0 && host.time == 0 && host.entropy_bytes == 0);
 }
 
+// What was committed is there in the next life, and nothing else.
+static void test_arena(void) {
+    void *found[4];
+    uint32_t index = 0;
+    begin();
+    struct hx_update *update = hx_update_create(env);
+    uint32_t *kept = hx_arena_new(update, 1, sizeof(*kept));
+    *kept = 7;
+    hx_arena_commit(update);
+    *(uint32_t *)hx_arena_change(update, kept) = 8;
+    CHECK(hx_arena_new(update, 1, 4) != NULL && host.blocks == 0);
+    host_die();
+    CHECK(host_load_named("probe") == HX_OK);
+    CHECK(hx_arena_walk(env, &index, found, 4) == 1 && *(uint32_t *)found[0] == 7);
+    host_fail_nth(1);
+    CHECK(hx_update_create(env) == NULL && host.failed);
+    host_begin();
+    CHECK(host_load_named("poor") == HX_OK && hx_update_create(env) == NULL); // no arena_version
+    begin();
+    index = 0;
+    CHECK(hx_arena_walk(env, &index, found, 4) == 0); // another machine
+}
+
 // Devices
 // ------------------------------------------------------------------------------------------------
 
@@ -608,6 +631,7 @@ int main(void) {
     test_ports();
     test_log();
     test_machine();
+    test_arena();
     test_open();
     test_registers();
     test_io_ports();
