@@ -14,6 +14,7 @@
 #define X86_FRAME_RIP    136
 #define X86_FRAME_CS     144
 #define X86_FRAME_RSP    160
+#define X86_FRAME_IF     0x200ull // of rflags: interrupts are on
 
 #define X86_VECTOR_SYSCALL 256
 #define X86_VECTOR_CHANGED 257
@@ -57,7 +58,7 @@ static inline uint64_t hal_frame_pc(const struct hal_frame *frame) {
 }
 
 static inline bool hal_frame_irq_is_on(const struct hal_frame *frame) {
-    return (frame->rflags & X86_RFLAGS_IF) != 0;
+    return (frame->rflags & X86_FRAME_IF) != 0;
 }
 
 static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {
@@ -112,7 +113,7 @@ static inline void hal_frame_init_user(struct hal_frame *frame, uint64_t pc, uin
         .vector = X86_VECTOR_CHANGED,
         .rip = pc,
         .cs = X86_USER_CS,
-        .rflags = X86_RFLAGS_IF | 2, // and the bit that is always one
+        .rflags = X86_FRAME_IF | 2, // and the bit that is always one
         .rsp = sp,
         .ss = X86_USER_DS,
     };
