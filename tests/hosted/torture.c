@@ -608,6 +608,22 @@ static void settle(const struct use before[CACHES]) {
     SAME(more_in_use(before, true), 0);
 }
 
+#define NAMES 500u
+
+// The table of a module's arena has places for as many objects as there ever were at once, and
+// keeps them: now there were more than the rounds make.
+static void many_names(void) {
+    char name[16];
+    for (uint32_t i = 0; i < 2 * NAMES; i++) {
+        (void)format_string(name, sizeof(name), "/n%u", (unsigned)(i % NAMES));
+        if (i < NAMES) {
+            SAME(CALL(close, open_file(name, O_CREAT | O_RDWR)), 0);
+        } else {
+            SAME(CALL(unlinkat, (uint64_t)AT_FDCWD, text_at(PATH, name), 0), 0);
+        }
+    }
+}
+
 static void nothing_is_lost(void) {
     static struct use before[CACHES];
     struct chance chance = { random_seed() | 1, 0, false, false };
@@ -615,6 +631,7 @@ static void nothing_is_lost(void) {
     mount_at("/dev", "devtmpfs");
     faults = open_file("/proc/helix/faults", O_RDWR);
     hosted_store(NTH_AT, open_file("/proc/helix/fail_nth", O_RDWR), 8);
+    many_names();
     (void)read_use(before);
     run_round(&chance, NO_TROUBLES);
     sleep_ns(20000000);
