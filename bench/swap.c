@@ -4,12 +4,17 @@
 // freeze: how long a processor stood still, as the kernel counts it, in ns, which are instructions
 // under -icount: the longest of three swaps, through all scheduling policies. The threads want to
 // run, but wait for this one, which is more important.
+// files_freeze: how long the gates of ramfs were closed while it was swapped for itself, with that
+// many files open, each another one.
 #include "bench.h"
 
 #include <fcntl.h>
+#include <helix/native.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define SCHEDULER   "/proc/helix/scheduler"
@@ -92,9 +97,72 @@ static uint64_t freeze_round(unsigned count) {
     return good ? longest : BENCH_FAILED;
 }
 
+#define FOLDER    "/files"
+#define FILES_MAX 10000u
+
+static unsigned opened; // descriptors FIRST and on
+static int first;
+
+static bool open_files(unsigned count) {
+    const struct rlimit limit = { FILES_MAX + 100, FILES_MAX + 100 };
+    bool good = setrlimit(RLIMIT_NOFILE, &limit) == 0 && mkdir(FOLDER, 0755) == 0;
+    for (opened = 0; good && opened < count; opened++) {
+        char path[32];
+        snprintf(path, sizeof(path), FOLDER "/file-%u", opened);
+        const int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0644);
+        first = opened == 0 ? fd : first;
+        good = fd >= 0;
+    }
+    return good;
+}
+
+static bool files_100(void) {
+    return open_files(100);
+}
+
+static bool files_10000(void) {
+    return open_files(FILES_MAX);
+}
+
+static void close_files(void) {
+    while (opened > 0) {
+        char path[32];
+        close(first + (int)--opened);
+        snprintf(path, sizeof(path), FOLDER "/file-%u", opened);
+        unlink(path);
+    }
+    rmdir(FOLDER);
+}
+
+// The tenth number of the line that begins with the module's name.
+static uint64_t files_freeze(void) {
+    static char text[8192];
+    unsigned long long freeze = 0;
+    const int fd = open("/proc/helix/health", O_RDONLY);
+    const ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    const char *at = strstr(text, "ramfs ");
+    return at != NULL && sscanf(at, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &freeze) == 1
+               ? freeze
+               : 0;
+}
+
+static uint64_t files_round(unsigned count) {
+    static const struct hx_module_name name = { "ramfs" };
+    static struct hx_module_report report;
+    const long modules = syscall(HX_CALL_module_all);
+    const bool good = count == 1 && modules > 0 &&
+                      syscall(HX_CALL_module_swap, modules, &name, NULL, 0, &report) == HX_OK;
+    syscall(HX_CALL_handle_close, modules);
+    return good ? files_freeze() : BENCH_FAILED;
+}
+
 static const struct bench_operation table[] = {
     { "sched_freeze_10", 1, ten, freeze_round, end },
     { "sched_freeze_200", 1, two_hundred, freeze_round, end },
+    { "files_freeze_100", 1, files_100, files_round, close_files },
+    { "files_freeze_10000", 1, files_10000, files_round, close_files },
 };
 
 BENCH_MAIN(table)

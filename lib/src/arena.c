@@ -201,8 +201,10 @@ uint32_t arena_walk(const struct arena *arena, uint32_t *inout_index, void **out
     while (index < arena->used && count < capacity) {
         const struct arena_slot *slot = slot_of(arena, index);
         const uint32_t in_chunk = ARENA_SLOTS - (index & (ARENA_SLOTS - 1));
-        const struct arena_slot *end = slot + MIN_OF(in_chunk, arena->used - index);
-        for (; slot < end && count < capacity; slot++, index++) {
+        const uint32_t wanted = MIN_OF(in_chunk, arena->used - index);
+        const struct arena_slot *end = slot + MIN_OF(wanted, capacity - count);
+        index += (uint32_t)(end - slot);
+        for (; slot < end; slot++) {
             struct hx_object *object = object_in(slot);
             if (object != NULL) {
                 out[count++] = object + 1;
@@ -586,16 +588,12 @@ static enum hx_status slot_sync(struct arena *from, struct arena *to, uint32_t i
     return status;
 }
 
-// The words of 64 slots, and what is dirty among them.
-static enum hx_status word_sync(struct arena *from, struct arena *to, uint32_t index, uint32_t used,
-                                uint64_t *out_number) {
-    lock(from);
-    uint64_t dirty = chunk_of(from, index)->dirty[(index & (ARENA_SLOTS - 1)) / 64];
-    unlock(from);
-    while (dirty != 0) {
+// Of 64 slots from `index` on, those that are dirty.
+static enum hx_status slots_sync(struct arena *from, struct arena *to, uint32_t index,
+                                 uint64_t dirty, uint64_t *out_number) {
+    for (; dirty != 0; dirty &= dirty - 1) {
         const uint32_t at = index + (uint32_t)__builtin_ctzll(dirty);
-        dirty &= dirty - 1;
-        enum hx_status status = at != 0 && at < used ? slot_sync(from, to, at) : HX_OK;
+        enum hx_status status = at != 0 ? slot_sync(from, to, at) : HX_OK;
         if (status != HX_OK) {
             *out_number = at;
             return status;
@@ -604,16 +602,31 @@ static enum hx_status word_sync(struct arena *from, struct arena *to, uint32_t i
     return HX_OK;
 }
 
+static enum hx_status chunk_sync(struct arena *from, struct arena *to, uint32_t index,
+                                 uint64_t *out_number) {
+    const struct arena_chunk *chunk = chunk_of(from, index);
+    uint64_t dirty[ARENA_DIRTY];
+    if (chunk == NULL) { // the first one may be missing
+        return HX_OK;
+    }
+    enum hx_status status = chunk_make(to, index) ? HX_OK : HX_ERR_NO_MEMORY;
+    lock(from);
+    memcpy(dirty, chunk->dirty, sizeof(dirty));
+    unlock(from);
+    for (uint32_t i = 0; i < ARENA_DIRTY && status == HX_OK; i++) {
+        status = slots_sync(from, to, index + i * 64, dirty[i], out_number);
+    }
+    return status;
+}
+
 enum hx_status arena_sync(struct arena *from, struct arena *to, uint64_t *out_number) {
     const uint32_t used = used_of(from);
-    for (uint32_t index = 0; index < used && chunk_of(from, index) != NULL; index += 64) {
-        if (chunk_of(to, index) == NULL && !chunk_make(to, index)) {
-            return HX_ERR_NO_MEMORY;
-        }
-        enum hx_status status = word_sync(from, to, index, used, out_number);
-        if (status != HX_OK) {
-            return status;
-        }
+    enum hx_status status = HX_OK;
+    for (uint32_t index = 0; index < used && status == HX_OK; index += ARENA_SLOTS) {
+        status = chunk_sync(from, to, index, out_number);
+    }
+    if (status != HX_OK) {
+        return status;
     }
     lock(from);
     to->used = from->used;

@@ -354,6 +354,39 @@ static void dies(void) {
     SAME(count_names("."), 0);
 }
 
+// It dies of a fault in the middle of a change, and lives again with all that was there. Whoever
+// made the change gets an error.
+static void heals(void) {
+    char name[32];
+    for (unsigned i = 0; i < 6; i++) {
+        const struct health before = health();
+        int made = 0;
+        doom("kill", kinds[i % KINDS], 9 + (int)i);
+        for (; made < 50; made++) {
+            snprintf(name, sizeof name, "h%u-%d", i, made);
+            const int file = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+            if (file < 0) {
+                break;
+            }
+            SAME(write(file, name, strlen(name)), strlen(name));
+            close(file);
+        }
+        CHECK(made < 50);
+        await(before.deaths + 1);
+        SAME(health().restarts, before.restarts + 1);
+        SAME(health().rollbacks, before.rollbacks);
+        for (int j = 0; j < made; j++) {
+            snprintf(name, sizeof name, "h%u-%d", i, j);
+            has(name, name);
+            SAME(unlink(name), 0);
+        }
+        put("next", "next");
+        has("next", "next");
+        SAME(unlink("next"), 0);
+        SAME(swap(NULL), HX_OK); // all that lasts is right
+    }
+}
+
 // What is held
 // ------------------------------------------------------------------------------------------------
 
@@ -430,9 +463,9 @@ static void schema(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(under_load),     CASE(stays_open), CASE(mounts), CASE(refused),
-    CASE(bad_versions),   CASE(damages),    CASE(dies),   CASE(gives_all_back),
-    CASE(without_memory), CASE(schema),
+    CASE(under_load),     CASE(stays_open),     CASE(mounts), CASE(refused),
+    CASE(bad_versions),   CASE(damages),        CASE(dies),   CASE(heals),
+    CASE(gives_all_back), CASE(without_memory), CASE(schema),
 };
 
 CHECK_MAIN(cases)

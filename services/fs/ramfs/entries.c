@@ -57,15 +57,30 @@ static void grow(struct ramfs *fs) {
     fs->bucket_count = count;
 }
 
-void ramfs_entry_index(struct ramfs *fs, const struct ramfs_entry *entry) {
-    if (fs->entry_count >= fs->bucket_count) {
-        grow(fs);
-    }
-    fs->next_cookie = MAX_OF(fs->next_cookie, entry->cookie + 1);
+static void bucket_push(const struct ramfs *fs, const struct ramfs_entry *entry) {
     const struct ramfs_entry **bucket = bucket_of(fs, entry->hash);
     next_set(entry, *bucket);
     *bucket = entry;
-    fs->entry_count++;
+}
+
+enum hx_status ramfs_entries_index(struct ramfs *fs) {
+    while (fs->bucket_count < fs->entry_count) {
+        fs->bucket_count *= 2;
+    }
+    hx_free(ramfs_env, (void *)fs->buckets);
+    fs->buckets = (const struct ramfs_entry **)hx_alloc(
+        ramfs_env, fs->bucket_count * sizeof(struct ramfs_entry *));
+    if (fs->buckets == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    const struct ramfs_entry *entry = fs->collected;
+    while (entry != NULL) {
+        const struct ramfs_entry *next = next_of(entry);
+        bucket_push(fs, entry);
+        entry = next;
+    }
+    fs->collected = NULL;
+    return HX_OK;
 }
 
 enum hx_status ramfs_entry_new(struct ramfs *fs, const struct ramfs_node *directory,
@@ -89,7 +104,11 @@ enum hx_status ramfs_entry_new(struct ramfs *fs, const struct ramfs_node *direct
 
 void ramfs_entry_show(struct ramfs *fs, const struct ramfs_node *directory,
                       const struct ramfs_entry *entry) {
-    ramfs_entry_index(fs, entry);
+    if (fs->entry_count >= fs->bucket_count) {
+        grow(fs);
+    }
+    bucket_push(fs, entry);
+    fs->entry_count++;
     ramfs_order_append(fs, directory, entry);
 }
 

@@ -41,7 +41,9 @@ void ramfs_life_destroy(struct ramfs *fs) {
 struct import {
     uint64_t number; // of the instance; 0: none yet
     struct ramfs *fs;
+    struct ramfs *instances;            // by `next_imported`
     const struct ramfs_node *directory; // NULL: none yet
+    uint64_t names;                     // in it, not counted yet
 };
 
 // The instance of that number; NULL: it was unmounted, and this is left of it.
@@ -60,38 +62,64 @@ static enum hx_status find(struct import *at, uint64_t number, struct ramfs **ou
             }
             ramfs_life_of(at->fs, mount);
             hx_object_of(mount)->local = at->fs;
+            at->fs->next_imported = at->instances;
+            at->instances = at->fs;
         }
     }
     *out_fs = at->fs;
     return HX_OK;
 }
 
+// The same, of the last one in a few instructions: who waits for a swap waits for them.
+static inline enum hx_status instance_of(struct import *at, uint64_t number,
+                                         struct ramfs **out_fs) {
+    if (__builtin_expect(at->number == number, 1)) {
+        *out_fs = at->fs;
+        return HX_OK;
+    }
+    return find(at, number, out_fs);
+}
+
+// Each name counts for one node, and so does the root, and what has no name.
 static enum hx_status import_node(struct import *at, const struct ramfs_node *node) {
     struct ramfs *fs;
-    enum hx_status status = find(at, node->mount, &fs);
-    if (status != HX_OK || fs == NULL) {
-        return status;
+    if (node->info.links != 0) {
+        return HX_OK;
     }
-    fs->inodes_used += ramfs_is_directory(node) || node->info.links == 0 ? 1 : node->info.links;
-    if (node->info.links == 0) {
+    enum hx_status status = instance_of(at, node->mount, &fs);
+    if (status == HX_OK && fs != NULL) {
+        fs->inodes_used++;
         ramfs_orphan_add(fs, node);
     }
-    return HX_OK;
+    return status;
+}
+
+// Mostly, the names of a directory come one behind the other, too.
+static void names_count(struct import *at) {
+    if (at->names != 0) {
+        ramfs_order_count(at->directory, at->names);
+        at->names = 0;
+    }
 }
 
 static enum hx_status import_entry(struct import *at, const struct ramfs_entry *entry) {
     struct ramfs *fs;
-    enum hx_status status = find(at, entry->mount, &fs);
+    enum hx_status status = instance_of(at, entry->mount, &fs);
     if (status != HX_OK || fs == NULL) {
         return status;
     }
     if (at->directory == NULL || at->directory->info.node != entry->directory) {
+        names_count(at);
         at->directory = hx_arena_at(ramfs_env, entry->directory);
         if (at->directory == NULL || hx_object_type(at->directory) != RAMFS_NODE) {
             return HX_ERR_CORRUPT;
         }
     }
-    ramfs_entry_show(fs, at->directory, entry);
+    at->names++;
+    fs->next_cookie = MAX_OF(fs->next_cookie, entry->cookie + 1);
+    hx_object_of(entry)->local = (void *)fs->collected;
+    fs->collected = entry;
+    fs->entry_count++;
     return HX_OK;
 }
 
@@ -126,5 +154,11 @@ enum hx_status ramfs_import(void *self, uint32_t schema_version) {
             }
         }
     }
-    return HX_OK;
+    names_count(&at);
+    enum hx_status status = HX_OK;
+    for (struct ramfs *fs = at.instances; fs != NULL && status == HX_OK; fs = fs->next_imported) {
+        fs->inodes_used += fs->entry_count + 1;
+        status = ramfs_entries_index(fs);
+    }
+    return status;
 }

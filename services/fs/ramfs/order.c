@@ -35,6 +35,10 @@ uint64_t ramfs_entries(const struct ramfs_node *directory) {
     return order != NULL ? order->count - order->gone : local_of(directory) / 2;
 }
 
+void ramfs_order_count(const struct ramfs_node *directory, uint64_t count) {
+    count_set(directory, ramfs_entries(directory) + count);
+}
+
 void ramfs_order_destroy(const struct ramfs_node *node) {
     hx_free(ramfs_env, order_of(node));
     order_set(node, NULL);

@@ -88,7 +88,9 @@ struct ramfs {
     uint64_t entry_count;
     uint64_t next_cookie;
     const struct ramfs_node *orphans[RAMFS_ORPHANS]; // without links, by number
-    bool is_ordered;                                 // directories with entries have their orders
+    const struct ramfs_entry *collected;             // while it is imported
+    struct ramfs *next_imported;
+    bool is_ordered; // directories with entries have their orders
 };
 
 extern struct hx_env *ramfs_env; // set in init
@@ -122,8 +124,9 @@ void ramfs_entry_show(struct ramfs *fs, const struct ramfs_node *directory,
 // It is not found any more. Just before the commit, when nothing can fail.
 void ramfs_entry_hide(struct ramfs *fs, const struct ramfs_node *directory,
                       const struct ramfs_entry *entry);
-// Puts an entry of the last life where it is found by name.
-void ramfs_entry_index(struct ramfs *fs, const struct ramfs_entry *entry);
+// All entries of the last life are collected, by `local`: from now on they are found by name.
+// HX_ERR_NO_MEMORY
+enum hx_status ramfs_entries_index(struct ramfs *fs);
 
 // Nodes without links, which somebody may still use. In or out of what is found quickly.
 void ramfs_orphan_add(struct ramfs *fs, const struct ramfs_node *node);
@@ -132,6 +135,8 @@ void ramfs_orphan_remove(struct ramfs *fs, const struct ramfs_node *node);
 // order.c: entries of directories by cookie. The lock is held.
 // How many there are.
 uint64_t ramfs_entries(const struct ramfs_node *directory);
+// So many more, of the last life.
+void ramfs_order_count(const struct ramfs_node *directory, uint64_t count);
 // What this life has of a node that goes.
 void ramfs_order_destroy(const struct ramfs_node *node);
 // Room for one more; HX_ERR_NO_MEMORY
