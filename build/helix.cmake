@@ -228,13 +228,38 @@ function(helix_exports)
   return(PROPAGATE made)
 endfunction()
 
-# helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES.
+# helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES, in the image, and the packages that are
+# loaded at boot: HELIX_NORMAL, before the first program, and HELIX_DEFERRED.
 macro(helix_profile)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
     message(FATAL_ERROR "there is no profile '${HELIX_PROFILE}' in profiles/")
   endif()
   include(${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
 endmacro()
+
+# helix_profile_packages(): what the kernel loads at boot, HELIX_NORMAL and HELIX_DEFERRED of the profile; `profile_made` is
+# the file. The hosted machine loads none.
+function(helix_profile_packages)
+  foreach(phase NORMAL DEFERRED)
+    foreach(folder ${HELIX_${phase}})
+      if(folder IN_LIST HELIX_MODULES OR NOT EXISTS ${PROJECT_SOURCE_DIR}/services/${folder})
+        message(FATAL_ERROR "profile ${HELIX_PROFILE}: ${folder} is in the image, too, or no folder of services/")
+      endif()
+      get_filename_component(name ${folder} NAME)
+      if(NOT HELIX_ARCH STREQUAL "hosted")
+        string(APPEND rows "    { \"${name}\", HX_PHASE_${phase} },\n")
+      endif()
+    endforeach()
+  endforeach()
+  set(profile_made ${CMAKE_CURRENT_BINARY_DIR}/profile_packages.c)
+  file(CONFIGURE OUTPUT ${profile_made} @ONLY CONTENT "#include \"profile.h\"
+const struct profile_package profile_packages[] = {
+@rows@    { 0 },
+};
+")
+  set_source_files_properties(${profile_made} PROPERTIES COMPILE_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR})
+  return(PROPAGATE profile_made)
+endfunction()
 
 # helix_modules(): the folders of modules below this one: those that the profile names, which are in the image, in its order,
 # and all others, as packages alone.

@@ -5,3 +5,10 @@ set(HELIX_MODULES
   drv/pl011
   drv/uart16550
   fs/ramfs)
+set(HELIX_NORMAL
+  sched/fair
+  drv/virtio_blk
+  drv/virtio_console)
+set(HELIX_DEFERRED
+  sched/predictive
+  drv/virtio_rng)

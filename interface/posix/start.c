@@ -20,6 +20,7 @@
 #include <memory/heap.h>
 #include <net/socket.h>
 #include <runtime/boot.h>
+#include <runtime/modules.h>
 #include <tty/tty.h>
 
 #define STACK_LIMIT   (UINT64_C(8) << 20)
@@ -255,6 +256,7 @@ static void open_console(struct posix_process *process) {
 static void start_process_1(void) {
     struct exec_image image;
     make_root();
+    profile_load(root_context);
     choose_console();
     struct posix_process *process = make_process();
     open_console(process);
@@ -268,6 +270,7 @@ static void start_process_1(void) {
     trace(TRACE_PROCESS_START, (uint64_t)process->pid, 0);
     posix_trace_task(thread->thread.personality);
     user_thread_start(thread);
+    profile_load_later(root_context);
 }
 
 static void starter_run(void *argument) {

@@ -245,21 +245,6 @@ static void switch_trace(void) {
     }
 }
 
-// `sched=fair`: the scheduling policy, when its module comes.
-static void check_policy(void) {
-    const char *wanted = cmdline_get(&cmdline, "sched");
-    struct sched_policy policy;
-    log_info("scheduler %s", sched_policy_name());
-    if (wanted == NULL || strcmp(wanted, sched_policy_name()) == 0) {
-        return;
-    }
-    log_warning("command line: sched=%s is no scheduling policy that can be had; these are:",
-                wanted);
-    for (uint32_t i = 0; sched_policy_at(i, &policy); i++) {
-        log_warning("command line: sched=%s", policy.name);
-    }
-}
-
 // Uses up its stack: the page below has no memory.
 static uint64_t overflow(uint64_t depth) { // NOLINT(misc-no-recursion): that is the point
     volatile uint64_t words[16];
@@ -360,6 +345,11 @@ static void listen_to_iommus(void) {
     }
 }
 
+// Only what the image begins with, and its first policy.
+static bool is_safe(void) {
+    return cmdline_get(&cmdline, "helix.safe") != NULL;
+}
+
 void kernel_main(const struct boot_info *info) {
     bring_up_machine(info);
     must("core", core_init());
@@ -367,7 +357,9 @@ void kernel_main(const struct boot_info *info) {
     hal_irq_on();
     start_processors();
     switch_trace();
-    sched_want(cmdline_get(&cmdline, "sched"));
+    if (!is_safe()) {
+        sched_want(cmdline_get(&cmdline, "sched"));
+    }
     must("execution", execution_init());
     must("vfs", vfs_init());
     must("net", sockets_init());
@@ -382,8 +374,10 @@ void kernel_main(const struct boot_info *info) {
     must("critical modules", registry_start(HX_PHASE_CRITICAL));
     // What fails below was logged; the boot goes on without it.
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));
-    HX_IGNORE(registry_start(HX_PHASE_DEFERRED));
-    check_policy();
+    if (!is_safe()) {
+        HX_IGNORE(registry_start(HX_PHASE_DEFERRED));
+    }
+    log_info("scheduler %s", sched_policy_name());
     run_selftest();
     trace(TRACE_BOOT, HX_PHASE_PERSONALITY, 0);
     must("personality", registry_start(HX_PHASE_PERSONALITY));

@@ -122,6 +122,16 @@ enum hx_status package_open(const void *bytes, size_t size_bytes, enum module_pl
                             struct package **out_package, struct package_refusal *refusal);
 void package_close(struct package *package);
 
+// A module in memory, from a package; nothing in it has run. What package_open() refuses with.
+enum hx_status module_open(const void *bytes, size_t size_bytes, enum module_placement placement,
+                           struct hx_env **out_env, struct package_refusal *refusal);
+// Takes one that has not begun; it is not there any more.
+void module_discard(struct hx_env *env);
+// Takes it and starts it. What modules_load() refuses with; then it is not there any more, either.
+enum hx_status module_begin(struct hx_env *env, struct package_refusal *refusal);
+// Whether a module that runs provides a port in a version that is wanted. Thread context.
+bool modules_provide(const struct hx_port_required *wanted);
+
 // Puts another version in the place of a module that is watched: that of `package`, which is taken,
 // also on failure; NULL: its own once more. What modules_swap() returns. See swap.c.
 enum hx_status module_swap(struct hx_env *env, struct package *package,

@@ -5,6 +5,7 @@
 // HX_MODULE() puts a pointer to each manifest into section helix_modules; the linker names its
 // ends, as it does for every section whose name is an identifier.
 #include "isolated.h"
+#include "resolve.h"
 
 #include <core/code.h>
 #include <core/gate.h>
@@ -45,31 +46,9 @@ static const struct hx_module *module_at(uint32_t index) {
     return __start_helix_modules[index];
 }
 
-static int version_compare(struct hx_version a, struct hx_version b) {
-    if (a.major != b.major) {
-        return a.major < b.major ? -1 : 1;
-    }
-    if (a.minor != b.minor) {
-        return a.minor < b.minor ? -1 : 1;
-    }
-    return a.patch == b.patch ? 0 : a.patch < b.patch ? -1 : 1;
-}
-
-static bool provides(const struct hx_module *module, const struct hx_port_required *wanted) {
-    for (uint32_t i = 0; i < module->provides_count; i++) {
-        const struct hx_port_provided *port = &module->provides[i];
-        if (strcmp(port->port, wanted->port) == 0 && port->abi == wanted->abi &&
-            version_compare(port->version, wanted->least) >= 0 &&
-            version_compare(port->version, wanted->below) < 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool requirement_met(const struct hx_port_required *wanted) {
     for (uint32_t i = 0; i < MODULES_MAX; i++) {
-        if (envs[i] != NULL && envs[i]->runs && provides(envs[i]->module, wanted)) {
+        if (envs[i] != NULL && envs[i]->runs && module_provides(envs[i]->module, wanted)) {
             return true;
         }
     }
@@ -361,8 +340,8 @@ static void env_free(struct hx_env *env) {
     heap_free(env);
 }
 
-enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_placement placement,
-                            struct package_refusal *refusal) {
+enum hx_status module_open(const void *bytes, size_t size_bytes, enum module_placement placement,
+                           struct hx_env **out_env, struct package_refusal *refusal) {
     struct hx_env *env = heap_alloc_zero(sizeof(*env), MEMORY_SLEEP);
     if (env == NULL) {
         return package_refuse(refusal, HX_ERR_NO_MEMORY, "no memory");
@@ -370,17 +349,44 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_pl
     ledger_init(&env->ledger);
     env->is_loaded = true;
     enum hx_status status = package_open(bytes, size_bytes, placement, &env->package, refusal);
-    if (status == HX_OK) {
-        env->module = &env->package->manifest;
-        env->name = env->module->name;
-        mutex_lock(&registry_lock);
-        status = load_locked(env, refusal);
-        mutex_unlock(&registry_lock);
+    if (status != HX_OK) {
+        env_free(env);
+        return status;
     }
+    env->module = &env->package->manifest;
+    env->name = env->module->name;
+    *out_env = env;
+    return HX_OK;
+}
+
+void module_discard(struct hx_env *env) {
+    env_free(env);
+}
+
+enum hx_status module_begin(struct hx_env *env, struct package_refusal *refusal) {
+    mutex_lock(&registry_lock);
+    enum hx_status status = load_locked(env, refusal);
+    mutex_unlock(&registry_lock);
     if (status != HX_OK && !env->is_kept) {
         env_free(env);
     }
     return status;
+}
+
+bool modules_provide(const struct hx_port_required *wanted) {
+    mutex_lock(&registry_lock);
+    mutex_lock(&lives_lock);
+    const bool is_met = requirement_met(wanted);
+    mutex_unlock(&lives_lock);
+    mutex_unlock(&registry_lock);
+    return is_met;
+}
+
+enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_placement placement,
+                            struct package_refusal *refusal) {
+    struct hx_env *env = NULL;
+    enum hx_status status = module_open(bytes, size_bytes, placement, &env, refusal);
+    return env != NULL ? module_begin(env, refusal) : status;
 }
 
 enum hx_status modules_check(const void *bytes, size_t size_bytes,
@@ -497,7 +503,7 @@ static enum hx_status successor_check(const struct hx_module *old, const struct 
         const struct hx_port_required wanted = {
             port->port, port->version, { UINT16_MAX, 0, 0 }, port->abi
         };
-        if (!provides(next, &wanted)) {
+        if (!module_provides(next, &wanted)) {
             return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
                                   "expected that it provides %s %u.%u with ABI %016llx, found that "
                                   "it does not",

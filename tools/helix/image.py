@@ -48,7 +48,7 @@ def command(options: Namespace) -> int:
     target = ui.output(options.output)
     packages.need(packages.ISO, yes=options.yes)
     kernel = build.kernel(options.arch, options.profile, options.yes)
-    archive = rootfs.interactive()
+    archive = rootfs.with_profile(rootfs.interactive(), kernel, options.profile)
     for folder in options.add:
         archive.tree(Path(folder))
     ui.progress("writing the image")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What is in the root file system of a machine."""
 
+import re
 import stat
 import subprocess
 from functools import cache
 from pathlib import Path
 
-from helix import cpio, packages, programs, targets
+from helix import cpio, packages, paths, programs, targets
 
 # The init of an interactive run: mounts, then a shell with job control on the console. The shell's
 # end is the machine's. The terminal belongs to the shell: from here on only warnings and worse come
@@ -83,6 +84,17 @@ def with_services(archive: cpio.Archive, kernel: Path) -> cpio.Archive:
     archive.folder("lib/helix")
     for package in sorted((kernel.parent / "modules").glob("*.hxm")):
         archive.file(f"lib/helix/{package.name}", package.read_bytes())
+    return archive
+
+
+def with_profile(archive: cpio.Archive, kernel: Path, profile: str) -> cpio.Archive:
+    """With the packages that the profile's kernel loads at boot, where it looks for them."""
+    lists = re.findall(r"set\(HELIX_(?:NORMAL|DEFERRED)\s([^)]*)\)", (paths.TOP / "profiles" / f"{profile}.cmake").read_text())
+    for folder in " ".join(lists).split():
+        archive.folder("lib")
+        archive.folder("lib/helix")
+        name = f"{Path(folder).name}.hxm"
+        archive.file(f"lib/helix/{name}", (kernel.parent / "modules" / name).read_bytes())
     return archive
 
 

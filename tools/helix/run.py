@@ -76,7 +76,7 @@ def initrd(options: Namespace, kernel: Path, command: bool) -> bytes:
         data = Path(options.initrd).read_bytes()
         data += b"\0" * (-len(data) % 4)
         return data + rootfs.runner_only().bytes() if command else data
-    archive = rootfs.interactive()
+    archive = rootfs.with_profile(rootfs.interactive(), kernel, options.profile)
     if command:
         archive = rootfs.with_services(rootfs.with_runner(rootfs.base()), kernel)
     if options.root:

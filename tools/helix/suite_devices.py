@@ -205,11 +205,9 @@ def _found() -> list[Program]:
 _modular_lock = threading.Lock()
 
 
-def _kernel(context: Context, device: str) -> Path:
-    """That of the profile; for drivers that are packages, that of another one."""
+def modular_kernel(context: Context) -> Path:
+    """Drivers are packages."""
     assert context.kernel is not None
-    if device != "loaded":
-        return context.kernel
     with _modular_lock:
         return build.kernel(context.options.arch, "modular", context.options.yes, context.kernel.parents[2])
 
@@ -218,10 +216,12 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     inner = suite_scenario.Program(program.source, "musl", program.limit_s, ())
     arch = context.options.arch
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
-    kernel = _kernel(context, program.device)
+    assert context.kernel is not None
+    kernel = modular_kernel(context) if program.device == "loaded" else context.kernel
     packages = kernel if program.device in ("swapped", "loaded", "packages") else None
     with qemu.Initrd(suite_scenario.initrd([inner], packages)) as data:
-        more = "console=hvc0" if program.device in ("console", "loaded") else ""
+        # Who loads drivers begins without any, and no program has the console that comes with one.
+        more = {"console": "console=hvc0", "loaded": "helix.safe console=hvc0"}.get(program.device, "")
         machine = qemu.Machine(kernel, data, qemu.append_for(kernel, "/sbin/runner", more),
                                way.queues or _SMP, "256M", _CPUS[arch], way.machine,
                                extra=[*way.extra, *_words(program.device, way, disk),

@@ -7,7 +7,7 @@ import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_scenario,
+from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_profile, suite_scenario,
                    suite_terminal, suite_tool, suite_tree, suite_uefi, targets)
 from helix.report import Job, Verdict
 
@@ -42,7 +42,7 @@ def _inner(arch: str, options: Namespace) -> list[str]:
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})
-    names += [name for job in suite_devices.jobs(elsewhere) for name in job.names]
+    names += [name for jobs_of in (suite_devices.jobs, suite_profile.jobs) for job in jobs_of(elsewhere) for name in job.names]
     return [name for name in names if re.fullmatch(ARCHES[arch], name)
             and not any(flavour in name for flavour in lacks)]
 

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_other, suite_proof, suite_rules, suite_scenario, suite_terminal,
+                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_terminal,
                    suite_tool, suite_tree, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -23,7 +23,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "boot": lambda options: suite_boot.jobs(options) + suite_tree.jobs(options) + suite_uefi.jobs(options),
     "scenario": suite_scenario.jobs,
     "posix-x": suite_scenario.posix_x_jobs,
-    "devices": suite_devices.jobs,
+    "devices": lambda options: suite_devices.jobs(options) + suite_profile.jobs(options),
     "busybox": suite_busybox.jobs,
     "terminal": suite_terminal.jobs,
     "tool": suite_tool.jobs,

@@ -73,3 +73,12 @@ enum hx_status modules_move(const char *name, const void *bytes, size_t size_byt
 
 // The modules, by numbers from 0; false: no more. Numbers may change from call to call.
 bool modules_describe(uint32_t number, struct module_description *out_description);
+
+struct fs_context;
+
+// Loads the packages of the profile from /lib/helix of a root, which is borrowed: those that the
+// system begins with, before its first program. What cannot be loaded is left out, and the log says
+// why; with helix.safe on the command line, so are all.
+void profile_load(struct fs_context *root);
+// The same for those that can be had later, by a thread of their own; borrows the root for good.
+void profile_load_later(struct fs_context *root);

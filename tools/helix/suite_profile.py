@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What a kernel of the profile `modular` makes of its packages at boot: those that are there, are missing, are
+broken or do not start, and `helix.safe`. Each boot is asked by scripts, which end with 0."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+
+from helix import guest, programs, qemu, rootfs, suite_devices
+from helix.report import Context, Job, Verdict
+
+_LOADED = r"""
+for name in fair virtio_blk virtio_console; do hxmod list | grep -q "^$name .* running .* package$" || exit 1; done
+for i in $(seq 200); do hxmod list | grep -q '^virtio_rng .* package$' && break; sleep 0.1; done
+hxmod list | grep -q '^predictive .* package$' || exit 2
+hxmod list | grep -q '^virtio_rng .* package$' || exit 3
+! dmesg | grep 'left out' || exit 4
+grep -q 'policy fair chosen' /proc/helix/scheduler || exit 5
+"""
+_LEFT_OUT = r"""
+for i in $(seq 200); do test $(dmesg | grep -c 'is left out') = 5 && break; sleep 0.1; done
+said() { dmesg | grep -q "module $1 is left out: $2" || exit $3; }
+said fair 'expected a module named fair, found crumb' 1
+said virtio_blk 'expected that it starts, found that it does not: no space left' 2
+said virtio_console 'expected the bytes that were signed' 3
+said predictive 'expected it in the root as /lib/helix/NAME.hxm' 4
+said virtio_rng 'expected a module named virtio_rng, found bad_need' 5
+! hxmod list | grep package || exit 6
+hxmod load /good/virtio_rng.hxm || exit 7
+hxmod load /good/virtio_blk.hxm || exit 8
+hxmod load /good/virtio_console.hxm || exit 9
+"""
+_SAFE = r"""
+dmesg | grep -q 'helix.safe: the packages of the profile are left out' || exit 1
+! hxmod list | grep package || exit 2
+grep -q 'policy rr chosen' /proc/helix/scheduler || exit 3
+! dmesg | grep 'command line: sched=' || exit 4
+hxmod load /lib/helix/virtio_blk.hxm || exit 5
+"""
+
+
+def _archive(context: Context, spoilt: bool) -> bytes:
+    kernel = suite_devices.modular_kernel(context)
+    archive = rootfs.with_runner(rootfs.base())
+    if not spoilt:
+        return rootfs.with_services(archive, kernel).bytes()
+
+    def package(name: str) -> bytes:
+        return (kernel.parent / "modules" / f"{name}.hxm").read_bytes()
+    archive.file("sbin/hxmod", programs.services()["hxmod"].read_bytes(), 0o755)
+    for name in ("virtio_blk", "virtio_console", "virtio_rng"):
+        archive.file(f"good/{name}.hxm", package(name))
+    changed = bytearray(package("virtio_console"))
+    changed[len(changed) // 2] ^= 1
+    for name, data in {"fair": package("crumb"), "virtio_blk": package("blk_start"), "virtio_console": bytes(changed),
+                       "virtio_rng": package("bad_need")}.items():
+        archive.file(f"lib/helix/{name}.hxm", data)
+    return archive.bytes()
+
+
+_BOOTS = {"packages": ("sched=fair", False, _LOADED), "packages-left-out": ("", True, _LEFT_OUT),
+          "packages-safe": ("helix.safe sched=fair", False, _SAFE)}
+
+
+def _run(context: Context, name: str) -> Iterator[Verdict]:
+    more, spoilt, script = _BOOTS[name.removeprefix("devices/")]
+    kernel = suite_devices.modular_kernel(context)
+    with qemu.Initrd(_archive(context, spoilt)) as data:
+        machine = qemu.Machine(kernel, data, qemu.append_for(kernel, "/sbin/runner", more), 2, "256M")
+        with guest.Guest(machine, qemu.log_file(name.replace("/", "-"))) as inside:
+            try:
+                inside.wait_ready()
+                outcome = inside.run(["sh", "-c", script], limit_s=120)
+                inside.power_off()
+                said = (outcome.out + outcome.err).decode(errors="replace")
+                yield Verdict(name, f"the script ends with {outcome.code}", said + inside.report()) \
+                    if outcome.code or outcome.timed_out else Verdict(name)
+            except guest.Died as died:
+                yield Verdict(name, str(died), inside.report())
+
+
+def jobs(options: Namespace) -> list[Job]:
+    if options.kernel == "linux" or options.arch == "hosted":
+        return []
+
+    def job(name: str) -> Job:
+        return Job([name], lambda context, _: _run(context, name))
+    return [job(f"devices/{name}") for name in _BOOTS]
