@@ -84,6 +84,12 @@ function(helix_module)
   helix_pack(${M_NAME})
 endfunction()
 
+# helix_sources(variable folder f ...): files of a folder of another part, for SRCS.
+function(helix_sources variable folder)
+  list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/${folder}/)
+  set(${variable} ${ARGN} PARENT_SCOPE)
+endfunction()
+
 # helix_package(NAME n SRCS ... [INCLUDES ...]): a module as a package alone. INCLUDES: what only tests may see.
 function(helix_package)
   cmake_parse_arguments(M "" "NAME" "SRCS;INCLUDES" ${ARGN})

@@ -23,10 +23,11 @@ static struct provided provided[PROVIDED_MAX];
 static uint32_t provided_count;
 
 // Made by the linker, if the program has manifests.
-extern const struct hx_module *const manifests[] __asm__("__start_helix_modules")
-    __attribute__((weak));
-extern const struct hx_module *const manifests_end[] __asm__("__stop_helix_modules")
-    __attribute__((weak));
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker chose the
+// names
+extern const struct hx_module *const __start_helix_modules[] __attribute__((weak));
+extern const struct hx_module *const __stop_helix_modules[] __attribute__((weak));
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 void host_broken(const char *format, ...) {
     va_list arguments;
@@ -44,7 +45,7 @@ bool env_is_granted(const struct hx_env *of, uint32_t capability) {
 
 static const struct hx_module *manifest_of(const char *name) {
     const struct hx_module *found = NULL;
-    for (const struct hx_module *const *at = manifests; at != manifests_end; at++) {
+    for (const struct hx_module *const *at = __start_helix_modules; at != __stop_helix_modules; at++) {
         if (name == NULL || strcmp((*at)->name, name) == 0) {
             if (found != NULL) {
                 host_broken("more than one module%s%s", name != NULL ? " called " : "",
