@@ -45,7 +45,8 @@ bool env_is_granted(const struct hx_env *of, uint32_t capability) {
 
 static const struct hx_module *manifest_of(const char *name) {
     const struct hx_module *found = NULL;
-    for (const struct hx_module *const *at = __start_helix_modules; at != __stop_helix_modules; at++) {
+    for (const struct hx_module *const *at = __start_helix_modules; at != __stop_helix_modules;
+         at++) {
         if (name == NULL || strcmp((*at)->name, name) == 0) {
             if (found != NULL) {
                 host_broken("more than one module%s%s", name != NULL ? " called " : "",

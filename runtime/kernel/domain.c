@@ -223,15 +223,18 @@ static void workers_end(struct process *process) {
     }
 }
 
+void domain_stop(struct domain *domain) {
+    link_end(domain);
+    if (domain->process != NULL) {
+        workers_end(domain->process);
+    }
+}
+
 void domain_end(struct domain *domain) {
     if (domain == NULL) {
         return;
     }
-    link_end(domain);
-    waitable_pulse(&domain->words);
-    if (domain->process != NULL) {
-        workers_end(domain->process);
-    }
+    domain_stop(domain);
     for (uint32_t i = 0; i < SERVICE_WORKERS_MAX; i++) {
         struct worker *worker = &domain->workers[i];
         if (worker->thread != NULL) {

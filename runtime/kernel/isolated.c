@@ -17,15 +17,25 @@ static enum hx_status life_do(struct domain *domain, enum service_life what) {
     return work.status > HX_OK || work.status == HX_ERR_PEER_DIED ? HX_ERR_CORRUPT : work.status;
 }
 
+// One that does not begin provides nothing any more when this returns: who takes its slots away
+// afterwards finds all of them.
+static enum hx_status begin(struct domain *domain, enum service_life what) {
+    const enum hx_status status = life_do(domain, what);
+    if (status != HX_OK) {
+        domain_stop(domain);
+    }
+    return status;
+}
+
 // Its process ends with the module, by isolated_end(), whatever becomes of it here.
 static enum hx_status isolated_init(struct hx_env *env, void **out_self) {
     enum hx_status status = domain_create(env, &env->domain);
     *out_self = env->domain;
-    return status == HX_OK ? life_do(env->domain, SERVICE_INIT) : status;
+    return status == HX_OK ? begin(env->domain, SERVICE_INIT) : status;
 }
 
 static enum hx_status isolated_start(void *self) {
-    return life_do(self, SERVICE_START);
+    return begin(self, SERVICE_START);
 }
 
 static enum hx_status isolated_stop(void *self) {

@@ -60,6 +60,8 @@ enum hx_status link_do(struct domain *domain, struct work *work);
 // A worker asks: what it did is answered, what is next is in its area. HX_ERR_PEER_DIED: nothing
 // is next; HX_ERR_BAD_ADDRESS: it has no area any more. Thread context, the worker's.
 enum hx_status link_next(struct worker *worker);
+// Whether the worker does the module's init or start.
+bool link_begins(const struct worker *worker);
 // Nothing is done any more, and who waits comes out. Thread context.
 void link_end(struct domain *domain);
 
@@ -81,6 +83,9 @@ struct domain {
 // A process with the module of `env`'s package in it, and a first worker. HX_ERR_NO_MEMORY,
 // HX_ERR_LIMIT. Thread context.
 enum hx_status domain_create(struct hx_env *env, struct domain **out_domain);
+// Its workers do nothing more, and are gone. Nobody waits for its work any more. Not by a worker.
+// Thread context.
+void domain_stop(struct domain *domain);
 // Ends it, whatever its workers do, and waits for them. Nobody waits for its work any more, and
 // nobody has its slots. NULL is allowed. Thread context.
 void domain_end(struct domain *domain);

@@ -196,6 +196,16 @@ enum hx_status link_next(struct worker *worker) {
     }
 }
 
+bool link_begins(const struct worker *worker) {
+    struct link *link = &worker->domain->link;
+    spin_lock(&link->lock);
+    const struct work *work = worker->work;
+    const bool begins = work != NULL && work->kind == SERVICE_WORK_LIFE &&
+                        (work->number == SERVICE_INIT || work->number == SERVICE_START);
+    spin_unlock(&link->lock);
+    return begins;
+}
+
 // ---- the end
 
 void link_end(struct domain *domain) {

@@ -55,15 +55,17 @@ static int64_t do_next(const struct call *call) {
 
 // A name with its end; HX_ERR_INVALID: it is too long.
 static enum hx_status name_copy(char to[SERVICE_NAME_BYTES], uint64_t from) {
-    enum hx_status status = copy_from_user(to, uaddr_make(from), SERVICE_NAME_BYTES);
-    return status != HX_OK                                                 ? status
-           : memchr(to, '\0', SERVICE_NAME_BYTES) == NULL || to[0] == '\0' ? HX_ERR_INVALID
-                                                                           : HX_OK;
+    size_t length;
+    enum hx_status status =
+        copy_string_from_user(to, uaddr_make(from), SERVICE_NAME_BYTES, &length);
+    return status == HX_ERR_NAME_TOO_LONG || (status == HX_OK && length == 0) ? HX_ERR_INVALID
+                                                                              : status;
 }
 
+// In its init and start alone: afterwards nobody looks for slots that are new.
 static int64_t do_provide(const struct call *call) {
     char port[SERVICE_NAME_BYTES], slot[SERVICE_NAME_BYTES];
-    enum hx_status status = name_copy(port, call->a);
+    enum hx_status status = link_begins(call->worker) ? name_copy(port, call->a) : HX_ERR_BUSY;
     if (status == HX_OK) {
         status = name_copy(slot, call->b);
     }

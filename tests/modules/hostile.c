@@ -90,6 +90,11 @@ static void provides_wrongly(void) {
     expect(call(SERVICE_PROVIDE, at(fs), at(slot), 7), HX_ERR_NOT_SUPPORTED, "another port");
 }
 
+static void provides_late(void) {
+    static const char port[] = "helix.char", slot[] = "late";
+    expect(call(SERVICE_PROVIDE, at(port), at(slot), 8), HX_ERR_BUSY, "a port that comes late");
+}
+
 static void tells_wrongly(void) {
     struct wire_message message = { .kind = WIRE_EVENT };
     expect(call(SERVICE_EVENT, 9, at(&message), 0), HX_ERR_INVALID, "an event of no slot");
@@ -164,7 +169,7 @@ static void does(char what) {
     case 'u': // behind the last of its own
         return (void)call(SERVICE_CALL_END, 0, 0, 0);
     case 'p':
-        return provides_wrongly();
+        return provides_late();
     case 'e':
         return tells_wrongly();
     case 'a':
@@ -220,7 +225,9 @@ static const struct char_ops ops = {
 static enum hx_status hostile_init(struct hx_env *its, void **out_self) {
     env = its;
     *out_self = its;
-    return hx_port_provide(its, "helix.char", "hostile", &ops, its);
+    enum hx_status status = hx_port_provide(its, "helix.char", "hostile", &ops, its);
+    provides_wrongly();
+    return status;
 }
 
 static const struct hx_port_provided provides[] = { CHAR_PORT_PROVIDED };

@@ -24,7 +24,7 @@ static struct hx_env env;
 static struct gate *slots[SLOTS];
 static jmp_buf waiting;
 static enum hx_status init_status;
-static uint32_t lives, lost_in, released, resumed, closed, restarted; // how often
+static uint32_t lives, lost_in, ended, released, resumed, closed, restarted; // how often
 // The thread of its interrupts faults meanwhile, once.
 static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
 
@@ -71,6 +71,13 @@ void ledger_release(struct ledger *ledger, bool is_quiet) {
         CHECK(!gate_is_open(slots[i]));
     }
     released++;
+    CHECK(ended == released);
+}
+
+// Before anything that it could use is somebody else's.
+void isolated_end(struct hx_env *of) {
+    CHECK(of == &env);
+    ended++;
 }
 
 uint64_t ledger_held(struct ledger *ledger) {
@@ -178,7 +185,7 @@ static void begin_test(void) {
     CHECK(orchestrator_init() == HX_OK);
     watched_count = 0;
     env = (struct hx_env){ .name = name, .module = &manifest };
-    lives = lost_in = released = resumed = closed = restarted = 0;
+    lives = lost_in = ended = released = resumed = closed = restarted = 0;
     init_status = HX_OK;
     dies_in_init = dies_in_test = dies_when_opened = dies_now = false;
     CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
