@@ -243,7 +243,7 @@ def _machines() -> list[Boot]:
               Boot("mem-24M", plain, mem="24M", linux=False),
               Boot("mem-6G", plain, mem="6G"),
               # QEMU puts the archive at the end of memory, whatever is there: it has to fit behind the kernel.
-              Boot("mem-too-little", lambda: plain() + bytes(1500000), mem="4M", linux=False, never=[],
+              Boot("mem-too-little", lambda: plain() + bytes(1350000), mem="4M", linux=False, never=[],
                    expect=[r"panic: Helix with this initramfs needs at least 5 MiB; "
                            r"this machine has 4\n"]),
               Boot("mem-least", plain, mem="4M", linux=False)]
