@@ -91,36 +91,16 @@ static enum hx_status never_sent(void *context, struct wire_parcel *event) {
     return HX_ERR_NOT_SUPPORTED;
 }
 
-static bool has_no_handle(void *context, handle_t handle, rights_t rights) {
-    (void)context;
-    (void)handle;
-    (void)rights;
-    return false;
-}
-
-static void drop_no_handle(void *context, handle_t handle) {
-    (void)context;
-    (void)handle;
-}
-
 static const struct wire_transport transport = {
     .enter = call_enter,
     .leave = call_leave,
     .call = call_send,
     .send = never_sent,
-    .handle_has = has_no_handle,
-    .handle_drop = drop_no_handle,
+    .handle_has = service_handle_has,
+    .handle_drop = service_handle_drop,
 };
 
 // ---- providing
-
-static const struct service_port *port_find(const char *name) {
-    const struct service_port *port = service_ports;
-    while (port->name != NULL && strcmp(port->name, name) != 0) {
-        port++;
-    }
-    return port->name != NULL ? port : NULL;
-}
 
 static size_t pages_of(size_t bytes) {
     return ALIGN_UP(bytes, (size_t)PAGE_SIZE) >> PAGE_SHIFT;
@@ -176,7 +156,7 @@ static void slot_free(struct slot *slot) {
 
 enum hx_status slot_provide(struct domain *domain, const char *port, const char *name,
                             uint32_t number) {
-    const struct service_port *found = port_find(port);
+    const struct service_port *found = service_port_find(port);
     struct slot *none = NULL;
     if (found == NULL || !port_fits(found->wire)) {
         return HX_ERR_NOT_SUPPORTED;

@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // runtime/service/ports.c: the ports of modules in ring 3, for the kernel's end and for theirs.
 #include <helix/ports/char_wire.h>
+#include <lib/string.h>
 #include <runtime/service.h>
 
-const struct service_port service_ports[] = {
+static const struct service_port ports[] = {
     { "helix.char", &char_wire, &char_wire_client },
-    { NULL, NULL, NULL },
 };
+
+const struct service_port *service_port_find(const char *name) {
+    for (uint32_t i = 0; i < ARRAY_SIZE(ports); i++) {
+        if (strcmp(ports[i].name, name) == 0) {
+            return &ports[i];
+        }
+    }
+    return NULL;
+}
+
+bool service_handle_has(void *context, handle_t handle, rights_t rights) {
+    (void)context;
+    (void)handle;
+    (void)rights;
+    return false;
+}
+
+void service_handle_drop(void *context, handle_t handle) {
+    (void)context;
+    (void)handle;
+}

@@ -41,24 +41,11 @@ static enum hx_status event_send(void *context, struct wire_parcel *event) {
     return status;
 }
 
-// No port of the kernel's carries handles.
-static bool has_no_handle(void *context, handle_t handle, rights_t rights) {
-    (void)context;
-    (void)handle;
-    (void)rights;
-    return false;
-}
-
-static void drop_no_handle(void *context, handle_t handle) {
-    (void)context;
-    (void)handle;
-}
-
 static const struct wire_transport transport = {
     .call = never_called,
     .send = event_send,
-    .handle_has = has_no_handle,
-    .handle_drop = drop_no_handle,
+    .handle_has = service_handle_has,
+    .handle_drop = service_handle_drop,
 };
 
 // The first area begins where the kernel put the pool.
@@ -89,14 +76,6 @@ void slots_serve(struct service_area *area) {
 
 // ---- providing
 
-static const struct service_port *port_find(const char *name) {
-    const struct service_port *port = service_ports;
-    while (port->name != NULL && strcmp(port->name, name) != 0) {
-        port++;
-    }
-    return port->name != NULL ? port : NULL;
-}
-
 static enum hx_status slot_make(struct hx_env *env, const struct service_port *port,
                                 const void *operations, void *self, struct slot **out_slot) {
     struct slot *slot = hx_alloc(env, sizeof(*slot) + port->wire->ops_bytes);
@@ -117,7 +96,7 @@ static enum hx_status slot_make(struct hx_env *env, const struct service_port *p
 
 enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
                                const void *operations, void *self) {
-    const struct service_port *found = port_find(port);
+    const struct service_port *found = service_port_find(port);
     struct slot *made;
     if (found == NULL) {
         hx_log(env, HX_LOG_ERROR, "%s cannot be provided by a module in ring 3", port);

@@ -261,6 +261,33 @@ static void moves(void) {
     SAME(unload("crumb"), HX_OK);
 }
 
+static uint64_t random_word(void) {
+    uint64_t word = 0;
+    const int file = open("/dev/urandom", O_RDONLY);
+    NEED(file >= 0);
+    SAME(read(file, &word, sizeof word), (long)sizeof word);
+    close(file);
+    return word;
+}
+
+// One of the image's own, which asks the kernel for random bytes: by its manifest it may.
+static void moves_one_of_the_image(void) {
+    static uint8_t many[10000];
+    const int file = open("/dev/urandom", O_RDONLY);
+    NEED(file >= 0);
+    read_package("mem");
+    SAME(move_bytes("mem", HX_MODULE_ISOLATED), HX_OK);
+    SAME(placement_of("mem"), HX_MODULE_ISOLATED);
+    const uint64_t first = random_word();
+    CHECK(first != random_word());
+    SAME(read(file, many, sizeof many), (long)sizeof many); // as it was opened in the kernel
+    CHECK(memcmp(many, many + sizeof many / 2, sizeof many / 2) != 0);
+    SAME(move_bytes("mem", 0), HX_OK);
+    SAME(placement_of("mem"), 1);
+    CHECK(random_word() != first);
+    close(file);
+}
+
 // A swap keeps the placement; what it dies of on probation brings the version before back, there,
 // too.
 static void stays_where_it_is(void) {
@@ -449,6 +476,7 @@ static const struct check_case cases[] = {
     CASE(eats_memory),
     CASE(others_go_on),
     CASE(moves),
+    CASE(moves_one_of_the_image),
     CASE(stays_where_it_is),
     CASE(does_not_move),
     CASE(is_refused),

@@ -89,10 +89,15 @@ struct service_image {
     uintptr_t *guard;               // of its stacks, made up by the kernel
 };
 
-// The ports that a module may provide there.
+// A port that a module may provide there.
 struct service_port {
-    const char *name; // "helix.char"; NULL: the end
+    const char *name; // "helix.char"
     const struct wire_port *wire;
     const void *client; // the operations that send
 };
-extern const struct service_port service_ports[];
+// NULL: none of that name. Any context.
+const struct service_port *service_port_find(const char *name);
+
+// Of the transport of both ends: none of these ports carries handles.
+bool service_handle_has(void *context, handle_t handle, rights_t rights);
+void service_handle_drop(void *context, handle_t handle);
