@@ -314,30 +314,20 @@ static void without_memory(void) {
     close(file);
 }
 
-static long free_pages(void) {
-    char text[256] = "";
-    const int file = open("/proc/meminfo", O_RDONLY);
-    NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    close(file);
-    const char *at = strstr(text, "MemFree:");
-    NEED(at != NULL);
-    return atol(at + 8) / 4;
-}
-
 // A round takes some 20 pages for each driver.
 static void leaves_nothing(void) {
     static const char *const names[] = { "virtio_blk", "virtio_console", "virtio_rng" };
     long before = 0;
     for (int round = -10; round < ROUNDS; round++) {
         if (round == 0) {
-            before = free_pages();
+            before = meminfo_pages("MemFree:");
         }
         for (size_t i = 0; i < 3; i++) {
             without(names[i]);
             with(names[i]);
         }
     }
-    const long after = free_pages();
+    const long after = meminfo_pages("MemFree:");
     if (after < before - 300) { // of which 256 may wait for a shoot-down
         check_fail(__FILE_NAME__, __LINE__, "%ld pages less than before", before - after);
     }

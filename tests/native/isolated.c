@@ -163,17 +163,6 @@ static void loops(void) {
     dies_of('s', "no answer");
 }
 
-// Of /proc/meminfo: "MemFree:" or "MemTotal:".
-static long meminfo_pages(const char *what) {
-    char text[256] = "";
-    const int file = open("/proc/meminfo", O_RDONLY);
-    NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    close(file);
-    const char *at = strstr(text, what);
-    NEED(at != NULL);
-    return atol(at + strlen(what)) / 4;
-}
-
 // It dies of a quarter of the memory; the others have the rest.
 static void eats_memory(void) {
     long least = LONG_MAX;

@@ -246,16 +246,6 @@ static void without_memory(void) {
     SAME(unload("crumb"), HX_OK);
 }
 
-static long free_pages(void) {
-    char text[256] = "";
-    const int file = open("/proc/meminfo", O_RDONLY);
-    NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    close(file);
-    const char *at = strstr(text, "MemFree:");
-    NEED(at != NULL);
-    return atol(at + 8) / 4;
-}
-
 static void live_once(void) {
     char byte;
     load_crumb();
@@ -281,12 +271,12 @@ static void leaves_nothing(void) {
     for (int i = 0; i < 20; i++) {
         live_once();
     }
-    const long before = free_pages();
+    const long before = meminfo_pages("MemFree:");
     const time_ns_t end = native_after_ms(15000);
     for (int i = 0; i < ROUNDS && (i < ROUNDS_LEAST || native_after_ms(0) < end); i++) {
         live_once();
     }
-    const long after = free_pages();
+    const long after = meminfo_pages("MemFree:");
     if (after < before - 300) { // of which 256 may wait for a shoot-down
         check_fail(__FILE_NAME__, __LINE__, "%ld pages less than before", before - after);
     }

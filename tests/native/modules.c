@@ -266,16 +266,6 @@ static void file_system(void) {
     SAME(unload_unmounted("crumbfs"), HX_OK);
 }
 
-static long free_pages(void) {
-    char text[256] = "";
-    const int file = open("/proc/meminfo", O_RDONLY);
-    NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    close(file);
-    const char *at = strstr(text, "MemFree:");
-    NEED(at != NULL);
-    return atol(at + 8) / 4;
-}
-
 #define COMINGS       1000
 #define COMINGS_LEAST 200 // what a machine does in 30 s that has others to serve
 
@@ -289,11 +279,11 @@ static void leaves_nothing(void) {
     for (int i = 0; i < 100; i++) { // caches are as full as they get
         NEED(load_bytes(package_bytes) == HX_OK && unload("crumb") == HX_OK);
     }
-    before = free_pages();
+    before = meminfo_pages("MemFree:");
     for (; count < COMINGS && (count < COMINGS_LEAST || native_after_ms(0) < end); count++) {
         NEED(load_bytes(package_bytes) == HX_OK && unload("crumb") == HX_OK);
     }
-    const long after = free_pages();
+    const long after = meminfo_pages("MemFree:");
     if (after < before - 300) { // of which 256 may wait for a shoot-down
         check_fail(__FILE_NAME__, __LINE__, "%ld pages less than before %d times", before - after,
                    count);
