@@ -273,6 +273,16 @@ enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flag
     return ok ? HX_OK : HX_ERR_NO_MEMORY;
 }
 
+// Processors do not keep that there was nothing (D8.13.1), and each page was published by itself.
+void hal_kernel_publish(uint64_t address, size_t size_bytes) {
+    (void)address;
+    (void)size_bytes;
+}
+
+uint64_t hal_kernel_announced(void) {
+    return 0;
+}
+
 bool hal_kernel_unmap(uint64_t address, struct paddr *out_page) {
     if (address < HAL_VMAP_BASE || address >= HAL_VMAP_END) {
         return false;

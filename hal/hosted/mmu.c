@@ -53,6 +53,16 @@ enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flag
     return HX_OK;
 }
 
+// The host maps for all of its threads at once.
+void hal_kernel_publish(uint64_t address, size_t size_bytes) {
+    (void)address;
+    (void)size_bytes;
+}
+
+uint64_t hal_kernel_announced(void) {
+    return 0;
+}
+
 bool hal_kernel_unmap(uint64_t address, struct paddr *out_page) {
     _Atomic uint64_t *entry = window_entry(address);
     uint64_t value = entry == NULL ? 0 : atomic_exchange_explicit(entry, 0, memory_order_relaxed);

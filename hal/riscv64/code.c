@@ -33,14 +33,6 @@ void code_publish(struct paddr root) {
     }
 }
 
-void code_publish_kernel(void) {
-    fence_i();
-    const uint64_t others = smp_others();
-    if (others != 0) {
-        sbi_call_harts(others, SBI_FENCE, SBI_FENCE_I, 0, 0);
-    }
-}
-
 void code_activated(struct paddr root) {
     struct cpu_block *block = cpu_block();
     // An exchange, since a look follows (decision 026).

@@ -39,6 +39,8 @@ static struct hal_page_ops page_ops;
 static struct paddr kernel_root;
 static atomic_flag kernel_lock = ATOMIC_FLAG_INIT; // guards tables below the root, and the next two
 static bool tables_made;                           // since the last publish()
+static bool code_mapped;                           // the same
+static _Atomic uint64_t announced;                 // what others were interrupted for
 #define TEXT_WINDOW RISCV64_DEVICE_BASE            // one page, see riscv64_text_write()
 static uint64_t device_next = RISCV64_DEVICE_BASE + PAGE_SIZE;
 static const struct boot_info *boot;
@@ -141,19 +143,32 @@ static bool map_piece(uint64_t address, uint64_t page, uint32_t level, uint32_t 
     return true;
 }
 
+static void announce(uint64_t others, uint64_t function, uint64_t address, uint64_t size_bytes) {
+    atomic_fetch_add_explicit(&announced, 1, memory_order_relaxed);
+    sbi_call_harts(others, SBI_FENCE, function, address, size_bytes);
+}
+
 // What was mapped is found by this hart's walks, and by those of the others, which would keep for
-// as long as they like that there was nothing (privileged ISA, 4.2.1), and cannot fault: it may be
-// their stack. A fence for addresses is one for the entries of their pages alone; what leads to a
-// new table is ordered by one for all addresses (4.2.1, on rs1; SBI 1.0, chapter 8: the size of all
-// of them is 2^64 - 1).
+// as long as they like that there was nothing (privileged ISA, 4.2.1; Svvptc, which ends that, only
+// says "a bounded time"). Programs may fault and try again then (trap.c); the kernel may not: what
+// is new may be the stack on which the fault would be taken. A fence for addresses is one for the
+// entries of their pages alone; what leads to a new table is ordered by one for all addresses
+// (4.2.1, on rs1; SBI 1.0, chapter 8: the size of all of them is 2^64 - 1). Code is fetched anew by
+// a FENCE.I behind the mapping, since a hart may have read ahead through it (code.c).
 static void publish(uint64_t address, uint64_t size_bytes) {
     const bool all = tables_made;
-    tables_made = false;
+    const bool code = code_mapped;
+    tables_made = code_mapped = false;
     sfence_all();
+    if (code) {
+        fence_i();
+    }
     const uint64_t others = smp_others();
     if (others != 0) {
-        sbi_call_harts(others, SBI_FENCE, SBI_FENCE_VMA, all ? 0 : address,
-                       all ? UINT64_MAX : size_bytes);
+        announce(others, SBI_FENCE_VMA, all ? 0 : address, all ? UINT64_MAX : size_bytes);
+        if (code) {
+            announce(others, SBI_FENCE_I, 0, 0);
+        }
     }
 }
 
@@ -312,13 +327,22 @@ enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flag
         return HX_ERR_INVALID;
     }
     unsigned long state = kernel_lock_take();
-    if ((flags & HAL_MAP_EXECUTE) != 0) {
-        code_publish_kernel();
-    }
     bool ok = map_piece(address, page.value, LEVEL_PAGE, flags);
-    publish(address, PAGE_SIZE);
+    code_mapped = code_mapped || (flags & HAL_MAP_EXECUTE) != 0;
     kernel_lock_drop(state);
     return ok ? HX_OK : HX_ERR_NO_MEMORY;
+}
+
+// Who maps beside us may have made a table, or mapped code: our fences tell of that, too, and its
+// own of what it maps afterwards.
+void hal_kernel_publish(uint64_t address, size_t size_bytes) {
+    unsigned long state = kernel_lock_take();
+    publish(address, size_bytes);
+    kernel_lock_drop(state);
+}
+
+uint64_t hal_kernel_announced(void) {
+    return atomic_load_explicit(&announced, memory_order_relaxed);
 }
 
 bool hal_kernel_unmap(uint64_t address, struct paddr *out_page) {

@@ -99,8 +99,6 @@ uint64_t riscv64_image_phys(const void *address);
 // Makes what was written to pages fit to be fetched through a page table: at once where it is
 // active, before it is activated elsewhere. Preemption off. code.c
 void code_publish(struct paddr root);
-// The same for the kernel's half, on all harts, at once. Interrupts off. code.c
-void code_publish_kernel(void);
 // The other half, when this hart activated `root`. Interrupts off, or boot context.
 void code_activated(struct paddr root);
 

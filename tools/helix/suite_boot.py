@@ -400,7 +400,8 @@ def _riscv64_machines() -> list[Boot]:
               Boot("sv57-forbidden", plain, "rdinit=/first mmu=sv57 no5lvl -- far",
                    expect=[GOOD, "first: no far memory"], linux=False),
               Boot("sv57-shows", None, "selftest=overflow mmu=sv57", [r"satp a[0-9a-f]{15}\n"], [], linux=False),
-              Boot("sv57-selftest", None, "selftest=memory mmu=sv57", [], [r"(?i)panic"], smp=4,
+              Boot("sv57-selftest", None, "selftest=memory mmu=sv57",
+                   [r"memory: announced: 1, 2 for code"], [r"(?i)panic"], smp=4,
                    extra=list(targets.current().exit_device), status=33, linux=False),
               Boot("no-sstc", plain, smp=2, cpu="rv64,sstc=off", expect=[GOOD, "first: 2 processors"])]
     # OpenSBI takes 2 MiB of it, and QEMU puts the device tree at a boundary of 16.

@@ -123,13 +123,19 @@ void hal_tlb_flush_kernel(void);
 // -----------------------------------------------------------------------------
 
 // Maps one page of PAGE_SIZE at `address`, HAL_VMAP_BASE … HAL_VMAP_END, for all processors; the
-// caller manages the addresses, and does not map over what is mapped. What was written to a page
-// before it is mapped executable is what every processor fetches there once it has taken an
-// interrupt. Thread or boot context.
+// caller manages the addresses, does not map over what is mapped, and uses none of it before it
+// called hal_kernel_publish(). Thread or boot context.
 // Returns HX_OK
 //         HX_ERR_NO_MEMORY
 //         HX_ERR_INVALID    alignment, outside the range, W and X, HAL_MAP_USER
 enum hx_status hal_kernel_map(uint64_t address, struct paddr page, uint32_t flags);
+// Ends a row of hal_kernel_map(), of any length: from here on all processors find what is mapped
+// from `address` on, `size_bytes` of it. What was written to a page before it was mapped executable
+// is what every processor fetches there once it has taken an interrupt. Thread or boot context.
+void hal_kernel_publish(uint64_t address, size_t size_bytes);
+// How often other processors were interrupted since boot, because the kernel half had more in it
+// than before: 0 where they look by themselves. Any context.
+uint64_t hal_kernel_announced(void);
 // Unmaps the page at `address` and gives it; false if there is none. The caller flushes on all
 // processors before it uses the address or the page again. Thread or boot context.
 bool hal_kernel_unmap(uint64_t address, struct paddr *out_page);

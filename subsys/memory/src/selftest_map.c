@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// selftest_map.c: what the machine refuses to map into the kernel half (<hal/mmu.h>).
+// selftest_map.c: what the machine refuses to map into the kernel half, and how often the other
+// processors are interrupted for what it does map (<hal/mmu.h>).
 #include "selftest.h"
 
 static bool test_refusals(void) {
@@ -19,7 +20,31 @@ static bool test_refusals(void) {
     return true;
 }
 
+#define AREA_BYTES ((size_t)64 * PAGE_SIZE)
+
+// Whoever needs them asks for as many interrupts for an area as for a page.
+static bool test_announced_once(void) {
+    const uint64_t before = hal_kernel_announced();
+    uint8_t *area = kernel_map_alloc(AREA_BYTES);
+    CHECK(area != NULL);
+    const uint64_t mapped = hal_kernel_announced();
+    kernel_map_free(area, AREA_BYTES);
+    area = kernel_module_alloc(AREA_BYTES);
+    CHECK(area != NULL);
+    const uint64_t module = hal_kernel_announced();
+    const enum hx_status status =
+        kernel_module_protect(area, AREA_BYTES, HAL_MAP_READ | HAL_MAP_EXECUTE);
+    const uint64_t code = hal_kernel_announced();
+    kernel_map_free(area, AREA_BYTES);
+    log_info("selftest: memory: announced: %lu, %lu for code", (unsigned long)(mapped - before),
+             (unsigned long)(code - module));
+    CHECK(status == HX_OK || status == HX_ERR_INVALID); // the hosted machine maps no code
+    CHECK(mapped - before <= 1 && code - module <= 2);
+    return true;
+}
+
 const struct memtest memtest_maps[] = {
     { "kernel map refuses", test_refusals },
+    { "areas are announced once", test_announced_once },
     { NULL, NULL },
 };

@@ -131,6 +131,7 @@ static void *map_pages_within(uint64_t low, uint64_t high, size_t size_bytes, bo
             return NULL;
         }
     }
+    hal_kernel_publish(area->place.start, size);
     void *memory = (void *)(uintptr_t)area->place.start; // NOLINT: mapped just now
     return memory;
 }
@@ -183,6 +184,7 @@ enum hx_status kernel_module_protect(void *start, size_t size_bytes, uint32_t ri
         }
         at += PAGE_SIZE;
     }
+    hal_kernel_publish((uint64_t)(uintptr_t)start, size_bytes);
     if ((rights & HAL_MAP_EXECUTE) != 0) {
         cpu_barrier(); // the interrupt after which all fetch what is there now
     }
