@@ -42,6 +42,16 @@ uint32_t hal_irq_from_isa(uint32_t isa) {
     return isa;
 }
 
+bool hal_irq_isa_is_shared(uint32_t isa) {
+    (void)isa;
+    return false;
+}
+
+void hal_irq_isa_pull(uint32_t isa, bool may) {
+    (void)isa;
+    (void)may;
+}
+
 enum hx_status hal_irq_enable(uint32_t number) {
     struct line *line = line_of(number);
     if (line == NULL) {

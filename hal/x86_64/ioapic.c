@@ -113,6 +113,17 @@ uint32_t hal_irq_from_isa(uint32_t isa) {
     return isa < ISA_LINES ? isa_line[isa] : isa;
 }
 
+// Firmware routes PCI's pins to others.
+bool hal_irq_isa_is_shared(uint32_t isa) {
+    (void)isa;
+    return false;
+}
+
+void hal_irq_isa_pull(uint32_t isa, bool may) {
+    (void)isa;
+    (void)may;
+}
+
 // Trigger and polarity bits of the line's entry.
 static uint32_t line_mode(uint32_t line) {
     for (uint32_t isa = 0; isa < ISA_LINES; isa++) {

@@ -123,8 +123,14 @@ enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)
     if (!is_granted(env, HX_CAPABILITY_IRQ)) {
         return HX_ERR_ACCESS_DENIED;
     }
-    const struct line_user user = { .env = env, .handler = handler, .context = context };
-    return line_register(hal_irq_from_isa(isa), &user, false);
+    const struct line_user user = {
+        .env = env, .handler = handler, .context = context, .isa = isa
+    };
+    enum hx_status status = line_register(hal_irq_from_isa(isa), &user, hal_irq_isa_is_shared(isa));
+    if (status == HX_OK) {
+        hal_irq_isa_pull(isa, true);
+    }
+    return status;
 }
 
 static enum hx_status tree_device_open(const char *name, uint32_t index,

@@ -7,8 +7,8 @@
 // unloaded, whoever has its device next may have the listener:
 //
 //   state     by                          to
-//   HEARS     the module is dead          SILENT: its device on PCI is made quiet; another's line
-//                                         stays masked
+//   HEARS     the module is dead          SILENT: its device on PCI, or what stands there for an
+//                                         ISA device, is made quiet; another's line stays masked
 //   any       lines_silence()             SILENT: nobody is inside the module; its handler is gone
 //   SILENT    lines_forget()              NOBODY'S: its thread does not look at the module any more
 //   SILENT    line_register() by it       HEARS
@@ -19,6 +19,7 @@
 #include <core/gate.h>
 #include <core/irq.h>
 #include <core/lock.h>
+#include <hal/irq.h>
 #include <io/device.h>
 #include <memory/heap.h>
 
@@ -103,6 +104,8 @@ static void listener_end(struct listener *listener) {
     if (!is_silent(listener) && gate_is_dead(listener->user.env->gate)) {
         if (listener->user.device != NULL) {
             io_device_line_off(listener->user.device);
+        } else {
+            hal_irq_isa_pull(listener->user.isa, false);
         }
         atomic_store_explicit(&listener->is_silent, true, memory_order_relaxed);
     }
@@ -189,12 +192,14 @@ static bool line_hear_again(uint32_t line, const struct line_user *user, bool is
     return listener != NULL;
 }
 
+// Devices of the list are quiet already.
 void lines_silence(const struct hx_env *env) {
     mutex_lock(&lines_lock);
     list_for_each (link, &lines) {
         struct listener *listener = LIST_ENTRY(link, struct listener, link);
         do {
             if (listener->user.env == env) {
+                hal_irq_isa_pull(listener->user.isa, false);
                 atomic_store_explicit(&listener->is_silent, true, memory_order_relaxed);
             }
             listener = atomic_load_explicit(&listener->next, memory_order_relaxed);

@@ -371,8 +371,8 @@ void kernel_main(const struct boot_info *info) {
     io_devices_find(&cmdline);
     listen_to_iommus();
     must("orchestrator", orchestrator_init());
-    must("critical modules", registry_start(HX_PHASE_CRITICAL));
-    // What fails below was logged; the boot goes on without it.
+    // What fails was logged; the boot goes on without it.
+    HX_IGNORE(registry_start(HX_PHASE_CRITICAL));
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));
     if (!is_safe()) {
         HX_IGNORE(registry_start(HX_PHASE_DEFERRED));

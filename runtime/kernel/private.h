@@ -58,6 +58,7 @@ struct line_user {
     const struct io_device *device; // NULL: none of the list
     void (*handler)(void *context);
     void *context;
+    uint32_t isa; // whose line it is, if `device` is NULL; 0: nobody's there, as the timer has none
 };
 
 // Calls the handler in a thread of the line's each time that it is pulled, inside the gate of its

@@ -51,8 +51,10 @@ _WAYS: dict[str, dict[str, Way]] = {
                 "gic-3-line": Way("pci", "virt,gic-version=3,its=off"),
                 "iommu": Way(_BOUND, "", _IOMMU, seen=_BY_IOMMU),
                 "iommu-3": Way(_BOUND, "virt,gic-version=3", _IOMMU, seen=_BY_ITS),
-                "iommu-passed": Way("pci", "", _IOMMU)},
-    "riscv64": {"pci": Way("pci,packed=on"), "mmio": Way("device", "", _MODERN, True)},
+                "iommu-passed": Way("pci", "", _IOMMU),
+                "line-shared": Way("pci,vectors=0,addr=9", "", ("-device", "virtio-iommu-pci,addr=5"))},
+    "riscv64": {"pci": Way("pci,packed=on"), "mmio": Way("device", "", _MODERN, True),
+                "line-shared": Way("pci,addr=9")},
 }
 _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
 _CONSOLE_WAYS = {"x86_64": ("pci", "iommu"), "aarch64": ("mmio",), "riscv64": ("pci",)}  # enough

@@ -90,6 +90,19 @@ def _isa_names(tree: bytes) -> bytes:
     return tree
 
 
+def _without_lines_of_pci(tree: bytes) -> bytes:
+    """The bridge's pins lead nowhere."""
+    at = tree.index(b"interrupt-map\0", struct.unpack_from(_HEADER, tree)[3])
+    return tree[:at] + b"nothing-there" + tree[at + 13:]
+
+
+def _without_line_of_console(tree: bytes) -> bytes:
+    """The PL011's interrupt is one that no controller has."""
+    at = tree.index(struct.pack(">5I", 3, 12, *struct.unpack_from(">I", tree, tree.index(struct.pack(">3I", 0, 1, 4)) - 4),
+                                0, 1)) + 16
+    return tree[:at] + struct.pack(">I", 0x1fff) + tree[at + 4:]
+
+
 # Of the first device of virtio's, and its size.
 _VIRTIO = {0xa000000: 0x200, 0x10001000: 0x1000}
 _CONTROLLER = {0x8000000: 0x10000}  # of interrupts
@@ -126,7 +139,7 @@ def _job(test: Tree, arch: str) -> Job:
         assert context.kernel is not None
         end = _kernel_end(context.kernel.read_bytes(), _MEMORY[arch])
         tree.write_bytes(test.change(_emulators(machine, tree), _MEMORY[arch], end))
-        machine.extra = ["-dtb", str(tree)]
+        machine.extra = ["-dtb", str(tree), *boot.extra]
         suite_boot.run_with(boot, machine)
         tree.unlink()
     return single(f"boot/{boot.name}", body)
@@ -149,9 +162,14 @@ def _tests(arch: str) -> list[Tree]:
         Tree(Boot("tree-initrd-over-kernel", expect=[suite_boot.OVER_KERNEL], never=[r"page fault"]),
              lambda tree, _, end: _with_initrd(tree, end - 8192, end + 4096)),
         Tree(Boot("tree-odd-device", suite_boot.plain), lambda tree, *_: _moved(tree, _VIRTIO)),
+        Tree(Boot("tree-no-line", suite_boot.plain, expect=[suite_boot.GOOD, r"uart16550: ttyS1: no such device"],
+                  extra=["-chardev", "null,id=line", *targets.current().second_serial]),
+             lambda tree, *_: _without_lines_of_pci(tree)),
         # On riscv64 the firmware goes by the same tree, and dies of it.
         *([Tree(Boot("tree-odd-controller", suite_boot.plain, expect=[r"panic: machine: no such device \(HX_ERR_NO_DEVICE\)\n"], never=[]),
-                lambda tree, *_: _moved(tree, _CONTROLLER))] if arch == "aarch64" else []),
+                lambda tree, *_: _moved(tree, _CONTROLLER)),
+           Tree(Boot("tree-no-console-line", suite_boot.plain, expect=[r"module pl011: no such device", r"module ramfs"]),
+                lambda tree, *_: _without_line_of_console(tree))] if arch == "aarch64" else []),
         *([Tree(Boot("tree-isa-names", suite_boot.plain, smp=2, expect=[suite_boot.GOOD, "first: 2 processors"]),
                 lambda tree, *_: _isa_names(tree))] if arch == "riscv64" else []),
     ]

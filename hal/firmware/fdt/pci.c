@@ -16,6 +16,7 @@
 #define CONFIG_BAR0    0x10u
 #define CONFIG_PIN     0x3cu // in its second byte
 #define COMMAND_IO     1u
+#define COMMAND_NO_PIN 0x400u // pulls no line (PCI Local Bus 3.0, 6.2.2)
 #define CLASS_SERIAL   0x0700u
 #define NOBODY         UINT32_MAX
 
@@ -105,7 +106,7 @@ static void serial_place(uint32_t *isa_lines) {
         }
         const uint32_t pin = hal_device_read(config + CONFIG_PIN, 4) >> 8 & 0xff;
         hal_device_write(config + CONFIG_BAR0, 4, COM2_PORT);
-        hal_device_write(config + CONFIG_COMMAND, 4, COMMAND_IO);
+        hal_device_write(config + CONFIG_COMMAND, 4, COMMAND_IO | COMMAND_NO_PIN);
         isa_lines[COM2_ISA] = line_find(device, pin);
         serial = device << (DEVICE_SHIFT - FUNCTION_SHIFT);
         return;
@@ -129,6 +130,17 @@ volatile uint8_t *tree_ports_map(uint32_t *isa_lines) {
     }
     serial_place(isa_lines);
     return hal_device_map(paddr_make(window), WINDOW_BYTES);
+}
+
+bool hal_irq_isa_is_shared(uint32_t isa) {
+    return isa == COM2_ISA && serial != NOBODY;
+}
+
+void hal_irq_isa_pull(uint32_t isa, bool may) {
+    if (hal_irq_isa_is_shared(isa)) {
+        volatile uint8_t *config = config_space + ((size_t)serial << FUNCTION_SHIFT);
+        hal_device_write(config + CONFIG_COMMAND, 4, COMMAND_IO | (may ? 0 : COMMAND_NO_PIN));
+    }
 }
 
 uint32_t hal_pci_buses(void) {

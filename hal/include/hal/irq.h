@@ -14,6 +14,12 @@
 // The line of an ISA interrupt (0 … 15) after the firmware's overrides, or any number >= 16 as it
 // is; on a machine without ISA, a line that hal_irq_enable() refuses. Any context.
 uint32_t hal_irq_from_isa(uint32_t isa);
+// Whether functions of PCI pull that line, too: one of them has the ISA device's place. Any
+// context.
+bool hal_irq_isa_is_shared(uint32_t isa);
+// Lets the device of such an ISA interrupt pull the line, which it does not at first, or no more;
+// nothing happens if it is not shared. Any context.
+void hal_irq_isa_pull(uint32_t isa, bool may);
 // Routes the line to the boot processor and unmasks it; nothing changes if it was. Thread context;
 // takes a lock of its own with interrupts off.
 // Returns HX_OK

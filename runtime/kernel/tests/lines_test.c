@@ -20,6 +20,7 @@ static bool is_busy;
 static jmp_buf waiting;
 static uint32_t heard[2];
 static const struct io_device *silenced;
+static bool may_pull[16];       // ISA devices
 static void (*meanwhile)(void); // what happens before somebody gets the lock
 static void go(void);
 
@@ -113,6 +114,10 @@ void io_device_line_off(const struct io_device *device) {
     silenced = device;
 }
 
+void hal_irq_isa_pull(uint32_t isa, bool may) {
+    may_pull[isa] = may;
+}
+
 // Tests -------------------------------------------------------------------------------------------
 
 static void handler(void *context) {
@@ -122,7 +127,7 @@ static void handler(void *context) {
 
 static enum hx_status listen(uint32_t line, uint32_t who, bool is_shared) {
     const struct line_user user = { &envs[who], is_shared ? &devices[who] : NULL, handler,
-                                    &heard[who] };
+                                    &heard[who], 0 };
     return line_register(line, &user, is_shared);
 }
 
@@ -174,10 +179,31 @@ static void test_alone(void) {
 // The kernel itself listens to a line beside a module that dies.
 static void test_kernel(void) {
     reset();
-    const struct line_user kernel = { NULL, &devices[0], handler, &heard[0] };
+    const struct line_user kernel = { NULL, &devices[0], handler, &heard[0], 0 };
     CHECK(line_register(4, &kernel, true) == HX_OK && listen(4, 1, true) == HX_OK && taken == 1);
     die(1);
     CHECK(pull() && pull() && heard[0] == 2 && heard[1] == 0 && silenced == &devices[1]);
+}
+
+// A function of PCI has an ISA device's place, beside a device of the list: it pulls no more, once
+// its module is found dead, and once that is silenced.
+static void test_isa_shared(void) {
+    const struct line_user user = {
+        .env = &envs[0], .handler = handler, .context = &heard[0], .isa = 3
+    };
+    reset();
+    CHECK(listen(11, 1, true) == HX_OK && line_register(11, &user, true) == HX_OK && taken == 1);
+    may_pull[3] = true;
+    CHECK(pull() && heard[0] == 1 && heard[1] == 1 && may_pull[3]);
+    die(0);
+    CHECK(pull() && heard[0] == 1 && heard[1] == 2 && !may_pull[3] && silenced == NULL);
+    lines_silence(&envs[0]);
+    atomic_store(&gates[0].hal.closed, 0);
+    CHECK(line_register(11, &user, true) == HX_OK && taken == 1);
+    may_pull[3] = true;
+    die(0);
+    lines_silence(&envs[0]);
+    CHECK(!may_pull[3] && pull() && heard[0] == 1 && heard[1] == 3);
 }
 
 // A module that was started anew listens again: to the same line, in the same thread. What it heard
@@ -192,7 +218,7 @@ static void test_again(uint32_t line, bool is_shared) {
     lines_silence(&envs[0]);
     atomic_store(&gates[0].hal.closed, 0);
     CHECK(pull() == is_shared && heard[0] == 1 && silenced == NULL);
-    const struct line_user user = { &envs[0], is_shared ? &devices[0] : NULL, handler, &anew };
+    const struct line_user user = { &envs[0], is_shared ? &devices[0] : NULL, handler, &anew, 0 };
     CHECK(line_register(line, &user, is_shared) == HX_OK && taken == 1);
     CHECK(pull() && anew == 1 && heard[0] == 1);
     // It dies before anybody pulls the line: the thread finds nobody to call.
@@ -234,7 +260,8 @@ static void come(void) {
 // Who has been unloaded is not looked at any more, also by a thread that was about to call it;
 // another module may have its line, and hears it in the same thread.
 static void test_unloaded(uint32_t line, bool is_shared) {
-    const struct line_user other = { &envs[1], is_shared ? &devices[0] : NULL, handler, &heard[1] };
+    const struct line_user other = { &envs[1], is_shared ? &devices[0] : NULL, handler, &heard[1],
+                                     0 };
     reset();
     CHECK(listen(line, 0, is_shared) == HX_OK && pull() && heard[0] == 1 && taken == 1);
     meanwhile = go;
@@ -263,7 +290,7 @@ static void test_early(void) {
     CHECK(listen(8, 0, true) == HX_OK);
     lines_silence(&envs[0]);
     CHECK(pthread_create(&thread, NULL, wait_inside, &anew) == 0);
-    const struct line_user user = { &envs[0], &devices[0], handler, &anew };
+    const struct line_user user = { &envs[0], &devices[0], handler, &anew, 0 };
     CHECK(line_register(8, &user, true) == HX_OK && taken == 1);
     CHECK(pthread_join(thread, NULL) == 0 && anew == 1 && heard[0] == 0);
 }
@@ -279,5 +306,6 @@ int main(void) {
     test_shared(2, 1);
     test_alone();
     test_kernel();
+    test_isa_shared();
     return check_result();
 }

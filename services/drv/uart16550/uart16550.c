@@ -217,8 +217,8 @@ static void uart_setup(struct uart *uart) {
     uart_set(uart, REGISTER_MODEM, MODEM_DTR_RTS_OUT2);
 }
 
-// A port that does not answer is no error: machines have none, one or two. The first one is the
-// device tree's, if there is one.
+// A port that does not answer, or is refused its line, is no error: machines have none, one or two.
+// The first one is the device tree's, if there is one.
 static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint32_t index) {
     static const char *const names[UARTS] = { "ttyS0", "ttyS1" };
     const char *name = names[index];
@@ -236,7 +236,12 @@ static enum hx_status add_port(struct hx_env *env, struct uart *uart, uint32_t i
         return HX_OK;
     }
     uart_setup(uart);
-    return hx_port_provide(env, "helix.console", name, &uart_ops, uart);
+    const enum hx_status status = hx_port_provide(env, "helix.console", name, &uart_ops, uart);
+    if (status == HX_OK || status == HX_ERR_NO_MEMORY) {
+        return status;
+    }
+    hx_log(env, HX_LOG_WARNING, "%s: %s", name, hx_status_name(status));
+    return HX_OK;
 }
 
 static enum hx_status uart_init(struct hx_env *env, void **out_self) {
