@@ -12,11 +12,13 @@
 #include <core/log.h>
 
 #define RETRY_NS 100000
+#define AWAIT_NS ((time_ns_t)10000000000) // for a next life
 
 static struct gate gates[GATES_MAX];
 static _Atomic uint64_t used; // bit per gate
 
 static _Atomic(struct waitable *) mourner; // of gates that nobody supervises
+static const struct mutex *_Atomic lives;  // of whoever brings modules to life
 
 static const struct lock_class deaths_class = { "deaths", LOCK_RANK_LEAF, false };
 static struct spinlock deaths_lock = SPINLOCK_INIT(&deaths_class);
@@ -189,9 +191,27 @@ void gate_open(struct gate *gate) {
     gate_change(gate, GATE_CLOSED, 0);
 }
 
-void gate_ends_watch(struct waitable *heard) {
+void gate_ends_watch(struct waitable *heard, const struct mutex *lock) {
+    atomic_store_explicit(&lives, lock, memory_order_relaxed); // the store below orders it
     // Release: it is ready to be pulsed.
     atomic_store_explicit(&mourner, heard, memory_order_release);
+}
+
+enum hx_status gate_await(struct gate *gate, uint32_t *inout_sequence) {
+    const struct mutex *lock = atomic_load_explicit(&lives, memory_order_relaxed);
+    enum hx_status status = lock != NULL && mutex_held(lock) ? HX_ERR_PEER_DIED : HX_OK;
+    const time_ns_t deadline = time_now() + AWAIT_NS;
+    uint32_t sequence = waitable_sequence(&gate->changed);
+    while (status == HX_OK && gate_is_dead(gate) && !gate_is_gone(gate)) {
+        status = wait_change(&gate->changed, sequence, deadline, 0);
+        sequence = waitable_sequence(&gate->changed);
+    }
+    // Acquire: who finds it alive finds that it was dead, which was told before.
+    const uint32_t state = atomic_load_explicit(&gate->hal.closed, memory_order_acquire);
+    sequence = waitable_sequence(&gate->changed);
+    const bool was_dead = sequence != *inout_sequence;
+    *inout_sequence = sequence;
+    return status == HX_OK && was_dead && (state & GATE_DEAD) == 0 ? HX_OK : HX_ERR_PEER_DIED;
 }
 
 // Relaxed: it is looked at by those who were told.

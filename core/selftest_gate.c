@@ -200,6 +200,45 @@ static bool is_refused_on_purpose(void) {
     return true;
 }
 
+// Who waits for a next life: there is one, it comes meanwhile, there will be none.
+static struct waitable died;
+
+static void await_or_revive(void *index) {
+    static _Atomic uint32_t waits;
+    static const struct gate_death death = { 1, "selftest", "selftest", 0, 0 };
+    if (selftest_index(index) == 0) {
+        uint32_t sequence = waitable_sequence(&inner->changed);
+        gate_kill_module(inner, &death);
+        atomic_store_explicit(&waits, 1, memory_order_release);
+        close_passed = gate_await(inner, &sequence) == HX_OK && !gate_is_dead(inner) &&
+                       sequence == waitable_sequence(&inner->changed) &&
+                       gate_await(inner, &sequence) == HX_ERR_PEER_DIED;
+        return;
+    }
+    while (atomic_load_explicit(&waits, memory_order_acquire) == 0) {
+        thread_yield();
+    }
+    (void)thread_sleep_until(time_now() + MS, 0);
+    gate_revive(inner);
+}
+
+static bool awaits(void) {
+    waitable_init(&died, 0);
+    atomic_store_explicit(&inner->supervisor, &died, memory_order_relaxed);
+    CHECK(core_selftest_threads(2, false, await_or_revive) && close_passed);
+    uint32_t sequence = waitable_sequence(&inner->changed);
+    inject_nth(INJECT_METHOD, 1);
+    const bool is_refused = gate_call(inner, nothing, NULL) == HX_ERR_PEER_DIED;
+    const bool is_told = gate_await(inner, &sequence) == HX_ERR_PEER_DIED; // it was on purpose
+    inject_nth(INJECT_METHOD, 0);
+    CHECK(is_refused && is_told);
+    gate_give_up(inner);
+    CHECK(gate_await(inner, &sequence) == HX_ERR_PEER_DIED);
+    atomic_store_explicit(&inner->supervisor, NULL, memory_order_relaxed);
+    atomic_store_explicit(&inner->hal.closed, 0, memory_order_release);
+    return true;
+}
+
 // Modules that die --------------------------------------------------------------------------------
 
 static const struct lock_class module_class = { "selftest's module", LOCK_RANK_MODULE, true };
@@ -515,7 +554,7 @@ bool core_selftest_gate(void) {
     mutex_init(&mutex.mutex, &module_class);
     CHECK(gate_create("selftest.outer", "selftest", "selftest.outer", &outer) == HX_OK);
     CHECK(gate_create("selftest.inner", "selftest", "selftest.inner", &inner) == HX_OK);
-    CHECK(counts() && closes() && gives_up() && is_refused_on_purpose());
+    CHECK(counts() && closes() && gives_up() && is_refused_on_purpose() && awaits());
     CHECK(leaves() && misuses());
 #if HAL_GATE_FAULTS
     CHECK(survives() && keeps_registers() && lets_run() && overflows() && frees_who_waits());

@@ -339,7 +339,7 @@ enum hx_status orchestrator_init(void) {
         return HX_ERR_NO_MEMORY;
     }
     waitable_init(&deaths, 0);
-    gate_ends_watch(&deaths);
+    gate_ends_watch(&deaths, &lives_lock);
     thread_init(&orchestrator, "orchestrator", stack, THREAD_STACK_BYTES, orchestrate, NULL);
     thread_start(&orchestrator);
     return HX_OK;

@@ -7,18 +7,14 @@
 // LIMIT: 400
 #define MODULE "ramfs"
 #include "../native/failing.h"
+#include "files_load.h"
 #include "versions.h"
 
-#include <dirent.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 
-#define SWAPS   200
-#define WORKERS 4
-#define NAMES   12
-#define LINES   200
-#define IDLE    16
-#define WARM    8
+#define SWAPS 200
+#define IDLE  16
+#define WARM  8
 #define LEAK_KIB                                                                                   \
     2048 // slabs stay half full; a copy of what lasts that is not given back is 150 each time
 
@@ -26,135 +22,6 @@
 
 // Under load
 // ------------------------------------------------------------------------------------------------
-
-static void put(const char *path, const char *text) {
-    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    NEED(file >= 0);
-    SAME(write(file, text, strlen(text)), strlen(text));
-    SAME(close(file), 0);
-}
-
-static void has(const char *path, const char *text) {
-    char found[256] = "";
-    const int file = open(path, O_RDONLY);
-    if (file < 0) {
-        check_fail(__FILE_NAME__, __LINE__, "%s: %s", path, strerror(errno));
-        return;
-    }
-    SAME(read(file, found, sizeof found - 1), strlen(text));
-    CHECK(strcmp(found, text) == 0);
-    close(file);
-}
-
-static int count_names(const char *path) {
-    int count = 0;
-    DIR *stream = opendir(path);
-    NEED(stream != NULL);
-    while (readdir(stream) != NULL) {
-        count++;
-    }
-    closedir(stream);
-    return count - 2;
-}
-
-// Names: made, linked, moved, exchanged, removed, each as it has to be.
-static void names(int worker) {
-    char text[64], from[64], to[64];
-    snprintf(text, sizeof text, "w%d", worker);
-    NEED(mkdir(text, 0755) == 0 && chdir(text) == 0 && mkdir("d", 0755) == 0);
-    for (int i = 0; i < NAMES; i++) {
-        snprintf(from, sizeof from, "n%d", i);
-        snprintf(to, sizeof to, "d/n%d", i);
-        put(from, from);
-        SAME(link(from, to), 0);
-        SAME(unlink(from), 0);
-        SAME(symlink(to, from), 0);
-        has(from, from);
-    }
-    SAME(count_names("d"), NAMES);
-    SAME(count_names("."), NAMES + 1);
-    REFUSED(rmdir("d"), ENOTEMPTY);
-    REFUSED(mkdir("d", 0755), EEXIST);
-    SAME(rename("d", "e"), 0);
-    for (int i = 0; i < NAMES; i++) {
-        snprintf(from, sizeof from, "n%d", i);
-        snprintf(to, sizeof to, "e/n%d", i);
-        has(to, from);
-        SAME(unlink(from), 0);
-        SAME(unlink(to), 0);
-        REFUSED(unlink(to), ENOENT);
-    }
-    SAME(rmdir("e"), 0);
-    NEED(chdir("..") == 0 && rmdir(text) == 0);
-}
-
-// A writer and a reader in the middle of the same file, one line behind the other.
-static void stream(int worker) {
-    char path[64], line[64], seen[64];
-    snprintf(path, sizeof path, "s%d", worker);
-    const int writer = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    const int reader = open(path, O_RDONLY);
-    NEED(writer >= 0 && reader >= 0);
-    for (int i = 0; i < LINES; i++) {
-        const int length = snprintf(line, sizeof line, "line %d of %d\n", i, worker);
-        SAME(write(writer, line, (size_t)length), length);
-        SAME(read(reader, seen, (size_t)length), length);
-        CHECK(memcmp(line, seen, (size_t)length) == 0);
-    }
-    SAME(unlink(path), 0);
-    close(writer);
-    close(reader);
-}
-
-static void mapped(int worker) {
-    char path[64];
-    snprintf(path, sizeof path, "m%d", worker);
-    const int file = open(path, O_RDWR | O_CREAT, 0600);
-    NEED(file >= 0 && ftruncate(file, 8192) == 0);
-    char *bytes = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    NEED(bytes != MAP_FAILED);
-    for (int i = 0; i < 50; i++) {
-        char found = 0;
-        bytes[4096 + i] = (char)i;
-        SAME(pread(file, &found, 1, 4096 + i), 1);
-        SAME(found, i);
-        SAME(flock(file, LOCK_EX), 0);
-        SAME(flock(file, LOCK_UN), 0);
-    }
-    SAME(ftruncate(file, 100), 0);
-    munmap(bytes, 8192);
-    SAME(unlink(path), 0);
-    close(file);
-}
-
-struct load {
-    _Atomic bool ends;
-    _Atomic unsigned rounds;
-};
-static pid_t pids[WORKERS];
-
-static struct load *load_begin(void) {
-    struct load *load =
-        mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    NEED(load != MAP_FAILED);
-    for (int worker = 0; worker < WORKERS; worker++) {
-        CHILD(pids[worker]) {
-            while (!load->ends && check_failures == 0) {
-                (worker % 2 == 0 ? names : worker == 1 ? stream : mapped)(worker);
-                load->rounds++;
-            }
-        }
-    }
-    return load;
-}
-
-static void load_end(struct load *load) {
-    load->ends = true;
-    for (int worker = 0; worker < WORKERS; worker++) {
-        EXITS(pids[worker], 0);
-    }
-    munmap(load, sizeof *load);
-}
 
 static const char *const versions[] = { "rfs_next", NULL, MODULE };
 
@@ -339,7 +206,7 @@ static void dies(void) {
         SAME(write(file, name, strlen(name)), strlen(name));
         close(file);
     }
-    SAME(made, 9);
+    SAME(made, 50); // it dies of the tenth
     await_state("runs");
     SAME(health().rollbacks, before.rollbacks + 1);
     SAME(health().deaths, before.deaths + 1);
@@ -352,39 +219,6 @@ static void dies(void) {
     snprintf(name, sizeof name, "f%d", made);
     REFUSED(unlink(name), ENOENT);
     SAME(count_names("."), 0);
-}
-
-// It dies of a fault in the middle of a change, and lives again with all that was there. Whoever
-// made the change gets an error.
-static void heals(void) {
-    char name[32];
-    for (unsigned i = 0; i < 6; i++) {
-        const struct health before = health();
-        int made = 0;
-        doom("kill", kinds[i % KINDS], 9 + (int)i);
-        for (; made < 50; made++) {
-            snprintf(name, sizeof name, "h%u-%d", i, made);
-            const int file = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-            if (file < 0) {
-                break;
-            }
-            SAME(write(file, name, strlen(name)), strlen(name));
-            close(file);
-        }
-        CHECK(made < 50);
-        await(before.deaths + 1);
-        SAME(health().restarts, before.restarts + 1);
-        SAME(health().rollbacks, before.rollbacks);
-        for (int j = 0; j < made; j++) {
-            snprintf(name, sizeof name, "h%u-%d", i, j);
-            has(name, name);
-            SAME(unlink(name), 0);
-        }
-        put("next", "next");
-        has("next", "next");
-        SAME(unlink("next"), 0);
-        SAME(swap(NULL), HX_OK); // all that lasts is right
-    }
 }
 
 // What is held
@@ -463,9 +297,9 @@ static void schema(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(under_load),     CASE(stays_open),     CASE(mounts), CASE(refused),
-    CASE(bad_versions),   CASE(damages),        CASE(dies),   CASE(heals),
-    CASE(gives_all_back), CASE(without_memory), CASE(schema),
+    CASE(under_load),     CASE(stays_open), CASE(mounts), CASE(refused),
+    CASE(bad_versions),   CASE(damages),    CASE(dies),   CASE(gives_all_back),
+    CASE(without_memory), CASE(schema),
 };
 
 CHECK_MAIN(cases)

@@ -102,9 +102,16 @@ static inline bool gate_is_open(const struct gate *gate) {
 }
 // All slots of the gate's module are dead from now on; its supervisor is told. Any context.
 void gate_kill_module(const struct gate *gate, const struct gate_death *death);
-// From now on pulses `heard`, borrowed for good, when a module dies whose gates have no supervisor:
-// they are gone. Any context.
-void gate_ends_watch(struct waitable *heard);
+// From now on pulses `heard` when a module dies whose gates have no supervisor: they are gone. Who
+// brings modules to life or ends them has `lock` meanwhile. Borrows both for good. Any context.
+void gate_ends_watch(struct waitable *heard, const struct mutex *lock);
+// After a call that was refused with HX_ERR_PEER_DIED: waits until the module lives again.
+// `*inout_sequence` is that of `changed` from before the call, then the one from before the next.
+// HX_OK: the call can be made again. HX_ERR_PEER_DIED: it never will live; or it is not dead and
+// was not, so that the refusal was on purpose; or the caller has the lock of lives, without which
+// there is no next one; or that took 10 s, since who has the lock of lives may himself wait for
+// what the caller holds. Not interrupted. Thread context, no spin lock held.
+enum hx_status gate_await(struct gate *gate, uint32_t *inout_sequence);
 // How it died last; `at` is 0: it never did. Any context.
 void gate_death(const struct gate *gate, struct gate_death *out_death);
 // Waits until nobody is inside a dead gate. HX_ERR_TIMED_OUT: somebody still is at the deadline.

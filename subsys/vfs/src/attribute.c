@@ -2,6 +2,7 @@
 // attribute.c: what an inode says about its file: mode, owner, size, times; and who may do what.
 #include "inode.h"
 #include "mount.h"
+#include "repeat.h"
 
 #include <core/log.h>
 #include <core/ports/fs_calls.h>
@@ -24,8 +25,7 @@ uint64_t inode_size(struct inode *inode) {
 
 void inode_info(struct inode *inode, struct fs_info *out_info) {
     struct filesystem *fs = inode->fs;
-    if (inode_has_flag(inode, FS_GENERATED) &&
-        fs_call_getinfo(filesystem_port(fs), fs->instance, inode->node, out_info) == HX_OK) {
+    if (inode_has_flag(inode, FS_GENERATED) && node_info(fs, inode->node, out_info) == HX_OK) {
         return;
     }
     spin_lock(&inode->info_lock);
@@ -34,8 +34,7 @@ void inode_info(struct inode *inode, struct fs_info *out_info) {
     out_info->size_bytes = inode_size(inode);
     struct fs_info fresh;
     // How large a directory is only its file system can tell; the core sees names come and go.
-    if (inode_type(inode) == FS_MODE_DIRECTORY &&
-        fs_call_getinfo(filesystem_port(fs), fs->instance, inode->node, &fresh) == HX_OK) {
+    if (inode_type(inode) == FS_MODE_DIRECTORY && node_info(fs, inode->node, &fresh) == HX_OK) {
         out_info->size_bytes = fresh.size_bytes;
     }
 }
@@ -68,11 +67,15 @@ enum hx_status inode_permission(struct inode *inode, const struct credentials *c
     return HX_ERR_PERMISSION;
 }
 
+static enum hx_status inode_tell(struct inode *inode, const struct fs_info *info, uint32_t what) {
+    const struct fs_port *port = filesystem_port(inode->fs);
+    void *instance = inode->fs->instance;
+    return FS_REPEATED(port, fs_call_setinfo(port, instance, inode->node, info, what));
+}
+
 // Tells the file system and changes the core's copy.
 static enum hx_status inode_set(struct inode *inode, struct fs_info *info, uint32_t what) {
-    struct filesystem *fs = inode->fs;
-    enum hx_status status =
-        fs_call_setinfo(filesystem_port(fs), fs->instance, inode->node, info, what);
+    enum hx_status status = inode_tell(inode, info, what);
     if (status != HX_OK) {
         return status;
     }
@@ -238,13 +241,11 @@ void inode_written(struct inode *inode, bool keep_setuid) {
 }
 
 enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes) {
-    struct filesystem *fs = inode->fs;
     if (size_bytes > FILE_BYTES_MAX) {
         return HX_ERR_FILE_TOO_BIG;
     }
     struct fs_info info = { .size_bytes = size_bytes };
-    enum hx_status status =
-        fs_call_setinfo(filesystem_port(fs), fs->instance, inode->node, &info, FS_SET_SIZE);
+    enum hx_status status = inode_tell(inode, &info, FS_SET_SIZE);
     if (status != HX_OK) {
         return status;
     }
@@ -328,14 +329,15 @@ enum hx_status inode_target(struct inode *inode, const char **out_target) {
         *out_target = target;
         return HX_OK;
     }
-    struct filesystem *fs = inode->fs;
+    const struct fs_port *port = filesystem_port(inode->fs);
+    void *instance = inode->fs->instance;
     uint32_t length = 0;
     char *buffer = heap_alloc(PATH_BYTES_MAX, MEMORY_SLEEP);
     if (buffer == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = fs_call_readlink(filesystem_port(fs), fs->instance, inode->node, buffer,
-                                             PATH_BYTES_MAX - 1, &length);
+    enum hx_status status = FS_REPEATED(
+        port, fs_call_readlink(port, instance, inode->node, buffer, PATH_BYTES_MAX - 1, &length));
     if (status == HX_OK) {
         target = heap_alloc(length + 1, MEMORY_SLEEP);
         status = target == NULL ? HX_ERR_NO_MEMORY : HX_OK;

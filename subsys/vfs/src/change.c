@@ -3,6 +3,8 @@
 // checks, and so the error that wins, is Linux's.
 #include "change.h"
 
+#include "repeat.h"
+
 #include "walk.h"
 
 #include <core/log.h>
@@ -127,6 +129,34 @@ static struct fs_info new_info(const struct lookup *lookup, const struct inode *
     };
 }
 
+// Of a module that died in the middle of a change it is not known what became of that, and it has
+// no next life (or not one that may be waited for): if it ever gets one, that is asked.
+static void name_forget_if_died(struct name *name, enum hx_status status) {
+    if (status == HX_ERR_PEER_DIED) {
+        name_remove(name);
+    }
+}
+
+// Creates, once. The directory is locked and has no such name: if there is one after a death, it
+// was made before.
+static enum hx_status make_node(const struct change *change, const struct fs_info *wanted,
+                                const struct fs_name *target, struct fs_info *out_made) {
+    struct filesystem *fs = change->inode->fs;
+    const struct fs_port *port = filesystem_port(fs);
+    const uint64_t directory = change->inode->node;
+    struct repeat repeat = repeat_begin(port);
+    enum hx_status status;
+    do {
+        status = target == NULL
+                     ? fs_call_create(port, fs->instance, directory, change->last, wanted, out_made)
+                     : fs_call_symlink(port, fs->instance, directory, change->last, *target, wanted,
+                                       out_made);
+    } while (repeat_due(&repeat, status) &&
+             (status = node_lookup(fs, directory, change->last, out_made)) == HX_ERR_NOT_FOUND);
+    name_forget_if_died(change->name, status);
+    return status;
+}
+
 enum hx_status change_create_locked(struct change *change, const struct lookup *lookup,
                                     uint32_t mode, uint64_t device, const struct fs_name *target) {
     struct filesystem *fs = change->inode->fs;
@@ -136,17 +166,9 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     if (inode == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    const struct fs_port *port = filesystem_port(fs);
-    uint64_t directory = change->inode->node;
-    enum hx_status status;
-    if (target == NULL) {
-        status = fs_call_create(port, fs->instance, directory, change->last, &info, &made);
-    } else {
-        status = inode_charge_link(inode, target->length);
-        if (status == HX_OK) {
-            status =
-                fs_call_symlink(port, fs->instance, directory, change->last, *target, &info, &made);
-        }
+    enum hx_status status = target == NULL ? HX_OK : inode_charge_link(inode, target->length);
+    if (status == HX_OK) {
+        status = make_node(change, &info, target, &made);
     }
     if (status != HX_OK) {
         inode_discard(inode);
@@ -176,8 +198,12 @@ enum hx_status change_create_temporary(struct path directory, const struct looku
         inode_discard(inode);
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = fs_call_create(filesystem_port(fs), fs->instance, parent->node,
-                                           (struct fs_name){ "", 0 }, &info, &made);
+    const struct fs_port *port = filesystem_port(fs);
+    // A node that was made, and of which nobody was told, has no name: it stays until the instance
+    // goes.
+    enum hx_status status =
+        FS_REPEATED(port, fs_call_create(port, fs->instance, parent->node,
+                                         (struct fs_name){ "", 0 }, &info, &made));
     if (status != HX_OK) {
         inode_discard(inode);
         name_put(name);
@@ -262,10 +288,25 @@ enum hx_status vfs_symlink(const struct lookup *lookup, const char *target, cons
 // Linking
 // -----------------------------------------------------------------------------------------------
 
+// Links, once: as make_node().
+static enum hx_status make_link(const struct change *change, uint64_t node) {
+    struct filesystem *fs = change->inode->fs;
+    const struct fs_port *port = filesystem_port(fs);
+    const uint64_t directory = change->inode->node;
+    struct repeat repeat = repeat_begin(port);
+    struct fs_info found;
+    enum hx_status status;
+    do {
+        status = fs_call_link(port, fs->instance, node, directory, change->last);
+    } while (repeat_due(&repeat, status) &&
+             (status = node_lookup(fs, directory, change->last, &found)) == HX_ERR_NOT_FOUND);
+    name_forget_if_died(change->name, status);
+    return status;
+}
+
 static enum hx_status link_locked(struct change *change, struct path from,
                                   const struct lookup *lookup) {
     struct inode *inode = path_inode(from);
-    struct filesystem *fs = inode->fs;
     enum hx_status status = change_load_locked(change);
     if (status != HX_OK) {
         return status;
@@ -289,8 +330,7 @@ static enum hx_status link_locked(struct change *change, struct path from,
     if (inode->info.links == 0 && !inode->is_temporary) {
         return HX_ERR_NOT_FOUND;
     }
-    status = fs_call_link(filesystem_port(fs), fs->instance, inode->node, change->inode->node,
-                          change->last);
+    status = make_link(change, inode->node);
     if (status != HX_OK) {
         return status;
     }
@@ -331,9 +371,30 @@ static enum hx_status special_refusal(const struct change *change, bool director
     return change->last.length == 1 ? HX_ERR_INVALID : HX_ERR_NOT_EMPTY;
 }
 
+// Removes, once. The directory is locked and has the name: if it has not after a death, it was
+// removed before.
+static enum hx_status remove_name(const struct change *change, bool is_directory) {
+    struct filesystem *fs = change->inode->fs;
+    const struct fs_port *port = filesystem_port(fs);
+    const uint64_t directory = change->inode->node;
+    struct repeat repeat = repeat_begin(port);
+    enum hx_status found = HX_OK;
+    enum hx_status status;
+    do {
+        struct fs_info info;
+        status = fs_call_unlink(port, fs->instance, directory, change->last, is_directory);
+        if (!repeat_due(&repeat, status)) {
+            break;
+        }
+        found = node_lookup(fs, directory, change->last, &info);
+        status = found == HX_ERR_NOT_FOUND ? HX_OK : found;
+    } while (found == HX_OK);
+    name_forget_if_died(change->name, status);
+    return status;
+}
+
 static enum hx_status unlink_locked(struct change *change, const struct lookup *lookup,
                                     bool directory) {
-    struct filesystem *fs = change->inode->fs;
     enum hx_status status = path_writable(change->directory);
     if (status == HX_OK) {
         status = change_load_locked(change);
@@ -352,8 +413,7 @@ static enum hx_status unlink_locked(struct change *change, const struct lookup *
     if (status != HX_OK) {
         return status;
     }
-    status = fs_call_unlink(filesystem_port(fs), fs->instance, change->inode->node, change->last,
-                            directory);
+    status = remove_name(change, directory);
     if (status != HX_OK) {
         return status;
     }

@@ -5,6 +5,7 @@
 // system's entry that was read last.
 #include "file_kinds.h"
 #include "mount.h"
+#include "repeat.h"
 
 #include <core/epoch.h>
 #include <core/ports/fs_calls.h>
@@ -52,9 +53,9 @@ static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_
     if (count < capacity) {
         uint32_t more = 0;
         rwlock_read(&inode->lock);
-        status =
-            fs_call_readdir(port, inode->fs->instance, inode->node, file->position - POSITION_FIRST,
-                            out_entries + count, capacity - count, &more);
+        const uint64_t cookie = file->position - POSITION_FIRST;
+        status = FS_REPEATED(port, fs_call_readdir(port, inode->fs->instance, inode->node, cookie,
+                                                   out_entries + count, capacity - count, &more));
         rwlock_read_done(&inode->lock);
         for (uint32_t i = 0; status == HX_OK && i < more; i++) {
             struct fs_entry *entry = &out_entries[count++];

@@ -2,6 +2,7 @@
 // filesystem.c: types of file systems, and the instances of them that are mounted.
 #include "inode.h"
 #include "mount.h"
+#include "repeat.h"
 
 #include <core/gate.h>
 #include <core/log.h>
@@ -204,11 +205,16 @@ static void filesystem_reclaim(struct epoch_item *item) {
     heap_free(fs);
 }
 
+static void unmount(struct filesystem *fs) {
+    const struct fs_port *port = filesystem_port(fs);
+    // It is gone, whatever it says.
+    HX_IGNORE(FS_REPEATED(port, fs_call_unmount(port, fs->instance)));
+}
+
 static void filesystem_destroy(struct object *object) {
     struct filesystem *fs = CONTAINER_OF(object, struct filesystem, object);
     if (fs->instance != NULL) {
-        HX_IGNORE(
-            fs_call_unmount(filesystem_port(fs), fs->instance)); // it is gone, whatever it says
+        unmount(fs);
     }
     object_put(&fs->account->object);
     epoch_retire(&fs->item, filesystem_reclaim);
@@ -221,8 +227,7 @@ static const struct object_type filesystem_type = { .kind = OBJECT_INODE,
 // The account that pays for the pages has the file system's size as its limit.
 static void set_limit(struct filesystem *fs) {
     struct fs_usage usage = { 0 };
-    if (!(fs->kind & FS_NO_PAGER) ||
-        fs_call_usage(filesystem_port(fs), fs->instance, &usage) != HX_OK || usage.blocks == 0) {
+    if (!(fs->kind & FS_NO_PAGER) || filesystem_usage(fs, &usage) != HX_OK || usage.blocks == 0) {
         return;
     }
     const uint64_t pages = usage.blocks > INT64_MAX / PAGE_SIZE
@@ -293,7 +298,9 @@ enum hx_status filesystem_create(const char *type_name, const char *options,
     }
     void *instance = NULL;
     struct making making = { type, options, &instance, &info };
-    enum hx_status status = gate_call(type->writer.gate, make_inside, &making);
+    // An instance that was made, and of which nobody was told, stays until the module goes.
+    enum hx_status status =
+        FS_REPEATED(&type->writer, gate_call(type->writer.gate, make_inside, &making));
     if (status == HX_OK) {
         fs->instance = instance;
         set_limit(fs);
@@ -321,7 +328,7 @@ void filesystem_set_read_only(struct filesystem *fs, bool read_only) {
 
 enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {
     struct filesystem *fs = path_inode(path)->fs;
-    enum hx_status status = fs_call_usage(filesystem_port(fs), fs->instance, out_usage);
+    enum hx_status status = filesystem_usage(fs, out_usage);
     if (status == HX_OK && out_usage->block_bytes == 0) {
         out_usage->block_bytes = PAGE_SIZE; // it does not say
     }

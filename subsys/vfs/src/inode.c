@@ -3,6 +3,7 @@
 #include "inode.h"
 
 #include "mount.h"
+#include "repeat.h"
 
 #include <core/log.h>
 #include <core/ports/fs_calls.h>
@@ -66,8 +67,9 @@ static void inode_destroy(struct object *object) {
     struct inode *inode = CONTAINER_OF(object, struct inode, object);
     struct filesystem *fs = inode->fs;
     ASSERT(inode->special == NULL);
-    HX_IGNORE(
-        fs_call_forget(filesystem_port(fs), fs->instance, inode->node)); // there is nobody to tell
+    const struct fs_port *port = filesystem_port(fs);
+    // There is nobody to tell.
+    HX_IGNORE(FS_REPEATED(port, fs_call_forget(port, fs->instance, inode->node)));
     uint32_t index = bucket_index(fs, inode->node);
     struct spinlock *lock = bucket_lock_of(index);
     spin_lock(lock);
@@ -224,7 +226,7 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
 void inode_refresh_links(struct inode *inode) {
     struct filesystem *fs = inode->fs;
     struct fs_info info;
-    if (fs_call_getinfo(filesystem_port(fs), fs->instance, inode->node, &info) != HX_OK) {
+    if (node_info(fs, inode->node, &info) != HX_OK) {
         return;
     }
     bool pin = false;

@@ -2,6 +2,7 @@
 // rename.c: rename(2) with its flags. The order of the checks is Linux's (fs/namei.c,
 // do_renameat2 and vfs_rename).
 #include "change.h"
+#include "repeat.h"
 
 #include <core/log.h>
 #include <core/ports/fs_calls.h>
@@ -131,10 +132,38 @@ static void commit(struct rename *rename) {
     }
 }
 
+// Renames, once. Both directories are locked, and the two names are of different nodes: if the
+// second one is of the first one's after a death, it was done before.
+static enum hx_status move_names(const struct rename *rename) {
+    const struct change *from = &rename->from;
+    const struct change *to = &rename->to;
+    struct filesystem *fs = from->inode->fs;
+    const struct fs_port *port = filesystem_port(fs);
+    const uint64_t moved = name_inode(from->name)->node;
+    struct repeat repeat = repeat_begin(port);
+    enum hx_status status;
+    do {
+        struct fs_info info = { 0 };
+        status = fs_call_rename(port, fs->instance, from->inode->node, from->last, to->inode->node,
+                                to->last, rename->flags);
+        if (!repeat_due(&repeat, status)) {
+            break;
+        }
+        status = node_lookup(fs, to->inode->node, to->last, &info);
+        if (status == HX_OK && info.node != moved) {
+            status = HX_ERR_NOT_FOUND; // what is there was there before
+        }
+    } while (status == HX_ERR_NOT_FOUND);
+    if (status == HX_ERR_PEER_DIED) { // nobody knows: if there is another life, it is asked
+        name_remove(from->name);
+        name_remove(to->name);
+    }
+    return status;
+}
+
 static enum hx_status rename_locked(struct rename *rename) {
     struct change *from = &rename->from;
     struct change *to = &rename->to;
-    struct filesystem *fs = from->inode->fs;
     enum hx_status status = change_load_locked(from);
     if (status == HX_OK) {
         status = change_load_locked(to);
@@ -154,8 +183,7 @@ static enum hx_status rename_locked(struct rename *rename) {
     if (rename->from_text == NULL || rename->to_text == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    status = fs_call_rename(filesystem_port(fs), fs->instance, from->inode->node, from->last,
-                            to->inode->node, to->last, rename->flags);
+    status = move_names(rename);
     if (status == HX_OK) {
         commit(rename);
     }

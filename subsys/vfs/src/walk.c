@@ -8,6 +8,7 @@
 
 #include "inode.h"
 #include "mount.h"
+#include "repeat.h"
 
 #include <core/ports/fs_calls.h>
 #include <lib/string.h>
@@ -34,8 +35,7 @@ enum hx_status name_load_locked(struct name *directory, struct fs_name text, uin
     }
     struct fs_info info;
     struct inode *found = NULL;
-    enum hx_status status =
-        fs_call_lookup(filesystem_port(fs), fs->instance, inode->node, text, &info);
+    enum hx_status status = node_lookup(fs, inode->node, text, &info);
     if (status == HX_OK) {
         status = inode_open(fs, &info, &found);
     } else if (status == HX_ERR_NOT_FOUND) {
