@@ -77,6 +77,11 @@ void spin_unlock_irq(struct spinlock *lock, unsigned long irq_state) {
     (void)irq_state;
 }
 
+bool mutex_held(const struct mutex *mutex) {
+    (void)mutex;
+    return false;
+}
+
 HX_ATTR(no_thread_safety_analysis) void mutex_lock(struct mutex *mutex) {
     (void)mutex;
 }
