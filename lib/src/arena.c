@@ -113,6 +113,22 @@ static bool chunk_make(struct arena *arena, uint32_t index) {
                                       sizeof(struct arena_chunk)) != NULL;
 }
 
+static uint32_t used_of(const struct arena *arena) {
+    lock(arena);
+    const uint32_t used = arena->used;
+    unlock(arena);
+    return used;
+}
+
+// An object that has its number comes into its place.
+static void put_locked(struct arena *arena, struct arena_slot *slot, struct hx_object *object) {
+    slot->extra = object->size_bytes;
+    object_put(slot, object);
+    arena->objects++;
+    arena->bytes += object->size_bytes;
+    dirty_set_locked(arena, (uint32_t)object->number);
+}
+
 // Gives an object a place and a number, with the lock. False: there has to be a chunk first.
 static bool place_locked(struct arena *arena, struct hx_object *object) {
     uint32_t index = arena->free;
@@ -127,11 +143,7 @@ static bool place_locked(struct arena *arena, struct hx_object *object) {
     }
     struct arena_slot *slot = slot_of(arena, index);
     object->number = (uint64_t)slot->generation << 32 | index;
-    slot->extra = object->size_bytes;
-    object_put(slot, object);
-    arena->objects++;
-    arena->bytes += object->size_bytes;
-    dirty_set_locked(arena, index);
+    put_locked(arena, slot, object);
     return true;
 }
 
@@ -285,7 +297,9 @@ static void record_add(struct hx_update *update, struct arena_record *record) {
     update->records = record;
 }
 
-void *arena_new(struct hx_update *update, uint32_t type, size_t size_bytes) {
+// An object that stands nowhere yet, with a record of it.
+static struct arena_record *object_create(struct hx_update *update, uint32_t type,
+                                          size_t size_bytes) {
     struct arena *arena = update->arena;
     struct hx_object *object = size_bytes <= UINT32_MAX - sizeof(*object)
                                    ? allocate(arena, sizeof(*object) + rounded(size_bytes))
@@ -299,13 +313,64 @@ void *arena_new(struct hx_update *update, uint32_t type, size_t size_bytes) {
     object->type = type;
     object->size_bytes = (uint32_t)size_bytes;
     atomic_store_explicit(&object->owner, update, memory_order_relaxed); // nobody sees it yet
-    if (!place(arena, object)) {
-        release(arena, record->is_apart ? record : NULL);
-        release(arena, object);
+    return record;
+}
+
+// It has found its place, or it goes.
+static void *object_add(struct hx_update *update, struct arena_record *record, bool is_placed) {
+    struct hx_object *object = record->object;
+    if (!is_placed) {
+        release(update->arena, record->is_apart ? record : NULL);
+        release(update->arena, object);
         return NULL;
     }
     record_add(update, record);
     return object + 1;
+}
+
+void *arena_new(struct hx_update *update, uint32_t type, size_t size_bytes) {
+    struct arena_record *record = object_create(update, type, size_bytes);
+    return record != NULL ? object_add(update, record, place(update->arena, record->object)) : NULL;
+}
+
+// With chunks for all places below, which others may be making, too.
+static bool place_at(struct arena *arena, struct hx_object *object, uint64_t number) {
+    const uint32_t index = (uint32_t)number;
+    if (index == 0 || index >= INDEX_LIMIT) {
+        return false;
+    }
+    for (uint32_t at = used_of(arena) & ~(ARENA_SLOTS - 1); at <= index; at += ARENA_SLOTS) {
+        if (chunk_of(arena, at) == NULL && !chunk_make(arena, at)) {
+            return false;
+        }
+    }
+    object->number = number;
+    lock(arena);
+    struct arena_slot *slot = slot_of(arena, index);
+    const bool is_free = object_in(slot) == NULL;
+    if (is_free) {
+        arena->used = MAX_OF(arena->used, index + 1);
+        slot->generation = (uint32_t)(number >> 32);
+        put_locked(arena, slot, object);
+    }
+    unlock(arena);
+    return is_free;
+}
+
+void *arena_new_apart(struct hx_update *update, uint32_t type, size_t size_bytes) {
+    struct arena_record *record = object_create(update, type, size_bytes);
+    if (record == NULL) {
+        return NULL;
+    }
+    record->object->local = record;
+    return record->object + 1;
+}
+
+bool arena_place_at(struct hx_update *update, void *bytes, uint64_t number) {
+    struct hx_object *object = hx_object_of(bytes);
+    struct arena_record *record = object->local;
+    object->local = NULL;
+    return object_add(update, record, place_at(update->arena, object, number)) != NULL;
 }
 
 static struct hx_update *owner_of(const struct hx_object *object) {
@@ -406,23 +471,65 @@ void arena_commit(struct hx_update *update) {
     records_free(update);
 }
 
+// What was done last was not. Its record, which goes on being the update's.
+static void record_undo(struct arena *arena, const struct arena_record *record) {
+    struct hx_object *object = record->object;
+    if (record->what == RECORD_CHANGE) {
+        memcpy(object + 1, record->old, record->bytes);
+    }
+    lock(arena);
+    give_back(object);
+    if (record->what == RECORD_NEW) {
+        displace_locked(arena, object);
+    }
+    unlock(arena);
+    release(arena, record->what == RECORD_NEW ? object : NULL);
+}
+
 void arena_roll_back(struct hx_update *update) {
-    struct arena *arena = update->arena;
     for (const struct arena_record *record = update->records; record != NULL;
          record = record->next) {
-        struct hx_object *object = record->object;
-        if (record->what == RECORD_CHANGE) {
-            memcpy(object + 1, record->old, record->bytes);
-        }
-        lock(arena);
-        give_back(object);
-        if (record->what == RECORD_NEW) {
-            displace_locked(arena, object);
-        }
-        unlock(arena);
-        release(arena, record->what == RECORD_NEW ? object : NULL);
+        record_undo(update->arena, record);
     }
     records_free(update);
+}
+
+static bool is_of(const struct arena_record *records, const struct hx_object *object) {
+    while (records != NULL && records->object != object) {
+        records = records->next;
+    }
+    return records != NULL;
+}
+
+// What goes is the update's, still, if that had made or changed it before.
+void arena_undo(struct hx_update *update) {
+    struct arena_record *record = update->records;
+    if (record == NULL) {
+        return;
+    }
+    struct hx_object *object = record->object;
+    const bool stays = record->what == RECORD_FREE && is_of(record->next, object);
+    update->records = record->next;
+    if (!stays) {
+        record_undo(update->arena, record);
+    }
+    if (record->is_apart) {
+        release(update->arena, record);
+    } else {
+        update->used -= record_size(record->what, record->bytes);
+    }
+}
+
+enum hx_status arena_fill(struct hx_update *update,
+                          enum hx_status (*fill)(const struct hx_object *object, void *bytes)) {
+    enum hx_status status = HX_OK;
+    const struct arena_record *record = update->records;
+    for (; record != NULL && status == HX_OK; record = record->next) {
+        if (record->what != RECORD_FREE) {
+            status = fill(record->object, record->object + 1);
+        }
+    }
+    return status;
 }
 
 // Checking
@@ -454,13 +561,6 @@ enum hx_status arena_recover(struct arena *arena, uint64_t *out_number) {
         }
     }
     return status;
-}
-
-static uint32_t used_of(const struct arena *arena) {
-    lock(arena);
-    const uint32_t used = arena->used;
-    unlock(arena);
-    return used;
 }
 
 enum hx_status arena_check(struct arena *arena, uint64_t *out_number) {

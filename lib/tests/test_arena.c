@@ -334,6 +334,148 @@ static bool try_all(struct arena *arena, struct arena *copy, uint32_t seed) {
     return arena_sync(arena, copy, &bad) == HX_OK;
 }
 
+// What an update does one by one, and takes back from its end.
+static void test_undo(void) {
+    struct arena arena;
+    arena_init(&arena, &memory);
+    struct hx_update *update = updater(&arena);
+    struct hx_update *other = updater(&arena);
+    arena_undo(update);
+    uint8_t *kept = arena_new(update, 1, 2000);
+    const uint64_t number = hx_object_number(kept);
+    kept[0] = 1;
+    arena_commit(update);
+    for (uint32_t round = 0; round < 3; round++) { // as large as the room, and larger
+        CHECK(arena_change(update, kept) == kept && arena_change(other, kept) == NULL);
+        kept[0] = 2;
+        const uint64_t made = hx_object_number(arena_new(update, 2, round * 700));
+        CHECK(arena_free(update, kept));
+        arena_undo(update); // it is the update's, still
+        CHECK(arena_change(other, kept) == NULL && arena_at(&arena, made) != NULL);
+        arena_undo(update);
+        CHECK(arena_at(&arena, made) == NULL && kept[0] == 2);
+        arena_undo(update);
+        CHECK(kept[0] == 1 && update->records == NULL && update->used == 0);
+        CHECK(arena_free(update, kept));
+        arena_undo(update);
+        CHECK(arena_change(other, kept) == kept);
+        arena_roll_back(other);
+    }
+    arena_commit(update);
+    CHECK(arena_at(&arena, number) == kept && arena.objects == 1);
+    arena_fini(&arena);
+    CHECK(blocks == 0);
+}
+
+static void *new_at(struct hx_update *update, uint32_t type, size_t size_bytes, uint64_t number) {
+    void *bytes = arena_new_apart(update, type, size_bytes);
+    return bytes != NULL && arena_place_at(update, bytes, number) ? bytes : NULL;
+}
+
+static const struct arena *twin;
+static uint32_t fills; // that succeed
+
+static enum hx_status fill_from_twin(const struct hx_object *object, void *bytes) {
+    if (fills == 0) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    fills--;
+    memcpy(bytes, arena_at(twin, object->number), object->size_bytes);
+    return HX_OK;
+}
+
+// As a module in another address space changes one, and the kernel the other.
+static bool change_both(struct hx_update *mine, struct hx_update *its, struct hx_update *other) {
+    for (uint32_t i = 0; i < 40; i++) {
+        const uint32_t size = draw(60);
+        const uint64_t number = hx_object_number(arena_new(mine, 3, size));
+        uint8_t *bytes = new_at(its, 3, size, number);
+        if (bytes == NULL) {
+            arena_undo(mine);
+            return false;
+        }
+        memset(bytes, (int)i, size);
+        CHECK(hx_object_number(bytes) == number && arena_at(its->arena, number) == bytes);
+        const uint64_t old = (uint64_t)draw((uint32_t)number);
+        void *there = arena_at(mine->arena, old);
+        if (there != NULL && arena_change(other, there) == NULL) {
+            continue; // new, or going
+        }
+        arena_roll_back(other);
+        if (there != NULL && arena_free(its, arena_at(its->arena, old)) && draw(2) == 0) {
+            CHECK(arena_free(mine, there));
+        } else if (there != NULL) {
+            arena_undo(its);
+        }
+    }
+    return true;
+}
+
+static void test_twins(void) {
+    struct arena mine, its;
+    uint64_t bad;
+    void *out[16];
+    arena_init(&mine, &memory);
+    arena_init(&its, &memory);
+    twin = &its;
+    struct hx_update *here = updater(&mine);
+    struct hx_update *there = updater(&its);
+    struct hx_update *other = updater(&mine);
+    for (uint32_t round = 0; round < 60; round++) {
+        CHECK(change_both(here, there, other));
+        fills = UINT32_MAX;
+        CHECK(arena_fill(here, fill_from_twin) == HX_OK);
+        arena_commit(here);
+        arena_commit(there);
+        CHECK(mine.objects == its.objects && mine.bytes == its.bytes);
+        CHECK(arena_check(&mine, &bad) == HX_OK && arena_check(&its, &bad) == HX_OK);
+    }
+    CHECK(mine.used > 2 * ARENA_SLOTS && mine.used == its.used);
+    uint32_t index = 0;
+    uint32_t count;
+    while ((count = arena_walk(&mine, &index, out, 16)) != 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            const void *same = arena_at(&its, hx_object_number(out[i]));
+            CHECK(same != NULL && memcmp(same, out[i], hx_object_of(out[i])->size_bytes) == 0);
+        }
+    }
+    const uint64_t objects = mine.objects;
+    CHECK(arena_change(here, out[0]) != NULL && arena_new(here, 1, 8) != NULL);
+    fills = 0;
+    CHECK(arena_fill(here, fill_from_twin) == HX_ERR_BAD_ADDRESS);
+    arena_roll_back(here);
+    CHECK(mine.objects == objects);
+    CHECK(new_at(there, 1, 8, 0) == NULL);                        // no index
+    CHECK(new_at(there, 1, 8, UINT32_MAX) == NULL);               // none that there can be
+    CHECK(new_at(there, 1, 8, hx_object_number(out[0])) == NULL); // taken
+    arena_fini(&mine);
+    arena_fini(&its);
+    CHECK(blocks == 0);
+}
+
+// The first chunks of a table are there, though nothing is in them.
+static void test_twin_begins_late(void) {
+    struct arena arena;
+    void *out[4];
+    uint32_t index = 0;
+    for (long nth = 0;; nth++) {
+        arena_init(&arena, &memory);
+        struct hx_update *update = updater(&arena);
+        fail_after = nth;
+        const void *bytes = new_at(update, 1, 2000, UINT64_C(5) << 32 | 1000);
+        fail_after = -1;
+        if (bytes != NULL) {
+            break;
+        }
+        CHECK(arena.objects == 0 && nth < 20);
+        arena_fini(&arena);
+        CHECK(blocks == 0);
+    }
+    CHECK(arena_walk(&arena, &index, out, 4) == 1 && arena.used == 1001);
+    arena_fini(&arena);
+    CHECK(blocks == 0);
+}
+
 static void test_no_memory(void) {
     for (uint32_t seed = 1; seed < 6; seed++) {
         bool is_done = false;
@@ -362,6 +504,9 @@ int main(void) {
     test_corruption();
     test_updates();
     test_copies();
+    test_undo();
+    test_twins();
+    test_twin_begins_late();
     test_no_memory();
     return check_result();
 }

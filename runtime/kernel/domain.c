@@ -180,6 +180,7 @@ enum hx_status domain_create(struct hx_env *env, struct domain **out_domain) {
     domain->env = env;
     link_init(&domain->link);
     waitable_init(&domain->words, 0);
+    twin_init(&domain->twin);
     enum hx_status status = process_make(domain);
     if (status == HX_OK) {
         struct worker *first = worker_place(domain);

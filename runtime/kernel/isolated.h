@@ -5,6 +5,7 @@
 //   link.c        work on its way to a worker and back
 //   slot.c        the ports that it provides: calls of the kernel become work
 //   service.c     what its workers ask the kernel for
+//   twin.c        of that, what lasts of the module: its arena
 //   isolated.c    the operations that registry, swap and healing know of a module
 #pragma once
 
@@ -65,6 +66,24 @@ bool link_begins(const struct worker *worker);
 // Nothing is done any more, and who waits comes out. Thread context.
 void link_end(struct domain *domain);
 
+// ---- twin.c
+
+struct twin_update {
+    struct hx_update *update; // own, of the module's arena; NULL: free
+    uint32_t done;            // steps since it was empty
+};
+
+struct twin {
+    struct mutex lock;
+    uint64_t bytes_max;                              // of the arena
+    struct twin_update updates[SERVICE_UPDATES_MAX]; // [lock]
+};
+
+void twin_init(struct twin *twin);
+// SERVICE_ARENA with its arguments, of a worker; gives its result, HX_ERR_NOT_SUPPORTED if the
+// module has no arena. Thread context.
+int64_t twin_call(struct domain *domain, uint64_t a, uint64_t b, uint64_t c);
+
 // ---- domain.c
 
 struct slot; // slot.c's
@@ -78,6 +97,7 @@ struct domain {
     struct worker workers[SERVICE_WORKERS_MAX];      // [link.lock] as many as that
     _Atomic(struct slot *) slots[SERVICE_SLOTS_MAX]; // own; each set once
     struct waitable words;                           // pulsed by SERVICE_WAKE
+    struct twin twin;
 };
 
 // A process with the module of `env`'s package in it, and a first worker. HX_ERR_NO_MEMORY,

@@ -54,8 +54,7 @@ struct user_image {
 // The host's, made once, for good. HX_ERR_NO_MEMORY; HX_ERR_NOT_SUPPORTED: this machine has none.
 // Under the lock of modules' lives.
 enum hx_status host_image(const struct user_image **out_image);
-// That of a package which loader_load() has taken. What <lib/package.h> refuses with, and as above;
-// HX_ERR_NOT_SUPPORTED also: its module has an arena.
-enum hx_status isolated_image(const void *bytes, size_t size_bytes, const struct hx_module *module,
-                              struct user_image *out_image, struct package_refusal *refusal);
+// That of a package which loader_load() has taken. What <lib/package.h> refuses with, and as above.
+enum hx_status isolated_image(const void *bytes, size_t size_bytes, struct user_image *out_image,
+                              struct package_refusal *refusal);
 void user_image_free(struct user_image *image);

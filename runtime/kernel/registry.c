@@ -292,8 +292,7 @@ enum hx_status package_open(const void *bytes, size_t size_bytes, enum module_pl
     enum hx_status status =
         loader_load(bytes, size_bytes, placement == MODULE_IN_KERNEL, &package->loaded, refusal);
     if (status == HX_OK && placement == MODULE_ISOLATED) {
-        status =
-            isolated_image(bytes, size_bytes, package->loaded.module, &package->image, refusal);
+        status = isolated_image(bytes, size_bytes, &package->image, refusal);
         if (status != HX_OK) {
             loader_unload(&package->loaded);
         }

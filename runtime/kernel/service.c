@@ -205,6 +205,10 @@ static int64_t do_out8(const struct call *call) {
     return HX_OK;
 }
 
+static int64_t do_arena(const struct call *call) {
+    return twin_call(call->domain, call->a, call->b, call->c);
+}
+
 static int64_t (*const functions[])(const struct call *call) = {
     [SERVICE_AREA - SERVICE_CALL_FIRST] = do_area,
     [SERVICE_POOL - SERVICE_CALL_FIRST] = do_pool,
@@ -223,6 +227,7 @@ static int64_t (*const functions[])(const struct call *call) = {
     [SERVICE_ENTROPY - SERVICE_CALL_FIRST] = do_entropy,
     [SERVICE_IN8 - SERVICE_CALL_FIRST] = do_in8,
     [SERVICE_OUT8 - SERVICE_CALL_FIRST] = do_out8,
+    [SERVICE_ARENA - SERVICE_CALL_FIRST] = do_arena,
 };
 _Static_assert(ARRAY_SIZE(functions) == SERVICE_CALL_END - SERVICE_CALL_FIRST, "each has one");
 

@@ -113,15 +113,10 @@ enum hx_status host_image(const struct user_image **out_image) {
 
 // The kernel's own copy was verified, and checked: what its entry points to lies within the
 // package.
-enum hx_status isolated_image(const void *bytes, size_t size_bytes, const struct hx_module *module,
-                              struct user_image *out_image, struct package_refusal *refusal) {
+enum hx_status isolated_image(const void *bytes, size_t size_bytes, struct user_image *out_image,
+                              struct package_refusal *refusal) {
     const struct user_image *unused;
     struct package_image parsed;
-    if (module->arena_version != 0) {
-        return package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
-                              "expected a module without an arena, found one with schema %u",
-                              module->arena_version);
-    }
     enum hx_status status = host_image(&unused);
     if (status != HX_OK) {
         return package_refuse(refusal, status, "expected that modules can run in ring 3, found: %s",

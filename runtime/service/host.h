@@ -28,3 +28,7 @@ static inline uint64_t service_address(const void *at) {
 
 // Serves a call of slot area->number, which the area describes, and leaves the reply there.
 void slots_serve(struct service_area *area);
+
+// What lasts of the module's earlier lives, before its init. HX_ERR_NO_MEMORY; HX_ERR_TOO_BIG: an
+// object is larger than it may be here.
+enum hx_status arena_begin(struct hx_env *env);

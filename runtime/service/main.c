@@ -10,7 +10,8 @@ static struct hx_env world;
 static enum hx_status begin(const struct hx_package *package) {
     world.module = *package->first;
     const struct hx_module_ops *ops = world.module->ops;
-    return ops->init != NULL ? ops->init(&world, &world.self) : HX_OK;
+    enum hx_status status = world.module->arena_version != 0 ? arena_begin(&world) : HX_OK;
+    return status == HX_OK && ops->init != NULL ? ops->init(&world, &world.self) : status;
 }
 
 static enum hx_status live(const struct service_area *area) {
@@ -24,6 +25,9 @@ static enum hx_status live(const struct service_area *area) {
     switch (area->number) {
     case SERVICE_START:
         return ops->start != NULL ? ops->start(world.self) : HX_OK;
+    case SERVICE_IMPORT:
+        return ops->import_state != NULL ? ops->import_state(world.self, (uint32_t)area->argument)
+                                         : HX_ERR_NOT_SUPPORTED;
     case SERVICE_STOP:
         return ops->stop != NULL ? ops->stop(world.self) : HX_OK;
     case SERVICE_SELF_TEST:

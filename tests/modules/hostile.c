@@ -130,6 +130,73 @@ static void asks_wrongly(void) {
     expect(call(SERVICE_OUT8, 0x70, 0x100, 0), HX_ERR_INVALID, "a large value");
 }
 
+static int64_t arena(enum service_arena what, uint64_t above, uint64_t b, uint64_t c) {
+    return call(SERVICE_ARENA, above << 32 | what, b, c);
+}
+
+// ---- of the arena
+
+static void reads_wrongly(void) {
+    static uint8_t room[SERVICE_STATE_MAX];
+    expect(arena(SERVICE_ARENA_READ, 0, at(room), 8), HX_ERR_INVALID, "no room");
+    expect(arena(SERVICE_ARENA_READ, 0, at(room), UINT64_MAX), HX_ERR_INVALID, "too much room");
+    expect(arena(SERVICE_ARENA_READ, UINT32_MAX, at(room), 64), 0, "behind all objects");
+    expect(arena(SERVICE_ARENA_READ, 0, KERNEL_ADDRESS, 64), HX_ERR_BAD_ADDRESS, "the kernel's");
+    expect(arena(SERVICE_ARENA_READ, 0, at(room), sizeof(struct service_object)),
+           sizeof(struct service_object), "a head");
+    expect(arena(SERVICE_ARENA_READ, 0, at(room), sizeof(room)),
+           (int64_t)sizeof(struct service_object) + 8, "an object");
+}
+
+static void updates_wrongly(void) {
+    static const uint64_t bytes = 1;
+    const uint64_t one = 5ull << 32 | 8;
+    const uint64_t mine = (uint64_t)arena(SERVICE_ARENA_MAKE, 0, 0, 0);
+    const uint64_t other = (uint64_t)arena(SERVICE_ARENA_MAKE, 0, 0, 0);
+    expect(arena(SERVICE_ARENA_COMMIT, SERVICE_UPDATES_MAX, 0, 0), HX_ERR_INVALID, "none");
+    expect(arena(SERVICE_ARENA_COMMIT, UINT32_MAX, 0, 0), HX_ERR_INVALID, "the last one");
+    expect(arena(SERVICE_ARENA_COMMIT, other + 1, 0, 0), HX_ERR_INVALID, "one that is not there");
+    expect(call(SERVICE_ARENA, mine << 32 | 99, 0, 0), HX_ERR_INVALID, "nothing");
+    expect(arena(SERVICE_ARENA_NEW, mine, UINT32_MAX, at(&bytes)), HX_ERR_INVALID, "a large one");
+    expect(arena(SERVICE_ARENA_CHANGE, mine, 0, at(&bytes)), HX_ERR_NOT_FOUND, "number 0");
+    expect(arena(SERVICE_ARENA_CHANGE, mine, UINT64_MAX, at(&bytes)), HX_ERR_NOT_FOUND, "the last");
+    expect(arena(SERVICE_ARENA_FREE, mine, 77, 0), HX_ERR_NOT_FOUND, "no object");
+    const uint64_t number = (uint64_t)arena(SERVICE_ARENA_NEW, mine, one, NOWHERE);
+    expect(arena(SERVICE_ARENA_CHANGE, other, number, at(&bytes)), HX_ERR_NO_MEMORY, "another's");
+    expect(arena(SERVICE_ARENA_FREE, other, number, 0), HX_ERR_NO_MEMORY, "another's to free");
+    expect(arena(SERVICE_ARENA_COMMIT, mine, 0, 0), HX_ERR_BAD_ADDRESS, "bytes nowhere");
+    expect(arena(SERVICE_ARENA_CHANGE, mine, number, at(&bytes)), HX_ERR_NOT_FOUND, "rolled back");
+    expect(arena(SERVICE_ARENA_NEW, mine, one, KERNEL_ADDRESS) > 0, 1, "an object");
+    expect(arena(SERVICE_ARENA_COMMIT, mine, 0, 0), HX_ERR_BAD_ADDRESS, "bytes of the kernel");
+    expect(arena(SERVICE_ARENA_NEW, mine, one, at(&bytes)) > 0, 1, "an object that lasts");
+    expect(arena(SERVICE_ARENA_COMMIT, mine, 0, 0), HX_OK, "its commit");
+    expect(arena(SERVICE_ARENA_END, other, 0, 0), HX_OK, "an end");
+    expect(arena(SERVICE_ARENA_ABORT, other, 0, 0), HX_ERR_INVALID, "one that has ended");
+    reads_wrongly();
+}
+
+// As many as there may be, and as much.
+static void updates_much(void) {
+    static uint8_t bytes[SERVICE_OBJECT_MAX];
+    int64_t made = 0;
+    uint64_t count = 0;
+    while (made >= 0 && count <= SERVICE_UPDATES_MAX) {
+        made = arena(SERVICE_ARENA_MAKE, 0, 0, 0);
+        count++;
+    }
+    expect(made, HX_ERR_LIMIT, "too many updates");
+    for (count = 0; count < SERVICE_UPDATE_STEPS; count++) {
+        expect(arena(SERVICE_ARENA_NEW, 0, 1ull << 32 | 8, at(bytes)) > 0, 1, "one of many");
+    }
+    expect(arena(SERVICE_ARENA_NEW, 0, 1ull << 32 | 8, at(bytes)), HX_ERR_LIMIT, "one too many");
+    expect(arena(SERVICE_ARENA_FREE, 0, 1, 0), HX_ERR_LIMIT, "one too many to free");
+    expect(arena(SERVICE_ARENA_ABORT, 0, 0, 0), HX_OK, "all of them back");
+    for (count = 0, made = 1; made > 0 && count < 1u << 20; count++) {
+        made = arena(SERVICE_ARENA_NEW, count >> 10, 1ull << 32 | sizeof(bytes), at(bytes));
+    }
+    expect(made, HX_ERR_NO_MEMORY, "too much memory");
+}
+
 // ---- that makes its answers nonsense
 
 static void answers_early(void) {
@@ -174,6 +241,10 @@ static void does(char what) {
         return tells_wrongly();
     case 'a':
         return asks_wrongly();
+    case 'c':
+        return updates_wrongly();
+    case 'C':
+        return updates_much();
     case 'r':
         return answers_early();
     case 'b':
@@ -231,9 +302,16 @@ static enum hx_status hostile_init(struct hx_env *its, void **out_self) {
 }
 
 static const struct hx_port_provided provides[] = { CHAR_PORT_PROVIDED };
-static const struct hx_module_ops operations = { .init = hostile_init };
+static enum hx_status hostile_import(void *self, uint32_t schema) {
+    (void)self;
+    return schema == 1 ? HX_OK : HX_ERR_CORRUPT;
+}
+
+static const struct hx_module_ops operations = { .init = hostile_init,
+                                                 .import_state = hostile_import };
 
 HX_MODULE(hostile, .name = "hostile", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
-          .provides = provides, .provides_count = ARRAY_SIZE(provides), .ops = &operations);
+          .provides = provides, .provides_count = ARRAY_SIZE(provides), .arena_version = 1,
+          .ops = &operations);
 
 // NOLINTEND(performance-no-int-to-ptr)

@@ -364,8 +364,6 @@ static void answers_nonsense(void) {
 
 static void refused_for_what_it_is(void) {
     SAME(isolate("turns"), HX_ERR_NOT_SUPPORTED); // helix.sched is for the kernel alone
-    SAME(isolate("ramfs"), HX_ERR_NOT_SUPPORTED);
-    CHECK(says("expected a module without an arena"));
     SAME(isolate("bad_start"), HX_ERR_NO_SPACE);
     SAME(isolate("bad_fault"), HX_ERR_PEER_DIED);
     SAME(isolate("bad_port"), HX_ERR_BAD_IMAGE);

@@ -76,6 +76,7 @@ struct hx_update {
     struct arena_record *records; // the last one first; NULL: nothing is open
     size_t used;                  // bytes of the room
     bool has_apart;               // among the records
+    uint32_t number;              // its maker's
     alignas(16) uint8_t room[ARENA_ROOM_BYTES];
 };
 
@@ -125,10 +126,25 @@ void *arena_new(struct hx_update *update, uint32_t type, size_t size_bytes);
 void *arena_change(struct hx_update *update, const void *bytes);
 // The object goes when the update is committed. False: as above.
 bool arena_free(struct hx_update *update, const void *bytes);
+// What was done last in the update was not; as before if nothing is open.
+void arena_undo(struct hx_update *update);
 // What was done is done, all of it. Cannot fail.
 void arena_commit(struct hx_update *update);
 // Nothing was done.
 void arena_roll_back(struct hx_update *update);
+
+// Twins: a module in another address space has an arena of its own, whose objects have the same
+// numbers and bytes as those of the one that lasts.
+// As arena_new(), but the object has no number yet. arena_place_at() is due, and nothing else is
+// done in the update until then.
+void *arena_new_apart(struct hx_update *update, uint32_t type, size_t size_bytes);
+// The number that the other arena gave. False: no memory, its place is taken, or it is none (0):
+// the object is gone.
+bool arena_place_at(struct hx_update *update, void *bytes, uint64_t number);
+// Gives the bytes of what is new and of what is changed in the update, each with its object.
+// The first refusal of `fill` ends it, and is returned; the update stays open.
+enum hx_status arena_fill(struct hx_update *update,
+                          enum hx_status (*fill)(const struct hx_object *object, void *bytes));
 
 // The life is over, and nobody uses the arena: what is open is rolled back, and all updates are
 // gone.

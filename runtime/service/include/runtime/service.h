@@ -43,8 +43,38 @@ enum service_call {
     SERVICE_ENTROPY,  // (from, bytes)
     SERVICE_IN8,      // (port) -> value
     SERVICE_OUT8,     // (port, value)
+    SERVICE_ARENA,    // (what, update or 0, …): see enum service_arena
     SERVICE_CALL_END, // behind the last one
 };
+
+// What is done with the module's arena: the first argument of SERVICE_ARENA has it below, and above
+// the number of an update, or what is said otherwise. INVALID: it is none of these, or there is no
+// such update.
+enum service_arena {
+    SERVICE_ARENA_MAKE,   // () -> an update's number; NO_MEMORY, LIMIT
+    SERVICE_ARENA_END,    // (): it is rolled back, and gone
+    SERVICE_ARENA_NEW,    // (type << 32 | bytes, address) -> number of the object; NO_MEMORY, LIMIT
+    SERVICE_ARENA_CHANGE, // (number, address): NOT_FOUND, NO_MEMORY (or another has it), LIMIT
+    SERVICE_ARENA_FREE,   // (number): as above
+    SERVICE_ARENA_UNDO,   // (): the last one of these three was not
+    // What is new and what was changed is read from the addresses that were given. BAD_ADDRESS:
+    // nothing was done
+    SERVICE_ARENA_COMMIT,
+    SERVICE_ARENA_ABORT,
+    // Above: an index. (to, room) -> bytes that are used, by whole objects behind that index: a
+    // struct service_object and its bytes, up to 8; of one that has no room, its head; 0: no more
+    SERVICE_ARENA_READ,
+};
+
+struct service_object {
+    uint64_t number; // its index below
+    uint32_t type, size_bytes;
+};
+
+#define SERVICE_UPDATES_MAX  256u
+#define SERVICE_UPDATE_STEPS 4096u                // of one update: they are done in one piece
+#define SERVICE_OBJECT_MAX   ((uint32_t)64 << 10) // bytes
+#define SERVICE_STATE_MAX    (SERVICE_OBJECT_MAX + (uint32_t)PAGE_SIZE)
 
 // What a worker is given to do.
 enum service_work {
@@ -60,6 +90,7 @@ enum service_life {
     SERVICE_STOP,
     SERVICE_FINI,
     SERVICE_SELF_TEST,
+    SERVICE_IMPORT, // area->argument: schema
 };
 
 // Pages of a worker's area. A body is what does not fit into a message.
