@@ -15,7 +15,7 @@ function(helix_service_sources out)
       DEPENDS packer ${HELIX_PACKER} ${PROJECT_SOURCE_DIR}/sdk/include/helix/env.h
         ${PROJECT_SOURCE_DIR}/sdk/include/helix/env_atomic.h VERBATIM)
     add_library(service STATIC ${here}/main.c ${here}/arena.c ${here}/slots.c ${here}/heap.c ${here}/env.c ${here}/devices.c
-      ${here}/ports.c ${functions})
+      ${here}/doom.c ${here}/ports.c ${functions})
     target_link_libraries(service PRIVATE helix_flags helix_bare helix_movable sdk lib ports)
     target_include_directories(service PRIVATE ${here}/include ${here} ${PROJECT_SOURCE_DIR}/runtime/kernel
       ${PROJECT_SOURCE_DIR}/user/libhelix/${HELIX_ARCH}/include)

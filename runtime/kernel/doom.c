@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // runtime/kernel/doom.c: modules whose code faults on purpose. The faults are real ones, of code
-// that lies where modules' code does, in the middle of what the module was about.
-#include "private.h"
+// that lies where modules' code does, in the middle of what the module was about: here, or in
+// ring 3 (runtime/service/doom.c).
+#include "isolated.h"
 
 #include <core/gate.h>
 #include <core/lock.h>
@@ -81,33 +82,48 @@ static void leave(void) {
 }
 
 static const struct {
-    const char *name;
+    const char *name; // NULL: not on this machine
     void (*strike)(void);
 } kinds[] = {
 #if HAL_GATE_FAULTS
-    { "null", write_null }, { "jump", jump }, { "copy", copy }, { "undefined", undefined },
-    { "divide", divide },   { "loop", loop }, { "spin", spin }, { "overflow", overflow },
+    [SERVICE_DOOM_NULL] = { "null", write_null },
+    [SERVICE_DOOM_JUMP] = { "jump", jump },
+    [SERVICE_DOOM_COPY] = { "copy", copy },
+    [SERVICE_DOOM_UNDEFINED] = { "undefined", undefined },
+    [SERVICE_DOOM_DIVIDE] = { "divide", divide },
+    [SERVICE_DOOM_LOOP] = { "loop", loop },
+    [SERVICE_DOOM_SPIN] = { "spin", spin },
+    [SERVICE_DOOM_OVERFLOW] = { "overflow", overflow },
 #endif
-    { "assert", leave },
+    [SERVICE_DOOM_ASSERT] = { "assert", leave },
 };
 
-void doom_pass_slow(void) {
-    const struct gate *gate = gate_current();
+bool doom_due(const char *module, enum service_doom *out_kind) {
     // Relaxed, all of it: a test asks for it, and the count decides who it is.
-    if (gate == NULL || gate_module(gate) != atomic_load_explicit(&victim, memory_order_relaxed) ||
-        thread_current()->preempt_off != 0 || !hal_irq_is_on()) {
-        return;
+    if (module != atomic_load_explicit(&victim, memory_order_relaxed)) {
+        return false;
     }
     uint64_t left = atomic_load_explicit(&doom_left, memory_order_relaxed);
     while (left != 0 &&
            !atomic_compare_exchange_weak_explicit(&doom_left, &left, left - 1, memory_order_relaxed,
                                                   memory_order_relaxed)) {
     }
-    if (left == 1) {
-        atomic_store_explicit(&doom_left, atomic_load_explicit(&doom_again, memory_order_relaxed),
-                              memory_order_relaxed);
-        atomic_store_explicit(&struck, time_now(), memory_order_relaxed);
-        kinds[atomic_load_explicit(&doom_kind, memory_order_relaxed)].strike();
+    if (left != 1) {
+        return false;
+    }
+    atomic_store_explicit(&doom_left, atomic_load_explicit(&doom_again, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&struck, time_now(), memory_order_relaxed);
+    *out_kind = (enum service_doom)atomic_load_explicit(&doom_kind, memory_order_relaxed);
+    return true;
+}
+
+void doom_pass_slow(void) {
+    const struct gate *gate = gate_current();
+    enum service_doom kind;
+    if (gate != NULL && thread_current()->preempt_off == 0 && hal_irq_is_on() &&
+        doom_due(gate_module(gate), &kind)) {
+        kinds[kind].strike();
     }
 }
 
@@ -118,7 +134,8 @@ time_ns_t doom_struck(void) {
 enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, bool again) {
     const char *known = module_find(name);
     uint32_t number = 0;
-    while (number < ARRAY_SIZE(kinds) && strcmp(kinds[number].name, kind) != 0) {
+    while (number < ARRAY_SIZE(kinds) &&
+           (kinds[number].name == NULL || strcmp(kinds[number].name, kind) != 0)) {
         number++;
     }
     if (number == ARRAY_SIZE(kinds) || known == NULL) {

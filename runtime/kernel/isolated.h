@@ -134,6 +134,16 @@ extern const struct thread_ops service_thread_ops;
 // The calling worker ends.
 NORETURN void worker_exit(void);
 
+// ---- user_image.c
+
+// Where the host's code for that is. Needs: a domain.
+uint64_t host_doom(enum service_doom kind);
+
+// ---- doom.c
+
+// A module of that name, as its gates have it, calls the SDK: whether it is to fault now, and how.
+bool doom_due(const char *module, enum service_doom *out_kind);
+
 // ---- isolated.c
 
 // In the place of a module's own operations.

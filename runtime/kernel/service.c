@@ -233,6 +233,19 @@ _Static_assert(ARRAY_SIZE(functions) == SERVICE_CALL_END - SERVICE_CALL_FIRST, "
 
 // ---- its thread
 
+// Its answer is that it goes on elsewhere, on the stack that it has: module_doom().
+static void doom(const struct call *call, struct hal_frame *frame) {
+    const struct gate *gate = call->domain->env->gate;
+    enum service_doom kind;
+    if (!doom_due(gate_module(gate), &kind)) {
+        return;
+    }
+    if (kind >= SERVICE_DOOM_PLACES) {
+        die(call->worker, "assertion", hal_frame_pc(frame), 0);
+    }
+    hal_frame_init_user(frame, host_doom(kind), ALIGN_DOWN(hal_frame_sp(frame), 16) - 64);
+}
+
 static void service_syscall(struct thread *thread, struct hal_frame *frame) {
     const uint64_t number = hal_frame_syscall_number(frame) - SERVICE_CALL_FIRST;
     struct worker *worker = thread->personality;
@@ -247,6 +260,11 @@ static void service_syscall(struct thread *thread, struct hal_frame *frame) {
         die(worker, "a call of the kernel's that it may not make", hal_frame_pc(frame), 0);
     }
     hal_frame_set_result(frame, functions[number](&call));
+    // A worker that asks for its area has nothing to do yet: nobody would miss it.
+    if (number != SERVICE_AREA - SERVICE_CALL_FIRST &&
+        atomic_load_explicit(&doom_left, memory_order_relaxed) != 0) {
+        doom(&call, frame);
+    }
 }
 
 static void service_fault(struct thread *thread, struct hal_frame *frame,

@@ -111,6 +111,11 @@ enum hx_status host_image(const struct user_image **out_image) {
     return status;
 }
 
+uint64_t host_doom(enum service_doom kind) {
+    const struct service_image *it = at_user(&host, host.entry, sizeof(*it));
+    return (uintptr_t)it->doom[kind];
+}
+
 // The kernel's own copy was verified, and checked: what its entry points to lies within the
 // package.
 enum hx_status isolated_image(const void *bytes, size_t size_bytes, struct user_image *out_image,

@@ -26,6 +26,16 @@ static inline uint64_t service_address(const void *at) {
     return (uintptr_t)at;
 }
 
+// Never come back: enum service_doom.
+void doom_null(void);
+void doom_jump(void);
+void doom_copy(void);
+void doom_undefined(void);
+void doom_divide(void);
+void doom_loop(void);
+void doom_spin(void);
+void doom_overflow(void);
+
 // Serves a call of slot area->number, which the area describes, and leaves the reply there.
 void slots_serve(struct service_area *area);
 

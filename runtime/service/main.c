@@ -77,4 +77,6 @@ __attribute__((visibility("default"), used)) const struct service_image hx_packa
     .start = start,
     .functions = module_exports,
     .guard = &__stack_chk_guard,
+    .doom = { doom_null, doom_jump, doom_copy, doom_undefined, doom_divide, doom_loop, doom_spin,
+              doom_overflow },
 };

@@ -113,6 +113,62 @@ static void dies(const char *name) {
     has_lived_again(name, 2);
 }
 
+// Its code faults where it was told to, in the middle of a call; who has it open goes on with the
+// next life.
+static void is_doomed_to(const char *kind, const char *why) {
+    char words[64], byte;
+    need_isolated("crumb");
+    const int file = open("/dev/crumb", O_RDONLY);
+    NEED(file >= 0);
+    snprintf(words, sizeof words, "kill crumb %s 1", kind);
+    strike(words);
+    REFUSED(pread(file, &byte, 1, 0), EIO);
+    SAME(pread(file, &byte, 1, 0), 1);
+    close(file);
+    if (!logged("crumb", why)) {
+        check_fail(__FILE_NAME__, __LINE__, "%s: nothing of '%s' in the log", kind, why);
+    }
+    has_lived_again("crumb", 1);
+    SAME(system("dmesg -c >said"), 0);
+}
+
+static void is_doomed(void) {
+    static const char *const kinds[][2] = {
+        { "null", "address at .* address 0x40$" },
+        { "jump", "address at .* address 0x40$" },
+        { "copy", "address at .* address 0x" },
+        { "undefined", "\\(instruction\\|trap\\) at" },
+        { "divide", "[a-z]* at" },
+        { "spin", "address at .* address 0x40$" },
+        { "overflow", "address at .* 0x3[0-7]" },
+        { "assert", "assertion at" },
+        { "loop", "no answer at" },
+    };
+    SAME(system("dmesg -c >said"), 0);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        is_doomed_to(kinds[i][0], kinds[i][1]);
+    }
+}
+
+// Where else it may be: each call of the SDK from the next on, and in each life.
+static void is_doomed_again_and_again(void) {
+    char words[64], byte;
+    need_isolated("crumb");
+    const int file = open("/dev/crumb", O_RDWR);
+    NEED(file >= 0);
+    for (unsigned nth = 1; nth <= 4; nth++) {
+        snprintf(words, sizeof words, "kill crumb undefined %u", nth);
+        strike(words);
+        for (unsigned i = 1; i < nth; i++) {
+            SAME(pread(file, &byte, 1, 0), 1);
+        }
+        REFUSED(pread(file, &byte, 1, 0), EIO);
+        SAME(pread(file, &byte, 1, 0), 1);
+    }
+    close(file);
+    has_lived_again("crumb", 4);
+}
+
 static void dies_of_null(void) {
     dies("crust_null");
 }
@@ -451,6 +507,8 @@ static void program(void) {
 static const struct check_case cases[] = {
     CASE(serves),
     CASE(serves_many),
+    CASE(is_doomed),
+    CASE(is_doomed_again_and_again),
     CASE(dies_of_null),
     CASE(code_is_not_written),
     CASE(constants_are_not_written),

@@ -37,5 +37,7 @@ bool module_health_at(uint32_t index, struct module_health *out_health);
 // and without a spin lock, its code faults there, and, `again`, each n-th time from then on; 0: it
 // does not. One module at a time. The kinds:
 // "null" and "copy" (in a function of lib) store where nothing is, "jump", "undefined", "divide",
-// "assert"; the hosted machine has the last one alone. HX_ERR_NOT_FOUND: no such module or kind
+// "loop", "spin" (null under a spin lock), "overflow", "assert"; the hosted machine has the last
+// one alone. In ring 3 each call of the kernel's is one of the SDK, and the worker faults when it
+// has come back from it. HX_ERR_NOT_FOUND: no such module or kind
 enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, bool again);

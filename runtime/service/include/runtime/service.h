@@ -111,6 +111,21 @@ struct service_area {
     struct wire_message message;
 };
 
+// How a module is made to fault on purpose (<runtime/health.h>): where one of its workers goes on,
+// in the place of what it was about.
+enum service_doom {
+    SERVICE_DOOM_NULL,
+    SERVICE_DOOM_JUMP,
+    SERVICE_DOOM_COPY,
+    SERVICE_DOOM_UNDEFINED,
+    SERVICE_DOOM_DIVIDE,
+    SERVICE_DOOM_LOOP,
+    SERVICE_DOOM_SPIN,
+    SERVICE_DOOM_OVERFLOW,
+    SERVICE_DOOM_PLACES, // of the host's code; for what follows the kernel ends the worker itself
+    SERVICE_DOOM_ASSERT = SERVICE_DOOM_PLACES,
+};
+
 struct export; // a function by name: runtime/kernel/exports.h
 
 // What the host's image exports in the place of a package's struct.
@@ -118,6 +133,7 @@ struct service_image {
     void (*start)(void);            // where a worker begins
     const struct export *functions; // of the SDK; ends with a row without a name
     uintptr_t *guard;               // of its stacks, made up by the kernel
+    void (*doom[SERVICE_DOOM_PLACES])(void);
 };
 
 // A port that a module may provide there.
