@@ -11,7 +11,8 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from helix import (bench_boot, bench_disk, bench_hosted, bench_linux, bench_machine, bench_memory, bench_profile, build,
+from helix import (bench_boot, bench_disk, bench_hosted, bench_linux, bench_machine, bench_memory, bench_placement,
+                   bench_profile, build,
                    packages, paths, programs, qemu, targets, ui)
 from helix.bench_machine import Figure, System
 
@@ -37,13 +38,14 @@ def operations() -> dict[str, str]:
 def _chosen(patterns: list[str]) -> tuple[list[str], list[str]]:
     """The operations and the groups that were asked for; all, if nothing was."""
     for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in (*operations(), *_GROUPS)):
+        if not any(fnmatch(name, pattern) for name in (*operations(), *_GROUPS, bench_placement.PROGRAM)):
             raise ui.Failure(f"there is no benchmark {pattern}; there are "
-                             f"{', '.join((*operations(), *_GROUPS))}")
+                             f"{', '.join((*operations(), *_GROUPS, bench_placement.PROGRAM))}")
     patterns = patterns or ["*"]
 
     def matching(names: Iterator[str]) -> list[str]:
-        return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+        return [name for name in names if any(fnmatch(name, pattern) or
+                                              pattern == bench_placement.PROGRAM == operations().get(name) for pattern in patterns)]
     return matching(iter(operations())), matching(iter(_GROUPS))
 
 
@@ -59,6 +61,10 @@ def _of_disk(names: list[str]) -> bool:
     return operations()[names[0]] == bench_disk.PROGRAM
 
 
+def _of_placement(names: list[str]) -> bool:
+    return operations()[names[0]] == bench_placement.PROGRAM
+
+
 def _run(system: System, how: str, names: list[str], initrd: Path) -> tuple[Figures, set[str]]:
     """One boot: the figures that it gave, and the operations that it came past."""
     append = system.append("/bench/init", f"-- {how} {_items(names)}")
@@ -67,6 +73,8 @@ def _run(system: System, how: str, names: list[str], initrd: Path) -> tuple[Figu
         bench_machine.counted(machine)
     if _of_disk(names):
         machine.extra = [*machine.extra, *bench_disk.words()]
+    if _of_placement(names):
+        machine.extra = [*machine.extra, *bench_placement.words()]
     figures: Figures = {}
     past: set[str] = set()
     log = qemu.log_file(f"bench-{system.name}")
@@ -91,6 +99,8 @@ def measure(system: System, how: str, names: list[str]) -> Figures:
     archive = bench_machine.archive(["init", "child", *programs_needed])
     if _of_disk(names) and system.name == "linux":
         bench_disk.add_modules(archive)
+    if _of_placement(names):
+        bench_placement.add_packages(archive, system.kernel)
     figures: Figures = {}
     left = names
     with qemu.Initrd(archive.bytes()) as initrd:
@@ -154,6 +164,12 @@ def _compare(systems: list[System], how: str, names: list[str], unit: str) -> di
         rows.append([name, *cells])
     _print_table(rows)
     return ratios
+
+
+def _placement(system: System, names: list[str]) -> None:
+    for how, some, unit in (("icount", names, "instructions"), ("wall", bench_placement.restarts(names), "ns, plain TCG")):
+        if some:
+            _print_table(bench_placement.table(unit, some, measure(system, how, some), _cells))
 
 
 def _summary(ratios: dict[str, float]) -> None:
@@ -253,12 +269,15 @@ def _measure_all(systems: list[System], names: list[str], groups: list[str]) -> 
     ratios: dict[str, float] = {}
     own = [name for name in names if operations()[name] in _OWN]
     disk = [name for name in names if operations()[name] == bench_disk.PROGRAM]
-    shared = [name for name in names if name not in (*own, *disk)]
+    placed = [name for name in names if operations()[name] == bench_placement.PROGRAM]
+    shared = [name for name in names if name not in (*own, *disk, *placed)]
     if shared:
         ratios = _compare(systems, "icount", shared, "instructions")
         _summary(ratios)
     if own and systems[0].name == "helix":
         _compare(systems[:1], "icount", own, "instructions")
+    if placed and systems[0].name == "helix":
+        _placement(systems[0], placed)
     if disk:
         _compare(systems, "wall", disk, "ns, plain TCG")
     if "boot" in groups:

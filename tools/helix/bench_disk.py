@@ -4,7 +4,7 @@
 import struct
 from pathlib import Path
 
-from helix import bench_linux, cpio, packages, paths, ui
+from helix import bench_linux, cpio, packages, paths, targets, ui
 
 PROGRAM = "disk"
 _BYTES = 64 << 20
@@ -15,8 +15,8 @@ _MODULES = ("virtio/virtio_ring", "virtio/virtio", "virtio/virtio_pci_legacy_dev
 
 
 def _disk() -> Path:
-    """Each block begins with its number."""
-    path = paths.ensure(paths.OUT / "tmp") / "bench-disk.raw"
+    """Each block begins with its number. One for each kind of machine: what a machine uses is not another's."""
+    path = paths.ensure(paths.OUT / "tmp") / f"bench-disk-{targets.current().name}.raw"
     with path.open("wb") as file:
         for block in range(_BYTES // _BLOCK):
             file.write(struct.pack("<Q", block).ljust(_BLOCK, b"\0"))

@@ -321,15 +321,34 @@ def _interrupts_left_on(context: Context) -> None:
         raise Failed(f"sources of three harts are on by {left} before and {now} behind", done.stdout)
 
 
+_LEAST_ISOLATION = 2.0  # a call of ring 3 switches to another process and back
+_MOST_RESTART = 10_000_000  # instructions: the goal's 10 ms
+
+
+def _placement_problem(text: str) -> str:
+    """Of the rows of placement: both placements have figures, which are not those of one."""
+    number = r" +([\d,]+)"
+    figures = rf"{number}{number} +\d+ %"
+    call = re.search(rf"(?m)^char_write_1{figures}{figures} +([\d.]+){number}$", text)
+    restart = re.search(rf"(?m)^restart_disk{figures}", text)
+    if not call or not restart:
+        return "no figures of placements"
+    if float(call[5]) < _LEAST_ISOLATION:
+        return f"a call in ring 3 takes {call[5]} times one in the kernel"
+    return "" if int(restart[1].replace(",", "")) <= _MOST_RESTART else f"a restart takes {restart[1]} instructions"
+
+
 def _benches(context: Context) -> None:
     """Each row that is asked for has its figures."""
     arch = context.options.arch
     words = ["getpid", "segv_caught", *([] if arch == "x86_64" else ["boot"])]  # x86_64's are many
-    done = _call(f"bench --arch {arch} {' '.join(words)}", 300)
+    done = _call(f"bench --arch {arch} {' '.join(words)} char_write_1_* restart_disk_kernel", 300)
     rows = words[:2] if arch == "x86_64" else [*words[:2], "virt", "virt, gzip"]
     missing = [row for row in rows if not re.search(rf"(?m)^{row} +[\d,.]+( |$)", done.stdout)]
     if done.returncode or missing:
         raise Failed(f"status {done.returncode}; no figures for {', '.join(missing)}", done.stdout + done.stderr)
+    if problem := _placement_problem(done.stdout):
+        raise Failed(problem, done.stdout + done.stderr)
     if "but was entered at" in done.stderr:
         raise Failed("the kernel and the probe say different things of its entry", done.stdout + done.stderr)
 
