@@ -262,6 +262,10 @@ void gate_give_up(struct gate *gate) {
     gate_change(gate, 0, GATE_DEAD | GATE_GONE);
 }
 
+void gate_return(struct gate *gate) {
+    gate_change(gate, GATE_GONE, 0);
+}
+
 void gate_faults_set(bool on) {
     for (uint32_t i = 0; i < GATES_MAX; i++) {
         if (on) {

@@ -538,7 +538,7 @@ static enum hx_status swap_locked(struct hx_env *env, struct package *package,
     if (env == NULL) {
         status = package_refuse(refusal, HX_ERR_NOT_FOUND,
                                 "expected the name of a module, found no module of that name");
-    } else if (!env->is_watched) {
+    } else if (!env->is_watched || env->is_kept) {
         status = package_refuse(refusal, HX_ERR_NOT_SUPPORTED,
                                 "expected a module that is started anew when it dies, found one "
                                 "that is not");

@@ -16,6 +16,10 @@
 //   6  probation; then the old one's code goes   the new one died: it is put away, the old one is
 //                                                started (orchestrator.c)
 //
+// A module that was given up is put away already, or is now; then step 4, without a way back, and
+// its slots live again, or it is as it was. So does a slot that was lost, if the new one provides
+// it.
+//
 // The gates are closed from 1 to 5: that is the freeze. What the clients' requests are stands in
 // core and subsys/io, which offer them to whoever is there when the gates open.
 #include "private.h"
@@ -52,11 +56,12 @@ static void slots_open(const struct hx_env *env, uint32_t end) {
     }
 }
 
-// All or none.
+// All or none. Into one that is gone nobody gets.
 static enum hx_status slots_close(const struct hx_env *env, time_ns_t deadline) {
     struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
-        enum hx_status status = gate == env->gate ? HX_OK : gate_close(gate, deadline);
+        const bool is_other = gate != env->gate && !gate_is_gone(gate);
+        enum hx_status status = is_other ? gate_close(gate, deadline) : HX_OK;
         if (status != HX_OK) {
             slots_open(env, i - 1);
             return status;
@@ -73,14 +78,25 @@ static bool has_slots(const struct hx_env *env) {
     return gate != NULL;
 }
 
+// Whether all slots are provided anew that are not gone.
 static bool is_complete(const struct hx_env *env) {
     const struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
-        if (gate->is_vacant) {
+        if (gate->is_vacant && !gate_is_gone(gate)) {
             return false;
         }
     }
     return true;
+}
+
+// Slots that were gone and are provided anew.
+static void slots_return(const struct hx_env *env) {
+    struct gate *gate;
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        if (gate_is_gone(gate) && !gate->is_vacant) {
+            gate_return(gate);
+        }
+    }
 }
 
 // The old one
@@ -150,6 +166,7 @@ static enum hx_status begin(struct hx_env *env) REQUIRES(lives_lock) {
 
 // Step 5. A slot may be dead of what the one that failed did.
 static void publish(const struct hx_env *env) REQUIRES(lives_lock) {
+    slots_return(env);
     module_slots_revive(env);
     slots_open(env, GATES_MAX);
 }
@@ -324,12 +341,83 @@ static enum hx_status freeze(struct hx_env *env, struct version next,
     return status;
 }
 
+// Of one that was given up: it has no life to go back to.
+// ------------------------------------------------------------------------------------------------
+
+// What is left of it goes. That is over already, unless it was given up since that could not be.
+static enum hx_status gone_prepare(struct hx_env *env, struct package_refusal *refusal)
+    REQUIRES(lives_lock) {
+    const char *why = module_put_away(env);
+    if (why != NULL) {
+        return package_refuse(refusal, HX_ERR_BUSY,
+                              "expected that nothing is left of it, found: %s", why);
+    }
+    return module_state_recover(env)
+               ? HX_OK
+               : package_refuse(refusal, HX_ERR_CORRUPT,
+                                "expected state as it was committed, found that it is not");
+}
+
+// The new one has failed, and it is as it was.
+static void gone_again(struct hx_env *env, struct version old) REQUIRES(lives_lock) {
+    const struct version failed = version_of(env);
+    if (put_away(env)) {
+        if (failed.package != old.package) {
+            package_close(failed.package);
+        }
+        version_set(env, old);
+        state_destroy(failed.state);
+        module_give_up(env, NULL);
+        gate_open(env->gate);
+    } else { // somebody may be in it, so the other one goes
+        if (failed.package != old.package) {
+            package_close(old.package);
+        }
+        state_destroy(old.state);
+    }
+}
+
+// Its deaths are forgotten: they were the old one's.
+static void begin_anew(struct hx_env *env, struct version old) REQUIRES(lives_lock) {
+    env->supervision = (struct supervision){ 0 };
+    module_state_set(env, MODULE_RUNS);
+    module_swap_note(env, 1, 0);
+    publish(env);
+    if (old.module != env->module) {
+        package_close(old.package);
+    }
+    state_destroy(old.state);
+}
+
+static enum hx_status bring_back(struct hx_env *env, struct version next,
+                                 struct package_refusal *refusal) REQUIRES(lives_lock) {
+    const struct version old = version_of(env);
+    struct gate *gate;
+    module_retire(env);
+    version_set(env, next);
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        gate_return(gate); // clients wait, as for every next life
+    }
+    enum hx_status status = begin(env);
+    if (status == HX_OK) {
+        begin_anew(env, old);
+        return HX_OK;
+    }
+    gone_again(env, old);
+    return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
+                          hx_status_name(status));
+}
+
 enum hx_status module_swap(struct hx_env *env, struct package *package,
                            struct package_refusal *refusal) {
     struct version next = version_of(env);
+    const bool was_gone = gate_is_gone(env->gate);
     enum hx_status status = may_swap(env, refusal);
     if (package != NULL) {
         next = (struct version){ &package->manifest, package, NULL };
+    }
+    if (status == HX_OK && was_gone) {
+        status = gone_prepare(env, refusal);
     }
     if (status == HX_OK) {
         status = state_prepare(env, &next, refusal);
@@ -338,5 +426,5 @@ enum hx_status module_swap(struct hx_env *env, struct package *package,
         package_close(package);
         return status;
     }
-    return freeze(env, next, refusal);
+    return was_gone ? bring_back(env, next, refusal) : freeze(env, next, refusal);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The file system in memory dies again and again, by faults of its own code, while programs make,
 // name, read and write files: none of them gets an error, nothing is lost, nothing is done twice.
-// One that dies too often is given up, and then they are told.
+// One that dies too often is given up, and then they are told, until
+// it is swapped for a version that works.
 // DEVICE: packages
 // LIMIT: 400
 #define MODULE "ramfs"
 #include "files_load.h"
-#include "health.h"
+#include "versions.h"
 
 #define KILLS   27
 #define SPAN_MS 130 // between deaths, so that the rule does not give the module up
@@ -141,12 +142,15 @@ static void everywhere(void) {
     SAME(rmdir("d"), 0);
 }
 
-// The last one: there is no file system any more. What was open has its contents.
+// There is no file system any more; what was open has its contents. Another version brings all of
+// it back.
 static void given_up(void) {
     char found[4] = "";
     const int file = open("open", O_RDWR | O_CREAT, 0600);
-    NEED(file >= 0);
+    const size_t size = read_package("rfs_next");
+    NEED(file >= 0 && modules() != 0);
     SAME(write(file, "abc", 3), 3);
+    put("kept", "kept");
     doom("doom", "undefined", 1);
     REFUSED(open("never", O_RDWR | O_CREAT, 0600), EIO);
     doom("kill", "null", 0);
@@ -154,6 +158,18 @@ static void given_up(void) {
     CHECK(strcmp(health().state, "gone") == 0);
     SAME(pread(file, found, sizeof found, 0), 3);
     CHECK(strcmp(found, "abc") == 0);
+    SAME(swap_bytes(MODULE, size), HX_OK);
+    has("open", "abc");
+    has("kept", "kept");
+    SAME(count_names("."), 2);
+    SAME(unlink("kept"), 0);
+    SAME(mkdir("never", 0700), 0);
+    doom("kill", "null", 1);
+    SAME(rmdir("never"), 0);
+    SAME(swap("rfs_import"), HX_ERR_CORRUPT);
+    SAME(unlink("open"), 0);
+    SAME(swap(MODULE), HX_OK);
+    SAME(count_names("."), 0);
 }
 
 static const struct check_case cases[] = { CASE(under_load), CASE(everywhere), CASE(given_up) };

@@ -382,11 +382,64 @@ static void without_memory_once(void) {
     SAME(health().deaths, deaths);
 }
 
+// Given up
+// ------------------------------------------------------------------------------------------------
+
+static int64_t read_status(void) {
+    static unsigned char bytes[512];
+    const int file = open("/dev/vda", O_RDONLY | O_DIRECT);
+    NEED(file >= 0);
+    const ssize_t got = pread(file, bytes, sizeof bytes, 0);
+    close(file);
+    return got < 0 ? -errno : got;
+}
+
+static void give_up(void) {
+    doom("doom", "undefined", 3);
+    for (int i = 0; i < 2000 && strcmp(health().state, "gone") != 0; i++) {
+        (void)read_status();
+        pause_ms(1);
+    }
+    doom("kill", "null", 0);
+    CHECK(strcmp(health().state, "gone") == 0);
+    SAME(read_status(), -EIO);
+}
+
+// One that was given up lives again as a better version, or as what it was; bad ones change
+// nothing. The deaths before do not count.
+static void brought_back(void) {
+    const unsigned before = health().swaps;
+    give_up();
+    const unsigned deaths = health().deaths;
+    SAME(swap("blk_start"), HX_ERR_NO_SPACE);
+    SAME(swap("blk_none"), HX_ERR_NO_DEVICE);
+    SAME(swap("blk_fault"), HX_ERR_PEER_DIED);
+    SAME(read_status(), -EIO);
+    SAME(health().swaps, before);
+    CHECK(strcmp(health().state, "gone") == 0);
+    SAME(swap("blk_next"), HX_OK);
+    CHECK(strcmp(health().state, "runs") == 0);
+    SAME(minor_version(), 1);
+    read_once();
+    SAME(health().swaps, before + 1);
+    SAME(health().deaths, deaths);
+    doom("kill", "null", 1);
+    read_once();
+    await_state("runs");
+    SAME(health().deaths, deaths + 1);
+    give_up();
+    SAME(swap(NULL), HX_OK);
+    read_once();
+    SAME(minor_version(), 1);
+    SAME(swap(MODULE), HX_OK);
+    read_once();
+}
+
 static const struct check_case cases[] = {
     CASE(under_load),     CASE(not_begun),           CASE(not_allowed),
     CASE(by_hand),        CASE(bad_versions),        CASE(hang),
     CASE(not_left),       CASE(dies_on_probation),   CASE(dies_later),
-    CASE(gives_all_back), CASE(without_memory_once),
+    CASE(gives_all_back), CASE(without_memory_once), CASE(brought_back),
 };
 
 CHECK_MAIN(cases)

@@ -8,7 +8,7 @@
 
 #define FOLDER "/lib/helix/"
 
-static void await_state(const char *state) {
+static inline void await_state(const char *state) {
     for (int i = 0; i < 5000 && strcmp(health().state, state) != 0; i++) {
         pause_ms(2);
     }
@@ -22,7 +22,7 @@ static uint8_t package[1 << 20];
 static struct hx_module_report report;
 
 // A process's own.
-static handle_t modules(void) {
+static inline handle_t modules(void) {
     static handle_t handle;
     static pid_t owner;
     if (owner != getpid()) {
@@ -34,7 +34,7 @@ static handle_t modules(void) {
     return handle;
 }
 
-static size_t read_package(const char *name) {
+static inline size_t read_package(const char *name) {
     char path[256];
     snprintf(path, sizeof path, FOLDER "%s.hxm", name);
     const int file = open(path, O_RDONLY);
@@ -45,7 +45,7 @@ static size_t read_package(const char *name) {
     return (size_t)size;
 }
 
-static int64_t swap_bytes(const char *module, size_t size) {
+static inline int64_t swap_bytes(const char *module, size_t size) {
     struct hx_module_name name = { { 0 } };
     memcpy(name.bytes, module, strlen(module));
     memset(&report, 0, sizeof report);
@@ -53,11 +53,11 @@ static int64_t swap_bytes(const char *module, size_t size) {
 }
 
 // NULL: for itself.
-static int64_t swap(const char *next) {
+static inline int64_t swap(const char *next) {
     return swap_bytes(MODULE, next == NULL ? 0 : read_package(next));
 }
 
-static bool says(const char *part) {
+static inline bool says(const char *part) {
     const bool found = strstr((const char *)report.text, part) != NULL;
     if (!found) {
         printf("no '%s' in: %s\n", part, (const char *)report.text);
@@ -65,7 +65,7 @@ static bool says(const char *part) {
     return found;
 }
 
-static unsigned minor_version(void) {
+static inline unsigned minor_version(void) {
     struct hx_module_info info;
     for (uint32_t i = 0; NATIVE(module_info, modules(), i, &info) == HX_OK; i++) {
         if (strcmp((const char *)info.name, MODULE) == 0) {
@@ -75,7 +75,7 @@ static unsigned minor_version(void) {
     return 99;
 }
 
-static long free_kib(void) {
+static inline long free_kib(void) {
     char line[128];
     long kib = -1;
     FILE *file = fopen("/proc/meminfo", "r");

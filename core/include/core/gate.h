@@ -121,6 +121,8 @@ enum hx_status gate_drain(const struct gate *gate, time_ns_t deadline);
 void gate_revive(struct gate *gate);
 // It never will. Any context.
 void gate_give_up(struct gate *gate);
+// It may, after all: the gate is dead, but not for good. Any context.
+void gate_return(struct gate *gate);
 
 // A mutex of a module's. Who holds one when the module dies gives it back on the way out, and who
 // waited for one goes out, too.

@@ -347,6 +347,52 @@ static void test_swap_dies_when_opened(void) {
     CHECK(lives == 2 && released == 2 && closed == 1);
 }
 
+// Given up, it is brought back by another version: its slots live, and its deaths are forgotten.
+// One that does not start leaves it as it was.
+static void test_swap_gone(void) {
+    begin_test();
+    init_status = HX_ERR_NO_DEVICE;
+    die();
+    settle();
+    CHECK(slots_are_gone());
+    CHECK(swap() == HX_ERR_NO_DEVICE && slots_are_gone() && env.health.state == MODULE_GONE);
+    CHECK(env.module == &manifest && closed == 1 && env.health.swaps == 0);
+    settle();
+    CHECK(slots_are_gone());
+    init_status = HX_OK;
+    lost_in = lives + 1; // half of it
+    CHECK(swap() == HX_ERR_NO_DEVICE && slots_are_gone());
+    CHECK(swap() == HX_OK && slots_are_open() && env.module == &next.manifest);
+    CHECK(env.health.state == MODULE_RUNS && env.health.swaps == 1 && env.before.module == NULL);
+    CHECK(!gate_is_gone(env.gate) && !gate_is_gone(slots[0]) && !gate_is_gone(slots[1]));
+    die();
+    settle();
+    CHECK(slots_are_open() && env.health.state == MODULE_RUNS && !gate_is_gone(slots[0]));
+}
+
+// Somebody is still inside: it cannot be brought back.
+static void test_swap_crowded(void) {
+    begin_test();
+    crowded = slots[1];
+    die();
+    settle();
+    CHECK(swap() == HX_ERR_BUSY && slots_are_gone() && lives == 0 && closed == 1);
+    crowded = NULL;
+    CHECK(swap() == HX_OK && slots_are_open());
+}
+
+// A slot that was lost is back with a version that provides it.
+static void test_swap_lost(void) {
+    begin_test();
+    lost_in = 1;
+    die();
+    settle();
+    CHECK(gate_is_gone(slots[1]) && gate_is_open(slots[0]));
+    lost_in = 2;
+    CHECK(swap() == HX_OK && gate_is_gone(slots[1]) && gate_is_open(slots[0]));
+    CHECK(swap() == HX_OK && slots_are_open() && !gate_is_gone(slots[1]));
+}
+
 int main(void) {
     test_lives_again();
     test_dies_in_init();
@@ -360,5 +406,8 @@ int main(void) {
     test_swap_dies(&dies_in_init);
     test_swap_dies(&dies_in_test);
     test_swap_dies_when_opened();
+    test_swap_gone();
+    test_swap_crowded();
+    test_swap_lost();
     return check_result();
 }

@@ -262,8 +262,11 @@ void disk_end(struct disk *disk) {
     }
 }
 
+// Nothing goes there any more: the device does not work, or its module is gone. That one may be
+// followed by a better version after all, for which the disk works.
 static bool is_dead(const struct disk *disk) {
-    return atomic_load_explicit(&disk->is_dead, memory_order_relaxed);
+    return atomic_load_explicit(&disk->is_dead, memory_order_relaxed) ||
+           gate_is_gone(disk->port.gate);
 }
 
 static uint64_t resets_seen(const struct disk *disk) {
@@ -303,10 +306,10 @@ static void disk_reset(struct disk *disk, uint64_t seen) {
 
 // Whether the module lives, or will again; if not, nothing that it has will be completed.
 static bool is_alive(struct disk *disk) {
-    if (!gate_is_gone(disk->port.gate) && !is_dead(disk)) {
+    if (!is_dead(disk)) {
         return true;
     }
-    disk_die(disk);
+    disk_end(disk);
     return false;
 }
 
