@@ -66,7 +66,8 @@ static uint64_t reply_bytes(const struct call *call) {
 static enum hx_status request_make(struct call *call) {
     const struct wire *wire = &call->target->client->wire;
     uint64_t request_bytes = ALIGN_UP((uint64_t)wire->port->request_max, PAGE_SIZE);
-    call->place_bytes = request_bytes + reply_bytes(call);
+    call->place_bytes =
+        request_bytes + (wire->transport->takes_most ? wire->port->reply_max : reply_bytes(call));
     if (!hx_pool_take(wire->pool, call->place_bytes, &call->page)) {
         return HX_ERR_NO_MEMORY;
     }

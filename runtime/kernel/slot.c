@@ -98,6 +98,7 @@ static const struct wire_transport transport = {
     .send = never_sent,
     .handle_has = service_handle_has,
     .handle_drop = service_handle_drop,
+    .takes_most = true, // link.c lets a reply be as long as the port's longest, in whole pages
 };
 
 // ---- providing

@@ -169,6 +169,9 @@ struct wire_transport {
     bool (*handle_has)(void *context, handle_t handle, rights_t rights);
     // Closes a handle: a copy that does not go, or one that came.
     void (*handle_drop)(void *context, handle_t handle);
+    // Each call takes room for the largest reply of the port, not for the one that it may have:
+    // what carries it may write so much, and all calls' runs of the pool have one size.
+    bool takes_most;
 };
 
 struct wire {
