@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // crumb.h: a character device that has state of every kind: constants, data, memory of its own. A
 // read gives one line: how many bytes were written so far. Who includes this may define
-// CRUMB_VERSION, CRUMB_FIRST (where it begins to count), CRUMB_MODE (of its node) and CRUMB_WRITES
-// (what a write does besides).
+// CRUMB_VERSION, CRUMB_FIRST (where it begins to count), CRUMB_MODE (of its node), CRUMB_WRITES
+// (what a write does besides), and what it says that is not so: CRUMB_NODES (more nodes than it
+// has), CRUMB_NAME (its node's), CRUMB_MORE (bytes that it has read and written).
 #pragma once
 
 #include <helix/env.h>
@@ -25,6 +26,16 @@
 #define CRUMB_WRITES
 #endif
 
+#ifndef CRUMB_NODES
+#define CRUMB_NODES 0
+#endif
+#ifndef CRUMB_NAME
+#define CRUMB_NAME "crumb"
+#endif
+#ifndef CRUMB_MORE
+#define CRUMB_MORE 0
+#endif
+
 struct crumb {
     struct hx_env *env;
     struct hx_mutex lock;
@@ -36,10 +47,11 @@ static uint64_t *last;                    // and that is
 
 static enum hx_status crumb_describe(void *self, struct char_node *to, uint32_t capacity,
                                      uint32_t *out_count) {
-    static const struct char_node node = { "crumb", CRUMB_MAJOR, 0, CRUMB_MODE, 0 };
+    static const struct char_node node = { CRUMB_NAME, CRUMB_MAJOR, 0, CRUMB_MODE, 0 };
     (void)self;
     *out_count = MIN_OF(capacity, 1u);
     memcpy(to, &node, *out_count * sizeof(node));
+    *out_count += CRUMB_NODES;
     return HX_OK;
 }
 
@@ -54,6 +66,7 @@ static enum hx_status crumb_read(void *self, uint32_t minor, uint64_t offset, vo
     const size_t length = format_string(line, sizeof(line), "%llu\n", (unsigned long long)count);
     *out_length = offset < length ? (uint32_t)MIN_OF(length - offset, capacity) : 0;
     memcpy(buffer, line + offset, *out_length);
+    *out_length += CRUMB_MORE;
     return HX_OK;
 }
 
@@ -67,7 +80,7 @@ static enum hx_status crumb_write(void *self, uint32_t minor, uint64_t offset, c
     hx_mutex_lock(&crumb->lock);
     crumb->written += length;
     hx_mutex_unlock(&crumb->lock);
-    *out_length = length;
+    *out_length = length + CRUMB_MORE;
     return HX_OK;
 }
 

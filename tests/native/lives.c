@@ -129,6 +129,26 @@ static void rolled_back(void) {
     SAME(unload("crumb"), HX_OK);
 }
 
+// What a module says is not believed when it cannot be.
+static void says_too_much(void) {
+    char text[16];
+    SAME(load("crumb_many"), HX_ERR_INVALID);
+    SAME(load("crumb_endless"), HX_ERR_INVALID);
+    REFUSED(open("/dev/crumb", O_RDWR), ENOENT);
+    load_crumb();
+    SAME(swap("crumb", "crumb_many"), HX_ERR_INVALID);
+    SAME(swap("crumb", "crumb_endless"), HX_ERR_INVALID);
+    const int file = open_crumb();
+    SAME(count_at(file), 7);
+    SAME(swap("crumb", "crumb_more"), HX_OK);
+    REFUSED(pread(file, text, sizeof text, 0), EIO);
+    REFUSED(write(file, "1", 1), EIO);
+    SAME(swap("crumb", "crumb"), HX_OK);
+    SAME(count_at(file), 7);
+    close(file);
+    SAME(unload("crumb"), HX_OK);
+}
+
 // Both versions go, the one that would come back, too.
 static void unloaded_on_probation(void) {
     struct hx_module_info info;
@@ -285,7 +305,7 @@ static void leaves_nothing(void) {
 static const struct check_case cases[] = {
     CASE(lives_again), CASE(row_goes_with_it), CASE(given_up),
 
-    CASE(swapped),     CASE(rolled_back),      CASE(unloaded_on_probation),
+    CASE(swapped),     CASE(rolled_back),      CASE(says_too_much),  CASE(unloaded_on_probation),
     CASE(all_at_once), CASE(without_memory),   CASE(leaves_nothing),
 };
 

@@ -120,6 +120,9 @@ static enum hx_status char_enter(struct char_call *call, int64_t (*inside)(void 
     for (;;) {
         const uint32_t sequence = waitable_sequence(&gate->changed);
         enum hx_status status = gate_call(gate, inside, call);
+        if (status == HX_OK && call->done > call->size_bytes) {
+            status = HX_ERR_IO; // it says that it has done more than it was asked for
+        }
         call->done = status == HX_OK ? call->done : 0;
         if (status != HX_ERR_PEER_DIED || call->was_inside || gate_is_gone(gate)) {
             return status;
@@ -300,6 +303,20 @@ static enum hx_status char_leave(const struct gate *gate, enum port_leaving step
     return status;
 }
 
+// Whether what a module says of its nodes can be.
+static bool are_sound(const struct char_node *nodes, uint32_t count) {
+    if (count > CHAR_NODES_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const size_t length = strnlen(nodes[i].name, sizeof(nodes[i].name));
+        if (length == 0 || length == sizeof(nodes[i].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_same_node(const struct char_node *one, const struct char_node *other) {
     return strcmp(one->name, other->name) == 0 && one->major == other->major &&
            one->minor == other->minor && one->mode == other->mode && one->flags == other->flags;
@@ -341,7 +358,8 @@ static enum hx_status char_replace(const struct port_provider *provider) {
         status = ops.describe(provider->self, nodes, CHAR_NODES_MAX, &count);
     }
     mutex_lock(&table_lock);
-    if (status == HX_OK && !are_same_locked(provider->gate, nodes, count)) {
+    if (status == HX_OK &&
+        (!are_sound(nodes, count) || !are_same_locked(provider->gate, nodes, count))) {
         log_error("%s: the device has other nodes than before", provider->slot);
         status = HX_ERR_INVALID;
     }
@@ -388,6 +406,10 @@ static enum hx_status char_install(const struct port_provider *provider) {
         return HX_ERR_NO_MEMORY;
     }
     status = char_call_describe(&port, provider->self, nodes, CHAR_NODES_MAX, &count);
+    if (status == HX_OK && !are_sound(nodes, count)) {
+        log_error("%s: the device has %u nodes, or some without a name", provider->slot, count);
+        status = HX_ERR_INVALID;
+    }
     for (uint32_t i = 0; status == HX_OK && i < count; i++) {
         status = node_add(&nodes[i], &port, provider->self);
     }
