@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from helix import bench_machine, paths, programs, qemu, ui
+from helix import bench_machine, bench_placement, paths, programs, qemu, ui
 
 _SYMTAB, _FUNCTION, _NO_TYPE = 2, 2, 0
 _ELF = "helix.elf"  # lies beside an Image, which has no symbols
@@ -126,9 +126,13 @@ def count_blocks(log: Path) -> Counter[tuple[int, int]]:
 def _observe(system: bench_machine.System, program: str, name: str, log: Path) -> int:
     """Runs one round with the log on; how many operations it had."""
     archive = bench_machine.archive(["init", "child", program])
+    if program == bench_placement.PROGRAM:
+        bench_placement.add_packages(archive, system.kernel)
     with qemu.Initrd(archive.bytes()) as initrd:
         append = system.append("/bench/init", f"-- profile {program}:{name}")
         machine = bench_machine.counted(qemu.Machine(system.kernel, initrd, append, 1))
+        if program == bench_placement.PROGRAM:
+            machine.extra = [*machine.extra, *bench_placement.words()]
         monitor = Monitor(machine)
         console_log = qemu.log_file(f"bench-profile-{system.name}")
         with bench_machine.Console(machine, console_log, passed=[monitor.its]) as console:
