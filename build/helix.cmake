@@ -135,7 +135,8 @@ function(helix_ports)
     INCLUDES ${CMAKE_CURRENT_BINARY_DIR}/include TESTS ${P_TESTS} FUZZ ${fuzz})
 endfunction()
 
-# helix_port_calls(): makes <core/ports/NAME_calls.h> of each port so far, for those who call it; `made` are the files.
+# helix_port_calls(): makes <core/ports/NAME_calls.h> of each port so far, for those who call it, and NAME_numbered.h, for
+# what sends these calls to ring 3; `made` are the files.
 function(helix_port_calls)
   helix_portgen()
   get_property(ports GLOBAL PROPERTY helix_ports)
@@ -143,8 +144,8 @@ function(helix_port_calls)
   file(MAKE_DIRECTORY ${into})
   foreach(port ${ports})
     get_filename_component(name ${port} NAME)
-    add_custom_command(OUTPUT ${into}/${name}_calls.h
-      COMMAND ${HELIX_PORTGEN} ${port}.port ${into}/${name}_calls.h
+    add_custom_command(OUTPUT ${into}/${name}_calls.h ${into}/${name}_numbered.h
+      COMMAND ${HELIX_PORTGEN} ${port}.port ${into}/${name}_calls.h ${into}/${name}_numbered.h
       DEPENDS portgen_program ${HELIX_PORTGEN} ${port}.port
       COMMENT "Making calls of the port ${name}" VERBATIM)
     list(APPEND made ${into}/${name}_calls.h)

@@ -68,6 +68,7 @@ static struct gate *slot_of_last_life(const struct port_provider *provider, cons
 }
 
 static enum hx_status replace(const struct port_used *used, struct port_provider *provider) {
+    provider->gate->self = provider->self; // nobody is inside
     enum hx_status status = used->replace != NULL ? used->replace(provider) : HX_ERR_EXISTS;
     provider->gate->is_vacant = status != HX_OK;
     return status;
@@ -85,6 +86,7 @@ static enum hx_status install(const struct port_used *used, port_installer_t ins
         return status;
     }
     atomic_store_explicit(&provider->gate->supervisor, provider->supervisor, memory_order_relaxed);
+    provider->gate->self = provider->self;
     status = installer(provider);
     if (status != HX_OK) {
         gate_release(provider->gate);

@@ -149,14 +149,22 @@ static void result_get(struct call *call, uint32_t index, struct wire_reader *re
     }
 }
 
+// What the caller gets of an instance that the module gave.
+static void *instance_told(const struct call *call, uint64_t number) {
+    if (call->made == NULL) {
+        return (void *)(uintptr_t)number; // NOLINT(performance-no-int-to-ptr): a number
+    }
+    target_set(call->made, number);
+    return call->made;
+}
+
 static void results_tell(struct call *call, const uint64_t *numbers) {
     for (uint32_t i = 0; i < call->method->field_count; i++) {
         const struct wire_field *field = &call->method->fields[i];
         if (wire_is_sized(field)) {
             *call->arguments[i].out_count = (uint32_t)numbers[i];
         } else if (field->kind == WIRE_INSTANCE) {
-            target_set(call->made, numbers[i]);
-            *(void **)call->arguments[i].data = call->made;
+            *(void **)call->arguments[i].data = instance_told(call, numbers[i]);
         } else if (field->kind == WIRE_HANDLE && field->direction == WIRE_RESULT) {
             *(handle_t *)call->arguments[i].data = call->reply.handles[numbers[i]];
         }
@@ -250,7 +258,7 @@ enum hx_status wire_call(struct wire_target *target, uint32_t method,
     call.request.message =
         (struct wire_message){ .method = (uint16_t)method, .kind = WIRE_REQUEST };
     call.request.handle_count = call.reply.handle_count = 0;
-    if (wire_gives_instance(what)) {
+    if (wire_gives_instance(what) && !target->client->wire.is_numbered) {
         call.made = target_claim(target->client);
         if (call.made == NULL) {
             return HX_ERR_LIMIT;
@@ -264,6 +272,13 @@ enum hx_status wire_call(struct wire_target *target, uint32_t method,
         target_set(target, 0);
     }
     return status;
+}
+
+enum hx_status wire_call_numbered(struct wire_client *client, uint64_t number, uint32_t method,
+                                  struct wire_argument *arguments) {
+    struct wire_target target = { .client = client };
+    target_set(&target, number);
+    return wire_call(&target, method, arguments);
 }
 
 enum hx_status wire_attach(struct wire_target *target, const void *events, void *client) {

@@ -54,7 +54,8 @@ struct service {
     void *pages[WIRE_PAGES_MAX];
     uint32_t counts[WIRE_ARGUMENTS_MAX]; // what the module says of results without fixed size
     void *made;                          // the instance that it gives
-    uint32_t place;                      // of the instance that is called, or that will be given
+    void *first;                         // the provider, or the instance that is called
+    uint32_t place;                      // of that, or of the one that will be given
     struct wire_writer reply;
     struct wire_parcel *out; // what becomes the reply
 };
@@ -89,12 +90,27 @@ static bool is_attach(const struct wire_port *port, const struct wire_message *r
     return port->event_count > 0 && request->method == port->method_count - 1u;
 }
 
+// Whom the request calls by a number of the module's own.
+static enum hx_status numbered_read(struct service *service, uint64_t number) {
+    if (service->method->on_instance) {
+        service->first = (void *)(uintptr_t)number; // NOLINT(performance-no-int-to-ptr): it was one
+    }
+    return service->method->on_instance == (number != 0) ? HX_OK : HX_ERR_CORRUPT;
+}
+
 // Whom the request calls, or the place for what it makes.
 static enum hx_status instance_read(struct service *service, uint64_t number) {
     struct wire_server *server = service->server;
+    service->first = server->self;
+    if (server->wire.is_numbered) {
+        return numbered_read(service, number);
+    }
     service->place = instance_find(server, number);
     if (service->method->on_instance ? service->place == WIRE_INSTANCES_MAX : number != 0) {
         return HX_ERR_CORRUPT;
+    }
+    if (service->method->on_instance) {
+        service->first = server->instances[service->place].instance;
     }
     if (wire_gives_instance(service->method)) {
         service->place = instance_free(server);
@@ -183,7 +199,9 @@ static enum hx_status result_put(struct service *service, uint32_t index) {
         wire_put_number(reply, service->counts[index]);
         (void)wire_reserve(reply, service->counts[index] * element);
     } else if (field->kind == WIRE_INSTANCE) {
-        wire_put_number(reply, instance_number(service->server, service->place));
+        wire_put_number(reply, service->server->wire.is_numbered
+                                   ? (uintptr_t)service->made
+                                   : instance_number(service->server, service->place));
     } else if (field->kind == WIRE_HANDLE) {
         return handle_result(service, index);
     } else if (field->direction == WIRE_RESULT) {
@@ -233,7 +251,7 @@ static enum hx_status results_put(struct service *service) {
     }
     if (status != HX_OK) {
         end_invoke(wire->port, service->server->ops, service->made);
-    } else if (wire_gives_instance(service->method)) {
+    } else if (wire_gives_instance(service->method) && !wire->is_numbered) {
         service->server->instances[service->place].instance = service->made;
     }
     return status;
@@ -241,19 +259,18 @@ static enum hx_status results_put(struct service *service) {
 
 static enum hx_status invoke(struct service *service, const struct wire_message *request) {
     struct wire_server *server = service->server;
-    void *first =
-        service->method->on_instance ? server->instances[service->place].instance : server->self;
     (void)wire_reserve(&service->reply, 8);
     results_place(service);
     if (service->reply.failed) {
         return HX_ERR_CORRUPT; // the scratch memory is not as large as the port says
     }
-    enum hx_status status = service->method->invoke(server->ops, first, service->arguments);
+    enum hx_status status =
+        service->method->invoke(server->ops, service->first, service->arguments);
     if (status != HX_OK) {
         return status;
     }
     server->is_attached |= is_attach(server->wire.port, request);
-    if (service->method->ends) {
+    if (service->method->ends && !server->wire.is_numbered) {
         instance_end(server, service->place);
     }
     return results_put(service);

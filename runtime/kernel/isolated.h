@@ -48,7 +48,7 @@ struct worker {
 struct link {
     struct spinlock lock;
     struct list queue;       // [lock] work that nobody has taken
-    uint32_t queued, idle;   // [lock] how many of them, and workers that wait
+    uint32_t idle;           // [lock] workers that wait
     bool is_dead;            // [lock] nothing is done any more
     struct waitable changed; // pulsed when there is work, and at the end
 };

@@ -35,18 +35,12 @@ static bool work_give(struct domain *domain, struct work *work) {
     struct link *link = &domain->link;
     spin_lock(&link->lock);
     const bool is_dead = link->is_dead;
-    bool wants_worker = false;
     if (!is_dead) {
         list_push_back(&link->queue, &work->link);
-        link->queued++;
-        wants_worker = link->queued > link->idle;
     }
     spin_unlock(&link->lock);
     if (!is_dead) {
         waitable_pulse(&link->changed);
-    }
-    if (wants_worker) {
-        domain_worker_add(domain);
     }
     return !is_dead;
 }
@@ -153,15 +147,16 @@ static enum hx_status work_copy(const struct worker *worker, const struct work *
     return status == HX_OK ? copy_to_user(to, &area, sizeof(area)) : status;
 }
 
-// The next one of the queue is the worker's; NULL: there is none.
-static struct work *work_take(struct worker *worker, bool *out_is_dead) {
+// The next one of the queue is the worker's; NULL: there is none. Whether nobody is left who would
+// take another one.
+static struct work *work_take(struct worker *worker, bool *out_wants_worker, bool *out_is_dead) {
     struct link *link = &worker->domain->link;
     spin_lock(&link->lock);
     struct list *first = list_pop_front(&link->queue);
     struct work *work = first != NULL ? LIST_ENTRY(first, struct work, link) : NULL;
-    link->queued -= work != NULL;
     worker->work = work;
     worker->is_copying = work != NULL;
+    *out_wants_worker = work != NULL && link->idle == 0;
     *out_is_dead = link->is_dead;
     spin_unlock(&link->lock);
     return work;
@@ -175,14 +170,17 @@ static void idle_add(struct link *link, int32_t change) {
 
 enum hx_status link_next(struct worker *worker) {
     struct link *link = &worker->domain->link;
-    bool is_dead;
+    bool is_dead, wants_worker;
     work_answer(worker);
     for (;;) {
         const uint32_t sequence = waitable_sequence(&link->changed);
-        struct work *work = work_take(worker, &is_dead);
+        struct work *work = work_take(worker, &wants_worker, &is_dead);
         if (work != NULL) {
             const enum hx_status status = work_copy(worker, work);
             work_release(worker, work, status != HX_OK, HX_ERR_PEER_DIED);
+            if (wants_worker) { // by this one: who wants something done may hold any lock
+                domain_worker_add(worker->domain);
+            }
             return status;
         }
         idle_add(link, 1);
@@ -214,7 +212,6 @@ void link_end(struct domain *domain) {
     spin_lock(&link->lock);
     link->is_dead = true;
     while ((first = list_pop_front(&link->queue)) != NULL) {
-        link->queued--;
         finish_locked(LIST_ENTRY(first, struct work, link), HX_ERR_PEER_DIED);
     }
     for (uint32_t i = 0; i < domain->worker_count; i++) {

@@ -9,6 +9,7 @@
 
 #include <core/gate.h>
 #include <core/port.h>
+#include <core/ports/fs_numbered.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -91,15 +92,39 @@ static enum hx_status never_sent(void *context, struct wire_parcel *event) {
     return HX_ERR_NOT_SUPPORTED;
 }
 
+// Pages of the caller's are not lent to ring 3: a file system there has FS_NO_PAGER, or no
+// contents.
+// NOLINTBEGIN(readability-non-const-parameter): <lib/wire.h> says so
+static enum hx_status never_shared(void *context, void *page, enum wire_direction direction,
+                                   uint32_t *out_number) {
+    (void)context;
+    (void)page;
+    (void)direction;
+    (void)out_number;
+    return HX_ERR_NOT_SUPPORTED;
+}
+// NOLINTEND(readability-non-const-parameter)
+
 static const struct wire_transport transport = {
     .enter = call_enter,
     .leave = call_leave,
     .call = call_send,
     .send = never_sent,
+    .page_share = never_shared,
     .handle_has = service_handle_has,
     .handle_drop = service_handle_drop,
     .takes_most = true, // link.c lets a reply be as long as the port's longest, in whole pages
 };
+
+// ---- instances
+
+// An instance is the number that the module gave, in the kernel and in ring 3; whose it is says the
+// slot that the caller is in.
+static enum hx_status call_numbered(void *instance, uint32_t method,
+                                    struct wire_argument *arguments) {
+    const struct wire_target *provider = gate_current()->self;
+    return wire_call_numbered(provider->client, (uintptr_t)instance, method, arguments);
+}
 
 // ---- providing
 
@@ -145,7 +170,7 @@ static struct slot *slot_make(struct domain *domain, const struct service_port *
     spinlock_init(&slot->lock, &slot_class);
     waitable_init(&slot->left, 0);
     hx_pool_init(&slot->pool, base, (uint32_t)pages, 0, (uint32_t)pages);
-    const struct wire wire = { port->wire, &transport, slot, &slot->pool };
+    const struct wire wire = { port->wire, &transport, slot, &slot->pool, port->client == NULL };
     wire_client_init(&slot->client, &wire, NULL); // each worker brings scratch memory
     return slot;
 }
@@ -172,7 +197,8 @@ enum hx_status slot_provide(struct domain *domain, const char *port, const char 
         slot_free(slot);
         return HX_ERR_INVALID;
     }
-    return hx_port_provide(domain->env, found->name, name, found->client, &slot->client.targets[0]);
+    const void *client = found->client != NULL ? found->client : &fs_numbered;
+    return hx_port_provide(domain->env, found->name, name, client, &slot->client.targets[0]);
 }
 
 // ---- events

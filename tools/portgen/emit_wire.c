@@ -244,14 +244,16 @@ static void put_client_arguments(const struct method *method, struct text *out) 
     text_add(out, "    };\n");
 }
 
-static void put_client(const struct port *port, const struct method *method, struct text *out) {
+// `kind` is in front of its name; `call` is what sends.
+static void put_client(const struct port *port, const struct method *method, const char *kind,
+                       const char *call, struct text *out) {
     const char *first = first_parameter(method);
-    text_add(out, "static enum hx_status client_%s(void *%s", method->name, first);
+    text_add(out, "static enum hx_status %s_%s(void *%s", kind, method->name, first);
     emit_parameters(method, STYLE_DECLARE, out);
     text_add(out, ") {\n");
     if (is_isolated(port, method)) {
         put_client_arguments(method, out);
-        text_add(out, "    return wire_call(%s, %s_METHOD_", first, port->upper);
+        text_add(out, "    return %s(%s, %s_METHOD_", call, first, port->upper);
         text_upper(out, method->name);
         text_add(out, ", call_arguments);\n}\n\n");
     } else {
@@ -340,7 +342,7 @@ static void put_methods(const struct port *port, struct text *out) {
         if (isolated) {
             put_server(port, method, false, out);
         }
-        put_client(port, method, out);
+        put_client(port, method, "client", "wire_call", out);
         put_row(port, method, "method", fields, fails, &rows);
     }
     if (port->events != NULL) {
@@ -464,4 +466,30 @@ void emit_wire_source(const struct port *port, struct text *out) {
         put_events(port, out);
         put_tables(port, out);
     }
+}
+
+void emit_numbered(const struct port *port, struct text *out) {
+    text_add(out,
+             "// SPDX-License-Identifier: MIT OR Apache-2.0\n"
+             "// <core/ports/%s_numbered.h>: the operations that send, as of "
+             "<helix/ports/%s_wire.h>, of\n"
+             "// clients whose instances are numbers; made from sdk/ports/%s.port: change that.\n"
+             "#pragma once\n\n#include <helix/ports/%s_wire.h>\n\n",
+             port->prefix, port->prefix, port->prefix, port->prefix);
+    if (port->atomic || port->events != NULL) {
+        text_add(out, "// It has no instances.\n");
+        return;
+    }
+    text_add(out, "// Of who includes this: finds the client of the calling thread, and calls.\n"
+                  "static enum hx_status call_numbered(void *instance, uint32_t method,\n"
+                  "                                    struct wire_argument *arguments);\n\n");
+    for (const struct method *method = port->methods; method != NULL; method = method->next) {
+        const bool on_instance = method->fields != arguments_of(method);
+        put_client(port, method, "numbered", on_instance ? "call_numbered" : "wire_call", out);
+    }
+    text_add(out, "static const struct %s_ops %s_numbered = {\n", port->prefix, port->prefix);
+    for (const struct method *method = port->methods; method != NULL; method = method->next) {
+        text_add(out, "    .%s = numbered_%s,\n", method->name, method->name);
+    }
+    text_add(out, "};\n");
 }

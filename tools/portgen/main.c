@@ -42,11 +42,11 @@ static const struct {
     bool is_calls; // of files of calls, or of ports
     void (*emit)(const struct port *port, struct text *out);
 } outputs[] = {
-    { "_port.h", false, emit_header },      { "_port.c", false, emit_source },
-    { "_wire.h", false, emit_wire_header }, { "_wire.c", false, emit_wire_source },
-    { "_calls.h", false, emit_calls },      { ".md", false, emit_page },
-    { "/calls.h", true, emit_calls_stubs }, { "/native.h", true, emit_calls_header },
-    { ".md", true, emit_calls_page },
+    { "_port.h", false, emit_header },        { "_port.c", false, emit_source },
+    { "_wire.h", false, emit_wire_header },   { "_wire.c", false, emit_wire_source },
+    { "_calls.h", false, emit_calls },        { ".md", false, emit_page },
+    { "_numbered.h", false, emit_numbered },  { "/calls.h", true, emit_calls_stubs },
+    { "/native.h", true, emit_calls_header }, { ".md", true, emit_calls_page },
 };
 
 static const char *base_of(const char *path) {

@@ -253,6 +253,7 @@ void emit_source(const struct port *port, struct text *out);
 // <helix/ports/NAME_wire.h> and its source: the isolated form.
 void emit_wire_header(const struct port *port, struct text *out);
 void emit_wire_source(const struct port *port, struct text *out);
+void emit_numbered(const struct port *port, struct text *out);
 // <core/ports/NAME_calls.h>: its methods as the kernel calls them.
 void emit_calls(const struct port *port, struct text *out);
 // Constants and types of either, as C.

@@ -44,6 +44,7 @@ struct gate {
     _Atomic(struct waitable *) supervisor;
     struct gate_death death; // the last one
     bool is_vacant;          // the supervisor's: the module's next life is to provide it
+    void *self;              // of who is installed: what he provides it with
 };
 
 // A gate for a slot. Borrows the names for good; `port` may be NULL: a module's own threads.

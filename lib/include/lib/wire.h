@@ -179,6 +179,9 @@ struct wire {
     const struct wire_transport *transport;
     void *context;
     struct hx_pool *pool; // this side's
+    // Instances are what the module calls them, on both ends, and go on with another server: there
+    // is no table of them. For a server that believes its client.
+    bool is_numbered;
 };
 
 struct wire_target { // what a client's operations get first: the provider, or an instance of it
@@ -222,6 +225,9 @@ void wire_server_init(struct wire_server *server, const struct wire *wire, const
 //         or what the transport fails with
 enum hx_status wire_call(struct wire_target *target, uint32_t method,
                          struct wire_argument *arguments);
+// The same of an instance whose number is known, of a client that is numbered.
+enum hx_status wire_call_numbered(struct wire_client *client, uint64_t number, uint32_t method,
+                                  struct wire_argument *arguments);
 // The client's end of attach(): asks for events, which go to `events` with `client` from now on.
 enum hx_status wire_attach(struct wire_target *target, const void *events, void *client);
 // Checks an event that came and calls who attached. HX_ERR_CORRUPT: it is malformed.
@@ -237,7 +243,7 @@ enum hx_status wire_receive_in(struct wire_client *client, const struct wire_par
 void wire_serve(struct wire_server *server, const struct wire_parcel *request,
                 struct wire_parcel *out_reply);
 // The same with scratch memory of the caller's: several may serve at once, if the port has no
-// instances.
+// instances, or they are numbered.
 void wire_serve_in(struct wire_server *server, const struct wire_parcel *request,
                    struct wire_parcel *out_reply, uint8_t *scratch);
 // The module's end of each event. Many threads may send events.

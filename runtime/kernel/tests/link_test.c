@@ -187,7 +187,7 @@ static enum hx_status call_while(void (*workers)(void), bool expect_untouched) {
     struct call call = call_make();
     play = workers;
     const enum hx_status status = link_do(&domain, call.work);
-    CHECK(domain.link.queued == 0);
+    CHECK(list_is_empty(&domain.link.queue));
     CHECK(is_untouched(&call) == expect_untouched);
     call_free(&call);
     return status;

@@ -501,7 +501,7 @@ static enum hx_status pool_open(struct hx_client *client, const struct wire_port
 // With the end open.
 static enum hx_status client_begin(struct hx_client *client, const struct wire_port *port,
                                    time_ns_t deadline) {
-    const struct wire wire = { port, &transport, client, &client->pool };
+    const struct wire wire = { port, &transport, client, &client->pool, false };
     const uint32_t slots = client->end.view.slots;
     void *scratch = malloc(port->event_max + 1);
     client->events_max = port->event_count != 0 ? slots : 0;

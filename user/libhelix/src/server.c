@@ -503,7 +503,7 @@ static enum hx_status pool_make(struct connection *connection) {
 static enum hx_status tables_make(struct connection *connection) {
     const struct hx_service *service = &connection->service;
     const struct wire_port *port = service->port;
-    const struct wire wire = { port, &transport, connection, &connection->pool };
+    const struct wire wire = { port, &transport, connection, &connection->pool, false };
     connection->bound = malloc(port->ops_bytes);
     connection->whole = malloc(port->ops_bytes);
     connection->scratch = malloc(ALIGN_UP((size_t)port->request_max, 8u) + port->reply_max);

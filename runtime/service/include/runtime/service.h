@@ -140,7 +140,7 @@ struct service_image {
 struct service_port {
     const char *name; // "helix.char"
     const struct wire_port *wire;
-    const void *client; // the operations that send
+    const void *client; // the operations that send; NULL: it has instances, by number
 };
 // NULL: none of that name. Any context.
 const struct service_port *service_port_find(const char *name);
