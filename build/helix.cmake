@@ -236,7 +236,8 @@ function(helix_exports)
 endfunction()
 
 # helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES, in the image, and the packages that are
-# loaded at boot: HELIX_NORMAL, before the first program, and HELIX_DEFERRED.
+# loaded at boot: HELIX_NORMAL, before the first program, and HELIX_DEFERRED; and which deaths are too many:
+# HELIX_DEATHS_SPAN_MS, _AT_ONCE, _PAUSE_MS, _MOST (struct supervise_rule).
 macro(helix_profile)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
     message(FATAL_ERROR "there is no profile '${HELIX_PROFILE}' in profiles/")
@@ -258,8 +259,20 @@ function(helix_profile_packages)
       endif()
     endforeach()
   endforeach()
+  set(rule_defaults SPAN_MS 1000 AT_ONCE 4 PAUSE_MS 1 MOST 10)
+  while(rule_defaults)
+    list(POP_FRONT rule_defaults word value)
+    if(NOT DEFINED HELIX_DEATHS_${word})
+      set(HELIX_DEATHS_${word} ${value})
+    endif()
+  endwhile()
   set(profile_made ${CMAKE_CURRENT_BINARY_DIR}/profile_packages.c)
   file(CONFIGURE OUTPUT ${profile_made} @ONLY CONTENT "#include \"profile.h\"
+#include \"supervise.h\"
+_Static_assert(@HELIX_DEATHS_MOST@ >= 1 && @HELIX_DEATHS_MOST@ <= SUPERVISE_RECENT, \"HELIX_DEATHS_MOST\");
+_Static_assert(@HELIX_DEATHS_AT_ONCE@ >= 0 && @HELIX_DEATHS_SPAN_MS@ > 0 && @HELIX_DEATHS_PAUSE_MS@ >= 0, \"HELIX_DEATHS_\");
+const struct supervise_rule supervise_rule = { @HELIX_DEATHS_SPAN_MS@ * INT64_C(1000000), @HELIX_DEATHS_AT_ONCE@,
+    @HELIX_DEATHS_PAUSE_MS@ * INT64_C(1000000), @HELIX_DEATHS_MOST@ };
 const struct profile_package profile_packages[] = {
 @rows@    { 0 },
 };

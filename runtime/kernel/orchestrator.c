@@ -257,7 +257,8 @@ static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
     death_take(env);
     const bool on_probation =
         env->before.module != NULL && env->health.death.at < env->probation_end;
-    const bool may = supervise_death(&env->supervision, has_run, env->health.death.at, &pause);
+    const bool may =
+        supervise_death(&supervise_rule, &env->supervision, has_run, env->health.death.at, &pause);
     const char *why = module_put_away(env);
     if (why == NULL && !module_is_replaceable(env)) {
         why = "its clients need what was lost with it";

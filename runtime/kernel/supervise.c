@@ -3,26 +3,25 @@
 #include "supervise.h"
 
 // How many of those that are remembered lie within the span.
-static uint32_t recent_count(const struct supervision *supervision, time_ns_t now) {
-    const uint32_t known = MIN_OF(supervision->deaths, SUPERVISE_MOST);
+static uint32_t recent_count(const struct supervise_rule *rule,
+                             const struct supervision *supervision, time_ns_t now) {
+    const uint32_t known = MIN_OF(supervision->deaths, SUPERVISE_RECENT);
     uint32_t count = 0;
     for (uint32_t i = 0; i < known; i++) {
-        count += now - supervision->recent[i] < SUPERVISE_SPAN_NS ? 1 : 0;
+        count += now - supervision->recent[i] < rule->span_ns ? 1 : 0;
     }
     return count;
 }
 
-bool supervise_death(struct supervision *supervision, bool has_run, time_ns_t now,
-                     time_ns_t *out_pause_ns) {
-    const uint32_t before = recent_count(supervision, now);
-    supervision->recent[supervision->deaths % SUPERVISE_MOST] = now;
+bool supervise_death(const struct supervise_rule *rule, struct supervision *supervision,
+                     bool has_run, time_ns_t now, time_ns_t *out_pause_ns) {
+    const uint32_t before = recent_count(rule, supervision, now);
+    supervision->recent[supervision->deaths % SUPERVISE_RECENT] = now;
     supervision->deaths++;
     supervision->failures = has_run ? 0 : supervision->failures + 1;
-    if (before >= SUPERVISE_MOST || supervision->failures >= SUPERVISE_MOST) {
+    if (before >= rule->most || supervision->failures >= rule->most) {
         return false;
     }
-    *out_pause_ns = before < SUPERVISE_AT_ONCE
-                        ? 0
-                        : (time_ns_t)SUPERVISE_PAUSE_NS << (before - SUPERVISE_AT_ONCE);
+    *out_pause_ns = before < rule->at_once ? 0 : rule->pause_ns << (before - rule->at_once);
     return true;
 }

@@ -8,18 +8,24 @@
 
 #include <helix/types.h>
 
-#define SUPERVISE_SPAN_NS  ((time_ns_t)1000000000)
-#define SUPERVISE_AT_ONCE  4u      // deaths of a span that are followed by no pause
-#define SUPERVISE_PAUSE_NS 1000000 // after the next one; then twice as long each time
-#define SUPERVISE_MOST     10u     // deaths of a span; one more is the end
+#define SUPERVISE_RECENT 32u // deaths that are remembered
+
+// The profile's (HELIX_DEATHS_… in profiles/).
+struct supervise_rule {
+    time_ns_t span_ns;
+    uint32_t at_once;   // deaths of a span that are followed by no pause
+    time_ns_t pause_ns; // after the next one; then twice as long each time
+    uint32_t most;      // deaths of a span, at most SUPERVISE_RECENT; one more is the end
+};
+extern const struct supervise_rule supervise_rule;
 
 struct supervision {
-    uint32_t deaths;                  // in all
-    uint32_t failures;                // starts that did not succeed, since one did
-    time_ns_t recent[SUPERVISE_MOST]; // when: the last ones, in a circle
+    uint32_t deaths;                    // in all
+    uint32_t failures;                  // starts that did not succeed, since one did
+    time_ns_t recent[SUPERVISE_RECENT]; // when: the last ones, in a circle
 };
 
 // Notes a death, of a module that ran or of one that was being started. False: it is given up; else
 // it starts anew after *out_pause_ns.
-bool supervise_death(struct supervision *supervision, bool has_run, time_ns_t now,
-                     time_ns_t *out_pause_ns);
+bool supervise_death(const struct supervise_rule *rule, struct supervision *supervision,
+                     bool has_run, time_ns_t now, time_ns_t *out_pause_ns);

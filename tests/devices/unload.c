@@ -333,10 +333,29 @@ static void leaves_nothing(void) {
     }
 }
 
+// This profile (modular) has other limits than most: after 12 deaths within a second, one more is
+// the end.
+static void given_up_later(void) {
+    unsigned char bytes[SMALLEST_PART];
+    struct life life;
+    without("virtio_blk");
+    with("virtio_blk");
+    const int file = open_part();
+    strike("doom virtio_blk null 1");
+    REFUSED(pread(file, bytes, sizeof bytes, 0), EIO);
+    strike("kill virtio_blk null 0");
+    NEED(life_of("virtio_blk", &life));
+    CHECK(strcmp(life.state, "gone") == 0);
+    SAME(life.deaths, 13);
+    SAME(swap("virtio_blk", "virtio_blk"), HX_OK);
+    check_part(file, 0, SMALLEST_PART);
+    close(file);
+}
+
 static const struct check_case cases[] = {
-    CASE(disk_comes_and_goes),    CASE(driver_lives),           CASE(readers_killed),
-    CASE(entropy_comes_and_goes), CASE(console_comes_and_goes), CASE(all_at_once),
-    CASE(without_memory),         CASE(leaves_nothing),
+    CASE(disk_comes_and_goes), CASE(driver_lives),           CASE(given_up_later),
+    CASE(readers_killed),      CASE(entropy_comes_and_goes), CASE(console_comes_and_goes),
+    CASE(all_at_once),         CASE(without_memory),         CASE(leaves_nothing),
 };
 
 CHECK_MAIN(cases)

@@ -10,6 +10,9 @@
 #include <setjmp.h>
 
 #define SLOTS 2u
+#define MOST  10u // deaths
+
+const struct supervise_rule supervise_rule = { 1000000000, 4, 1000000, MOST };
 
 static enum hx_status nothing_to_stop(void *module) {
     (void)module;
@@ -245,7 +248,7 @@ static void test_refuses(void) {
     die();
     settle();
     CHECK(slots_are_gone() && env.health.state == MODULE_GONE && env.health.restarts == 0);
-    CHECK(lives == SUPERVISE_MOST && released == SUPERVISE_MOST + 1 && resumed >= SLOTS);
+    CHECK(lives == MOST && released == MOST + 1 && resumed >= SLOTS);
 }
 
 static void test_is_not_left(void) {
