@@ -256,6 +256,11 @@ static void take_counted(const struct wire_field *field, struct wire_reader *rea
     reader->failed |= bytes != NULL && !are_valid(field, bytes, argument->count);
 }
 
+static void *page_at(const struct wire *wire, uint32_t number) {
+    return wire->transport->page_at != NULL ? wire->transport->page_at(wire->context, number)
+                                            : hx_pool_at(wire->pool, number, PAGE_SIZE);
+}
+
 // Page numbers become pointers, in memory of the reader's that was set aside for them.
 static void take_pages(const struct wire *wire, const struct wire_field *field,
                        struct wire_reader *reader, struct wire_argument *argument) {
@@ -263,7 +268,7 @@ static void take_pages(const struct wire *wire, const struct wire_field *field,
     const uint32_t *numbers = wire_take(reader, (uint64_t)argument->count * sizeof(uint32_t));
     void **pages = (void **)argument->data;
     for (uint32_t i = 0; numbers != NULL && i < argument->count; i++) {
-        pages[i] = hx_pool_at(wire->pool, numbers[i], PAGE_SIZE);
+        pages[i] = page_at(wire, numbers[i]);
         reader->failed |= pages[i] == NULL;
     }
 }

@@ -4,6 +4,7 @@
 // it.
 #include "private.h"
 
+#include <lib/string.h>
 #include <stdlib.h>
 
 #define FIRST_ADDRESS UINT64_C(0x4000000000)
@@ -197,4 +198,30 @@ enum hx_status hx_dma_unmap(struct hx_env *env, const struct hx_device *device,
 
 bool hx_dma_is_bound(const struct hx_device *device) {
     return node_of(device)->is_bound;
+}
+
+static bool is_in_page(size_t offset, size_t size_bytes) {
+    return offset <= PAGE_SIZE && size_bytes <= PAGE_SIZE - offset;
+}
+
+enum hx_status hx_page_read(struct hx_env *env, const void *page, size_t offset, void *to,
+                            size_t size_bytes) {
+    (void)env;
+    may_sleep("hx_page_read()");
+    if (!is_in_page(offset, size_bytes)) {
+        return HX_ERR_INVALID;
+    }
+    memcpy(to, (const uint8_t *)page + offset, size_bytes);
+    return HX_OK;
+}
+
+enum hx_status hx_page_write(struct hx_env *env, void *page, size_t offset, const void *from,
+                             size_t size_bytes) {
+    (void)env;
+    may_sleep("hx_page_write()");
+    if (!is_in_page(offset, size_bytes)) {
+        return HX_ERR_INVALID;
+    }
+    memcpy((uint8_t *)page + offset, from, size_bytes);
+    return HX_OK;
 }

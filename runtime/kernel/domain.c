@@ -63,6 +63,17 @@ static enum hx_status image_map(struct aspace *aspace, const struct user_image *
     return status;
 }
 
+// Nothing is there, and nothing will be.
+static enum hx_status names_reserve(struct aspace *aspace) {
+    struct uaddr address;
+    const struct aspace_map_request request = {
+        .hint = uaddr_make(SERVICE_ADDRESS_LENT),
+        .size_bytes = (uint64_t)SERVICE_SLOTS_MAX * SERVICE_LENT_MAX << PAGE_SHIFT,
+        .flags = ASPACE_FIXED | ASPACE_NO_FORK,
+    };
+    return aspace_map(aspace, &request, &address);
+}
+
 static enum hx_status fill(struct domain *domain, struct aspace *aspace) {
     const uint64_t pool_bytes = (uint64_t)SERVICE_POOL_PAGES * PAGE_SIZE;
     const struct user_image *host;
@@ -72,6 +83,9 @@ static enum hx_status fill(struct domain *domain, struct aspace *aspace) {
     }
     if (status == HX_OK) {
         status = image_map(aspace, &domain->env->package->image);
+    }
+    if (status == HX_OK) {
+        status = names_reserve(aspace);
     }
     if (status == HX_OK) {
         domain->pool = uaddr_make(POOL_START);
@@ -181,6 +195,7 @@ enum hx_status domain_create(struct hx_env *env, struct domain **out_domain) {
     link_init(&domain->link);
     waitable_init(&domain->words, 0);
     twin_init(&domain->twin);
+    reach_init(&domain->reach);
     enum hx_status status = process_make(domain);
     if (status == HX_OK) {
         struct worker *first = worker_place(domain);
@@ -245,6 +260,7 @@ void domain_end(struct domain *domain) {
     }
     slots_free(domain);
     if (domain->process != NULL) {
+        reach_end(domain);
         process_put(domain->process);
     }
     heap_free(domain);

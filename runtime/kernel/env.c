@@ -336,6 +336,32 @@ bool hx_dma_is_bound(const struct hx_device *device) {
     return device->node != NULL && io_dma_is_bound(device->node);
 }
 
+static bool is_in_page(size_t offset, size_t size_bytes) {
+    return offset <= PAGE_SIZE && size_bytes <= PAGE_SIZE - offset;
+}
+
+enum hx_status hx_page_read(struct hx_env *env, const void *page, size_t offset, void *to,
+                            size_t size_bytes) {
+    (void)env;
+    doom_pass();
+    if (!is_in_page(offset, size_bytes)) {
+        return HX_ERR_INVALID;
+    }
+    memcpy(to, (const uint8_t *)page + offset, size_bytes);
+    return HX_OK;
+}
+
+enum hx_status hx_page_write(struct hx_env *env, void *page, size_t offset, const void *from,
+                             size_t size_bytes) {
+    (void)env;
+    doom_pass();
+    if (!is_in_page(offset, size_bytes)) {
+        return HX_ERR_INVALID;
+    }
+    memcpy((uint8_t *)page + offset, from, size_bytes);
+    return HX_OK;
+}
+
 enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
     doom_pass();
     if (!is_granted(env, HX_CAPABILITY_ENTROPY)) {

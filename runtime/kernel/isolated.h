@@ -4,6 +4,8 @@
 //   domain.c      the process of one life of a module: its memory, its workers, its end
 //   link.c        work on its way to a worker and back
 //   slot.c        the ports that it provides: calls of the kernel become work
+//   lend.c        helix.block: pages that are lent beyond a call
+//   reach.c       its devices, their interrupts and the memory that they use
 //   service.c     what its workers ask the kernel for
 //   twin.c        of that, what lasts of the module: its arena
 //   isolated.c    the operations that registry, swap and healing know of a module
@@ -83,6 +85,48 @@ void twin_init(struct twin *twin);
 // SERVICE_ARENA with its arguments, of a worker; gives its result, HX_ERR_NOT_SUPPORTED if the
 // module has no arena. Thread context.
 int64_t twin_call(struct domain *domain, uint64_t a, uint64_t b, uint64_t c);
+// ---- lend.c
+
+struct lender;
+struct wire_target;
+
+// What stands between helix.block's callers and `target`, who is the module's end; NULL: no memory.
+// heap_free() ends it, once nobody has the slot and the workers are gone.
+struct lender *lender_create(struct domain *domain, struct wire_target *target);
+// The operations table of the port, whose `self` is the lender.
+const void *lender_operations(void);
+// The name below SERVICE_LENT_MAX of a page, in a call that the lender makes.
+uint32_t lender_name(const struct lender *lender, const void *page);
+// The page is used, by a device or to be copied, as long as lender_unuse() was not called: access
+// is HX_DMA_…. HX_ERR_INVALID: nothing has that name, which is below SERVICE_LENT_MAX;
+// HX_ERR_ACCESS_DENIED: it was not lent for that. Any thread of the module.
+enum hx_status lender_use(struct lender *lender, uint32_t name, uint32_t access, void **out_page);
+void lender_unuse(struct lender *lender, uint32_t name);
+
+// ---- reach.c
+
+// An interrupt that it hears.
+struct reached_line {
+    struct domain *domain; // NULL: none
+    uint32_t number;
+};
+
+struct reach {
+    struct spinlock lock;
+    _Atomic uint32_t device_count;                 // [lock for writing]
+    struct hx_device devices[SERVICE_DEVICES_MAX]; // each set once
+    struct reached_line lines[SERVICE_LINES_MAX];  // [lock] each set once
+    struct list memory;                            // [lock] own: that devices see
+    struct list lendings;                          // [lock] own: pages lent on to devices
+};
+
+void reach_init(struct reach *reach);
+// NULL: it has opened none of that number.
+const struct hx_device *reach_device(const struct reach *reach, uint64_t number);
+// borrow.c: what the module has lent on to devices is forgotten. Its workers are gone.
+void borrowings_free(struct reach *reach);
+// Nothing of it is in the module's address space any more; its workers are gone. Thread context.
+void reach_end(struct domain *domain);
 
 // ---- domain.c
 
@@ -98,6 +142,7 @@ struct domain {
     _Atomic(struct slot *) slots[SERVICE_SLOTS_MAX]; // own; each set once
     struct waitable words;                           // pulsed by SERVICE_WAKE
     struct twin twin;
+    struct reach reach;
 };
 
 // A process with the module of `env`'s package in it, and a first worker. HX_ERR_NO_MEMORY,
@@ -126,6 +171,8 @@ enum hx_status slot_provide(struct domain *domain, const char *port, const char 
 enum hx_status slot_event(struct worker *worker, uint32_t number, struct wire_message *message);
 // Most bytes of an event of that slot; 0: there is none.
 uint32_t slot_event_bytes(const struct domain *domain, uint32_t number);
+// Of a slot whose port lends pages; NULL: there is none such.
+struct lender *slot_lender(const struct domain *domain, uint32_t number);
 void slots_free(struct domain *domain);
 
 // ---- service.c

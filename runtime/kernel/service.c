@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // runtime/kernel/service.c: what a module in ring 3 asks the kernel for: the functions of its SDK,
 // and nothing else. Each is the kernel's own one, called with what was copied in.
-#include "isolated.h"
+#include "service_calls.h"
 
 #include <core/cpu.h>
 #include <core/gate.h>
@@ -10,12 +10,6 @@
 #include <lib/string.h>
 #include <memory/aspace.h>
 #include <memory/usercopy.h>
-
-struct call {
-    struct worker *worker;
-    struct domain *domain;
-    uint64_t a, b, c;
-};
 
 // ---- its end
 
@@ -53,8 +47,7 @@ static int64_t do_next(const struct call *call) {
     return HX_OK;
 }
 
-// A name with its end; HX_ERR_INVALID: it is too long.
-static enum hx_status name_copy(char to[SERVICE_NAME_BYTES], uint64_t from) {
+enum hx_status service_name_copy(char to[SERVICE_NAME_BYTES], uint64_t from) {
     size_t length;
     enum hx_status status =
         copy_string_from_user(to, uaddr_make(from), SERVICE_NAME_BYTES, &length);
@@ -65,9 +58,10 @@ static enum hx_status name_copy(char to[SERVICE_NAME_BYTES], uint64_t from) {
 // In its init and start alone: afterwards nobody looks for slots that are new.
 static int64_t do_provide(const struct call *call) {
     char port[SERVICE_NAME_BYTES], slot[SERVICE_NAME_BYTES];
-    enum hx_status status = link_begins(call->worker) ? name_copy(port, call->a) : HX_ERR_BUSY;
+    enum hx_status status =
+        link_begins(call->worker) ? service_name_copy(port, call->a) : HX_ERR_BUSY;
     if (status == HX_OK) {
-        status = name_copy(slot, call->b);
+        status = service_name_copy(slot, call->b);
     }
     return status == HX_OK && call->c < SERVICE_SLOTS_MAX
                ? slot_provide(call->domain, port, slot, (uint32_t)call->c)
@@ -209,7 +203,7 @@ static int64_t do_arena(const struct call *call) {
     return twin_call(call->domain, call->a, call->b, call->c);
 }
 
-static int64_t (*const functions[])(const struct call *call) = {
+static service_function *const functions[] = {
     [SERVICE_AREA - SERVICE_CALL_FIRST] = do_area,
     [SERVICE_POOL - SERVICE_CALL_FIRST] = do_pool,
     [SERVICE_NEXT - SERVICE_CALL_FIRST] = do_next,
@@ -228,6 +222,19 @@ static int64_t (*const functions[])(const struct call *call) = {
     [SERVICE_IN8 - SERVICE_CALL_FIRST] = do_in8,
     [SERVICE_OUT8 - SERVICE_CALL_FIRST] = do_out8,
     [SERVICE_ARENA - SERVICE_CALL_FIRST] = do_arena,
+    [SERVICE_DEVICE_OPEN - SERVICE_CALL_FIRST] = do_device_open,
+    [SERVICE_DEVICE_READ - SERVICE_CALL_FIRST] = do_device_read,
+    [SERVICE_DEVICE_WRITE - SERVICE_CALL_FIRST] = do_device_write,
+    [SERVICE_DEVICE_CONFIG - SERVICE_CALL_FIRST] = do_device_config,
+    [SERVICE_IRQ - SERVICE_CALL_FIRST] = do_irq,
+    [SERVICE_DEVICE_IRQ - SERVICE_CALL_FIRST] = do_device_irq,
+    [SERVICE_DEVICE_MESSAGE - SERVICE_CALL_FIRST] = do_device_message,
+    [SERVICE_DMA_ALLOC - SERVICE_CALL_FIRST] = do_dma_alloc,
+    [SERVICE_DMA_FREE - SERVICE_CALL_FIRST] = do_dma_free,
+    [SERVICE_DMA_MAP - SERVICE_CALL_FIRST] = do_dma_map,
+    [SERVICE_DMA_UNMAP - SERVICE_CALL_FIRST] = do_dma_unmap,
+    [SERVICE_PAGE_READ - SERVICE_CALL_FIRST] = do_page_read,
+    [SERVICE_PAGE_WRITE - SERVICE_CALL_FIRST] = do_page_write,
 };
 _Static_assert(ARRAY_SIZE(functions) == SERVICE_CALL_END - SERVICE_CALL_FIRST, "each has one");
 
@@ -255,6 +262,8 @@ static void service_syscall(struct thread *thread, struct hal_frame *frame) {
         .a = hal_frame_argument(frame, 0),
         .b = hal_frame_argument(frame, 1),
         .c = hal_frame_argument(frame, 2),
+        .d = hal_frame_argument(frame, 3),
+        .e = hal_frame_argument(frame, 4),
     };
     if (number >= ARRAY_SIZE(functions)) {
         die(worker, "a call of the kernel's that it may not make", hal_frame_pc(frame), 0);

@@ -20,7 +20,8 @@ struct slot {
     const struct service_port *port;
     uint32_t number;
     struct wire_client client;
-    struct hx_pool pool; // own: bodies, all of the kernel's
+    struct lender *lender; // own: of a port that lends pages; NULL: it does not
+    struct hx_pool pool;   // own: bodies, all of the kernel's
     struct spinlock lock;
     uint32_t calls[2];    // [lock] under way: from outside, from its own workers
     struct waitable left; // pulsed when one of them is over
@@ -92,25 +93,35 @@ static enum hx_status never_sent(void *context, struct wire_parcel *event) {
     return HX_ERR_NOT_SUPPORTED;
 }
 
-// Pages of the caller's are not lent to ring 3: a file system there has FS_NO_PAGER, or no
-// contents.
-// NOLINTBEGIN(readability-non-const-parameter): <lib/wire.h> says so
-static enum hx_status never_shared(void *context, void *page, enum wire_direction direction,
-                                   uint32_t *out_number) {
+// The caller is the lender, who has given it a name. Nobody else's pages are lent to ring 3: a file
+// system there has FS_NO_PAGER, or no contents.
+static enum hx_status page_share(void *context, void *page, enum wire_direction direction,
+                                 uint32_t *out_number) {
+    const struct slot *slot = context;
+    (void)direction;
+    if (slot->lender == NULL) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    *out_number = lender_name(slot->lender, page);
+    return HX_OK;
+}
+
+// It stays lent, until the transfer is over.
+static void page_unshare(void *context, void *page, enum wire_direction direction,
+                         uint32_t number) {
     (void)context;
     (void)page;
     (void)direction;
-    (void)out_number;
-    return HX_ERR_NOT_SUPPORTED;
+    (void)number;
 }
-// NOLINTEND(readability-non-const-parameter)
 
 static const struct wire_transport transport = {
     .enter = call_enter,
     .leave = call_leave,
     .call = call_send,
     .send = never_sent,
-    .page_share = never_shared,
+    .page_share = page_share,
+    .page_unshare = page_unshare,
     .handle_has = service_handle_has,
     .handle_drop = service_handle_drop,
     .takes_most = true, // link.c lets a reply be as long as the port's longest, in whole pages
@@ -176,8 +187,18 @@ static struct slot *slot_make(struct domain *domain, const struct service_port *
 }
 
 static void slot_free(struct slot *slot) {
+    heap_free(slot->lender);
     heap_free(slot->pool.base);
     heap_free(slot);
+}
+
+// Who provides it to the kernel: whose methods send, or who stands in front of them.
+static enum hx_status slot_install(struct slot *slot, const char *name) {
+    struct hx_env *env = slot->domain->env;
+    const void *client = slot->port->client != NULL ? slot->port->client : &fs_numbered;
+    return slot->lender != NULL
+               ? hx_port_provide(env, slot->port->name, name, lender_operations(), slot->lender)
+               : hx_port_provide(env, slot->port->name, name, client, &slot->client.targets[0]);
 }
 
 enum hx_status slot_provide(struct domain *domain, const char *port, const char *name,
@@ -191,14 +212,20 @@ enum hx_status slot_provide(struct domain *domain, const char *port, const char 
     if (slot == NULL) {
         return number < SERVICE_SLOTS_MAX ? HX_ERR_NO_MEMORY : HX_ERR_INVALID;
     }
+    if (strcmp(found->name, "helix.block") == 0) {
+        slot->lender = lender_create(domain, &slot->client.targets[0]);
+        if (slot->lender == NULL) {
+            slot_free(slot);
+            return HX_ERR_NO_MEMORY;
+        }
+    }
     // Release: an event that comes while it is provided finds all of it.
     if (!atomic_compare_exchange_strong_explicit(&domain->slots[number], &none, slot,
                                                  memory_order_release, memory_order_relaxed)) {
         slot_free(slot);
         return HX_ERR_INVALID;
     }
-    const void *client = found->client != NULL ? found->client : &fs_numbered;
-    return hx_port_provide(domain->env, found->name, name, client, &slot->client.targets[0]);
+    return slot_install(slot, name);
 }
 
 // ---- events
@@ -225,6 +252,11 @@ enum hx_status slot_event(struct worker *worker, uint32_t number, struct wire_me
     const struct wire_parcel event = { .message = *message };
     return wire_receive_in(&slot->client, &event, &pool,
                            worker->event + (size_t)SERVICE_PAGE_REPLY * PAGE_SIZE);
+}
+
+struct lender *slot_lender(const struct domain *domain, uint32_t number) {
+    const struct slot *slot = slot_at(domain, number);
+    return slot != NULL ? slot->lender : NULL;
 }
 
 void slots_free(struct domain *domain) {

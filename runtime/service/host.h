@@ -17,6 +17,12 @@ static inline int64_t service_call(enum service_call call, uint64_t a, uint64_t 
     return libhelix_syscall(call, a, b, c, 0, 0, 0);
 }
 
+// The same with more.
+static inline int64_t service_call5(enum service_call call, uint64_t a, uint64_t b, uint64_t c,
+                                    uint64_t d, uint64_t e) {
+    return libhelix_syscall(call, a, b, c, d, e, 0);
+}
+
 // What the kernel, or an area, says is an address here.
 static inline void *service_pointer(int64_t address) {
     return (void *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr): that is what it is
@@ -42,3 +48,5 @@ void slots_serve(struct service_area *area);
 // What lasts of the module's earlier lives, before its init. HX_ERR_NO_MEMORY; HX_ERR_TOO_BIG: an
 // object is larger than it may be here.
 enum hx_status arena_begin(struct hx_env *env);
+// Calls who listens to interrupt `number`.
+void interrupt_serve(uint32_t number);

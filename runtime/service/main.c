@@ -51,6 +51,8 @@ static NORETURN void worker(void) {
             area->status = live(area);
         } else if (area->kind == SERVICE_WORK_CALL) {
             slots_serve(area);
+        } else if (area->kind == SERVICE_WORK_INTERRUPT) {
+            interrupt_serve(area->number);
         }
     }
 }

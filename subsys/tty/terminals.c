@@ -137,15 +137,17 @@ static enum hx_status open_hvc(struct file *file, uint32_t minor) {
     return open_line(file, find_minor(MAJOR_HVC, minor));
 }
 
-// Interrupts are off: the driver of an open gate stays meanwhile.
+// Interrupts are off: the driver of an open gate stays meanwhile. One in ring 3 cannot be waited
+// for here.
 static void console_write(const char *text, size_t length) {
     struct tty *tty = console_terminal();
-    if (tty == NULL || !gate_is_open(tty->port.gate)) {
-        hal_console_write(text, length);
-    } else {
-        // The log has nowhere to report that its console is gone.
-        HX_IGNORE(console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length));
+    enum hx_status status = HX_ERR_NOT_SUPPORTED;
+    if (tty != NULL && gate_is_open(tty->port.gate)) {
+        status = console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length);
     }
+    if (status == HX_ERR_NOT_SUPPORTED) {
+        hal_console_write(text, length);
+    } // the log has nowhere to report that its console is gone
 }
 
 static struct tty *terminal_of(const struct gate *gate) {

@@ -5,79 +5,26 @@
 // DEVICE: dying
 // LIMIT: 240
 #define MODULE "virtio_blk"
+#include "disk_load.h"
 #include "health.h"
 
 #include <sched.h>
 
 #define KILLS    18
 #define WORKERS  4
-#define REGION   (1 << 20) // of each worker
-#define BASE     (8 << 20)
 #define SPAN_MS  130 // between deaths, so that the rule does not give the module up
 #define IDLE     8   // deaths whose memory is counted
 #define LEAK_KIB 256
 
-static unsigned char *buffer(size_t size) {
-    unsigned char *bytes =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    NEED(bytes != MAP_FAILED);
-    return bytes;
-}
-
-static void fill(unsigned char *bytes, size_t size, uint32_t seed) {
-    for (size_t i = 0; i < size; i++) {
-        seed = seed * 1664525 + 1013904223;
-        bytes[i] = (unsigned char)(seed >> 24);
-    }
-}
-
-// Writes its region in pieces of many sizes and reads it back, over and over, until it is told to
-// end: through the kernel's pages, or from and to its own.
-static void work(int worker, _Atomic bool *ends) {
-    const int file = open("/dev/vda", O_RDWR | (worker % 2 == 0 ? O_DIRECT : 0));
-    unsigned char *mine = buffer(REGION), *seen = buffer(REGION);
-    const off_t base = BASE + (off_t)worker * REGION;
-    uint32_t round = 0;
-    NEED(file >= 0);
-    do {
-        const size_t step = round % 3 == 0 ? REGION : round % 3 == 1 ? 65536 : 4096;
-        const size_t size = step == 4096 ? (size_t)32 * step : REGION;
-        fill(mine, size, round * 131 + (uint32_t)worker);
-        for (size_t at = 0; at < size; at += step) {
-            SAME(pwrite(file, mine + at, step, base + (off_t)at), step);
-        }
-        if (round % 4 == 0) {
-            SAME(fsync(file), 0);
-        }
-        for (size_t at = 0; at < size; at += step) {
-            SAME(pread(file, seen + at, step, base + (off_t)at), step);
-        }
-        CHECK(memcmp(mine, seen, size) == 0);
-        round++;
-    } while (!*ends && check_failures == 0);
-    close(file);
-}
-
 static void under_load(void) {
-    pid_t pids[WORKERS];
-    _Atomic bool *ends =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    NEED(ends != MAP_FAILED);
     const struct health before = health();
-    for (int worker = 0; worker < WORKERS; worker++) {
-        CHILD(pids[worker]) {
-            work(worker, ends);
-        }
-    }
+    struct load *load = load_begin(WORKERS);
     for (unsigned kill = 0; kill < KILLS; kill++) {
         doom("kill", kinds[kill % KINDS], 1 + (int)(kill * 37 % 101));
         await(before.deaths + kill + 1);
         pause_ms(SPAN_MS);
     }
-    *ends = true;
-    for (int worker = 0; worker < WORKERS; worker++) {
-        EXITS(pids[worker], 0);
-    }
+    load_end(load);
     const struct health after = health();
     SAME(after.deaths, before.deaths + KILLS);
     SAME(after.restarts, before.restarts + KILLS);

@@ -6,12 +6,11 @@
 // LIMIT: 300
 #define MODULE "virtio_blk"
 #include "../native/failing.h"
+#include "disk_load.h"
 #include "versions.h"
 
 #define SWAPS    24
 #define WORKERS  2
-#define REGION   (1 << 20) // of each worker
-#define BASE     (8 << 20)
 #define IDLE     24 // swaps whose memory is counted
 #define WARM     12 // before that: caches fill in steps
 #define LEAK_KIB 512
@@ -28,82 +27,16 @@ static void read_once(void) {
 // Under load
 // ------------------------------------------------------------------------------------------------
 
-static unsigned char *buffer(size_t size) {
-    unsigned char *bytes =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    NEED(bytes != MAP_FAILED);
-    return bytes;
-}
-
-static void fill(unsigned char *bytes, size_t size, uint32_t seed) {
-    for (size_t i = 0; i < size; i++) {
-        seed = seed * 1664525 + 1013904223;
-        bytes[i] = (unsigned char)(seed >> 24);
-    }
-}
-
-// Writes its region and reads it back, through the kernel's pages, or from and to its own.
-static void work(int worker, _Atomic bool *ends, _Atomic unsigned *rounds) {
-    const int file = open("/dev/vda", O_RDWR | (worker % 2 == 0 ? O_DIRECT : 0));
-    unsigned char *mine = buffer(REGION), *seen = buffer(REGION);
-    const off_t base = BASE + (off_t)worker * REGION;
-    NEED(file >= 0);
-    for (uint32_t round = 0; !*ends && check_failures == 0; round++) {
-        const size_t step = round % 2 == 0 ? REGION : 65536;
-        fill(mine, REGION, round * 131 + (uint32_t)worker);
-        for (size_t at = 0; at < REGION; at += step) {
-            SAME(pwrite(file, mine + at, step, base + (off_t)at), step);
-        }
-        if (round % 4 == 0) {
-            SAME(fsync(file), 0);
-        }
-        for (size_t at = 0; at < REGION; at += step) {
-            SAME(pread(file, seen + at, step, base + (off_t)at), step);
-        }
-        CHECK(memcmp(mine, seen, REGION) == 0);
-        ++*rounds;
-    }
-    close(file);
-}
-
-struct load {
-    _Atomic bool ends;
-    _Atomic unsigned rounds;
-};
-static pid_t pids[WORKERS];
-
-static struct load *load_begin(void) {
-    struct load *load =
-        mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    NEED(load != MAP_FAILED);
-    for (int worker = 0; worker < WORKERS; worker++) {
-        CHILD(pids[worker]) {
-            work(worker, &load->ends, &load->rounds);
-        }
-    }
-    return load;
-}
-
-static void load_end(struct load *load) {
-    load->ends = true;
-    for (int worker = 0; worker < WORKERS; worker++) {
-        EXITS(pids[worker], 0);
-    }
-    munmap(load, sizeof *load);
-}
-
 static const char *const versions[] = { "blk_next", NULL, MODULE };
 
 static void under_load(void) {
     const struct health before = health();
-    struct load *load = load_begin();
+    struct load *load = load_begin(WORKERS);
     for (unsigned i = 0; i < SWAPS; i++) {
         const unsigned rounds = load->rounds;
         SAME(swap(versions[i % 3]), HX_OK);
         SAME(minor_version(), i % 3 == 2 ? 0 : 1);
-        while (load->rounds == rounds && check_failures == 0) {
-            pause_ms(1);
-        }
+        load_await(load, rounds);
     }
     load_end(load);
     const struct health after = health();
@@ -198,7 +131,7 @@ static void fails(const char *next, int64_t status) {
 }
 
 static void bad_versions(void) {
-    struct load *load = load_begin();
+    struct load *load = load_begin(WORKERS);
     for (int i = 0; i < 3; i++) {
         fails("blk_start", HX_ERR_NO_SPACE);
         fails("blk_test", HX_ERR_CORRUPT);
@@ -211,7 +144,7 @@ static void bad_versions(void) {
 // Those that never come back are waited for as long as a call may run. The old one's end that is
 // none holds nothing up, either.
 static void hang(void) {
-    struct load *load = load_begin();
+    struct load *load = load_begin(WORKERS);
     fails("blk_hang_init", HX_ERR_PEER_DIED);
     fails("blk_hang_start", HX_ERR_PEER_DIED);
     fails("blk_hang_test", HX_ERR_PEER_DIED);
@@ -242,7 +175,7 @@ static void not_left(void) {
         CHILD(children[i]) {
             const int file = open("/dev/vda", O_WRONLY);
             NEED(file >= 0);
-            SAME(pwrite(file, package, 512, BASE), 512);
+            SAME(pwrite(file, package, 512, LOAD_BASE), 512);
             SAME(fsync(file), 0);
         }
     }
@@ -266,7 +199,7 @@ static void not_left(void) {
 // ------------------------------------------------------------------------------------------------
 
 static void dies_on_probation(void) {
-    struct load *load = load_begin();
+    struct load *load = load_begin(WORKERS);
     for (int i = 1; i < 6; i++) {
         const struct health before = health();
         SAME(swap("blk_next"), HX_OK);

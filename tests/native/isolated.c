@@ -7,16 +7,6 @@
 
 #include <limits.h>
 
-static int64_t isolate_bytes(void) {
-    memset(&report, 0, sizeof report);
-    return NATIVE(module_isolate, modules(), package, package_bytes, &report);
-}
-
-static int64_t isolate(const char *name) {
-    read_package(name);
-    return isolate_bytes();
-}
-
 static void need_isolated(const char *name) {
     struct hx_module_info info;
     NEED(isolate(name) == HX_OK && find(name, &info));
@@ -262,20 +252,6 @@ static void others_go_on(void) {
 
 // Moving
 // ------------------------------------------------------------------------------------------------
-
-static int64_t move_bytes(const char *name, uint32_t placement) {
-    struct hx_module_name bytes = { { 0 } };
-    memset(&report, 0, sizeof report);
-    memcpy(bytes.bytes, name, strlen(name));
-    return NATIVE(module_move, modules(), &bytes, placement, package, package_bytes, &report);
-}
-
-static uint32_t placement_of(const char *name) {
-    struct hx_module_info info;
-    NEED(find(name, &info));
-    CHECK(info.runs == 1);
-    return info.loaded;
-}
 
 #define MOVES 20
 

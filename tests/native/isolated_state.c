@@ -7,25 +7,12 @@
 
 #include <limits.h>
 
-static int64_t isolate(const char *name) {
-    memset(&report, 0, sizeof report);
-    read_package(name);
-    return NATIVE(module_isolate, modules(), package, package_bytes, &report);
-}
-
 static int64_t move(const char *name, uint32_t placement) {
     struct hx_module_name bytes = { { 0 } };
     memset(&report, 0, sizeof report);
     memcpy(bytes.bytes, name, strlen(name));
     read_package(name);
     return NATIVE(module_move, modules(), &bytes, placement, package, package_bytes, &report);
-}
-
-static uint32_t placement_of(const char *name) {
-    struct hx_module_info info;
-    NEED(find(name, &info));
-    CHECK(info.runs == 1);
-    return info.loaded;
 }
 
 static bool tell(const char *what) {

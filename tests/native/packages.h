@@ -28,14 +28,33 @@ static handle_t modules(void) {
     return (handle_t)handle;
 }
 
-static int64_t load_bytes(size_t size) {
+static int64_t __attribute__((unused)) load_bytes(size_t size) {
     memset(&report, 0, sizeof report);
     return NATIVE(module_load, modules(), package, size, &report);
 }
 
-static int64_t load(const char *name) {
+static int64_t __attribute__((unused)) load(const char *name) {
     read_package(name);
     return load_bytes(package_bytes);
+}
+
+// The same in ring 3.
+static int64_t __attribute__((unused)) isolate_bytes(void) {
+    memset(&report, 0, sizeof report);
+    return NATIVE(module_isolate, modules(), package, package_bytes, &report);
+}
+
+static int64_t __attribute__((unused)) isolate(const char *name) {
+    read_package(name);
+    return isolate_bytes();
+}
+
+// To where `placement` says, as the package that was read last.
+static int64_t __attribute__((unused)) move_bytes(const char *name, uint32_t placement) {
+    struct hx_module_name bytes = { { 0 } };
+    memset(&report, 0, sizeof report);
+    memcpy(bytes.bytes, name, strlen(name));
+    return NATIVE(module_move, modules(), &bytes, placement, package, package_bytes, &report);
 }
 
 static bool __attribute__((unused)) says(const char *part) {
@@ -54,6 +73,13 @@ static bool __attribute__((unused)) find(const char *name, struct hx_module_info
         }
     }
     return false;
+}
+
+static uint32_t __attribute__((unused)) placement_of(const char *name) {
+    struct hx_module_info info;
+    NEED(find(name, &info));
+    CHECK(info.runs == 1);
+    return info.loaded;
 }
 
 static int64_t unload(const char *name) {

@@ -161,6 +161,8 @@ struct wire_transport {
     enum hx_status (*page_share)(void *context, void *page, enum wire_direction direction,
                                  uint32_t *out_number);
     void (*page_unshare)(void *context, void *page, enum wire_direction direction, uint32_t number);
+    // Where a page is that the other side shared; NULL: nowhere. NULL in its place: in the pool.
+    void *(*page_at)(void *context, uint32_t number);
     // A second handle with `rights` for what `handle` names: it goes, `handle` stays as it is.
     // HX_ERR_ACCESS_DENIED: `handle` lacks some of them.
     enum hx_status (*handle_copy)(void *context, handle_t handle, rights_t rights,

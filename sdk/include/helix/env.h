@@ -155,6 +155,15 @@ void *hx_dma_alloc(struct hx_env *env, const struct hx_device *device, size_t si
 void hx_dma_free(struct hx_env *env, const struct hx_device *device, void *memory,
                  uint64_t address);
 
+// Pages that a port's call gave: they are somebody else's, who may change them meanwhile. In ring 3
+// the module has but a name for each: there they are copied by these two, or lent to a device.
+// What was given to be read can be read, what was given to be written can be written, as long as it
+// was given. HX_OK, HX_ERR_INVALID (no such page, or beyond its end), HX_ERR_ACCESS_DENIED
+enum hx_status hx_page_read(struct hx_env *env, const void *page, size_t offset, void *to,
+                            size_t size_bytes);
+enum hx_status hx_page_write(struct hx_env *env, void *page, size_t offset, const void *from,
+                             size_t size_bytes);
+
 #define HX_DMA_PAGES_MAX 64u
 #define HX_DMA_READ      1u // by the device
 #define HX_DMA_WRITE     2u

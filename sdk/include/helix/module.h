@@ -14,7 +14,7 @@
 #include <helix/types.h>
 
 // Grows by one with each incompatible change of sdk/include.
-#define HX_SDK_ABI 7u
+#define HX_SDK_ABI 8u
 
 struct hx_env; // the module's world: <helix/env.h>
 

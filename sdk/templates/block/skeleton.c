@@ -46,16 +46,19 @@ static bool is_valid(const struct block_transfer *transfer, uint32_t page_count)
 }
 
 // Between the disk and the pages; `is_write`: to the disk.
-static void move(struct skeleton *skeleton, const struct block_transfer *transfer,
-                 void *const *pages, bool is_write) {
+static enum hx_status move(struct skeleton *skeleton, const struct block_transfer *transfer,
+                           void *const *pages, bool is_write) {
     uint8_t *place = skeleton->bytes + transfer->sector * SECTOR_BYTES;
+    enum hx_status status = HX_OK;
     hx_mutex_lock(&skeleton->lock);
-    for (uint32_t at = 0; at < transfer->bytes; at += PAGE_SIZE) {
+    for (uint32_t at = 0; at < transfer->bytes && status == HX_OK; at += PAGE_SIZE) {
         void *page = pages[transfer->page + at / PAGE_SIZE];
         const size_t length = MIN_OF(transfer->bytes - at, (uint32_t)PAGE_SIZE);
-        memcpy(is_write ? place + at : page, is_write ? page : place + at, length);
+        status = is_write ? hx_page_read(skeleton->env, page, 0, place + at, length)
+                          : hx_page_write(skeleton->env, page, 0, place + at, length);
     }
     hx_mutex_unlock(&skeleton->lock);
+    return status;
 }
 
 static enum hx_status skeleton_read(void *self, const struct block_transfer *transfers,
@@ -63,10 +66,8 @@ static enum hx_status skeleton_read(void *self, const struct block_transfer *tra
                                     uint32_t *out_accepted) {
     struct skeleton *skeleton = self;
     for (uint32_t i = 0; i < count; i++) {
-        const bool is_good = is_valid(&transfers[i], page_count);
-        if (is_good) {
-            move(skeleton, &transfers[i], pages, false);
-        }
+        const bool is_good = is_valid(&transfers[i], page_count) &&
+                             move(skeleton, &transfers[i], pages, false) == HX_OK;
         tell(skeleton, transfers[i].id, is_good ? BLOCK_DONE : BLOCK_FAILED);
     }
     *out_accepted = count;
@@ -78,10 +79,9 @@ static enum hx_status skeleton_write(void *self, const struct block_transfer *tr
                                      uint32_t *out_accepted) {
     struct skeleton *skeleton = self;
     for (uint32_t i = 0; i < count; i++) {
-        const bool is_good = is_valid(&transfers[i], page_count);
-        if (is_good) {
-            move(skeleton, &transfers[i], (void *const *)pages, true); // which are read alone
-        }
+        const bool is_good = is_valid(&transfers[i], page_count) &&
+                             // Which are read alone.
+                             move(skeleton, &transfers[i], (void *const *)pages, true) == HX_OK;
         tell(skeleton, transfers[i].id, is_good ? BLOCK_DONE : BLOCK_FAILED);
     }
     *out_accepted = count;

@@ -46,13 +46,13 @@ struct uart {
 };
 
 static uint8_t uart_get(const struct uart *uart, uint32_t at) {
-    return uart->device.windows[0].registers != NULL
+    return uart->device.windows[0].size_bytes != 0
                ? hx_device_read8(&uart->device, at)
                : hx_io_port_read8(uart->env, (uint16_t)(uart->base + at));
 }
 
 static void uart_set(const struct uart *uart, uint32_t at, uint8_t value) {
-    if (uart->device.windows[0].registers != NULL) {
+    if (uart->device.windows[0].size_bytes != 0) {
         hx_device_write8(&uart->device, at, value);
     } else {
         hx_io_port_write8(uart->env, (uint16_t)(uart->base + at), value);
@@ -130,7 +130,7 @@ static enum hx_status uart_attach(void *self, const struct console_events *event
     uart->events = events;
     uart->client = client;
     enum hx_status status =
-        uart->device.windows[0].registers != NULL
+        uart->device.windows[0].size_bytes != 0
             ? hx_device_irq(uart->env, &uart->device, interrupt, uart, NULL)
             : hx_irq_register(uart->env, uart->base == COM1 ? COM1_ISA : COM2_ISA, interrupt, uart);
     if (status == HX_OK) {

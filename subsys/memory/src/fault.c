@@ -158,8 +158,7 @@ static enum hx_status resolve_below(struct fault *fault, struct memory_object *o
         struct paddr page = paddr_make(object->device_base.value + (fault->page << PAGE_SHIFT));
         return fault->out_frame != NULL
                    ? HX_ERR_ACCESS_DENIED
-                   : install(fault, expected, page,
-                             mapping_hal_flags(mapping, true) | HAL_MAP_UNCACHED);
+                   : install(fault, expected, page, mapping_hal_flags(mapping, true));
     }
     enum hx_status status = object_find_locked(object, fault->page, true, &frame);
     if (status != HX_OK) {

@@ -27,10 +27,6 @@ static bool reprotect(struct aspace *aspace, struct mapping *mapping) {
         return aspace_zap(aspace, mapping->start, mapping->end);
     }
     bool any = false;
-    const struct memory_object *object = mapping_object(mapping);
-    if (object != NULL && object->kind == MEMORY_DEVICE) {
-        rights |= HAL_MAP_UNCACHED;
-    }
     spin_lock(&aspace->table_lock);
     for (uint64_t at = hal_page_next(table, mapping->start, mapping->end); at < mapping->end;
          at = hal_page_next(table, at + PAGE_SIZE, mapping->end)) {

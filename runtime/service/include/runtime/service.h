@@ -18,33 +18,53 @@
 #define SERVICE_LINE_BYTES   256u    // of the log, with its end
 #define SERVICE_WORKERS_MAX  16u
 #define SERVICE_SLOTS_MAX    16u
-#define SERVICE_RANDOM_MAX   256u                // bytes in one call
-#define SERVICE_MEMORY_MAX   ((uint64_t)1 << 30) // bytes in one call
+#define SERVICE_DEVICES_MAX  32u
+#define SERVICE_LINES_MAX    64u                   // interrupts that it hears
+#define SERVICE_DMA_MAX      ((uint64_t)128 << 10) // bytes in one call
+#define SERVICE_RANDOM_MAX   256u                  // bytes in one call
+#define SERVICE_MEMORY_MAX   ((uint64_t)1 << 30)   // bytes in one call
 #define SERVICE_ADDRESS_HOST 0x10000000u
 #define SERVICE_ADDRESS_CODE 0x20000000u // of the module
+#define SERVICE_ADDRESS_LENT 0x40000000u // of pages that calls lend: names, nothing is there
+#define SERVICE_LENT_MAX     1024u       // pages of a slot
+#define SERVICE_LENDINGS_MAX 16u         // that one call ends
 
 // Arguments are numbers and addresses in the order given; the result is a value from 0 up or a
 // status, unless said otherwise.
 enum service_call {
     SERVICE_AREA = SERVICE_CALL_FIRST, // () -> address of the worker's area
     SERVICE_POOL,                      // () -> address of the first area
-    SERVICE_NEXT,     // (): answers what is in the area, if something is, and fills in what is next
-    SERVICE_PROVIDE,  // (port, slot, number): names; SERVICE_WORK_CALL says the number
-    SERVICE_EVENT,    // (number, message): its body, if it is paged, lies in the pool
-    SERVICE_LOG,      // (level, text, bytes)
-    SERVICE_MEMORY,   // (bytes) -> address of zeroed pages
-    SERVICE_GIVE,     // (address, bytes): back
-    SERVICE_WAIT,     // (address, value): until SERVICE_WAKE, unless the 32 bits there differ
-    SERVICE_WAKE,     // (): all who wait
-    SERVICE_TIME,     // () -> ns
-    SERVICE_CPU,      // () -> number of the processor
-    SERVICE_CPUS,     // () -> how many there are
-    SERVICE_RANDOM,   // (to, bytes)
-    SERVICE_ENTROPY,  // (from, bytes)
-    SERVICE_IN8,      // (port) -> value
-    SERVICE_OUT8,     // (port, value)
-    SERVICE_ARENA,    // (what, update or 0, …): see enum service_arena
-    SERVICE_CALL_END, // behind the last one
+    SERVICE_NEXT,    // (): answers what is in the area, if something is, and fills in what is next
+    SERVICE_PROVIDE, // (port, slot, number): names; SERVICE_WORK_CALL says the number
+    SERVICE_EVENT,   // (number, message): its body, if it is paged, lies in the pool
+    SERVICE_LOG,     // (level, text, bytes)
+    SERVICE_MEMORY,  // (bytes) -> address of zeroed pages
+    SERVICE_GIVE,    // (address, bytes): back
+    SERVICE_WAIT,    // (address, value): until SERVICE_WAKE, unless the 32 bits there differ
+    SERVICE_WAKE,    // (): all who wait
+    SERVICE_TIME,    // () -> ns
+    SERVICE_CPU,     // () -> number of the processor
+    SERVICE_CPUS,    // () -> how many there are
+    SERVICE_RANDOM,  // (to, bytes)
+    SERVICE_ENTROPY, // (from, bytes)
+    SERVICE_IN8,     // (port) -> value
+    SERVICE_OUT8,    // (port, value)
+    SERVICE_ARENA,   // (what, update or 0, …): see enum service_arena
+    // A device has the number that its opening gives.
+    SERVICE_DEVICE_OPEN,    // (name, index, struct service_device *) -> its number
+    SERVICE_DEVICE_READ,    // (device, window, offset, bytes) -> value; all ones if there is none
+    SERVICE_DEVICE_WRITE,   // (device, window, offset, bytes, value)
+    SERVICE_DEVICE_CONFIG,  // (device, offset) -> value
+    SERVICE_IRQ,            // (isa, number): SERVICE_WORK_INTERRUPT says the number
+    SERVICE_DEVICE_IRQ,     // (device, number) -> 1: it is a message; 0: it is a line
+    SERVICE_DEVICE_MESSAGE, // (device, index, number)
+    SERVICE_DMA_ALLOC,      // (device, bytes, struct service_dma *)
+    SERVICE_DMA_FREE,       // (address): where the module has it
+    SERVICE_DMA_MAP,        // (device, names of pages, how many, access, addresses)
+    SERVICE_DMA_UNMAP,      // (device, addresses, how many)
+    SERVICE_PAGE_READ,      // (name of a page, offset, to, bytes)
+    SERVICE_PAGE_WRITE,     // (name of a page, offset, from, bytes)
+    SERVICE_CALL_END,       // behind the last one
 };
 
 // What is done with the module's arena: the first argument of SERVICE_ARENA has it below, and above
@@ -79,8 +99,9 @@ struct service_object {
 // What a worker is given to do.
 enum service_work {
     SERVICE_WORK_NONE,
-    SERVICE_WORK_LIFE, // area->number is an enum service_life
-    SERVICE_WORK_CALL, // of slot area->number: area->message, which becomes the reply
+    SERVICE_WORK_LIFE,      // area->number is an enum service_life
+    SERVICE_WORK_CALL,      // of slot area->number: area->message, which becomes the reply
+    SERVICE_WORK_INTERRUPT, // number area->number: its line is masked until it is answered
 };
 
 // An operation of struct hx_module_ops.
@@ -91,6 +112,19 @@ enum service_life {
     SERVICE_FINI,
     SERVICE_SELF_TEST,
     SERVICE_IMPORT, // area->argument: schema
+};
+
+// What a device is.
+struct service_device {
+    uint64_t window_bytes[6];
+    uint32_t is_pci;
+    uint32_t is_bound; // it reaches only what it was lent
+};
+
+// Memory that a device reads and writes.
+struct service_dma {
+    uint64_t address; // where the module has it
+    uint64_t device;  // where the device sees it
 };
 
 // Pages of a worker's area. A body is what does not fit into a message.

@@ -5,7 +5,7 @@
 //   plain    pages are zero until written (shared anonymous memory, ramfs's files): no pager
 //   paged    pages come from a pager and go back to it (files of a device): `pager` is set
 //   private  copy-on-write over a `backing` object (or over zeroes): what fork clones
-//   device   fixed physical range
+//   device   frames at a fixed place, which devices use, too; whoever made it keeps them meanwhile
 // A page table entry never holds a reference: a frame stays in its object while it is mapped, and
 // leaves it only after every mapping of it was undone (memory_object_unmap_range(), copy-on-write).
 // Fork clones a private object: both share the frames by reference, at the same offset, and are of
@@ -71,7 +71,8 @@ struct memory_object *memory_object_create_paged(struct account *account, uint64
 struct memory_object *memory_object_create_private(struct account *account,
                                                    struct memory_object *backing,
                                                    uint64_t backing_offset);
-// Physical memory that is no frame of ours, mapped uncached. `base` and size are whole pages.
+// Memory that a device uses, too: whole pages from `base` on, which the caller keeps until nothing
+// is mapped any more. Mapped shared, as memory is.
 struct memory_object *memory_object_create_device(struct account *account, struct paddr base,
                                                   uint64_t size_bytes);
 static inline struct memory_object *memory_object_get(struct memory_object *object) {
