@@ -236,7 +236,7 @@ function(helix_exports)
 endfunction()
 
 # helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES, in the image, and the packages that are
-# loaded at boot: HELIX_NORMAL, before the first program, and HELIX_DEFERRED; and which deaths are too many:
+# loaded at boot: HELIX_NORMAL, before the first program, and HELIX_DEFERRED, of which HELIX_ISOLATED run in ring 3; and which deaths are too many:
 # HELIX_DEATHS_SPAN_MS, _AT_ONCE, _PAUSE_MS, _MOST (struct supervise_rule).
 macro(helix_profile)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
@@ -254,8 +254,12 @@ function(helix_profile_packages)
         message(FATAL_ERROR "profile ${HELIX_PROFILE}: ${folder} is in the image, too, or no folder of services/")
       endif()
       get_filename_component(name ${folder} NAME)
+      set(place MODULE_IN_KERNEL)
+      if(folder IN_LIST HELIX_ISOLATED)
+        set(place MODULE_ISOLATED)
+      endif()
       if(NOT HELIX_ARCH STREQUAL "hosted")
-        string(APPEND rows "    { \"${name}\", HX_PHASE_${phase} },\n")
+        string(APPEND rows "    { \"${name}\", HX_PHASE_${phase}, ${place} },\n")
       endif()
     endforeach()
   endforeach()

@@ -41,7 +41,9 @@ static enum hx_status read_all(struct file *file, void *to, size_t capacity, siz
 }
 
 // `room` has a byte more than a package may have.
-static struct hx_env *open_one(const struct lookup *root, const char *name, void *room) {
+static struct hx_env *open_one(const struct lookup *root, const struct profile_package *package,
+                               void *room) {
+    const char *name = package->name;
     char path[64];
     struct file *file;
     size_t size = 0;
@@ -54,7 +56,7 @@ static struct hx_env *open_one(const struct lookup *root, const char *name, void
         file_put(file);
     }
     if (status == HX_OK) {
-        status = module_open(room, size, MODULE_IN_KERNEL, &env, &refusal);
+        status = module_open(room, size, package->placement, &env, &refusal);
     }
     if (status == HX_OK && strcmp(env->name, name) != 0) {
         status = package_refuse(&refusal, HX_ERR_INVALID, "expected a module named %s, found %s",
@@ -78,9 +80,8 @@ struct loading {
 static void open_all(const struct lookup *root, enum hx_phase phase, struct loading *loading) {
     void *room = kernel_map_alloc(PACKAGE_BYTES_MAX + 1);
     for (uint32_t i = 0; profile_packages[i].name != NULL && room != NULL; i++) {
-        struct hx_env *env = profile_packages[i].phase == phase
-                                 ? open_one(root, profile_packages[i].name, room)
-                                 : NULL;
+        struct hx_env *env =
+            profile_packages[i].phase == phase ? open_one(root, &profile_packages[i], room) : NULL;
         if (env != NULL && loading->resolve.count < RESOLVE_MOST) {
             loading->modules[loading->resolve.count] = env->module;
             loading->envs[loading->resolve.count++] = env;

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <helix/module.h>
+#include <runtime/modules.h>
 
 struct profile_package {
     const char *name; // NULL: the end
     enum hx_phase phase;
+    enum module_placement placement;
 };
 
 extern const struct profile_package profile_packages[];

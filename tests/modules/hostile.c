@@ -76,7 +76,7 @@ static void eats_memory(void) {
 
 static void provides_wrongly(void) {
     static const char port[SERVICE_NAME_BYTES] = "helix.char", slot[SERVICE_NAME_BYTES] = "other";
-    static const char block[SERVICE_NAME_BYTES] = "helix.block", none[SERVICE_NAME_BYTES] = "";
+    static const char sched[SERVICE_NAME_BYTES] = "helix.sched", none[SERVICE_NAME_BYTES] = "";
     char endless[SERVICE_NAME_BYTES];
     memset(endless, 'x', sizeof(endless));
     expect(call(SERVICE_PROVIDE, at(port), at(slot), 0), HX_ERR_INVALID, "a number twice");
@@ -87,7 +87,7 @@ static void provides_wrongly(void) {
     expect(call(SERVICE_PROVIDE, at(port), at(none), 4), HX_ERR_INVALID, "a slot without a name");
     expect(call(SERVICE_PROVIDE, NOWHERE, at(slot), 5), HX_ERR_BAD_ADDRESS, "no port");
     expect(call(SERVICE_PROVIDE, at(port), KERNEL_ADDRESS, 6), HX_ERR_BAD_ADDRESS, "no slot");
-    expect(call(SERVICE_PROVIDE, at(block), at(slot), 7), HX_ERR_NOT_SUPPORTED, "another port");
+    expect(call(SERVICE_PROVIDE, at(sched), at(slot), 7), HX_ERR_NOT_SUPPORTED, "another port");
 }
 
 static void provides_late(void) {

@@ -12,7 +12,7 @@ from helix import packages, paths, targets, ui
 hosted_lock = threading.Lock()  # held to build what several tests use
 
 ARCHES = ("x86_64", "aarch64", "riscv64", "hosted")
-PROFILES = ("minimal", "modular")
+PROFILES = ("minimal", "modular", "secure")
 
 
 def _run_shown(command: list[str], top: Path, what: str) -> None:

@@ -204,14 +204,14 @@ def _found() -> list[Program]:
     return programs
 
 
-_modular_lock = threading.Lock()
+_profile_lock = threading.Lock()
 
 
-def modular_kernel(context: Context) -> Path:
-    """Drivers are packages."""
+def profile_kernel(context: Context, profile: str = "modular") -> Path:
+    """Of a profile whose drivers are packages."""
     assert context.kernel is not None
-    with _modular_lock:
-        return build.kernel(context.options.arch, "modular", context.options.yes, context.kernel.parents[2])
+    with _profile_lock:
+        return build.kernel(context.options.arch, profile, context.options.yes, context.kernel.parents[2])
 
 
 def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Verdict]:
@@ -219,7 +219,7 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     arch = context.options.arch
     disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
     assert context.kernel is not None
-    kernel = modular_kernel(context) if program.device == "loaded" else context.kernel
+    kernel = profile_kernel(context) if program.device == "loaded" else context.kernel
     packages = kernel if program.device in ("swapped", "loaded", "packages") else None
     with qemu.Initrd(suite_scenario.initrd([inner], packages)) as data:
         # Who loads drivers begins without any, and no program has the console that comes with one.

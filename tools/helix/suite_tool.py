@@ -26,7 +26,7 @@ _WRONG = {
     "run --mem x": r"'x' is no size of memory; say 64M",
     "run --mem 0": r"'0' is no size of memory",
     "run --arch vax": r"no Helix for vax yet; there is x86_64",
-    "build --profile huge": r"no profile huge yet; there is minimal, modular",
+    "build --profile huge": r"no profile huge yet; there is minimal, modular, secure",
     "run ls /": r"behind --: \./helix run -- ls /",
     "run --frobnicate": r"run does not know --frobnicate",
     "trace": r"a command to run inside is missing: \./helix trace -- CMD",
