@@ -154,6 +154,9 @@ static enum hx_status make_node(const struct change *change, const struct fs_inf
     } while (repeat_due(&repeat, status) &&
              (status = node_lookup(fs, directory, change->last, out_made)) == HX_ERR_NOT_FOUND);
     name_forget_if_died(change->name, status);
+    if (status == HX_OK && !inode_is_sound(out_made, wanted->mode & FS_MODE_TYPE)) {
+        status = HX_ERR_CORRUPT;
+    }
     return status;
 }
 
@@ -204,6 +207,9 @@ enum hx_status change_create_temporary(struct path directory, const struct looku
     enum hx_status status =
         FS_REPEATED(port, fs_call_create(port, fs->instance, parent->node,
                                          (struct fs_name){ "", 0 }, &info, &made));
+    if (status == HX_OK && !inode_is_sound(&made, mode & FS_MODE_TYPE)) {
+        status = HX_ERR_CORRUPT;
+    }
     if (status != HX_OK) {
         inode_discard(inode);
         name_put(name);

@@ -38,6 +38,18 @@ static void put_dots(struct file *file, struct fs_entry *entry) {
     entry->cookie = ++file->position;
 }
 
+// What a program makes paths of, and where the next reading goes on.
+static bool entry_is_sound(const struct fs_entry *entry, uint64_t last_cookie) {
+    const char *name = entry->name;
+    bool is_name = entry->name_length != 0 && entry->cookie > last_cookie &&
+                   entry->cookie <= (uint64_t)1 << 62;
+    for (uint32_t i = 0; i < entry->name_length; i++) {
+        is_name &= name[i] != '/' && name[i] != '\0';
+    }
+    return is_name && !(name[0] == '.' && entry->name_length == 1) &&
+           !(name[0] == '.' && name[1] == '.' && entry->name_length == 2);
+}
+
 static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_entries,
                                         uint32_t capacity, uint32_t *out_count) {
     struct inode *inode = file->inode;
@@ -58,7 +70,12 @@ static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_
                                                    out_entries + count, capacity - count, &more));
         rwlock_read_done(&inode->lock);
         for (uint32_t i = 0; status == HX_OK && i < more; i++) {
-            struct fs_entry *entry = &out_entries[count++];
+            struct fs_entry *entry = &out_entries[count];
+            if (!entry_is_sound(entry, file->position - POSITION_FIRST)) {
+                status = HX_ERR_CORRUPT;
+                break;
+            }
+            count++;
             entry->cookie += POSITION_FIRST;
             file->position = entry->cookie;
         }

@@ -304,7 +304,8 @@ enum hx_status filesystem_create(const char *type_name, const char *options,
     if (status == HX_OK) {
         fs->instance = instance;
         set_limit(fs);
-        status = inode_open(fs, &info, &inode);
+        status = inode_is_sound(&info, FS_MODE_DIRECTORY) ? inode_open(fs, &info, &inode)
+                                                          : HX_ERR_CORRUPT;
     }
     if (status == HX_OK) {
         *out_root = name_create(NULL, (struct fs_name){ "/", 1 }, inode);

@@ -200,8 +200,22 @@ static void inode_update(struct inode *inode, const struct fs_info *info) {
     spin_unlock(&inode->info_lock);
 }
 
+bool inode_is_sound(const struct fs_info *info, uint32_t type) {
+    static const uint32_t types[] = { FS_MODE_FIFO,  FS_MODE_CHAR,    FS_MODE_DIRECTORY,
+                                      FS_MODE_BLOCK, FS_MODE_REGULAR, FS_MODE_LINK,
+                                      FS_MODE_SOCKET };
+    bool is_one = false;
+    for (uint32_t i = 0; i < ARRAY_SIZE(types); i++) {
+        is_one |= type == types[i];
+    }
+    return is_one && (info->mode & FS_MODE_TYPE) == type && info->size_bytes <= FILE_BYTES_MAX;
+}
+
 enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
                           struct inode **out_inode) {
+    if (!inode_is_sound(info, info->mode & FS_MODE_TYPE)) {
+        return HX_ERR_CORRUPT;
+    }
     struct inode *inode = find_or_add(fs, info, NULL);
     if (inode == NULL) {
         struct inode *fresh = inode_prepare(fs, info->mode);
@@ -212,6 +226,10 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
         if (inode != fresh) {
             inode_discard(fresh);
         }
+    }
+    if (inode_type(inode) != (info->mode & FS_MODE_TYPE)) { // what it is decides what it has
+        inode_put(inode);
+        return HX_ERR_CORRUPT;
     }
     if (inode_has_flag(inode, FS_UNCACHED)) {
         inode_update(inode, info);

@@ -34,7 +34,10 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode);
 enum hx_status inode_charge_link(struct inode *inode, uint32_t length);
 void inode_publish(struct inode *inode, const struct fs_info *info);
 void inode_discard(struct inode *inode);
-// The inode of a node that the file system told about; a reference for the caller.
+// Whether what a file system says of a node of that type can be true: it may be a liar's.
+bool inode_is_sound(const struct fs_info *info, uint32_t type);
+// The inode of a node that the file system told about; a reference for the caller. HX_ERR_CORRUPT:
+// it is of another type than it was, or of none, or larger than there may be.
 enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
                           struct inode **out_inode);
 // Unpins all inodes of a file system that is no longer mounted.

@@ -3,9 +3,12 @@
 #include "repeat.h"
 
 #include <core/ports/fs_calls.h>
+#include <core/time.h>
 
 bool repeat_wait(struct repeat *repeat) {
-    if (repeat->left == 0) {
+    const time_ns_t now = time_now();
+    repeat->until = repeat->until != 0 ? repeat->until : now + REPEATS_NS;
+    if (repeat->left == 0 || now >= repeat->until) {
         return false;
     }
     repeat->left--;

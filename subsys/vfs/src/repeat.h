@@ -15,15 +15,17 @@
 
 // Deaths that one call may meet: one that always kills its module ends nevertheless.
 #define REPEATS_MAX 64u
+#define REPEATS_NS  ((time_ns_t)10000000000) // from the first death on: some take long to die
 
 struct repeat {
     struct gate *gate;
     uint32_t sequence; // of the gate, before the call
     uint32_t left;
+    time_ns_t until; // 0: nothing has died yet
 };
 
 static inline struct repeat repeat_begin(const struct fs_port *port) {
-    return (struct repeat){ port->gate, waitable_sequence(&port->gate->changed), REPEATS_MAX };
+    return (struct repeat){ port->gate, waitable_sequence(&port->gate->changed), REPEATS_MAX, 0 };
 }
 
 bool repeat_wait(struct repeat *repeat);
