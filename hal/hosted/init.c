@@ -84,7 +84,9 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     if (strcmp(compatible, "virtio,mmio") != 0 || index != 0) {
         return HX_ERR_NOT_FOUND;
     }
-    *out_device = (struct hal_device){ disk_registers, DISK_REGISTER_BYTES, DISK_LINE };
+    *out_device = (struct hal_device){ .registers = disk_registers,
+                                       .size_bytes = DISK_REGISTER_BYTES,
+                                       .line = DISK_LINE };
     return HX_OK;
 }
 

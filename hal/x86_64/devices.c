@@ -55,7 +55,8 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     if (registers == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    *out_device = (struct hal_device){ registers, found->size_bytes, found->interrupt };
+    *out_device = (struct hal_device){ registers, found->size_bytes, found->interrupt,
+                                       paddr_make(found->base) };
     return HX_OK;
 }
 

@@ -70,7 +70,7 @@ enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t ind
                               struct hx_device *out_device) {
     struct host_device *device = devices;
     may_sleep("hx_device_open()");
-    if (!env_is_granted(env, HX_CAPABILITY_DEVICES)) {
+    if (!env_may_open(env, name)) {
         return HX_ERR_ACCESS_DENIED;
     }
     for (; device != NULL; device = device->next) {
@@ -156,12 +156,11 @@ void host_io_ports(uint8_t (*read)(uint16_t port), void (*write)(uint16_t port, 
 }
 
 uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
-    return port_read != NULL && env_is_granted(env, HX_CAPABILITY_IO_PORTS) ? port_read(port)
-                                                                            : 0xff;
+    return port_read != NULL && env_may_use(env, port) ? port_read(port) : 0xff;
 }
 
 void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
-    if (port_write != NULL && env_is_granted(env, HX_CAPABILITY_IO_PORTS)) {
+    if (port_write != NULL && env_may_use(env, port)) {
         port_write(port, value);
     }
 }

@@ -43,6 +43,23 @@ bool env_is_granted(const struct hx_env *of, uint32_t capability) {
     return of == NULL || of->module == NULL || (of->module->capabilities & capability) != 0;
 }
 
+bool env_may_open(const struct hx_env *of, const char *device) {
+    bool is_named = of == NULL || of->module == NULL;
+    for (uint32_t i = 0; !is_named && i < of->module->devices_count; i++) {
+        is_named = strcmp(of->module->devices[i], device) == 0;
+    }
+    return is_named && env_is_granted(of, HX_CAPABILITY_DEVICES);
+}
+
+bool env_may_use(const struct hx_env *of, uint16_t port) {
+    bool is_named = of == NULL || of->module == NULL;
+    for (uint32_t i = 0; !is_named && i < of->module->io_ports_count; i++) {
+        const struct hx_io_ports *ports = &of->module->io_ports[i];
+        is_named = port >= ports->first && port - ports->first < ports->count;
+    }
+    return is_named && env_is_granted(of, HX_CAPABILITY_IO_PORTS);
+}
+
 static const struct hx_module *manifest_of(const char *name) {
     const struct hx_module *found = NULL;
     for (const struct hx_module *const *at = __start_helix_modules; at != __stop_helix_modules;

@@ -11,6 +11,9 @@ struct hx_env {
 
 // Whether the manifest asks for it.
 bool env_is_granted(const struct hx_env *env, uint32_t capability);
+// That, and whether its manifest names the device, or the I/O port.
+bool env_may_open(const struct hx_env *env, const char *device);
+bool env_may_use(const struct hx_env *env, uint16_t port);
 // The call `what` may sleep: breaks under a spin lock.
 void may_sleep(const char *what);
 // Whether this call, which needs memory, is the one that fails.

@@ -27,12 +27,34 @@ static const struct lock_class module_spin_class = { "module, spinning", LOCK_RA
 _Static_assert(sizeof(struct gate_spin) <= sizeof(struct hx_spinlock), "grow hx_spinlock");
 _Static_assert(sizeof(struct gate_mutex) <= sizeof(struct hx_mutex), "grow hx_mutex");
 
-static bool is_granted(const struct hx_env *env, uint32_t capability) {
-    if ((env->module->capabilities & capability) != 0) {
-        return true;
+static bool allow(bool is_allowed, uint32_t capability) {
+    if (!is_allowed) {
+        trace(TRACE_REFUSAL, -(int64_t)HX_ERR_ACCESS_DENIED, (uint64_t)capability << 32);
     }
-    trace(TRACE_REFUSAL, -(int64_t)HX_ERR_ACCESS_DENIED, (uint64_t)capability << 32);
-    return false;
+    return is_allowed;
+}
+
+static bool is_granted(const struct hx_env *env, uint32_t capability) {
+    return allow((env->module->capabilities & capability) != 0, capability);
+}
+
+static bool may_open(const struct hx_env *env, const char *device) {
+    const struct hx_module *module = env->module;
+    bool is_named = false;
+    for (uint32_t i = 0; i < module->devices_count && !is_named; i++) {
+        is_named = strcmp(module->devices[i], device) == 0;
+    }
+    return is_granted(env, HX_CAPABILITY_DEVICES) && allow(is_named, HX_CAPABILITY_DEVICES);
+}
+
+static bool may_use(const struct hx_env *env, uint16_t port) {
+    const struct hx_module *module = env->module;
+    bool is_named = false;
+    for (uint32_t i = 0; i < module->io_ports_count && !is_named; i++) {
+        const struct hx_io_ports *ports = &module->io_ports[i];
+        is_named = port >= ports->first && port - ports->first < ports->count;
+    }
+    return is_granted(env, HX_CAPABILITY_IO_PORTS) && allow(is_named, HX_CAPABILITY_IO_PORTS);
 }
 
 // The atomic part.
@@ -109,11 +131,11 @@ NO_LOCK_ANALYSIS void hx_mutex_unlock(struct hx_mutex *mutex) {
 }
 
 uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port) {
-    return is_granted(env, HX_CAPABILITY_IO_PORTS) ? hal_port_read8(port) : 0xff;
+    return may_use(env, port) ? hal_port_read8(port) : 0xff;
 }
 
 void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value) {
-    if (is_granted(env, HX_CAPABILITY_IO_PORTS)) {
+    if (may_use(env, port)) {
         hal_port_write8(port, value);
     }
 }
@@ -133,10 +155,14 @@ enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)
     return status;
 }
 
-static enum hx_status tree_device_open(const char *name, uint32_t index,
+// Those that subsys/io does not list.
+static enum hx_status tree_device_open(const struct hx_env *env, const char *name, uint32_t index,
                                        struct hx_device *out_device) {
     struct hal_device device;
     enum hx_status status = hal_device_open(name, index, &device);
+    if (status == HX_OK) {
+        status = claim_take(device.base, env->name);
+    }
     if (status == HX_OK) {
         *out_device = (struct hx_device){ .windows = { { device.registers, device.size_bytes } },
                                           .line = device.line };
@@ -147,12 +173,12 @@ static enum hx_status tree_device_open(const char *name, uint32_t index,
 enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,
                               struct hx_device *out_device) {
     struct io_device *node;
-    if (!is_granted(env, HX_CAPABILITY_DEVICES)) {
+    if (!may_open(env, name)) {
         return HX_ERR_ACCESS_DENIED;
     }
     enum hx_status status = io_device_take(name, index, env->name, &node);
     if (status == HX_ERR_NOT_FOUND) {
-        return tree_device_open(name, index, out_device);
+        return tree_device_open(env, name, index, out_device);
     }
     if (status == HX_OK) {
         *out_device = (struct hx_device){ .line = node->line, .node = node };

@@ -79,6 +79,20 @@ static bool ports_are_good(const struct loaded *it, const struct hx_module *modu
     return true;
 }
 
+static bool devices_are_good(const struct loaded *it, const struct hx_module *module) {
+    if (!is_table(it, (const void *)module->devices, module->devices_count,
+                  sizeof(*module->devices)) ||
+        !is_table(it, module->io_ports, module->io_ports_count, sizeof(*module->io_ports))) {
+        return false;
+    }
+    for (uint32_t i = 0; i < module->devices_count; i++) {
+        if (!is_text(it, module->devices[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum hx_status check_manifest(const struct loaded *it, const struct hx_module *module,
                                      struct package_refusal *refusal) {
     if (!is_in(it, module, sizeof(module->sdk_abi))) {
@@ -92,10 +106,10 @@ static enum hx_status check_manifest(const struct loaded *it, const struct hx_mo
     }
     if (!is_in(it, module, sizeof(*module)) || !is_text(it, module->name) ||
         !is_name(module->name) || !is_in(it, module->ops, sizeof(*module->ops)) ||
-        !ports_are_good(it, module)) {
+        !ports_are_good(it, module) || !devices_are_good(it, module)) {
         return package_refuse(refusal, HX_ERR_BAD_IMAGE,
-                              "expected a manifest with a name, operations and ports, found "
-                              "something else");
+                              "expected a manifest with a name, operations, ports and devices, "
+                              "found something else");
     }
     return HX_OK;
 }

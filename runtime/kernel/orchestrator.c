@@ -112,6 +112,7 @@ const char *module_put_away(struct hx_env *env) {
         return "a device may go on to use its memory";
     }
     io_devices_release(env->name);
+    claims_release(env->name);
     return NULL;
 }
 

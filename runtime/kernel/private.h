@@ -66,6 +66,12 @@ struct line_user {
 // context. HX_ERR_BUSY (somebody does not share it), HX_ERR_NO_DEVICE, HX_ERR_NO_MEMORY
 enum hx_status line_register(uint32_t line, const struct line_user *user, bool is_shared);
 
+// The device of the tree whose registers begin there is the module's, whose name is borrowed for
+// good. HX_ERR_BUSY: somebody has it, perhaps the module itself; HX_ERR_NO_MEMORY. Thread context.
+enum hx_status claim_take(struct paddr base, const char *owner);
+// Others may take what the module has, who is gone. Thread context.
+void claims_release(const char *owner);
+
 // The same name for good, for what a package brought; NULL: no memory. Thread context.
 const char *name_keep(const char *name);
 

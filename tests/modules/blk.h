@@ -33,6 +33,8 @@ static enum hx_status blk_provide(struct hx_env *env, const char *port, const ch
                                                  .provides_count = ARRAY_SIZE(provided),           \
                                                  .capabilities =                                   \
                                                      HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ,    \
+                                                 .devices = driven,                                \
+                                                 .devices_count = ARRAY_SIZE(driven),              \
                                                  .ops = &blk_operations };                         \
     __attribute__((used,                                                                           \
                    section("helix_modules"))) static const struct hx_module *const blk_pointer =   \

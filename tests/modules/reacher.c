@@ -86,6 +86,9 @@ static void reads_wrongly(void) {
     expect(hx_device_open(it.env, "virtio:4", 0, &other), HX_ERR_BUSY, "its own once more");
     expect(hx_device_open(it.env, "virtio:4", 9, &other), HX_ERR_NOT_FOUND, "none");
     expect(hx_device_open(it.env, "", 0, &other), HX_ERR_INVALID, "no name");
+    expect(hx_device_open(it.env, "virtio:2", 0, &other), HX_ERR_ACCESS_DENIED, "another's");
+    expect(hx_device_open(it.env, "virtio,mmio", 0, &other), HX_ERR_ACCESS_DENIED, "all of a kind");
+    expect(hx_device_open(it.env, "virtio:", 0, &other), HX_ERR_ACCESS_DENIED, "half a name");
     expect(call(SERVICE_DEVICE_OPEN, at("virtio:4"), UINT64_MAX, at(&other), 0, 0),
            HX_ERR_NOT_FOUND, "a large index");
     expect(call(SERVICE_DEVICE_OPEN, SOMEWHERE, 0, at(&other), 0, 0), HX_ERR_BAD_ADDRESS,
@@ -258,8 +261,10 @@ static enum hx_status reacher_stop(void *self) {
 }
 
 static const struct hx_port_provided provides[] = { CHAR_PORT_PROVIDED };
+static const char *const driven[] = { "virtio:4" };
 static const struct hx_module_ops operations = { .init = reacher_init, .stop = reacher_stop };
 
 HX_MODULE(reacher, .name = "reacher", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
-          .provides = provides, .provides_count = ARRAY_SIZE(provides),
+          .provides = provides, .provides_count = ARRAY_SIZE(provides), .devices = driven,
+          .devices_count = ARRAY_SIZE(driven),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ, .ops = &operations);

@@ -4,6 +4,7 @@ reads 64 MiB of it with a checksum and another one writes and verifies. Prints h
 and writes a picture of the throughput. What happens inside is user/demo."""
 
 import math
+import os
 import random
 import zlib
 from argparse import Namespace
@@ -104,9 +105,9 @@ def picture(told: Told, what: str, title: str) -> str:
 
 
 def _disk(mib: int) -> tuple[Path, int]:
-    """The disk's file, and the sum of what is read."""
+    """The disk's file, which another demonstration at the same time has not, and the sum of what is read."""
     data = random.Random(7).randbytes(mib << 20)
-    path = paths.ensure(paths.OUT / "tmp") / f"demo-{mib}.raw"
+    path = paths.ensure(paths.OUT / "tmp") / f"demo-{os.getpid()}.raw"
     path.write_bytes(data + bytes(_WRITTEN_MIB << 20))
     return path, zlib.adler32(data)
 
@@ -147,7 +148,7 @@ def command(options: Namespace) -> int:
         disk.unlink()
     if told.sum != expected or len(told.events) != options.times:
         raise ui.Failure(f"the sum is {told.sum}, not {expected}, after {len(told.events)} times")
-    title = f"virtio-blk: {options.times} times {options.what}, {options.arch}, {options.smp} processors"
+    title = f"virtio-blk: {options.times} times {options.what}, {options.arch}, {options.profile}, {options.smp} processors"
     try:
         output.write_text(picture(told, options.what, title))
     except OSError as error:

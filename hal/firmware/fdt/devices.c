@@ -27,7 +27,7 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     if (registers == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    *out_device = (struct hal_device){ registers, size, tree_line(&node, 0) };
+    *out_device = (struct hal_device){ registers, size, tree_line(&node, 0), paddr_make(base) };
     return HX_OK;
 }
 

@@ -19,7 +19,8 @@ void hal_console_write(const char *text, size_t length);
 struct hal_device {
     volatile void *registers; // mapped uncached, for good
     size_t size_bytes;
-    uint32_t line; // its first interrupt, for hal_irq_enable(); HAL_IRQ_LINES: none
+    uint32_t line;     // its first interrupt, for hal_irq_enable(); HAL_IRQ_LINES: none
+    struct paddr base; // of the registers
 };
 
 // Finds the device number `index` of those that firmware calls compatible with `compatible`: the

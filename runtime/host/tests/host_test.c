@@ -63,8 +63,13 @@ static const struct hx_module_ops operations = { .init = probe_init,
                                                  .fini = probe_fini,
                                                  .self_test = probe_test };
 
-HX_MODULE(probe, .name = "probe", .arena_version = 1, .version = { 1, 0, 0 },
-          .phase = HX_PHASE_NORMAL, .provides = provides, .provides_count = ARRAY_SIZE(provides),
+static const char *const devices[] = { "acme,chip", "other" };
+static const struct hx_io_ports io_ports[] = { { 1, 4 } };
+
+HX_MODULE(probe, .name = "probe", .devices = devices, .devices_count = ARRAY_SIZE(devices),
+          .io_ports = io_ports, .io_ports_count = ARRAY_SIZE(io_ports), .arena_version = 1,
+          .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL, .provides = provides,
+          .provides_count = ARRAY_SIZE(provides),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ | HX_CAPABILITY_RANDOM |
                           HX_CAPABILITY_IO_PORTS,
           .ops = &operations);
@@ -442,6 +447,7 @@ static void test_open(void) {
     CHECK(hx_device_open(env, "acme,chip", 0, &other) == HX_ERR_BUSY);
     CHECK(hx_device_open(env, "acme,chip", 1, &other) == HX_ERR_NOT_FOUND);
     CHECK(hx_device_open(env, "other", 0, &other) == HX_ERR_NOT_FOUND);
+    CHECK(hx_device_open(env, "acme", 0, &other) == HX_ERR_ACCESS_DENIED); // not in its manifest
     begin();
     host_device_add(&chip);
     host_fail_nth(1);
@@ -496,6 +502,9 @@ static void test_io_ports(void) {
     host_io_ports(ports_read, ports_write);
     hx_io_port_write8(env, 1, 2);
     CHECK(port_value == 3 && hx_io_port_read8(env, 4) == 7);
+    hx_io_port_write8(env, 5, 9); // not in its manifest
+    hx_io_port_write8(env, 0, 9);
+    CHECK(port_value == 3 && hx_io_port_read8(env, 5) == 0xff && hx_io_port_read8(env, 0) == 0xff);
     CHECK(host_unload() == HX_OK && host_load_named("poor") == HX_OK);
     hx_io_port_write8(env, 1, 9);
     CHECK(port_value == 3 && hx_io_port_read8(env, 4) == 0xff);

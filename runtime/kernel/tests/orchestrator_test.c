@@ -96,6 +96,10 @@ void io_devices_release(const char *driver) {
     CHECK(driver == env.name);
 }
 
+void claims_release(const char *driver) {
+    CHECK(driver == env.name);
+}
+
 void lines_silence(const struct hx_env *silent) {
     CHECK(silent == &env);
 }

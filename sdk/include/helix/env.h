@@ -87,7 +87,8 @@ void hx_mutex_unlock(struct hx_mutex *mutex) RELEASES(*mutex);
 // ------------------------------------------------------------------------------------------
 
 // I/O ports, where the machine has them; elsewhere reads give all ones. Any context.
-// Needs HX_CAPABILITY_IO_PORTS: without it reads give all ones and writes do nothing.
+// Needs HX_CAPABILITY_IO_PORTS, and a manifest that names them: without it reads give all ones and
+// writes do nothing.
 uint8_t hx_io_port_read8(struct hx_env *env, uint16_t port);
 void hx_io_port_write8(struct hx_env *env, uint16_t port, uint8_t value);
 
@@ -113,7 +114,7 @@ struct hx_device {
 // The device number `index` of those of that name, and its registers, for good: "virtio:2" for a
 // virtio device of kind 2, over whatever bus; "pci8086,100e" for one on PCI, whose window N is BAR
 // N; else what the machine's device tree calls compatible, with its registers as window 0. Those on
-// PCI may then read and write memory. Needs HX_CAPABILITY_DEVICES.
+// PCI may then read and write memory. Needs HX_CAPABILITY_DEVICES, and a manifest that names it.
 // Returns HX_OK, HX_ERR_ACCESS_DENIED, HX_ERR_NOT_FOUND (no more of them), HX_ERR_BUSY (a driver
 //         has it), HX_ERR_NO_MEMORY
 enum hx_status hx_device_open(struct hx_env *env, const char *name, uint32_t index,

@@ -14,7 +14,7 @@
 #include <helix/types.h>
 
 // Grows by one with each incompatible change of sdk/include.
-#define HX_SDK_ABI 8u
+#define HX_SDK_ABI 9u
 
 struct hx_env; // the module's world: <helix/env.h>
 
@@ -59,6 +59,12 @@ enum hx_phase {
 #define HX_CAPABILITY_DEVICES  (1u << 3)
 #define HX_CAPABILITY_ENTROPY  (1u << 4)
 
+// I/O ports, `count` of them from `first` on.
+struct hx_io_ports {
+    uint16_t first;
+    uint16_t count;
+};
+
 #define HX_MODULE_ATOMIC (1u << 0) // provides a port whose methods run in atomic context
 
 struct hx_module_ops {
@@ -89,7 +95,13 @@ struct hx_module {
     uint32_t provides_count;
     const struct hx_port_required *needs;
     uint32_t needs_count;
-    uint32_t capabilities;  // HX_CAPABILITY_… that it asks for
+    uint32_t capabilities; // HX_CAPABILITY_… that it asks for
+    // Of HX_CAPABILITY_DEVICES: the names of those that it may open, as hx_device_open() has them.
+    const char *const *devices;
+    uint32_t devices_count;
+    // Of HX_CAPABILITY_IO_PORTS: those that it may use, on machines that have any.
+    const struct hx_io_ports *io_ports;
+    uint32_t io_ports_count;
     uint32_t arena_version; // schema of its durable state; 0: it has none
     uint32_t arena_least;   // the earliest schema that import_state takes; 0: its own alone
     const struct hx_module_ops *ops;

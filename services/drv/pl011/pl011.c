@@ -203,8 +203,10 @@ static enum hx_status uart_init(struct hx_env *env, void **out_self) {
 }
 
 static const struct hx_port_provided provided[] = { CONSOLE_PORT_PROVIDED };
+static const char *const driven[] = { "arm,pl011" };
 static const struct hx_module_ops operations = { .init = uart_init };
 
 HX_MODULE(pl011, .name = "pl011", .version = { 1, 0, 0 }, .phase = HX_PHASE_CRITICAL,
-          .provides = provided, .provides_count = ARRAY_SIZE(provided),
+          .provides = provided, .provides_count = ARRAY_SIZE(provided), .devices = driven,
+          .devices_count = ARRAY_SIZE(driven),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ, .ops = &operations);

@@ -13,6 +13,7 @@
 #define REGISTER_MODEM    4u // modem control
 #define REGISTER_STATUS   5u // line status
 #define REGISTER_SCRATCH  7u
+#define REGISTERS         8u
 
 #define ENABLE_RECEIVE     0x01u
 #define ENABLE_TRANSMIT    0x02u
@@ -269,9 +270,13 @@ static enum hx_status uart_stop(void *self) {
 }
 
 static const struct hx_port_provided provided[] = { CONSOLE_PORT_PROVIDED };
+static const char *const driven[] = { "ns16550a" };
+static const struct hx_io_ports io_ports[] = { { COM1, REGISTERS }, { COM2, REGISTERS } };
 static const struct hx_module_ops operations = { .init = uart_init, .stop = uart_stop };
 
 HX_MODULE(uart16550, .name = "uart16550", .version = { 1, 0, 0 }, .phase = HX_PHASE_CRITICAL,
-          .provides = provided, .provides_count = ARRAY_SIZE(provided),
+          .provides = provided, .provides_count = ARRAY_SIZE(provided), .devices = driven,
+          .devices_count = ARRAY_SIZE(driven), .io_ports = io_ports,
+          .io_ports_count = ARRAY_SIZE(io_ports),
           .capabilities = HX_CAPABILITY_IO_PORTS | HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ,
           .ops = &operations);

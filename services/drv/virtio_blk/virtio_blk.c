@@ -564,8 +564,10 @@ static enum hx_status blk_stop(void *self) {
 }
 
 static const struct hx_port_provided provided[] = { BLOCK_PORT_PROVIDED };
+static const char *const driven[] = { "virtio:2" };
 static const struct hx_module_ops operations = { .init = blk_init, .stop = blk_stop };
 
 HX_MODULE(virtio_blk, .name = "virtio_blk", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
-          .provides = provided, .provides_count = ARRAY_SIZE(provided),
+          .provides = provided, .provides_count = ARRAY_SIZE(provided), .devices = driven,
+          .devices_count = ARRAY_SIZE(driven),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ, .ops = &operations);

@@ -381,8 +381,10 @@ static enum hx_status consoles_stop(void *self) {
 }
 
 static const struct hx_port_provided provided[] = { CONSOLE_PORT_PROVIDED };
+static const char *const driven[] = { "virtio:3" };
 static const struct hx_module_ops operations = { .init = consoles_init, .stop = consoles_stop };
 
 HX_MODULE(virtio_console, .name = "virtio_console", .version = { 1, 0, 0 },
           .phase = HX_PHASE_NORMAL, .provides = provided, .provides_count = ARRAY_SIZE(provided),
+          .devices = driven, .devices_count = ARRAY_SIZE(driven),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ, .ops = &operations);

@@ -187,8 +187,10 @@ static enum hx_status rng_stop(void *self) {
     return HX_OK;
 }
 
+static const char *const driven[] = { "virtio:4" };
 static const struct hx_module_ops operations = { .init = rng_init, .stop = rng_stop };
 
 HX_MODULE(virtio_rng, .name = "virtio_rng", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
+          .devices = driven, .devices_count = ARRAY_SIZE(driven),
           .capabilities = HX_CAPABILITY_DEVICES | HX_CAPABILITY_IRQ | HX_CAPABILITY_ENTROPY,
           .ops = &operations);
