@@ -90,9 +90,24 @@ struct check_case {
 // Waits for one child; its wait status.
 static int __attribute__((unused)) check_wait(pid_t pid) {
     int status = -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    pid_t got;
+    do {
+        got = waitpid(pid, &status, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got != pid) {
+        check_fail(__FILE_NAME__, __LINE__, "waiting for %d gives %d (errno %d %s)", (int)pid,
+                   (int)got, errno, strerror(errno));
     }
     return status;
+}
+
+// A child, or a failed check that says why there is none.
+static pid_t __attribute__((unused)) check_fork(void) {
+    const pid_t pid = fork();
+    if (pid < 0) {
+        check_fail(__FILE_NAME__, __LINE__, "fork: errno %d %s", errno, strerror(errno));
+    }
+    return pid;
 }
 
 // A child ended by itself with this code.
@@ -115,10 +130,12 @@ static int __attribute__((unused)) check_wait(pid_t pid) {
         }                                                                                          \
     } while (0)
 
-// Runs a block in a child; the block's failed checks are the child's exit status.
+// Runs a block in a child; the block's failed checks are the child's exit status. Only the parent
+// stores `pid`: it may be in memory that both share.
 #define CHILD(pid)                                                                                 \
-    for (pid_t child_pid_ = ((pid) = fork()), child_once_ = 1;                                     \
-         child_once_ && (child_pid_ == 0 || (child_once_ = 0)); _exit(check_failures ? 1 : 0))
+    for (pid_t child_pid_ = check_fork(), child_once_ = 1;                                         \
+         child_once_ && (child_pid_ == 0 || ((pid) = child_pid_, child_once_ = 0));                \
+         _exit(check_failures ? 1 : 0))
 
 static int __attribute__((unused)) check_one(const struct check_case *test) {
     char folder[] = "/tmp/caseXXXXXX";
