@@ -108,11 +108,25 @@ def _stamp(command: list[str], sources: list[Path]) -> str:
     return digest.hexdigest()
 
 
+def quoted(source: Path) -> list[Path]:
+    """The files that it includes by their place (#include "../a.h"), and those that these do."""
+    found: list[Path] = []
+    left = [source]
+    while left:
+        at = left.pop()
+        names = re.findall(r'^#include "([^"]+)"', at.read_text(), re.M)
+        fresh = [file for name in names if (file := (at.parent / name).resolve()).is_file()
+                 and file not in found]
+        found += dict.fromkeys(fresh)
+        left += dict.fromkeys(fresh)
+    return found
+
+
 def _headers(source: Path) -> list[Path]:
-    """Beside it, and what the SDK and libhelix have for programs."""
+    """Those that it includes by their place, and what the SDK and libhelix have for programs."""
     folders = [*_INCLUDE, LIBHELIX / targets.current().name]
     shared = [header for folder in folders for header in folder.rglob("*.h")]
-    return sorted([*source.parent.glob("*.h"), *shared])
+    return sorted([*quoted(source), *shared])
 
 
 def _kernel_headers(flavour: str) -> list[str]:
@@ -214,12 +228,10 @@ def libhelix(flavour: str = "musl") -> Path:
 
 
 def _port_files(source: Path) -> list[Path]:
-    """The ports whose headers it or a header beside it includes: NAME.port beside it or in
+    """The ports whose headers it or a header of its place includes: NAME.port beside it or in
     sdk/ports, and what they use."""
     found: list[Path] = []
-    text = source.read_text()
-    beside = [source.parent / name for name in re.findall(r'^#include "([\w./]+)"', text, re.M)]
-    text += "".join(header.read_text() for header in beside if header.is_file())
+    text = "\n".join(file.read_text() for file in [source, *quoted(source)])
     names = re.findall(r"^#include <helix/ports/(\w+)_(?:port|wire)\.h>", text, re.M)
     while names:
         name = f"{names.pop()}.port"

@@ -263,6 +263,23 @@ def _compiles_for_others(_: Context) -> None:
                 raise Failed(f"the program with {kind} ends with {status}, not 42")
 
 
+def _builds_anew(_: Context) -> None:
+    """A program of the tests is built again when a header of another folder changed that a header
+    of a third one includes."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = {name: Path(folder) / name for name in ("anew/main.c", "near/near.h", "far/far.h")}
+        for place in places.values():
+            place.parent.mkdir()
+        places["anew/main.c"].write_text('#include "../near/near.h"\nint main(void) { return NEAR; }\n')
+        places["near/near.h"].write_text('#include "../far/far.h"\n#define NEAR FAR\n')
+        for status in (42, 43):
+            places["far/far.h"].write_text(f"#define FAR {status}\n")
+            program = programs.build(places["anew/main.c"])
+            found = subprocess.run([program], check=False).returncode
+            if found != status:
+                raise Failed(f"the program ends with {found}, not {status}")
+
+
 # Where gdb stops, and what it must show of the kernel there, word by word.
 _STOP = "random_is_weak"
 _DEBUG_LIMIT_S = 120
@@ -460,6 +477,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/cc", _compiles_for_machine, machines=False),
             single("tool/little-memory", _tells_of_little_memory),
+            single("tool/builds-anew", _builds_anew, machines=False),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
             single("tool/runs-the-example", _runs_the_example),
