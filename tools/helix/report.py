@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a test is, and how its verdict is shown."""
 
+import re
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from helix import ui
+
+_LONG_S = 5
 
 
 class Failed(Exception):
@@ -36,6 +39,7 @@ class Verdict:
     name: str
     failure: str = ""  # empty: passed
     detail: str = ""
+    seconds: float = 0  # of the host, since the job's last verdict
 
 
 @dataclass
@@ -65,6 +69,11 @@ def chosen(name: str, patterns: list[str]) -> bool:
     return any(fnmatch(form, pattern) for pattern in patterns for form in forms)
 
 
+def _time(verdict: Verdict) -> str:
+    """What took long says so."""
+    return f" ({verdict.seconds:.0f} s)" if verdict.seconds >= _LONG_S else ""
+
+
 class Reporter:
     """Counts and shows verdicts; may be used by several threads."""
 
@@ -79,7 +88,7 @@ class Reporter:
         with self._lock:
             if not verdict.failure:
                 self.passed += 1
-                ui.result(f"ok   {verdict.name}")
+                ui.result(f"ok   {verdict.name}" + _time(verdict))
             else:
                 self.failed.append(verdict.name)
                 ui.result(self._text(verdict))
@@ -87,7 +96,27 @@ class Reporter:
             ui.progress(f"[{done}/{self._total}] {len(self.failed)} failed")
 
     def _text(self, verdict: Verdict) -> str:
-        lines = [f"FAIL {verdict.name}: {verdict.failure}"]
+        lines = [f"FAIL {verdict.name}: {verdict.failure}{_time(verdict)}"]
         lines += [f"     | {line}" for line in verdict.detail.rstrip().splitlines()]
         lines += [f"     repeat with: {self._repeat} '{verdict.name}'"]
         return "\n".join(lines)
+
+
+def verdicts(lines: Iterable[str]) -> Iterator[Verdict]:
+    """What a ./helix test says of each test (Reporter), as soon as it does; of one that
+    failed, when its detail is told."""
+    failed: Verdict | None = None
+    for line in lines:
+        if failed and line.startswith("     | "):
+            failed.detail += line.removeprefix("     | ")
+            continue
+        if failed:
+            yield failed
+            failed = None
+        said = re.match(r"(?:ok +(\S+)|FAIL (\S+): (.*?)(?: \(\d+ s\))?$)", line)
+        if said and said[1]:
+            yield Verdict(said[1])
+        elif said:
+            failed = Verdict(said[2], said[3])
+    if failed:
+        yield failed

@@ -4,25 +4,40 @@
 
 import re
 import subprocess
+import threading
 from argparse import Namespace
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_profile, suite_scenario,
                    suite_terminal, suite_tool, suite_tree, suite_uefi, targets)
-from helix.report import Job, Verdict
+from helix.report import Job, Verdict, verdicts
 
 _LIMIT_S = 3000
+_TAIL = 100  # lines that are shown when a test was not run
+
+
+def _seen(lines: Iterable[str], last: deque[str]) -> Iterator[str]:
+    for line in lines:
+        last.append(line)
+        yield line
 
 
 def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]:
     """The tests with these names, less the prefix, in a ./helix with those words."""
-    inner = [name.removeprefix(prefix) for name in names]
-    command = [str(paths.TOP / "helix"), "test", *words, "--jobs", "1", "--yes", *inner]
-    done = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=_LIMIT_S, check=False)
-    passed = set(re.findall(r"^ok +(\S+)", done.stdout, re.M))
-    for name, test in zip(names, inner, strict=True):
-        yield Verdict(name) if test in passed else Verdict(name, "failed", done.stdout[-8000:])
+    left = [name.removeprefix(prefix) for name in names]
+    command = [str(paths.TOP / "helix"), "test", *words, "--jobs", "1", "--yes", *left]
+    last: deque[str] = deque(maxlen=_TAIL)
+    with subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as inner:
+        watch = threading.Timer(_LIMIT_S, inner.terminate)
+        watch.start()
+        for verdict in verdicts(_seen(inner.stdout or (), last)):
+            left.remove(verdict.name)
+            yield Verdict(prefix + verdict.name, verdict.failure, verdict.detail)
+        watch.cancel()
+    for name in left:
+        yield Verdict(prefix + name, "it was not run", "".join(last))
 
 
 # riscv64 shares all but its machine's part with aarch64, so of what takes time this is run there.

@@ -17,7 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from helix import bench_linux, guest, packages, paths, programs, qemu, rootfs, suite_new, suite_scenario, suite_trace, ui
-from helix.report import Context, Failed, Job, single
+from helix.report import Context, Failed, Job, Verdict, single, verdicts
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
 _WRONG = {
@@ -280,6 +280,27 @@ def _builds_anew(_: Context) -> None:
                 raise Failed(f"the program ends with {found}, not {status}")
 
 
+def _reads_its_own(_: Context) -> None:
+    """What one ./helix test says is what another one reads of it."""
+    told = [Verdict("a/good"), Verdict("b/bad@4", "exit status 1", "FAIL inner: 2\nok   inner\n", seconds=90),
+            Verdict("c/slow", seconds=70), Verdict("d/empty", "no words")]
+    done = subprocess.run([sys.executable, "-c", _TELL, repr(told)], cwd=paths.TOP / "tools", text=True,
+                          check=True, stdout=subprocess.PIPE)
+    read = list(verdicts(f"helix: building\n{done.stdout}2 passed, 2 failed\n".splitlines(True)))
+    for verdict in told:
+        verdict.seconds = 0
+    if read != told:
+        raise Failed("it is something else", f"{read}\n{done.stdout}")
+
+
+_TELL = """
+import sys
+from helix.report import Reporter, Verdict
+reporter = Reporter(4, "./helix test")
+for verdict in eval(sys.argv[1]):
+    reporter.add(verdict)
+"""
+
 # Where gdb stops, and what it must show of the kernel there, word by word.
 _STOP = "random_is_weak"
 _DEBUG_LIMIT_S = 120
@@ -477,6 +498,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/cc", _compiles_for_machine, machines=False),
             single("tool/little-memory", _tells_of_little_memory),
+            single("tool/reads-its-own", _reads_its_own, machines=False),
             single("tool/builds-anew", _builds_anew, machines=False),
             single("tool/helix-cc", _compiles_for_others),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),

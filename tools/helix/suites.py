@@ -4,6 +4,7 @@
 import queue
 import re
 import threading
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable
@@ -74,9 +75,12 @@ def _run_job(job: Job, names: list[str], context: Context, reporter: Reporter) -
     """Runs a job; whatever happens, each of its names gets a verdict."""
     left = set(names)
     failure, detail = "the job ended without a verdict", ""
+    last = time.monotonic()
     try:
         for verdict in job.run(context, names):
             left.discard(verdict.name)
+            now = time.monotonic()
+            verdict.seconds, last = now - last, now
             reporter.add(verdict)
     except ui.Failure as failed:
         failure, detail = str(failed), failed.detail
