@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """./helix build: cmake and ninja behind one word."""
 
+import fcntl
 import re
 import subprocess
 import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from helix import packages, paths, targets, ui
@@ -46,11 +49,24 @@ def configure(preset: str, profile: str, top: Path = paths.TOP) -> Path:
     return folder
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While nobody else builds in the folder, in this process or another one."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            ui.say(f"helix: waiting for another build of {folder.name}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
                         targets: list[str] | None = None) -> Path:
     """Configures by need, builds, and returns the build folder."""
-    folder = configure(preset, profile, top)
-    _run_shown(["ninja", "-C", str(folder), *(targets or [])], top, f"building {preset}")
+    with _alone(paths.ensure(top / "out" / f"{preset}-{profile}")):
+        folder = configure(preset, profile, top)
+        _run_shown(["ninja", "-C", str(folder), *(targets or [])], top, f"building {preset}")
     return folder
 
 

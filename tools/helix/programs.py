@@ -252,8 +252,11 @@ def _ports(sources: list[Path]) -> tuple[list[Path], list[Path]]:
         folder = paths.ensure(paths.OUT / "user/ports" / f"{port.stem}-{where}" / "helix/ports")
 
         def make(fresh: Path, port: Path = port, folder: Path = folder) -> None:
-            made = [str(folder / f"{port.stem}{end}") for end in _PORT_OUTPUTS]
-            _run([str(compiler), str(port), *made], port)
+            names = [f"{port.stem}{end}" for end in _PORT_OUTPUTS]
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                _run([str(compiler), str(port), *(f"{place}/{name}" for name in names)], port)
+                for name in names:
+                    (Path(place) / name).rename(folder / name)
             fresh.touch()
 
         beside = sorted(port.parent.glob("*.port"))

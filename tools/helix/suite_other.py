@@ -62,13 +62,24 @@ def _inner(arch: str, options: Namespace) -> list[str]:
             and not any(flavour in name for flavour in lacks)]
 
 
-def _job(arch: str, options: Namespace) -> Job:
-    names = [f"{arch}/{name}" for name in _inner(arch, options)]
-    return Job(names, lambda _, chosen: nested(f"{arch}/", chosen, ["--arch", arch]), False)
+# The suites that one ./helix runs: two of them at once keep two processors busy to the end.
+_GROUPS = (("devices",), ("scenario", "native"), ("boot", "fuzz"), ())  # the last one: all others
+
+
+def _group(name: str) -> int:
+    suite = name.partition("/")[0]
+    return next((index for index, suites in enumerate(_GROUPS) if suite in suites), len(_GROUPS) - 1)
+
+
+def _jobs(arch: str, options: Namespace) -> Iterator[Job]:
+    inner = _inner(arch, options)
+    for index in range(len(_GROUPS)):
+        names = [f"{arch}/{name}" for name in inner if _group(name) == index]
+        yield Job(names, lambda _, chosen: nested(f"{arch}/", chosen, ["--arch", arch]), False)
 
 
 def _jobs_of(arch: str, options: Namespace) -> list[Job]:
-    return [] if options.arch != "x86_64" or options.kernel else [_job(arch, options)]
+    return [] if options.arch != "x86_64" or options.kernel else [*_jobs(arch, options)]
 
 
 def aarch64_jobs(options: Namespace) -> list[Job]:

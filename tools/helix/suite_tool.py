@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The command itself: what ./helix says, carries and leaves behind."""
 
+import fcntl
 import gzip
 import lzma
 import os
@@ -293,6 +294,20 @@ def _reads_its_own(_: Context) -> None:
         raise Failed("it is something else", f"{read}\n{done.stdout}")
 
 
+def _builds_alone(_: Context) -> None:
+    """Who builds where somebody else builds says so, and goes on when that one is done."""
+    folder = paths.ensure(paths.OUT / "hosted-minimal")
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen([paths.TOP / "helix", "test", "unit/test_bus"], text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as other:
+            told = other.stderr.readline() if other.stderr else ""
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            out = other.communicate()[0]
+    if told != "helix: waiting for another build of hosted-minimal\n" or "1 passed, 0 failed" not in out:
+        raise Failed("it did not wait, or not go on", told + out)
+
+
 _TELL = """
 import sys
 from helix.report import Reporter, Verdict
@@ -498,6 +513,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/cc", _compiles_for_machine, machines=False),
             single("tool/little-memory", _tells_of_little_memory),
+            single("tool/builds-alone", _builds_alone, machines=False),
             single("tool/reads-its-own", _reads_its_own, machines=False),
             single("tool/builds-anew", _builds_anew, machines=False),
             single("tool/helix-cc", _compiles_for_others),
