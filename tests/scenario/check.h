@@ -87,14 +87,14 @@ struct check_case {
 
 #define CASE(name) { #name, name }
 
-// Waits for one child; its wait status.
+// Waits for one child, -1: any; its wait status.
 static int __attribute__((unused)) check_wait(pid_t pid) {
     int status = -1;
     pid_t got;
     do {
         got = waitpid(pid, &status, 0);
     } while (got < 0 && errno == EINTR);
-    if (got != pid) {
+    if (pid == -1 ? got < 0 : got != pid) {
         check_fail(__FILE_NAME__, __LINE__, "waiting for %d gives %d (errno %d %s)", (int)pid,
                    (int)got, errno, strerror(errno));
     }
