@@ -90,10 +90,22 @@ function(helix_sources variable folder)
   set(${variable} ${ARGN} PARENT_SCOPE)
 endfunction()
 
-# helix_package(NAME n SRCS ... [INCLUDES ...]): a module as a package alone. INCLUDES: what only tests may see.
+# helix_package(NAME n SRCS ... [INCLUDES ...] [PORT p]): a module as a package alone. INCLUDES: what only tests may see.
+# PORT: a port of that file, in place of the one that sdk/ports describes.
 function(helix_package)
-  cmake_parse_arguments(M "" "NAME" "SRCS;INCLUDES" ${ARGN})
+  cmake_parse_arguments(M "" "NAME;PORT" "SRCS;INCLUDES" ${ARGN})
   if(NOT HELIX_ARCH STREQUAL "hosted")
+    if(M_PORT)
+      helix_portgen()
+      get_filename_component(port ${M_PORT} NAME_WE)
+      set(into ${CMAKE_CURRENT_BINARY_DIR}/${M_NAME}_port)
+      file(MAKE_DIRECTORY ${into}/helix/ports)
+      list(APPEND M_SRCS ${into}/helix/ports/${port}_port.h)
+      list(APPEND M_INCLUDES ${into})
+      add_custom_command(OUTPUT ${into}/helix/ports/${port}_port.h
+        COMMAND ${HELIX_PORTGEN} ${CMAKE_CURRENT_SOURCE_DIR}/${M_PORT} ${into}/helix/ports/${port}_port.h
+        DEPENDS portgen_program ${HELIX_PORTGEN} ${M_PORT} COMMENT "Making the port ${port} of ${M_NAME}" VERBATIM)
+    endif()
     add_library(${M_NAME} STATIC ${M_SRCS})
     target_link_libraries(${M_NAME} PRIVATE helix_flags helix_bare helix_movable sdk lib ports)
     target_include_directories(${M_NAME} PRIVATE ${M_INCLUDES})

@@ -4,6 +4,7 @@
 #include <core/lock.h>
 #include <core/log.h>
 #include <core/port.h>
+#include <lib/port.h>
 #include <lib/string.h>
 
 #define PORTS_MAX 16u
@@ -20,7 +21,7 @@ static struct {
 static uint32_t row_find_locked(const char *port) {
     uint32_t row = 0;
     while (row < PORTS_MAX && ports[row].used != NULL &&
-           strcmp(ports[row].used->provided.port, port) != 0) {
+           strcmp(ports[row].used->versions->port, port) != 0) {
         row++;
     }
     return row;
@@ -29,7 +30,7 @@ static uint32_t row_find_locked(const char *port) {
 enum hx_status port_installer_register(const struct port_used *used, port_installer_t installer) {
     enum hx_status status = HX_OK;
     spin_lock(&ports_lock);
-    uint32_t row = row_find_locked(used->provided.port);
+    uint32_t row = row_find_locked(used->versions->port);
     if (row == PORTS_MAX) {
         status = HX_ERR_LIMIT;
     } else if (ports[row].used != NULL) {
@@ -40,18 +41,6 @@ enum hx_status port_installer_register(const struct port_used *used, port_instal
     }
     spin_unlock(&ports_lock);
     return status;
-}
-
-// The two sides read one description of the port, or they do not talk.
-static bool is_same(const struct hx_port_provided *wanted, const struct hx_port_provided *found) {
-    if (wanted->version.major == found->version.major && wanted->abi == found->abi) {
-        return true;
-    }
-    log_error("port %s: expected %u.%u with ABI %016llx, found %u.%u with ABI %016llx",
-              wanted->port, wanted->version.major, wanted->version.minor,
-              (unsigned long long)wanted->abi, found->version.major, found->version.minor,
-              (unsigned long long)found->abi);
-    return false;
 }
 
 // The slot that the module had in its last life; NULL: it had none of that name.
@@ -76,12 +65,12 @@ static enum hx_status replace(const struct port_used *used, struct port_provider
 
 static enum hx_status install(const struct port_used *used, port_installer_t installer,
                               struct port_provider *provider) {
-    provider->gate = slot_of_last_life(provider, used->provided.port);
+    provider->gate = slot_of_last_life(provider, used->versions->port);
     if (provider->gate != NULL) {
         return replace(used, provider);
     }
     enum hx_status status =
-        gate_create(provider->slot, used->provided.port, provider->name, &provider->gate);
+        gate_create(provider->slot, used->versions->port, provider->name, &provider->gate);
     if (status != HX_OK) {
         return status;
     }
@@ -94,24 +83,6 @@ static enum hx_status install(const struct port_used *used, port_installer_t ins
     return status;
 }
 
-enum hx_status port_provide(const struct hx_port_provided *provided,
-                            struct port_provider *provider) {
-    const struct port_used *wanted = NULL;
-    port_installer_t installer = NULL;
-    spin_lock(&ports_lock);
-    uint32_t row = row_find_locked(provided->port);
-    if (row < PORTS_MAX && ports[row].used != NULL) {
-        wanted = ports[row].used;
-        installer = ports[row].installer;
-    }
-    spin_unlock(&ports_lock);
-    if (wanted == NULL) {
-        return HX_ERR_NOT_FOUND;
-    }
-    return is_same(&wanted->provided, provided) ? install(wanted, installer, provider)
-                                                : HX_ERR_BAD_IMAGE;
-}
-
 // Who uses a port; NULL: nobody does.
 static const struct port_used *used_find(const char *port) {
     spin_lock(&ports_lock);
@@ -119,6 +90,61 @@ static const struct port_used *used_find(const char *port) {
     const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
     spin_unlock(&ports_lock);
     return used;
+}
+
+// The version that the provider has of what the user has last; else its newest one.
+static const struct hx_port_provided *found_of(const struct hx_port_versions *versions,
+                                               const struct hx_port_provided *provides,
+                                               uint32_t count) {
+    const struct hx_port_provided *found = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        const bool is_it = strcmp(provides[i].port, versions->port) == 0;
+        if (is_it && (found == NULL || provides[i].version.minor == versions->minors[0].minor)) {
+            found = &provides[i];
+        }
+    }
+    return found;
+}
+
+static void log_difference(const struct hx_port_versions *versions,
+                           const struct hx_port_provided *found) {
+    const struct hx_port_minor *newest = &versions->minors[0];
+    log_error("port %s: expected %u.%u with ABI %016llx, found %u.%u with ABI %016llx",
+              versions->port, versions->major, newest->minor, (unsigned long long)newest->abi,
+              found != NULL ? found->version.major : 0u, found != NULL ? found->version.minor : 0u,
+              found != NULL ? (unsigned long long)found->abi : 0ull);
+}
+
+enum hx_status port_agree(const char *port, const struct hx_port_provided *provides, uint32_t count,
+                          const struct hx_port_versions **out_versions,
+                          const struct hx_port_minor **out_minor) {
+    const struct port_used *used = used_find(port);
+    if (used == NULL) {
+        return HX_ERR_NOT_FOUND;
+    }
+    const struct hx_port_versions *versions = used->versions;
+    const struct hx_port_minor *common = port_common(versions, provides, count);
+    if (common == NULL) {
+        log_difference(versions, found_of(versions, provides, count));
+        return HX_ERR_BAD_IMAGE;
+    }
+    if (common != &versions->minors[0]) {
+        log_info("port %s: expected %u.%u, goes on with %u.%u", port, versions->major,
+                 versions->minors[0].minor, versions->major, common->minor);
+    }
+    *out_versions = versions;
+    *out_minor = common;
+    return HX_OK;
+}
+
+enum hx_status port_provide(const char *port, struct port_provider *provider) {
+    port_installer_t installer = NULL;
+    spin_lock(&ports_lock);
+    const uint32_t row = row_find_locked(port);
+    const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
+    installer = used != NULL ? ports[row].installer : NULL;
+    spin_unlock(&ports_lock);
+    return used != NULL ? install(used, installer, provider) : HX_ERR_NOT_FOUND;
 }
 
 bool port_is_replaceable(const char *port, bool has_arena) {

@@ -279,13 +279,17 @@ static bool test_trace(void) {
 // A provider that was built against another description of the port does not get in.
 static bool test_port(void) {
     const struct sched_ops *ops = cpu_table[0]->queue.ops;
-    struct port_provider nobody = { .name = "nobody", .slot = "sched" };
+    const struct hx_port_versions *versions;
+    const struct hx_port_minor *minor;
     const struct hx_port_provided wrong_abi = { "helix.sched", { 1, 0, 0 }, SCHED_PORT_ABI ^ 1 };
     const struct hx_port_provided wrong_version = { "helix.sched", { 2, 0, 0 }, SCHED_PORT_ABI };
     const struct hx_port_provided unknown = { "helix.nothing", { 1, 0, 0 }, SCHED_PORT_ABI };
-    CHECK(port_provide(&wrong_abi, &nobody) == HX_ERR_BAD_IMAGE);
-    CHECK(port_provide(&wrong_version, &nobody) == HX_ERR_BAD_IMAGE);
-    CHECK(port_provide(&unknown, &nobody) == HX_ERR_NOT_FOUND);
+    const struct hx_port_provided right = SCHED_PORT_VERSION;
+    CHECK(port_agree("helix.sched", &wrong_abi, 1, &versions, &minor) == HX_ERR_BAD_IMAGE);
+    CHECK(port_agree("helix.sched", &wrong_version, 1, &versions, &minor) == HX_ERR_BAD_IMAGE);
+    CHECK(port_agree("helix.nothing", &unknown, 1, &versions, &minor) == HX_ERR_NOT_FOUND);
+    CHECK(port_agree("helix.sched", &right, 1, &versions, &minor) == HX_OK);
+    CHECK(versions == &sched_versions && minor == &versions->minors[0]);
     CHECK(cpu_table[0]->queue.ops == ops);
     return true;
 }

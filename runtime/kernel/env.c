@@ -15,6 +15,7 @@
 #include <io/device.h>
 #include <io/dma.h>
 #include <lib/format.h>
+#include <lib/port.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
@@ -409,21 +410,50 @@ enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {
     return HX_OK;
 }
 
-enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
-                               const void *operations, void *self) {
-    const struct hx_module *module = env->module;
+static bool is_declared(const struct hx_module *module, const char *port) {
     for (uint32_t i = 0; i < module->provides_count; i++) {
         if (strcmp(module->provides[i].port, port) == 0) {
-            struct port_provider provider = {
-                .name = env->name,
-                .slot = name_keep(slot), // who lists slots outlives the module's memory
-                .operations = operations,
-                .self = self,
-                .supervisor = atomic_load_explicit(&env->gate->supervisor, memory_order_relaxed),
-            };
-            return provider.slot != NULL ? port_provide(&module->provides[i], &provider)
-                                         : HX_ERR_NO_MEMORY;
+            return true;
         }
     }
-    return HX_ERR_INVALID;
+    return false;
+}
+
+enum hx_status env_port_provide(struct hx_env *env, const char *port, const char *slot,
+                                const void *operations, void *self) {
+    struct port_provider provider = {
+        .name = env->name,
+        .slot = name_keep(slot), // who lists slots outlives the module's memory
+        .operations = operations,
+        .self = self,
+        .supervisor = atomic_load_explicit(&env->gate->supervisor, memory_order_relaxed),
+    };
+    return provider.slot != NULL ? port_provide(port, &provider) : HX_ERR_NO_MEMORY;
+}
+
+enum hx_status env_port_agree(const struct hx_env *env, const char *port,
+                              const struct hx_port_versions **out_versions,
+                              const struct hx_port_minor **out_minor) {
+    const struct hx_module *module = env->module;
+    return is_declared(module, port)
+               ? port_agree(port, module->provides, module->provides_count, out_versions, out_minor)
+               : HX_ERR_INVALID;
+}
+
+enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,
+                               const void *operations, void *self) {
+    const struct hx_port_versions *versions;
+    const struct hx_port_minor *minor;
+    enum hx_status status = env_port_agree(env, port, &versions, &minor);
+    if (status != HX_OK || !port_is_older(versions, minor)) {
+        return status == HX_OK ? env_port_provide(env, port, slot, operations, self) : status;
+    }
+    void *wide = heap_alloc(versions->minors[0].ops_bytes, MEMORY_SLEEP);
+    if (wide == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    port_widen(wide, versions, minor, operations);
+    status = env_port_provide(env, port, slot, wide, self);
+    heap_free(wide);
+    return status;
 }

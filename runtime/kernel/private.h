@@ -136,6 +136,15 @@ enum hx_status module_open(const void *bytes, size_t size_bytes, enum module_pla
 void module_discard(struct hx_env *env);
 // Takes it and starts it. What modules_load() refuses with; then it is not there any more, either.
 enum hx_status module_begin(struct hx_env *env, struct package_refusal *refusal);
+// The version in which a module's port and its user in the kernel talk: see port_agree().
+// HX_ERR_INVALID: the manifest does not provide that port. Thread context.
+enum hx_status env_port_agree(const struct hx_env *env, const char *port,
+                              const struct hx_port_versions **out_versions,
+                              const struct hx_port_minor **out_minor);
+// hx_port_provide() with a table of the kernel's own version.
+enum hx_status env_port_provide(struct hx_env *env, const char *port, const char *slot,
+                                const void *operations, void *self);
+
 // Whether a module that runs provides a port in a version that is wanted. Thread context.
 bool modules_provide(const struct hx_port_required *wanted);
 

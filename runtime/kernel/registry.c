@@ -197,6 +197,22 @@ static uint32_t place_locked(void) {
     return i;
 }
 
+// What it needs and nobody has: who comes nearest to it, if anybody does.
+static enum hx_status refuse_missing(const struct hx_port_required *missing,
+                                     struct package_refusal *refusal) {
+    enum hx_status status;
+    for (uint32_t i = 0; i < MODULES_MAX; i++) {
+        if (envs[i] != NULL && envs[i]->runs &&
+            module_refuses(envs[i]->module, missing, refusal, &status)) {
+            return status;
+        }
+    }
+    return package_refuse(refusal, HX_ERR_NOT_FOUND,
+                          "expected a provider of %s %u.%u with ABI %016llx, found none",
+                          missing->port, missing->least.major, missing->least.minor,
+                          (unsigned long long)missing->abi);
+}
+
 // Whether it may be started beside those that run.
 static enum hx_status admit_locked(const struct hx_module *module,
                                    struct package_refusal *refusal) {
@@ -206,10 +222,7 @@ static enum hx_status admit_locked(const struct hx_module *module,
                               "expected a module that is not there yet, found %s", module->name);
     }
     if (missing != NULL) {
-        return package_refuse(refusal, HX_ERR_NOT_FOUND,
-                              "expected a provider of %s %u.%u with ABI %016llx, found none",
-                              missing->port, missing->least.major, missing->least.minor,
-                              (unsigned long long)missing->abi);
+        return refuse_missing(missing, refusal);
     }
     if (place_locked() == MODULES_MAX) {
         return package_refuse(refusal, HX_ERR_LIMIT, "expected less than %u modules, found as many",
@@ -510,11 +523,7 @@ static enum hx_status successor_check(const struct hx_module *old, const struct 
                                   (unsigned long long)port->abi);
         }
     }
-    return missing == NULL
-               ? HX_OK
-               : package_refuse(refusal, HX_ERR_NOT_FOUND,
-                                "expected a provider of %s %u.%u, found none", missing->port,
-                                missing->least.major, missing->least.minor);
+    return missing == NULL ? HX_OK : refuse_missing(missing, refusal);
 }
 
 // Whether it takes over what lasts of the one that is there.

@@ -134,15 +134,19 @@ static enum hx_status cycle(const struct resolve *resolve, uint32_t number,
                           resolve->modules[number]->name, text);
 }
 
-// A port of that name, whose version or description is another one.
+// A port of that name, whose version or description is another one: the version that is wanted, or
+// the newest one.
 static const struct hx_port_provided *like(const struct hx_module *module,
                                            const struct hx_port_required *wanted) {
+    const struct hx_port_provided *found = NULL;
     for (uint32_t i = 0; i < module->provides_count; i++) {
-        if (strcmp(module->provides[i].port, wanted->port) == 0) {
-            return &module->provides[i];
+        const struct hx_port_provided *port = &module->provides[i];
+        if (strcmp(port->port, wanted->port) == 0 &&
+            (found == NULL || version_compare(port->version, wanted->least) == 0)) {
+            found = port;
         }
     }
-    return NULL;
+    return found;
 }
 
 static enum hx_status conflict(const struct hx_module *provider,
@@ -162,12 +166,21 @@ static enum hx_status conflict(const struct hx_module *provider,
                           found->version.major, found->version.minor);
 }
 
+bool module_refuses(const struct hx_module *provider, const struct hx_port_required *wanted,
+                    struct package_refusal *refusal, enum hx_status *out_status) {
+    const struct hx_port_provided *found = like(provider, wanted);
+    if (found != NULL) {
+        *out_status = conflict(provider, found, wanted, refusal);
+    }
+    return found != NULL;
+}
+
 static enum hx_status nobody(const struct resolve *resolve, const struct hx_port_required *wanted,
                              struct package_refusal *refusal) {
+    enum hx_status status;
     for (uint32_t i = 0; i < resolve->count; i++) {
-        const struct hx_port_provided *found = like(resolve->modules[i], wanted);
-        if (found != NULL) {
-            return conflict(resolve->modules[i], found, wanted, refusal);
+        if (module_refuses(resolve->modules[i], wanted, refusal, &status)) {
+            return status;
         }
     }
     return package_refuse(refusal, HX_ERR_NOT_FOUND, "expected a provider of %s %u.%u, found none",

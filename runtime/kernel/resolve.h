@@ -12,6 +12,12 @@
 // Whether the module provides a port in a version that is wanted.
 bool module_provides(const struct hx_module *module, const struct hx_port_required *wanted);
 
+// Why a module is not who provides what is wanted: a version that it does not have, or another
+// description of it, with what was expected and found: HX_ERR_NOT_SUPPORTED, HX_ERR_BAD_IMAGE.
+// False: it has nothing to do with that port.
+bool module_refuses(const struct hx_module *provider, const struct hx_port_required *wanted,
+                    struct package_refusal *refusal, enum hx_status *out_status);
+
 // Modules that are to be started, beside those that run.
 struct resolve {
     const struct hx_module *const *modules;

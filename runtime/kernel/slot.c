@@ -195,10 +195,18 @@ static void slot_free(struct slot *slot) {
 // Who provides it to the kernel: whose methods send, or who stands in front of them.
 static enum hx_status slot_install(struct slot *slot, const char *name) {
     struct hx_env *env = slot->domain->env;
+    const char *port = slot->port->name;
     const void *client = slot->port->client != NULL ? slot->port->client : &fs_numbered;
+    const struct hx_port_versions *versions;
+    const struct hx_port_minor *minor;
+    enum hx_status status = env_port_agree(env, port, &versions, &minor);
+    if (status != HX_OK) {
+        return status;
+    }
+    // The tables here are the kernel's own; what an older module lacks is absent in its process.
     return slot->lender != NULL
-               ? hx_port_provide(env, slot->port->name, name, lender_operations(), slot->lender)
-               : hx_port_provide(env, slot->port->name, name, client, &slot->client.targets[0]);
+               ? env_port_provide(env, port, name, lender_operations(), slot->lender)
+               : env_port_provide(env, port, name, client, &slot->client.targets[0]);
 }
 
 enum hx_status slot_provide(struct domain *domain, const char *port, const char *name,

@@ -3,6 +3,7 @@
 // calls of its operations (<lib/wire.h>), its events go to the kernel.
 #include "host.h"
 
+#include <lib/port.h>
 #include <lib/string.h>
 
 struct slot {
@@ -87,6 +88,25 @@ void slots_serve(struct service_area *area) {
 
 // ---- providing
 
+// A module may have been built against another minor version than this program and the kernel.
+static enum hx_status ops_bind(struct hx_env *env, const struct wire_port *wire,
+                               const void *operations, void *out_bound) {
+    const struct hx_module *module = env->module;
+    const struct hx_port_minor *minor =
+        port_common(wire->versions, module->provides, module->provides_count);
+    if (minor == NULL) {
+        return HX_ERR_BAD_IMAGE; // the kernel says why
+    }
+    void *wide = hx_alloc(env, wire->ops_bytes);
+    if (wide == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    port_widen(wide, wire->versions, minor, operations);
+    enum hx_status status = wire->bind(out_bound, wide, HX_RIGHTS_ALL);
+    hx_free(env, wide);
+    return status;
+}
+
 static enum hx_status slot_make(struct hx_env *env, const struct service_port *port,
                                 const void *operations, void *self, struct slot **out_slot) {
     struct slot *slot = hx_alloc(env, sizeof(*slot) + port->wire->ops_bytes);
@@ -94,7 +114,7 @@ static enum hx_status slot_make(struct hx_env *env, const struct service_port *p
         return HX_ERR_NO_MEMORY;
     }
     void *bound = slot + 1;
-    enum hx_status status = port->wire->bind(bound, operations, HX_RIGHTS_ALL);
+    enum hx_status status = ops_bind(env, port->wire, operations, bound);
     if (status != HX_OK) {
         hx_free(env, slot);
         return status;

@@ -2,8 +2,10 @@
 // crumb.h: a character device that has state of every kind: constants, data, memory of its own. A
 // read gives one line: how many bytes were written so far. Who includes this may define
 // CRUMB_VERSION, CRUMB_FIRST (where it begins to count), CRUMB_MODE (of its node), CRUMB_WRITES
-// (what a write does besides), and what it says that is not so: CRUMB_NODES (more nodes than it
-// has), CRUMB_NAME (its node's), CRUMB_MORE (bytes that it has read and written).
+// (what a write does besides), CRUMB_SYNCED (what sync() adds to the count; there is none without),
+// CRUMB_TELLS (it has written(), of helix.char 1.2), and what it says that is not so: CRUMB_NODES
+// (more nodes than it has), CRUMB_NAME (its node's), CRUMB_MORE (bytes that it has read and
+// written).
 #pragma once
 
 #include <helix/env.h>
@@ -84,10 +86,35 @@ static enum hx_status crumb_write(void *self, uint32_t minor, uint64_t offset, c
     return HX_OK;
 }
 
+#ifdef CRUMB_TELLS
+static enum hx_status crumb_written(void *self, uint32_t minor, uint64_t *out_bytes) {
+    (void)minor;
+    *out_bytes = ((struct crumb *)self)->written;
+    return HX_OK;
+}
+#endif
+
+#ifdef CRUMB_SYNCED
+static enum hx_status crumb_sync(void *self, uint32_t minor) {
+    struct crumb *crumb = self;
+    (void)minor;
+    hx_mutex_lock(&crumb->lock);
+    crumb->written += CRUMB_SYNCED;
+    hx_mutex_unlock(&crumb->lock);
+    return HX_OK;
+}
+#endif
+
 static const struct char_ops crumb_ops = {
     .describe = crumb_describe,
     .read = crumb_read,
     .write = crumb_write,
+#ifdef CRUMB_SYNCED
+    .sync = crumb_sync,
+#endif
+#ifdef CRUMB_TELLS
+    .written = crumb_written,
+#endif
 };
 
 static enum hx_status crumb_init(struct hx_env *env, void **out_self) {

@@ -563,6 +563,6 @@ void port_check(struct compiler *compiler, struct port *port) {
         (port->is_calls ? calls_check : check_methods)(compiler, port);
     }
     if (!compiler->failed) {
-        port->abi = port_abi(port);
+        versions_check(compiler, port);
     }
 }

@@ -208,7 +208,11 @@ static void put_declaration(const struct declaration *declaration, struct text *
 
 // Methods -----------------------------------------------------------------------------------------
 
-static void put_marks(const struct method *method, struct text *out) {
+static void put_marks(const struct port *port, const struct method *method, struct text *out) {
+    const struct version *version = version_since(port, method->since);
+    if (version != NULL) {
+        text_add(out, "    // Since %u.%u.\n", version->major, version->minor);
+    }
     if (method->fails != NULL) {
         text_add(out, "    // Fails:");
         put_statuses(method->fails, out);
@@ -237,7 +241,7 @@ static void put_operations(const struct port *port, struct text *out) {
     }
     for (const struct method *method = port->methods; method != NULL; method = method->next) {
         text_comment(out, "    ", method->doc);
-        put_marks(method, out);
+        put_marks(port, method, out);
         text_add(out, "    enum hx_status (*%s)(void *%s", method->name, first_parameter(method));
         emit_parameters(method, STYLE_DECLARE, out);
         text_add(out, ");\n");
@@ -277,6 +281,47 @@ static void put_numbers(const struct port *port, struct text *out) {
              port->prefix, port->upper);
 }
 
+// "{ "helix.fs", { 1, 0, 0 }, UINT64_C(0x…) }"
+static void put_version(const struct port *port, const struct version *version, struct text *out) {
+    text_add(out, "{ \"%s\", { %u, %u, 0 }, UINT64_C(0x%016llx) }", port->name, version->major,
+             version->minor, (unsigned long long)version->abi);
+}
+
+// From the newest one on: who provides a version provides those before it, too.
+static void put_provided(const struct port *port, const struct version *version, struct text *out) {
+    if (version->next != NULL) {
+        put_provided(port, version->next, out);
+        text_add(out, ", ");
+    }
+    put_version(port, version, out);
+}
+
+static void put_versions(const struct port *port, struct text *out) {
+    text_add(out,
+             "\n// For manifests and for the user of the port: its name, version and ABI. Who\n"
+             "// provides it provides the versions before it, too; who requires it requires this\n"
+             "// one, or, with the number of another one behind it, that one.\n"
+             "#define %s_PORT_ABI UINT64_C(0x%016llx)\n"
+             "#define %s_PORT_VERSION { \"%s\", { %u, %u, 0 }, %s_PORT_ABI }\n"
+             "#define %s_PORT_PROVIDED ",
+             port->upper, (unsigned long long)port->abi, port->upper, port->name, port->major,
+             port->minor, port->upper, port->upper);
+    put_provided(port, port->versions, out);
+    text_add(out, "\n#define %s_PORT_REQUIRED %s_PORT_REQUIRED_%u_%u\n", port->upper, port->upper,
+             port->major, port->minor);
+    for (const struct version *each = port->versions; each != NULL; each = each->next) {
+        text_add(out,
+                 "#define %s_PORT_REQUIRED_%u_%u { \"%s\", { %u, %u, 0 }, { %u, 0, 0 }, "
+                 "UINT64_C(0x%016llx) }\n",
+                 port->upper, each->major, each->minor, port->name, each->major, each->minor,
+                 each->major + 1, (unsigned long long)each->abi);
+    }
+    text_add(
+        out,
+        "// What two sides may agree on.\nextern const struct hx_port_versions %s_versions;\n\n",
+        port->prefix);
+}
+
 static void put_head(const struct port *port, struct text *out) {
     text_add(
         out,
@@ -291,14 +336,7 @@ static void put_head(const struct port *port, struct text *out) {
     for (const struct use *use = port->uses; use != NULL; use = use->next) {
         text_add(out, "#include <helix/ports/%s_port.h>\n", use->port->prefix);
     }
-    text_add(out,
-             "\n// For manifests and for the user of the port: its name, version and ABI.\n"
-             "#define %s_PORT_ABI UINT64_C(0x%016llx)\n"
-             "#define %s_PORT_PROVIDED { \"%s\", { %u, %u, 0 }, %s_PORT_ABI }\n"
-             "#define %s_PORT_REQUIRED { \"%s\", { %u, %u, 0 }, { %u, 0, 0 }, %s_PORT_ABI }\n\n",
-             port->upper, (unsigned long long)port->abi, port->upper, port->name, port->major,
-             port->minor, port->upper, port->upper, port->name, port->major, port->minor,
-             port->major + 1, port->upper);
+    put_versions(port, out);
 }
 
 void emit_types(const struct port *port, struct text *out) {

@@ -120,6 +120,10 @@ static void put_method(const struct port *port, const struct method *method, con
         put_statuses(method->fails, out);
         text_add(out, "\n");
     }
+    const struct version *version = version_since(port, method->since);
+    if (version != NULL) {
+        text_add(out, "- since %u.%u\n", version->major, version->minor);
+    }
     if (method->optional != NULL) {
         text_add(out, "- may be absent, which stands for %s\n", method->optional);
     }

@@ -108,6 +108,32 @@ static void put_method_tables(const struct port *port, struct text *out) {
     text_add(out, "};\n");
 }
 
+// What of the operations table a version has: all in front of the first method that came later.
+static void put_minor(const struct port *port, const struct version *version, uint32_t number,
+                      struct text *out) {
+    const struct method *method = port->methods;
+    if (version->next != NULL) {
+        put_minor(port, version->next, number + 1, out);
+    }
+    while (method != NULL && method->since <= number) {
+        method = method->next;
+    }
+    text_add(out, "    { %u, ", version->minor);
+    if (method != NULL) {
+        text_add(out, "offsetof(struct %s_ops, %s)", port->prefix, method->name);
+    } else {
+        text_add(out, "sizeof(struct %s_ops)", port->prefix);
+    }
+    text_add(out, ", UINT64_C(0x%016llx) },\n", (unsigned long long)version->abi);
+}
+
+static void put_minors(const struct port *port, struct text *out) {
+    text_add(out, "\nstatic const struct hx_port_minor minors[%u] = {\n", port->version_count);
+    put_minor(port, port->versions, 0, out);
+    text_add(out, "};\nconst struct hx_port_versions %s_versions = { \"%s\", %u, %u, minors };\n",
+             port->prefix, port->name, port->major, port->version_count);
+}
+
 void emit_source(const struct port *port, struct text *out) {
     text_add(out,
              "// SPDX-License-Identifier: MIT OR Apache-2.0\n"
@@ -120,4 +146,5 @@ void emit_source(const struct port *port, struct text *out) {
     }
     put_bind(port, out);
     put_method_tables(port, out);
+    put_minors(port, out);
 }

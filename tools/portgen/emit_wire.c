@@ -400,9 +400,10 @@ static void put_tables(const struct port *port, struct text *out) {
                       "ARRAY_SIZE(port_events_taken),\n");
     }
     text_add(out,
-             "    .abi = %s_PORT_ABI,\n    .ops_bytes = sizeof(struct %s_ops),\n"
+             "    .abi = %s_PORT_ABI,\n    .versions = &%s_versions,\n"
+             "    .ops_bytes = sizeof(struct %s_ops),\n"
              "    .bind = bind_any,\n",
-             port->upper, port->prefix);
+             port->upper, port->prefix, port->prefix);
     text_add(
         out,
         "    .request_max = %llu,\n    .reply_max = %llu,\n    .event_max = %s_WIRE_CLIENT_BYTES,\n"

@@ -4,6 +4,7 @@
 //
 //   file    = { "use" NAME ";" } port
 //   port    = ( "port" | "calls" ) NAME { "." NAME } NUMBER "." NUMBER "{" { item } "}"
+//   since   = "since" NUMBER "." NUMBER "after" NUMBER ";", which is an item
 #include "parse.h"
 
 #include <errno.h>
@@ -175,6 +176,7 @@ void add_constant(struct parser *parser, struct constant **list, struct constant
     while (*list != NULL) {
         list = &(*list)->next;
     }
+    constant->since = parser->port->version_count - 1;
     *list = constant;
 }
 
@@ -190,6 +192,7 @@ struct declaration *declare(struct parser *parser, enum kind kind, const char *d
     made->place = parser->token.place;
     made->kind = kind;
     made->port = parser->port;
+    made->since = parser->port->version_count - 1;
     made->doc = doc;
     made->name = lower_name(parser, "a type");
     for (const struct declaration *other = parser->port->declarations; other != NULL;
@@ -253,6 +256,44 @@ static void parse_struct(struct parser *parser, const char *doc) {
 
 // The port ----------------------------------------------------------------------------------------
 
+// One number of a version, as a manifest can hold it, and the one behind it, too.
+static uint32_t take_version(struct parser *parser) {
+    const struct place place = parser->token.place;
+    const char *literal = "";
+    const uint64_t number = take_number(parser, "a version", &literal);
+    if (!parser->compiler->failed &&
+        (number >= UINT16_MAX || (literal[0] == '0' && literal[1] != '\0'))) {
+        fail(parser->compiler, &place,
+             "'%s' is no part of a version; write MAJOR.MINOR in decimal, each below %u", literal,
+             UINT16_MAX);
+    }
+    return (uint32_t)number;
+}
+
+// The version that begins: what was before is the version that was.
+static struct version *add_version(struct parser *parser) {
+    struct version *made = arena_alloc(&parser->compiler->arena, sizeof(*made));
+    struct version **end = &parser->port->versions;
+    made->place = parser->token.place;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = made;
+    parser->port->version_count++;
+    return made;
+}
+
+static void parse_since(struct parser *parser) {
+    struct version *version = add_version(parser);
+    const char *literal;
+    version->major = take_version(parser);
+    expect(parser, ".", "in the version (MAJOR.MINOR)");
+    version->minor = take_version(parser);
+    expect(parser, "after", "behind the version, with the ABI of the one before");
+    version->after = take_number(parser, "an ABI", &literal);
+    expect(parser, ";", "behind the ABI");
+}
+
 static void parse_context(struct parser *parser, const struct place *place) {
     if (parser->port->has_context) {
         fail(parser->compiler, place, "the context is said twice; remove one of the two");
@@ -273,7 +314,14 @@ static void parse_port_fails(struct parser *parser) {
 // What only ports have.
 static bool parse_port_item(struct parser *parser, const char *doc) {
     const struct place place = parser->token.place;
-    if (accept(parser, "context")) {
+    if (parser->port->version_count > 1 &&
+        (at_text(parser, "context") || at_text(parser, "fails"))) {
+        fail(parser->compiler, &place, "%s is about all versions; write it above the first 'since'",
+             found_text(parser));
+    }
+    if (accept(parser, "since")) {
+        parse_since(parser);
+    } else if (accept(parser, "context")) {
         parse_context(parser, &place);
     } else if (accept(parser, "id")) {
         parse_simple(parser, KIND_ID, doc);
@@ -312,7 +360,7 @@ static void parse_item(struct parser *parser) {
              is_calls ? "%s does not begin a part of calls; write fails, const, flags, enum, "
                         "struct, object or call"
                       : "%s does not begin a part of a port; write context, fails, const, flags, "
-                        "enum, struct, id, instance, text, method or event",
+                        "enum, struct, id, instance, text, method, event or since",
              found_text(parser));
         advance(parser);
     }
@@ -363,26 +411,13 @@ static void parse_port_name(struct parser *parser) {
     port->upper = upper;
 }
 
-// One number of a version, as a manifest can hold it, and the one behind it, too.
-static uint32_t take_version(struct parser *parser) {
-    const struct place place = parser->token.place;
-    const char *literal = "";
-    const uint64_t number = take_number(parser, "a version", &literal);
-    if (!parser->compiler->failed &&
-        (number >= UINT16_MAX || (literal[0] == '0' && literal[1] != '\0'))) {
-        fail(parser->compiler, &place,
-             "'%s' is no part of a version; write MAJOR.MINOR in decimal, each below %u", literal,
-             UINT16_MAX);
-    }
-    return (uint32_t)number;
-}
-
 static void parse_port(struct parser *parser) {
     struct port *port = parser->port;
     parse_port_name(parser);
     port->major = take_version(parser);
     expect(parser, ".", "in the version (MAJOR.MINOR)");
     port->minor = take_version(parser);
+    add_version(parser)->place = port->place;
     expect(parser, "{", "behind the version");
     while (parser->token.kind != TOKEN_END && !at_text(parser, "}")) {
         parse_item(parser);

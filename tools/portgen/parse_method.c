@@ -354,6 +354,7 @@ void parse_method(struct parser *parser, struct method **list, const char *doc) 
     bool is_event = list == &parser->port->events;
     uint32_t seen = 0;
     method->place = parser->token.place;
+    method->since = parser->port->version_count - 1;
     method->name = lower_name(parser, is_event ? "an event" : "a method");
     for (; *list != NULL; list = &(*list)->next) {
         method->number++;

@@ -75,6 +75,7 @@ struct constant { // also a value of an enum, a bit of a flag set
     const char *name, *doc;
     const char *literal; // as written
     uint64_t value;
+    uint32_t since; // of a port: the number of the version that has it first
 };
 
 struct type {
@@ -115,6 +116,7 @@ struct declaration { // of a type
     struct field *fields;    // of STRUCT
     uint64_t size, align;    // of STRUCT
     uint32_t depth;          // of STRUCT: how deep structs lie in it
+    uint32_t since;
 };
 
 struct status_name {
@@ -134,6 +136,7 @@ struct method { // or event, or call
     const char *completed_by;
     bool idempotent, atomic, ends;
     uint32_t number;
+    uint32_t since;
     uint64_t call;  // of a call: its number
     const char *by; // of a call: the part of the kernel that serves it
 };
@@ -141,6 +144,14 @@ struct method { // or event, or call
 struct use {
     struct use *next;
     const struct port *port;
+};
+
+struct version { // a minor version of a port that is described: it adds to the one before
+    struct version *next;
+    struct place place; // of its `since`
+    uint32_t major, minor;
+    uint64_t after; // the ABI of the one before, as written
+    uint64_t abi;
 };
 
 struct port {
@@ -151,6 +162,8 @@ struct port {
     const char *upper;  // "FS"
     const char *doc;
     uint32_t major, minor;
+    struct version *versions; // the oldest one first; the last one is the port's own
+    uint32_t version_count;
     bool is_calls; // a set of system calls; then `methods` are the calls, and the prefix is "hx"
     bool atomic;
     bool has_context; // it was said
@@ -223,8 +236,13 @@ void check_names(struct compiler *compiler, const struct field *fields);
 // That an array holds scalars or structs.
 void check_element(struct compiler *compiler, const struct field *field);
 
-// Over names, types and order.
-uint64_t port_abi(const struct port *port);
+// Over names, types and order, of the version with that number and those before it.
+uint64_t port_abi(const struct port *port, uint32_t version);
+// That each version adds to the one before what a provider may lack, and that the one before is
+// what it was; with all ABIs.
+void versions_check(struct compiler *compiler, struct port *port);
+// Of a method or an event: the version that has it first; NULL: all have it.
+const struct version *version_since(const struct port *port, uint32_t since);
 
 bool is_status(const char *name);
 // 0: not the name of a right.

@@ -11,11 +11,12 @@
 
 struct gate;
 
-// Who provides a port, where, and how. Borrowed for good, but not the struct itself.
+// Who provides a port, where, and how. Borrowed for good, but neither the struct itself nor the
+// table: who uses the port binds it.
 struct port_provider {
     const char *name; // the module's
     const char *slot;
-    const void *operations;
+    const void *operations; // of the user's version of the port
     void *self;
     struct gate *gate;           // the slot's, for good
     struct waitable *supervisor; // its gate's
@@ -35,7 +36,7 @@ enum port_leaving {
 
 // What a port's user was built against.
 struct port_used {
-    struct hx_port_provided provided;
+    const struct hx_port_versions *versions;
     const char *const *method_names; // by number, as in the trace
     uint32_t methods;
     // Takes the provider that is behind a gate out of its slot. NULL: slots are for good.
@@ -52,13 +53,7 @@ struct port_used {
     bool needs_arena;
 };
 #define PORT_USED_AS(upper, lower, leave, replace, resume)                                         \
-    { upper##_PORT_PROVIDED,                                                                       \
-      lower##_method_names,                                                                        \
-      upper##_METHOD_COUNT,                                                                        \
-      leave,                                                                                       \
-      replace,                                                                                     \
-      resume,                                                                                      \
-      false }
+    { &lower##_versions, lower##_method_names, upper##_METHOD_COUNT, leave, replace, resume, false }
 #define PORT_USED(upper, lower)           PORT_USED_AS(upper, lower, NULL, NULL, NULL)
 #define PORT_LEFT_BY(upper, lower, leave) PORT_USED_AS(upper, lower, leave, NULL, NULL)
 #define PORT_REPLACED(upper, lower, replace, resume)                                               \
@@ -78,13 +73,18 @@ bool port_is_replaceable(const char *port, bool has_arena);
 // Tells the user of its port that a gate lives again after a death, or never will. Thread context.
 void port_resume(const struct gate *gate);
 
-// Makes the slot and hands a provider, all but its gate filled in, to the user of the port, or, if
-// the slot is the same module's and vacant, puts it in its last life's place;
-// `provided` is what the provider was built against. HX_ERR_LIMIT: there are too many slots.
+// The version of a port in which its user and a provider talk: the newest one that both have;
+// `provides` are `count` lines of the provider's manifest. An older one than the user's is logged.
 // HX_ERR_NOT_FOUND: nobody uses this port. HX_ERR_BAD_IMAGE: the two were built against different
-// descriptions of it, which the log shows. Else what the installer returns.
-enum hx_status port_provide(const struct hx_port_provided *provided,
-                            struct port_provider *provider);
+// descriptions of it, which the log shows.
+enum hx_status port_agree(const char *port, const struct hx_port_provided *provides, uint32_t count,
+                          const struct hx_port_versions **out_versions,
+                          const struct hx_port_minor **out_minor);
+
+// Makes the slot and hands a provider, all but its gate filled in, to the user of the port, or, if
+// the slot is the same module's and vacant, puts it in its last life's place. HX_ERR_LIMIT: there
+// are too many slots. HX_ERR_NOT_FOUND: nobody uses this port. Else what the installer returns.
+enum hx_status port_provide(const char *port, struct port_provider *provider);
 
 // Takes a provider out of its slot, step by step; with PORT_LEFT the gate is given back, too.
 // HX_ERR_BUSY: somebody uses the slot, or slots of its port are for good. Thread context.

@@ -86,7 +86,8 @@ enum hx_status proc_trace_on_set(const struct proc_target *target, const char *t
 
 static void put_methods(struct proc_text *text, const struct port_used *used) {
     for (uint32_t i = 0; i < used->methods; i++) {
-        text_put(text, "method %llu %s\n", (unsigned long long)(used->provided.abi >> 32 << 32 | i),
+        text_put(text, "method %llu %s\n",
+                 (unsigned long long)(used->versions->minors[0].abi >> 32 << 32 | i),
                  used->method_names[i]);
     }
 }

@@ -16,6 +16,7 @@
 // is used by one at a time, but for its events.
 #pragma once
 
+#include <helix/module.h>
 #include <helix/pool.h>
 
 // Messages ----------------------------------------------------------------------------------------
@@ -128,6 +129,7 @@ struct wire_port {
     uint32_t method_count, event_count;
     uint32_t request_max, reply_max, event_max; // bytes of bodies
     uint64_t abi;
+    const struct hx_port_versions *versions;
     uint32_t ops_bytes; // of a table
     // NAME_bind() for tables that are known by their port alone.
     enum hx_status (*bind)(void *out_bound, const void *ops, rights_t rights);

@@ -103,7 +103,13 @@ static void test_versions(void) {
     CHECK(order_is("b") && says(0, HX_ERR_BAD_IMAGE,
                                 "expected x with ABI 0000000000000002, found b with ABI "
                                 "0000000000000009"));
-    provides[1][0].port = "z";
+    gives(1, "x", 2, 3); // two versions: the one that is wanted is told
+    provides[1][0].version.minor = 4;
+    provides[1][1].abi = 7;
+    CHECK(order_is("b") && says(0, HX_ERR_BAD_IMAGE,
+                                "expected x with ABI 0000000000000002, found b with ABI "
+                                "0000000000000007"));
+    provides[1][0].port = provides[1][1].port = "z";
     CHECK(order_is("b") && says(0, HX_ERR_NOT_FOUND, "expected a provider of x 2.3, found none"));
 }
 

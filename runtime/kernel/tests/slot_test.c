@@ -17,6 +17,7 @@ static struct process own;
 static struct domain domain = { .env = &env, .process = &own };
 static const struct char_ops *ops; // that callers have
 static void *self;
+static enum hx_status agreed;                      // about the version of the port
 static const struct process *caller;               // NULL: the kernel itself
 static enum hx_status (*serve)(struct work *work); // what the module does
 static uint32_t allocations_left, deepest;
@@ -82,8 +83,17 @@ struct gate *gate_current(void) {
     return NULL; // helix.char has no instances
 }
 
-enum hx_status hx_port_provide(struct hx_env *of, const char *port, const char *slot,
-                               const void *operations, void *its) {
+enum hx_status env_port_agree(const struct hx_env *of, const char *port,
+                              const struct hx_port_versions **out_versions,
+                              const struct hx_port_minor **out_minor) {
+    CHECK(of == &env && strcmp(port, "helix.char") == 0);
+    *out_versions = &char_versions;
+    *out_minor = &char_versions.minors[0];
+    return agreed;
+}
+
+enum hx_status env_port_provide(struct hx_env *of, const char *port, const char *slot,
+                                const void *operations, void *its) {
     CHECK(of == &env && strcmp(port, "helix.char") == 0 && strcmp(slot, "slot") == 0);
     ops = operations;
     self = its;
@@ -192,6 +202,10 @@ static void test_provide(void) {
     }
     begin();
     CHECK(slot_provide(&domain, "helix.char", "slot", 3) == HX_ERR_INVALID); // twice
+    ops = NULL;
+    agreed = HX_ERR_BAD_IMAGE;
+    CHECK(slot_provide(&domain, "helix.char", "slot", 5) == HX_ERR_BAD_IMAGE && ops == NULL);
+    agreed = HX_OK;
     CHECK(slot_provide(&domain, "helix.char", "slot", SERVICE_SLOTS_MAX) == HX_ERR_INVALID);
     CHECK(slot_provide(&domain, "helix.char", "slot", UINT32_MAX) == HX_ERR_INVALID);
     CHECK(slot_provide(&domain, "helix.sched", "slot", 4) == HX_ERR_NOT_SUPPORTED);

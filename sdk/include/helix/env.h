@@ -202,14 +202,16 @@ enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size
 // Ports
 // --------------------------------------------------------------------------------------------
 
-// Installs this module as provider of `port` in the slot of that name, at the version that its
-// manifest declares. `operations` is the port's operations table, `self` what its methods get
-// first; both are kept until the slot is given back (never, for a built-in module). Returns
+// Installs this module as provider of `port` in the slot of that name, at the newest version that
+// its manifest and the user of the port have. `operations` is the port's operations table, `self`
+// what its methods get first; both are kept until the slot is given back (never, for a built-in
+// module). Returns
 //         HX_OK              installed: calls may come in before this returns
 //         HX_ERR_INVALID     the manifest does not provide that port
 //         HX_ERR_NOT_FOUND   nobody in this system uses that port
-//         HX_ERR_BAD_IMAGE   the module was built against another version or ABI of the port, or
-//                            `operations` lacks a method; the log says what was expected and found
+//         HX_ERR_BAD_IMAGE   the module and the user of the port have no minor version of it in
+//                            common, or `operations` lacks a method; the log says what was expected
+//                            and found
 //         HX_ERR_EXISTS      the slot is taken
 //         or what the user of the port refuses with
 enum hx_status hx_port_provide(struct hx_env *env, const char *port, const char *slot,

@@ -25,13 +25,28 @@ struct hx_version {
     uint16_t patch;
 };
 
-// A port that the module provides, and the version that it implements: FS_PORT_PROVIDED of
-// <helix/ports/fs_port.h>. The ABI is a hash of the port's names, types and their order, so that a
+// A port that the module provides, and a version that it implements: FS_PORT_PROVIDED of
+// <helix/ports/fs_port.h>, which is one such line for each minor version, the newest one first. The
+// ABI is a hash of the port's names, types and their order, so that a
 // module built against another description of the same version is found out.
 struct hx_port_provided {
     const char *port; // "helix.fs"
     struct hx_version version;
     uint64_t abi;
+};
+
+// The minor versions of a port that a description of it has: what two sides that were built against
+// different ones may have in common. <helix/ports/fs_port.h> has fs_versions.
+struct hx_port_minor {
+    uint16_t minor;
+    uint32_t ops_bytes; // of the operations table: a version's is the first part of the next one's
+    uint64_t abi;
+};
+struct hx_port_versions {
+    const char *port;
+    uint16_t major;
+    uint16_t count;
+    const struct hx_port_minor *minors; // the newest one first
 };
 
 // A port that the module calls: any version from `least` on, below `below`, of that ABI:

@@ -3,9 +3,11 @@
 // do not allow, and answers for what is absent.
 #include <check.h>
 #include <helix/ports/char_port.h>
+#include <helix/ports/char_wire.h>
 #include <helix/ports/console_port.h>
 #include <helix/ports/fs_port.h>
 #include <helix/ports/sched_port.h>
+#include <lib/port.h>
 
 #include <string.h>
 
@@ -145,10 +147,18 @@ static void test_numbers(void) {
     CHECK(strcmp(char_method_names[CHAR_METHOD_READ], "char.read") == 0);
     CHECK(char_method_idempotent[CHAR_METHOD_DESCRIBE] &&
           !char_method_idempotent[CHAR_METHOD_READ]);
-    const struct hx_port_provided provided = CHAR_PORT_PROVIDED;
+    const struct hx_port_provided provided = CHAR_PORT_VERSION;
+    const struct hx_port_provided all[] = { CHAR_PORT_PROVIDED };
     const struct hx_port_required required = CHAR_PORT_REQUIRED;
     CHECK(strcmp(provided.port, "helix.char") == 0 && provided.abi == CHAR_PORT_ABI);
     CHECK(required.below.major == 2 && required.abi == provided.abi);
+    CHECK(ARRAY_SIZE(all) == char_versions.count && char_versions.count == 2);
+    for (uint32_t i = 0; i < ARRAY_SIZE(all); i++) {
+        CHECK(port_common(&char_versions, &all[i], 1) == &char_versions.minors[i]);
+    }
+    CHECK(char_versions.minors[0].ops_bytes == sizeof(struct char_ops));
+    CHECK(char_versions.minors[1].ops_bytes == offsetof(struct char_ops, sync));
+    CHECK(char_wire.versions == &char_versions);
 }
 
 int main(void) {

@@ -113,6 +113,13 @@ static int64_t write_inside(void *argument) {
                            call->bytes, call->size_bytes, &call->done);
 }
 
+static int64_t sync_inside(void *argument) {
+    struct char_call *call = argument;
+    const struct char_binding *binding = call->binding;
+    call->was_inside = true;
+    return char_call_sync(&binding->port, binding->self, binding->node.minor);
+}
+
 // HX_ERR_PEER_DIED: the module died of this call, or for good; else what the method or the wait for
 // its next life returns. What a module that died says it has done does not count.
 static enum hx_status char_enter(struct char_call *call, int64_t (*inside)(void *argument)) {
@@ -206,6 +213,12 @@ static enum hx_status char_write(struct file *file, struct io_buffer *from, uint
     return moved != 0 ? HX_OK : status;
 }
 
+// HX_ERR_INVALID: it keeps nothing, or was built before there was such a method.
+static enum hx_status char_sync(struct file *file) {
+    struct char_call call = { .binding = file->data };
+    return char_enter(&call, sync_inside);
+}
+
 // /dev/null and its like take any lseek(2) and stay at 0.
 static enum hx_status char_seek(struct file *file, int64_t offset, uint32_t whence,
                                 uint64_t *out_position) {
@@ -240,6 +253,7 @@ static const struct file_ops char_file_ops = {
     .write = char_write,
     .seek = char_seek,
     .map = char_map,
+    .sync = char_sync,
     .release = char_release,
 };
 

@@ -24,9 +24,9 @@ static struct list types = LIST_INIT(types); // [types_lock]
 static _Atomic uint64_t next_device = 1;
 static enum hx_status fs_leave(const struct gate *gate, enum port_leaving step);
 static enum hx_status fs_replace(const struct port_provider *provider);
-static const struct port_used fs_port = {
-    FS_PORT_PROVIDED, fs_method_names, FS_METHOD_COUNT, fs_leave, fs_replace, NULL, true
-};
+static const struct port_used fs_port = { &fs_versions, fs_method_names, FS_METHOD_COUNT,
+                                          fs_leave,     fs_replace,      NULL,
+                                          true };
 
 // Types
 // -----------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ enum hx_status vfs_type_register(struct fs_type *type) {
     }
     enum hx_status status = fs_bind(&type->writer.ops, type->ops, ~(rights_t)0);
     if (status == HX_OK && type->writer.gate == NULL) { // the kernel's own, no module's
-        status = gate_create(type->name, fs_port.provided.port, "kernel", &type->writer.gate);
+        status = gate_create(type->name, fs_port.versions->port, "kernel", &type->writer.gate);
     }
     type->reader.gate = type->writer.gate;
     if (status == HX_OK) {
@@ -125,6 +125,7 @@ static enum hx_status fs_install(const struct port_provider *provider) {
     type->self = provider->self;
     type->writer.gate = provider->gate;
     enum hx_status status = vfs_type_register(type);
+    type->ops = NULL; // they are the caller's
     if (status != HX_OK) {
         heap_free(type);
     }
@@ -163,7 +164,6 @@ static enum hx_status fs_replace(const struct port_provider *provider) {
         status = HX_ERR_INVALID;
     }
     if (status == HX_OK) {
-        type->ops = provider->operations;
         type->self = provider->self;
         type->writer.ops = writer;
         type->reader.ops = reader;

@@ -132,6 +132,133 @@ static void test_abi(void) {
           abi_of("port helix.a 1.0 { enum e { A = 2; } method go(a: e); }"));
 }
 
+// Versions ----------------------------------------------------------------------------------------
+
+#define FIRST  "struct s { a: u32; } const A = 1; method go(a: s); event came(a: u32);"
+#define SECOND "const B = 2; struct t { a: u64; } method more(a: t) optional NOT_SUPPORTED;"
+#define THIRD  "event gone(b: u32); "
+
+// A port of which the last version is `minor`; `first` is what 1.0 has.
+static uint64_t versions_abi(const char *first, unsigned minor, uint64_t after_0,
+                             uint64_t after_1) {
+    struct text text = { 0 };
+    text_add(&text, "port helix.abi 1.%u { %s ", minor, first);
+    if (minor > 0) {
+        text_add(&text, "since 1.1 after 0x%llx; %s ", (unsigned long long)after_0, SECOND);
+    }
+    if (minor > 1) {
+        text_add(&text, "since 1.2 after 0x%llx; %s ", (unsigned long long)after_1, THIRD);
+    }
+    text_add(&text, "}");
+    struct compiler compiler = { .load = load };
+    struct port *port = port_read(&compiler, "abi.port", text.data, text.length);
+    const uint64_t abi = port != NULL ? port->abi : 0;
+    CHECK(port == NULL || port->version_count == minor + 1);
+    text_free(&text);
+    end(&compiler);
+    return abi;
+}
+
+// A version's ABI is the same when others have come after it, and nothing before one can change.
+static void test_versions(void) {
+    const uint64_t zero = versions_abi(FIRST, 0, 0, 0);
+    const uint64_t one = versions_abi(FIRST, 1, zero, 0);
+    const uint64_t two = versions_abi(FIRST, 2, zero, one);
+    CHECK(zero != 0 && one != 0 && two != 0 && zero != one && one != two && zero != two);
+    CHECK(versions_abi(FIRST, 1, zero + 1, 0) == 0 && versions_abi(FIRST, 1, one, 0) == 0);
+    CHECK(versions_abi(FIRST, 2, zero, two) == 0 && versions_abi(FIRST, 2, one, zero) == 0);
+    static const char *const changed[] = {
+        "struct s { a: u64; } const A = 1; method go(a: s); event came(a: u32);",
+        "struct s { a: u32; } const A = 2; method go(a: s); event came(a: u32);",
+        "struct s { a: u32; } const A = 1; method do(a: s); event came(a: u32);",
+        "struct s { a: u32; } const A = 1; method go(a: s); event came(a: u64);",
+        "struct s { a: u32; } const A = 1; method go(a: s); method b(); event came(a: u32);",
+        "struct s { a: u32; } const A = 1; const C = 1; method go(a: s); event came(a: u32);",
+        "struct s { a: u32; } const A = 1; method go(a: s);",
+    };
+    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+        CHECK(versions_abi(changed[i], 1, zero, 0) == 0);
+    }
+}
+
+// What is generated of several versions: who provides the last one provides all, and tables of the
+// first ones end where the next one began.
+static void test_version_output(void) {
+    static const char port_text[] =
+        "port helix.p 2.3 { method a(); event e(); since 2.2 after 0x%llx; event f(); "
+        "since 2.3 after 0x%llx; method b() optional NOT_SUPPORTED; method c() optional IO; }";
+    static const char *const wanted[] = {
+        "#define P_PORT_PROVIDED { \"helix.p\", { 2, 3, 0 }, ",
+        ", { \"helix.p\", { 2, 2, 0 }, ",
+        ", { \"helix.p\", { 2, 1, 0 }, ",
+        "#define P_PORT_REQUIRED P_PORT_REQUIRED_2_3\n",
+        "#define P_PORT_REQUIRED_2_1 { \"helix.p\", { 2, 1, 0 }, { 3, 0, 0 }, ",
+        "#define P_PORT_REQUIRED_2_3 { \"helix.p\", { 2, 3, 0 }, { 3, 0, 0 }, ",
+        "    // Since 2.3.\n",
+        "    { 3, sizeof(struct p_ops), ",
+        "    { 2, offsetof(struct p_ops, b), ",
+        "    { 1, offsetof(struct p_ops, b), ",
+        "p_versions = { \"helix.p\", 2, 3, minors };"
+    };
+    const unsigned long long first = abi_of("port helix.p 2.1 { method a(); event e(); }");
+    struct text text = { 0 }, out = { 0 };
+    struct compiler compiler = { .load = load };
+    text_add(&text,
+             "port helix.p 2.2 { method a(); event e(); since 2.2 after 0x%llx; event f(); }",
+             first);
+    const unsigned long long second = abi_of(text.data);
+    text.length = 0;
+    text_add(&text, port_text, first, second);
+    struct port *port = port_read(&compiler, "p.port", text.data, text.length);
+    CHECK(port != NULL);
+    if (port != NULL) {
+        emit_header(port, &out);
+        emit_source(port, &out);
+        const char *at = out.data;
+        for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]) && at != NULL; i++) {
+            at = strstr(at, wanted[i]); // in this order
+            CHECK(at != NULL);
+        }
+    }
+    text_free(&text);
+    text_free(&out);
+    end(&compiler);
+}
+
+// What another port lends is hashed as of the first version that has it, so that more of it changes
+// nothing here.
+static char *load_base(struct compiler *compiler, const char *name, const char **out_path) {
+    *out_path = name;
+    return arena_copy(&compiler->arena, compiler->context, strlen(compiler->context));
+}
+
+static uint64_t abi_over(const char *base, const char *text) {
+    struct compiler compiler = { .load = load_base, .context = (void *)(uintptr_t)base };
+    struct port *port = port_read(&compiler, "over.port", text, strlen(text));
+    const uint64_t abi = port != NULL ? port->abi : 0;
+    end(&compiler);
+    return abi;
+}
+
+static void test_version_used(void) {
+    static const char old[] = "port helix.base 1.0 { id k; method go(a: k); }";
+    static const char first[] = "use base; port helix.o 1.0 { method m(a: base.k); }";
+    static const char third[] =
+        "use base; port helix.o 1.0 { struct s { a: base.n; } method m(a: s); }";
+    static const char start[] = "port helix.base 1.%u { id k; method go(a: k); "
+                                "since 1.1 after 0x%llx; id n; event came(a: n); ";
+    const unsigned long long before = abi_of(old);
+    char base[256], more[256], last[64];
+    (void)snprintf(base, sizeof(base), start, 1u, before);
+    (void)strcat(base, "}");
+    (void)snprintf(more, sizeof(more), start, 2u, before);
+    (void)snprintf(last, sizeof(last), "since 1.2 after 0x%llx; event gone(); }",
+                   (unsigned long long)abi_of(base));
+    (void)strcat(more, last);
+    CHECK(abi_over(old, first) != 0 && abi_over(old, first) == abi_over(base, first));
+    CHECK(abi_over(base, third) != 0 && abi_over(base, third) == abi_over(more, third));
+}
+
 // The example of docs/ports.md is the port that the build compiles, to the byte; and its page names
 // what it has.
 static void test_example(void) {
@@ -215,6 +342,9 @@ int main(void) {
                    __FILE__);
     test_errors();
     test_abi();
+    test_versions();
+    test_version_output();
+    test_version_used();
     test_example();
     test_table();
     return check_result();
