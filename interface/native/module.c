@@ -15,6 +15,12 @@
 _Static_assert(HX_MODULE_TEXT_BYTES >= PACKAGE_REFUSAL_BYTES &&
                    HX_MODULE_TEXT_BYTES == MODULE_PORTS_BYTES,
                "what the kernel says goes in whole");
+_Static_assert(HX_LIFE_STARTED == LIFE_STARTED && HX_LIFE_DIED == LIFE_DIED &&
+                   HX_LIFE_RESTARTED == LIFE_RESTARTED && HX_LIFE_SWAPPED == LIFE_SWAPPED &&
+                   HX_LIFE_MOVED == LIFE_MOVED && HX_LIFE_ROLLED_BACK == LIFE_ROLLED_BACK &&
+                   HX_LIFE_GIVEN_UP == LIFE_GIVEN_UP && HX_LIFE_UNLOADED == LIFE_UNLOADED &&
+                   HX_LIFE_TEXT_BYTES == MODULE_LIFE_TEXT_BYTES,
+               "programs see the kernel's kinds");
 // NOLINTEND(misc-redundant-expression)
 
 static struct {
@@ -32,7 +38,8 @@ void native_modules_init(void) {
 enum hx_status native_module_all(handle_t *out_modules) {
     const bool administers = process_administers(process_current());
     return native_derive(&all_modules.root,
-                         HX_RIGHT_READ | HX_RIGHT_DELEGATE | (administers ? HX_RIGHT_ADMIN : 0),
+                         HX_RIGHT_READ | HX_RIGHT_DELEGATE |
+                             (administers ? HX_RIGHT_ADMIN | HX_RIGHT_WAIT : 0),
                          out_modules);
 }
 
@@ -177,4 +184,18 @@ enum hx_status native_module_info(struct capability *modules, uint32_t number,
     (void)modules;
     return modules_describe(number, &description) ? give_info(&description, out_info)
                                                   : HX_ERR_NOT_FOUND;
+}
+
+enum hx_status native_module_life(struct capability *modules, uint64_t number, time_ns_t deadline,
+                                  struct uaddr out_life) {
+    struct module_life life;
+    (void)modules;
+    enum hx_status status = modules_life(number, deadline, &life);
+    if (status != HX_OK) {
+        return status;
+    }
+    struct hx_module_life given = { .number = life.number, .at = life.at, .kind = life.kind };
+    memcpy(given.name, life.name, sizeof(given.name));
+    memcpy(given.text, life.text, sizeof(given.text));
+    return copy_to_user(out_life, &given, sizeof(given));
 }

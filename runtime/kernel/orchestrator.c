@@ -91,6 +91,7 @@ void module_give_up(struct hx_env *env, const char *why) {
         log_error("module %s: %s; its slots refuse for good", env->name, why);
     }
     module_state_set(env, MODULE_GONE);
+    life_tell(env->name, LIFE_GIVEN_UP, "%s", why != NULL ? why : "it is not started anew");
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         gate_end(gate);
     }
@@ -191,6 +192,7 @@ static void restart_note(struct hx_env *env, time_ns_t pause) {
     spin_unlock(&watched_lock);
     log_warning("module %s: started anew, %lu us after its death", env->name,
                 (unsigned long)(taken / 1000));
+    life_tell(env->name, LIFE_RESTARTED, "%lu us after its death", (unsigned long)(taken / 1000));
 }
 
 void module_kill(const struct hx_env *env, const char *what, const char *why) {
@@ -249,6 +251,8 @@ static void death_take(struct hx_env *env) {
     env->health.deaths++;
     env->health.state = MODULE_DEAD;
     spin_unlock(&watched_lock);
+    life_tell(env->name, LIFE_DIED, "%s at %s+0x%llx, address 0x%llx", death.what, death.symbol,
+              (unsigned long long)death.offset, (unsigned long long)death.address);
     trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)HX_ERR_PEER_DIED);
 }
 
@@ -341,6 +345,7 @@ enum hx_status orchestrator_init(void) {
         return HX_ERR_NO_MEMORY;
     }
     waitable_init(&deaths, 0);
+    lives_init();
     gate_ends_watch(&deaths, &lives_lock);
     thread_init(&orchestrator, "orchestrator", stack, THREAD_STACK_BYTES, orchestrate, NULL);
     thread_start(&orchestrator);
@@ -375,6 +380,10 @@ void module_swap_note(struct hx_env *env, uint32_t swaps, uint32_t rollbacks) {
     env->health.swaps += swaps;
     env->health.rollbacks += rollbacks;
     spin_unlock(&watched_lock);
+    if (rollbacks != 0) {
+        life_tell(env->name, LIFE_ROLLED_BACK, "to %u.%u.%u", env->module->version.major,
+                  env->module->version.minor, env->module->version.patch);
+    }
 }
 
 void module_freeze_note(struct hx_env *env, time_ns_t freeze_ns) {

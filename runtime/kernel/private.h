@@ -136,6 +136,12 @@ enum hx_status module_open(const void *bytes, size_t size_bytes, enum module_pla
 void module_discard(struct hx_env *env);
 // Takes it and starts it. What modules_load() refuses with; then it is not there any more, either.
 enum hx_status module_begin(struct hx_env *env, struct package_refusal *refusal);
+// What happens to modules is told from now on. Once, before the first one starts.
+void lives_init(void);
+// Notes what has happened to a module, with a line for people. Never waits, needs no memory. Thread
+// context.
+void life_tell(const char *name, enum module_life_kind kind, const char *format, ...) PRINTF(3, 4);
+
 // The version in which a module's port and its user in the kernel talk: see port_agree().
 // HX_ERR_INVALID: the manifest does not provide that port. Thread context.
 enum hx_status env_port_agree(const struct hx_env *env, const char *port,

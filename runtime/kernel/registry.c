@@ -93,6 +93,29 @@ enum hx_status module_run(struct hx_env *env) {
     return gate_call(env->gate, start_inside, env);
 }
 
+static enum module_placement placement_of(const struct hx_env *env) {
+    return env->package != NULL && env->package->image.bytes != NULL ? MODULE_ISOLATED
+                                                                     : MODULE_IN_KERNEL;
+}
+
+// "1.2.3 in the kernel"
+static void tell_version(const struct hx_env *env, enum module_life_kind kind) {
+    const struct hx_version version = env->module->version;
+    life_tell(env->name, kind, "%u.%u.%u %s", version.major, version.minor, version.patch,
+              placement_of(env) == MODULE_ISOLATED ? "in ring 3" : "in the kernel");
+}
+
+// Its first death is told behind its start.
+static enum hx_status watch_and_tell(struct hx_env *env) {
+    mutex_lock(&lives_lock);
+    const enum hx_status status = orchestrator_watch(env);
+    if (status == HX_OK) {
+        tell_version(env, LIFE_STARTED);
+    }
+    mutex_unlock(&lives_lock);
+    return status;
+}
+
 static enum hx_status module_start(struct hx_env *env) {
     const struct hx_module *module = env->module;
     ASSERT(module->ops != NULL);
@@ -111,7 +134,7 @@ static enum hx_status module_start(struct hx_env *env) {
     if (status == HX_OK) {
         status = module_run(env);
     }
-    status = status == HX_OK ? orchestrator_watch(env) : status;
+    status = status == HX_OK ? watch_and_tell(env) : status;
     if (env->gate != NULL && status != HX_OK && !env->is_loaded) { // who was goes by unload.c
         orchestrator_bury(env);
     }
@@ -269,11 +292,6 @@ static void port_line(struct module_description *it, const char *what, const cha
     const size_t length = strlen(it->ports);
     (void)format_string(it->ports + length, sizeof(it->ports) - length, "%s %s %u.%u\n", what, port,
                         version.major, version.minor);
-}
-
-static enum module_placement placement_of(const struct hx_env *env) {
-    return env->package != NULL && env->package->image.bytes != NULL ? MODULE_ISOLATED
-                                                                     : MODULE_IN_KERNEL;
 }
 
 static void describe(const struct hx_env *env, struct module_description *out_description) {
@@ -480,6 +498,7 @@ static enum hx_status unload_locked(struct hx_env *env, struct package_refusal *
     enum hx_status status = module_let_go(env, refusal);
     if (status == HX_OK) {
         forget_locked(env);
+        life_tell(env->name, LIFE_UNLOADED, "by hand"); // in front of the next one of that name
     }
     return status;
 }
@@ -540,8 +559,9 @@ static enum hx_status schema_check(const struct hx_env *env, const struct hx_mod
                           found, least, next->arena_version);
 }
 
+// `kind`: what it is called when it is done.
 static enum hx_status swap_locked(struct hx_env *env, struct package *package,
-                                  struct package_refusal *refusal) {
+                                  enum module_life_kind kind, struct package_refusal *refusal) {
     enum hx_status status = HX_OK;
     mutex_lock(&lives_lock);
     if (env == NULL) {
@@ -557,6 +577,9 @@ static enum hx_status swap_locked(struct hx_env *env, struct package *package,
     }
     if (status == HX_OK) {
         status = module_swap(env, package, refusal);
+        if (status == HX_OK) {
+            tell_version(env, kind);
+        }
     } else {
         package_close(package);
     }
@@ -578,7 +601,7 @@ static enum hx_status exchange(const char *name, const void *bytes, size_t size_
         status = package_open(bytes, size_bytes, placement, &package, refusal);
     }
     if (status == HX_OK) {
-        status = swap_locked(env, package, refusal);
+        status = swap_locked(env, package, wanted != NULL ? LIFE_MOVED : LIFE_SWAPPED, refusal);
     }
     mutex_unlock(&registry_lock);
     return status;

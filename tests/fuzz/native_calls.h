@@ -66,6 +66,7 @@ static const struct native_shape {
     { HX_CALL_module_unload, 0, "8bb" },
     { HX_CALL_module_swap, 0, "8bblb" },
     { HX_CALL_module_isolate, 0, "8blb" },
+    { HX_CALL_module_life, 0, "8nTb" },
     { HX_CALL_module_move, 0, "8bkblb" },
 };
 

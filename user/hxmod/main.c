@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // user/hxmod/main.c: loads, swaps, unloads and shows modules of the kernel, and how they are.
+// WITH: watch.c
+#include "hxmod.h"
+
 #include <libhelix/calls.h>
 
 #include <errno.h>
@@ -11,15 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EXIT_REFUSED 1
-#define EXIT_WORDS   2
-
 struct bytes {
     const void *at;
     uint64_t size;
 };
 
-static int refused(const char *what, enum hx_status status, const char *why) {
+int refused(const char *what, enum hx_status status, const char *why) {
     (void)fprintf(stderr, "hxmod: %s: %s%s%s\n", what, hx_status_name(status),
                   why[0] != '\0' ? ": " : "", why);
     return EXIT_REFUSED;
@@ -247,9 +247,15 @@ static int do_words(handle_t modules, int count, char **words) {
     if ((count == 2 || count == 3) && strcmp(words[1], "health") == 0) {
         return health(words[2]);
     }
+    if (count == 2 && strcmp(words[1], "watch") == 0) {
+        return watch(modules);
+    }
+    if (count == 2 && strcmp(words[1], "publish") == 0) {
+        return publish(modules);
+    }
     (void)fputs("usage: hxmod load [--isolated] FILE | unload NAME | swap NAME [FILE] | "
                 "move NAME kernel|isolated [FILE] | list | "
-                "info NAME|FILE | health [NAME]\n",
+                "info NAME|FILE | health [NAME] | watch | publish\n",
                 stderr);
     return EXIT_WORDS;
 }

@@ -2,6 +2,7 @@
 // Lives of a module with two slots, and swaps of it, while it dies at every awkward moment: of
 // orchestrator.c and swap.c, with the gates of core and stand-ins for what else they call. Whenever
 // what a life held is given back, nobody may get into a slot.
+#include "../lives.c"
 #include "../orchestrator.c"
 #include "../supervise.c"
 #include "../swap.c"
@@ -216,6 +217,59 @@ static bool slots_are_gone(void) {
     return gate_is_gone(slots[0]) && gate_is_gone(slots[1]) && !slots_are_open();
 }
 
+// Whether this and nothing else was told since `number`, which goes on.
+static bool are_told(uint64_t *number, const enum module_life_kind *kinds, uint32_t count) {
+    struct module_life life;
+    bool are = true;
+    for (uint32_t i = 0; i < count; i++, ++*number) {
+        are = are && life_find(*number, &life) && life.number == *number && life.kind == kinds[i] &&
+              strcmp(life.name, "disk") == 0;
+    }
+    return are && !life_find(*number, &life);
+}
+
+static void test_told(void) {
+    static const enum module_life_kind lived[] = { LIFE_DIED, LIFE_RESTARTED };
+    static const enum module_life_kind left[] = { LIFE_DIED, LIFE_GIVEN_UP };
+    static const enum module_life_kind back[] = { LIFE_ROLLED_BACK };
+    uint64_t number = last_number + 1;
+    struct module_life life;
+    begin_test();
+    die();
+    settle();
+    CHECK(are_told(&number, lived, 2));
+    CHECK(life_find(number - 2, &life) && strncmp(life.text, "fault at interrupt+0x0", 22) == 0);
+    module_swap_note(&env, 1, 0);
+    CHECK(are_told(&number, NULL, 0));
+    module_swap_note(&env, 0, 1);
+    CHECK(are_told(&number, back, 1));
+    crowded = slots[1];
+    die();
+    settle();
+    CHECK(are_told(&number, left, 2));
+    CHECK(life_find(number - 1, &life) &&
+          strcmp(life.text, "somebody is inside and does not leave") == 0);
+}
+
+// The last ones are kept; a number that is gone gives the oldest.
+static void test_kept(void) {
+    struct module_life life;
+    const uint64_t before = last_number;
+    for (uint32_t i = 0; i < 3 * MODULE_LIVES + 7; i++) {
+        life_tell("a name that is longer than what there is room for", LIFE_STARTED, "%u", i);
+    }
+    CHECK(last_number == before + 3 * MODULE_LIVES + 7);
+    for (uint64_t number = last_number - MODULE_LIVES + 1; number <= last_number; number++) {
+        CHECK(life_find(number, &life) && life.number == number);
+    }
+    CHECK(strlen(life.name) == sizeof(life.name) - 1);
+    CHECK(life_find(0, &life) && life.number == last_number - MODULE_LIVES + 1);
+    CHECK(life_find(last_number - MODULE_LIVES, &life) &&
+          life.number == last_number - MODULE_LIVES + 1);
+    CHECK(!life_find(last_number + 1, &life) && !life_find(UINT64_MAX, &life));
+    CHECK(modules_life(last_number, 0, &life) == HX_OK && life.number == last_number);
+}
+
 static void test_lives_again(void) {
     begin_test();
     die();
@@ -401,6 +455,8 @@ static void test_swap_lost(void) {
 }
 
 int main(void) {
+    test_told();
+    test_kept();
     test_lives_again();
     test_dies_in_init();
     test_dies_when_opened();

@@ -29,6 +29,34 @@ struct module_description {
     char ports[MODULE_PORTS_BYTES]; // a line for each: "provides helix.char 1.0", "needs …"
 };
 
+#define MODULE_LIVES           128u // events that are kept
+#define MODULE_LIFE_TEXT_BYTES 80u
+
+enum module_life_kind {
+    LIFE_STARTED = 1,     // for the first time
+    LIFE_DIED = 2,        // how
+    LIFE_RESTARTED = 3,   // after a death
+    LIFE_SWAPPED = 4,     // for another version, or for itself
+    LIFE_MOVED = 5,       // where to
+    LIFE_ROLLED_BACK = 6, // to the version before
+    LIFE_GIVEN_UP = 7,    // why
+    LIFE_UNLOADED = 8,
+};
+
+// What happened to a module.
+struct module_life {
+    uint64_t number; // from 1 on, without gaps
+    time_ns_t at;
+    enum module_life_kind kind;
+    char name[32];
+    char text[MODULE_LIFE_TEXT_BYTES]; // for people
+};
+
+// The event of that number, or, if it is not kept any more, the oldest one that is; waits for one
+// that has not happened. HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED, or the capability under which the
+// caller acts is revoked. Thread context.
+enum hx_status modules_life(uint64_t number, time_ns_t deadline, struct module_life *out_life);
+
 // Verifies a package, loads it and starts its module. Borrows the bytes, the caller's own copy.
 // Returns HX_OK; what <lib/package.h> refuses with;
 //         HX_ERR_NOT_SUPPORTED  it was built for another SDK
