@@ -62,7 +62,9 @@ static void serve(struct model *model, const struct wire_parcel *parcel) {
     const struct wire_message *message = &parcel->message;
     struct wire_parcel reply;
     model->server.instances[0].instance = &port;
-    called = message->method < port.method_count ? &methods[message->method] : NULL;
+    called = message->method < port.method_count ? &methods[message->method]
+             : message->method == WIRE_ATTACH    ? &methods[port.method_count - 1]
+                                                 : NULL;
     wire_serve(&model->server, parcel, &reply);
     FUZZ_ASSERT(reply.message.kind == WIRE_REPLY && reply.message.call == message->call);
     FUZZ_ASSERT(reply.handle_count <= WIRE_ARGUMENTS_MAX);

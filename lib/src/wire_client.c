@@ -247,18 +247,27 @@ static enum hx_status call_send(struct call *call) {
     return status;
 }
 
+static uint16_t wire_number(const struct wire_port *port, uint32_t method) {
+    const bool is_attach = port->event_count > 0 && method == port->method_count - 1;
+    return (uint16_t)(is_attach ? WIRE_ATTACH : method);
+}
+
 enum hx_status wire_call(struct wire_target *target, uint32_t method,
                          struct wire_argument *arguments) {
-    const struct wire_method *what = &target->client->wire.port->methods[method];
+    const struct wire *wire = &target->client->wire;
+    const struct wire_method *what = &wire->port->methods[method];
     struct call call;
+    if (wire->minor != NULL && method >= wire->minor->methods && what->absent != HX_OK) {
+        return what->absent;
+    }
     call.target = target;
     call.method = what;
     call.arguments = arguments;
     call.made = NULL;
     call.request.message =
-        (struct wire_message){ .method = (uint16_t)method, .kind = WIRE_REQUEST };
+        (struct wire_message){ .method = wire_number(wire->port, method), .kind = WIRE_REQUEST };
     call.request.handle_count = call.reply.handle_count = 0;
-    if (wire_gives_instance(what) && !target->client->wire.is_numbered) {
+    if (wire_gives_instance(what) && !wire->is_numbered) {
         call.made = target_claim(target->client);
         if (call.made == NULL) {
             return HX_ERR_LIMIT;
@@ -304,6 +313,12 @@ static const struct wire_method *event_read(struct wire_client *client, const st
     return wire_decode(wire, what, &reader, event, arguments) ? what : NULL;
 }
 
+// Of a later version than the client's: it is nothing to it.
+static bool is_unknown(const struct wire *wire, const struct wire_message *message) {
+    return wire->has_newer_peer && message->kind == WIRE_EVENT &&
+           message->method >= wire->port->event_count;
+}
+
 enum hx_status wire_receive_in(struct wire_client *client, const struct wire_parcel *event,
                                struct hx_pool *pool, uint8_t *scratch) {
     struct wire_argument arguments[WIRE_ARGUMENTS_MAX] = { 0 };
@@ -312,7 +327,7 @@ enum hx_status wire_receive_in(struct wire_client *client, const struct wire_par
     const struct wire_method *what = event_read(client, &wire, event, scratch, arguments);
     if (what == NULL) {
         wire_handles_drop(&wire, event);
-        return HX_ERR_CORRUPT;
+        return is_unknown(&wire, &event->message) ? HX_OK : HX_ERR_CORRUPT;
     }
     return what->invoke(client->events, client->events_client, arguments);
 }

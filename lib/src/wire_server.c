@@ -87,7 +87,17 @@ static void results_place(struct service *service) {
 }
 
 static bool is_attach(const struct wire_port *port, const struct wire_message *request) {
-    return port->event_count > 0 && request->method == port->method_count - 1u;
+    return port->event_count > 0 && request->method == WIRE_ATTACH;
+}
+
+// Which method is called; NULL: none that can be. The last one is attach(), by its own number.
+static const struct wire_method *method_of(const struct wire_port *port,
+                                           const struct wire_message *request) {
+    const uint32_t count = port->method_count - (port->event_count > 0 ? 1u : 0u);
+    const struct wire_method *method = is_attach(port, request)  ? &port->methods[count]
+                                       : request->method < count ? &port->methods[request->method]
+                                                                 : NULL;
+    return method != NULL && method->invoke != NULL ? method : NULL;
 }
 
 // Whom the request calls by a number of the module's own.
@@ -145,12 +155,12 @@ static enum hx_status request_read(struct service *service, const struct wire_pa
     const struct wire_port *port = server->wire.port;
     const struct wire_message *message = &request->message;
     struct wire_reader reader;
-    if (message->kind != WIRE_REQUEST || message->method >= port->method_count ||
-        port->methods[message->method].invoke == NULL ||
+    const struct wire_method *method = method_of(port, message);
+    if (message->kind != WIRE_REQUEST || method == NULL ||
         !wire_body_open(&server->wire, message, service->scratch, port->request_max, &reader)) {
         return HX_ERR_CORRUPT;
     }
-    service->method = &port->methods[message->method];
+    service->method = method;
     return arguments_read(service, request, &reader);
 }
 

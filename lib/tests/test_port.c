@@ -4,7 +4,9 @@
 #include <lib/port.h>
 #include <lib/string.h>
 
-static const struct hx_port_minor minors[] = { { 2, 40, 22 }, { 1, 24, 11 }, { 0, 16, 10 } };
+static const struct hx_port_minor minors[] = { { 2, 40, 22, 5 },
+                                               { 1, 24, 11, 3 },
+                                               { 0, 16, 10, 2 } };
 static const struct hx_port_versions used = { "helix.some", 3, 3, minors };
 
 // What a module has in common with `used`, as a minor version; -1: nothing.

@@ -138,8 +138,12 @@ static inline void model_reset(struct model *model, const struct wire_port *port
     hx_pool_init(&model->client_pool, model->pool, MODEL_POOL_PAGES, 0, MODEL_CLIENT_PAGES);
     hx_pool_init(&model->server_pool, model->pool, MODEL_POOL_PAGES, MODEL_CLIENT_PAGES,
                  MODEL_POOL_PAGES - MODEL_CLIENT_PAGES);
-    const struct wire near = { port, &model_transport, model, &model->client_pool, false };
-    const struct wire far = { port, &model_transport, model, &model->server_pool, false };
+    const struct wire near = {
+        .port = port, .transport = &model_transport, .context = model, .pool = &model->client_pool
+    };
+    const struct wire far = {
+        .port = port, .transport = &model_transport, .context = model, .pool = &model->server_pool
+    };
     wire_client_init(&model->client, &near, model->client_scratch);
     wire_server_init(&model->server, &far, ops, self, model->server_scratch);
 }

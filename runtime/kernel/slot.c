@@ -181,7 +181,11 @@ static struct slot *slot_make(struct domain *domain, const struct service_port *
     spinlock_init(&slot->lock, &slot_class);
     waitable_init(&slot->left, 0);
     hx_pool_init(&slot->pool, base, (uint32_t)pages, 0, (uint32_t)pages);
-    const struct wire wire = { port->wire, &transport, slot, &slot->pool, port->client == NULL };
+    const struct wire wire = { .port = port->wire,
+                               .transport = &transport,
+                               .context = slot,
+                               .pool = &slot->pool,
+                               .is_numbered = port->client == NULL };
     wire_client_init(&slot->client, &wire, NULL); // each worker brings scratch memory
     return slot;
 }

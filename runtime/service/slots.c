@@ -119,7 +119,11 @@ static enum hx_status slot_make(struct hx_env *env, const struct service_port *p
         hx_free(env, slot);
         return status;
     }
-    const struct wire wire = { port->wire, &transport, slot, &pool, port->client == NULL };
+    const struct wire wire = { .port = port->wire,
+                               .transport = &transport,
+                               .context = slot,
+                               .pool = &pool,
+                               .is_numbered = port->client == NULL };
     wire_server_init(&slot->server, &wire, bound, self, NULL);
     *out_slot = slot;
     return HX_OK;

@@ -185,7 +185,7 @@ static void instances(void) {
 // ---- events
 
 static struct {
-    uint64_t ticks, told, bytes, words, jobs, results;
+    uint64_t ticks, told, bytes, words, jobs, results, hints;
 } seen;
 
 static void on_tick(void *client, uint64_t number) {
@@ -213,7 +213,12 @@ static void on_done(void *client, uint64_t job, uint64_t result) {
     seen.results += result;
 }
 
-static const struct desk_events handlers = { on_tick, on_told, on_handed, on_done };
+static void on_hint(void *client, uint64_t value) {
+    CHECK(client == &seen);
+    seen.hints += value;
+}
+
+static const struct desk_events handlers = { on_tick, on_told, on_handed, on_done, on_hint };
 
 static void events(void) {
     struct desk_user user;
@@ -608,16 +613,100 @@ static void limits(void) {
     desk_end(&held.user);
 }
 
+// ---- versions
+
+// What portgen made of the port when it was 1.0: the first methods and events, and attach().
+static const struct wire_port *desk_1_0(void) {
+    static struct wire_method methods[DESK_METHOD_COUNT + 1];
+    static struct hx_port_versions versions;
+    static struct wire_port port;
+    const uint32_t count = desk_wire.versions->minors[1].methods;
+    SAME(desk_wire.versions->count, 2);
+    SAME(count, DESK_METHOD_COUNT - 1);
+    versions = (struct hx_port_versions){ "test.desk", 1, 1, &desk_wire.versions->minors[1] };
+    memcpy(methods, desk_wire.methods, count * sizeof(methods[0]));
+    methods[count] = desk_wire.methods[DESK_METHOD_COUNT]; // attach()
+    port = desk_wire;
+    port.methods = methods;
+    port.method_count = count + 1;
+    port.event_count--;
+    port.versions = &versions;
+    return &port;
+}
+
+static void serve_1_0(handle_t end) {
+    struct hx_service service = desk_service;
+    struct hx_server *server;
+    service.port = desk_1_0();
+    NEED(hx_server_create(&server) == HX_OK && hx_server_add(server, end, &service) == HX_OK);
+    SAME(hx_server_run(server, TIME_NEVER), HX_OK);
+    hx_server_destroy(server);
+}
+
+static void versions_begin(struct desk_user *user, void (*serve)(handle_t end),
+                           const struct wire_port *port) {
+    handle_t ends[2];
+    memset(&seen, 0, sizeof(seen));
+    rounds = 4;
+    NEED(hx_channel_create(16, ends) == HX_OK);
+    user->server = child_with(ends[1], serve);
+    NEED(hx_client_open(ends[0], port, TIME_NEVER, &user->client) == HX_OK);
+    user->self = hx_client_self(user->client);
+    (void)use(user->self);
+    SAME(desk->attach(user->self, &handlers, &seen), HX_OK);
+    SAME(desk->tell(user->self, 3, NULL, 0), HX_OK);
+    SAME(hx_client_events(user->client, TIME_NEVER), HX_OK);
+    SAME(seen.ticks, 1 + 2 + 3);
+}
+
+static void same_version(void) {
+    struct desk_user user;
+    uint64_t twice;
+    versions_begin(&user, desk_serve, &desk_wire);
+    SAME(desk->hint(user.self, 21, &twice), HX_OK);
+    SAME(twice, 42);
+    SAME(hx_client_events(user.client, TIME_NEVER), HX_OK);
+    SAME(seen.hints, 21);
+    desk_end(&user);
+}
+
+// What the server can and the client does not know, the client does not hear.
+static void older_client(void) {
+    struct desk_user user;
+    versions_begin(&user, desk_serve, desk_1_0());
+    SAME(desk->tell(user.self, DESK_HINTS, NULL, 0), HX_OK);
+    SAME(hx_client_events(user.client, TIME_NEVER), HX_OK);
+    SAME(seen.ticks, 6 + 1 + 2 + 3 + 4 + 5);
+    SAME(seen.hints, 0);
+    SAME(hx_client_lost(user.client), 0);
+    (void)use(user.self);
+    desk_end(&user);
+}
+
+// What the server does not know, the client is told without asking it.
+static void older_server(void) {
+    struct desk_user user;
+    uint64_t twice = 7;
+    versions_begin(&user, serve_1_0, &desk_wire);
+    SAME(desk->hint(user.self, 21, &twice), HX_ERR_NOT_SUPPORTED);
+    SAME(twice, 7);
+    (void)use(user.self);
+    SAME(desk->remove(user.self), HX_ERR_ACCESS_DENIED);
+    desk_end(&user);
+}
+
 // ---- beginnings
 
 static void beginnings(void) {
     handle_t ends[2];
     struct hx_client *client;
     struct hx_server *server;
+    const struct hx_port_minor different = { 1, 0, DESK_PORT_ABI + 1, 0 };
+    const struct hx_port_versions versions = { "test.desk", 1, 1, &different };
     struct wire_port other = desk_wire;
     struct desk_ops holes = desk_ops;
     const struct hx_service broken = { .port = &desk_wire, .ops = &holes };
-    other.abi++;
+    other.versions = &versions;
     holes.put = NULL;
     NEED(hx_channel_create(16, ends) == HX_OK && hx_server_create(&server) == HX_OK);
     SAME(hx_client_open(ends[0], &desk_wire, hx_after(1000000), &client), HX_ERR_TIMED_OUT);
@@ -638,10 +727,11 @@ static void beginnings(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(values),         CASE(lists),          CASE(pages),       CASE(pages_shared),
-    CASE(handles),        CASE(instances),      CASE(events),      CASE(events_lost),
-    CASE(requests),       CASE(threads),        CASE(receivers),   CASE(threads_and_events),
-    CASE(clients),        CASE(server_dies),    CASE(client_dies), CASE(revoked),
-    CASE(revoked_before), CASE(server_revoked), CASE(limits),      CASE(beginnings),
+    CASE(values),         CASE(lists),          CASE(pages),        CASE(pages_shared),
+    CASE(handles),        CASE(instances),      CASE(events),       CASE(events_lost),
+    CASE(requests),       CASE(threads),        CASE(receivers),    CASE(threads_and_events),
+    CASE(clients),        CASE(server_dies),    CASE(client_dies),  CASE(revoked),
+    CASE(revoked_before), CASE(server_revoked), CASE(limits),       CASE(beginnings),
+    CASE(same_version),   CASE(older_client),   CASE(older_server),
 };
 CHECK_MAIN(cases)

@@ -342,9 +342,9 @@ static void hello_fails(const struct port_hello *hello, handle_t sent, uint16_t 
 }
 
 static void wrong_hellos(void) {
-    const struct port_hello good = { DESK_PORT_ABI, 16, 4 };
+    const struct port_hello good = { { DESK_PORT_ABI }, 16, 4 };
     struct port_hello bad = good;
-    bad.abi++;
+    bad.abi[0]++;
     hello_fails(&bad, memory_with(1), PORT_HELLO, 1, HX_ERR_BAD_IMAGE);
     bad = good;
     bad.pages = 4;
@@ -444,7 +444,7 @@ static void unasked_event(struct liar *liar, struct wire_message *reply, struct 
 
 static void lie(void (*answer)(struct liar *liar, struct wire_message *reply, struct hx_slot *slot),
                 enum hx_status first, enum hx_status second) {
-    const struct port_hello hello = { DESK_PORT_ABI, 16, 4 };
+    const struct port_hello hello = { { DESK_PORT_ABI }, 16, 4 };
     struct hx_slot slot = hx_message(PORT_HELLO, &hello, sizeof(hello));
     struct liar liar = { .answer = answer };
     struct hx_client *client;

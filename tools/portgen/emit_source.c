@@ -124,7 +124,12 @@ static void put_minor(const struct port *port, const struct version *version, ui
     } else {
         text_add(out, "sizeof(struct %s_ops)", port->prefix);
     }
-    text_add(out, ", UINT64_C(0x%016llx) },\n", (unsigned long long)version->abi);
+    text_add(out, ", UINT64_C(0x%016llx), ", (unsigned long long)version->abi);
+    if (method != NULL) {
+        text_add(out, "%u },\n", method->number);
+    } else {
+        text_add(out, "%s_METHOD_COUNT },\n", port->upper);
+    }
 }
 
 static void put_minors(const struct port *port, struct text *out) {

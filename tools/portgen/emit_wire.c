@@ -194,6 +194,9 @@ static void put_row(const struct port *port, const struct method *method, const 
     if (fails > 0) {
         text_add(rows, ".fails = fails_%s, .fail_count = %u, ", method->name, fails);
     }
+    if (!is_event && method->since > 0) {
+        text_add(rows, ".absent = HX_ERR_%s, ", method->optional);
+    }
     text_add(rows, ".on_instance = %s, .ends = %s },\n",
              method->fields != arguments_of(method) ? "true" : "false",
              method->ends ? "true" : "false");
@@ -400,10 +403,10 @@ static void put_tables(const struct port *port, struct text *out) {
                       "ARRAY_SIZE(port_events_taken),\n");
     }
     text_add(out,
-             "    .abi = %s_PORT_ABI,\n    .versions = &%s_versions,\n"
+             "    .versions = &%s_versions,\n"
              "    .ops_bytes = sizeof(struct %s_ops),\n"
              "    .bind = bind_any,\n",
-             port->upper, port->prefix, port->prefix);
+             port->prefix, port->prefix);
     text_add(
         out,
         "    .request_max = %llu,\n    .reply_max = %llu,\n    .event_max = %s_WIRE_CLIENT_BYTES,\n"

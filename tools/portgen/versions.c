@@ -48,6 +48,16 @@ static void check_methods(struct compiler *compiler, const struct port *port) {
     }
 }
 
+// attach() is the first function of a table, so a table without one is no part of one that has it.
+static void check_first_event(struct compiler *compiler, const struct port *port) {
+    if (port->events != NULL && port->events->since > 0) {
+        fail(compiler, &port->events->place,
+             "'%s' is the first event, and tables of older versions have no attach(); write a port "
+             "of another major version",
+             port->events->name);
+    }
+}
+
 void versions_check(struct compiler *compiler, struct port *port) {
     const struct version *before = NULL;
     uint32_t number = 0;
@@ -56,6 +66,7 @@ void versions_check(struct compiler *compiler, struct port *port) {
         return;
     }
     check_methods(compiler, port);
+    check_first_event(compiler, port);
     for (struct version *each = port->versions; each != NULL; before = each, each = each->next) {
         each->abi = port_abi(port, number);
         if (before != NULL && each->after != before->abi) {

@@ -23,7 +23,8 @@
 
 #define WIRE_ARGUMENTS_MAX 12u
 #define WIRE_INLINE_BYTES  40u
-#define WIRE_PAGED         255u // in inline_bytes: the body lies in the pool
+#define WIRE_PAGED         255u    // in inline_bytes: the body lies in the pool
+#define WIRE_ATTACH        0xfffeu // in method: attach(), in all versions of a port
 
 enum wire_message_kind {
     WIRE_REQUEST = 1,
@@ -121,6 +122,7 @@ struct wire_method {
     bool on_instance, ends;
     const enum hx_status *fails; // what the module may answer
     uint32_t fail_count;
+    enum hx_status absent; // of a method that a later version added: where the server has it not
 };
 
 // The last method of a port with events is its attach(), which gets the server as its argument.
@@ -128,7 +130,6 @@ struct wire_port {
     const struct wire_method *methods, *events;
     uint32_t method_count, event_count;
     uint32_t request_max, reply_max, event_max; // bytes of bodies
-    uint64_t abi;
     const struct hx_port_versions *versions;
     uint32_t ops_bytes; // of a table
     // NAME_bind() for tables that are known by their port alone.
@@ -186,6 +187,9 @@ struct wire {
     // Instances are what the module calls them, on both ends, and go on with another server: there
     // is no table of them. For a server that believes its client.
     bool is_numbered;
+    // A client's: the version that its server has, too. NULL: its own newest one.
+    const struct hx_port_minor *minor;
+    bool has_newer_peer; // of a client: the server may send events that it does not know
 };
 
 struct wire_target { // what a client's operations get first: the provider, or an instance of it

@@ -41,6 +41,7 @@ struct hx_port_minor {
     uint16_t minor;
     uint32_t ops_bytes; // of the operations table: a version's is the first part of the next one's
     uint64_t abi;
+    uint32_t methods; // that it has: the first ones
 };
 struct hx_port_versions {
     const char *port;

@@ -408,7 +408,7 @@ static void test_gone(void) {
         open += model.server.instances[i].instance != NULL;
     }
     ending.close = box_end;
-    CHECK(all_wire.ops_bytes == sizeof(bound) && all_wire.abi == ALL_PORT_ABI);
+    CHECK(all_wire.ops_bytes == sizeof(bound) && all_wire.versions->minors[0].abi == ALL_PORT_ABI);
     CHECK(all_wire.bind(&bound, &ending, HX_RIGHTS_ALL) == HX_OK);
     wire_server_fini(&model.server, &bound);
     CHECK(open > 1 && boxes_ended == open);

@@ -246,13 +246,14 @@ static void test_version_used(void) {
     static const char third[] =
         "use base; port helix.o 1.0 { struct s { a: base.n; } method m(a: s); }";
     static const char start[] = "port helix.base 1.%u { id k; method go(a: k); "
-                                "since 1.1 after 0x%llx; id n; event came(a: n); ";
+                                "since 1.1 after 0x%llx; id n; "
+                                "method more(a: n) optional NOT_SUPPORTED; ";
     const unsigned long long before = abi_of(old);
-    char base[256], more[256], last[64];
+    char base[256], more[256], last[128];
     (void)snprintf(base, sizeof(base), start, 1u, before);
     (void)strcat(base, "}");
     (void)snprintf(more, sizeof(more), start, 2u, before);
-    (void)snprintf(last, sizeof(last), "since 1.2 after 0x%llx; event gone(); }",
+    (void)snprintf(last, sizeof(last), "since 1.2 after 0x%llx; method most() optional IO; }",
                    (unsigned long long)abi_of(base));
     (void)strcat(more, last);
     CHECK(abi_over(old, first) != 0 && abi_over(old, first) == abi_over(base, first));

@@ -478,15 +478,34 @@ static enum hx_status hello(struct hx_client *client, time_ns_t deadline,
     return status == HX_ERR_WOULD_BLOCK ? HX_ERR_CORRUPT : status;
 }
 
-static enum hx_status pool_open(struct hx_client *client, const struct wire_port *port,
-                                time_ns_t deadline) {
+// The client's version of that ABI; NULL: it has none.
+static const struct hx_port_minor *minor_of(const struct hx_port_versions *versions, uint64_t abi) {
+    for (uint32_t i = 0; i < versions->count; i++) {
+        if (versions->minors[i].abi == abi) {
+            return &versions->minors[i];
+        }
+    }
+    return NULL;
+}
+
+// The newest version that both have. False: there is none.
+static bool agree(struct wire *wire, const struct port_hello *said) {
+    wire->minor = NULL;
+    wire->has_newer_peer = minor_of(wire->port->versions, said->abi[0]) == NULL;
+    for (uint32_t i = 0; i < PORT_VERSIONS_MAX && wire->minor == NULL; i++) {
+        wire->minor = minor_of(wire->port->versions, said->abi[i]);
+    }
+    return wire->minor != NULL;
+}
+
+static enum hx_status pool_open(struct hx_client *client, time_ns_t deadline) {
     struct port_hello said;
     handle_t memory;
     enum hx_status status = hello(client, deadline, &said, &memory);
     if (status != HX_OK) {
         return status;
     }
-    if (said.abi != port->abi) {
+    if (!agree(&client->wire.wire, &said)) {
         status = HX_ERR_BAD_IMAGE;
     } else if (said.pages > HX_POOL_PAGES_MAX || said.server_pages >= said.pages) {
         status = HX_ERR_CORRUPT;
@@ -501,7 +520,9 @@ static enum hx_status pool_open(struct hx_client *client, const struct wire_port
 // With the end open.
 static enum hx_status client_begin(struct hx_client *client, const struct wire_port *port,
                                    time_ns_t deadline) {
-    const struct wire wire = { port, &transport, client, &client->pool, false };
+    const struct wire wire = {
+        .port = port, .transport = &transport, .context = client, .pool = &client->pool
+    };
     const uint32_t slots = client->end.view.slots;
     void *scratch = malloc(port->event_max + 1);
     client->events_max = port->event_count != 0 ? slots : 0;
@@ -510,7 +531,7 @@ static enum hx_status client_begin(struct hx_client *client, const struct wire_p
     if (scratch == NULL || client->events == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    enum hx_status status = pool_open(client, port, deadline);
+    enum hx_status status = pool_open(client, deadline);
     if (status == HX_OK) {
         status = hx_handle_derive(client->end.handle,
                                   HX_RIGHT_SIGNAL | HX_RIGHT_WAIT | HX_RIGHT_ADMIN, &client->waits);

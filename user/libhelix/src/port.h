@@ -30,10 +30,12 @@ struct port_read {
     uint32_t pages[HX_SLOT_BYTES / sizeof(uint32_t)]; // or PORT_NO_PAGE
 };
 
+#define PORT_VERSIONS_MAX 4u
+
 struct port_hello {
-    uint64_t abi;
-    uint32_t pages;        // of the pool
-    uint32_t server_pages; // the last ones of them: bodies of events
+    uint64_t abi[PORT_VERSIONS_MAX]; // of the last minor versions, the newest one first; 0: no more
+    uint32_t pages;                  // of the pool
+    uint32_t server_pages;           // the last ones of them: bodies of events
 };
 
 static inline uint32_t port_calls_max(uint32_t slots) {

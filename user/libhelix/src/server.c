@@ -471,12 +471,15 @@ static enum hx_status pool_make(struct connection *connection) {
     const struct wire_port *port = connection->service.port;
     const uint32_t asked = connection->service.pool_pages;
     const uint32_t pages = asked != 0 ? asked : POOL_PAGES, mine = event_pages(port, pages);
-    const struct port_hello hello = { port->abi, pages, mine };
+    struct port_hello hello = { .pages = pages, .server_pages = mine };
     struct wire_parcel with = { .handle_count = 1 };
     struct port_sent sent;
     handle_t memory;
     if (!is_enough(port, pages, mine)) {
         return HX_ERR_INVALID;
+    }
+    for (uint32_t i = 0; i < MIN_OF(port->versions->count, PORT_VERSIONS_MAX); i++) {
+        hello.abi[i] = port->versions->minors[i].abi;
     }
     enum hx_status status = hx_memory_create(pages * PAGE_SIZE, &memory);
     if (status != HX_OK) {
@@ -503,7 +506,9 @@ static enum hx_status pool_make(struct connection *connection) {
 static enum hx_status tables_make(struct connection *connection) {
     const struct hx_service *service = &connection->service;
     const struct wire_port *port = service->port;
-    const struct wire wire = { port, &transport, connection, &connection->pool, false };
+    const struct wire wire = {
+        .port = port, .transport = &transport, .context = connection, .pool = &connection->pool
+    };
     connection->bound = malloc(port->ops_bytes);
     connection->whole = malloc(port->ops_bytes);
     connection->scratch = malloc(ALIGN_UP((size_t)port->request_max, 8u) + port->reply_max);
