@@ -59,7 +59,10 @@ struct interest {
 // Inside an address space's lock, under which the last reference to a file may go.
 static const struct lock_class epolls_class = { .name = "epolls",
                                                 .rank = LOCK_RANK_SLEEP_LAST - 15 };
-static const struct lock_class epoll_class = { .name = "epoll", .rank = LOCK_RANK_SLEEP_LAST - 13 };
+// One that is watched inside of the one that watches it.
+static const struct lock_class epoll_class = { .name = "epoll",
+                                               .rank = LOCK_RANK_SLEEP_LAST - 13,
+                                               .nest = true };
 // Of `ready_lock` and of the waitable. They nest: an epoll's two inside those of one that it
 // watches. There is no circle, as nobody watches an epoll that watches others.
 static const struct lock_class ready_class = { .name = "epoll ready",
@@ -210,6 +213,40 @@ static struct waitable *epoll_waitable(struct file *file) {
     return &epoll->waitable;
 }
 
+// Takes the first one of the ready list off and leaves the level as it is; NULL: there is none.
+static struct interest *unlink_first(struct epoll *epoll) {
+    const unsigned long state = spin_lock_irq(&epoll->ready_lock);
+    struct list *link = list_pop_front(&epoll->ready);
+    spin_unlock_irq(&epoll->ready_lock, state);
+    return link != NULL ? LIST_ENTRY(link, struct interest, ready_link) : NULL;
+}
+
+// Puts it back, if it is not there again, and the level right. NULL: the level alone.
+static void relink_first(struct epoll *epoll, struct interest *interest) {
+    const unsigned long state = spin_lock_irq(&epoll->ready_lock);
+    if (interest != NULL && !list_is_linked(&interest->ready_link)) {
+        list_push_front(&epoll->ready, &interest->ready_link);
+    }
+    if (list_is_empty(&epoll->ready)) {
+        waitable_update(&epoll->waitable, WAIT_READABLE, 0);
+    }
+    spin_unlock_irq(&epoll->ready_lock, state);
+}
+
+// What is on the ready list was ready once: who looks from outside learns whether it is. Whoever
+// watches is not told of it, so that no edge comes of a look.
+static uint32_t epoll_ready(const struct file *file) {
+    struct epoll *epoll = file->data;
+    struct interest *interest;
+    mutex_lock(&epoll->mutex);
+    do {
+        interest = unlink_first(epoll);
+    } while (interest != NULL && ready_events(interest) == 0);
+    relink_first(epoll, interest);
+    mutex_unlock(&epoll->mutex);
+    return interest != NULL ? WAIT_READABLE : 0;
+}
+
 static void epoll_release(struct file *file) {
     struct epoll *epoll = file->data;
     mutex_lock(&epolls_lock);
@@ -227,6 +264,7 @@ static void epoll_release(struct file *file) {
 static const struct file_ops epoll_ops = {
     .name = "anon_inode:[eventpoll]",
     .waitable = epoll_waitable,
+    .ready = epoll_ready,
     .release = epoll_release,
 };
 
@@ -434,14 +472,15 @@ static bool tell(struct interest *interest, struct linux_epoll_event *out_event)
     return true;
 }
 
-// Takes up to `capacity` events; each interest is looked at once.
+// Takes up to `capacity` events of the next `*left` that may be ready.
 static uint32_t collect(struct epoll *epoll, struct linux_epoll_event *out_events,
-                        uint32_t capacity) {
+                        uint32_t capacity, uint32_t *left) {
     uint32_t count = 0;
     mutex_lock(&epoll->mutex);
-    for (uint32_t left = ready_count(epoll); left != 0 && count < capacity; left--) {
+    for (; *left != 0 && count < capacity; (*left)--) {
         struct interest *interest = pop_ready(epoll);
         if (interest == NULL) {
+            *left = 0;
             break;
         }
         count += tell(interest, &out_events[count]) ? 1 : 0;
@@ -450,22 +489,39 @@ static uint32_t collect(struct epoll *epoll, struct linux_epoll_event *out_event
     return count;
 }
 
+// Gives the caller what is ready, up to `capacity`. Each interest is looked at once: one that stays
+// ready is on the list again, behind the others.
+static enum hx_status tell_all(struct call *call, struct epoll *epoll, uint32_t capacity,
+                               uint32_t *out_told) {
+    struct linux_epoll_event events[EVENTS_AT_ONCE];
+    uint32_t left = ready_count(epoll);
+    uint32_t told = 0;
+    while (left != 0 && told < capacity) {
+        const uint32_t count =
+            collect(epoll, events, MIN_OF(capacity - told, EVENTS_AT_ONCE), &left);
+        const struct uaddr to = uaddr_make(call->args[1] + told * sizeof(events[0]));
+        const enum hx_status status = copy_to_user(to, events, count * sizeof(events[0]));
+        if (status != HX_OK && told == 0) {
+            return status;
+        }
+        if (status != HX_OK) {
+            break; // what was told before counts
+        }
+        told += count;
+    }
+    *out_told = told;
+    return HX_OK;
+}
+
 static enum hx_status wait_events(struct call *call, struct epoll *epoll, uint32_t capacity,
                                   time_ns_t deadline) {
-    struct linux_epoll_event events[EVENTS_AT_ONCE];
-    capacity = MIN_OF(capacity, EVENTS_AT_ONCE);
     for (;;) {
-        const uint32_t count = collect(epoll, events, capacity);
-        if (count != 0) {
-            enum hx_status status =
-                copy_to_user(call_address(call, 1), events, count * sizeof(events[0]));
-            return status == HX_OK ? call_ok(call, count) : status;
+        uint32_t told = 0;
+        enum hx_status status = tell_all(call, epoll, capacity, &told);
+        if (status != HX_OK || told != 0 || deadline == 0) {
+            return status == HX_OK ? call_ok(call, told) : status;
         }
-        if (deadline == 0) {
-            return call_ok(call, 0);
-        }
-        enum hx_status status =
-            wait_one(&epoll->waitable, WAIT_READABLE, deadline, WAIT_INTERRUPTIBLE);
+        status = wait_one(&epoll->waitable, WAIT_READABLE, deadline, WAIT_INTERRUPTIBLE);
         if (status == HX_ERR_TIMED_OUT) {
             deadline = 0; // a last look
         } else if (status != HX_OK) {

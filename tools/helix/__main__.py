@@ -98,8 +98,8 @@ def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smp", type=_processors, metavar="N", help="only with so many processors")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
     parser.add_argument("--jobs", type=_up_to(1000), default=2, metavar="N", help="machines at once (default: %(default)s)")
-    parser.add_argument("--seconds", type=_up_to(1000000), default=60, metavar="N",
-                        help="length of a fuzz run (default: %(default)s)")
+    parser.add_argument("--seconds", type=_up_to(1000000), default=0, metavar="N",
+                        help="of random system calls, in fuzz/syscalls (default: 30)")
     parser.add_argument("--mutants", action="store_true",
                         help="change the kernel line by line; each change must be noticed")
     parser.add_argument("--coverage", action="store_true", help=argparse.SUPPRESS)

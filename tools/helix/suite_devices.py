@@ -60,7 +60,7 @@ _CPUS = {"x86_64": "qemu64", "aarch64": "cortex-a72", "riscv64": ""}
 _CONSOLE_WAYS = {"x86_64": ("pci", "iommu"), "aarch64": ("mmio",), "riscv64": ("pci",)}  # enough
 _DYING_WAYS = {"x86_64": ("pci", "line-pc", "queues", "iommu"), "aarch64": ("mmio", "gic-3", "iommu"),
                "riscv64": ("pci", "mmio")}
-_PACKAGES_WAYS = {"x86_64": ("pci", "queues"), "aarch64": ("mmio",), "riscv64": ("pci",)}
+_PACKAGES_WAYS = {"x86_64": ("queues",), "aarch64": ("mmio",), "riscv64": ("pci",)}
 _SENT_BYTES, _WRITTEN_BYTES = 20000, 30000
 _SMP = 2
 _DISK_BYTES = 16 << 20

@@ -33,6 +33,7 @@ _WRONG = {
     "trace": r"a command to run inside is missing: \./helix trace -- CMD",
     "trace ls": r"behind --: \./helix trace -- ls",
     "test check/format nonsense": r"no test is called nonsense; suites: ",
+    "test --seconds 5 scenario/fork": r"only fuzz/syscalls has them",
     "test --smp 7 scenario/fork": r"none of these tests is for --smp 7",
     "run --disk nothing.img -- true": r"--disk: there is no file nothing\.img",
     "run -smp 4": r"run does not know -smp 4 \(did you mean --smp\?\); '\./helix run --help'",

@@ -60,6 +60,12 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     return selected
 
 
+def _refuse_seconds(options: Namespace, selected: list[tuple[Job, list[str]]]) -> None:
+    """A time that none of the chosen tests would take."""
+    if options.seconds and not any(re.match(r"fuzz/syscalls(-faults)?@", name) for _, names in selected for name in names):
+        raise ui.WrongWords("--seconds: only fuzz/syscalls has them")
+
+
 def _refuse_seeds(options: Namespace, selected: list[tuple[Job, list[str]]]) -> None:
     """Seeds that none of the chosen tests would have."""
     names = [name for _, names in selected for name in names]
@@ -131,6 +137,7 @@ def command(options: Namespace) -> int:
         return mutants.command(options)
     selected = _select(options)
     _refuse_seeds(options, selected)
+    _refuse_seconds(options, selected)
     if options.list:
         for _, names in selected:
             for name in names:
