@@ -38,9 +38,12 @@ void pids_init(struct pid_space *space) {
     space->threads_max = (uint32_t)MIN_OF(MAX_OF(most, (uint64_t)32), (uint64_t)PID_MAX);
 }
 
+// A module in ring 3 has no numbers of its own, and signals by terminals' keys come from its
+// thread.
 struct pid_space *pids(void) {
-    struct process *process = process_current();
-    return process != NULL ? process->ns->pids : &pid_space_initial;
+    const struct process *process = process_current();
+    struct pid_space *space = process != NULL ? process->ns->pids : NULL;
+    return space != NULL ? space : &pid_space_initial;
 }
 
 static int32_t next_free_locked(struct pid_space *space) {
@@ -104,7 +107,7 @@ static void set_field(struct pid_space *space, int32_t number, size_t field_offs
         spin_unlock_irq(&space->lock, irq);
         return;
     }
-    memcpy((char *)entry + field_offset, &value, sizeof(value));
+    memcpy((char *)entry + field_offset, (const void *)&value, sizeof(value));
     entry->is_reserved = false;
     struct pid_entry *unused = take_if_unused_locked(space, number, entry);
     spin_unlock_irq(&space->lock, irq);

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from helix import ui
+from helix import rootfs, ui
 
 _LONG_S = 5
 
@@ -28,6 +28,12 @@ class Context:
 
     kernel: Path | None
     options: Namespace
+
+    def packages(self) -> bytes:
+        """An archive to go behind the initramfs of a test: what the profile's kernel loads at boot."""
+        if self.kernel is None or self.options.kernel == "linux":
+            return b""
+        return rootfs.packages_only(self.kernel, self.options.profile)
 
     @property
     def seed(self) -> int:

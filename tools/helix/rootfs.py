@@ -87,15 +87,30 @@ def with_services(archive: cpio.Archive, kernel: Path) -> cpio.Archive:
     return archive
 
 
+def profile_modules(profile: str, *lists: str) -> list[str]:
+    """The folders of the modules in those of the profile's lists."""
+    text = (paths.TOP / "profiles" / f"{profile}.cmake").read_text()
+    return " ".join(re.findall(rf"set\(HELIX_(?:{'|'.join(lists)})\s([^)]*)\)", text)).split()
+
+
+def _boots_packages(profile: str) -> list[str]:
+    """Those that the profile's kernel loads at boot."""
+    return profile_modules(profile, "NORMAL", "DEFERRED")
+
+
 def with_profile(archive: cpio.Archive, kernel: Path, profile: str) -> cpio.Archive:
     """With the packages that the profile's kernel loads at boot, where it looks for them."""
-    lists = re.findall(r"set\(HELIX_(?:NORMAL|DEFERRED)\s([^)]*)\)", (paths.TOP / "profiles" / f"{profile}.cmake").read_text())
-    for folder in " ".join(lists).split():
+    for folder in _boots_packages(profile):
         archive.folder("lib")
         archive.folder("lib/helix")
         name = f"{Path(folder).name}.hxm"
         archive.file(f"lib/helix/{name}", (kernel.parent / "modules" / name).read_bytes())
     return archive
+
+
+def packages_only(kernel: Path, profile: str) -> bytes:
+    """An archive with those packages, to go behind others; no bytes where the profile has none."""
+    return with_profile(cpio.Archive(), kernel, profile).bytes() if _boots_packages(profile) else b""
 
 
 def runner_only() -> cpio.Archive:

@@ -19,11 +19,11 @@ def _scripts() -> list[Path]:
     return sorted(_FOLDER.glob("*.sh"))
 
 
-def _initrd() -> bytes:
+def _initrd(context: Context) -> bytes:
     archive = rootfs.with_runner(rootfs.base())
     for script in _scripts():
         archive.file(f"tests/{script.name}", script.read_bytes(), 0o755)
-    return archive.bytes()
+    return archive.bytes() + context.packages()
 
 
 def _difference(script: Path, got: str) -> str:
@@ -51,7 +51,7 @@ def _run(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
     by_name = {f"busybox/{script.stem}@{smp}": script for script in _scripts()}
     accept = context.options.accept and context.options.kernel == "linux"
     waiting = list(names)
-    with qemu.Initrd(_initrd()) as data:
+    with qemu.Initrd(_initrd(context)) as data:
         while waiting:
             with suite_scenario.start(context, data, smp, f"busybox-{smp}") as inside:
                 name = waiting.pop(0)

@@ -221,7 +221,8 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
     assert context.kernel is not None
     kernel = profile_kernel(context) if program.device == "loaded" else context.kernel
     packages = kernel if program.device in ("swapped", "loaded", "packages") else None
-    with qemu.Initrd(suite_scenario.initrd([inner], packages)) as data:
+    archive = suite_scenario.initrd([inner], packages)
+    with qemu.Initrd(archive if packages else archive + context.packages()) as data:
         # Who loads drivers begins without any, and no program has the console that comes with one.
         more = {"console": "console=hvc0", "loaded": "helix.safe console=hvc0"}.get(program.device, "")
         machine = qemu.Machine(kernel, data, qemu.append_for(kernel, "/sbin/runner", more),

@@ -63,12 +63,12 @@ def _source(program: Program) -> Path:
     return paths.TOP / "tests" / "fuzz" / f"{program.name}.c"
 
 
-def _initrd() -> bytes:
+def _initrd(context: Context) -> bytes:
     archive = rootfs.with_runner(rootfs.base())
     archive.folder("tests")
     for program in PROGRAMS:
         archive.file(f"tests/{program.name}", programs.build(_source(program)).read_bytes(), 0o755)
-    return archive.bytes()
+    return archive.bytes() + context.packages()
 
 
 def _seconds(options: Namespace) -> int:
@@ -97,7 +97,7 @@ def _judge(name: str, program: Program, inside: guest.Guest, options: Namespace)
 
 def _run_inside(context: Context, smp: int, names: list[str]) -> Iterator[Verdict]:
     """Each program has a machine of its own, so that a death is one program's."""
-    with qemu.Initrd(_initrd()) as data:
+    with qemu.Initrd(_initrd(context)) as data:
         for program in _programs(context.options):
             name = f"fuzz/{program.name}{program.variant}@{smp}"
             if name not in names:

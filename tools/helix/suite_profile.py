@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a kernel of the profile `modular` makes of its packages at boot: those that are there, are missing, are
 broken or do not start, and `helix.safe`; and one of `secure`, with its drivers in ring 3. Each boot is asked by
-scripts, which end with 0."""
+scripts, which end with 0. `secure/NAME` is the test NAME with `--profile secure`: what the default run has of it is
+what touches a driver, on the machine that is meant where none is named."""
 
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import guest, programs, qemu, rootfs, suite_devices
+from helix import guest, programs, qemu, rootfs, suite_busybox, suite_devices, suite_scenario, suite_terminal
 from helix.report import Context, Job, Verdict
 
 _LOADED = r"""
@@ -103,3 +105,23 @@ def jobs(options: Namespace) -> list[Job]:
     # Another build of everything is too much for machines that show nothing new by it.
     names = [name for name in _BOOTS if _BOOTS[name][0] != "secure" or options.arch == "x86_64"]
     return [job(f"devices/{name}") for name in names]
+
+
+_SECURE_SHARE = re.compile(r"(terminal|busybox)/.*@1|scenario/(files|poll|session|system)@1|devices/(disk|rng)-pci")
+
+
+def _secure_job(job: Job, names: list[str]) -> Job:
+    def run(context: Context, chosen: list[str]) -> Iterator[Verdict]:
+        options = Namespace(**{**vars(context.options), "profile": "secure"})
+        inner = Context(suite_devices.profile_kernel(context, "secure"), options)
+        for verdict in job.run(inner, [name.removeprefix("secure/") for name in chosen]):
+            yield Verdict(f"secure/{verdict.name}", verdict.failure, verdict.detail)
+    return Job([f"secure/{name}" for name in names], run)
+
+
+def secure_jobs(options: Namespace) -> list[Job]:
+    if options.kernel or options.arch != "x86_64":
+        return []
+    found = [(job, [name for name in job.names if _SECURE_SHARE.fullmatch(name)])
+             for suite in (suite_terminal, suite_busybox, suite_scenario, suite_devices) for job in suite.jobs(options)]
+    return [_secure_job(job, names) for job, names in found if names]

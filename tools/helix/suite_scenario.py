@@ -83,6 +83,7 @@ def start(context: Context, data: Path, smp: int, log_name: str, mem: str = "256
     """A machine with the runner as init."""
     assert context.kernel is not None
     append = qemu.append_for(context.kernel, "/sbin/runner")
+    log_name = log_name if context.options.profile == "minimal" else f"{context.options.profile}-{log_name}"
     machine = qemu.Machine(context.kernel, data, append, smp, mem)
     return guest.Guest(machine, qemu.log_file(log_name), silence_s)
 
@@ -111,8 +112,9 @@ def _run_in_turn(context: Context, suite: str, smp: int, names: list[str]) -> It
             waiting.append(name)
         except ui.Failure as failure:
             yield Verdict(name, str(failure), failure.detail)
-    kernel = context.kernel if suite == "native" else None
-    with qemu.Initrd(initrd([by_name[name] for name in waiting], kernel)) as data:
+    native = suite == "native"  # whose services come with all packages
+    archive = initrd([by_name[name] for name in waiting], context.kernel if native else None)
+    with qemu.Initrd(archive if native else archive + context.packages()) as data:
         while waiting:
             with start(context, data, smp, f"{suite}-{smp}") as inside:
                 name = waiting[0]

@@ -34,6 +34,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "debug": suite_debug.jobs,
     "aarch64": suite_other.aarch64_jobs,
     "riscv64": suite_other.riscv64_jobs,
+    "secure": suite_profile.secure_jobs,
 }
 
 
