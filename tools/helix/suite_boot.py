@@ -243,9 +243,11 @@ def _machines() -> list[Boot]:
               Boot("mem-24M", plain, mem="24M", linux=False),
               Boot("mem-6G", plain, mem="6G"),
               # QEMU puts the archive at the end of memory, whatever is there: it has to fit behind the kernel.
-              Boot("mem-too-little", lambda: plain() + bytes(1350000), mem="4M", linux=False, never=[],
+              Boot("mem-too-little", lambda: plain() + bytes(1150000), mem="4M", linux=False, never=[],
                    expect=[r"panic: Helix with this initramfs needs at least 5 MiB; "
                            r"this machine has 4\n"]),
+              Boot("mem-overlapped", lambda: plain() + bytes(1450000), mem="4M", linux=False, never=[],
+                   expect=[r"panic: the loader put the initramfs \(0x\w+ to 0x\w+\) over the kernel "]),
               Boot("mem-least", plain, mem="4M", linux=False)]
     return boots
 
