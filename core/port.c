@@ -83,13 +83,19 @@ static enum hx_status install(const struct port_used *used, port_installer_t ins
     return status;
 }
 
-// Who uses a port; NULL: nobody does.
-static const struct port_used *used_find(const char *port) {
+// Who uses a port, and how he is given a provider; NULL: nobody does.
+static const struct port_used *user_find(const char *port, port_installer_t *out_installer) {
     spin_lock(&ports_lock);
     const uint32_t row = row_find_locked(port);
     const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
+    *out_installer = used != NULL ? ports[row].installer : NULL;
     spin_unlock(&ports_lock);
     return used;
+}
+
+static const struct port_used *used_find(const char *port) {
+    port_installer_t installer;
+    return user_find(port, &installer);
 }
 
 // The version that the provider has of what the user has last; else its newest one.
@@ -138,12 +144,8 @@ enum hx_status port_agree(const char *port, const struct hx_port_provided *provi
 }
 
 enum hx_status port_provide(const char *port, struct port_provider *provider) {
-    port_installer_t installer = NULL;
-    spin_lock(&ports_lock);
-    const uint32_t row = row_find_locked(port);
-    const struct port_used *used = row < PORTS_MAX ? ports[row].used : NULL;
-    installer = used != NULL ? ports[row].installer : NULL;
-    spin_unlock(&ports_lock);
+    port_installer_t installer;
+    const struct port_used *used = user_find(port, &installer);
     return used != NULL ? install(used, installer, provider) : HX_ERR_NOT_FOUND;
 }
 

@@ -287,19 +287,7 @@ static void all_at_once(void) {
 }
 
 static int come_and_go(void) {
-    static const struct hx_module_name name = { "virtio_blk" };
-    const int64_t all = NATIVE(module_all);
-    if (all < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int64_t status = NATIVE(module_load, all, package, package_bytes, &report);
-    if (status == HX_OK) {
-        status = NATIVE(module_unload, all, &name, &report);
-    }
-    NATIVE(handle_close, all);
-    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
-    return status == HX_OK ? 0 : -1;
+    return load_and_unload("virtio_blk");
 }
 
 static void without_memory(void) {

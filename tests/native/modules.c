@@ -470,19 +470,7 @@ static int start_once(void) {
 }
 
 static int come_and_go_once(void) {
-    const int64_t all = NATIVE(module_all);
-    if (all < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
-    const struct hx_module_name crumb = { "crumb" };
-    int64_t status = NATIVE(module_load, all, package, package_bytes, &report);
-    if (status == HX_OK) {
-        status = NATIVE(module_unload, all, &crumb, &report);
-    }
-    NATIVE(handle_close, all);
-    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
-    return status == HX_OK ? 0 : -1;
+    return load_and_unload("crumb");
 }
 
 static void without_memory(void) {

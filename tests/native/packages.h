@@ -38,6 +38,25 @@ static int64_t __attribute__((unused)) load(const char *name) {
     return load_bytes(package_bytes);
 }
 
+// The package that was read last comes and goes, for exhaust(): 0, or ENOMEM where memory was
+// refused.
+static int __attribute__((unused)) load_and_unload(const char *name) {
+    struct hx_module_name bytes = { { 0 } };
+    const int64_t all = NATIVE(module_all);
+    memcpy(bytes.bytes, name, strlen(name));
+    if (all < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    int64_t status = NATIVE(module_load, all, package, package_bytes, &report);
+    if (status == HX_OK) {
+        status = NATIVE(module_unload, all, &bytes, &report);
+    }
+    NATIVE(handle_close, all);
+    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
+    return status == HX_OK ? 0 : -1;
+}
+
 // The same in ring 3.
 static int64_t __attribute__((unused)) isolate_bytes(void) {
     memset(&report, 0, sizeof report);

@@ -176,19 +176,7 @@ static void nothing_to_sync(void) {
 }
 
 static int once(void) {
-    const int64_t all = NATIVE(module_all);
-    const struct hx_module_name crumb = { "crumb" };
-    if (all < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int64_t status = NATIVE(module_load, all, package, package_bytes, &report);
-    if (status == HX_OK) {
-        status = NATIVE(module_unload, all, &crumb, &report);
-    }
-    NATIVE(handle_close, all);
-    errno = status == HX_ERR_NO_MEMORY ? ENOMEM : EINVAL;
-    return status == HX_OK ? 0 : -1;
+    return load_and_unload("crumb");
 }
 
 // Each allocation fails in turn, and it can be loaded after that.

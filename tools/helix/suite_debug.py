@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from helix import build, packages, suite_other, targets
 from helix.report import Context, Job, Verdict
 
-_SHARE = ["boot/vfs-selftest-smp-4", *(f"scenario/{name}@4" for name in ("proc", "names", "sockets")),
+_SHARE = ["boot/vfs-selftest-smp-4", *(f"scenario/{name}@4" for name in ("proc", "names", "sockets", "epoll")),
           "fuzz/syscalls-short@4"]
 _NAMES = {"x86_64": [*_SHARE, "native/handles@4"], "aarch64": _SHARE, "riscv64": _SHARE}
 
