@@ -53,14 +53,21 @@ struct policy_ref {
     void *self;
     uint64_t number; // from 1 on, for each policy that comes
 };
+// The FIFO goes on; the policy, which may be dead, is not called.
+void queue_drop_policy(struct cpu *cpu);
 // Takes all who wait out of the policy that is there, and gives them to the other one. What that
 // fails with; then the FIFO goes on. Borrows its operations while it is there.
 enum hx_status queue_set_policy(struct cpu *cpu, const struct policy_ref *policy);
 
 // The policies (core/policy.c).
 enum hx_status policy_init(void);
-// One of these broke its contract: nobody may choose it again. Any context.
-void policy_note_failure(const struct sched_ops *ops);
+void policy_setup(struct cpu *cpu); // before any policy is called there
+// The one of that number answered so, which it must not, or faulted here (`fall` of the processor):
+// nobody may choose it, and its module dies as soon as interrupts are on. Any context.
+void policy_note_failure(uint64_t number, enum hx_status status);
+// Whether this processor is where policies are called: what a module does now, a policy does.
+// Interrupts off.
+bool policy_is_called(void);
 
 // Times used.
 void account_thread_setup(struct thread *thread);
@@ -99,6 +106,9 @@ static inline void preempt_check(void) {
     }
 }
 
+// A fault in kernel mode: if it was a policy's, its call returns HX_ERR_PEER_DIED, once the frame
+// is gone back to, and `fall` of the processor says how.
+bool policy_fault(struct hal_frame *frame, const struct hal_fault *fault);
 // A fault in kernel mode: if it was a module's, that dies, and the call of it returns, once the
 // frame is gone back to.
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault);

@@ -11,8 +11,11 @@
 // A module's spin locks that it holds are given back by the trap itself, whose frame has interrupts
 // on afterwards. A stack that overflows is found by a trap on another stack (HAL_FAULT_STACK).
 //
-// Not survived: faults with interrupts or preemption off for another reason (methods in atomic
-// context), and a stack that overflows in the kernel's own functions; these end in a panic.
+// A policy of helix.sched is called with a queue's lock held: there the call alone ends, with an
+// error, and who made it tells of the death later (core/policy.c).
+//
+// Not survived: faults with interrupts or preemption off for another reason, and a stack that
+// overflows in the kernel's own functions; these end in a panic.
 #include "core_private.h"
 #include "symbols.h"
 
@@ -21,16 +24,6 @@
 
 #define LOOP_TICKS (1000000000u / TIMER_SAMPLE_NS)
 
-// Whether this processor is inside of scheduling, whose locks do not count as preemption.
-static bool is_scheduling(void) {
-    for (uint32_t i = 0; i < CPU_MAX; i++) {
-        if (cpu_table[i] != NULL && spin_held(&cpu_table[i]->queue.lock)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // Whether preemption and interrupts are on, or off by spin locks of modules alone. Those were taken
 // in the innermost call: none is made with one held.
 static bool modules_spin_alone(const struct thread *thread, bool irq_is_on) {
@@ -38,24 +31,45 @@ static bool modules_spin_alone(const struct thread *thread, bool irq_is_on) {
     for (const struct gate_spin *spin = thread->gate_spins; spin != NULL; spin = spin->next) {
         count++;
     }
-    return thread->preempt_off == count && (count == 0 ? irq_is_on : !is_scheduling());
+    return thread->preempt_off == count && (count == 0 ? irq_is_on : !policy_is_called());
 }
 
-// With interrupts off. What kept them off is gone then.
-static void spins_give_back(struct thread *thread) NO_LOCK_ANALYSIS {
+// Both are places of one stack.
+static bool is_below(const struct gate_spin *spin, const void *place) {
+    return (int32_t)(spin->taken_at - (uint32_t)(uintptr_t)place) < 0;
+}
+
+// Those that were taken below that place of the stack; NULL: all. With interrupts off. What kept
+// them off is gone then.
+static void spins_give_back(struct thread *thread, const void *below) NO_LOCK_ANALYSIS {
     struct gate_spin *spin;
-    while ((spin = thread->gate_spins) != NULL) {
+    while ((spin = thread->gate_spins) != NULL && (below == NULL || is_below(spin, below))) {
         thread->gate_spins = spin->next;
         spin_unlock_irq(&spin->lock, hal_irq_save());
     }
+}
+
+// The call of the policy that this processor is in ends here and now.
+static NORETURN void policy_die(const char *what, const char *where) {
+    spins_give_back(thread_current(), hal_guard_stack());
+    cpu_this()->fall = (struct thread_fall){ .at = time_now(), .what = what, .where = where };
+    hal_guard_leave(HX_ERR_PEER_DIED);
+}
+
+// With interrupts on nobody is where policies are called, and this may be another processor soon.
+static bool is_policy(void) {
+    return HAL_GATE_FAULTS && !hal_irq_is_on() && policy_is_called();
 }
 
 // A module does with its locks what nobody may do: it dies of that. Where it cannot, neither can
 // the kernel go on.
 static NORETURN void misuse(const char *what, const char *where) {
     struct thread *thread = thread_current();
+    if (is_policy()) {
+        policy_die(what, where);
+    }
     ASSERT(gate_current() != NULL && modules_spin_alone(thread, hal_irq_is_on()));
-    spins_give_back(thread);
+    spins_give_back(thread, NULL);
     hal_irq_on();
     gate_die(what, where);
 }
@@ -112,7 +126,8 @@ void gate_spin_lock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
         misuse("spin lock taken twice", "hx_spinlock_acquire");
     }
     const unsigned long state = spin_lock_irq(&spin->lock);
-    spin->irq_state = state;
+    spin->irq_state = (uint32_t)state;
+    spin->taken_at = (uint32_t)(uintptr_t)__builtin_frame_address(0);
     spin->next = thread->gate_spins;
     thread->gate_spins = spin;
 }
@@ -135,6 +150,9 @@ void gate_leave(void) {
 }
 
 void gate_die(const char *what, const char *where) {
+    if (is_policy()) {
+        policy_die(what, where);
+    }
     struct gate *gate = gate_current();
     const struct gate_death death = { time_now(), what, where, 0, 0 };
     log_error("module %s, slot %s: %s in %s: its calls are refused", gate_module(gate), gate->slot,
@@ -143,15 +161,19 @@ void gate_die(const char *what, const char *where) {
     gate_leave();
 }
 
+void gate_death_log(const struct gate *gate, const struct gate_death *death) {
+    log_error("module %s, slot %s: %s at %s+0x%lx, address 0x%lx: its calls are refused",
+              gate_module(gate), gate->slot, death->what, death->symbol,
+              (unsigned long)death->offset, (unsigned long)death->address);
+}
+
 // What the fallen thread does next, on its own stack, in thread context.
 static NORETURN void fall_end(void) {
     const struct thread_fall *fall = &thread_current()->fall;
     struct gate *gate = gate_current();
     struct gate_death death = { .at = fall->at, .what = fall->what, .address = fall->address };
     death.symbol = symbol_find(fall->pc, &death.offset);
-    log_error("module %s, slot %s: %s at %s+0x%lx, address 0x%lx: its calls are refused",
-              gate_module(gate), gate->slot, death.what, death.symbol, (unsigned long)death.offset,
-              (unsigned long)death.address);
+    gate_death_log(gate, &death);
     gate_kill_module(gate, &death);
     gate_leave();
 }
@@ -163,8 +185,9 @@ static bool fall(struct hal_frame *frame, enum hal_gate_stop stop, const char *w
     if (!hal_gate_unwind(frame, stop, fall_end)) {
         return false;
     }
-    spins_give_back(thread);
-    thread->fall = (struct thread_fall){ time_now(), what, pc, address };
+    spins_give_back(thread, NULL);
+    thread->fall =
+        (struct thread_fall){ .at = time_now(), .what = what, .pc = pc, .address = address };
     return true;
 }
 
@@ -194,6 +217,21 @@ static enum hal_gate_stop stop_of(const struct hal_frame *frame, const struct ha
 static bool is_at_stack_end(const struct hal_frame *frame) {
     const uint64_t low = (uint64_t)(uintptr_t)thread_current()->stack_low;
     return hal_frame_sp(frame) - (low - PAGE_SIZE) <= PAGE_SIZE + STACK_ROOM;
+}
+
+bool policy_fault(struct hal_frame *frame, const struct hal_fault *fault) {
+    const uint64_t pc = hal_frame_pc(frame);
+    if (hal_frame_irq_is_on(frame) || fault->kind == HAL_FAULT_FATAL || !policy_is_called() ||
+        (fault->kind == HAL_FAULT_STACK && !is_at_stack_end(frame)) ||
+        !hal_guard_unwind(frame, stop_of(frame, fault), HX_ERR_PEER_DIED)) {
+        return false;
+    }
+    spins_give_back(thread_current(), hal_guard_stack());
+    cpu_this()->fall = (struct thread_fall){
+        .at = time_now(), .what = gate_fault_name(fault->kind), .pc = pc, .address = fault->address
+    };
+    trace(TRACE_FAULT, fault->kind == HAL_FAULT_PAGE ? fault->address : pc, fault->access);
+    return true;
 }
 
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault) {

@@ -154,6 +154,13 @@ bool port_is_replaceable(const char *port, bool has_arena) {
     return used != NULL && used->replace != NULL && (has_arena || !used->needs_arena);
 }
 
+void port_drop(const struct gate *gate) {
+    const struct port_used *used = used_find(gate->port);
+    if (used != NULL && used->drop != NULL) {
+        used->drop(gate);
+    }
+}
+
 void port_resume(const struct gate *gate) {
     const struct port_used *used = used_find(gate->port);
     if (used != NULL && used->resume != NULL) {

@@ -17,13 +17,17 @@ static struct thread *thread_of(struct sched_thread *sched) {
     return CONTAINER_OF(sched, struct thread, sched);
 }
 
-// The policy misbehaved: from here on this processor uses the FIFO.
-static COLD void policy_failed(struct cpu *cpu, enum hx_status status) {
-    trace(TRACE_MODULE, cpu->id, (uint64_t)(int64_t)status);
-    policy_note_failure(cpu->queue.ops);
+void queue_drop_policy(struct cpu *cpu) {
     cpu->queue.ops = NULL;
     cpu->queue.self = NULL;
     cpu->queue.policy = 0;
+}
+
+// The policy misbehaved or died: from here on this processor uses the FIFO.
+static COLD void policy_failed(struct cpu *cpu, enum hx_status status) {
+    trace(TRACE_MODULE, cpu->id, (uint64_t)(int64_t)status);
+    policy_note_failure(cpu->queue.policy, status);
+    queue_drop_policy(cpu);
 }
 
 // A thread whose data belong to another policy starts afresh with this one.
@@ -85,15 +89,37 @@ static bool may_run(const struct thread *thread, uint32_t cpu) {
     return (thread->sched.allowed >> cpu & 1) != 0;
 }
 
-static COLD struct thread *fifo_take(struct run_queue *queue, uint32_t taker) {
+static bool is_real_time(const struct thread *thread) {
+    const uint32_t sched_class = thread->sched.params.sched_class;
+    return sched_class == SCHED_CLASS_FIFO || sched_class == SCHED_CLASS_ROUND_ROBIN;
+}
+
+// The first one that may run there; one of real time before all others, since whoever starts a dead
+// policy anew is one.
+static COLD struct thread *fifo_first(const struct run_queue *queue, uint32_t taker) {
+    struct thread *first = NULL;
     list_for_each (link, &queue->threads) {
         struct thread *thread = LIST_ENTRY(link, struct thread, queue_link);
-        if (may_run(thread, taker)) {
-            taken(queue, thread);
+        if (may_run(thread, taker) && is_real_time(thread)) {
             return thread;
         }
+        first = first == NULL && may_run(thread, taker) ? thread : first;
     }
-    return NULL;
+    return first;
+}
+
+static COLD struct thread *fifo_take(struct run_queue *queue, uint32_t taker) {
+    struct thread *thread = fifo_first(queue, taker);
+    if (thread != NULL) {
+        taken(queue, thread);
+    }
+    return thread;
+}
+
+static COLD bool fifo_check(const struct cpu *cpu, const struct thread *running, uint64_t now) {
+    const struct thread *first = fifo_first(&cpu->queue, cpu->id);
+    return time_ticks_to_span(now - running->run_start) >= FIFO_SLICE_NS ||
+           (first != NULL && is_real_time(first) && !is_real_time(running));
 }
 
 // What the policy gave is a thread that waits here and may run there; else the policy is broken.
@@ -110,7 +136,7 @@ struct thread *queue_take(struct cpu *cpu, uint32_t taker) {
     if (queue->ops != NULL) {
         struct sched_thread *sched = NULL;
         enum hx_status status = sched_call_pick(queue->ops, queue->self, cpu->id, taker, &sched);
-        if (status == HX_OK && pick_is_sound(cpu, thread_of(sched), taker)) {
+        if (status == HX_OK && sched != NULL && pick_is_sound(cpu, thread_of(sched), taker)) {
             taken(queue, thread_of(sched));
             return thread_of(sched);
         }
@@ -149,7 +175,7 @@ bool queue_check(struct cpu *cpu, struct thread *running, uint64_t now) {
         }
         policy_failed(cpu, status);
     }
-    return time_ticks_to_span(now - running->run_start) >= FIFO_SLICE_NS;
+    return fifo_check(cpu, running, now);
 }
 
 time_ns_t queue_slice(struct cpu *cpu, struct thread *running, uint64_t now) {

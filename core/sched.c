@@ -32,6 +32,7 @@ static _Atomic uint64_t idle_mask;
 void sched_setup(struct cpu *cpu) {
     spinlock_init(&cpu->queue.lock, &queue_class);
     list_init(&cpu->queue.threads);
+    policy_setup(cpu);
 }
 
 static bool is_here(const struct thread *thread, const struct cpu *cpu) {

@@ -5,8 +5,9 @@
 #define BLOCK_CURRENT   8
 #define BLOCK_EMERGENCY 24
 #define BLOCK_SCRATCH   32
-#define BLOCK_ENTERED   64 // by number of the gate, 8 bytes each
-#define BLOCK_LEFT      576
+#define BLOCK_GUARD     64  // stack pointer, way back, frame pointer
+#define BLOCK_ENTERED   128 // by number of the gate, 8 bytes each
+#define BLOCK_LEFT      640
 
 // In struct hal_context and struct hal_gate.
 #define CONTEXT_GATES 8

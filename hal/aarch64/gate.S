@@ -77,4 +77,12 @@ FUNCTION aarch64_gate_unwound
     mov x30, #0
     br x0
 
+// hal_guard_leave(result)
+FUNCTION hal_guard_leave
+    mrs x9, tpidr_el1
+    ldp x10, x11, [x9, #BLOCK_GUARD]
+    ldr x29, [x9, #BLOCK_GUARD + 16]
+    mov sp, x10
+    br x11
+
     .section .note.GNU-stack, "", @progbits

@@ -23,6 +23,8 @@ void aarch64_gate_unwound(void);
 
 _Static_assert(offsetof(struct cpu_block, gate_entered) == BLOCK_ENTERED, "block.h");
 _Static_assert(offsetof(struct cpu_block, gate_left) == BLOCK_LEFT, "block.h");
+_Static_assert(offsetof(struct cpu_block, guard) == BLOCK_GUARD, "block.h");
+_Static_assert(BLOCK_GUARD == AARCH64_BLOCK_GUARD, "<hal_arch/gate.h>");
 _Static_assert(offsetof(struct hal_context, gates) == CONTEXT_GATES, "block.h");
 _Static_assert(offsetof(struct hal_gate, number) == GATE_NUMBER, "block.h");
 _Static_assert(offsetof(struct hal_gate_record, ticks) == 16, "gate.S");
@@ -60,33 +62,38 @@ static bool lib_is_called_by_module(const struct hal_frame *frame, const void *s
     return i < count && is_module(callers[i]);
 }
 
-static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gate_record *record) {
+static bool is_modules_fault(const struct hal_frame *frame, const void *stack_high) {
     const bool is_from_module = is_module(frame->x[FRAME_LR]);
     if (is_module(frame->pc)) {
         return true;
     }
-    if (frame->sp >= (uintptr_t)record) {
+    if (frame->sp >= (uintptr_t)stack_high) {
         return false; // not the stack of the call
     }
     if (is_lib(frame->pc)) { // without a frame of its own, or with one
-        return is_from_module || lib_is_called_by_module(frame, record);
+        return is_from_module || lib_is_called_by_module(frame, stack_high);
     }
     return !lies_in(frame->pc, image_start, image_text_end) && is_from_module;
 }
 
 // An interrupt may have come where a function of lib has no frame, or none any more: then the link
 // register says who called. Elsewhere it holds an address of lib, or the same one.
-static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate_record *record) {
+static bool is_modules_turn(const struct hal_frame *frame, const void *stack_high) {
     return is_module(frame->pc) ||
-           (is_lib(frame->pc) && frame->sp < (uintptr_t)record && !is_core(frame->x[FRAME_LR]) &&
-            lib_is_called_by_module(frame, record));
+           (is_lib(frame->pc) && frame->sp < (uintptr_t)stack_high &&
+            !is_core(frame->x[FRAME_LR]) && lib_is_called_by_module(frame, stack_high));
+}
+
+static bool is_modules(const struct hal_frame *frame, enum hal_gate_stop stop,
+                       const void *stack_high) {
+    return stop == HAL_GATE_FAULT ? is_modules_fault(frame, stack_high)
+                                  : is_modules_turn(frame, stack_high);
 }
 
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
     const struct hal_gate_record *record = context->gates;
-    if (stop == HAL_GATE_FAULT ? !is_modules_fault(frame, record)
-                               : !is_modules_turn(frame, record)) {
+    if (!is_modules(frame, stop, record)) {
         return false;
     }
     frame->pc = (uint64_t)(uintptr_t)aarch64_gate_unwound;
@@ -94,6 +101,23 @@ bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*th
     frame->sp = (uint64_t)(uintptr_t)record; // of the way back from the emergency stack alone
     frame->pstate &= ~AARCH64_PSTATE_I;
     return true;
+}
+
+bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t result) {
+    if (!is_modules(frame, stop, hal_guard_stack())) {
+        return false;
+    }
+    // The way back from the emergency stack restores nothing but these.
+    frame->pc = (uint64_t)(uintptr_t)hal_guard_leave;
+    frame->x[0] = (uint64_t)result;
+    frame->sp = cpu_block()->guard.sp;
+    frame->pstate |= AARCH64_PSTATE_I;
+    return true;
+}
+
+const void *hal_guard_stack(void) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    return (const void *)(uintptr_t)cpu_block()->guard.sp;
 }
 
 uint64_t hal_gate_entered(uint32_t cpu, uint32_t number) {

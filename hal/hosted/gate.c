@@ -27,6 +27,20 @@ void hal_gate_leave(int64_t result) {
     hosted_gate_leave(result);
 }
 
+bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t result) {
+    (void)frame, (void)stop, (void)result;
+    return false;
+}
+
+const void *hal_guard_stack(void) {
+    return NULL; // no call leaves anything behind
+}
+
+void hal_guard_leave(int64_t result) {
+    (void)result;
+    __builtin_trap(); // a way back that no call left
+}
+
 uint64_t hal_gate_entered(uint32_t cpu, uint32_t number) {
     return atomic_load_explicit(&hosted_processors[cpu].gate_entered[number], memory_order_acquire);
 }

@@ -8,6 +8,7 @@
 #define BLOCK_EMERGENCY 40
 #define BLOCK_SCRATCH   48
 #define BLOCK_SCRATCH2  56
+#define BLOCK_GUARD     104 // stack pointer, way back, frame pointer
 #define BLOCK_ENTERED   128 // by number of the gate, 8 bytes each
 #define BLOCK_LEFT      640
 

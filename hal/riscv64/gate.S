@@ -79,4 +79,11 @@ FUNCTION hal_gate_leave
     ld s11, 24(sp)
     j .Lout
 
+// hal_guard_leave(result)
+FUNCTION hal_guard_leave
+    ld sp, BLOCK_GUARD(tp)
+    ld t0, BLOCK_GUARD + 8(tp)
+    ld s0, BLOCK_GUARD + 16(tp)
+    jr t0
+
     .section .note.GNU-stack, "", @progbits

@@ -49,4 +49,11 @@ FUNCTION hal_gate_leave
     mov 64(%rsp), %rbp
     jmp .Lout
 
+// hal_guard_leave(result)
+FUNCTION hal_guard_leave
+    mov %rdi, %rax
+    mov %gs:GS_GUARD_SP, %rsp
+    mov %gs:GS_GUARD_FP, %rbp
+    jmp *-8(%rsp)
+
     .section .note.GNU-stack, "", @progbits

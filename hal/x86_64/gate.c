@@ -46,17 +46,17 @@ static bool lib_is_called_by_module(const struct hal_frame *frame, const void *s
     return i < count && is_module(callers[i]);
 }
 
-static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gate_record *record) {
+static bool is_modules_fault(const struct hal_frame *frame, const void *stack_high) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
     const uint64_t *top = (const uint64_t *)(uintptr_t)frame->rsp;
     if (is_module(frame->rip)) {
         return true;
     }
-    if ((uintptr_t)top >= (uintptr_t)record || frame->rsp % sizeof(*top) != 0) {
+    if ((uintptr_t)top >= (uintptr_t)stack_high || frame->rsp % sizeof(*top) != 0) {
         return false; // not the stack of the call
     }
     if (is_lib(frame->rip)) { // without a frame of its own, or with one
-        return is_module(*top) || lib_is_called_by_module(frame, record);
+        return is_module(*top) || lib_is_called_by_module(frame, stack_high);
     }
     // A call of nowhere has just pushed where it came from.
     return !lies_in(frame->rip, image_start, image_text_end) && is_module(*top);
@@ -65,34 +65,34 @@ static bool is_modules_fault(const struct hal_frame *frame, const struct hal_gat
 // An interrupt may have come where a function of lib has no frame, or none any more: then it was
 // called from the address on top of the stack, or, if it has just pushed the frame pointer, from
 // the next one. Elsewhere anything may be there, the kernel's code, too, and this is tried again.
-static bool is_modules_turn(const struct hal_frame *frame, const struct hal_gate_record *record) {
+static bool is_modules_turn(const struct hal_frame *frame, const void *stack_high) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
     const uint64_t *top = (const uint64_t *)(uintptr_t)frame->rsp;
     if (is_module(frame->rip)) {
         return true;
     }
-    if (!is_lib(frame->rip) || (uintptr_t)top >= (uintptr_t)record) {
+    if (!is_lib(frame->rip) || (uintptr_t)top >= (uintptr_t)stack_high) {
         return false;
     }
-    return !is_core(top[*top == frame->rbp ? 1 : 0]) && lib_is_called_by_module(frame, record);
+    return !is_core(top[*top == frame->rbp ? 1 : 0]) && lib_is_called_by_module(frame, stack_high);
 }
 
 // What the stack pointer points at cannot be read, and a function that has moved it so far has its
 // frame.
-static bool is_modules_overflow(const struct hal_frame *frame,
-                                const struct hal_gate_record *record) {
-    return is_module(frame->rip) || (is_lib(frame->rip) && lib_is_called_by_module(frame, record));
+static bool is_modules_overflow(const struct hal_frame *frame, const void *stack_high) {
+    return is_module(frame->rip) ||
+           (is_lib(frame->rip) && lib_is_called_by_module(frame, stack_high));
 }
 
 static bool is_modules(const struct hal_frame *frame, enum hal_gate_stop stop,
-                       const struct hal_gate_record *record) {
+                       const void *stack_high) {
     switch (stop) {
     case HAL_GATE_INTERRUPT:
-        return is_modules_turn(frame, record);
+        return is_modules_turn(frame, stack_high);
     case HAL_GATE_OVERFLOW:
-        return is_modules_overflow(frame, record);
+        return is_modules_overflow(frame, stack_high);
     default:
-        return is_modules_fault(frame, record);
+        return is_modules_fault(frame, stack_high);
     }
 }
 
@@ -107,6 +107,26 @@ bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*th
     frame->rbp = 0;                                              // a chain of calls begins here
     frame->rflags = (frame->rflags & ~(uint64_t)(RFLAGS_TF | RFLAGS_DF | RFLAGS_AC)) | RFLAGS_IF;
     return true;
+}
+
+bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t result) {
+    const struct cpu_block *block = cpu_block();
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    const uint64_t *stack = (const uint64_t *)(uintptr_t)block->guard_sp;
+    if (!is_modules(frame, stop, stack)) {
+        return false;
+    }
+    frame->rip = stack[-1]; // where the call returns to
+    frame->rsp = block->guard_sp;
+    frame->rbp = block->guard_fp;
+    frame->rax = (uint64_t)result;
+    frame->rflags &= ~(uint64_t)(RFLAGS_TF | RFLAGS_DF | RFLAGS_AC | RFLAGS_IF);
+    return true;
+}
+
+const void *hal_guard_stack(void) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
+    return (const void *)(uintptr_t)cpu_block()->guard_sp;
 }
 
 // The counts are written by single instructions of their processor; loads are acquires (SDM 3A

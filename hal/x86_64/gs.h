@@ -8,6 +8,9 @@
 #define GS_ENTERED 256 // by number of the gate, 8 bytes each
 #define GS_LEFT    768
 
+#define GS_GUARD_SP 1280
+#define GS_GUARD_FP 1288
+
 // In struct hal_context and struct hal_gate.
 #define CONTEXT_GATES 8
 #define GATE_NUMBER   0

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // runtime/kernel/doom.c: modules whose code faults on purpose. The faults are real ones, of code
 // that lies where modules' code does, in the middle of what the module was about: here, or in
-// ring 3 (runtime/service/doom.c).
+// ring 3 (runtime/service/doom.c). A scheduling policy calls nothing of the SDK: it faults when it
+// is called itself.
 #include "isolated.h"
 
 #include <core/gate.h>
 #include <core/lock.h>
+#include <core/sched.h>
 #include <core/thread.h>
 #include <core/time.h>
 #include <hal/irq.h>
@@ -127,6 +129,86 @@ void doom_pass_slow(void) {
     }
 }
 
+// In front of a policy
+// ------------------------------------------------------------------------------------------------
+
+static struct sched_ops behind; // set before anybody calls what is in front of it
+
+static void policy_pass(void) {
+    enum service_doom kind;
+    if (atomic_load_explicit(&doom_left, memory_order_relaxed) != 0 &&
+        doom_due(atomic_load_explicit(&victim, memory_order_relaxed), &kind)) {
+        kinds[kind].strike();
+    }
+}
+
+static enum hx_status front_enqueue(void *self, uint32_t cpu, struct sched_thread *thread,
+                                    uint32_t why) {
+    policy_pass();
+    return behind.enqueue(self, cpu, thread, why);
+}
+
+static enum hx_status front_dequeue(void *self, uint32_t cpu, struct sched_thread *thread) {
+    policy_pass();
+    return behind.dequeue(self, cpu, thread);
+}
+
+static enum hx_status front_clear(void *self, uint32_t cpu) {
+    policy_pass();
+    return behind.clear(self, cpu);
+}
+
+static enum hx_status front_pick(void *self, uint32_t cpu, uint32_t taker,
+                                 struct sched_thread **out_thread) {
+    policy_pass();
+    return behind.pick(self, cpu, taker, out_thread);
+}
+
+static enum hx_status front_check(void *self, uint32_t cpu, struct sched_thread *running,
+                                  bool *out_preempt) {
+    policy_pass();
+    return behind.check(self, cpu, running, out_preempt);
+}
+
+static enum hx_status front_slice(void *self, uint32_t cpu, struct sched_thread *running,
+                                  time_ns_t *out_slice_ns) {
+    policy_pass();
+    return behind.slice(self, cpu, running, out_slice_ns);
+}
+
+static const struct sched_ops front = {
+    .enqueue = front_enqueue,
+    .dequeue = front_dequeue,
+    .clear = front_clear,
+    .pick = front_pick,
+    .check = front_check,
+    .slice = front_slice,
+};
+
+static bool is_policy(const char *name) {
+    struct sched_policy policy;
+    uint32_t i = 0;
+    while (sched_policy_at(i, &policy) && strcmp(policy.name, name) != 0) {
+        i++;
+    }
+    return sched_policy_at(i, &policy);
+}
+
+// A loop with interrupts off ends nowhere, and the next life has nothing in front of it.
+static enum hx_status policy_doom(const char *name, uint32_t kind, bool again)
+    REQUIRES(lives_lock) {
+    static const char *fronted; // [lives_lock]
+    struct sched_ops ops;
+    if (!HAL_GATE_FAULTS || kind == SERVICE_DOOM_LOOP || again) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    if (fronted != NULL) {
+        HX_IGNORE(sched_front(fronted, NULL, &ops)); // it may be gone
+    }
+    fronted = name;
+    return sched_front(name, &front, &behind);
+}
+
 time_ns_t doom_struck(void) {
     return atomic_exchange_explicit(&struck, 0, memory_order_relaxed);
 }
@@ -142,6 +224,14 @@ enum hx_status module_doom(const char *name, const char *kind, uint64_t nth, boo
         return HX_ERR_NOT_FOUND;
     }
     atomic_store_explicit(&doom_left, 0, memory_order_relaxed);
+    if (is_policy(known)) {
+        mutex_lock(&lives_lock);
+        enum hx_status status = policy_doom(known, number, again);
+        mutex_unlock(&lives_lock);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
     atomic_store_explicit(&victim, known, memory_order_relaxed);
     atomic_store_explicit(&doom_kind, number, memory_order_relaxed);
     atomic_store_explicit(&doom_again, again ? nth : 0, memory_order_relaxed);

@@ -65,11 +65,10 @@ void module_state_set(struct hx_env *env, enum module_state state) {
     spin_unlock(&watched_lock);
 }
 
+// Who waits for what its module has taken from him hears of it by the orchestrator (gone_resume()).
 static void gate_end(struct gate *gate) {
     gate_give_up(gate);
-    if (gate->port != NULL) {
-        port_resume(gate);
-    }
+    waitable_pulse(&deaths);
 }
 
 // The end of a life
@@ -97,7 +96,17 @@ void module_give_up(struct hx_env *env, const char *why) {
     }
 }
 
+static void slots_drop(const struct hx_env *env) {
+    const struct gate *gate;
+    for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
+        if (gate->port != NULL) {
+            port_drop(gate);
+        }
+    }
+}
+
 const char *module_put_away(struct hx_env *env) {
+    slots_drop(env);
     const bool is_left = drain(env) == HX_OK;
     const bool is_quiet = io_devices_end(env->name);
     lines_silence(env);
@@ -287,8 +296,8 @@ static void module_died(struct hx_env *env) REQUIRES(lives_lock) {
     start_anew(env, pause);
 }
 
-// A module whose first start failed and that cannot go is not watched: it is gone, and whoever
-// waits for what it has taken from him is told so. Told twice, he finds what he found before.
+// Whoever waits for what a module has taken from him is told that it is gone, be it watched or one
+// whose first start failed and that cannot go. Told twice, he finds what he found before.
 static void gone_resume(void) REQUIRES(lives_lock) {
     for (uint32_t i = 0; i < GATES_MAX; i++) {
         const struct gate *gate = gate_at(i);
@@ -348,6 +357,8 @@ enum hx_status orchestrator_init(void) {
     lives_init();
     gate_ends_watch(&deaths, &lives_lock);
     thread_init(&orchestrator, "orchestrator", stack, THREAD_STACK_BYTES, orchestrate, NULL);
+    // Clients wait for what it does, whoever else has something to do.
+    thread_set_sched(&orchestrator, &(struct sched_params){ SCHED_CLASS_FIFO, 0, 1, 0 });
     thread_start(&orchestrator);
     return HX_OK;
 }

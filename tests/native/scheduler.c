@@ -1,74 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/scheduler.c: scheduling policies are swapped while 200 threads run: none is lost,
 // none starves, none loses what it was told; and each policy shares the processor as it says.
-#include "native.h"
+// LIMIT: 120
+#define MODULE "bad_turns"
+#include "../devices/health.h"
+#include "crowd.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
-
-#define FILE_NAME "/proc/helix/scheduler"
-#define THREADS   200
-#define ROUNDS    88 // of swaps through all policies
-#define POLICIES  3
-
-static const char *const policies[POLICIES] = { "rr", "fair", "predictive" };
-
-static int choose(const char *name) {
-    const int fd = open(FILE_NAME, O_WRONLY);
-    NEED(fd >= 0);
-    const ssize_t put = write(fd, name, strlen(name));
-    const int error = put < 0 ? errno : 0;
-    close(fd);
-    return error;
-}
-
-// Packages of modules.
-static uint8_t package[1 << 20];
-static struct hx_module_report report;
-
-static int64_t load(const char *name) {
-    char path[64];
-    snprintf(path, sizeof(path), "/lib/helix/%s.hxm", name);
-    const int fd = open(path, O_RDONLY);
-    const int64_t modules = NATIVE(module_all);
-    NEED(fd >= 0 && modules > 0);
-    const ssize_t size = read(fd, package, sizeof(package));
-    NEED(size > 0);
-    close(fd);
-    return NATIVE(module_load, modules, package, size, &report);
-}
-
-static int64_t unload(const char *name) {
-    struct hx_module_name bytes = { { 0 } };
-    memcpy(bytes.bytes, name, strlen(name));
-    const int64_t modules = NATIVE(module_all);
-    NEED(modules > 0);
-    return NATIVE(module_unload, modules, &bytes, &report);
-}
-
-static char *slurp(void) {
-    static char text[1024];
-    const int fd = open(FILE_NAME, O_RDONLY);
-    NEED(fd >= 0);
-    const ssize_t got = read(fd, text, sizeof(text) - 1);
-    NEED(got > 0);
-    close(fd);
-    text[got] = '\0';
-    return text;
-}
-
-static bool is_chosen(const char *name) {
-    char line[64];
-    snprintf(line, sizeof(line), "policy %s chosen\n", name);
-    return strstr(slurp(), line) != NULL;
-}
-
-static long long value(const char *key) {
-    const char *at = strstr(slurp(), key);
-    NEED(at != NULL);
-    return atoll(at + strlen(key));
-}
+#define ROUNDS 88 // of swaps through all policies
 
 static void refusals(void) {
     NEED(choose("rr") == 0);
@@ -100,97 +38,6 @@ static void counts(void) {
     CHECK(value("worst_freeze_ns ") >= value("last_freeze_ns "));
 }
 
-// Each thread works in its own way, and counts what it has done.
-static _Atomic bool stop;
-static _Atomic unsigned long work[THREADS];
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long locked_sum;
-static int pipes[THREADS][2];
-
-static void spin(void) {
-    for (volatile unsigned i = 0; i < 500; i++) {
-    }
-}
-
-static void work_once(unsigned id) {
-    char byte = 0;
-    switch (id % 5) {
-    case 0:
-        spin();
-        break;
-    case 1:
-        sched_yield();
-        break;
-    case 2: // with the next one, by turns
-        NEED(write(pipes[id][1], &byte, 1) == 1);
-        NEED(read(pipes[id + 1][0], &byte, 1) == 1);
-        break;
-    case 3:
-        NEED(read(pipes[id - 1][0], &byte, 1) == 1);
-        NEED(write(pipes[id][1], &byte, 1) == 1);
-        break;
-    default:
-        pthread_mutex_lock(&lock);
-        locked_sum++;
-        pthread_mutex_unlock(&lock);
-        usleep(1000);
-    }
-}
-
-static void *worker(void *argument) {
-    const unsigned id = (unsigned)(uintptr_t)argument;
-    const int before = setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), (int)(id % 7));
-    SAME(before, 0);
-    while (!stop) {
-        work_once(id);
-        work[id]++;
-    }
-    if (id % 5 == 2 || id % 5 == 3) { // whom the other one waits for
-        char byte = 0;
-        NEED(write(pipes[id][1], &byte, 1) == 1);
-    }
-    return NULL;
-}
-
-static void crowd_start(pthread_t *threads) {
-    stop = false;
-    locked_sum = 0;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 64 << 10);
-    for (unsigned i = 0; i < THREADS; i++) {
-        work[i] = 0;
-        NEED(pipe(pipes[i]) == 0);
-    }
-    for (unsigned i = 0; i < THREADS; i++) {
-        NEED(pthread_create(&threads[i], &attributes, worker, (void *)(uintptr_t)i) == 0);
-    }
-    pthread_attr_destroy(&attributes);
-}
-
-static void crowd_end(pthread_t *threads) {
-    unsigned long sum = 0;
-    stop = true;
-    for (unsigned i = 0; i < THREADS; i++) {
-        NEED(pthread_join(threads[i], NULL) == 0);
-    }
-    for (unsigned i = 0; i < THREADS; i++) {
-        close(pipes[i][0]);
-        close(pipes[i][1]);
-        sum += i % 5 == 4 ? work[i] : 0;
-    }
-    SAME(locked_sum, sum);
-}
-
-// All go on, under whichever policy; who runs this test ends it if one does not.
-static void wait_for_all(const unsigned long *before) {
-    for (unsigned i = 0; i < THREADS; i++) {
-        while (work[i] == before[i]) {
-            usleep(1000);
-        }
-    }
-}
-
 static void swaps(void) {
     static pthread_t threads[THREADS];
     unsigned long before[THREADS] = { 0 };
@@ -216,6 +63,22 @@ static void swaps(void) {
     SAME(choose("rr"), 0);
 }
 
+// Nothing that is healed is noticed otherwise.
+static unsigned deaths_of(const char *name) {
+    char line[256], found[32];
+    unsigned deaths = ~0u;
+    FILE *file = fopen("/proc/helix/health", "r");
+    NEED(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned count;
+        if (sscanf(line, "%31s %*s %u", found, &count) == 2 && strcmp(found, name) == 0) {
+            deaths = count;
+        }
+    }
+    fclose(file);
+    return deaths;
+}
+
 // A policy that comes from a file, and goes again, under the same crowd.
 static void comes_and_goes(void) {
     static pthread_t threads[THREADS];
@@ -235,6 +98,7 @@ static void comes_and_goes(void) {
             wait_for_all(before);
         }
         CHECK(is_chosen("turns") && strstr(slurp(), "failed") == NULL);
+        SAME(deaths_of("turns"), 0);
         SAME(choose("rr"), 0);
         SAME(unload("turns"), HX_OK);
         SAME(choose("turns"), ENOENT);
@@ -248,21 +112,21 @@ static void fails(void) {
     static pthread_t threads[THREADS];
     unsigned long before[THREADS] = { 0 };
     const long long swaps_before = value("swaps ");
-    SAME(load("bad_turns"), HX_OK);
+    SAME(load(MODULE), HX_OK);
     crowd_start(threads);
     wait_for_all(before);
     // Of 200 threads, 40 never wait; with four processors not all others are where the first one
-    // is.
-    int error = 0;
-    for (unsigned i = 0; i < 1000 && error == 0; i++) {
-        error = choose("bad_turns");
-        if (error == 0) { // it had room for all who waited in that moment
+    // is. Each failure is a death, after which it comes back.
+    const struct health first = health();
+    for (unsigned i = 0; i < 10000 && health().deaths < first.deaths + 3; i++) {
+        if (choose(MODULE) == 0) { // it had room for all who waited in that moment
             NEED(choose("rr") == 0);
         }
+        CHECK(is_chosen("rr"));
     }
-    CHECK(error != 0);
-    SAME(choose("bad_turns"), EIO);
-    CHECK(is_chosen("rr") && strstr(slurp(), "policy bad_turns failed\n") != NULL);
+    await(first.deaths + 3);
+    CHECK(strstr(health().reason, "answer at ") != NULL);
+    CHECK(strstr(slurp(), "failed") == NULL);
     CHECK(strstr(slurp(), "policy rr chosen failed") == NULL);
     CHECK(value("swaps ") >= swaps_before);
     memcpy(before, (unsigned long *)work, sizeof(before));

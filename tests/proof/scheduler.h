@@ -60,8 +60,13 @@ enum hx_status policy_init(void) {
     return HX_OK;
 }
 
-void policy_note_failure(const struct sched_ops *ops) {
-    (void)ops;
+void policy_note_failure(uint64_t number, enum hx_status status) {
+    (void)number;
+    (void)status;
+}
+
+void policy_setup(struct cpu *cpu) {
+    (void)cpu;
 }
 
 // Kernel threads only: they have no user half.

@@ -45,7 +45,7 @@ _RISCV64 = (r"boot/(smp-[14]|elf|sv\d\d[\w-]*|tree-[\w-]+|no-sstc|ends-\w+|mem-\
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
             r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*|native/.*")
-_NATIVE = ("native/isolated@4",)  # how user mode is entered and left is the machine's
+_NATIVE = ("native/isolated@4", "native/scheduler_dies@4")  # how user mode and calls of modules are entered and left is the machine's
 ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests that are run
 
 

@@ -31,8 +31,9 @@ static void put_events(const struct port *port, const struct method *method, con
 static void put_atomic(const struct port *port, const struct method *method, const char *bound,
                        struct text *out) {
     struct text call = { 0 };
-    text_add(&call, port->atomic ? "ops_->%s(%s" : "port_->ops.%s(%s", method->name,
-             first_parameter(method));
+    // A module's policy may fault, and core goes on without it; `write_now` is part of a panic.
+    text_add(&call, port->atomic ? "HAL_GUARDED_CALL(ops_->%s, %s" : "port_->ops.%s(%s",
+             method->name, first_parameter(method));
     emit_parameters(method, STYLE_PASS, &call);
     text_add(&call, ")");
     text_add(out, "static __attribute__((cold, noinline, unused)) ");

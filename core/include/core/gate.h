@@ -7,7 +7,8 @@
 // costs no read-modify-write and no fence: who closes pays, with an interrupt on every processor.
 //
 // Methods in atomic context have no gate: they run with interrupts off, so that such an interrupt
-// alone tells that nobody is inside any more.
+// alone tells that nobody is inside any more. Those of policies are guarded (HAL_GUARDED_CALL): one
+// that faults returns HX_ERR_PEER_DIED (core/policy.c).
 //
 // A slot is for good. Thread context, preemption on, unless said otherwise.
 #pragma once
@@ -139,8 +140,9 @@ void gate_mutex_unlock(struct gate_mutex *mutex) RELEASES(*mutex);
 // context.
 struct LOCKABLE("gate_spin") gate_spin {
     struct spinlock lock;
-    unsigned long irq_state; // own, as what follows
-    struct gate_spin *next;  // the one that its holder took before
+    uint32_t irq_state;     // own, as what follows; no machine's is above these bits
+    uint32_t taken_at;      // where its holder's stack ended: the lower half of the address
+    struct gate_spin *next; // the one that its holder took before
 };
 void gate_spin_lock(struct gate_spin *spin) ACQUIRES(*spin);
 void gate_spin_unlock(struct gate_spin *spin) RELEASES(*spin);
@@ -148,8 +150,12 @@ void gate_spin_unlock(struct gate_spin *spin) RELEASES(*spin);
 // The innermost call of this thread, which is in one, ends here and now with HX_ERR_PEER_DIED.
 NORETURN void gate_leave(void);
 
-// The same, and the innermost call's module dies of what it says itself.
+// The same, and the innermost call's module dies of what it says itself; a policy, where one is
+// called.
 NORETURN void gate_die(const char *what, const char *where);
+
+// Says in the log how the gate's module died. Any context.
+void gate_death_log(const struct gate *gate, const struct gate_death *death);
 
 // What a fault of that kind is called in a death; static.
 const char *gate_fault_name(enum hal_fault_kind kind);

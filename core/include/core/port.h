@@ -46,6 +46,9 @@ struct port_used {
     // NULL: the clients cannot go on, since the module had something that they need; so it is not
     // started anew.
     port_installer_t replace;
+    // The module behind a gate is dead, or stopped to be swapped: when this returns, nobody calls
+    // it. NULL: all calls go through the gate.
+    void (*drop)(const struct gate *gate);
     // Another life or version of a slot's module is there and its gate is open, or there never will
     // be one: its clients go on. NULL: they hear it from the gate itself (`changed`).
     void (*resume)(const struct gate *gate);
@@ -53,7 +56,14 @@ struct port_used {
     bool needs_arena;
 };
 #define PORT_USED_AS(upper, lower, leave, replace, resume)                                         \
-    { &lower##_versions, lower##_method_names, upper##_METHOD_COUNT, leave, replace, resume, false }
+    { &lower##_versions,                                                                           \
+      lower##_method_names,                                                                        \
+      upper##_METHOD_COUNT,                                                                        \
+      leave,                                                                                       \
+      replace,                                                                                     \
+      NULL,                                                                                        \
+      resume,                                                                                      \
+      false }
 #define PORT_USED(upper, lower)           PORT_USED_AS(upper, lower, NULL, NULL, NULL)
 #define PORT_LEFT_BY(upper, lower, leave) PORT_USED_AS(upper, lower, leave, NULL, NULL)
 #define PORT_REPLACED(upper, lower, replace, resume)                                               \
@@ -69,6 +79,10 @@ const struct port_used *port_used_at(uint32_t number);
 // Whether a module that dies can have a next life in slots of that port; `has_arena`: what it keeps
 // lasts.
 bool port_is_replaceable(const char *port, bool has_arena);
+
+// Nobody calls the module behind a gate any more, not even past the gate. It is dead, or stopped.
+// Thread context.
+void port_drop(const struct gate *gate);
 
 // Tells the user of its port that a gate lives again after a death, or never will. Thread context.
 void port_resume(const struct gate *gate);

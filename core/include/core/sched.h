@@ -20,16 +20,22 @@ enum hx_status sched_install(const char *name, const struct sched_ops *ops, void
 enum hx_status sched_choose(const char *name);
 // Says which policy is to be chosen when it comes. Before modules start; borrows for good.
 void sched_want(const char *name);
-// Of the chosen policy; borrowed for good.
+// Of the chosen policy, unless that is dead; borrowed for good.
 const char *sched_policy_name(void);
 
 struct sched_policy {
     const char *name; // borrowed for good
     bool is_chosen;
-    bool has_failed; // some processor dropped it, and nobody can choose it any more
+    bool has_failed; // some processor dropped it, and nobody can choose it until its next life
 };
 // The policies by number from 0, in order of arrival; false: no more.
 bool sched_policy_at(uint32_t number, struct sched_policy *out_policy);
+
+// From now on, until the policy's next life, `front` is called in place of it, with all that it is
+// called with but cpu_add, and may go on to `*out_behind`: faults on purpose. Borrows `front`;
+// NULL: nothing is there again. HX_ERR_NOT_FOUND: there is no policy of that name.
+enum hx_status sched_front(const char *name, const struct sched_ops *front,
+                           struct sched_ops *out_behind);
 
 struct sched_swaps {
     uint64_t count;     // from one policy to another

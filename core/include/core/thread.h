@@ -69,6 +69,7 @@ struct account_samples {
 struct thread_fall {
     time_ns_t at;
     const char *what;
+    const char *where; // NULL: at `pc`
     uint64_t pc;
     uint64_t address; // that it touched
 };

@@ -54,6 +54,19 @@ uint64_t hal_gate_entered(uint32_t cpu, uint32_t number);
 // How often it was left there. The same.
 uint64_t hal_gate_left(uint32_t cpu, uint32_t number);
 
-// The machine's part defines HAL_GATE_FAULTS: 1 if it goes back from faults of modules, 0 if
-// hal_gate_unwind() always returns false.
+// Calls of methods in atomic context, which are not counted. HAL_GUARDED_CALL(method, self, …),
+// with one to three parameters, each an integer or a pointer, is `method(self, …)` and its status.
+// It leaves behind where this processor goes on if the method does not return. Interrupts off; one
+// inside of the other never happens.
+
+// The same as hal_gate_unwind() for the guarded call that this processor is in: as soon as `frame`
+// is gone back to, the call returns `result`, interrupts off. The caller knows that it is in one.
+bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t result);
+// Makes the guarded call that this processor is in return `result` now.
+NORETURN void hal_guard_leave(int64_t result);
+// What lies below it on the stack is the method's, and of what it called.
+const void *hal_guard_stack(void);
+
+// The machine's part defines HAL_GUARDED_CALL() and HAL_GATE_FAULTS: 1 if it goes back from faults
+// of modules, 0 if hal_gate_unwind() and hal_guard_unwind() always return false.
 #include <hal_arch/gate.h>

@@ -28,7 +28,7 @@ static struct hx_env env;
 static struct gate *slots[SLOTS];
 static jmp_buf waiting;
 static enum hx_status init_status;
-static uint32_t lives, lost_in, ended, released, resumed, closed, restarted; // how often
+static uint32_t lives, lost_in, ended, released, resumed, closed, restarted, dropped; // how often
 // The thread of its interrupts faults meanwhile, once.
 static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
 
@@ -137,6 +137,12 @@ void port_resume(const struct gate *gate) {
     resumed++;
 }
 
+// Before anything of it is taken away.
+void port_drop(const struct gate *gate) {
+    CHECK(gate->port != NULL);
+    dropped++;
+}
+
 void loader_restart(const struct loaded *loaded) {
     CHECK(loaded == &env.package->loaded);
     for (uint32_t i = 0; i < SLOTS; i++) {
@@ -170,6 +176,11 @@ void thread_init(struct thread *thread, const char *name, void *stack_low, size_
     (void)argument;
 }
 
+void thread_set_sched(struct thread *thread, const struct sched_params *params) {
+    (void)thread;
+    CHECK(params->sched_class == SCHED_CLASS_FIFO);
+}
+
 void thread_start(struct thread *thread) {
     (void)thread;
 }
@@ -193,7 +204,7 @@ static void begin_test(void) {
     CHECK(orchestrator_init() == HX_OK);
     watched_count = 0;
     env = (struct hx_env){ .name = name, .module = &manifest };
-    lives = lost_in = ended = released = resumed = closed = restarted = 0;
+    lives = lost_in = ended = released = resumed = closed = restarted = dropped = 0;
     init_status = HX_OK;
     dies_in_init = dies_in_test = dies_when_opened = dies_now = false;
     CHECK(gate_create(name, NULL, name, &env.gate) == HX_OK);
@@ -276,6 +287,7 @@ static void test_lives_again(void) {
     CHECK(!gate_is_open(slots[0]) && !gate_is_open(slots[1]));
     settle();
     CHECK(slots_are_open() && env.health.state == MODULE_RUNS && resumed == SLOTS);
+    CHECK(dropped == SLOTS);
     CHECK(lives == 1 && released == 1 && env.health.deaths == 1 && env.health.restarts == 1);
 }
 

@@ -24,9 +24,9 @@ static struct list types = LIST_INIT(types); // [types_lock]
 static _Atomic uint64_t next_device = 1;
 static enum hx_status fs_leave(const struct gate *gate, enum port_leaving step);
 static enum hx_status fs_replace(const struct port_provider *provider);
-static const struct port_used fs_port = { &fs_versions, fs_method_names, FS_METHOD_COUNT,
-                                          fs_leave,     fs_replace,      NULL,
-                                          true };
+static const struct port_used fs_port = {
+    &fs_versions, fs_method_names, FS_METHOD_COUNT, fs_leave, fs_replace, NULL, NULL, true
+};
 
 // Types
 // -----------------------------------------------------------------------------------------------
