@@ -11,6 +11,9 @@
 
 extern const struct core_memory_ops *core_memory; // never NULL after core_init()
 
+// Tells who follows the log, if lines wait for it. From an interrupt's handler.
+void log_tell(void);
+
 // Time and timers. All with interrupts off.
 void time_init_early(void);
 void time_init(void);

@@ -25,3 +25,34 @@ size_t log_ring_read(const struct log_ring *ring, uint64_t *position, char *buff
     *position = from + length;
     return length;
 }
+
+static char byte_at(const struct log_ring *ring, uint64_t position) {
+    return ring->bytes[position & (ring->capacity - 1)];
+}
+
+// Where the first whole line is that was not overwritten, if a line began at `position`.
+static uint64_t line_begin(const struct log_ring *ring, uint64_t position) {
+    if (ring->end - position <= ring->capacity) {
+        return position;
+    }
+    position = ring->end - ring->capacity;
+    while (position < ring->end && byte_at(ring, position) != '\n') {
+        position++;
+    }
+    return MIN_OF(position + 1, ring->end);
+}
+
+size_t log_ring_line(const struct log_ring *ring, uint64_t *position, char *line, size_t capacity,
+                     int *level) {
+    uint64_t from = line_begin(ring, *position);
+    size_t length = 0;
+    if (ring->end - from >= 3 && byte_at(ring, from) == '<' && byte_at(ring, from + 2) == '>') {
+        *level = byte_at(ring, from + 1) - '0';
+        from += 3;
+    }
+    while (from < ring->end && length < capacity && (length == 0 || line[length - 1] != '\n')) {
+        line[length++] = byte_at(ring, from++);
+    }
+    *position = from;
+    return length;
+}

@@ -17,3 +17,8 @@ void log_ring_append(struct log_ring *ring, const char *text, size_t length);
 // `capacity` bytes; sets *position behind what was copied. Returns how many.
 size_t log_ring_read(const struct log_ring *ring, uint64_t *position, char *buffer,
                      size_t capacity);
+// Copies the line at *position, or the first whole one behind it if that was overwritten, without
+// its "<level>"; sets *position behind it and *level. Of a line that is longer than `capacity`
+// the rest comes as the next one, which has the same level. Returns its bytes; 0: there is none.
+size_t log_ring_line(const struct log_ring *ring, uint64_t *position, char *line, size_t capacity,
+                     int *level);

@@ -99,6 +99,7 @@ static void on_ipi(enum hal_ipi kind) {
         break;
     case HAL_IPI_RESCHEDULE:
         sched_slice_update(cpu);
+        log_tell();
         break;
     case HAL_IPI_STOP:
         hal_halt();

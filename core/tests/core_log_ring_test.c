@@ -44,8 +44,35 @@ static void test_edges(void) {
     assert(log_ring_read(&ring, &position, out, sizeof(out)) == 0 && position == 10);
 }
 
+static bool has_line(const struct log_ring *ring, uint64_t *position, const char *text, int level) {
+    char line[12];
+    int found = -1;
+    size_t length = log_ring_line(ring, position, line, sizeof(line), &found);
+    return length == strlen(text) && memcmp(line, text, length) == 0 && found == level;
+}
+
+static void test_lines(void) {
+    char bytes[32];
+    struct log_ring ring = { bytes, sizeof(bytes), 0 };
+    uint64_t position = 0;
+    assert(has_line(&ring, &position, "", -1));
+    log_ring_append(&ring, "<6>one\n<4>two\n", 14);
+    assert(has_line(&ring, &position, "one\n", 6) && position == 7);
+    assert(has_line(&ring, &position, "two\n", 4) && position == 14);
+    assert(has_line(&ring, &position, "", -1) && position == 14);
+    log_ring_append(&ring, "<3>longer than there is room\n", 29); // over what was read
+    assert(has_line(&ring, &position, "longer than ", 3));
+    assert(has_line(&ring, &position, "there is roo", -1));
+    assert(has_line(&ring, &position, "m\n", -1));
+    log_ring_append(&ring, "<5>gone\n<5>half of it\n<2>whole\n<2>\n", 35);
+    assert(has_line(&ring, &position, "half of it\n", 5)); // the first one is overwritten in part
+    assert(has_line(&ring, &position, "whole\n", 2));
+    assert(has_line(&ring, &position, "\n", 2) && position == ring.end);
+}
+
 int main(void) {
     test_against_model();
     test_edges();
+    test_lines();
     return 0;
 }

@@ -27,6 +27,10 @@ void hal_console_write(const char *text, size_t length) {
     host_write(text, length);
 }
 
+bool hal_console_is_there(void) {
+    return true;
+}
+
 void hal_init_early(const struct boot_info *info) {
     (void)info;
     hosted_direct_base = (uint64_t)(uintptr_t)hosted_settings.memory;

@@ -51,6 +51,10 @@ void hal_console_write(const char *text, size_t length) {
     }
 }
 
+bool hal_console_is_there(void) {
+    return uart != NULL;
+}
+
 void riscv64_die(const char *reason) {
     hal_console_write("helix: ", 7);
     hal_console_write(reason, strlen(reason));

@@ -59,6 +59,10 @@ void hal_console_write(const char *text, size_t length) {
     }
 }
 
+bool hal_console_is_there(void) {
+    return present;
+}
+
 uint8_t hal_port_read8(uint16_t port) {
     return in8(port);
 }

@@ -212,6 +212,9 @@ static void bring_up_machine(const struct boot_info *info) {
     read_command_line(info);
     log_info("Helix, started by %s, entry counter %lu", info->loader,
              (unsigned long)boot.entry_counter);
+    if (!hal_console_is_there()) {
+        log_warning("no early console: a panic will show nothing");
+    }
     tell_long_map(info);
     memory_init_early(info);
     must("page tables", hal_mmu_init(info));
@@ -307,9 +310,10 @@ static void run_selftest(void) {
     hal_power_off();
 }
 
-// What was written is safe before its driver stops.
+// What was written is safe, and can be read, before its driver stops.
 static void stop_devices(void) {
     block_flush_all();
+    tty_settle();
     registry_stop();
 }
 

@@ -79,6 +79,10 @@ struct loading {
 
 static void open_all(const struct lookup *root, enum hx_phase phase, struct loading *loading) {
     void *room = kernel_map_alloc(PACKAGE_BYTES_MAX + 1);
+    if (room == NULL) {
+        log_error("no memory to read the packages of the profile: %u KiB",
+                  (unsigned)(PACKAGE_BYTES_MAX / 1024));
+    }
     for (uint32_t i = 0; profile_packages[i].name != NULL && room != NULL; i++) {
         struct hx_env *env =
             profile_packages[i].phase == phase ? open_one(root, &profile_packages[i], room) : NULL;

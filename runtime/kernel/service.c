@@ -20,8 +20,13 @@ void worker_exit(void) {
 }
 
 static void die(struct worker *worker, const char *what, uint64_t pc, uint64_t address) {
-    const char *name = worker->domain->env->name;
-    const struct gate_death death = { time_now(), what, name, pc - SERVICE_ADDRESS_CODE, address };
+    // Of the module, or of the host that carries it.
+    const bool is_host = pc >= SERVICE_ADDRESS_HOST && pc < SERVICE_ADDRESS_CODE;
+    const char *name = is_host ? "host" : worker->domain->env->name;
+    const uint64_t begin = is_host                      ? SERVICE_ADDRESS_HOST
+                           : pc >= SERVICE_ADDRESS_CODE ? SERVICE_ADDRESS_CODE
+                                                        : 0;
+    const struct gate_death death = { time_now(), what, name, pc - begin, address };
     domain_die(worker->domain, &death);
     worker_exit();
 }

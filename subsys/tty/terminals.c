@@ -4,18 +4,17 @@
 #include <core/log.h>
 #include <core/port.h>
 #include <core/ports/console_calls.h>
-#include <hal/io.h>
+#include <core/time.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
 #include "private.h"
 
-#define MAJOR_TTY     4u
 #define MAJOR_TTY_AUX 5u
-#define MAJOR_AMBA    204u // Arm's serial ports (Linux, devices.txt)
 #define MAJOR_HVC     229u // of hypervisors
 #define MINOR_TTY     0u   // of MAJOR_TTY_AUX: /dev/tty
 #define MINOR_CONSOLE 1u   // of MAJOR_TTY_AUX: /dev/console
+#define SETTLE_NS     ((time_ns_t)1000000000)
 
 static const struct lock_class tty_class = { "tty", LOCK_RANK_TTY, false };
 
@@ -49,14 +48,14 @@ static struct tty *find_minor(uint32_t major, uint32_t minor) {
     return found;
 }
 
-static struct tty *console_terminal(void) {
+struct tty *tty_console(void) {
     return atomic_load_explicit(&console, memory_order_acquire);
 }
 
 // The terminal may be the one that was chosen, or the first.
 static void console_offer_locked(struct tty *tty) {
     if (is_there(tty) &&
-        (console_terminal() == NULL || tty->was_console || strcmp(tty->name, console_name) == 0)) {
+        (tty_console() == NULL || tty->was_console || strcmp(tty->name, console_name) == 0)) {
         atomic_store_explicit(&console, tty, memory_order_release);
         tty->was_console = false;
     }
@@ -71,13 +70,20 @@ static void console_offer(struct tty *tty) {
 // The log, and /dev/console, go to another one, or for want of that to the early console.
 static void console_move_locked(struct tty *from) {
     const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
-    from->was_console = console_terminal() == from;
+    from->was_console = tty_console() == from;
     if (from->was_console) {
         atomic_store_explicit(&console, NULL, memory_order_release);
         for (uint32_t i = 0; i < count; i++) {
             console_offer_locked(terminals[i]);
         }
     }
+}
+
+bool tty_is_there(struct tty *tty) {
+    const unsigned long irq = spin_lock_irq(&console_lock);
+    const bool there = is_there(tty);
+    spin_unlock_irq(&console_lock, irq);
+    return there;
 }
 
 static bool tty_hold(struct tty *tty) {
@@ -112,7 +118,7 @@ static enum hx_status open_tty(struct file *file, struct tty *tty) {
 }
 
 static enum hx_status open_aux(struct file *file, uint32_t minor) {
-    return open_tty(file, minor == MINOR_TTY ? tty_jobs->controlling() : console_terminal());
+    return open_tty(file, minor == MINOR_TTY ? tty_jobs->controlling() : tty_console());
 }
 
 static enum hx_status open_line(struct file *file, struct tty *tty) {
@@ -135,19 +141,6 @@ static enum hx_status open_amba(struct file *file, uint32_t minor) {
 
 static enum hx_status open_hvc(struct file *file, uint32_t minor) {
     return open_line(file, find_minor(MAJOR_HVC, minor));
-}
-
-// Interrupts are off: the driver of an open gate stays meanwhile. One in ring 3 cannot be waited
-// for here.
-static void console_write(const char *text, size_t length) {
-    struct tty *tty = console_terminal();
-    enum hx_status status = HX_ERR_NOT_SUPPORTED;
-    if (tty != NULL && gate_is_open(tty->port.gate)) {
-        status = console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length);
-    }
-    if (status == HX_ERR_NOT_SUPPORTED) {
-        hal_console_write(text, length);
-    } // the log has nowhere to report that its console is gone
 }
 
 static struct tty *terminal_of(const struct gate *gate) {
@@ -182,6 +175,7 @@ static enum hx_status replace_console(const struct port_provider *provider) {
     }
     tty->port.ops = ops;
     tty->driver = provider->self;
+    tty_log_settle(tty, provider->self);
     // Until resume_console(): as long as nobody gets in, nobody could hold off what it sends.
     atomic_store_explicit(&tty->throttled, true, memory_order_relaxed);
     HX_IGNORE(ops.throttle(provider->self, true)); // as there
@@ -197,7 +191,8 @@ static void resume_console(const struct gate *gate) {
     }
 }
 
-// A session that has it would be told by nobody; so it is in use.
+// A session that has it would be told by nobody; so it is in use. The lock makes whoever found it
+// there before be done with it.
 static bool is_controlling(struct tty *tty) {
     mutex_lock(&tty->lock);
     const bool controls = tty->session != 0;
@@ -229,6 +224,7 @@ static void leave_end(struct tty *tty) {
     tty->is_free = true;
     tty->port.gate = NULL;
     spin_unlock_irq(&console_lock, irq);
+    waitable_pulse(&tty->waitable); // for the log, which may wait for room
     device_node_remove(tty->name);
 }
 
@@ -293,15 +289,13 @@ static void terminal_reset(struct tty *tty, const struct port_provider *provider
     mutex_unlock(&tty->lock);
 }
 
-static void terminal_publish(struct tty *tty, uint32_t major, uint32_t minor) {
+static void terminal_publish(struct tty *tty) {
     const unsigned long irq = spin_lock_irq(&console_lock);
-    tty->major = major;
-    tty->minor = minor;
     tty->opens = 0;
     tty->is_free = tty->is_leaving = tty->was_console = false;
     console_offer_locked(tty);
     spin_unlock_irq(&console_lock, irq);
-    log_console_set(console_write);
+    log_console_set(tty_log_write);
 }
 
 static enum hx_status install_console(const struct port_provider *provider) {
@@ -335,7 +329,10 @@ static enum hx_status install_console(const struct port_provider *provider) {
         tty->port.gate = NULL;
         return status;
     }
-    terminal_publish(tty, major, minor);
+    tty->major = major;
+    tty->minor = minor;
+    tty_log_settle(tty, provider->self);
+    terminal_publish(tty);
     return HX_OK;
 }
 
@@ -349,6 +346,29 @@ void tty_console_choose(const char *name) {
     }
     if (!fits) {
         log_warning("console=%s: no such terminal", name);
+    }
+}
+
+// Nothing more will leave, or nobody wants it to.
+static bool is_quiet(struct tty *tty, uint32_t *out_sequence) {
+    mutex_lock(&tty->lock);
+    *out_sequence = waitable_sequence(&tty->waitable);
+    const bool is_quiet =
+        tty->output_head == tty->output_tail || tty->line.stopped || !tty_is_there(tty);
+    mutex_unlock(&tty->lock);
+    return is_quiet;
+}
+
+void tty_settle(void) {
+    const time_ns_t deadline = time_now() + SETTLE_NS;
+    tty_log_await(deadline);
+    const uint32_t count = atomic_load_explicit(&terminal_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t sequence;
+        enum hx_status status = HX_OK;
+        while (status == HX_OK && !is_quiet(terminals[i], &sequence)) {
+            status = wait_change(&terminals[i]->waitable, sequence, deadline, 0);
+        }
     }
 }
 

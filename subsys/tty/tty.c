@@ -305,7 +305,7 @@ static enum hx_status tty_read(struct file *file, struct io_buffer *to, uint64_t
 }
 
 // Puts processed bytes into the output ring; false if there was no room for a whole chunk.
-static bool write_chunk(struct tty *tty, const uint8_t *bytes, size_t count) {
+bool tty_put(struct tty *tty, const uint8_t *bytes, size_t count) {
     if (output_room(tty) < count * LINE_OUTPUT_MAX) {
         return false;
     }
@@ -321,7 +321,7 @@ static enum hx_status write_all(struct file *file, struct tty *tty, const uint8_
     for (;;) {
         mutex_lock(&tty->lock);
         uint32_t sequence = waitable_sequence(&tty->waitable);
-        bool written = write_chunk(tty, bytes, count);
+        bool written = tty_put(tty, bytes, count);
         if (written) {
             tty_finish(tty);
             return HX_OK;

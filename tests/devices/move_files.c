@@ -7,6 +7,7 @@
 #define MODULE "ramfs"
 #include "../native/failing.h"
 #include "files_load.h"
+#include "placement.h"
 #include "versions.h"
 
 #include <sys/mount.h>
@@ -24,23 +25,13 @@ static int64_t move_to(const char *package_name, uint32_t placement) {
     return NATIVE(module_move, modules(), &name, placement, package, size, &report);
 }
 
-static uint32_t placement(void) {
-    struct hx_module_info info;
-    for (uint32_t i = 0; NATIVE(module_info, modules(), i, &info) == HX_OK; i++) {
-        if (strcmp((const char *)info.name, MODULE) == 0) {
-            return info.loaded;
-        }
-    }
-    return 99;
-}
-
 static void need_move(bool out) {
     const int64_t status = move_to(MODULE, out ? HX_MODULE_ISOLATED : 0);
     if (status != HX_OK) {
         check_fail(__FILE_NAME__, __LINE__, "%lld: %s", (long long)status,
                    (const char *)report.text);
     }
-    SAME(placement(), out ? HX_MODULE_ISOLATED : 1);
+    SAME(placement(MODULE), out ? HX_MODULE_ISOLATED : 1);
 }
 
 static void await_rounds(struct load *load, unsigned more) {
@@ -146,7 +137,7 @@ static void mounts(void) {
         put(path, path);
     }
     SAME(swap(NULL), HX_OK); // for itself, there
-    SAME(placement(), HX_MODULE_ISOLATED);
+    SAME(placement(MODULE), HX_MODULE_ISOLATED);
     for (int i = 0; i < 24; i++) {
         if (i == 12) {
             need_move(false);
@@ -211,7 +202,7 @@ static void goes_back(void) {
     }
     await_state("runs");
     SAME(health().rollbacks, before.rollbacks + 1);
-    SAME(placement(), 1);
+    SAME(placement(MODULE), 1);
     for (int i = 0; i < made; i++) {
         snprintf(name, sizeof name, "f%d", i);
         has(name, name);
@@ -226,9 +217,9 @@ static void does_not_begin(void) {
     put("there", "there");
     SAME(move_to("rfs_import", HX_MODULE_ISOLATED), HX_ERR_CORRUPT);
     CHECK(says("expected that it starts, found that it does not"));
-    SAME(placement(), 1);
+    SAME(placement(MODULE), 1);
     SAME(move_to("rfs_half", HX_MODULE_ISOLATED), HX_ERR_NOT_SUPPORTED);
-    SAME(placement(), 1);
+    SAME(placement(MODULE), 1);
     SAME(health().deaths, before.deaths);
     has("there", "there");
     SAME(unlink("there"), 0);
@@ -263,7 +254,7 @@ static void without_memory(void) {
         const uint64_t before = failures();
         fail_nth(nth);
         const int64_t status =
-            NATIVE(module_move, modules(), &name, placement() == 1 ? HX_MODULE_ISOLATED : 0,
+            NATIVE(module_move, modules(), &name, placement(MODULE) == 1 ? HX_MODULE_ISOLATED : 0,
                    package, size, &report);
         fail_nth(0);
         has("there", "there");
@@ -276,7 +267,7 @@ static void without_memory(void) {
         }
     }
     CHECK(nth > 100 && nth < ALLOCATIONS);
-    if (placement() != 1) {
+    if (placement(MODULE) != 1) {
         need_move(false);
     }
     SAME(unlink("there"), 0);

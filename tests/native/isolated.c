@@ -124,7 +124,7 @@ static void is_doomed_to(const char *kind, const char *why) {
 
 static void is_doomed(void) {
     static const char *const kinds[][2] = {
-        { "null", "address at .* address 0x40$" },
+        { "null", "address at host+0x[1-9a-f][0-9a-f]\\{1,5\\}, address 0x40$" },
         { "jump", "address at .* address 0x40$" },
         { "copy", "address at .* address 0x" },
         { "undefined", "\\(instruction\\|trap\\) at" },

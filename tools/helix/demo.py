@@ -121,7 +121,7 @@ def _inside(options: Namespace, disk: Path) -> str:
     out, err = bytearray(), bytearray()
     with qemu.Initrd(archive) as initrd, guest.Guest(
             qemu.Machine(kernel, initrd, append, options.smp, "256M", extra=words),
-            qemu.log_file(f"demo-{options.what}")) as inside:
+            qemu.log_file(f"demo-{options.what}-{options.profile}")) as inside:
         try:
             inside.wait_ready()
             command = ["/sbin/demo", options.what, str(options.times), str(options.mib)]

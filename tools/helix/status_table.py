@@ -21,7 +21,7 @@ _BY_HAND = r"(all of )?`[\w*/-]+` with `--arch \w+`(; )?|`(\./helix|--|selftest=
 
 def _names() -> dict[str, list[str]]:
     """The tests of the default run on each machine."""
-    options = Namespace(arch="x86_64", kernel=None, seed=1, seeds=1, mutants=False)
+    options = Namespace(arch="x86_64", profile="minimal", kernel=None, seed=1, seeds=1, mutants=False)
     everywhere = [name for job in suites.all_jobs(options) for name in job.names]
     found: dict[str, list[str]] = {letter: [] for letter in ("x", *_OTHER.values())}
     for name in everywhere:

@@ -38,6 +38,7 @@ class Boot:
     linux: bool = True  # Linux does the same
     restarts: bool | None = None  # whether the machine must end to start anew, if that is of interest
     elf: bool = False  # the ELF file, where another one is the usual form
+    is_alone: bool = False  # the console is a virtio one, and there is no serial line
     look: Callable[[str], str] = lambda _: ""  # at the console's text: what is wrong with it
 
 
@@ -150,8 +151,12 @@ def panic_trace(text: str) -> str:
 
 def run(boot: Boot, machine: qemu.Machine) -> None:
     """Starts the machine and judges it."""
-    log = qemu.log_file(f"boot-{boot.name}")
-    machine.serial = [f"file:{log}"]
+    built = machine.kernel.parent.name if machine.kernel else "disk"  # the same boot of another one may be beside it
+    log = qemu.log_file(f"boot-{boot.name}-{built}")
+    machine.serial = ["none" if boot.is_alone else f"file:{log}"]
+    if boot.is_alone:
+        machine.extra += ["-chardev", f"file,id=line,path={log}", "-device", "virtio-serial-pci",
+                          "-device", "virtconsole,chardev=line"]
     ours, its = socket.socketpair()
     if boot.restarts is not None:
         machine.extra += ["-S", "-chardev", f"socket,id=monitor,fd={its.fileno()}",
@@ -175,25 +180,27 @@ def run(boot: Boot, machine: qemu.Machine) -> None:
         raise Failed(wrong, qemu.tail(log) + "\n" + done.stdout.decode(errors="replace"))
 
 
-def run_with(boot: Boot, machine: qemu.Machine) -> None:
-    """The same with the boot's archive, if it has one."""
+def run_with(boot: Boot, machine: qemu.Machine, packages: bytes) -> None:
+    """The same with the boot's archive, if it has one, and the profile's packages (Context) behind it."""
     if boot.initrd is None:
         run(boot, machine)
         return
-    with qemu.Initrd(boot.initrd()) as machine.initrd:
+    archive = boot.initrd()
+    padding = bytes(-len(archive) % 4)  # what is not packed begins at a multiple (Linux, init/initramfs.c)
+    with qemu.Initrd(archive + padding + packages if packages else archive) as machine.initrd:
         run(boot, machine)
 
 
 def _job(boot: Boot) -> Job:
     def body(context: Context) -> None:
         assert context.kernel is not None
-        words = f"console={targets.current().console}"
+        words = f"console={'hvc0' if boot.is_alone else targets.current().console}"
         words += "" if "panic=" in boot.append else " panic=-1"
         append = f"{words} {boot.append}"
         kernel = context.kernel.with_name("helix.elf") if boot.elf else context.kernel
         machine = qemu.Machine(kernel, None, append, boot.smp, boot.mem, boot.cpu,
                                boot.machine, extra=list(boot.extra))
-        run_with(boot, machine)
+        run_with(boot, machine, context.packages())
     return single(f"boot/{boot.name}", body)
 
 
@@ -201,7 +208,7 @@ def _iso(context: Context) -> None:
     assert context.kernel is not None
     packages.need(packages.ISO, yes=context.options.yes)
     target = paths.ensure(paths.OUT / "tmp") / "test.iso"
-    image.make_iso(context.kernel, plain(), "console=ttyS0 panic=-1 rdinit=/first", target)
+    image.make_iso(context.kernel, plain() + context.packages(), "console=ttyS0 panic=-1 rdinit=/first", target)
     machine = qemu.Machine(None, extra=["-cdrom", str(target), "-boot", "d"])
     run(Boot("iso"), machine)
 
@@ -236,6 +243,12 @@ def _machines() -> list[Boot]:
                    expect=["scheduler rr\n", GOOD]),
               Boot("machine-microvm-smp-2", plain, machine="microvm", smp=2, linux=False,
                    expect=[GOOD, "first: 2 processors"]),
+              Boot("console-alone-quiet", plain, "rdinit=/first quiet", linux=False, is_alone=True, expect=["no early console", GOOD],
+                   never=[r"Run /first"]),
+              # All of the log, also what was said before the console was there.
+              Boot("console-alone", plain, linux=False, is_alone=True,
+                   expect=[r"^\[ +0\.0+\] Helix, started by pvh", "no early console: a panic will show nothing\n", GOOD,
+                           r"\] Power down\n"]),
               *(Boot(f"microvm-rng-{how}", plain, "rdinit=/first strong restart", cpu="qemu64",
                      machine=machine, linux=False,
                      extra=["-device", "virtio-rng-device"])
@@ -259,7 +272,9 @@ _ENDS = {"off": ("off", False), "anew": ("restart", True)}
 def _starts() -> list[Boot]:
     environment = [r"first: env HOME=/\n", r"first: env TERM=linux\n"]
     return [
-        Boot("plain-archive", lambda: _tree().bytes(), expect=[GOOD, "the tree was looked at"]),
+        # A line of the log comes once, whoever prints it.
+        Boot("plain-archive", lambda: _tree().bytes(), expect=[GOOD, "the tree was looked at"],
+             never=[r"Run /first as init process[^$]*Run /first as init process", r"first: WRONG.*", r"first: failed"]),
         Boot("gzip-archive", _packed, expect=[GOOD, "the tree was looked at"]),
         Boot("joined-archives", _joined, expect=[GOOD, "the tree was looked at"]),
         Boot("words-for-init", plain, "rdinit=/first NAME=value word quiet -- one two",
@@ -428,7 +443,3 @@ def jobs(options: Namespace) -> list[Job]:
     if ours and options.arch == "x86_64":
         made += [single("boot/iso", _iso), single("boot/initrd-over-kernel", _initrd_over_kernel)]
     return made
-
-
-def log_of(name: str) -> Path:
-    return paths.LOGS / f"boot-{name}.log"

@@ -217,7 +217,8 @@ def profile_kernel(context: Context, profile: str = "modular") -> Path:
 def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Verdict]:
     inner = suite_scenario.Program(program.source, "musl", program.limit_s, ())
     arch = context.options.arch
-    disk = paths.ensure(paths.OUT / "tmp") / f"{name.replace('/', '-')}-{arch}.raw"
+    own = f"{name.replace('/', '-')}-{context.options.profile}"  # the same test of another profile may run beside it
+    disk = paths.ensure(paths.OUT / "tmp") / f"{own}-{arch}.raw"
     assert context.kernel is not None
     kernel = profile_kernel(context) if program.device == "loaded" else context.kernel
     packages = kernel if program.device in ("swapped", "loaded", "packages") else None
@@ -230,7 +231,7 @@ def _run(context: Context, program: Program, way: Way, name: str) -> Iterator[Ve
                                extra=[*way.extra, *_words(program.device, way, disk),
                                       *_log_words(program.device, way, disk)])
         with (_sent(program, disk),
-              guest.Guest(machine, qemu.log_file(name.replace("/", "-"))) as inside):
+              guest.Guest(machine, qemu.log_file(own)) as inside):
             try:
                 inside.wait_ready()
                 verdict = suite_scenario.judge(name, inner, inside)

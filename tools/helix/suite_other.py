@@ -79,7 +79,7 @@ def _jobs(arch: str, options: Namespace) -> Iterator[Job]:
 
 
 def _jobs_of(arch: str, options: Namespace) -> list[Job]:
-    return [] if options.arch != "x86_64" or options.kernel else [*_jobs(arch, options)]
+    return [] if options.arch != "x86_64" or options.kernel or options.profile != "minimal" else [*_jobs(arch, options)]
 
 
 def aarch64_jobs(options: Namespace) -> list[Job]:

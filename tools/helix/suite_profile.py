@@ -8,8 +8,8 @@ import re
 from argparse import Namespace
 from collections.abc import Iterator
 
-from helix import guest, programs, qemu, rootfs, suite_busybox, suite_devices, suite_scenario, suite_terminal
-from helix.report import Context, Job, Verdict
+from helix import guest, programs, qemu, rootfs, suite_boot, suite_busybox, suite_devices, suite_scenario, suite_terminal, suite_tool
+from helix.report import Context, Job, Verdict, single
 
 _LOADED = r"""
 for name in fair virtio_blk virtio_console; do hxmod list | grep -q "^$name .* running .* package$" || exit 1; done
@@ -107,7 +107,27 @@ def jobs(options: Namespace) -> list[Job]:
     return [job(f"devices/{name}") for name in names]
 
 
-_SECURE_SHARE = re.compile(r"(terminal|busybox)/.*@1|scenario/(files|poll|session|system)@1|devices/(disk|rng)-pci")
+# Of the profile `secure`, which tests are not, and why. Whole names.
+_NOT_SECURE = {
+    r"(check|rules|proof|unit|hosted|mutants|tool|debug|aarch64|riscv64|secure)/.*": "it boots no kernel of the profile that was named",
+    r"fuzz/(host|kernel@.*|fuzz_.*)": "it runs on the host",
+    r"boot/core-selftest-(fair|predictive)": "these policies are packages, and a self-test has no root to load them from",
+    r"boot/vfs-selftest-.*": "it wants /dev/zero, whose driver is a package, and has no root to load that from",
+    r"boot/mem-least": "4 MiB have no room for packages",
+    r"devices/packages(-.*)?": "it says itself which profile it boots",
+    r"devices/(unload|placed)-.*": "it boots the kernel of `modular`, without any driver, and loads them itself, in both placements",
+}
+
+
+def why_not(options: Namespace, name: str) -> str:
+    """Why the profile does not run the test; nothing if it does."""
+    if options.profile != "secure":
+        return ""
+    return next((reason for pattern, reason in _NOT_SECURE.items() if re.fullmatch(pattern, name)), "")
+
+
+_SECURE_SHARE = re.compile(r"(terminal|busybox)/.*@1|scenario/(files|poll|session|system)@1|devices/(console|disk|rng)-pci|"
+                           r"boot/(plain-archive|console-alone)")
 
 
 def _secure_job(job: Job, names: list[str]) -> Job:
@@ -120,8 +140,9 @@ def _secure_job(job: Job, names: list[str]) -> Job:
 
 
 def secure_jobs(options: Namespace) -> list[Job]:
-    if options.kernel or options.arch != "x86_64":
+    if options.kernel or options.arch != "x86_64" or options.profile != "minimal":
         return []
     found = [(job, [name for name in job.names if _SECURE_SHARE.fullmatch(name)])
-             for suite in (suite_terminal, suite_busybox, suite_scenario, suite_devices) for job in suite.jobs(options)]
-    return [_secure_job(job, names) for job, names in found if names]
+             for suite in (suite_boot, suite_terminal, suite_busybox, suite_scenario, suite_devices) for job in suite.jobs(options)]
+    demos = [single(f"secure/demo-{what}", lambda _, what=what: suite_tool.demonstrates(what, "secure")) for what in ("heal", "swap")]
+    return [_secure_job(job, names) for job, names in found if names] + demos

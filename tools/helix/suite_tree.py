@@ -140,7 +140,7 @@ def _job(test: Tree, arch: str) -> Job:
         end = _kernel_end(context.kernel.read_bytes(), _MEMORY[arch])
         tree.write_bytes(test.change(_emulators(machine, tree), _MEMORY[arch], end))
         machine.extra = ["-dtb", str(tree), *boot.extra]
-        suite_boot.run_with(boot, machine)
+        suite_boot.run_with(boot, machine, context.packages())
         tree.unlink()
     return single(f"boot/{boot.name}", body)
 

@@ -62,7 +62,7 @@ def _job(test: Uefi) -> Job:
             extra = [*_firmware(test.pflash), *disk]
             machine = qemu.Machine(None if disk else context.kernel, None, f"{_WORDS} {boot.append}", boot.smp,
                                    boot.mem, boot.cpu, boot.machine or _MACHINE, extra=extra)
-            suite_boot.run_with(boot, machine)
+            suite_boot.run_with(boot, machine, context.packages())
     return single(f"boot/{boot.name}", body)
 
 

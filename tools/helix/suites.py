@@ -61,6 +61,18 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     return selected
 
 
+def _leave_out(options: Namespace, selected: list[tuple[Job, list[str]]]) -> tuple[list[tuple[Job, list[str]]], dict[str, str]]:
+    """What is left of the tests in the profile, and why which are not."""
+    reasons = {name: reason for _, names in selected for name in names
+               if (reason := suite_profile.why_not(options, name))}
+    left = [(job, [name for name in names if name not in reasons]) for job, names in selected]
+    left = [(job, names) for job, names in left if names]
+    if not left:
+        name, reason = next(iter(reasons.items()))
+        raise ui.WrongWords(f"--profile {options.profile}: {name} is left out: {reason}")
+    return left, reasons
+
+
 def _refuse_seconds(options: Namespace, selected: list[tuple[Job, list[str]]]) -> None:
     """A time that none of the chosen tests would take."""
     if options.seconds and not any(re.match(r"fuzz/syscalls(-faults)?@", name) for _, names in selected for name in names):
@@ -139,18 +151,24 @@ def command(options: Namespace) -> int:
     selected = _select(options)
     _refuse_seeds(options, selected)
     _refuse_seconds(options, selected)
+    selected, reasons = _leave_out(options, selected)
     if options.list:
         for _, names in selected:
             for name in names:
                 ui.result(name)
         return 0
+    for name, reason in reasons.items():
+        ui.result(f"out  {name}: {reason}")
     context = _prepare(options, selected)
     extra = f" --kernel {options.kernel}" if options.kernel else ""
     extra += f" --seed {options.seed}" if options.seed != 1 else ""
+    extra += f" --arch {options.arch}" if options.arch != "x86_64" else ""
+    extra += f" --profile {options.profile}" if options.profile != "minimal" else ""
     reporter = Reporter(sum(len(names) for _, names in selected), f"./helix test{extra}")
     _run_all(selected, context, reporter)
     ui.progress_done()
     if reporter.failed:
         ui.result("failed: " + " ".join(reporter.failed))
-    ui.result(f"{reporter.passed} passed, {len(reporter.failed)} failed")
+    left_out = f", {len(reasons)} left out" if reasons else ""
+    ui.result(f"{reporter.passed} passed, {len(reporter.failed)} failed{left_out}")
     return 1 if reporter.failed else 0

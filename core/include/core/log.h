@@ -17,9 +17,21 @@ void log_write(enum log_level level, const char *format, ...) PRINTF(2, 3);
 // Messages above this level stay off the console. Default LOG_INFO; `quiet` sets LOG_WARNING.
 void log_console_level(enum log_level level);
 enum log_level log_console_level_get(void);
-// Sets who prints lines (any context, interrupts off, must not log); until then, and in a panic,
-// the HAL's early console does.
-void log_console_set(void (*write)(const char *text, size_t length));
+// Prints a line (any context, interrupts off, must not log). False: it cannot now, and whoever
+// follows is to. `is_behind`: earlier lines wait for that, so this one does in any case.
+typedef bool (*log_console_t)(const char *text, size_t length, bool is_behind);
+// Sets who prints lines; until then, and in a panic, the HAL's early console does.
+void log_console_set(log_console_t write);
+// For consoles that have to be waited for. `heard` is pulsed, soon and outside of all locks, after
+// lines that were not printed; log_show() takes the next of them, without its level, and of those
+// for the console only, into `line`: its bytes, 0 if there is none. What waits for too long is
+// overwritten. `heard` is kept, for good; one caller. log_show(): any context; its caller prints.
+struct waitable;
+void log_follow(struct waitable *heard);
+size_t log_show(char *line, size_t capacity);
+// Whether any wait. Any context.
+bool log_is_behind(void);
+#define LOG_LINE_MAX 320u // bytes of a line
 // Copies log text from byte position *position on; moves it (past what was overwritten, too). Lines
 // are "<level>[seconds.micros] text\n", as syslog(2) gives them. Returns the bytes copied.
 size_t log_read(uint64_t *position, char *buffer, size_t capacity);

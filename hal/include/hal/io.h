@@ -14,6 +14,8 @@ void hal_console_init(const struct boot_info *info);
 // console, or it is stuck, the text is dropped. Not serialised: callers who want whole lines have a
 // lock.
 void hal_console_write(const char *text, size_t length);
+// Whether there is one, as far as is known: it was found, and is not stuck. Any context.
+bool hal_console_is_there(void);
 
 // A device that firmware lists.
 struct hal_device {

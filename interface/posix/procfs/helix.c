@@ -133,7 +133,7 @@ enum hx_status proc_faults_set(const struct proc_target *target, const char *tex
     if (!kind_and_number(text, &kind, &one_in) || one_in > UINT32_MAX) {
         return HX_ERR_INVALID;
     }
-    if (kind != INJECT_WAKE && one_in == 1) {
+    if (kind != INJECT_WAKE && kind != INJECT_DMA && one_in == 1) {
         return HX_ERR_INVALID; // nobody could take it back
     }
     inject_set(kind, (uint32_t)one_in);

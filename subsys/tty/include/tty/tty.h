@@ -33,6 +33,9 @@ enum hx_status tty_init(void);
 void tty_job_ops_set(const struct tty_job_ops *ops);
 // The terminal that /dev/console means: by console= (name without options), else the first.
 void tty_console_choose(const char *name);
+// The machine is about to end: waits until what was written, and the log, has left by all terminals
+// that are not stopped; for a second at most. Thread context.
+void tty_settle(void);
 
 int32_t tty_session(struct tty *tty); // 0: nobody's controlling terminal
 int32_t tty_foreground(struct tty *tty);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// subsys/tty/log.c: the kernel's log on its console.
+//
+// A driver in the kernel prints a line at once. One in ring 3 has to be waited for, which nobody
+// can who logs: a thread writes to such a line, as a program would. The early console, which needs
+// no driver, prints meanwhile: if that is the same line, nothing is left for the thread.
+#include <core/log.h>
+#include <core/thread.h>
+#include <hal/io.h>
+#include <memory/heap.h>
+
+#include "private.h"
+
+#define MINOR_FIRST 64u // of MAJOR_TTY and of MAJOR_AMBA
+
+static struct thread writer;
+static struct waitable heard;
+static struct waitable rested; // pulsed when nothing is left to write
+static _Atomic bool is_resting = true;
+static bool has_writer; // terminals come one after the other
+
+// The HAL's early console is the machine's first serial line.
+static bool is_early(const struct tty *tty) {
+    return hal_console_is_there() && tty->minor == MINOR_FIRST &&
+           (tty->major == MAJOR_TTY || tty->major == MAJOR_AMBA);
+}
+
+// The driver of an open gate stays meanwhile, since interrupts are off.
+bool tty_log_write(const char *text, size_t length, bool is_behind) {
+    struct tty *tty = tty_console();
+    enum hx_status status = HX_ERR_NOT_SUPPORTED;
+    const bool waits =
+        is_behind || tty == NULL || atomic_load_explicit(&tty->log_waits, memory_order_relaxed);
+    if (!waits && gate_is_open(tty->port.gate)) {
+        status = console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length);
+    }
+    if (status == HX_ERR_NOT_SUPPORTED) {
+        hal_console_write(text, length);
+    } // the log has nowhere to report that its console is gone
+    return tty == NULL ? hal_console_is_there() : !waits;
+}
+
+// A line goes where the console is by now; if that is nowhere, it is in the log only.
+static void put(const char *line, size_t length) {
+    for (;;) {
+        struct tty *tty = tty_console();
+        if (tty == NULL) {
+            return;
+        }
+        mutex_lock(&tty->lock);
+        const uint32_t sequence = waitable_sequence(&tty->waitable);
+        const bool is_there = tty_is_there(tty);
+        if (is_there && tty_put(tty, (const uint8_t *)line, length)) {
+            tty_finish(tty);
+            return;
+        }
+        mutex_unlock(&tty->lock);
+        if (is_there) {
+            HX_IGNORE(wait_change(&tty->waitable, sequence, TIME_NEVER, 0)); // cannot fail
+        }
+    }
+}
+
+static void write_log(void *argument) {
+    (void)argument;
+    for (;;) {
+        char line[LOG_LINE_MAX];
+        const uint32_t sequence = waitable_sequence(&heard);
+        // Relaxed: the log's lock is in between for who finds nothing left there.
+        atomic_store_explicit(&is_resting, false, memory_order_relaxed);
+        const size_t length = log_show(line, sizeof(line));
+        if (length != 0) {
+            put(line, length);
+            continue;
+        }
+        atomic_store_explicit(&is_resting, true, memory_order_relaxed); // the pulse orders it
+        waitable_pulse(&rested);
+        HX_IGNORE(wait_change(&heard, sequence, TIME_NEVER, 0)); // as above
+    }
+}
+
+void tty_log_await(time_ns_t deadline) {
+    enum hx_status status = has_writer ? HX_OK : HX_ERR_TIMED_OUT;
+    while (status == HX_OK) {
+        const uint32_t sequence = waitable_sequence(&rested);
+        if (!log_is_behind() && atomic_load_explicit(&is_resting, memory_order_relaxed)) {
+            return;
+        }
+        status = wait_change(&rested, sequence, deadline, 0);
+    }
+}
+
+static bool writer_start(void) {
+    void *stack = has_writer ? NULL : kernel_stack_alloc(THREAD_STACK_BYTES); // for good
+    if (stack != NULL) {
+        has_writer = true;
+        waitable_init(&heard, 0);
+        waitable_init(&rested, 0);
+        thread_init(&writer, "log", stack, THREAD_STACK_BYTES, write_log, NULL);
+        log_follow(&heard);
+        thread_start(&writer);
+    }
+    return has_writer;
+}
+
+void tty_log_settle(struct tty *tty, void *driver) {
+    const bool has_to_wait =
+        tty->port.ops.write_now(driver, "", 0) == HX_ERR_NOT_SUPPORTED && !is_early(tty);
+    const bool is_wanted = has_to_wait || log_is_behind();
+    if (is_wanted && !writer_start()) {
+        log_error("%s: no memory for the thread that writes the log", tty->name);
+    }
+    atomic_store_explicit(&tty->log_waits, has_to_wait, memory_order_relaxed);
+}
