@@ -211,11 +211,10 @@ function(helix_portgen)
   return(PROPAGATE HELIX_PORTGEN)
 endfunction()
 
-# The packer of modules is one of this machine's programs, too: HELIX_PACKER. HELIX_KEY is the checkout's key, which
-# is made with the first build.
+# The packer of modules is one of this machine's programs, too: HELIX_PACKER. Packages are signed by HELIX_KEY, a file that ./helix
+# chooses (tools/helix/keys.py), and believed of nobody else.
 function(helix_packer)
   set(HELIX_PACKER ${CMAKE_BINARY_DIR}/pack)
-  set(HELIX_KEY ${PROJECT_SOURCE_DIR}/out/module.key)
   if(NOT TARGET packer)
     find_program(HELIX_HOST_CC NAMES clang-19 cc gcc REQUIRED)
     include(${PROJECT_SOURCE_DIR}/third_party/libsodium.cmake)
@@ -227,11 +226,10 @@ function(helix_packer)
     add_custom_command(OUTPUT ${HELIX_PACKER}
       COMMAND ${HELIX_HOST_CC} -std=gnu17 -O2 -Wall -Wextra -Wno-unused-function -Werror -D_GNU_SOURCE -I${PROJECT_SOURCE_DIR}/sdk/include -I${lib}/include
         ${sodium_includes} ${sodium_defines} -o ${HELIX_PACKER} ${sources} ${sodium_files}
-      COMMAND ${HELIX_PACKER} key ${HELIX_KEY}
       DEPENDS ${sources} ${here}/pack.h ${lib}/include/lib/package.h ${sodium_files} COMMENT "Building pack" VERBATIM)
     add_custom_target(packer DEPENDS ${HELIX_PACKER})
   endif()
-  return(PROPAGATE HELIX_PACKER HELIX_KEY)
+  return(PROPAGATE HELIX_PACKER)
 endfunction()
 
 # helix_exports(): what the loader of packages is made with: the functions of the SDK, and the key; `made` are the files.
@@ -241,15 +239,16 @@ function(helix_exports)
   set(made ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c ${CMAKE_CURRENT_BINARY_DIR}/module_key.c)
   add_custom_command(OUTPUT ${made}
     COMMAND ${HELIX_PACKER} exports ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c ${headers}
-    COMMAND ${HELIX_PACKER} public ${HELIX_KEY} ${CMAKE_CURRENT_BINARY_DIR}/module_key.c
-    DEPENDS packer ${HELIX_PACKER} ${headers} COMMENT "Making what packages may import" VERBATIM)
+    COMMAND ${HELIX_PACKER} public ${CMAKE_CURRENT_BINARY_DIR}/module_key.c ${HELIX_KEY} ${PROJECT_SOURCE_DIR}/out/module.key
+      $<IF:$<BOOL:${HELIX_OWN_KEY}>,refuse,take>
+    DEPENDS packer ${HELIX_PACKER} ${HELIX_KEY} ${headers} COMMENT "Making what packages may import" VERBATIM)
   set_source_files_properties(${made} PROPERTIES COMPILE_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR})
   return(PROPAGATE made)
 endfunction()
 
 # helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES, in the image, and the packages that are
 # loaded at boot: HELIX_NORMAL, before the first program, and HELIX_DEFERRED, of which HELIX_ISOLATED run in ring 3; and which deaths are too many:
-# HELIX_DEATHS_SPAN_MS, _AT_ONCE, _PAUSE_MS, _MOST (struct supervise_rule).
+# HELIX_DEATHS_SPAN_MS, _AT_ONCE, _PAUSE_MS, _MOST (struct supervise_rule). HELIX_OWN_KEY: it takes no development key.
 macro(helix_profile)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
     message(FATAL_ERROR "there is no profile '${HELIX_PROFILE}' in profiles/")

@@ -50,7 +50,7 @@ function(helix_pack name)
       --build-id=none --fatal-warnings -e __stack_chk_fail --whole-archive $<TARGET_FILE:${name}> $<TARGET_FILE:package>
       --no-whole-archive $<TARGET_FILE:lib> $<TARGET_FILE:ports> -o ${made}.elf
     COMMAND ${HELIX_PACKER} sign ${HELIX_KEY} ${made}.elf ${made}.hxm
-    DEPENDS ${name} package lib ports packer ${HELIX_PACKER} COMMENT "Packing ${name}" VERBATIM)
+    DEPENDS ${name} package lib ports packer ${HELIX_PACKER} ${HELIX_KEY} COMMENT "Packing ${name}" VERBATIM)
   add_custom_target(package_${name} ALL DEPENDS ${made}.hxm)
   add_dependencies(packages package_${name})
 endfunction()

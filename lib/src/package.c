@@ -30,15 +30,22 @@ enum hx_status package_refuse(struct package_refusal *refusal, enum hx_status st
 // The trailer
 // ------------------------------------------------------------------------------------------------
 
+struct package_fingerprint package_fingerprint(const uint8_t key[ED25519_KEY_BYTES]) {
+    struct package_fingerprint print;
+    for (size_t i = 0; i < sizeof(print.text) / 2; i++) {
+        (void)format_string(print.text + 2 * i, sizeof(print.text) - 2 * i, "%02x", key[i]);
+    }
+    return print;
+}
+
 static enum hx_status check_key(const uint8_t *found, const uint8_t *expected,
                                 struct package_refusal *refusal) {
     if (memcmp(found, expected, ED25519_KEY_BYTES) == 0) {
         return HX_OK;
     }
-    return package_refuse(
-        refusal, HX_ERR_NOT_PERMITTED,
-        "expected a signature by key %02x%02x%02x%02x, found one by %02x%02x%02x%02x", expected[0],
-        expected[1], expected[2], expected[3], found[0], found[1], found[2], found[3]);
+    return package_refuse(refusal, HX_ERR_NOT_PERMITTED,
+                          "expected a signature by key %s, found one by %s",
+                          package_fingerprint(expected).text, package_fingerprint(found).text);
 }
 
 static enum hx_status check_signature(const uint8_t *bytes, size_t elf_bytes, const uint8_t *key,

@@ -65,7 +65,17 @@ static void test_not_signed(void) {
     CHECK(says("not signed, or cut off"));
     sign_model(other_seed);
     CHECK(verify(signed_bytes, sizeof(signed_bytes), &elf_bytes) == HX_ERR_NOT_PERMITTED);
-    CHECK(says("expected a signature by key"));
+    char text[PACKAGE_REFUSAL_BYTES];
+    uint8_t mine[ED25519_KEY_BYTES];
+    uint8_t others[ED25519_KEY_BYTES];
+    ed25519_public(seed, mine);
+    ed25519_public(other_seed, others);
+    CHECK(strlen(package_fingerprint(mine).text) == 16);
+    (void)snprintf(text, sizeof(text),
+                   "expected a signature by key %02x%02x%02x%02x%02x%02x%02x%02x, found one by %s",
+                   mine[0], mine[1], mine[2], mine[3], mine[4], mine[5], mine[6], mine[7],
+                   package_fingerprint(others).text);
+    CHECK(says(text));
     CHECK(elf_bytes == 7);
 }
 

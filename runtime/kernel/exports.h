@@ -12,5 +12,7 @@ struct export {
 };
 extern const struct export module_exports[]; // ends with a row without a name
 
-// The public half of the checkout's key, made with its first build.
+// The public half of the one key whose packages are believed, and whether it is that of the
+// checkout, which signs all that is built there without a word.
 extern const uint8_t module_key[ED25519_KEY_BYTES];
+extern const bool module_key_is_development;

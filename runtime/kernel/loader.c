@@ -7,6 +7,7 @@
 
 #include "exports.h"
 
+#include <core/log.h>
 #include <core/random.h>
 #include <hal/mmu.h>
 #include <hal/user_abi.h>
@@ -208,6 +209,11 @@ enum hx_status loader_load(const void *bytes, size_t size_bytes, bool runs_here,
     }
     *out_loaded = loaded;
     return HX_OK;
+}
+
+void loader_tell_key(void) {
+    log_info("packages are believed that key %s has signed%s", package_fingerprint(module_key).text,
+             module_key_is_development ? ", the development key of a checkout" : "");
 }
 
 void loader_restart(const struct loaded *loaded) {

@@ -37,6 +37,9 @@ void loader_restart(const struct loaded *loaded);
 // Takes the memory back. Nobody is in the code, and nobody will be.
 void loader_unload(struct loaded *loaded);
 
+// Tells the log who may sign packages.
+void loader_tell_key(void);
+
 #define USER_PARTS_MAX 8u
 
 // What goes into the address space of a module in ring 3, laid out for its address there.

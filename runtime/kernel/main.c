@@ -375,6 +375,7 @@ void kernel_main(const struct boot_info *info) {
     io_devices_find(&cmdline);
     listen_to_iommus();
     must("orchestrator", orchestrator_init());
+    loader_tell_key();
     // What fails was logged; the boot goes on without it.
     HX_IGNORE(registry_start(HX_PHASE_CRITICAL));
     HX_IGNORE(registry_start(HX_PHASE_NORMAL));

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from helix import build, targets, ui
+from helix import build, keys, targets, ui
 
 # Words of the design whose feature does not exist yet.
 _NOT_YET = {
@@ -67,6 +67,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
                         type=_one_of("Helix for", build.ARCHES))
     parser.add_argument("--profile", default="minimal", metavar="P", help="default: %(default)s",
                         type=_one_of("profile", build.PROFILES))
+    parser.add_argument("--key", metavar="FILE",
+                        help="who signs packages, and is believed (./helix key; default: the development key)")
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
 
 
@@ -124,12 +126,20 @@ def _new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
 
 
+def _key(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Makes a private key, for its owner alone to read, and prints its public part.\n" \
+        "With --key FILE, ./helix build makes a system that takes packages of that key alone."
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
+
+
 def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     """Of the whole call, and those of the words."""
     parser = _Parser(prog="./helix", description="Builds, runs and tests Helix.",
                      epilog="./helix help WORD explains a word.")
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
     _common(words.add_parser("build", help="build the kernel"))
+    _key(words.add_parser("key", help="make a key that signs packages of modules"))
     run = words.add_parser(
         "run", help="boot to a shell; with -- CMD, run it inside",
         usage="./helix run [OPTION]... [-- CMD [ARGUMENT]...]",
@@ -229,6 +239,7 @@ def main() -> int:
         raise ui.Failure("only 'run' and 'trace' take a command behind --")
     options.command = command
     targets.use(getattr(options, "arch", ""))
+    keys.use(getattr(options, "key", None))
     module = importlib.import_module(f"helix.{'suites' if options.word == 'test' else options.word}")
     return module.command(options)
 

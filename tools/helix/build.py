@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helix import packages, paths, targets, ui
+from helix import keys, packages, paths, targets, ui
 
 hosted_lock = threading.Lock()  # held to build what several tests use
 
@@ -42,9 +42,11 @@ def _run_shown(command: list[str], top: Path, what: str) -> None:
 def configure(preset: str, profile: str, top: Path = paths.TOP) -> Path:
     """Configures by need; the build folder."""
     folder = top / "out" / f"{preset}-{profile}"
-    if not (folder / "build.ninja").exists():
+    key = keys.of(profile, top)
+    cache = folder / "CMakeCache.txt"
+    if not (folder / "build.ninja").exists() or not re.search(rf"(?m)^HELIX_KEY:\w+={re.escape(str(key))}$", cache.read_text()):
         ui.stage(f"configuring {preset}")
-        _run_shown(["cmake", "--preset", preset, "-B", str(folder), f"-DHELIX_PROFILE={profile}"], top,
+        _run_shown(["cmake", "--preset", preset, "-B", str(folder), f"-DHELIX_PROFILE={profile}", f"-DHELIX_KEY={key}"], top,
                    f"configuring {preset}")
     return folder
 
@@ -82,6 +84,7 @@ def kernel(arch: str, profile: str, yes: bool, top: Path = paths.TOP) -> Path:
 
 
 def command(options: Namespace) -> int:
+    keys.refuse_none(options.profile)
     elf = kernel(options.arch, options.profile, options.yes)
     ui.result(str(elf.relative_to(paths.TOP)))
     return 0

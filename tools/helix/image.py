@@ -7,7 +7,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from helix import build, packages, paths, rootfs, targets, ui
+from helix import build, keys, packages, paths, rootfs, targets, ui
 
 _GRUB = """set timeout=0
 menuentry "Helix" {{
@@ -32,6 +32,7 @@ def make_iso(kernel: Path, initrd: bytes, append: str, target: Path) -> None:
 
 
 def _refuse(options: Namespace) -> None:
+    keys.refuse_none(options.profile)
     there = targets.with_iso()
     if options.arch not in there:
         raise ui.WrongWords(f"an ISO image starts on {', '.join(there)} only; "

@@ -3,15 +3,17 @@
 system; what it refuses, it leaves nothing of. Of the copy only what that needs is built."""
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helix import build, check, copies, guest, new, packages, paths, programs, qemu, ratchets, rootfs, suite_scenario
+from helix import build, check, copies, guest, keys, new, packages, paths, programs, qemu, ratchets, rootfs, suite_keys, suite_scenario
 from helix.report import Context, Failed, Job, Verdict
 
 _TREE = paths.OUT / "new"
@@ -154,6 +156,24 @@ def _changed(name: str, options: Namespace) -> bytes:
     return _package(name, options)
 
 
+def _foreign(name: str, options: Namespace) -> tuple[bytes, str]:
+    """The package signed by --key FILE, and how the kernel must refuse it."""
+    own = _TREE / "out" / "own.key"
+    keys.make(own)
+    code = ("from helix import build, keys; import sys; from pathlib import Path; keys.use(sys.argv[1]); "
+            "build.configure_and_build(*sys.argv[2:4], Path(sys.argv[4]), sys.argv[5:])")
+    done = subprocess.run([sys.executable, "-c", code, own, options.arch, options.profile, _TREE, f"package_{name}"],
+                          cwd=_TREE, env={**os.environ, "PYTHONPATH": str(_TREE / "tools")}, text=True, check=False,
+                          capture_output=True)
+    folder = paths.build_dir(options.arch, options.profile)
+    package = (_TREE / folder.relative_to(paths.TOP) / "modules" / f"{name}.hxm").read_bytes()
+    public = keys.public(own, folder / "pack")
+    if done.returncode or suite_keys.signer(package).hex() != public:
+        raise Failed("--key FILE does not sign", done.stdout + done.stderr)
+    ours = keys.public(keys.of(options.profile), folder / "pack")
+    return package, f"expected a signature by key {ours[:16]}, found one by {public[:16]}"
+
+
 def _run_inside(context: Context, brought: dict[str, bytes], scripts: list[tuple[str, str]]) -> None:
     """In one boot, with packages: what each script must print, as a pattern."""
     archive = rootfs.with_services(rootfs.with_runner(rootfs.base()), context.kernel or Path())
@@ -176,9 +196,8 @@ def _check_modules(context: Context) -> None:
     options = context.options
     packages.need(packages.BUILD, packages.HOSTED, packages.CHECK, yes=options.yes)
     page = _page_commands()
-    key = _TREE / "out" / "module.key"
-    key.unlink(missing_ok=True)
-    shutil.copyfile(paths.OUT / "module.key", key)  # what the kernel at hand takes
+    key = keys.of(options.profile, _TREE)
+    key.write_bytes(keys.of(options.profile).read_bytes())  # what the kernel at hand takes
     hello = page[0][3]
     files = {hello: _new(page[0][1:])}
     for port, (name, _) in _MADE.items():
@@ -201,7 +220,9 @@ def _check_modules(context: Context) -> None:
     for name, expected in _MADE.values():
         own = next(file for file in files[name] if file.name == "README.md").read_text()
         scripts += [(script, expected) for script in re.findall(r"(?m)^    \./helix run -- sh -c '(.*)'$", own)]
-    if len(scripts) != 2 + len(_MADE) or set(_MADE) != set(new.ports()):
+    brought["foreign"], refusal = _foreign(hello, options)
+    scripts.append((f"hxmod load /lib/helix/foreign.hxm 2>&1 | grep -o '{refusal[:8]}.*[0-9a-f]'", f"{refusal}\n"))
+    if len(scripts) != 3 + len(_MADE) or set(_MADE) != set(new.ports()):
         raise Failed("a skeleton is not tried in a system")
     _run_inside(context, brought, scripts)
 

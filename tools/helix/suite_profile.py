@@ -7,8 +7,10 @@ what touches a driver, on the machine that is meant where none is named."""
 import re
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 
-from helix import guest, programs, qemu, rootfs, suite_boot, suite_busybox, suite_devices, suite_scenario, suite_terminal, suite_tool
+from helix import (guest, keys, programs, qemu, rootfs, suite_boot, suite_busybox, suite_devices, suite_keys, suite_scenario,
+                   suite_terminal, suite_tool)
 from helix.report import Context, Job, Verdict, single
 
 _LOADED = r"""
@@ -18,6 +20,7 @@ hxmod list | grep -q '^predictive .* package$' || exit 2
 hxmod list | grep -q '^virtio_rng .* package$' || exit 3
 ! dmesg | grep 'left out' || exit 4
 grep -q 'policy fair chosen' /proc/helix/scheduler || exit 5
+dmesg | grep -q 'packages are believed that key EXPECTED has signed, the development key of a checkout$' || exit 6
 """
 _LEFT_OUT = r"""
 for i in $(seq 200); do test $(dmesg | grep -c 'is left out') = 5 && break; sleep 0.1; done
@@ -52,12 +55,22 @@ test $(wc -c < some) = 5000 || exit 4
 hxmod health mem | grep -q '^mem  *[a-z]*  *1 ' || exit 5
 hxmod move mem kernel && hxmod list | grep -q '^mem .* package$' || exit 6
 hxmod move mem isolated && hxmod list | grep -q '^mem .* ring 3$' || exit 7
+dmesg | grep -q 'packages are believed that key EXPECTED has signed$' || exit 8
+hxmod load /development/crumb.hxm 2> said && exit 9
+grep -q 'expected a signature by key EXPECTED, found one by DEVELOPMENT' said || exit 10
+! hxmod list | grep -q '^crumb ' || exit 11
 """
+
+
+def _development_key(kernel: Path) -> Path:
+    return kernel.parents[1] / "module.key"
 
 
 def _archive(context: Context, profile: str, spoilt: bool) -> bytes:
     kernel = suite_devices.profile_kernel(context, profile)
     archive = rootfs.with_runner(rootfs.base())
+    development = suite_keys.resigned(kernel, "crumb", _development_key(kernel))
+    archive.file("development/crumb.hxm", development)
     if not spoilt:
         return rootfs.with_services(archive, kernel).bytes()
 
@@ -82,16 +95,24 @@ _BOOTS = {"packages": ("modular", "sched=fair", False, _LOADED), "packages-left-
 def _run(context: Context, name: str) -> Iterator[Verdict]:
     profile, more, spoilt, script = _BOOTS[name.removeprefix("devices/")]
     kernel = suite_devices.profile_kernel(context, profile)
-    with qemu.Initrd(_archive(context, profile, spoilt)) as data:
+    archive = _archive(context, profile, spoilt)
+    key, packer = keys.of(profile, kernel.parents[2]), kernel.parent / "pack"
+    for word, file in (("EXPECTED", key), ("DEVELOPMENT", _development_key(kernel))):
+        script = script.replace(word, keys.public(file, packer)[:16])
+    if key != _development_key(kernel):
+        script = script.replace(", the development key of a checkout", "")
+    log = qemu.log_file(name.replace("/", "-"))
+    with qemu.Initrd(archive) as data:
         machine = qemu.Machine(kernel, data, qemu.append_for(kernel, "/sbin/runner", more), 2, "256M")
-        with guest.Guest(machine, qemu.log_file(name.replace("/", "-"))) as inside:
+        with guest.Guest(machine, log) as inside:
             try:
                 inside.wait_ready()
                 outcome = inside.run(["sh", "-c", script], limit_s=120)
                 inside.power_off()
                 said = (outcome.out + outcome.err).decode(errors="replace")
-                yield Verdict(name, f"the script ends with {outcome.code}", said + inside.report()) \
-                    if outcome.code or outcome.timed_out else Verdict(name)
+                problem = f"the script ends with {outcome.code}" if outcome.code or outcome.timed_out else \
+                    suite_keys.secret_problem(key, kernel, {"the archive": archive, "the log": log.read_bytes()})
+                yield Verdict(name, problem, said + inside.report() if problem else "")
             except guest.Died as died:
                 yield Verdict(name, str(died), inside.report())
 

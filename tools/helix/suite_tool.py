@@ -17,7 +17,7 @@ from argparse import Namespace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from helix import bench_linux, guest, packages, paths, programs, qemu, rootfs, suite_new, suite_scenario, suite_trace, ui
+from helix import bench_linux, guest, packages, paths, programs, qemu, rootfs, suite_keys, suite_new, suite_scenario, suite_trace, ui
 from helix.report import Context, Failed, Job, Verdict, single, verdicts
 
 # What is wrong in the words of a call, and what must be said: in one line, with status 2.
@@ -27,6 +27,11 @@ _WRONG = {
     "run --mem x": r"'x' is no size of memory; say 64M",
     "run --mem 0": r"'0' is no size of memory",
     "run --arch vax": r"no Helix for vax yet; there is x86_64",
+    "build --profile secure": r"secure takes no key of the checkout: '\./helix key FILE' makes one of yours, --key FILE gives it",
+    "build --profile secure --key out/module.key": r"secure takes no key of the checkout: '\./helix key FILE'",
+    "image --profile secure -o nothing.iso": r"secure takes no key of the checkout: '\./helix key FILE'",
+    "run --key nothing": r"--key: there is no file nothing; '\./helix key nothing' makes a key",
+    "build --key README.md": r"--key: README\.md is no private key, which has 32 bytes",
     "build --profile huge": r"no profile huge yet; there is minimal, modular, secure",
     "run ls /": r"behind --: \./helix run -- ls /",
     "test --profile secure unit/rng_test": r"unit/rng_test is left out: it boots no kernel of the profile",
@@ -90,7 +95,7 @@ def _explains_itself(_: Context) -> None:
     if done.returncode or _call("--help").stdout != done.stdout:
         raise Failed("help and --help differ", done.stdout + done.stderr)
     words = re.findall(r"^    (\w+) ", done.stdout, re.M)
-    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "new", "cc", "demo", "image"):
+    for word in ("build", "run", "trace", "debug", "test", "check", "bench", "new", "cc", "demo", "image", "key"):
         text = _call(f"help {word}").stdout
         if word not in words or f"./helix {word}" not in text:
             raise Failed(f"help of {word} is not there", done.stdout + text)
@@ -519,6 +524,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/reads-its-own", _reads_its_own, machines=False),
             single("tool/builds-anew", _builds_anew, machines=False),
             single("tool/helix-cc", _compiles_for_others),
+            single("tool/keys", suite_keys.makes_keys, machines=False),
             single("tool/tells-of-a-mistake", _tells_of_a_mistake, machines=False),
             single("tool/runs-the-example", _runs_the_example),
             single("tool/runs-the-services",

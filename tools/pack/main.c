@@ -2,14 +2,12 @@
 // main.c: keys, signatures and tables for packages of modules.
 #include "pack.h"
 
-#include <fcntl.h>
 #include <lib/package.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 void fail(const char *format, ...) {
     va_list arguments;
@@ -44,25 +42,6 @@ void write_file(const char *path, const void *bytes, size_t size) {
     }
 }
 
-// Two builds may do this at once: the key that is linked to its name first is everybody's.
-static void make_key(const char *path) {
-    uint8_t seed[ED25519_SEED_BYTES];
-    char fresh[4096];
-    if (access(path, F_OK) == 0) {
-        return;
-    }
-    (void)snprintf(fresh, sizeof(fresh), "%s.%ld", path, (long)getpid());
-    const int file = open(fresh, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    if (file < 0 || getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
-        write(file, seed, sizeof(seed)) != sizeof(seed) || close(file) != 0) {
-        fail("%s: %m", fresh);
-    }
-    if (link(fresh, path) != 0 && access(path, F_OK) != 0) {
-        fail("%s: %m", path);
-    }
-    (void)unlink(fresh);
-}
-
 static void read_key(const char *path, uint8_t out_seed[ED25519_SEED_BYTES]) {
     size_t size;
     char *bytes = read_file(path, 0, &size);
@@ -73,19 +52,43 @@ static void read_key(const char *path, uint8_t out_seed[ED25519_SEED_BYTES]) {
     free(bytes);
 }
 
-static void write_public(const char *key_path, const char *path) {
+static void read_public(const char *path, uint8_t out_key[ED25519_KEY_BYTES]) {
     uint8_t seed[ED25519_SEED_BYTES];
+    read_key(path, seed);
+    ed25519_public(seed, out_key);
+}
+
+static void show_public(const char *path) {
     uint8_t key[ED25519_KEY_BYTES];
+    read_public(path, key);
+    for (size_t i = 0; i < sizeof(key); i++) {
+        (void)printf("%02x", key[i]);
+    }
+    (void)putchar('\n');
+}
+
+// Whether the two are one is what the bytes say, wherever the files lie.
+static void write_public(const char *path, const char *key_path, const char *development_path,
+                         bool takes_development) {
+    uint8_t key[ED25519_KEY_BYTES];
+    uint8_t development[ED25519_KEY_BYTES];
     char text[1024] = "// Made by tools/pack: who may sign modules.\n#include \"exports.h\"\n\n"
                       "const uint8_t module_key[ED25519_KEY_BYTES] = {";
     size_t length = strlen(text);
-    read_key(key_path, seed);
-    ed25519_public(seed, key);
+    read_public(key_path, key);
+    read_public(development_path, development);
+    const bool is_development = memcmp(key, development, sizeof(key)) == 0;
+    if (is_development && !takes_development) {
+        fail("this profile takes no development key: ./helix key FILE makes one of yours, "
+             "--key FILE gives it");
+    }
     for (size_t i = 0; i < sizeof(key); i++) {
         length += (size_t)snprintf(text + length, sizeof(text) - length, "%s0x%02x,",
                                    i % 8 == 0 ? "\n    " : " ", key[i]);
     }
-    length += (size_t)snprintf(text + length, sizeof(text) - length, "\n};\n");
+    length += (size_t)snprintf(text + length, sizeof(text) - length,
+                               "\n};\nconst bool module_key_is_development = %s;\n",
+                               is_development ? "true" : "false");
     write_file(path, text, length);
 }
 
@@ -127,16 +130,17 @@ static void sign(const char *key_path, const char *from, const char *to) {
 }
 
 int main(int count, char **words) {
-    if (count == 3 && strcmp(words[1], "key") == 0) {
-        make_key(words[2]);
-    } else if (count == 4 && strcmp(words[1], "public") == 0) {
-        write_public(words[2], words[3]);
+    if (count == 3 && strcmp(words[1], "show") == 0) {
+        show_public(words[2]);
+    } else if (count == 6 && strcmp(words[1], "public") == 0) {
+        write_public(words[2], words[3], words[4], strcmp(words[5], "refuse") != 0);
     } else if (count == 5 && strcmp(words[1], "sign") == 0) {
         sign(words[2], words[3], words[4]);
     } else if (count >= 4 && strcmp(words[1], "exports") == 0) {
         write_exports(words[2], words + 3, count - 3);
     } else {
-        fail("key FILE | public KEY OUT.c | sign KEY IN OUT.hxm | exports OUT.c HEADER...");
+        fail("show KEY | public OUT.c KEY DEVELOPMENT-KEY take|refuse | sign KEY IN OUT.hxm | "
+             "exports OUT.c HEADER...");
     }
     return 0;
 }

@@ -51,6 +51,12 @@ struct package_image {
     uint64_t dynamic_bytes;
 };
 
+// What people see of a public key: its first 8 bytes, as hexadecimal digits.
+struct package_fingerprint {
+    char text[17];
+};
+struct package_fingerprint package_fingerprint(const uint8_t key[ED25519_KEY_BYTES]);
+
 // Checks the trailer: `size_bytes` bytes signed by who has the private half of `key`.
 // *out_elf_bytes is what is in front of it. Thread context: it takes some 100,000 instructions.
 // Returns HX_OK
