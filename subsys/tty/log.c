@@ -40,12 +40,12 @@ bool tty_log_write(const char *text, size_t length, bool is_behind) {
     return tty == NULL ? hal_console_is_there() : !waits;
 }
 
-// A line goes where the console is by now; if that is nowhere, it is in the log only.
+// A line goes where the console is by now.
 static void put(const char *line, size_t length) {
     for (;;) {
         struct tty *tty = tty_console();
         if (tty == NULL) {
-            return;
+            return; // it has just left
         }
         mutex_lock(&tty->lock);
         const uint32_t sequence = waitable_sequence(&tty->waitable);
@@ -68,7 +68,7 @@ static void write_log(void *argument) {
         const uint32_t sequence = waitable_sequence(&heard);
         // Relaxed: the log's lock is in between for who finds nothing left there.
         atomic_store_explicit(&is_resting, false, memory_order_relaxed);
-        const size_t length = log_show(line, sizeof(line));
+        const size_t length = tty_console() != NULL ? log_show(line, sizeof(line)) : 0;
         if (length != 0) {
             put(line, length);
             continue;
@@ -80,7 +80,7 @@ static void write_log(void *argument) {
 }
 
 void tty_log_await(time_ns_t deadline) {
-    enum hx_status status = has_writer ? HX_OK : HX_ERR_TIMED_OUT;
+    enum hx_status status = has_writer && tty_console() != NULL ? HX_OK : HX_ERR_TIMED_OUT;
     while (status == HX_OK) {
         const uint32_t sequence = waitable_sequence(&rested);
         if (!log_is_behind() && atomic_load_explicit(&is_resting, memory_order_relaxed)) {
@@ -104,11 +104,18 @@ static bool writer_start(void) {
 }
 
 void tty_log_settle(struct tty *tty, void *driver) {
-    const bool has_to_wait =
+    const bool waits =
         tty->port.ops.write_now(driver, "", 0) == HX_ERR_NOT_SUPPORTED && !is_early(tty);
-    const bool is_wanted = has_to_wait || log_is_behind();
-    if (is_wanted && !writer_start()) {
+    atomic_store_explicit(&tty->log_waits, waits, memory_order_relaxed);
+}
+
+void tty_log_begin(struct tty *tty) {
+    const bool waits = atomic_load_explicit(&tty->log_waits, memory_order_relaxed);
+    if ((waits || log_is_behind()) && !writer_start()) {
         log_error("%s: no memory for the thread that writes the log", tty->name);
+        atomic_store_explicit(&tty->log_waits, false, memory_order_relaxed);
     }
-    atomic_store_explicit(&tty->log_waits, has_to_wait, memory_order_relaxed);
+    if (has_writer) {
+        waitable_pulse(&heard); // there may be a console now
+    }
 }

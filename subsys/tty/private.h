@@ -66,8 +66,10 @@ enum hx_status tty_control(struct file *file, uint64_t request, uint64_t argumen
 struct tty *tty_console(void);
 // Whether somebody may come to it. Who finds out so under its lock may use it until he drops that.
 bool tty_is_there(struct tty *tty);
-// Of log.c: a terminal's driver is another one now. Thread context; nobody else does so meanwhile.
+// Of log.c: a terminal's driver is another one; and once the terminal is there with it, the log may
+// be written there. Thread context; nobody else does so meanwhile.
 void tty_log_settle(struct tty *tty, void *driver);
+void tty_log_begin(struct tty *tty);
 // Waits until its thread has written what there is, or until `deadline`. Thread context.
 void tty_log_await(time_ns_t deadline);
 // What prints lines of the log (log_console_t).

@@ -176,6 +176,7 @@ static enum hx_status replace_console(const struct port_provider *provider) {
     tty->port.ops = ops;
     tty->driver = provider->self;
     tty_log_settle(tty, provider->self);
+    tty_log_begin(tty);
     // Until resume_console(): as long as nobody gets in, nobody could hold off what it sends.
     atomic_store_explicit(&tty->throttled, true, memory_order_relaxed);
     HX_IGNORE(ops.throttle(provider->self, true)); // as there
@@ -333,6 +334,7 @@ static enum hx_status install_console(const struct port_provider *provider) {
     tty->minor = minor;
     tty_log_settle(tty, provider->self);
     terminal_publish(tty);
+    tty_log_begin(tty);
     return HX_OK;
 }
 

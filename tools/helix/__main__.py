@@ -107,6 +107,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coverage", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--accept", action="store_true", help="take what Linux prints as expected")
     parser.add_argument("--list", action="store_true", help="show the names only")
+    parser.add_argument("--exact", action="store_true", help="the names are whole names, of one test each")
 
 
 def _cc(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,7 @@ def _seen(lines: Iterable[str], last: deque[str]) -> Iterator[str]:
 def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]:
     """The tests with these names, less the prefix, in a ./helix with those words."""
     left = [name.removeprefix(prefix) for name in names]
-    command = [str(paths.TOP / "helix"), "test", *words, "--jobs", "1", "--yes", *left]
+    command = [str(paths.TOP / "helix"), "test", *words, "--jobs", "1", "--yes", "--exact", *left]
     last: deque[str] = deque(maxlen=_TAIL)
     with subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as inner:

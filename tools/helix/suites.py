@@ -47,11 +47,14 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
     """The jobs with the names that were asked for."""
     selected = []
     jobs = all_jobs(options)
+
+    def is_meant(name: str, patterns: list[str]) -> bool:
+        return name in patterns if options.exact else chosen(name, patterns)
     for pattern in options.names:
-        if not any(chosen(name, [pattern]) for job in jobs for name in job.names):
+        if not any(is_meant(name, [pattern]) for job in jobs for name in job.names):
             raise ui.WrongWords(f"no test is called {pattern}; suites: {' '.join(SUITES)}")
     for job in jobs:
-        names = [name for name in job.names if not options.names or chosen(name, options.names)]
+        names = [name for name in job.names if not options.names or is_meant(name, options.names)]
         if options.smp:
             names = [name for name in names if "@" not in name or name.endswith(f"@{options.smp}")]
         if names:
