@@ -6,13 +6,11 @@
 #include "packages.h"
 
 #include <limits.h>
+#include <sys/mount.h>
 
 static int64_t move(const char *name, uint32_t placement) {
-    struct hx_module_name bytes = { { 0 } };
-    memset(&report, 0, sizeof report);
-    memcpy(bytes.bytes, name, strlen(name));
     read_package(name);
-    return NATIVE(module_move, modules(), &bytes, placement, package, package_bytes, &report);
+    return move_bytes(name, placement);
 }
 
 static bool tell(const char *what) {
@@ -172,6 +170,51 @@ static void is_refused(void) {
     SAME(unload("hostile"), HX_OK);
 }
 
+static void mounted_begin(void) {
+    SAME(isolate("spoilfs"), HX_OK);
+    NEED(mount("none", "at", "crumbfs", 0, NULL) == 0 && mkdir("at/sub", 0755) == 0);
+    const int file = open("at/sub/f", O_WRONLY | O_CREAT, 0600);
+    NEED(file >= 0);
+    close(file);
+}
+
+static void mounted_end(void) {
+    SAME(umount("at"), 0);
+    int64_t status;
+    while ((status = unload("crumbfs")) == HX_ERR_BUSY) { // until what was unmounted is gone
+        usleep(10000);
+    }
+    SAME(status, HX_OK);
+}
+
+// What a file system has damaged there itself (spoilfs) does not come into the kernel with it, nor
+// begins another life anywhere: it is gone, with its files. What it has put right does.
+static void is_checked(void) {
+    static const char damages[] = "lntrscde";
+    struct stat about;
+    NEED(mkdir("at", 0755) == 0);
+    for (size_t i = 0; damages[i] != '\0'; i++) {
+        const char path[] = { 'a', 't', '/', 's', 'u', 'b', '/', '!', damages[i], '\0' };
+        mounted_begin();
+        REFUSED(mkdir(path, 0700), EEXIST);
+        read_package(i % 2 == 0 ? "crumbfs" : "spoilfs");
+        SAME(move_bytes("crumbfs", i % 2 == 0 ? 0 : HX_MODULE_ISOLATED), HX_ERR_CORRUPT);
+        CHECK(says("consistency"));
+        await_life("crumbfs", 0, "gone"); // the old version does not begin with that, either
+        REFUSED(stat("at/sub/g", &about), EIO);
+        mounted_end();
+    }
+    mounted_begin();
+    REFUSED(mkdir("at/sub/!l", 0700), EEXIST);
+    REFUSED(mkdir("at/!-", 0700), EEXIST);
+    SAME(move("crumbfs", 0), HX_OK);
+    SAME(placement_of("crumbfs"), 1);
+    SAME(unlink("at/sub/f"), 0);
+    SAME(rmdir("at/sub"), 0);
+    mounted_end();
+    SAME(rmdir("at"), 0);
+}
+
 // A quarter of the memory is what it gets; the others have the rest.
 static void has_limits(void) {
     long least = LONG_MAX;
@@ -232,8 +275,9 @@ static void without_memory(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(updates), CASE(refused_steps), CASE(dies_in_the_middle), CASE(is_swapped),
-    CASE(moves),   CASE(is_refused),    CASE(has_limits),         CASE(without_memory),
+    CASE(updates),    CASE(refused_steps), CASE(dies_in_the_middle),
+    CASE(is_swapped), CASE(moves),         CASE(is_refused),
+    CASE(is_checked), CASE(has_limits),    CASE(without_memory),
 };
 
 CHECK_MAIN(cases)

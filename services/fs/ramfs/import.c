@@ -5,6 +5,7 @@
 
 #define BUCKETS_AT_FIRST 64u
 #define WALK_OBJECTS     64u
+#define COOKIE_MAX       (UINT64_C(1) << 62) // nobody has made as many names
 
 struct ramfs *ramfs_life_create(void) {
     struct ramfs *fs = hx_alloc(ramfs_env, sizeof(*fs));
@@ -37,85 +38,230 @@ void ramfs_life_destroy(struct ramfs *fs) {
     hx_free(ramfs_env, fs);
 }
 
-// Where an import is: objects of one instance come one behind the other, mostly.
+// What an import believes of an object: what it has of it itself, the number, the type and the size
+// of the object. All else was written by the module of the life before, maybe in a process that
+// somebody had taken over (decision 046): it is checked here, once, so that all that is done later
+// may rely on it.
+
+// Where an import is: objects of one instance come one behind the other, mostly, and so do the
+// names of a directory.
 struct import {
     uint64_t number; // of the instance; 0: none yet
     struct ramfs *fs;
     struct ramfs *instances;            // by `next_imported`
     const struct ramfs_node *directory; // NULL: none yet
-    uint64_t names;                     // in it, not counted yet
+    struct ramfs *directory_fs;
+    uint64_t tally; // of it, not added yet
 };
 
-// The instance of that number; NULL: it was unmounted, and this is left of it.
-static enum hx_status find(struct import *at, uint64_t number, struct ramfs **out_fs) {
-    if (at->number != number) {
-        const struct ramfs_mount *mount = hx_arena_at(ramfs_env, number);
-        if (mount != NULL && hx_object_type(mount) != RAMFS_MOUNT) {
-            return HX_ERR_CORRUPT;
-        }
-        at->number = number;
-        at->fs = mount != NULL ? hx_object_of(mount)->local : NULL;
-        if (mount != NULL && at->fs == NULL) {
-            at->fs = ramfs_life_create();
-            if (at->fs == NULL) {
-                return HX_ERR_NO_MEMORY;
-            }
-            ramfs_life_of(at->fs, mount);
-            hx_object_of(mount)->local = at->fs;
-            at->fs->next_imported = at->instances;
-            at->instances = at->fs;
-        }
+// Looking
+// ------------------------------------------------------------------------------------------------
+
+static inline uint32_t size_of(const void *object) {
+    return hx_object_of(object)->size_bytes;
+}
+
+static bool mount_is_whole(const void *object) {
+    return hx_object_type(object) == RAMFS_MOUNT && size_of(object) == sizeof(struct ramfs_mount);
+}
+
+static bool node_is_whole(const void *object) {
+    const struct ramfs_node *node = object;
+    return hx_object_type(object) == RAMFS_NODE && size_of(object) >= sizeof(*node) &&
+           node->info.node == hx_object_number(object) &&
+           node->target_length == size_of(object) - sizeof(*node);
+}
+
+static bool entry_is_whole(const struct ramfs_entry *entry) {
+    return size_of(entry) > sizeof(*entry) && entry->length == size_of(entry) - sizeof(*entry) &&
+           entry->length <= FS_NAME_MAX && entry->cookie - 1 < COOKIE_MAX;
+}
+
+// A node of that instance that has names; NULL: it is none.
+static inline const struct ramfs_node *named_node(uint64_t number, uint64_t mount) {
+    const struct ramfs_node *node = hx_arena_at(ramfs_env, number);
+    return node != NULL && node_is_whole(node) && node->mount == mount && node->info.links != 0
+               ? node
+               : NULL;
+}
+
+// Instances
+// ------------------------------------------------------------------------------------------------
+
+static enum hx_status instance_begin(struct import *at, const struct ramfs_mount *mount) {
+    const uint64_t number = hx_object_number(mount);
+    const struct ramfs_node *root = named_node(mount->root, number);
+    if (hx_arena_at(ramfs_env, mount->root) != NULL &&
+        (root == NULL || !ramfs_is_directory(root))) {
+        return HX_ERR_CORRUPT;
     }
-    *out_fs = at->fs;
+    at->fs = ramfs_life_create();
+    if (at->fs == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    ramfs_life_of(at->fs, mount);
+    at->fs->is_going = root == NULL; // it goes first
+    hx_object_of(mount)->local = at->fs;
+    at->fs->next_imported = at->instances;
+    at->instances = at->fs;
     return HX_OK;
+}
+
+// The instance of that number; NULL: it was unmounted, and this is left of it.
+static enum hx_status find(struct import *at, uint64_t number) {
+    const struct ramfs_mount *mount = hx_arena_at(ramfs_env, number);
+    if (mount != NULL && !mount_is_whole(mount)) {
+        return HX_ERR_CORRUPT;
+    }
+    at->number = number;
+    at->fs = mount != NULL ? hx_object_of(mount)->local : NULL;
+    return mount != NULL && at->fs == NULL ? instance_begin(at, mount) : HX_OK;
 }
 
 // The same, of the last one in a few instructions: who waits for a swap waits for them.
 static inline enum hx_status instance_of(struct import *at, uint64_t number,
                                          struct ramfs **out_fs) {
-    if (__builtin_expect(at->number == number, 1)) {
-        *out_fs = at->fs;
+    enum hx_status status = HX_OK;
+    if (__builtin_expect(at->number != number, 0)) {
+        status = find(at, number);
+    }
+    *out_fs = at->fs;
+    return status;
+}
+
+// Counting
+// ------------------------------------------------------------------------------------------------
+
+// What was counted of a node is in its `local`, and stays there: an odd number, as order.c has it.
+// Of a directory: how many are in it, how many of these are directories, and whether it has a name;
+// of any other node: its names. Each may come to what the node says itself, once, and not beyond
+// (`owed`). So no directory is in itself, and nothing goes before its last name.
+#define TALLY           UINT64_C(1)
+#define TALLY_ONE       UINT64_C(2)
+#define TALLY_DIRECTORY (UINT64_C(1) << 32)
+#define TALLY_NAMED     (UINT64_C(1) << 63)
+
+static uint64_t tally_of(const struct ramfs_node *node) {
+    return (uintptr_t)hx_object_of(node)->local;
+}
+
+static void tally_set(const struct ramfs_node *node, uint64_t tally) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number
+    hx_object_of(node)->local = (void *)(uintptr_t)(tally | TALLY);
+}
+
+// What has to be found of a node that has names.
+static enum hx_status owe(struct ramfs *fs, const struct ramfs_node *node) {
+    const uint32_t links = node->info.links;
+    if (!ramfs_is_directory(node)) {
+        fs->owed++;
         return HX_OK;
     }
-    return find(at, number, out_fs);
+    fs->owed += (node->info.node != fs->mount->root) + (links > 2);
+    return links >= 2 ? HX_OK : HX_ERR_CORRUPT;
 }
+
+static enum hx_status directory_end(struct import *at) {
+    const struct ramfs_node *directory = at->directory;
+    const uint64_t tally = directory != NULL ? tally_of(directory) + at->tally : 0;
+    const bool has_more = at->tally >= TALLY_DIRECTORY;
+    at->directory = NULL;
+    at->tally = 0;
+    if (directory == NULL) {
+        return HX_OK;
+    }
+    tally_set(directory, tally);
+    const uint64_t missing = directory->info.links - 2 - (tally & ~TALLY_NAMED) / TALLY_DIRECTORY;
+    at->directory_fs->owed -= has_more && missing == 0;
+    return missing <= UINT32_MAX ? HX_OK : HX_ERR_CORRUPT;
+}
+
+static enum hx_status directory_begin(struct import *at, const struct ramfs_entry *entry) {
+    enum hx_status status = directory_end(at);
+    const struct ramfs_node *directory = named_node(entry->directory, entry->mount);
+    if (status != HX_OK || directory == NULL || !ramfs_is_directory(directory)) {
+        return HX_ERR_CORRUPT;
+    }
+    at->directory = directory;
+    at->directory_fs = at->fs;
+    return HX_OK;
+}
+
+static enum hx_status subdirectory_count(struct import *at, const struct ramfs_node *node) {
+    const uint64_t tally = tally_of(node);
+    at->tally += TALLY_DIRECTORY;
+    at->fs->owed--;
+    tally_set(node, tally | TALLY_NAMED);
+    return (tally & TALLY_NAMED) == 0 && node->info.node != at->fs->mount->root ? HX_OK
+                                                                                : HX_ERR_CORRUPT;
+}
+
+// The name counts for its directory and for what it names.
+static enum hx_status name_count(struct import *at, const struct ramfs_entry *entry) {
+    if (at->directory == NULL || at->directory->info.node != entry->directory ||
+        at->directory_fs != at->fs) {
+        enum hx_status status = directory_begin(at, entry);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
+    const struct ramfs_node *node = named_node(entry->node, entry->mount);
+    if (node == NULL || entry->mode != (node->info.mode & FS_MODE_TYPE)) {
+        return HX_ERR_CORRUPT;
+    }
+    at->tally += TALLY_ONE;
+    if (ramfs_is_directory(node)) {
+        return subdirectory_count(at, node);
+    }
+    const uint64_t tally = tally_of(node) + TALLY_ONE;
+    tally_set(node, tally);
+    at->fs->owed -= tally / TALLY_ONE == node->info.links;
+    return tally / TALLY_ONE <= node->info.links ? HX_OK : HX_ERR_CORRUPT;
+}
+
+// Objects
+// ------------------------------------------------------------------------------------------------
 
 // Each name counts for one node, and so does the root, and what has no name.
 static enum hx_status import_node(struct import *at, const struct ramfs_node *node) {
     struct ramfs *fs;
-    if (node->info.links != 0) {
-        return HX_OK;
+    if (!node_is_whole(node)) {
+        return HX_ERR_CORRUPT;
     }
     enum hx_status status = instance_of(at, node->mount, &fs);
-    if (status == HX_OK && fs != NULL) {
-        fs->inodes_used++;
-        ramfs_orphan_add(fs, node);
+    if (status != HX_OK || fs == NULL) {
+        return status;
     }
-    return status;
+    if (node->info.links != 0) {
+        return fs->is_going ? HX_OK : owe(fs, node);
+    }
+    fs->inodes_used++;
+    ramfs_orphan_add(fs, node);
+    return HX_OK;
 }
 
-// Mostly, the names of a directory come one behind the other, too.
-static void names_count(struct import *at) {
-    if (at->names != 0) {
-        ramfs_order_count(at->directory, at->names);
-        at->names = 0;
-    }
+// Of an instance that was being unmounted there is no more than names and what they name, to be
+// freed; one of several names of a node may have taken it along.
+static enum hx_status going_check(const struct ramfs_entry *entry) {
+    return hx_arena_at(ramfs_env, entry->node) == NULL ||
+                   named_node(entry->node, entry->mount) != NULL
+               ? HX_OK
+               : HX_ERR_CORRUPT;
 }
 
 static enum hx_status import_entry(struct import *at, const struct ramfs_entry *entry) {
     struct ramfs *fs;
+    if (!entry_is_whole(entry)) {
+        return HX_ERR_CORRUPT;
+    }
     enum hx_status status = instance_of(at, entry->mount, &fs);
     if (status != HX_OK || fs == NULL) {
         return status;
     }
-    if (at->directory == NULL || at->directory->info.node != entry->directory) {
-        names_count(at);
-        at->directory = hx_arena_at(ramfs_env, entry->directory);
-        if (at->directory == NULL || hx_object_type(at->directory) != RAMFS_NODE) {
-            return HX_ERR_CORRUPT;
-        }
+    status = fs->is_going ? going_check(entry) : name_count(at, entry);
+    if (status != HX_OK) {
+        return status;
     }
-    at->names++;
     fs->next_cookie = MAX_OF(fs->next_cookie, entry->cookie + 1);
     hx_object_of(entry)->local = (void *)fs->collected;
     fs->collected = entry;
@@ -127,7 +273,7 @@ static enum hx_status import_object(struct import *at, const void *object) {
     struct ramfs *fs;
     switch (hx_object_type(object)) {
     case RAMFS_MOUNT:
-        return find(at, hx_object_number(object), &fs);
+        return instance_of(at, hx_object_number(object), &fs);
     case RAMFS_NODE:
         return import_node(at, object);
     case RAMFS_ENTRY:
@@ -137,28 +283,30 @@ static enum hx_status import_object(struct import *at, const void *object) {
     }
 }
 
+// When all objects were seen.
+static enum hx_status instance_end(struct ramfs *fs) {
+    fs->inodes_used += fs->entry_count + 1;
+    return fs->owed == 0 ? ramfs_entries_index(fs) : HX_ERR_CORRUPT;
+}
+
 enum hx_status ramfs_import(void *self, uint32_t schema_version) {
     struct import at = { 0 };
     void *objects[WALK_OBJECTS];
     uint32_t index = 0;
     uint32_t count;
+    enum hx_status status = schema_version == RAMFS_SCHEMA ? HX_OK : HX_ERR_NOT_SUPPORTED;
     (void)self;
-    if (schema_version != RAMFS_SCHEMA) {
-        return HX_ERR_NOT_SUPPORTED;
-    }
-    while ((count = hx_arena_walk(ramfs_env, &index, objects, WALK_OBJECTS)) != 0) {
-        for (uint32_t i = 0; i < count; i++) {
-            enum hx_status status = import_object(&at, objects[i]);
-            if (status != HX_OK) {
-                return status;
-            }
+    while (status == HX_OK &&
+           (count = hx_arena_walk(ramfs_env, &index, objects, WALK_OBJECTS)) != 0) {
+        for (uint32_t i = 0; i < count && status == HX_OK; i++) {
+            status = import_object(&at, objects[i]);
         }
     }
-    names_count(&at);
-    enum hx_status status = HX_OK;
+    if (status == HX_OK) {
+        status = directory_end(&at);
+    }
     for (struct ramfs *fs = at.instances; fs != NULL && status == HX_OK; fs = fs->next_imported) {
-        fs->inodes_used += fs->entry_count + 1;
-        status = ramfs_entries_index(fs);
+        status = instance_end(fs);
     }
     return status;
 }

@@ -11,13 +11,13 @@
 #define PLACES_AT_FIRST 8u
 #define GONE_AT_LEAST   16u
 
-// A directory's `local`: NULL: it is empty; an odd number: twice how many entries it has, and 1;
-// else its order.
+// A directory's `local`: NULL: it is empty; an odd number, of whose lower half: twice how many
+// entries it has, and 1 (the upper half is what import.c left there); else its order.
 static uintptr_t local_of(const struct ramfs_node *directory) {
     return (uintptr_t)hx_object_of(directory)->local;
 }
 
-static struct ramfs_order *order_of(const struct ramfs_node *directory) {
+struct ramfs_order *ramfs_order_of(const struct ramfs_node *directory) {
     return (local_of(directory) & 1) == 0 ? hx_object_of(directory)->local : NULL;
 }
 
@@ -31,16 +31,12 @@ static void count_set(const struct ramfs_node *directory, uint64_t count) {
 }
 
 uint64_t ramfs_entries(const struct ramfs_node *directory) {
-    const struct ramfs_order *order = order_of(directory);
-    return order != NULL ? order->count - order->gone : local_of(directory) / 2;
-}
-
-void ramfs_order_count(const struct ramfs_node *directory, uint64_t count) {
-    count_set(directory, ramfs_entries(directory) + count);
+    const struct ramfs_order *order = ramfs_order_of(directory);
+    return order != NULL ? order->count - order->gone : (uint32_t)local_of(directory) / 2;
 }
 
 void ramfs_order_destroy(const struct ramfs_node *node) {
-    hx_free(ramfs_env, order_of(node));
+    hx_free(ramfs_env, ramfs_order_of(node));
     order_set(node, NULL);
 }
 
@@ -66,7 +62,7 @@ static void compact(const struct ramfs_order *from, struct ramfs_order *to) {
 }
 
 enum hx_status ramfs_order_reserve(struct ramfs *fs, const struct ramfs_node *directory) {
-    struct ramfs_order *order = order_of(directory);
+    struct ramfs_order *order = ramfs_order_of(directory);
     if (!fs->is_ordered || (order != NULL && order->count < order->capacity)) {
         return HX_OK;
     }
@@ -85,7 +81,7 @@ enum hx_status ramfs_order_reserve(struct ramfs *fs, const struct ramfs_node *di
 
 void ramfs_order_append(const struct ramfs *fs, const struct ramfs_node *directory,
                         const struct ramfs_entry *entry) {
-    struct ramfs_order *order = order_of(directory);
+    struct ramfs_order *order = ramfs_order_of(directory);
     if (fs->is_ordered) {
         order->at[order->count++] = (struct ramfs_place){ entry->cookie, entry };
     } else {
@@ -109,7 +105,7 @@ uint32_t ramfs_order_after(const struct ramfs_order *order, uint64_t cookie) {
 
 void ramfs_order_remove(const struct ramfs *fs, const struct ramfs_node *directory,
                         const struct ramfs_entry *entry) {
-    struct ramfs_order *order = order_of(directory);
+    struct ramfs_order *order = ramfs_order_of(directory);
     if (!fs->is_ordered) {
         count_set(directory, ramfs_entries(directory) - 1);
         return;
@@ -155,8 +151,17 @@ static void sort(struct ramfs_order *order) {
     }
 }
 
+// Each is found by its cookie.
+static bool is_strict(const struct ramfs_order *order) {
+    uint32_t i = 1;
+    while (i < order->count && order->at[i - 1].cookie < order->at[i].cookie) {
+        i++;
+    }
+    return i >= order->count;
+}
+
 static enum hx_status collect(const struct ramfs_node *directory, const struct ramfs_entry *entry) {
-    struct ramfs_order *order = order_of(directory);
+    struct ramfs_order *order = ramfs_order_of(directory);
     if (order == NULL) {
         order = order_create((uint32_t)ramfs_entries(directory) + PLACES_AT_FIRST);
         if (order == NULL) {
@@ -167,13 +172,14 @@ static enum hx_status collect(const struct ramfs_node *directory, const struct r
     order->at[order->count++] = (struct ramfs_place){ entry->cookie, entry };
     if (order->count == order->capacity - PLACES_AT_FIRST) { // that was the last one
         sort(order);
+        return is_strict(order) ? HX_OK : HX_ERR_CORRUPT;
     }
     return HX_OK;
 }
 
 // As it was before.
 static enum hx_status drop(const struct ramfs_node *directory, const struct ramfs_entry *entry) {
-    struct ramfs_order *order = order_of(directory);
+    struct ramfs_order *order = ramfs_order_of(directory);
     (void)entry;
     if (order != NULL) {
         count_set(directory, order->capacity - PLACES_AT_FIRST);

@@ -19,14 +19,19 @@ static const struct ramfs_node *node_of(const struct ramfs *fs, uint64_t number)
                                                                                            : NULL;
 }
 
+static struct ramfs *instance_of(void *instance) {
+    const struct ramfs_mount *mount = hx_arena_at(ramfs_env, (uintptr_t)instance);
+    return mount != NULL && hx_object_type(mount) == RAMFS_MOUNT ? hx_object_of(mount)->local
+                                                                 : NULL;
+}
+
 // The instance, locked; NULL: there is none.
 NO_LOCK_ANALYSIS static struct ramfs *enter(void *instance) {
-    const struct ramfs_mount *mount = hx_arena_at(ramfs_env, (uintptr_t)instance);
-    struct ramfs *fs =
-        mount != NULL && hx_object_type(mount) == RAMFS_MOUNT ? hx_object_of(mount)->local : NULL;
-    if (fs != NULL) {
-        hx_mutex_lock(&fs->lock);
+    struct ramfs *fs = instance_of(instance);
+    if (fs == NULL || fs->is_going) {
+        return NULL;
     }
+    hx_mutex_lock(&fs->lock);
     return fs;
 }
 
@@ -139,22 +144,29 @@ static void unmount_orphans(struct ramfs *fs) {
     }
 }
 
-static enum hx_status ramfs_unmount(void *instance) {
-    struct ramfs *fs = enter(instance);
+// First of all: what is left of an instance without a root is known to be less than there was.
+static void unmount_root(struct ramfs *fs) {
+    const struct ramfs_node *root = node_of(fs, fs->mount->root);
+    fs->is_going = true;
+    if (root != NULL) {
+        (void)node_free(fs, root);
+        hx_arena_commit(fs->update);
+    }
+}
+
+NO_LOCK_ANALYSIS static enum hx_status ramfs_unmount(void *instance) {
+    struct ramfs *fs = instance_of(instance);
     if (fs == NULL) {
         return HX_ERR_INVALID;
     }
+    hx_mutex_lock(&fs->lock);
+    unmount_root(fs);
     for (uint64_t i = 0; i < fs->bucket_count; i++) {
         const struct ramfs_entry *entry;
         while ((entry = fs->buckets[i]) != NULL) {
             fs->buckets[i] = hx_object_of(entry)->local;
             unmount_entry(fs, entry);
         }
-    }
-    const struct ramfs_node *root = node_of(fs, fs->mount->root);
-    if (root != NULL) {
-        (void)node_free(fs, root);
-        hx_arena_commit(fs->update);
     }
     unmount_orphans(fs);
     (void)hx_arena_free(fs->update, fs->mount);
@@ -278,7 +290,7 @@ static enum hx_status ramfs_readdir(void *instance, uint64_t directory, uint64_t
     if (status != HX_OK) {
         return leave(fs, status);
     }
-    const struct ramfs_order *order = hx_object_of(node)->local; // all have one, or are empty
+    const struct ramfs_order *order = ramfs_order_of(node); // all have one, or are empty
     uint32_t at = order != NULL ? ramfs_order_after(order, cookie) : 0;
     for (; order != NULL && at < order->count && count < capacity; at++) {
         if (order->at[at].entry != NULL) {

@@ -90,7 +90,9 @@ struct ramfs {
     const struct ramfs_node *orphans[RAMFS_ORPHANS]; // without links, by number
     const struct ramfs_entry *collected;             // while it is imported
     struct ramfs *next_imported;
+    int64_t owed;    // while it is imported: what has to be found yet of nodes that were seen
     bool is_ordered; // directories with entries have their orders
+    bool is_going;   // it has no root any more: all that can be done is to unmount it
 };
 
 extern struct hx_env *ramfs_env; // set in init
@@ -100,7 +102,7 @@ extern const struct fs_ops ramfs_ops;
 enum hx_status ramfs_options(struct ramfs_mount *mount, const char *options, bool refuses_unknown);
 
 // import.c: everything that is found quickly, from what is in the arena. HX_ERR_NO_MEMORY;
-// HX_ERR_NOT_SUPPORTED: it is of another schema; HX_ERR_CORRUPT
+// HX_ERR_NOT_SUPPORTED: it is of another schema; HX_ERR_CORRUPT: it is not what this module writes
 enum hx_status ramfs_import(void *self, uint32_t schema_version);
 // What an instance has of this life, empty; NULL: no memory.
 struct ramfs *ramfs_life_create(void);
@@ -135,8 +137,8 @@ void ramfs_orphan_remove(struct ramfs *fs, const struct ramfs_node *node);
 // order.c: entries of directories by cookie. The lock is held.
 // How many there are.
 uint64_t ramfs_entries(const struct ramfs_node *directory);
-// So many more, of the last life.
-void ramfs_order_count(const struct ramfs_node *directory, uint64_t count);
+// NULL: it is empty, or its entries are counted only.
+struct ramfs_order *ramfs_order_of(const struct ramfs_node *directory);
 // What this life has of a node that goes.
 void ramfs_order_destroy(const struct ramfs_node *node);
 // Room for one more; HX_ERR_NO_MEMORY
@@ -145,7 +147,8 @@ void ramfs_order_append(const struct ramfs *fs, const struct ramfs_node *directo
                         const struct ramfs_entry *entry);
 void ramfs_order_remove(const struct ramfs *fs, const struct ramfs_node *directory,
                         const struct ramfs_entry *entry);
-// All directories of the instance have their orders from now on. HX_ERR_NO_MEMORY
+// All directories of the instance have their orders from now on. HX_ERR_NO_MEMORY;
+// HX_ERR_CORRUPT: of an earlier life there are two names of one cookie
 enum hx_status ramfs_order_all(struct ramfs *fs);
 // The index of the first entry behind a cookie, of `count` if there is none.
 uint32_t ramfs_order_after(const struct ramfs_order *order, uint64_t cookie);

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// damage_test.c: objects in the arena that are not what the module writes: a life that would begin
+// with them is refused, or lives with them.
+#include "tree.h"
+
+static void write_over(const void *object, size_t offset, const void *bytes, size_t size_bytes) {
+    struct hx_update *update = arena_update_create(&arena);
+    uint8_t *changed = arena_change(update, object);
+    CHECK(changed != NULL && offset + size_bytes <= hx_object_of(object)->size_bytes);
+    memcpy(changed + offset, bytes, size_bytes);
+    arena_commit(update);
+    arena_update_destroy(update);
+}
+
+static const void *new_object(uint32_t type, size_t size_bytes) {
+    struct hx_update *update = arena_update_create(&arena);
+    const void *object = arena_new(update, type, size_bytes);
+    CHECK(object != NULL);
+    arena_commit(update);
+    arena_update_destroy(update);
+    return object;
+}
+
+static void free_object(const void *object) {
+    struct hx_update *update = arena_update_create(&arena);
+    CHECK(arena_free(update, object));
+    arena_commit(update);
+    arena_update_destroy(update);
+}
+
+static const struct ramfs_entry *entry_called(const char *name) {
+    void *object;
+    uint32_t index = 0;
+    while (arena_walk(&arena, &index, &object, 1) != 0) {
+        const struct ramfs_entry *entry = object;
+        if (hx_object_type(object) == RAMFS_ENTRY && entry->length == strlen(name) &&
+            memcmp(entry->text, name, entry->length) == 0) {
+            return entry;
+        }
+    }
+    CHECK(false);
+    return NULL;
+}
+
+static enum hx_status import(void) {
+    life_end();
+    return life_begin();
+}
+
+static uint64_t number_at(const void *object, size_t offset) {
+    uint64_t number;
+    memcpy(&number, (const uint8_t *)object + offset, sizeof(number));
+    return number;
+}
+
+// What is written there is refused; what was there before is not.
+static void refused(const void *object, size_t offset, uint64_t value, size_t size_bytes) {
+    static char before[TEXT_BYTES], after[TEXT_BYTES];
+    const uint64_t old = number_at(object, offset);
+    describe_all(before);
+    write_over(object, offset, &value, size_bytes);
+    CHECK(import() == HX_ERR_CORRUPT);
+    write_over(object, offset, &old, size_bytes);
+    CHECK(import() == HX_OK);
+    describe_all(after);
+    CHECK(strcmp(before, after) == 0);
+}
+
+#define REFUSED(object, type, field, value)                                                        \
+    refused(object, offsetof(type, field), value, sizeof(((const type *)0)->field))
+
+static const void *node(uint64_t number) {
+    return hx_arena_at(NULL, number);
+}
+
+static void test_damaged_nodes(uint64_t other_instance) {
+    struct fs_info info;
+    CHECK(ops->lookup(instance, root_node, text("l"), &info) == HX_OK);
+    REFUSED(node(info.node), struct ramfs_node, target_length, 4);
+    REFUSED(node(info.node), struct ramfs_node, target_length, 4095);
+    REFUSED(node(f_node), struct ramfs_node, info.node, d_node);
+    REFUSED(node(f_node), struct ramfs_node, info.links, 1);
+    REFUSED(node(f_node), struct ramfs_node, info.links, 3);
+    REFUSED(node(f_node), struct ramfs_node, info.links, 0);
+    REFUSED(node(f_node), struct ramfs_node, info.mode, FS_MODE_LINK | 0777);
+    REFUSED(node(f_node), struct ramfs_node, mount, other_instance);
+    REFUSED(node(d_node), struct ramfs_node, info.links, 2);
+    REFUSED(node(d_node), struct ramfs_node, info.links, 0);
+    REFUSED(node(e_node), struct ramfs_node, info.links, 0);
+    REFUSED(node(d_node), struct ramfs_node, info.mode, FS_MODE_REGULAR | 0777);
+    REFUSED(node(d_node), struct ramfs_node, mount, other_instance);
+    REFUSED(node(gone_node), struct ramfs_node, info.links, 1);
+    REFUSED(node(root_node), struct ramfs_node, info.links, 3);
+    REFUSED(node((uintptr_t)instance), struct ramfs_mount, root, f_node);
+    REFUSED(node((uintptr_t)instance), struct ramfs_mount, root, d_node);
+    REFUSED(node((uintptr_t)instance), struct ramfs_mount, root,
+            hx_object_number(entry_called("hard")));
+}
+
+static void test_damaged_entries(uint64_t other_instance, uint64_t other_root) {
+    const struct ramfs_entry *hard = entry_called("hard"), *inner = entry_called("inner");
+    const struct {
+        size_t offset, size_bytes;
+        uint64_t value;
+    } of_file[] = {
+#define FIELD(field) offsetof(struct ramfs_entry, field), sizeof(hard->field)
+        { FIELD(length), 3 },
+        { FIELD(length), 5 },
+        { FIELD(length), UINT32_MAX },
+        { FIELD(cookie), 0 },
+        { FIELD(cookie), UINT64_MAX },
+        { FIELD(mode), FS_MODE_DIRECTORY },
+        { FIELD(mount), other_instance },
+        { FIELD(mount), root_node },
+        { FIELD(mount), UINT64_C(12345) }, // none: f has a link too many
+        { FIELD(directory), f_node },
+        { FIELD(directory), gone_node },
+        { FIELD(directory), other_root },
+        { FIELD(directory), UINT64_C(12345) },
+        { FIELD(directory), hx_object_number(hard) },
+        { FIELD(directory), (uintptr_t)instance },
+        { FIELD(node), gone_node },
+        { FIELD(node), d_node },
+        { FIELD(node), UINT64_C(12345) },
+        { FIELD(node), hx_object_number(hard) },
+        { FIELD(node), (uintptr_t)instance },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(of_file); i++) {
+        refused(hard, of_file[i].offset, of_file[i].value, of_file[i].size_bytes);
+    }
+    REFUSED(inner, struct ramfs_entry, node, root_node);
+    REFUSED(inner, struct ramfs_entry, node, e_node); // which has a name
+    REFUSED(inner, struct ramfs_entry, directory, e_node);
+}
+
+static void test_damaged_objects(void) {
+    static const struct {
+        uint32_t type;
+        size_t size_bytes;
+    } none[] = { { RAMFS_MOUNT, 8 },
+                 { RAMFS_MOUNT, sizeof(struct ramfs_mount) + 1 },
+                 { RAMFS_NODE, 8 },
+                 { RAMFS_ENTRY, 8 },
+                 { RAMFS_ENTRY, sizeof(struct ramfs_entry) },
+                 { RAMFS_ENTRY, sizeof(struct ramfs_entry) + FS_NAME_MAX + 1 },
+                 { RAMFS_ENTRY + 1, 64 },
+                 { 0, 64 } };
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+        const void *object = new_object(none[i].type, none[i].size_bytes);
+        CHECK(import() == HX_ERR_CORRUPT);
+        free_object(object);
+        CHECK(import() == HX_OK);
+    }
+}
+
+// A file of the other instance, whose name is in a directory of this one behind names that are.
+static void test_damaged_mount(uint64_t other_instance) {
+    const struct ramfs_entry *name = entry_called("40");
+    const uint64_t numbers[] = { other_instance, (uintptr_t)instance };
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        write_over(node(name->node), offsetof(struct ramfs_node, mount), &numbers[i], 8);
+        write_over(name, offsetof(struct ramfs_entry, mount), &numbers[i], 8);
+        CHECK(import() == (i == 0 ? HX_ERR_CORRUPT : HX_OK));
+    }
+}
+
+static void test_damage(void) {
+    begin();
+    uint64_t other_root;
+    void *other = mount_plain(&other_root);
+    test_damaged_nodes((uintptr_t)other);
+    test_damaged_entries((uintptr_t)other, other_root);
+    test_damaged_objects();
+    test_damaged_mount((uintptr_t)other);
+    CHECK(ops->unmount(other) == HX_OK);
+    end();
+}
+
+// Two names of one cookie: the directory cannot be read; all else goes on.
+static void test_cookies(void) {
+    struct fs_entry entries[9];
+    struct fs_info info;
+    uint32_t count;
+    begin();
+    write_over(entry_called("1"), offsetof(struct ramfs_entry, cookie), &entry_called("2")->cookie,
+               sizeof(uint64_t));
+    CHECK(import() == HX_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK(ops->readdir(instance, d_node, 0, entries, 9, &count) == HX_ERR_CORRUPT);
+        CHECK(ops->lookup(instance, d_node, text("1"), &info) == HX_OK);
+        CHECK(ops->getinfo(instance, d_node, &info) == HX_OK && info.size_bytes == 47 * 20);
+    }
+    CHECK(ops->unlink(instance, d_node, text("2"), false) == HX_OK);
+    CHECK(ops->readdir(instance, d_node, 0, entries, 9, &count) == HX_OK && count == 9);
+    end();
+}
+
+// Directories in each other, which nobody finds from the root: they are freed with the instance.
+static void test_circle(void) {
+    struct fs_info info;
+    begin();
+    CHECK(ops->lookup(instance, d_node, text("inner"), &info) == HX_OK);
+    const uint32_t two = 3;
+    write_over(entry_called("d"), offsetof(struct ramfs_entry, directory), &info.node,
+               sizeof(info.node));
+    write_over(node(info.node), offsetof(struct ramfs_node, info.links), &two, sizeof(two));
+    write_over(node(root_node), offsetof(struct ramfs_node, info.links), &two, sizeof(two));
+    CHECK(import() == HX_OK);
+    CHECK(ops->lookup(instance, root_node, text("d"), &info) == HX_ERR_NOT_FOUND);
+    end();
+}
+
+// Some words of some objects are others: a life is refused, or whatever it does stays inside of its
+// memory, and comes to an end.
+#define ROUNDS 3000u
+
+static uint64_t seed = 1;
+
+static uint64_t some(uint64_t below) {
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (seed >> 33) % below;
+}
+
+static const void *some_object(void) {
+    void *objects[256];
+    uint32_t index = 0;
+    const uint32_t count = arena_walk(&arena, &index, objects, 256);
+    return objects[some(count)];
+}
+
+static uint64_t some_value(uint64_t old) {
+    switch (some(6)) {
+    case 0:
+        return hx_object_number(some_object());
+    case 1:
+        return some(4);
+    case 2:
+        return old + 1;
+    case 3:
+        return old - 1;
+    case 4:
+        return UINT64_MAX >> some(64);
+    default:
+        return old ^ UINT64_C(1) << some(64);
+    }
+}
+
+static void damage_some(void) {
+    const void *object = some_object();
+    const size_t size_bytes = 4 << some(2);
+    const size_t words = hx_object_of(object)->size_bytes / size_bytes;
+    const size_t offset = some(words) * size_bytes;
+    uint64_t old = 0;
+    memcpy(&old, (const uint8_t *)object + offset, size_bytes);
+    const uint64_t value = some_value(old);
+    write_over(object, offset, &value, size_bytes);
+}
+
+static void live_with_it(void) {
+    struct fs_entry entries[9];
+    uint32_t count;
+    for (uint32_t i = 0; i < 12; i++) {
+        HX_IGNORE(changes[some(ARRAY_SIZE(changes) - 1)]()); // all but the last, which checks
+        HX_IGNORE(ops->readdir(instance, d_node, some(80), entries, 9, &count));
+    }
+    CHECK(depth == 0);
+    HX_IGNORE(ops->unmount(instance));
+}
+
+static void test_damage_at_random(void) {
+    uint32_t refusals = 0;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        begin();
+        for (uint64_t i = some(3) + 1; i > 0; i--) {
+            damage_some();
+        }
+        enum hx_status status = import();
+        CHECK(status == HX_OK || status == HX_ERR_CORRUPT);
+        if (status == HX_OK) {
+            live_with_it();
+        }
+        refusals += status != HX_OK;
+        arena_fini(&arena);
+    }
+    CHECK(refusals > ROUNDS / 10 && refusals < ROUNDS);
+    life_end();
+}
+
+int main(void) {
+    test_damage();
+    test_cookies();
+    test_circle();
+    test_damage_at_random();
+    return 0;
+}
