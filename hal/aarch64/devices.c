@@ -33,8 +33,8 @@ void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
 
 void aarch64_devices_init(void) {
     struct hal_device device;
-    if (hal_device_open("arm,pl031", 0, &device) == HX_OK) {
-        rtc = device.registers;
+    if (hal_device_find("arm,pl031", 0, &device) == HX_OK) {
+        rtc = hal_device_map(device.base, device.size_bytes);
     }
     tree_devices_init();
 }

@@ -83,21 +83,17 @@ const char *hal_platform(void) {
 }
 
 // The disk is the only one (disk.c); the serial port has I/O ports.
-enum hx_status hal_device_open(const char *compatible, uint32_t index,
+enum hx_status hal_device_find(const char *compatible, uint32_t index,
                                struct hal_device *out_device) {
     if (strcmp(compatible, "virtio,mmio") != 0 || index != 0) {
         return HX_ERR_NOT_FOUND;
     }
-    *out_device = (struct hal_device){ .registers = disk_registers,
-                                       .size_bytes = DISK_REGISTER_BYTES,
-                                       .line = DISK_LINE };
+    *out_device = (struct hal_device){ .size_bytes = DISK_REGISTER_BYTES, .line = DISK_LINE };
     return HX_OK;
 }
 
 volatile void *hal_device_map(struct paddr base, size_t size_bytes) {
-    (void)base;
-    (void)size_bytes;
-    return NULL;
+    return base.value == 0 && size_bytes == DISK_REGISTER_BYTES ? disk_registers : NULL;
 }
 
 uint32_t hal_device_read(const volatile void *address, uint32_t bytes) {

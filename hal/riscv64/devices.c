@@ -38,12 +38,12 @@ void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
 
 void riscv64_devices_init(void) {
     struct hal_device device;
-    if (hal_device_open("google,goldfish-rtc", 0, &device) == HX_OK &&
+    if (hal_device_find("google,goldfish-rtc", 0, &device) == HX_OK &&
         device.size_bytes >= RTC_BYTES) {
-        rtc = device.registers;
+        rtc = hal_device_map(device.base, device.size_bytes);
     }
-    if (hal_device_open(EXIT_DEVICE, 0, &device) == HX_OK) {
-        riscv64_exit_device = device.registers;
+    if (hal_device_find(EXIT_DEVICE, 0, &device) == HX_OK) {
+        riscv64_exit_device = hal_device_map(device.base, device.size_bytes);
     }
     tree_devices_init();
 }

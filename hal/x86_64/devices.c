@@ -42,7 +42,7 @@ void hal_device_write(volatile void *address, uint32_t bytes, uint32_t value) {
 }
 
 // There is no tree; ACPI's namespace tells of virtio devices (QEMU's microvm).
-enum hx_status hal_device_open(const char *compatible, uint32_t index,
+enum hx_status hal_device_find(const char *compatible, uint32_t index,
                                struct hal_device *out_device) {
     if (strcmp(compatible, "virtio,mmio") != 0 || index >= x86_firmware.virtio_count) {
         return HX_ERR_NOT_FOUND;
@@ -51,12 +51,8 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
     if (found->size_bytes == 0 || found->size_bytes > DEVICE_BYTES_MAX) {
         return HX_ERR_NOT_FOUND;
     }
-    volatile void *registers = hal_device_map(paddr_make(found->base), found->size_bytes);
-    if (registers == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    *out_device = (struct hal_device){ registers, found->size_bytes, found->interrupt,
-                                       paddr_make(found->base) };
+    *out_device =
+        (struct hal_device){ paddr_make(found->base), found->size_bytes, found->interrupt };
     return HX_OK;
 }
 

@@ -4,13 +4,16 @@
 #include "private.h"
 
 #include <core/lock.h>
+#include <hal/io.h>
 #include <lib/list.h>
 #include <memory/heap.h>
 
 struct claim {
     struct list link;
-    uint64_t base;     // of the registers: two names may mean one device
-    const char *owner; // [claims_lock] NULL: nobody
+    uint64_t base;            // of the registers: two names may mean one device
+    const char *owner;        // [claims_lock] NULL: nobody
+    volatile void *registers; // [owner] mapped for good
+    size_t size_bytes;        // [owner] 0: they are not mapped
 };
 
 static const struct lock_class claims_class = { "devices of the tree", LOCK_RANK_LEAF, false };
@@ -27,17 +30,19 @@ static struct claim *claim_find_locked(uint64_t base) {
     return NULL;
 }
 
-enum hx_status claim_take(struct paddr base, const char *owner) {
+// The place becomes the owner's, who alone uses what is [owner] until claims_release().
+static enum hx_status claim_own(uint64_t base, const char *owner, struct claim **out_claim) {
     struct claim *fresh = heap_alloc(sizeof(*fresh), MEMORY_SLEEP);
     enum hx_status status = HX_OK;
     if (fresh == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    *fresh = (struct claim){ .base = base.value, .owner = owner };
+    *fresh = (struct claim){ .base = base, .owner = owner };
     spin_lock(&claims_lock);
-    struct claim *claim = claim_find_locked(base.value);
+    struct claim *claim = claim_find_locked(base);
     if (claim == NULL) {
         list_push_back(&claims, &fresh->link);
+        claim = fresh;
         fresh = NULL;
     } else if (claim->owner == NULL) {
         claim->owner = owner;
@@ -46,7 +51,34 @@ enum hx_status claim_take(struct paddr base, const char *owner) {
     }
     spin_unlock(&claims_lock);
     heap_free(fresh);
+    *out_claim = claim;
     return status;
+}
+
+static void claim_leave(struct claim *claim) {
+    spin_lock(&claims_lock);
+    claim->owner = NULL;
+    spin_unlock(&claims_lock);
+}
+
+enum hx_status claim_take(const struct hal_device *device, const char *owner,
+                          volatile void **out_registers) {
+    struct claim *claim;
+    enum hx_status status = claim_own(device->base.value, owner, &claim);
+    if (status != HX_OK) {
+        return status;
+    }
+    if (device->size_bytes > claim->size_bytes) { // by another name it may have more of them
+        volatile void *mapped = hal_device_map(device->base, device->size_bytes);
+        if (mapped == NULL) {
+            claim_leave(claim);
+            return HX_ERR_NO_MEMORY;
+        }
+        claim->registers = mapped;
+        claim->size_bytes = device->size_bytes;
+    }
+    *out_registers = claim->registers;
+    return HX_OK;
 }
 
 void claims_release(const char *owner) {

@@ -160,12 +160,13 @@ enum hx_status hx_irq_register(struct hx_env *env, uint32_t isa, void (*handler)
 static enum hx_status tree_device_open(const struct hx_env *env, const char *name, uint32_t index,
                                        struct hx_device *out_device) {
     struct hal_device device;
-    enum hx_status status = hal_device_open(name, index, &device);
+    volatile void *registers;
+    enum hx_status status = hal_device_find(name, index, &device);
     if (status == HX_OK) {
-        status = claim_take(device.base, env->name);
+        status = claim_take(&device, env->name, &registers);
     }
     if (status == HX_OK) {
-        *out_device = (struct hx_device){ .windows = { { device.registers, device.size_bytes } },
+        *out_device = (struct hx_device){ .windows = { { registers, device.size_bytes } },
                                           .line = device.line };
     }
     return status;

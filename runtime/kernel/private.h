@@ -52,6 +52,7 @@ struct hx_env {
 #define NO_LOCK_ANALYSIS HX_ATTR(no_thread_safety_analysis)
 
 // Who hears a line.
+struct hal_device;
 struct io_device;
 struct line_user {
     struct hx_env *env;             // NULL: the kernel itself
@@ -66,9 +67,11 @@ struct line_user {
 // context. HX_ERR_BUSY (somebody does not share it), HX_ERR_NO_DEVICE, HX_ERR_NO_MEMORY
 enum hx_status line_register(uint32_t line, const struct line_user *user, bool is_shared);
 
-// The device of the tree whose registers begin there is the module's, whose name is borrowed for
-// good. HX_ERR_BUSY: somebody has it, perhaps the module itself; HX_ERR_NO_MEMORY. Thread context.
-enum hx_status claim_take(struct paddr base, const char *owner);
+// The device of the tree is the module's, whose name is borrowed for good; its registers are mapped
+// when it has the first one, and stay so for the next. HX_ERR_BUSY: somebody has it, perhaps the
+// module itself; HX_ERR_NO_MEMORY. Thread context.
+enum hx_status claim_take(const struct hal_device *device, const char *owner,
+                          volatile void **out_registers);
 // Others may take what the module has, who is gone. Thread context.
 void claims_release(const char *owner);
 

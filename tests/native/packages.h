@@ -166,9 +166,9 @@ static int64_t __attribute__((unused)) swap(const char *module, const char *next
     return NATIVE(module_swap, modules(), &name, package, package_bytes, &report);
 }
 
-// Of /proc/meminfo: "MemFree:" or "MemTotal:".
+// Of /proc/meminfo: "MemFree:", for example.
 static long __attribute__((unused)) meminfo_pages(const char *what) {
-    char text[256] = "";
+    char text[2048] = "";
     const int file = open("/proc/meminfo", O_RDONLY);
     NEED(file >= 0 && read(file, text, sizeof text - 1) > 0);
     close(file);

@@ -10,7 +10,7 @@
 static volatile uint8_t *ports; // NULL: no window
 static uint32_t isa_lines[16];  // of the functions that pci.c gave an ISA device's place
 
-enum hx_status hal_device_open(const char *compatible, uint32_t index,
+enum hx_status hal_device_find(const char *compatible, uint32_t index,
                                struct hal_device *out_device) {
     struct fdt_node node;
     uint64_t base;
@@ -23,11 +23,7 @@ enum hx_status hal_device_open(const char *compatible, uint32_t index,
         }
         is_good = tree_registers(&node, 0, &base, &size) && size != 0 && size <= DEVICE_BYTES_MAX;
     } while (!is_good || index-- != 0); // one that cannot be does not count
-    volatile void *registers = hal_device_map(paddr_make(base), size);
-    if (registers == NULL) {
-        return HX_ERR_NO_MEMORY;
-    }
-    *out_device = (struct hal_device){ registers, size, tree_line(&node, 0), paddr_make(base) };
+    *out_device = (struct hal_device){ paddr_make(base), size, tree_line(&node, 0) };
     return HX_OK;
 }
 

@@ -19,19 +19,17 @@ bool hal_console_is_there(void);
 
 // A device that firmware lists.
 struct hal_device {
-    volatile void *registers; // mapped uncached, for good
+    struct paddr base; // of its registers, for hal_device_map()
     size_t size_bytes;
-    uint32_t line;     // its first interrupt, for hal_irq_enable(); HAL_IRQ_LINES: none
-    struct paddr base; // of the registers
+    uint32_t line; // its first interrupt, for hal_irq_enable(); HAL_IRQ_LINES: none
 };
 
 // Finds the device number `index` of those that firmware calls compatible with `compatible`: the
-// device tree's word, and where there is no tree what stands for it ("virtio,mmio"); and maps its
-// registers. Thread context, or boot context after hal_init().
+// device tree's word, and where there is no tree what stands for it ("virtio,mmio"). Nothing is
+// mapped. Any context after hal_init().
 // Returns HX_OK
 //         HX_ERR_NOT_FOUND  no more of them
-//         HX_ERR_NO_MEMORY
-enum hx_status hal_device_open(const char *compatible, uint32_t index,
+enum hx_status hal_device_find(const char *compatible, uint32_t index,
                                struct hal_device *out_device);
 // Maps registers at a physical address that is no memory, uncached, for good; NULL: no room. Thread
 // context, or boot context after hal_init().

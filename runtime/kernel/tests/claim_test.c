@@ -28,8 +28,48 @@ HX_ATTR(no_thread_safety_analysis) void spin_unlock(struct spinlock *lock) {
     (void)lock;
 }
 
+static uint32_t maps;
+static bool is_unmappable;
+static uint8_t page[4];
+
+volatile void *hal_device_map(struct paddr base, size_t size_bytes) {
+    (void)size_bytes;
+    maps += !is_unmappable;
+    return is_unmappable ? NULL : &page[base.value >> 12];
+}
+
+static enum hx_status take_bytes(uint64_t base, size_t size_bytes, const char *owner) {
+    const struct hal_device device = { .base = { base }, .size_bytes = size_bytes };
+    volatile void *registers = NULL;
+    enum hx_status status = claim_take(&device, owner, &registers);
+    CHECK(registers == (status == HX_OK ? &page[base >> 12] : NULL));
+    return status;
+}
+
 static enum hx_status take(uint64_t base, const char *owner) {
-    return claim_take(paddr_make(base), owner);
+    return take_bytes(base, 0x100, owner);
+}
+
+// Once for all who have it, one after the other; who is refused it maps nothing.
+static void registers_are_mapped_once(void) {
+    static const char one[] = "one", two[] = "two";
+    claims_release(one);
+    claims_release(two);
+    CHECK(maps == 3);
+    for (int i = 0; i < 100; i++) {
+        CHECK(take(0x1000, one) == HX_OK && take(0x1000, two) == HX_ERR_BUSY);
+        claims_release(one);
+    }
+    CHECK(maps == 3);
+    CHECK(take_bytes(0x1000, 0x200, two) == HX_OK && maps == 4);
+    claims_release(two);
+    CHECK(take(0x1000, two) == HX_OK && maps == 4); // fewer of them: the same
+    claims_release(two);
+    is_unmappable = true;
+    CHECK(take_bytes(0x1000, 0x300, one) == HX_ERR_NO_MEMORY);
+    CHECK(take(0x1000, two) == HX_OK); // nobody had it, and what was mapped is good
+    is_unmappable = false;
+    claims_release(two);
 }
 
 int main(void) {
@@ -47,5 +87,6 @@ int main(void) {
     CHECK(take(0x1000, two) == HX_OK && blocks == 3);
     claims_release(two);
     CHECK(take(0x2000, one) == HX_OK && take(0x3000, one) == HX_OK && blocks == 3);
+    registers_are_mapped_once();
     return check_result();
 }

@@ -27,20 +27,20 @@ static void window_write(void *context, uint32_t window, uint32_t offset, uint32
 
 // An empty place has no kind.
 static void look(const struct hal_device *found) {
+    volatile void *mapped = hal_device_map(found->base, found->size_bytes);
     // NOLINTNEXTLINE(performance-no-int-to-ptr): only the qualifier goes
-    void *registers = (void *)(uintptr_t)found->registers;
+    void *registers = (void *)(uintptr_t)mapped;
     const struct virtio_access access = { .read = window_read,
                                           .write = window_write,
                                           .context = registers };
     struct virtio virtio;
     struct io_device device = { .function = IO_NO_FUNCTION, .line = found->line };
-    if (found->size_bytes < REGISTER_BYTES || virtio_open(&virtio, &access) != HX_OK ||
-        virtio_mmio_kind(&virtio) == 0) {
+    if (mapped == NULL || found->size_bytes < REGISTER_BYTES ||
+        virtio_open(&virtio, &access) != HX_OK || virtio_mmio_kind(&virtio) == 0) {
         return;
     }
     (void)format_string(device.name, sizeof(device.name), "virtio:%u", virtio_mmio_kind(&virtio));
-    device.windows[0] =
-        (struct io_window){ .registers = found->registers, .size_bytes = found->size_bytes };
+    device.windows[0] = (struct io_window){ .registers = mapped, .size_bytes = found->size_bytes };
     if (device_add(&device) != HX_OK) {
         log_warning("%s: no memory for it", device.name);
     }
@@ -54,20 +54,18 @@ static void look_at_word(const char *text) {
         return;
     }
     const struct hal_device found = {
-        .registers = hal_device_map(paddr_make(word.base), (size_t)word.size_bytes),
+        .base = paddr_make(word.base),
         .size_bytes = (size_t)word.size_bytes,
         .line = hal_irq_from_isa(word.interrupt),
     };
-    if (found.registers != NULL) {
-        look(&found);
-    }
+    look(&found);
 }
 
 void virtio_mmio_find(const struct cmdline *cmdline) {
     struct hal_device found;
     uint32_t cursor = 0;
     const char *text;
-    for (uint32_t i = 0; i < FIRMWARE_MAX && hal_device_open("virtio,mmio", i, &found) == HX_OK;
+    for (uint32_t i = 0; i < FIRMWARE_MAX && hal_device_find("virtio,mmio", i, &found) == HX_OK;
          i++) {
         look(&found);
     }
