@@ -232,18 +232,24 @@ function(helix_packer)
   return(PROPAGATE HELIX_PACKER)
 endfunction()
 
-# helix_exports(): what the loader of packages is made with: the functions of the SDK, and the key; `made` are the files.
+# helix_exports(): what the loader of packages is made with: the functions of the SDK; `made` is the file.
 function(helix_exports)
   helix_packer()
   set(headers ${PROJECT_SOURCE_DIR}/sdk/include/helix/env.h ${PROJECT_SOURCE_DIR}/sdk/include/helix/env_atomic.h)
-  set(made ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c ${CMAKE_CURRENT_BINARY_DIR}/module_key.c)
-  add_custom_command(OUTPUT ${made}
-    COMMAND ${HELIX_PACKER} exports ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c ${headers}
-    COMMAND ${HELIX_PACKER} public ${CMAKE_CURRENT_BINARY_DIR}/module_key.c ${HELIX_KEY} ${PROJECT_SOURCE_DIR}/out/module.key
-      $<IF:$<BOOL:${HELIX_OWN_KEY}>,refuse,take>
-    DEPENDS packer ${HELIX_PACKER} ${HELIX_KEY} ${headers} COMMENT "Making what packages may import" VERBATIM)
+  set(made ${CMAKE_CURRENT_BINARY_DIR}/module_exports.c)
+  add_custom_command(OUTPUT ${made} COMMAND ${HELIX_PACKER} exports ${made} ${headers}
+    DEPENDS packer ${HELIX_PACKER} ${headers} COMMENT "Making what packages may import" VERBATIM)
   set_source_files_properties(${made} PROPERTIES COMPILE_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR})
   return(PROPAGATE made)
+endfunction()
+
+# helix_key_file(FILE): makes the public part of the profile's key, HELIX_KEY.
+function(helix_key_file file)
+  helix_packer()
+  add_custom_command(OUTPUT ${file}
+    COMMAND ${HELIX_PACKER} public ${file} ${HELIX_KEY} ${PROJECT_SOURCE_DIR}/out/module.key
+      $<IF:$<BOOL:${HELIX_OWN_KEY}>,refuse,take>
+    DEPENDS packer ${HELIX_PACKER} ${HELIX_KEY} COMMENT "Making the key of ${HELIX_PROFILE}" VERBATIM)
 endfunction()
 
 # helix_profile(): reads the profile HELIX_PROFILE, which sets HELIX_MODULES, in the image, and the packages that are
@@ -256,9 +262,22 @@ macro(helix_profile)
   include(${PROJECT_SOURCE_DIR}/profiles/${HELIX_PROFILE}.cmake)
 endmacro()
 
-# helix_profile_packages(): what the kernel loads at boot, HELIX_NORMAL and HELIX_DEFERRED of the profile; `profile_made` is
-# the file. The hosted machine loads none.
+# helix_profile_packages(): `profile_made` is what a part has of the profile: on the hosted machine all (helix_profile_file), else nothing,
+# since it is linked to an image of each profile (image.cmake).
 function(helix_profile_packages)
+  set(profile_made)
+  if(HELIX_ARCH STREQUAL "hosted")
+    set(profile_made ${CMAKE_CURRENT_BINARY_DIR}/profile_packages.c ${CMAKE_CURRENT_BINARY_DIR}/module_key.c)
+    helix_profile_file(${CMAKE_CURRENT_BINARY_DIR}/profile_packages.c)
+    helix_key_file(${CMAKE_CURRENT_BINARY_DIR}/module_key.c)
+    set_source_files_properties(${profile_made} PROPERTIES COMPILE_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR})
+  endif()
+  return(PROPAGATE profile_made)
+endfunction()
+
+# helix_profile_file(FILE): makes what the kernel loads at boot, HELIX_NORMAL and HELIX_DEFERRED of the profile, and its rule of deaths.
+# The hosted machine loads none.
+function(helix_profile_file profile_made)
   foreach(phase NORMAL DEFERRED)
     foreach(folder ${HELIX_${phase}})
       if(folder IN_LIST HELIX_MODULES OR NOT EXISTS ${PROJECT_SOURCE_DIR}/services/${folder})
@@ -281,7 +300,6 @@ function(helix_profile_packages)
       set(HELIX_DEATHS_${word} ${value})
     endif()
   endwhile()
-  set(profile_made ${CMAKE_CURRENT_BINARY_DIR}/profile_packages.c)
   file(CONFIGURE OUTPUT ${profile_made} @ONLY CONTENT "#include \"profile.h\"
 #include \"supervise.h\"
 _Static_assert(@HELIX_DEATHS_MOST@ >= 1 && @HELIX_DEATHS_MOST@ <= SUPERVISE_RECENT, \"HELIX_DEATHS_MOST\");
@@ -292,8 +310,6 @@ const struct profile_package profile_packages[] = {
 @rows@    { 0 },
 };
 ")
-  set_source_files_properties(${profile_made} PROPERTIES COMPILE_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR})
-  return(PROPAGATE profile_made)
 endfunction()
 
 # helix_modules(): the folders of modules below this one: those that the profile names, which are in the image, in its order,

@@ -2,7 +2,9 @@
 """./helix build: cmake and ninja behind one word."""
 
 import fcntl
+import os
 import re
+import shutil
 import subprocess
 import threading
 from argparse import Namespace
@@ -42,12 +44,13 @@ def _run_shown(command: list[str], top: Path, what: str) -> None:
 def configure(preset: str, profile: str, top: Path = paths.TOP) -> Path:
     """Configures by need; the build folder."""
     folder = top / "out" / f"{preset}-{profile}"
-    key = keys.of(profile, top)
+    words = {"HELIX_KEY": keys.of(profile, top), "HELIX_KEY_OF_ONES_OWN": keys.of_ones_own(top)}
     cache = folder / "CMakeCache.txt"
-    if not (folder / "build.ninja").exists() or not re.search(rf"(?m)^HELIX_KEY:\w+={re.escape(str(key))}$", cache.read_text()):
+    if not (folder / "build.ninja").exists() or not all(
+            re.search(rf"(?m)^{word}:\w+={re.escape(str(key))}$", cache.read_text()) for word, key in words.items()):
         ui.stage(f"configuring {preset}")
-        _run_shown(["cmake", "--preset", preset, "-B", str(folder), f"-DHELIX_PROFILE={profile}", f"-DHELIX_KEY={key}"], top,
-                   f"configuring {preset}")
+        _run_shown(["cmake", "--preset", preset, "-B", str(folder), f"-DHELIX_PROFILE={profile}",
+                    *(f"-D{word}={key}" for word, key in words.items())], top, f"configuring {preset}")
     return folder
 
 
@@ -72,12 +75,34 @@ def configure_and_build(preset: str, profile: str, top: Path = paths.TOP,
     return folder
 
 
+def _of_profile(built: Path, arch: str, profile: str) -> Path:
+    """The folder of a profile's kernel, with links to what was built for it in that of `minimal`."""
+    folder = built.parent / f"{arch}-{profile}"
+    with _alone(built):
+        if (folder / "build.ninja").exists():  # a build of its own, of former times
+            shutil.rmtree(folder)
+        paths.ensure(folder)
+        for there in (*(built / "profiles" / profile).iterdir(), built / "pack"):
+            link, to = folder / there.name, os.path.relpath(there, folder)
+            if not link.is_symlink() or os.readlink(link) != to:
+                link.unlink(missing_ok=True)
+                link.symlink_to(to)
+    return folder
+
+
 def kernel(arch: str, profile: str, yes: bool, top: Path = paths.TOP) -> Path:
-    """Builds the kernel; its file."""
+    """Builds the kernel; its file. What the kernels of all profiles have in common is built once."""
     packages.need(packages.BUILD, yes=yes)
-    name = "helix-hosted" if arch == "hosted" else targets.current().image
-    wanted = [name] if arch == "hosted" else [name, "packages"]
-    made = configure_and_build(arch, profile, top, wanted) / name
+    if arch == "hosted":
+        name = "helix-hosted"
+        folder = configure_and_build(arch, profile, top, [name])
+    else:
+        name = targets.current().image
+        keys.of(profile, top)  # is there, and told of
+        of_profile = "packages" if profile == "minimal" else f"packages_{profile}"
+        folder = configure_and_build(arch, "minimal", top, [f"image_{profile}", of_profile])
+        folder = folder if profile == "minimal" else _of_profile(folder, arch, profile)
+    made = folder / name
     if not made.exists():
         raise ui.Failure(f"the build made no {made.relative_to(top)}")
     return made

@@ -116,7 +116,7 @@ def tidy_one(folder: Path, file: str, top: Path = paths.TOP) -> list[str]:
 
 def _tidy(options: Namespace, _: list[str]) -> Problems:
     """Only what changed, unless all is asked for: it takes seconds a file."""
-    folder = build.configure_and_build(options.arch, options.profile)
+    folder = build.configure_and_build(options.arch, "minimal")
     entries = json.loads((folder / "compile_commands.json").read_text())
     names = {os.path.relpath(entry["file"], paths.TOP) for entry in entries
              if entry["file"].endswith(".c")}
@@ -162,7 +162,7 @@ def _pages(options: Namespace, _: list[str]) -> Problems:
 
 def _second_compiler(options: Namespace, _: list[str]) -> Problems:
     try:
-        build.configure_and_build("x86_64-gcc", options.profile)
+        build.configure_and_build("x86_64-gcc", "minimal")
     except ui.Failure as failure:
         yield f"{failure}\n{failure.detail}"
 

@@ -61,13 +61,18 @@ def _tell(profile: str) -> None:
     ui.say(f"helix: profile {profile} takes no development key: out/trial.key signs its packages here (--key FILE: yours)")
 
 
+def of_ones_own(top: Path = paths.TOP) -> Path:
+    """That of profiles that take no development key; it may not be there yet."""
+    return _given or top / "out" / "trial.key"
+
+
 def of(profile: str, top: Path = paths.TOP) -> Path:
     """The file of the key that signs what is built in a checkout."""
     if _given:
         return _given
     if _needs_own(profile):
         _tell(profile)
-    key = paths.ensure(top / "out") / ("trial.key" if _needs_own(profile) else "module.key")
+    key = of_ones_own(top) if _needs_own(profile) else paths.ensure(top / "out") / "module.key"
     make(paths.ensure(top / "out") / "module.key")  # by which the packer knows it
     if not key.exists():
         make(key)

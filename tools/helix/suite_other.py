@@ -44,7 +44,7 @@ def nested(prefix: str, names: list[str], words: list[str]) -> Iterator[Verdict]
 _RISCV64 = (r"boot/(smp-[14]|elf|sv\d\d[\w-]*|tree-[\w-]+|no-sstc|ends-\w+|mem-\w+|restart|init-crashes|gzip-archive|panic-(user-)?\w+|panic-trace-smp-4|"
             r"stack-overflow|(core|vfs)-selftest-smp-[14])|scenario/[\w-]+@1|"
             r"scenario/(exec|fault|fork|futex|memory|signal|system|threads)(-\w+)?@4|"
-            r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*|native/.*")
+            r"busybox/.*|posix-x/.*|terminal/.*|devices/.*|fuzz/.*|tool/.*|native/.*|secure/.*")
 _NATIVE = ("native/isolated@4", "native/scheduler_dies@4")  # how user mode and calls of modules are entered and left is the machine's
 ARCHES = {"aarch64": r".*", "riscv64": _RISCV64}  # and the names of the tests that are run
 
@@ -57,7 +57,7 @@ def _inner(arch: str, options: Namespace) -> list[str]:
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})
-    names += [name for jobs_of in (suite_devices.jobs, suite_profile.jobs) for job in jobs_of(elsewhere) for name in job.names]
+    names += [name for jobs_of in (suite_devices.jobs, suite_profile.jobs, suite_profile.secure_jobs) for job in jobs_of(elsewhere) for name in job.names]
     return [name for name in names if re.fullmatch(ARCHES[arch], name)
             and not any(flavour in name for flavour in lacks)]
 

@@ -123,9 +123,7 @@ def jobs(options: Namespace) -> list[Job]:
 
     def job(name: str) -> Job:
         return Job([name], lambda context, _: _run(context, name))
-    # Another build of everything is too much for machines that show nothing new by it.
-    names = [name for name in _BOOTS if _BOOTS[name][0] != "secure" or options.arch == "x86_64"]
-    return [job(f"devices/{name}") for name in names]
+    return [job(f"devices/{name}") for name in _BOOTS]
 
 
 # Of the profile `secure`, which tests are not, and why. Whole names.
@@ -134,6 +132,7 @@ _NOT_SECURE = {
     r"fuzz/(host|kernel@.*|fuzz_.*)": "it runs on the host",
     r"boot/core-selftest-(fair|predictive)": "these policies are packages, and a self-test has no root to load them from",
     r"boot/vfs-selftest-.*": "it wants /dev/zero, whose driver is a package, and has no root to load that from",
+    r"boot/uefi-(disk|shell)": "its archives are on the disk that UEFI starts it from, and have no packages",
     r"boot/mem-least": "4 MiB have no room for packages",
     r"devices/packages(-.*)?": "it says itself which profile it boots",
     r"devices/(unload|placed)-.*": "it boots the kernel of `modular`, without any driver, and loads them itself, in both placements",
@@ -147,8 +146,11 @@ def why_not(options: Namespace, name: str) -> str:
     return next((reason for pattern, reason in _NOT_SECURE.items() if re.fullmatch(pattern, name)), "")
 
 
-_SECURE_SHARE = re.compile(r"(terminal|busybox)/.*@1|scenario/(files|poll|session|system)@1|devices/(console|disk|rng)-pci|"
-                           r"boot/(plain-archive|console-alone)")
+# What the default run has of `secure`: of other machines what is theirs.
+_SECURE_SHARE = {"x86_64": r"(terminal|busybox)/.*@1|scenario/(files|poll|session|system)@1|devices/(console|disk|rng)-pci|"
+                           r"boot/(plain-archive|console-alone)",
+                 "aarch64": r"devices/(console-mmio|disk-iommu)|terminal/driver-dies@1",
+                 "riscv64": r"devices/(console-pci|disk-mmio)|terminal/driver-dies@1"}
 
 
 def _secure_job(job: Job, names: list[str]) -> Job:
@@ -161,9 +163,10 @@ def _secure_job(job: Job, names: list[str]) -> Job:
 
 
 def secure_jobs(options: Namespace) -> list[Job]:
-    if options.kernel or options.arch != "x86_64" or options.profile != "minimal":
+    if options.kernel or options.arch not in _SECURE_SHARE or options.profile != "minimal":
         return []
-    found = [(job, [name for name in job.names if _SECURE_SHARE.fullmatch(name)])
+    found = [(job, [name for name in job.names if re.fullmatch(_SECURE_SHARE[options.arch], name)])
              for suite in (suite_boot, suite_terminal, suite_busybox, suite_scenario, suite_devices) for job in suite.jobs(options)]
-    demos = [single(f"secure/demo-{what}", lambda _, what=what: suite_tool.demonstrates(what, "secure")) for what in ("heal", "swap")]
+    demos = [single(f"secure/demo-{what}", lambda _, what=what: suite_tool.demonstrates(what, "secure")) for what in ("heal", "swap")] \
+        if options.arch == "x86_64" else []
     return [_secure_job(job, names) for job, names in found if names] + demos
