@@ -65,11 +65,20 @@ static const struct hx_port_required *missing_of(const struct hx_module *module)
     return NULL;
 }
 
+static enum module_placement placement_of(const struct hx_env *env) {
+    return env->package != NULL && env->package->image.bytes != NULL ? MODULE_ISOLATED
+                                                                     : MODULE_IN_KERNEL;
+}
+
 // Inside the module's own gate: one that faults here does not run, and that is all.
 static int64_t start_inside(void *argument) {
     struct hx_env *env = argument;
     const struct hx_module_ops *ops = env->module->ops;
+    const bool is_foreign = placement_of(env) == MODULE_ISOLATED;
     enum hx_status status = HX_OK;
+    if (env->state != NULL && is_foreign) {
+        env->state->is_foreign = true;
+    }
     if (ops->init != NULL) {
         status = ops->init(env, &env->self);
     }
@@ -79,6 +88,7 @@ static int64_t start_inside(void *argument) {
     }
     if (status == HX_OK && env->state != NULL) {
         env->state->schema = env->module->arena_version;
+        env->state->is_foreign &= is_foreign; // it was checked
     }
     if (status == HX_OK && ops->start != NULL) {
         status = ops->start(env->self);
@@ -91,11 +101,6 @@ static int64_t start_inside(void *argument) {
 
 enum hx_status module_run(struct hx_env *env) {
     return gate_call(env->gate, start_inside, env);
-}
-
-static enum module_placement placement_of(const struct hx_env *env) {
-    return env->package != NULL && env->package->image.bytes != NULL ? MODULE_ISOLATED
-                                                                     : MODULE_IN_KERNEL;
 }
 
 // "1.2.3 in the kernel"

@@ -47,6 +47,7 @@ void state_destroy(struct state *state) {
 }
 
 enum hx_status state_follow(struct state *from, struct state *to, uint64_t *out_number) {
+    to->is_foreign = from->is_foreign;
     return arena_sync(&from->arena, &to->arena, out_number);
 }
 
@@ -110,4 +111,8 @@ uint32_t hx_arena_walk(struct hx_env *env, uint32_t *inout_index, void **out_obj
                        uint32_t capacity) {
     return env->state != NULL ? arena_walk(&env->state->arena, inout_index, out_objects, capacity)
                               : 0;
+}
+
+bool hx_arena_is_foreign(struct hx_env *env) {
+    return env->state != NULL && env->state->is_foreign;
 }

@@ -13,6 +13,8 @@ struct state {
     struct arena_memory memory;
     struct spinlock lock;
     uint32_t schema; // whose objects are in it: `arena_version` of a manifest
+    // A life in ring 3 may have written in it, and no life in the kernel has begun with it since.
+    bool is_foreign;
 };
 
 // An empty one; NULL: no memory.

@@ -204,3 +204,8 @@ uint32_t hx_arena_walk(struct hx_env *env, uint32_t *inout_index, void **out_obj
     (void)env;
     return arena_walk(&arena, inout_index, out_objects, capacity);
 }
+
+bool hx_arena_is_foreign(struct hx_env *env) {
+    (void)env;
+    return true;
+}

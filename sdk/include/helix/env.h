@@ -54,6 +54,9 @@ void *hx_arena_at(struct hx_env *env, uint64_t number);
 // on; gives how many, 0: no more. None is made or freed meanwhile.
 uint32_t hx_arena_walk(struct hx_env *env, uint32_t *inout_index, void **out_objects,
                        uint32_t capacity);
+// Whether lives in ring 3 may have written what is in the arena: before a life in the kernel relies
+// on it, import_state checks it. True in ring 3.
+bool hx_arena_is_foreign(struct hx_env *env);
 
 // The log
 // ------------------------------------------------------------------------------------------

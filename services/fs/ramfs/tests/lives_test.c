@@ -148,9 +148,12 @@ static void test_unmount_dies(void) {
 }
 
 int main(void) {
-    test_import();
-    test_import_without_memory();
-    test_deaths();
-    test_unmount_dies();
+    for (int i = 0; i < 2; i++) { // a life that checks, and one that does not
+        is_foreign = i == 0;
+        test_import();
+        test_import_without_memory();
+        test_deaths();
+        test_unmount_dies();
+    }
     return 0;
 }

@@ -124,6 +124,13 @@ uint32_t hx_arena_walk(struct hx_env *env, uint32_t *inout_index, void **out_obj
     return arena_walk(&arena, inout_index, out_objects, capacity);
 }
 
+static bool is_foreign = true;
+
+bool hx_arena_is_foreign(struct hx_env *env) {
+    (void)env;
+    return is_foreign;
+}
+
 static int depth; // of the one lock
 
 void hx_mutex_init(struct hx_mutex *mutex, const char *name) {
