@@ -9,7 +9,7 @@ from helix import bench_disk, cpio
 from helix.bench_machine import Figure
 
 PROGRAM = "placement"
-_PACKAGES = ("crumb", "mem")
+_PACKAGES = ("crumb", "mem", "ramfs", "virtio_blk")
 _PLACEMENTS = ("kernel", "isolated")
 
 
