@@ -48,6 +48,25 @@ static inline int64_t unload(const char *name) {
     return NATIVE(module_unload, modules, &bytes, &report);
 }
 
+// For a version from a package; NULL: for itself.
+static inline int64_t swap(const char *module, const char *next) {
+    char path[64];
+    struct hx_module_name bytes = { { 0 } };
+    const int64_t modules = NATIVE(module_all);
+    ssize_t size = 0;
+    memcpy(bytes.bytes, module, strlen(module));
+    memset(&report, 0, sizeof(report));
+    if (next != NULL) {
+        snprintf(path, sizeof(path), "/lib/helix/%s.hxm", next);
+        const int fd = open(path, O_RDONLY);
+        NEED(fd >= 0 && (size = read(fd, package, sizeof(package))) > 0);
+        close(fd);
+    }
+    const int64_t status = NATIVE(module_swap, modules, &bytes, package, size, &report);
+    NATIVE(handle_close, modules);
+    return status;
+}
+
 static inline char *slurp(void) {
     static char text[1024];
     const int fd = open(FILE_NAME, O_RDONLY);
@@ -160,4 +179,17 @@ static inline void wait_for_all(const unsigned long *before) {
             usleep(1000);
         }
     }
+}
+
+static inline void all_go_on(void) {
+    unsigned long before[THREADS];
+    memcpy(before, (unsigned long *)work, sizeof before);
+    wait_for_all(before);
+}
+
+static inline void await_chosen(const char *name) {
+    for (int i = 0; i < 20000 && !is_chosen(name); i++) {
+        usleep(1000);
+    }
+    CHECK(is_chosen(name));
 }

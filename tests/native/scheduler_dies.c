@@ -8,19 +8,6 @@
 
 #define SPAN_MS 130 // between deaths, so that the rule does not give the module up
 
-static void all_go_on(void) {
-    unsigned long before[THREADS];
-    memcpy(before, (unsigned long *)work, sizeof before);
-    wait_for_all(before);
-}
-
-static void await_chosen(const char *name) {
-    for (int i = 0; i < 20000 && !is_chosen(name); i++) {
-        pause_ms(1);
-    }
-    CHECK(is_chosen(name));
-}
-
 static void dies_under_load(void) {
     static pthread_t threads[THREADS];
     const struct health before = health();
@@ -102,6 +89,9 @@ static void given_up(void) {
     SAME(choose(MODULE), EIO);
     SAME(choose("fair"), 0);
     CHECK(is_chosen("fair"));
+    SAME(swap(MODULE, NULL), HX_OK); // as a better version, or as what it was
+    SAME(choose(MODULE), 0);
+    CHECK(is_chosen(MODULE) && strstr(slurp(), "failed") == NULL);
 }
 
 static const struct check_case cases[] = { CASE(dies_under_load), CASE(dies_at_each_call),

@@ -7,7 +7,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from helix import build, keys, packages, paths, rootfs, targets, ui
+from helix import build, keys, packages, paths, programs, rootfs, targets, ui
 
 _GRUB = """set timeout=0
 menuentry "Helix" {{
@@ -48,8 +48,9 @@ def command(options: Namespace) -> int:
     _refuse(options)
     target = ui.output(options.output)
     packages.need(packages.ISO, yes=options.yes)
+    programs.need(options.yes)
     kernel = build.kernel(options.arch, options.profile, options.yes)
-    archive = rootfs.with_profile(rootfs.interactive(), kernel, options.profile)
+    archive = rootfs.with_programs(rootfs.with_profile(rootfs.interactive(), kernel, options.profile))
     for folder in options.add:
         archive.tree(Path(folder))
     ui.progress("writing the image")

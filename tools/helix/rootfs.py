@@ -76,10 +76,16 @@ def with_runner(archive: cpio.Archive) -> cpio.Archive:
     return archive
 
 
-def with_services(archive: cpio.Archive, kernel: Path) -> cpio.Archive:
-    """With the programs that serve others, and the packages that were made with the kernel."""
+def with_programs(archive: cpio.Archive) -> cpio.Archive:
+    """With the programs that serve others, and hxmod."""
     for name, program in programs.services().items():
         archive.file(f"sbin/{name}", program.read_bytes(), 0o755)
+    return archive
+
+
+def with_services(archive: cpio.Archive, kernel: Path) -> cpio.Archive:
+    """With those, and the packages that were made with the kernel."""
+    with_programs(archive)
     archive.folder("lib")
     archive.folder("lib/helix")
     for package in sorted((kernel.parent / "modules").glob("*.hxm")):

@@ -76,9 +76,7 @@ def initrd(options: Namespace, kernel: Path, command: bool) -> bytes:
         data = Path(options.initrd).read_bytes()
         data += b"\0" * (-len(data) % 4)
         return data + rootfs.runner_only().bytes() if command else data
-    archive = rootfs.with_profile(rootfs.interactive(), kernel, options.profile)
-    if command:
-        archive = rootfs.with_services(rootfs.with_runner(rootfs.base()), kernel)
+    archive = rootfs.with_services(rootfs.with_runner(rootfs.base()) if command else rootfs.interactive(), kernel)
     if options.root:
         archive.tree(Path(options.root))
     return archive.bytes()
@@ -131,7 +129,7 @@ def command(options: Namespace) -> int:
     packages.need(packages.run(), yes=options.yes)
     kernel = kernel_of(options)
     words: list[str] = options.command
-    if words:
+    if words or not options.initrd:
         programs.need(options.yes)
     init = "/sbin/runner" if words else "/init"
     append = qemu.append_for(kernel, init, options.append)

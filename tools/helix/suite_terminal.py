@@ -317,6 +317,32 @@ def _outlives_its_driver(screen: Screen) -> None:
     screen.prompt()
 
 
+_VERSIONS = ("next", "start", "test", "fault", "hang", "dies")  # tests/modules/uart_*.c
+
+
+def _is_swapped(screen: Screen) -> None:
+    """The driver is swapped, for itself and for versions that cannot take over, under a reader, which stays blocked
+    and then reads; what is written comes, once."""
+    driver = _driver()
+    versions = _VERSIONS if driver == "uart16550" else ()  # there are none of the other one
+    refused = 0
+    screen.ask(f"r() {{ grep '{driver}.* runs' {_HEALTH} >/dev/null; }}; dmesg -n 1; echo de$((1+1))f", "de2f\n")
+    for name in (driver, *(f"uart_{version}" for version in versions), driver):
+        screen.line(f"(hxmod swap {driver} /lib/helix/{name}.hxm 2>&1 | cut -c1-90; seq 20; until r; do sleep 0.1; done; "
+                    "echo swa$((1))pped)& head -n 1; wait")
+        screen.expect(r"wait\n")
+        text = screen.expect(r"(?s).*?swa1pped\n")
+        refused += "expected that it" in text
+        if "".join(f"{number}\n" for number in range(1, 21)) not in text:
+            raise Failed(f"{name}: not all of what was written came", screen.tail())
+        screen.keys(f"a line for {name}\r")
+        screen.expect(rf"a line for {name}\na line for {name}\n")
+        screen.prompt()
+    if refused != 4 * (driver == "uart16550"):
+        raise Failed(f"{refused} of 4 versions were refused", screen.tail())
+    screen.ask("dmesg -n 7; echo ove$((1+1))r", "ove2r\n")
+
+
 def _goes_on_without_it(screen: Screen) -> None:
     """Of a line whose driver is given up, programs hear nothing; what they write goes nowhere, without a wait."""
     screen.line(f"dmesg -n 7; echo doom {_driver()} assert 1 > {_HEALTH}; seq 9000; exit")
@@ -339,7 +365,7 @@ _STEPS: dict[str, Callable[[Screen], None]] = {
     "commands": _runs_commands, "line-editing": _edits_lines, "canonical": _canonical_input,
     "interrupt": _interrupts, "stop-and-continue": _stops_and_goes_on, "background": _background,
     "pipes": _pipes_and_here_documents, "vi": _edits_a_file, "top": _shows_processes,
-    "log": _keeps_the_log_away, "refusals": _hears_after_refusals, "driver-dies": _outlives_its_driver, "exit": _ends,
+    "log": _keeps_the_log_away, "refusals": _hears_after_refusals, "driver-dies": _outlives_its_driver, "driver-swapped": _is_swapped, "exit": _ends,
 }
 _ALONE = {"driver-given-up": _goes_on_without_it}  # a machine for each
 
