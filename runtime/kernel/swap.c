@@ -408,6 +408,16 @@ static enum hx_status bring_back(struct hx_env *env, struct version next,
                           hx_status_name(status));
 }
 
+// What was copied for a version that did not come about is not marked as changed any more: the one
+// that a death on probation goes back to gets it now. What it does not get stays marked.
+static void way_back_renew(const struct hx_env *env) {
+    uint64_t bad;
+    if (env->before.state != NULL) {
+        arena_sync_begin(&env->state->arena);
+        HX_IGNORE(state_follow(env->state, env->before.state, &bad));
+    }
+}
+
 enum hx_status module_swap(struct hx_env *env, struct package *package,
                            struct package_refusal *refusal) {
     struct version next = version_of(env);
@@ -424,7 +434,11 @@ enum hx_status module_swap(struct hx_env *env, struct package *package,
     }
     if (status != HX_OK) {
         package_close(package);
-        return status;
+    } else {
+        status = was_gone ? bring_back(env, next, refusal) : freeze(env, next, refusal);
     }
-    return was_gone ? bring_back(env, next, refusal) : freeze(env, next, refusal);
+    if (status != HX_OK) {
+        way_back_renew(env);
+    }
+    return status;
 }

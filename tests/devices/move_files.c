@@ -252,10 +252,9 @@ static void without_memory(void) {
     const struct hx_module_name name = { MODULE };
     for (; nth < ALLOCATIONS; nth += nth < 120 ? 1 : 17) {
         const uint64_t before = failures();
+        const uint32_t to = placement(MODULE) == 1 ? HX_MODULE_ISOLATED : 0;
         fail_nth(nth);
-        const int64_t status =
-            NATIVE(module_move, modules(), &name, placement(MODULE) == 1 ? HX_MODULE_ISOLATED : 0,
-                   package, size, &report);
+        const int64_t status = NATIVE(module_move, modules(), &name, to, package, size, &report);
         fail_nth(0);
         has("there", "there");
         if (status != HX_OK && status != HX_ERR_NO_MEMORY && status != HX_ERR_PEER_DIED) {

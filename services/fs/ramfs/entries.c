@@ -6,7 +6,7 @@
 #include <lib/hash.h>
 #include <lib/string.h>
 
-static uint64_t entry_hash(uint64_t directory, struct fs_name name) {
+uint64_t ramfs_hash(uint64_t directory, struct fs_name name) {
     return hash_u64(hash_more(HASH_START ^ directory, name.text, name.length));
 }
 
@@ -24,7 +24,7 @@ static void next_set(const struct ramfs_entry *entry, const struct ramfs_entry *
 
 const struct ramfs_entry *ramfs_find(const struct ramfs *fs, uint64_t directory,
                                      struct fs_name name) {
-    uint64_t hash = entry_hash(directory, name);
+    uint64_t hash = ramfs_hash(directory, name);
     const struct ramfs_entry *entry = *bucket_of(fs, hash);
     while (entry != NULL &&
            (entry->hash != hash || entry->directory != directory || entry->length != name.length ||
@@ -94,7 +94,7 @@ enum hx_status ramfs_entry_new(struct ramfs *fs, const struct ramfs_node *direct
     entry->directory = directory->info.node;
     entry->node = node->info.node;
     entry->cookie = fs->next_cookie++;
-    entry->hash = entry_hash(entry->directory, name);
+    entry->hash = ramfs_hash(entry->directory, name);
     entry->mode = node->info.mode & FS_MODE_TYPE;
     entry->length = name.length;
     memcpy(entry->text, name.text, name.length);

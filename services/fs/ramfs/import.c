@@ -47,6 +47,7 @@ void ramfs_life_destroy(struct ramfs *fs) {
 // Where an import is: objects of one instance come one behind the other, mostly, and so do the
 // names of a directory.
 struct import {
+    bool checks;
     uint64_t number; // of the instance; 0: none yet
     struct ramfs *fs;
     struct ramfs *instances;            // by `next_imported`
@@ -75,7 +76,9 @@ static bool node_is_whole(const void *object) {
 
 static bool entry_is_whole(const struct ramfs_entry *entry) {
     return size_of(entry) > sizeof(*entry) && entry->length == size_of(entry) - sizeof(*entry) &&
-           entry->length <= FS_NAME_MAX && entry->cookie - 1 < COOKIE_MAX;
+           entry->length <= FS_NAME_MAX && entry->cookie - 1 < COOKIE_MAX &&
+           entry->hash ==
+               ramfs_hash(entry->directory, (struct fs_name){ entry->text, entry->length });
 }
 
 // A node of that instance that has names; NULL: it is none.
@@ -92,8 +95,8 @@ static inline const struct ramfs_node *named_node(uint64_t number, uint64_t moun
 static enum hx_status instance_begin(struct import *at, const struct ramfs_mount *mount) {
     const uint64_t number = hx_object_number(mount);
     const struct ramfs_node *root = named_node(mount->root, number);
-    if (hx_arena_at(ramfs_env, mount->root) != NULL &&
-        (root == NULL || !ramfs_is_directory(root))) {
+    if (root != NULL ? !ramfs_is_directory(root)
+                     : at->checks && hx_arena_at(ramfs_env, mount->root) != NULL) {
         return HX_ERR_CORRUPT;
     }
     at->fs = ramfs_life_create();
@@ -108,7 +111,7 @@ static enum hx_status instance_begin(struct import *at, const struct ramfs_mount
     return HX_OK;
 }
 
-// The instance of that number; NULL: it was unmounted, and this is left of it.
+// The instance of that number; NULL: there is none.
 static enum hx_status find(struct import *at, uint64_t number) {
     const struct ramfs_mount *mount = hx_arena_at(ramfs_env, number);
     if (mount != NULL && !mount_is_whole(mount)) {
@@ -136,7 +139,7 @@ static inline enum hx_status instance_of(struct import *at, uint64_t number,
 // What was counted of a node is in its `local`, and stays there: an odd number, as order.c has it.
 // Of a directory: how many are in it, how many of these are directories, and whether it has a name;
 // of any other node: its names. Each may come to what the node says itself, once, and not beyond
-// (`owed`). So no directory is in itself, and nothing goes before its last name.
+// (`owed`). So nothing goes before its last name, and what is found from the root is a tree.
 #define TALLY           UINT64_C(1)
 #define TALLY_ONE       UINT64_C(2)
 #define TALLY_DIRECTORY (UINT64_C(1) << 32)
@@ -228,6 +231,12 @@ ALWAYS static enum hx_status name_count(struct import *at, const struct ramfs_en
 // Objects
 // ------------------------------------------------------------------------------------------------
 
+// What names an instance that is not there: unmounting leaves nothing, and the number may be given
+// to the next one that is mounted.
+static enum hx_status of_nobody(bool checks) {
+    return checks ? HX_ERR_CORRUPT : HX_OK;
+}
+
 // Each name counts for one node, and so does the root, and what has no name.
 ALWAYS static enum hx_status import_node(struct import *at, const struct ramfs_node *node,
                                          bool checks) {
@@ -240,7 +249,7 @@ ALWAYS static enum hx_status import_node(struct import *at, const struct ramfs_n
     }
     enum hx_status status = instance_of(at, node->mount, &fs);
     if (status != HX_OK || fs == NULL) {
-        return status;
+        return status != HX_OK ? status : of_nobody(checks);
     }
     if (node->info.links != 0) {
         return fs->is_going ? HX_OK : owe(fs, node);
@@ -267,9 +276,13 @@ ALWAYS static enum hx_status import_entry(struct import *at, const struct ramfs_
     }
     enum hx_status status = instance_of(at, entry->mount, &fs);
     if (status != HX_OK || fs == NULL) {
-        return status;
+        return status != HX_OK ? status : of_nobody(checks);
     }
-    status = fs->is_going ? going_check(entry) : name_count(at, entry, checks);
+    if (!fs->is_going) {
+        status = name_count(at, entry, checks);
+    } else if (checks) {
+        status = going_check(entry);
+    }
     if (status != HX_OK) {
         return status;
     }
@@ -317,13 +330,12 @@ ALWAYS static enum hx_status import_all(struct import *at, bool checks) {
 }
 
 enum hx_status ramfs_import(void *self, uint32_t schema_version) {
-    struct import at = { 0 };
+    struct import at = { .checks = hx_arena_is_foreign(ramfs_env) };
     (void)self;
     if (schema_version != RAMFS_SCHEMA) {
         return HX_ERR_NOT_SUPPORTED;
     }
-    enum hx_status status =
-        hx_arena_is_foreign(ramfs_env) ? import_all(&at, true) : import_all(&at, false);
+    enum hx_status status = at.checks ? import_all(&at, true) : import_all(&at, false);
     for (struct ramfs *fs = at.instances; fs != NULL && status == HX_OK; fs = fs->next_imported) {
         status = instance_end(fs);
     }

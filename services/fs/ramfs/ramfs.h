@@ -114,6 +114,8 @@ void ramfs_life_destroy(struct ramfs *fs);
 static inline bool ramfs_is_directory(const struct ramfs_node *node) {
     return (node->info.mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY;
 }
+// Of a name in a directory.
+uint64_t ramfs_hash(uint64_t directory, struct fs_name name);
 const struct ramfs_entry *ramfs_find(const struct ramfs *fs, uint64_t directory,
                                      struct fs_name name);
 // A name in the update, which is not found before ramfs_entry_show(), after the commit.

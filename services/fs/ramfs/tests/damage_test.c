@@ -53,14 +53,28 @@ static uint64_t number_at(const void *object, size_t offset) {
     return number;
 }
 
+// As of a name that is in that directory.
+static void hash_set(const struct ramfs_entry *entry, uint64_t directory) {
+    const uint64_t hash = ramfs_hash(directory, (struct fs_name){ entry->text, entry->length });
+    write_over(entry, offsetof(struct ramfs_entry, hash), &hash, sizeof(hash));
+}
+
 // What is written there is refused; what was there before is not.
 static void refused(const void *object, size_t offset, uint64_t value, size_t size_bytes) {
     static char before[TEXT_BYTES], after[TEXT_BYTES];
     const uint64_t old = number_at(object, offset);
+    const bool is_moved =
+        hx_object_type(object) == RAMFS_ENTRY && offset == offsetof(struct ramfs_entry, directory);
     describe_all(before);
     write_over(object, offset, &value, size_bytes);
+    if (is_moved) {
+        hash_set(object, value);
+    }
     CHECK(import() == HX_ERR_CORRUPT);
     write_over(object, offset, &old, size_bytes);
+    if (is_moved) {
+        hash_set(object, old);
+    }
     CHECK(import() == HX_OK);
     describe_all(after);
     CHECK(strcmp(before, after) == 0);
@@ -107,6 +121,7 @@ static void test_damaged_entries(uint64_t other_instance, uint64_t other_root) {
         { FIELD(length), 3 },
         { FIELD(length), 5 },
         { FIELD(length), UINT32_MAX },
+        { FIELD(hash), 7 },
         { FIELD(cookie), 0 },
         { FIELD(cookie), UINT64_MAX },
         { FIELD(mode), FS_MODE_DIRECTORY },
@@ -164,6 +179,31 @@ static void test_damaged_mount(uint64_t other_instance) {
     }
 }
 
+// The numbers of the next two objects: places are given again, the one freed last first.
+static void next_numbers(uint64_t out_numbers[2]) {
+    const void *objects[2] = { new_object(0, 64), new_object(0, 64) };
+    for (int i = 1; i >= 0; i--) {
+        out_numbers[i] = hx_object_number(objects[i]) + (UINT64_C(1) << 32);
+        free_object(objects[i]);
+    }
+}
+
+// Of an instance that is mounted next: nodes without links and a name, which it would take for its
+// own in a life that does not check.
+static void test_damaged_future(void) {
+    uint64_t next[2], root;
+    next_numbers(next);
+    void *probe = mount_plain(&root);
+    CHECK((uintptr_t)probe == next[0] && root == next[1]);
+    CHECK(ops->unmount(probe) == HX_OK);
+    next_numbers(next);
+    write_over(node(gone_node), offsetof(struct ramfs_node, mount), &next[0], 8);
+    CHECK(import() == HX_ERR_CORRUPT);
+    const uint64_t own = (uintptr_t)instance;
+    write_over(node(gone_node), offsetof(struct ramfs_node, mount), &own, 8);
+    CHECK(import() == HX_OK);
+}
+
 static void test_damage(void) {
     begin();
     uint64_t other_root;
@@ -172,6 +212,7 @@ static void test_damage(void) {
     test_damaged_entries((uintptr_t)other, other_root);
     test_damaged_objects();
     test_damaged_mount((uintptr_t)other);
+    test_damaged_future();
     CHECK(ops->unmount(other) == HX_OK);
     end();
 }
@@ -203,6 +244,7 @@ static void test_circle(void) {
     const uint32_t two = 3;
     write_over(entry_called("d"), offsetof(struct ramfs_entry, directory), &info.node,
                sizeof(info.node));
+    hash_set(entry_called("d"), info.node);
     write_over(node(info.node), offsetof(struct ramfs_node, info.links), &two, sizeof(two));
     write_over(node(root_node), offsetof(struct ramfs_node, info.links), &two, sizeof(two));
     CHECK(import() == HX_OK);
@@ -229,7 +271,11 @@ static const void *some_object(void) {
 }
 
 static uint64_t some_value(uint64_t old) {
-    switch (some(6)) {
+    uint64_t next[2];
+    switch (some(7)) {
+    case 6:
+        next_numbers(next);
+        return next[some(2)];
     case 0:
         return hx_object_number(some_object());
     case 1:
@@ -256,14 +302,21 @@ static void damage_some(void) {
     write_over(object, offset, &value, size_bytes);
 }
 
+// Another instance comes, and a life that believes what it finds: what was accepted is right.
 static void live_with_it(void) {
     struct fs_entry entries[9];
     uint32_t count;
+    uint64_t root;
+    void *other = mount_plain(&root);
+    is_foreign = false;
+    CHECK(import() == HX_OK);
+    is_foreign = true;
     for (uint32_t i = 0; i < 12; i++) {
         HX_IGNORE(changes[some(ARRAY_SIZE(changes) - 1)]()); // all but the last, which checks
         HX_IGNORE(ops->readdir(instance, d_node, some(80), entries, 9, &count));
     }
     CHECK(depth == 0);
+    CHECK(ops->unmount(other) == HX_OK);
     HX_IGNORE(ops->unmount(instance));
 }
 
