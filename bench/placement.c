@@ -5,13 +5,12 @@
 // A row is two lines of the table, NAME_kernel and NAME_isolated: what is put there, and a round of
 // calls. char: a write of a byte, one of 4 KiB, a read of a few bytes, all of helix.char; random: a
 // read of 4 KiB from the image's own /dev/urandom, whose bytes the module has from the kernel;
-// block: a read of a page from a disk, less what another
-// process takes that runs while the disk works; files: a file of
-// the root, which is ramfs's, is made and removed, and 4 KiB of one are read, which no module is
-// asked for. restart_…: from where a module's death is noted to where its slots are open again, as
-// the kernel counts it, in ns, which are instructions under -icount; of a module without and one
-// with a device. The rule's pauses, which begin with the fifth death within a second, are none of
-// it.
+// block: a read of a page from a disk, less what another process takes that runs while the disk
+// works; files: a file of the root, which is ramfs's, is made and removed, and 4 KiB of one are
+// read, which no module is asked for. restart_…: from where a module's death is noted to where its
+// slots are open again, as the kernel counts it, in ns, which are instructions under -icount; of a
+// module without and one with a device. The rule's pauses, which begin with the fifth death within
+// a second, are none of it.
 #include "bench.h"
 
 #include <fcntl.h>
