@@ -78,7 +78,7 @@ struct twin_update {
 struct twin {
     struct mutex lock;
     uint64_t bytes_max;                              // of the arena
-    struct twin_update updates[SERVICE_UPDATES_MAX]; // [lock]
+    struct twin_update updates[HX_UPDATES_ISOLATED]; // [lock]
 };
 
 void twin_init(struct twin *twin);

@@ -32,10 +32,10 @@ void twin_init(struct twin *twin) {
 
 static int64_t make_locked(struct twin *twin, struct arena *arena) {
     uint32_t free = 0;
-    while (free < SERVICE_UPDATES_MAX && twin->updates[free].update != NULL) {
+    while (free < HX_UPDATES_ISOLATED && twin->updates[free].update != NULL) {
         free++;
     }
-    if (free == SERVICE_UPDATES_MAX) {
+    if (free == HX_UPDATES_ISOLATED) {
         return HX_ERR_LIMIT;
     }
     twin->updates[free] = (struct twin_update){ arena_update_create(arena), 0 };
@@ -183,7 +183,7 @@ static int64_t call_locked(struct twin *twin, struct arena *arena, uint64_t a, u
     if (what == SERVICE_ARENA_READ) {
         return read_locked(arena, number, b, c);
     }
-    struct twin_update *row = number < SERVICE_UPDATES_MAX ? &twin->updates[number] : NULL;
+    struct twin_update *row = number < HX_UPDATES_ISOLATED ? &twin->updates[number] : NULL;
     if (row == NULL || row->update == NULL) {
         return HX_ERR_INVALID;
     }

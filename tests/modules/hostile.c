@@ -153,7 +153,7 @@ static void updates_wrongly(void) {
     const uint64_t one = 5ull << 32 | 8;
     const uint64_t mine = (uint64_t)arena(SERVICE_ARENA_MAKE, 0, 0, 0);
     const uint64_t other = (uint64_t)arena(SERVICE_ARENA_MAKE, 0, 0, 0);
-    expect(arena(SERVICE_ARENA_COMMIT, SERVICE_UPDATES_MAX, 0, 0), HX_ERR_INVALID, "none");
+    expect(arena(SERVICE_ARENA_COMMIT, HX_UPDATES_ISOLATED, 0, 0), HX_ERR_INVALID, "none");
     expect(arena(SERVICE_ARENA_COMMIT, UINT32_MAX, 0, 0), HX_ERR_INVALID, "the last one");
     expect(arena(SERVICE_ARENA_COMMIT, other + 1, 0, 0), HX_ERR_INVALID, "one that is not there");
     expect(call(SERVICE_ARENA, mine << 32 | 99, 0, 0), HX_ERR_INVALID, "nothing");
@@ -180,7 +180,7 @@ static void updates_much(void) {
     static uint8_t bytes[SERVICE_OBJECT_MAX];
     int64_t made = 0;
     uint64_t count = 0;
-    while (made >= 0 && count <= SERVICE_UPDATES_MAX) {
+    while (made >= 0 && count <= HX_UPDATES_ISOLATED) {
         made = arena(SERVICE_ARENA_MAKE, 0, 0, 0);
         count++;
     }

@@ -215,6 +215,30 @@ static void is_checked(void) {
     SAME(rmdir("at"), 0);
 }
 
+#define MANY 257 // one more than there are updates in ring 3
+
+// What has no room in ring 3 stays in the kernel, with its files.
+static void has_too_many(void) {
+    char path[32];
+    NEED(load("crumbfs") == HX_OK && mkdir("at", 0755) == 0);
+    for (int i = 0; i < MANY; i++) {
+        NEED(mount("none", "at", "crumbfs", 0, NULL) == 0);
+        snprintf(path, sizeof path, "at/%d", i);
+        NEED(mkdir(path, 0755) == 0);
+    }
+    SAME(move("crumbfs", HX_MODULE_ISOLATED), HX_ERR_LIMIT);
+    SAME(placement_of("crumbfs"), 1);
+    for (int i = MANY - 1; i >= 0; i--) {
+        snprintf(path, sizeof path, "at/%d", i);
+        SAME(rmdir(path), 0);
+        if (i != 0) {
+            SAME(umount("at"), 0);
+        }
+    }
+    mounted_end();
+    SAME(rmdir("at"), 0);
+}
+
 // A quarter of the memory is what it gets; the others have the rest.
 static void has_limits(void) {
     long least = LONG_MAX;
@@ -275,9 +299,9 @@ static void without_memory(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(updates),    CASE(refused_steps), CASE(dies_in_the_middle),
-    CASE(is_swapped), CASE(moves),         CASE(is_refused),
-    CASE(is_checked), CASE(has_limits),    CASE(without_memory),
+    CASE(updates),    CASE(refused_steps),  CASE(dies_in_the_middle), CASE(is_swapped),
+    CASE(moves),      CASE(is_refused),     CASE(is_checked),         CASE(has_too_many),
+    CASE(has_limits), CASE(without_memory),
 };
 
 CHECK_MAIN(cases)

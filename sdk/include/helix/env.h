@@ -31,8 +31,11 @@ void hx_free(struct hx_env *env, void *memory);
 // An object may be in one update at a time; that nobody looks at one that another thread changes or
 // frees is for the module's locks. With the module's other memory goes what it keeps in `local`.
 
+// So many updates a module in ring 3 has at once.
+#define HX_UPDATES_ISOLATED 256u
+
 // An update, of one thread at a time, which is used again and again; NULL: no memory, or the
-// manifest has no `arena_version`. Gives; ends
+// manifest has no `arena_version`, or in ring 3 there are too many. Gives; ends
 // with the module's life, or with hx_update_destroy(), which aborts it first.
 struct hx_update *hx_update_create(struct hx_env *env);
 void hx_update_destroy(struct hx_update *update);

@@ -48,6 +48,7 @@ void ramfs_life_destroy(struct ramfs *fs) {
 // names of a directory.
 struct import {
     bool checks;
+    uint32_t count;  // of instances
     uint64_t number; // of the instance; 0: none yet
     struct ramfs *fs;
     struct ramfs *instances;            // by `next_imported`
@@ -92,12 +93,22 @@ static inline const struct ramfs_node *named_node(uint64_t number, uint64_t moun
 // Instances
 // ------------------------------------------------------------------------------------------------
 
+// An instance costs some twenty times what its object does, so that an arena full of them would
+// cost more memory than there is. Each one has an update: a life in ring 3 has no more than that.
+static bool is_one_too_many(struct import *at) {
+    at->count++;
+    return at->checks && at->count > HX_UPDATES_ISOLATED;
+}
+
 static enum hx_status instance_begin(struct import *at, const struct ramfs_mount *mount) {
     const uint64_t number = hx_object_number(mount);
     const struct ramfs_node *root = named_node(mount->root, number);
     if (root != NULL ? !ramfs_is_directory(root)
                      : at->checks && hx_arena_at(ramfs_env, mount->root) != NULL) {
         return HX_ERR_CORRUPT;
+    }
+    if (is_one_too_many(at)) {
+        return HX_ERR_LIMIT;
     }
     at->fs = ramfs_life_create();
     if (at->fs == NULL) {

@@ -102,7 +102,8 @@ extern const struct fs_ops ramfs_ops;
 enum hx_status ramfs_options(struct ramfs_mount *mount, const char *options, bool refuses_unknown);
 
 // import.c: everything that is found quickly, from what is in the arena. HX_ERR_NO_MEMORY;
-// HX_ERR_NOT_SUPPORTED: it is of another schema; HX_ERR_CORRUPT: it is not what this module writes
+// HX_ERR_NOT_SUPPORTED: it is of another schema; HX_ERR_CORRUPT: it is not what this module writes;
+// HX_ERR_LIMIT: it has more instances than a life in ring 3 can have
 enum hx_status ramfs_import(void *self, uint32_t schema_version);
 // What an instance has of this life, empty; NULL: no memory.
 struct ramfs *ramfs_life_create(void);

@@ -91,7 +91,6 @@ struct service_object {
     uint32_t type, size_bytes;
 };
 
-#define SERVICE_UPDATES_MAX  256u
 #define SERVICE_UPDATE_STEPS 4096u                // of one update: they are done in one piece
 #define SERVICE_OBJECT_MAX   ((uint32_t)64 << 10) // bytes
 #define SERVICE_STATE_MAX    (SERVICE_OBJECT_MAX + (uint32_t)PAGE_SIZE)

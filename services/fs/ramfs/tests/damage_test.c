@@ -252,6 +252,25 @@ static void test_circle(void) {
     end();
 }
 
+// As many instances as there are updates in ring 3 are believed, and no more; what is the kernel's
+// own has no such limit.
+static void test_too_many(void) {
+    begin();
+    for (uint32_t i = 1; i < HX_UPDATES_ISOLATED; i++) {
+        CHECK(new_object(RAMFS_MOUNT, sizeof(struct ramfs_mount)) != NULL);
+    }
+    CHECK(import() == HX_OK);
+    const void *last = new_object(RAMFS_MOUNT, sizeof(struct ramfs_mount));
+    CHECK(import() == HX_ERR_LIMIT);
+    is_foreign = false;
+    CHECK(import() == HX_OK);
+    is_foreign = true;
+    free_object(last);
+    CHECK(import() == HX_OK);
+    arena_fini(&arena);
+    life_end();
+}
+
 // Some words of some objects are others: a life is refused, or whatever it does stays inside of its
 // memory, and comes to an end.
 #define ROUNDS 3000u
@@ -343,6 +362,7 @@ int main(void) {
     test_damage();
     test_cookies();
     test_circle();
+    test_too_many();
     test_damage_at_random();
     return 0;
 }
