@@ -43,7 +43,10 @@ static int64_t write_inside(void *argument) {
     struct driver_call *call = argument;
     struct tty *tty = call->tty;
     const uint8_t *bytes = tty->output + (tty->output_head & (TTY_OUTPUT_BYTES - 1));
-    return console_call_write(&tty->port, tty->driver, bytes, call->count, &call->taken);
+    const enum hx_status status =
+        console_call_write(&tty->port, tty->driver, bytes, call->count, &call->taken);
+    // It may say that it has taken more than it was given: then it is no better than a dead one.
+    return status == HX_OK && call->taken > call->count ? HX_ERR_IO : status;
 }
 
 static bool is_throttled(const struct tty *tty) {

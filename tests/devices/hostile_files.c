@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A file system in ring 3 that lies (tests/modules/hostilefs.c): about what its nodes are, how
-// large they are, how they are called; that says nothing, and that dies. Whoever uses it gets
-// errors or nonsense; the kernel and the files of others are as they were.
+// A file system that lies (tests/modules/hostilefs.c), in ring 3 and in the kernel: about what its
+// nodes are, how large they are, how they are called, how much it gives; that, in ring 3, says
+// nothing, and that dies. Whoever uses it gets errors or nonsense; the kernel and the files of
+// others are as they were.
 // DEVICE: packages
 // LIMIT: 400
 #define MODULE "hostilefs"
@@ -14,10 +15,13 @@
 
 #define ROUNDS 400
 
-static int64_t isolate(void) {
+static bool is_in_kernel;
+
+static int64_t start(void) {
     memset(&report, 0, sizeof report);
     const size_t size = read_package(MODULE);
-    return NATIVE(module_isolate, modules(), package, size, &report);
+    return is_in_kernel ? NATIVE(module_load, modules(), package, size, &report)
+                        : NATIVE(module_isolate, modules(), package, size, &report);
 }
 
 static int64_t unload(void) {
@@ -62,7 +66,7 @@ static void touch(const char *path) {
     (void)!access(path, R_OK);
 }
 
-static const char letters[] = "dflpcrzbns";
+static const char letters[] = "dflpcrzbnsme";
 
 static void make(const char *at, char what) {
     char path[64], other[64];
@@ -123,7 +127,7 @@ static void others_are_well(void) {
 
 static void lies(void) {
     alarm(200);
-    SAME(isolate(), HX_OK);
+    SAME(start(), HX_OK);
     NEED(mkdir("at", 0755) == 0);
     for (unsigned i = 0; i < TYPES; i++) {
         NEED(mount("none", "at", types[i], 0, NULL) == 0);
@@ -139,7 +143,7 @@ static void lies(void) {
 
 // Names that are none never reach a program, and a directory ends.
 static void names_are_names(void) {
-    SAME(isolate(), HX_OK);
+    SAME(start(), HX_OK);
     NEED(mkdir("at", 0755) == 0 && mount("none", "at", "lies", 0, NULL) == 0);
     for (int i = 0; i < 20; i++) {
         DIR *stream = opendir("at");
@@ -162,7 +166,7 @@ static void names_are_names(void) {
 // What is said of a node is what it was made as, or nothing.
 static void types_stay(void) {
     struct stat about;
-    SAME(isolate(), HX_OK);
+    SAME(start(), HX_OK);
     NEED(mkdir("at", 0755) == 0 && mount("none", "at", "lies", 0, NULL) == 0);
     REFUSED(open("at/-d", O_RDWR | O_CREAT | O_EXCL, 0666), EIO);
     REFUSED(mkdir("at/-f", 0777), EIO);
@@ -172,15 +176,62 @@ static void types_stay(void) {
     SAME(umount("at"), 0);
     REFUSED(mount("none", "at", "lies", 0, "file"), EIO);
     REFUSED(mount("none", "at", "lies", 0, "z"), EIO);
-    REFUSED(mount("none", "at", "lies", 0, "0"), EIO);
+    if (!is_in_kernel) { // where an instance may be nothing
+        REFUSED(mount("none", "at", "lies", 0, "0"), EIO);
+    }
     SAME(unload(), HX_OK);
     SAME(rmdir("at"), 0);
+}
+
+// Nothing but what each directory has, and then an error.
+static void no_names(const char *path) {
+    DIR *stream = opendir(path);
+    const struct dirent *entry;
+    NEED(stream != NULL);
+    errno = 0;
+    while ((entry = readdir(stream)) != NULL) {
+        CHECK(strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+    }
+    const int said = errno;
+    SAME(said, EIO);
+    closedir(stream);
+}
+
+// Who says that he gave more than there was room for, or took more than there was, did neither.
+static void counts_are_counted(void) {
+    char bytes[64];
+    SAME(start(), HX_OK);
+    NEED(mkdir("at", 0755) == 0 && mount("none", "at", "lies", 0, NULL) == 0);
+    REFUSED(readlink("at/n", bytes, sizeof bytes), EIO);
+    no_names("at/m");
+    no_names("at/e");
+    SAME(umount("at"), 0);
+    NEED(mount("none", "at", "lies_generated", 0, NULL) == 0);
+    const int file = open("at/f", O_RDWR);
+    NEED(file >= 0);
+    REFUSED(read(file, bytes, sizeof bytes), EIO);
+    REFUSED(write(file, bytes, sizeof bytes), EIO);
+    close(file);
+    REFUSED(readlink("at/n", bytes, sizeof bytes), EIO);
+    SAME(umount("at"), 0);
+    SAME(health().deaths, 0);
+    SAME(unload(), HX_OK);
+    SAME(rmdir("at"), 0);
+}
+
+static void in_the_kernel(void) {
+    is_in_kernel = true;
+    lies();
+    names_are_names();
+    types_stay();
+    counts_are_counted();
+    is_in_kernel = false;
 }
 
 // Nobody else waits for one that does not answer, and its callers do not wait for ever.
 static void late(void) {
     struct stat about;
-    SAME(isolate(), HX_OK);
+    SAME(start(), HX_OK);
     NEED(mkdir("at", 0755) == 0 && mount("none", "at", "lies", 0, NULL) == 0);
     pid_t waits;
     CHILD(waits) {
@@ -201,7 +252,8 @@ static void late(void) {
     SAME(rmdir("at"), 0);
 }
 
-static const struct check_case cases[] = { CASE(lies), CASE(names_are_names), CASE(types_stay),
-                                           CASE(late) };
+static const struct check_case cases[] = { CASE(lies),       CASE(names_are_names),
+                                           CASE(types_stay), CASE(counts_are_counted),
+                                           CASE(late),       CASE(in_the_kernel) };
 
 CHECK_MAIN(cases)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// crust_line.c: a terminal that takes nothing, and a device whose death is its own.
+// crust_line.c: a terminal that takes nothing, but for what begins with 'T', of which it takes more
+// than there is; and a device whose death is its own.
 #include <helix/env.h>
 #include <helix/ports/console_port.h>
 
@@ -35,9 +36,7 @@ static enum hx_status line_describe(void *self, uint32_t *out_major, uint32_t *o
 static enum hx_status line_write(void *self, const void *bytes, uint32_t count,
                                  uint32_t *out_taken) {
     (void)self;
-    (void)bytes;
-    (void)count;
-    *out_taken = 0;
+    *out_taken = *(const char *)bytes == 'T' ? count + 1 : 0;
     return HX_OK;
 }
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// hostilefs.c: a file system for ring 3 that lies. What it says of a name depends on the name:
+// hostilefs.c: a file system that lies. What it says of a name depends on the name:
 //
 //   d f l p c     what it says it is: directory, file, link, pipe, device
-//   r             the root, under another name
-//   z             of no type
-//   b             a file of 2^63 bytes and more
-//   n             a link that is longer than there may be
-//   s             what it is changes with each look
-//   w             nothing: no answer
-//   x             a fault
+//   m e           directories: one lists more than fits, one a name that is longer than there may
+//   be r             the root, under another name z             of no type b             a file of
+//   2^63 bytes and more n             a link that is longer than there may be s             what it
+//   is changes with each look w             nothing: no answer x             a fault
 //
 // Whatever is created is what the name says, under number 1000 (of all of them) or the root's (R…).
-// Directories list names that are none, cookies that do not grow, more than fits.
+// Other directories list names that are none, cookies that do not grow, more than fits. Of a text
+// it gives more than fits, and takes more than there is.
 #include <helix/env.h>
 #include <helix/ports/fs_port.h>
 #include <lib/string.h>
 
 // NOLINTBEGIN(performance-no-int-to-ptr): numbers are what instances are
 
-#define ROOT UINT64_C(7)
+#define ROOT      UINT64_C(7)
+#define COOKIES   UINT64_C(0x0f66666666666640)
+#define LONG_NAME (FS_NAME_MAX + 1 + 16)
 
 static struct hx_env *env;
 static uint32_t looks;
@@ -28,6 +28,8 @@ static uint32_t type_of(char what) {
                                         FS_MODE_FIFO };
     switch (what) {
     case 'd':
+    case 'm':
+    case 'e':
     case 'r':
         return FS_MODE_DIRECTORY;
     case 'l':
@@ -146,13 +148,27 @@ static enum hx_status lying_readlink(void *fs, uint64_t node, void *buffer, uint
     return HX_OK;
 }
 
+// Names that are right, but for one thing. A name is followed by no zero, so that one which is too
+// long goes on in the next.
+static enum hx_status list_names(uint64_t directory, uint64_t cookie, struct fs_entry *entries,
+                                 uint32_t capacity, uint32_t *out_count) {
+    memset(entries, 'f', capacity * sizeof(*entries));
+    for (uint32_t i = 0; i < capacity; i++) {
+        entries[i].cookie = COOKIES + i;
+        entries[i].name_length = directory == 'e' ? LONG_NAME : 1;
+    }
+    *out_count = cookie != 0 ? 0 : capacity + (directory == 'm');
+    return HX_OK;
+}
+
 static enum hx_status lying_readdir(void *fs, uint64_t directory, uint64_t cookie,
                                     struct fs_entry *entries, uint32_t capacity,
                                     uint32_t *out_count) {
     static const char *const names[] = { "a/../../etc", "..", "", ".", "f", "d" };
     (void)fs;
-    (void)directory;
-    (void)cookie;
+    if (directory == 'm' || directory == 'e') {
+        return list_names(directory, cookie, entries, capacity, out_count);
+    }
     looks++;
     for (uint32_t i = 0; i < capacity && i < ARRAY_SIZE(names); i++) {
         entries[i] = (struct fs_entry){ .node = ROOT, .cookie = UINT64_MAX - looks % 7 };
@@ -185,6 +201,26 @@ static enum hx_status lying_usage(void *fs, struct fs_usage *out_usage) {
     return HX_OK;
 }
 
+static enum hx_status lying_read_text(void *fs, uint64_t node, uint64_t offset, void *buffer,
+                                      uint32_t capacity, uint32_t *out_length) {
+    (void)fs;
+    (void)node;
+    (void)offset;
+    memset(buffer, 'f', capacity);
+    *out_length = capacity + 1;
+    return HX_OK;
+}
+
+static enum hx_status lying_write_text(void *fs, uint64_t node, uint64_t offset, const void *data,
+                                       uint32_t size_bytes, uint32_t *out_length) {
+    (void)fs;
+    (void)node;
+    (void)offset;
+    (void)data;
+    *out_length = size_bytes + 1;
+    return HX_OK;
+}
+
 static const struct fs_ops ops = {
     .describe = lying_describe,
     .mount = lying_mount,
@@ -199,6 +235,8 @@ static const struct fs_ops ops = {
     .getinfo = lying_getinfo,
     .setinfo = lying_setinfo,
     .usage = lying_usage,
+    .read_text = lying_read_text,
+    .write_text = lying_write_text,
 };
 
 static enum hx_status lying_init(struct hx_env *its, void **out_self) {

@@ -530,6 +530,18 @@ static void line_fills(void) {
     close(line);
 }
 
+// What it says to have taken beyond what there was is in nobody's count.
+static void line_lies(void) {
+    int unsent = -1;
+    const int line = open(LINE, O_WRONLY | O_NOCTTY | O_NONBLOCK);
+    NEED(line >= 0);
+    SAME(write(line, "This", 4), 4);
+    SAME(ioctl(line, TIOCOUTQ, &unsent), 0);
+    SAME(unsent, 0);
+    CHECK(!is_full());
+    close(line);
+}
+
 static char state_of(pid_t pid) {
     char path[64], state = '?';
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -627,6 +639,7 @@ static const struct check_case cases[] = {
     CASE(without_memory),
     CASE(program),
     CASE(line_fills),
+    CASE(line_lies),
     CASE(line_dies),
 };
 

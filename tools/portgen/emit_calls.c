@@ -49,6 +49,32 @@ static void put_atomic(const struct port *port, const struct method *method, con
     text_free(&call);
 }
 
+// A module in the kernel says itself how much it gave; the decoder says it of one in ring 3.
+static void put_limits(const struct method *method, struct text *out) {
+    for (const struct field *field = method->fields; field != NULL; field = field->next) {
+        const bool is_bytes = field->type.kind == KIND_BYTES;
+        if (field->direction == DIRECTION_RESULT && (is_bytes || field->type.kind == KIND_ARRAY)) {
+            text_add(out,
+                     "    if (status_ == HX_OK && *call->out_%s_%s > call->%s_capacity) {\n"
+                     "        return HX_ERR_IO;\n    }\n",
+                     field->name, is_bytes ? "length" : "count", field->name);
+        }
+    }
+}
+
+static void put_inside(const struct port *port, const struct method *method, struct text *out) {
+    text_add(out, "static inline int64_t %s_inside_%s_(void *call_) {\n", port->prefix,
+             method->name);
+    text_add(out,
+             "    const struct %s_%s_call_ *call = call_;\n"
+             "    const enum hx_status status_ = call->ops_->%s(call->%s",
+             port->prefix, method->name, method->name, first_parameter(method));
+    emit_parameters(method, STYLE_CALL, out);
+    text_add(out, ");\n");
+    put_limits(method, out);
+    text_add(out, "    return status_;\n}\n");
+}
+
 // Through the gate, which passes one pointer: to all parameters.
 static void put_gated(const struct port *port, const struct method *method, struct text *out) {
     struct text call = { 0 };
@@ -56,12 +82,8 @@ static void put_gated(const struct port *port, const struct method *method, stru
     text_add(out, "struct %s_%s_call_ {\n    const struct %s_ops *ops_;\n    void *%s;\n",
              port->prefix, method->name, port->prefix, first);
     emit_parameters(method, STYLE_FIELD, out);
-    text_add(out, "};\nstatic inline int64_t %s_inside_%s_(void *call_) {\n", port->prefix,
-             method->name);
-    text_add(out, "    const struct %s_%s_call_ *call = call_;\n    return call->ops_->%s(call->%s",
-             port->prefix, method->name, method->name, first);
-    emit_parameters(method, STYLE_CALL, out);
-    text_add(out, ");\n}\n");
+    text_add(out, "};\n");
+    put_inside(port, method, out);
     text_add(out, "static inline ");
     put_head(port, method, "call", "port", out);
     text_add(out, "    struct %s_%s_call_ call_ = { &port_->ops, %s", port->prefix, method->name,
@@ -89,7 +111,9 @@ void emit_calls(const struct port *port, struct text *out) {
         "// <core/ports/%s_calls.h>: calls of %s, made from sdk/ports/%s.port: change that.\n//\n"
         "// Each calls the method of its name in a bound table, through the gate of the slot "
         "unless\n"
-        "// it is for atomic context, and is in the trace while TRACE_METHODS is on.\n"
+        "// it is for atomic context, and is in the trace while TRACE_METHODS is on. HX_ERR_IO, "
+        "too:\n"
+        "// it says that it gave more than there was room for.\n"
         "#pragma once\n\n#include <core/gate.h>\n#include <core/trace.h>\n"
         "#include <helix/ports/%s_port.h>\n\n",
         port->prefix, port->name, port->prefix, port->prefix);

@@ -41,13 +41,14 @@ static void put_dots(struct file *file, struct fs_entry *entry) {
 // What a program makes paths of, and where the next reading goes on.
 static bool entry_is_sound(const struct fs_entry *entry, uint64_t last_cookie) {
     const char *name = entry->name;
-    bool is_name = entry->name_length != 0 && entry->cookie > last_cookie &&
+    const uint32_t length = entry->name_length;
+    bool is_name = length != 0 && length <= FS_NAME_MAX && entry->cookie > last_cookie &&
                    entry->cookie <= (uint64_t)1 << 62;
-    for (uint32_t i = 0; i < entry->name_length; i++) {
-        is_name &= name[i] != '/' && name[i] != '\0';
+    for (uint32_t i = 0; i < length && is_name; i++) {
+        is_name = name[i] != '/' && name[i] != '\0';
     }
-    return is_name && !(name[0] == '.' && entry->name_length == 1) &&
-           !(name[0] == '.' && name[1] == '.' && entry->name_length == 2);
+    return is_name && !(name[0] == '.' && length == 1) &&
+           !(name[0] == '.' && name[1] == '.' && length == 2);
 }
 
 static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_entries,
@@ -159,6 +160,9 @@ static enum hx_status generated_write(struct file *file, struct io_buffer *from,
                                     (uint32_t)taken, &length);
     }
     heap_free(buffer);
+    if (status == HX_OK && length > taken) {
+        status = HX_ERR_IO; // it says that it has taken more than it was given
+    }
     if (status == HX_OK) {
         *out_moved = length;
     }
