@@ -393,6 +393,28 @@ static void *call_much(void *argument) {
     return argument;
 }
 
+static long long threads_called(const char *name) {
+    char found[64];
+    long long threads = 0;
+    for (char *at = slurp("/proc/helix/trace/threads"); at != NULL; at = next_line(at)) {
+        threads += sscanf(at, "%*u %*d %*d %63s", found) == 1 && strcmp(found, name) == 0;
+    }
+    return threads;
+}
+
+// Calls that may have begun and not ended: each worker of a module in ring 3 waits in one for work.
+static long long calls_of_workers(void) {
+    const int64_t all = NATIVE(module_all);
+    struct hx_module_info info;
+    long long calls = 0;
+    NEED(all > 0);
+    for (uint32_t i = 0; NATIVE(module_info, all, i, &info) == HX_OK; i++) {
+        calls += info.loaded == HX_MODULE_ISOLATED ? threads_called((const char *)info.name) : 0;
+    }
+    NATIVE(handle_close, all);
+    return calls;
+}
+
 // The code changes under the feet of threads on all processors.
 static void switched_under_load(void) {
     pthread_t threads[4];
@@ -410,7 +432,7 @@ static void switched_under_load(void) {
     }
     NEED(turn("\n"));
     // Each call that begins here ends, except the one that turns it off.
-    CHECK(count("CALL") - count("CALL_END") <= 1);
+    CHECK(count("CALL") - count("CALL_END") <= 1 + calls_of_workers());
     SAME(count("METHOD"), count("METHOD_END"));
 }
 
