@@ -11,7 +11,6 @@
 #include <core/inject.h>
 #include <core/log.h>
 
-#define RETRY_NS 100000
 #define AWAIT_NS ((time_ns_t)10000000000) // for a next life
 
 static struct gate gates[GATES_MAX];
@@ -147,19 +146,17 @@ static bool is_empty(const struct gate *gate) {
     return inside == 0;
 }
 
-enum hx_status gate_drain(const struct gate *gate, time_ns_t deadline) {
+enum hx_status gate_drain(const struct gate *gate, struct patience *patience) {
     cpu_barrier();
     while (!is_empty(gate)) {
-        const time_ns_t now = time_now();
-        if (now >= deadline) {
+        if (!patience_wait(patience)) {
             return HX_ERR_TIMED_OUT;
         }
-        (void)thread_sleep_until(MIN_OF(now + RETRY_NS, deadline), 0);
     }
     return HX_OK;
 }
 
-enum hx_status gate_close(struct gate *gate, time_ns_t deadline) {
+enum hx_status gate_close(struct gate *gate, struct patience *patience) {
     if (is_inside(gate)) {
         return HX_ERR_BUSY;
     }
@@ -173,7 +170,7 @@ enum hx_status gate_close(struct gate *gate, time_ns_t deadline) {
         gate_open(gate);
         return HX_ERR_PEER_DIED;
     }
-    enum hx_status status = gate_drain(gate, deadline);
+    enum hx_status status = gate_drain(gate, patience);
     if (status != HX_OK) {
         gate_open(gate);
     }

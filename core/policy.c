@@ -12,10 +12,10 @@
 // new policy fails before the last processor has it, all go back to the old one.
 //
 // A policy that faults, or answers what it must not, is dropped by the processor that called it at
-// once: the FIFO goes on there. Its module's death is told by a timer, which comes as soon as
-// interrupts are on; whoever looks after modules then sees to it that all processors drop it
-// (`drop`), starts it anew (`replace`), and gives it back what it had if it is still the chosen one
-// (`resume`).
+// once: the FIFO goes on there. All others drop it, and its module's death is told, by a timer,
+// which comes as soon as interrupts are on; whoever looks after modules then sees to it that nobody
+// takes it up again (`drop`), starts it anew (`replace`), and gives it back what it had if it is
+// still the chosen one (`resume`).
 #include "core_private.h"
 #include "symbols.h"
 
@@ -277,15 +277,39 @@ void policy_note_failure(uint64_t number, enum hx_status status) {
     }
 }
 
-// Whom to tell of, and how it died. False: it lives, is known to be dead, or is core's own.
+// Each processor that has the policy does so with its queue locked.
+static void cpus_change(const struct policy *policy,
+                        void (*change)(struct cpu *cpu,
+                                       const struct policy *policy)) NO_LOCK_ANALYSIS {
+    for (uint64_t rest = cpu_online_mask(); rest != 0; rest &= rest - 1) {
+        struct cpu *cpu = cpu_table[__builtin_ctzll(rest)];
+        raw_lock(&cpu->queue.lock);
+        if (cpu->queue.policy == policy->ref.number) {
+            change(cpu, policy);
+        }
+        raw_unlock(&cpu->queue.lock);
+    }
+}
+
+static void cpu_drop(struct cpu *cpu, const struct policy *policy) {
+    (void)policy;
+    queue_drop_policy(cpu);
+}
+
+// No processor calls it any more. Whom to tell of, and how it died. False: it lives, is known to be
+// dead, has left, or is core's own.
 static bool death_take(struct policy *policy, const struct gate **out_gate,
                        struct gate_death *out_death) {
     unsigned long state = spin_lock_irq(&policy_lock);
     const bool is_dying =
         atomic_exchange_explicit(&policy->is_dying, false, memory_order_acquire) &&
-        policy->gate != NULL;
+        policy->ref.number != 0;
+    const bool is_told = is_dying && policy->gate != NULL;
     const struct thread_fall *fall = &policy->fall;
     if (is_dying) {
+        cpus_change(policy, cpu_drop);
+    }
+    if (is_told) {
         *out_gate = policy->gate;
         *out_death = (struct gate_death){ fall->at, fall->what, fall->where, 0, fall->address };
         if (fall->where == NULL) {
@@ -294,7 +318,7 @@ static bool death_take(struct policy *policy, const struct gate **out_gate,
         atomic_fetch_add_explicit(&tellers, 1, memory_order_relaxed);
     }
     spin_unlock_irq(&policy_lock, state);
-    return is_dying;
+    return is_told;
 }
 
 static void deaths_tell(struct timer *timer) {
@@ -322,25 +346,6 @@ static struct policy *find_of_locked(const struct gate *gate) {
         }
     }
     return NULL;
-}
-
-// Each processor that has the policy does so with its queue locked.
-static void cpus_change(const struct policy *policy,
-                        void (*change)(struct cpu *cpu,
-                                       const struct policy *policy)) NO_LOCK_ANALYSIS {
-    for (uint64_t rest = cpu_online_mask(); rest != 0; rest &= rest - 1) {
-        struct cpu *cpu = cpu_table[__builtin_ctzll(rest)];
-        raw_lock(&cpu->queue.lock);
-        if (cpu->queue.policy == policy->ref.number) {
-            change(cpu, policy);
-        }
-        raw_unlock(&cpu->queue.lock);
-    }
-}
-
-static void cpu_drop(struct cpu *cpu, const struct policy *policy) {
-    (void)policy;
-    queue_drop_policy(cpu);
 }
 
 static void policy_drop(const struct gate *gate) {
@@ -376,7 +381,9 @@ static void policy_resume(const struct gate *gate) {
     unsigned long state = spin_lock_irq(&policy_lock);
     struct policy *policy = find_of_locked(gate);
     if (policy != NULL && policy == chosen && !has_failed(policy)) {
-        HX_IGNORE(take_up_locked(policy, NULL, &freeze)); // if it fails, there is the FIFO
+        const bool is_up = take_up_locked(policy, NULL, &freeze) == HX_OK;
+        // There is the FIFO now. A next life may be better; one that refuses is not chosen.
+        chosen = is_up || has_failed(policy) ? policy : NULL;
     }
     spin_unlock_irq(&policy_lock, state);
 }

@@ -312,6 +312,7 @@ static const struct selftest tests[] = {
     { "change holds", core_selftest_sched_wake },
     { "runs are told", core_selftest_policy_runs },
     { "policies fail", core_selftest_policy_fails },
+    { "policies die", core_selftest_policy_dies },
 };
 
 static bool run_all(const struct selftest *list, uint32_t count) {

@@ -35,6 +35,7 @@ bool core_selftest_capability(void); // selftest_capability.c
 bool core_selftest_sched_wake(void);
 bool core_selftest_policy_runs(void); // selftest_policy.c
 bool core_selftest_policy_fails(void);
+bool core_selftest_policy_dies(void);
 bool core_selftest_hand(void); // selftest_hand.c
 bool core_selftest_drop(void); // selftest_drop.c
 bool core_selftest_gate(void); // selftest_gate.c

@@ -42,6 +42,11 @@ static int64_t look_around(void *argument) {
     return inside_of(found) == 1 ? HX_OK : HX_ERR_INVALID;
 }
 
+static enum hx_status close_within(struct gate *gate, time_ns_t span_ns) {
+    struct patience patience = patience_of(span_ns);
+    return gate_close(gate, &patience);
+}
+
 static bool counts(void) {
     const uint64_t before = calls_of(outer);
     CHECK(gate_current() == NULL);
@@ -73,12 +78,12 @@ static int64_t stay(void *argument) {
 
 static bool close_often(void) {
     for (uint32_t i = 0; i < CLOSINGS; i++) {
-        CHECK(gate_close(outer, time_now() + 60000 * MS) == HX_OK);
+        CHECK(close_within(outer, 60000 * MS) == HX_OK);
         atomic_store_explicit(&is_closed, true, memory_order_relaxed);
         CHECK(atomic_load_explicit(&inside, memory_order_relaxed) == 0);
         thread_yield();
         CHECK(atomic_load_explicit(&inside, memory_order_relaxed) == 0);
-        CHECK(gate_close(outer, 0) == HX_ERR_BUSY);
+        CHECK(close_within(outer, 0) == HX_ERR_BUSY);
         atomic_store_explicit(&is_closed, false, memory_order_relaxed);
         gate_open(outer);
         thread_yield();
@@ -141,7 +146,7 @@ static bool keeps_out(void) {
 
 static int64_t hold(void *argument) {
     (void)argument;
-    if (gate_close(outer, time_now()) != HX_ERR_BUSY) { // it would wait for itself
+    if (close_within(outer, 0) != HX_ERR_BUSY) { // it would wait for itself
         return HX_ERR_INVALID;
     }
     atomic_store_explicit(&held, 1, memory_order_release);
@@ -159,12 +164,11 @@ static void hold_or_close(void *index) {
         thread_yield();
     }
     if (selftest_index(index) == 1) {
-        atomic_store_explicit(&was_inside_closed,
-                              gate_close(outer, time_now() + 5 * MS) != HX_ERR_TIMED_OUT,
+        atomic_store_explicit(&was_inside_closed, close_within(outer, 5 * MS) != HX_ERR_TIMED_OUT,
                               memory_order_release);
         waitable_update(&may_leave, 0, WAIT_SIGNALED);
         atomic_store_explicit(&closing, true, memory_order_release);
-        if (gate_close(outer, time_now() + 60000 * MS) != HX_OK || !keeps_out()) {
+        if (close_within(outer, 60000 * MS) != HX_OK || !keeps_out()) {
             atomic_store_explicit(&was_inside_closed, true, memory_order_release);
         }
         gate_open(outer);
@@ -432,7 +436,7 @@ static bool dies(int64_t (*death)(void *)) {
     CHECK(gate_current() == NULL && thread_current()->preempt_off == 0 && hal_irq_is_on());
     CHECK(!mutex_held(&mutex.mutex) && thread_current()->gate_mutexes == NULL);
     CHECK(gate_call(gate, nothing, NULL) == HX_ERR_PEER_DIED); // nobody gets in any more
-    CHECK(gate_close(gate, TIME_NEVER) == HX_ERR_PEER_DIED);
+    CHECK(close_within(gate, TIME_NEVER) == HX_ERR_PEER_DIED);
     CHECK(inside_of(gate) == 0);
     atomic_store_explicit(&gate->hal.closed, 0, memory_order_release);
     gate_release(gate);

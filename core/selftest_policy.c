@@ -5,6 +5,7 @@
 // The policies here are of one kind, a queue in order of arrival, and stay installed.
 #include "selftest.h"
 
+#include <core/patience.h>
 #include <core/sched.h>
 
 #define RUNNERS  4u
@@ -12,6 +13,7 @@
 #define RUN_NS   2000000
 #define TURN_NS  1000000
 #define CROWD    12u
+#define DEATH_NS ((time_ns_t)10000000000)
 #define ROUND_NS 1000 // each of the core's conversions to nanoseconds may round down
 
 struct plain_thread {
@@ -25,7 +27,7 @@ _Static_assert(sizeof(struct plain_thread) <= SCHED_THREAD_DATA_BYTES, "fits int
 struct plain {
     struct list queues[CPU_MAX]; // each guarded by the caller's lock
     _Atomic uint32_t enqueues;   // of all processors
-    uint32_t enqueues_most;      // the next one fails
+    _Atomic uint32_t fails_at;   // after so many enqueues one fails
     bool refuses_cpus;
 };
 
@@ -44,8 +46,8 @@ static enum hx_status plain_enqueue(void *self, uint32_t cpu, struct sched_threa
                                     uint32_t why) {
     struct plain *plain = self;
     (void)why;
-    if (atomic_fetch_add_explicit(&plain->enqueues, 1, memory_order_relaxed) >=
-        plain->enqueues_most) {
+    if (atomic_fetch_add_explicit(&plain->enqueues, 1, memory_order_relaxed) ==
+        atomic_load_explicit(&plain->fails_at, memory_order_relaxed)) {
         return HX_ERR_CORRUPT;
     }
     struct plain_thread *data = data_of(thread);
@@ -122,9 +124,10 @@ static const struct sched_ops plain_ops = {
     .queued = plain_queued,
 };
 
-static struct plain sound = { .enqueues_most = UINT32_MAX };
-static struct plain weak = { .enqueues_most = CROWD / 2 };
-static struct plain unwilling = { .enqueues_most = UINT32_MAX, .refuses_cpus = true };
+static struct plain sound = { .fails_at = UINT32_MAX };
+static struct plain weak = { .fails_at = CROWD / 2 };
+static struct plain unwilling = { .fails_at = UINT32_MAX, .refuses_cpus = true };
+static struct plain mortal = { .fails_at = UINT32_MAX };
 
 static enum hx_status statuses[3]; // of sched_choose()
 
@@ -238,5 +241,49 @@ bool core_selftest_policy_fails(void) {
     CHECK(has_all(before));
     sched_swaps_get(&swaps_after);
     CHECK(swaps_after.count == swaps.count);
+    return true;
+}
+
+// Dies on one processor: none calls it any more, also of those where it would do.
+static uint64_t cpus_with(const struct sched_ops *ops) {
+    uint64_t cpus = 0;
+    for (uint64_t rest = cpu_online_mask(); rest != 0; rest &= rest - 1) {
+        const uint32_t cpu = (uint32_t)__builtin_ctzll(rest);
+        cpus |= (uint64_t)(cpu_table[cpu]->queue.ops == ops) << cpu;
+    }
+    return cpus;
+}
+
+static void sleeper(void *argument) {
+    (void)argument;
+    while (atomic_load_explicit(&done, memory_order_acquire) == 0) {
+        (void)thread_sleep_until(time_now() + TURN_NS, 0);
+    }
+}
+
+static void kill_mortal(void *argument) {
+    if (selftest_index(argument) != 0) {
+        sleeper(argument);
+        return;
+    }
+    struct patience patience = patience_of(DEATH_NS);
+    statuses[0] = sched_choose("selftest mortal");
+    const struct sched_ops *ops = cpu_table[0]->queue.ops;
+    const uint32_t enqueues = atomic_load_explicit(&mortal.enqueues, memory_order_relaxed);
+    atomic_store_explicit(&mortal.fails_at, enqueues + CROWD, memory_order_relaxed);
+    while (cpus_with(ops) != 0 && patience_wait(&patience)) {
+    }
+    statuses[1] = cpus_with(ops) == 0 ? HX_OK : HX_ERR_TIMED_OUT;
+    statuses[2] = sched_choose("selftest mortal");
+    atomic_store_explicit(&done, 1, memory_order_release);
+}
+
+bool core_selftest_policy_dies(void) {
+    const char *before = sched_policy_name();
+    atomic_store_explicit(&done, 0, memory_order_relaxed);
+    CHECK(sched_install("selftest mortal", &plain_ops, &mortal) == HX_OK);
+    CHECK(core_selftest_threads(RUNNERS, true, kill_mortal));
+    CHECK(statuses[0] == HX_OK && statuses[1] == HX_OK && statuses[2] == HX_ERR_PEER_DIED);
+    CHECK(sched_choose(before) == HX_OK && has_all(before));
     return true;
 }

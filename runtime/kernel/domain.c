@@ -217,14 +217,20 @@ static void workers_kill(struct process *process) {
     spin_unlock_irq(&process->thread_lock, irq);
 }
 
+void domain_kill(struct domain *domain) {
+    link_end(domain);
+    if (domain->process != NULL) {
+        workers_kill(domain->process);
+    }
+}
+
 // The slots are dead before anybody comes out: who calls next waits for the next life. The domain
 // stays as long as the caller is inside the module, or one of its workers.
 void domain_die(struct domain *domain, const struct gate_death *death) {
     log_error("module %s, in ring 3: %s at %s+0x%lx, address 0x%lx", domain->env->name, death->what,
               death->symbol, (unsigned long)death->offset, (unsigned long)death->address);
     gate_kill_module(domain->env->gate, death);
-    link_end(domain);
-    workers_kill(domain->process);
+    domain_kill(domain);
 }
 
 // One that is being added meanwhile is seen: who adds it is inside the module or a worker itself.

@@ -59,6 +59,12 @@ const struct hx_module_ops isolated_ops = {
     .import_state = isolated_import,
 };
 
+void isolated_kill(const struct hx_env *env) {
+    if (env->domain != NULL) {
+        domain_kill(env->domain);
+    }
+}
+
 void isolated_end(struct hx_env *env) {
     struct domain *domain = env->domain;
     env->domain = NULL;

@@ -156,6 +156,9 @@ void domain_stop(struct domain *domain);
 void domain_end(struct domain *domain);
 // One worker more, if there may be.
 void domain_worker_add(struct domain *domain);
+// Its workers are told to go, whatever they do, and nobody waits for its work any more. Any thread
+// context.
+void domain_kill(struct domain *domain);
 // It has died; the orchestrator is told. Any thread context.
 void domain_die(struct domain *domain, const struct gate_death *death);
 // Where in the pool a worker's area is.

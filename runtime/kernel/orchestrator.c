@@ -75,11 +75,11 @@ static void gate_end(struct gate *gate) {
 // ------------------------------------------------------------------------------------------------
 
 static enum hx_status drain(const struct hx_env *env) {
-    const time_ns_t deadline = time_now() + DRAIN_NS;
+    struct patience patience = patience_of(DRAIN_NS);
     enum hx_status status = HX_OK;
     const struct gate *gate;
     for (uint32_t i = 0; status == HX_OK && (gate = module_gate(env, &i)) != NULL;) {
-        status = gate_drain(gate, deadline);
+        status = gate_drain(gate, &patience);
     }
     return status;
 }
@@ -107,6 +107,7 @@ static void slots_drop(const struct hx_env *env) {
 
 const char *module_put_away(struct hx_env *env) {
     slots_drop(env);
+    isolated_kill(env);
     const bool is_left = drain(env) == HX_OK;
     const bool is_quiet = io_devices_end(env->name);
     lines_silence(env);

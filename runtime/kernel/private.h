@@ -125,6 +125,9 @@ void orchestrator_look(void);
 
 // Ends the process of a module in ring 3, if it has one; nobody is inside. Thread context.
 void isolated_end(struct hx_env *env);
+// Who waits for that process comes out, since it does nothing more, and goes; what it has stays
+// until isolated_end(). The module is dead or stopped. Thread context.
+void isolated_kill(const struct hx_env *env);
 
 // A package in memory, verified, for that placement; nothing in it has run. Thread context. What
 // loader_load() refuses with. package_close() ends it, once nobody is in it.

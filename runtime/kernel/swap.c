@@ -57,11 +57,12 @@ static void slots_open(const struct hx_env *env, uint32_t end) {
 }
 
 // All or none. Into one that is gone nobody gets.
-static enum hx_status slots_close(const struct hx_env *env, time_ns_t deadline) {
+static enum hx_status slots_close(const struct hx_env *env) {
+    struct patience patience = patience_of(LEAVE_NS);
     struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         const bool is_other = gate != env->gate && !gate_is_gone(gate);
-        enum hx_status status = is_other ? gate_close(gate, deadline) : HX_OK;
+        enum hx_status status = is_other ? gate_close(gate, &patience) : HX_OK;
         if (status != HX_OK) {
             slots_open(env, i - 1);
             return status;
@@ -110,7 +111,7 @@ static int64_t stop_inside(void *argument) {
 
 // Steps 1 and 2. One that dies while it stops is on its way out all the same.
 static enum hx_status old_stop(struct hx_env *env, struct package_refusal *refusal) {
-    enum hx_status status = slots_close(env, time_now() + LEAVE_NS);
+    enum hx_status status = slots_close(env);
     if (status == HX_ERR_PEER_DIED) {
         return package_refuse(refusal, status,
                               "expected a module that runs, found that it is dead");
@@ -131,8 +132,9 @@ static enum hx_status old_stop(struct hx_env *env, struct package_refusal *refus
 // Step 3, of the old one and of a new one that failed. False: it is dead or gone, and its slots
 // refuse.
 static bool put_away(struct hx_env *env) REQUIRES(lives_lock) {
+    struct patience patience = patience_of(LEAVE_NS);
     const char *why = NULL;
-    if (gate_close(env->gate, time_now() + LEAVE_NS) == HX_ERR_TIMED_OUT) {
+    if (gate_close(env->gate, &patience) == HX_ERR_TIMED_OUT) {
         why = "somebody is inside and does not leave";
     } else {
         why = module_put_away(env);

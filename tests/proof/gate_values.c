@@ -50,16 +50,16 @@ uint32_t waitable_sequence(const struct waitable *waitable) {
     return 0;
 }
 
-// Any moment of a century, and soon the last one: nobody waits for ever for who is inside.
 time_ns_t time_now(void) {
-    static uint32_t looks;
-    return looks++ < 2 ? (time_ns_t)(nondet_u64() >> 2) : TIME_NEVER;
+    return (time_ns_t)(nondet_u64() >> 2);
 }
 
-// Meanwhile one of those inside leaves, or nobody does.
-bool thread_sleep_until(time_ns_t deadline, uint32_t flags) {
-    (void)deadline;
-    (void)flags;
+// Nobody waits for ever for who is inside. Meanwhile one of those leaves, or nobody does.
+bool patience_wait(struct patience *patience) {
+    if (patience->left_ns == 0) {
+        return false;
+    }
+    patience->left_ns--;
     left[0] += nondet_bool() ? 1 : 0;
     return true;
 }
@@ -156,7 +156,8 @@ static void prove_close(void) {
     const bool is_caller_inside = nondet_bool() && record_gate.number == 3;
     thread.context.gates = is_caller_inside ? &record : NULL;
     any_counters(any_below(3));
-    const enum hx_status status = gate_close(gate, (time_ns_t)(nondet_u64() >> 1));
+    struct patience patience = { .left_ns = any_below(3) };
+    const enum hx_status status = gate_close(gate, &patience);
     if (status == HX_OK) {
         PROVE(!is_caller_inside && (before & (GATE_CLOSED | GATE_DEAD)) == 0);
         PROVE(gate->hal.closed == (before | GATE_CLOSED));

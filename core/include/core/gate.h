@@ -14,6 +14,7 @@
 #pragma once
 
 #include <core/lock.h>
+#include <core/patience.h>
 #include <core/wait.h>
 #include <hal/gate.h>
 #include <helix/types.h>
@@ -75,9 +76,9 @@ static inline enum hx_status gate_call(struct gate *gate, int64_t (*method)(void
 enum hx_status gate_try(struct gate *gate, int64_t (*method)(void *argument), void *argument);
 
 // Lets nobody in any more and waits until nobody is inside. On HX_OK the gate is closed.
-// HX_ERR_TIMED_OUT: somebody was at the deadline; the gate is open again. HX_ERR_BUSY: it is closed
-// already, or the caller is inside. HX_ERR_PEER_DIED: its module is dead.
-enum hx_status gate_close(struct gate *gate, time_ns_t deadline);
+// HX_ERR_TIMED_OUT: somebody still was when the patience ended; the gate is open again.
+// HX_ERR_BUSY: it is closed already, or the caller is inside. HX_ERR_PEER_DIED: its module is dead.
+enum hx_status gate_close(struct gate *gate, struct patience *patience);
 // Who waits goes in. After gate_close() alone.
 void gate_open(struct gate *gate);
 // Whose it is now; NULL: nobody's. Any context.
@@ -116,8 +117,9 @@ void gate_ends_watch(struct waitable *heard, const struct mutex *lock);
 enum hx_status gate_await(struct gate *gate, uint32_t *inout_sequence);
 // How it died last; `at` is 0: it never did. Any context.
 void gate_death(const struct gate *gate, struct gate_death *out_death);
-// Waits until nobody is inside a dead gate. HX_ERR_TIMED_OUT: somebody still is at the deadline.
-enum hx_status gate_drain(const struct gate *gate, time_ns_t deadline);
+// Waits until nobody is inside a dead gate. HX_ERR_TIMED_OUT: somebody still is when the patience
+// ends.
+enum hx_status gate_drain(const struct gate *gate, struct patience *patience);
 // The module lives again: calls get in, to what was installed before. After gate_drain(); thread
 // context.
 void gate_revive(struct gate *gate);

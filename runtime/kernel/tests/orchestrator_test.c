@@ -30,6 +30,7 @@ static jmp_buf waiting;
 static enum hx_status init_status;
 static uint32_t lives, lost_in, ended, released, resumed, closed, restarted, dropped; // how often
 // The thread of its interrupts faults meanwhile, once.
+static bool waits_for_process; // who is inside, until that ends
 static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
 
 static void die(void) {
@@ -76,6 +77,11 @@ void ledger_release(struct ledger *ledger, bool is_quiet) {
     }
     released++;
     CHECK(ended == released);
+}
+
+void isolated_kill(const struct hx_env *of) {
+    CHECK(of == &env);
+    crowded = waits_for_process ? NULL : crowded;
 }
 
 // Before anything that it could use is somebody else's.
@@ -329,6 +335,17 @@ static void test_is_not_left(void) {
     CHECK(slots_are_gone() && env.health.state == MODULE_GONE && lives == 0 && released == 0);
 }
 
+// Who is inside waits for a process that has nothing to do with the death.
+static void test_is_waited_for(void) {
+    begin_test();
+    crowded = slots[1];
+    waits_for_process = true;
+    die();
+    settle();
+    CHECK(slots_are_open() && env.health.state == MODULE_RUNS && lives == 1 && ended == 1);
+    waits_for_process = false;
+}
+
 // What was gone once is not there again in a later life: its clients were told.
 static void test_slot_gone(void) {
     begin_test();
@@ -474,6 +491,7 @@ int main(void) {
     test_dies_when_opened();
     test_refuses();
     test_is_not_left();
+    test_is_waited_for();
     test_slot_gone();
     test_unwatched();
     test_forgotten();
