@@ -69,7 +69,10 @@ static bool is_modules_fault(const struct hal_frame *frame, const void *stack_hi
     if (is_lib(frame->pc)) { // without a frame of its own, or with one
         return is_from_module || lib_is_called_by_module(frame, stack_high);
     }
-    return !lies_in(frame->pc, image_start, image_text_end) && is_from_module;
+    // The kernel's own code does not go where no code is, unless a module gave it a method there. A
+    // module may have called that, jumped there, or gone back to an address that was overwritten:
+    // nothing tells where it was.
+    return !lies_in(frame->pc, image_start, image_text_end);
 }
 
 // An interrupt may have come where a function of lib has no frame, or none any more: then the link

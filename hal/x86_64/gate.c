@@ -58,8 +58,10 @@ static bool is_modules_fault(const struct hal_frame *frame, const void *stack_hi
     if (is_lib(frame->rip)) { // without a frame of its own, or with one
         return is_module(*top) || lib_is_called_by_module(frame, stack_high);
     }
-    // A call of nowhere has just pushed where it came from.
-    return !lies_in(frame->rip, image_start, image_text_end) && is_module(*top);
+    // The kernel's own code does not go where no code is, unless a module gave it a method there. A
+    // module may have called that, jumped there, or gone back to an address that was overwritten:
+    // nothing tells where it was.
+    return !lies_in(frame->rip, image_start, image_text_end);
 }
 
 // An interrupt may have come where a function of lib has no frame, or none any more: then it was

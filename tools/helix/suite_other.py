@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_profile, suite_scenario,
+from helix import (paths, suite_boot, suite_busybox, suite_devices, suite_fuzz, suite_profile, suite_scenario, suite_stepped,
                    suite_terminal, suite_tool, suite_tree, suite_uefi, targets)
 from helix.report import Job, Verdict, verdicts
 
@@ -57,7 +57,7 @@ def _inner(arch: str, options: Namespace) -> list[str]:
     names += [name for jobs_of in (suite_scenario.jobs, suite_busybox.jobs, suite_terminal.jobs)
               for job in jobs_of(options) for name in job.names]
     elsewhere = Namespace(**{**vars(options), "arch": arch})
-    names += [name for jobs_of in (suite_devices.jobs, suite_profile.jobs, suite_profile.secure_jobs) for job in jobs_of(elsewhere) for name in job.names]
+    names += [name for jobs_of in (suite_devices.jobs, suite_stepped.jobs, suite_profile.jobs, suite_profile.secure_jobs) for job in jobs_of(elsewhere) for name in job.names]
     return [name for name in names if re.fullmatch(ARCHES[arch], name)
             and not any(flavour in name for flavour in lacks)]
 

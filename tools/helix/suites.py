@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_terminal,
+                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_stepped, suite_terminal,
                    suite_tool, suite_tree, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -28,7 +28,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "busybox": suite_busybox.jobs,
     "terminal": suite_terminal.jobs,
     "tool": suite_tool.jobs,
-    "native": suite_scenario.native_jobs,
+    "native": lambda options: suite_scenario.native_jobs(options) + suite_stepped.jobs(options),
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
     "debug": suite_debug.jobs,

@@ -42,7 +42,7 @@ enum hal_gate_stop {
 // is of kernel mode, is gone back to, it calls `then`, interrupts on, which must end with
 // hal_gate_leave(). What lies on the stack beyond the innermost record is given up. Returns false,
 // and does nothing, if it was not the module that was stopped: its code, a function of lib that it
-// called, or a jump of its to where no code is. Of an interrupt in lib it may be false all the
+// called, or a jump to where no code is. Of an interrupt in lib it may be false all the
 // same: there are moments when it cannot be told who called. Interrupts on or off.
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void));
 // Makes the innermost call of the current thread, which is in one, return `result` now. Thread
