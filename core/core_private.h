@@ -13,6 +13,9 @@ extern const struct core_memory_ops *core_memory; // never NULL after core_init(
 
 // Tells who follows the log, if lines wait for it. From an interrupt's handler.
 void log_tell(void);
+// A call that this processor is in ends without coming back: the log's lock is free, if it had it.
+// Interrupts off.
+void log_give_back(void);
 
 // Time and timers. All with interrupts off.
 void time_init_early(void);

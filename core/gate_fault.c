@@ -12,7 +12,8 @@
 // on afterwards. A stack that overflows is found by a trap on another stack (HAL_FAULT_STACK).
 //
 // A policy of helix.sched is called with a queue's lock held: there the call alone ends, with an
-// error, and who made it tells of the death later (core/policy.c).
+// error, and who made it tells of the death later (core/policy.c). So it does if what faults is the
+// console of a line that it logs.
 //
 // Not survived: faults with interrupts or preemption off for another reason, and a stack that
 // overflows in the kernel's own functions; these end in a panic.
@@ -49,9 +50,15 @@ static void spins_give_back(struct thread *thread, const void *below) NO_LOCK_AN
     }
 }
 
+// What was taken inside the call of a policy; the log's lock, too, in whose console it faulted.
+static void guarded_give_back(void) {
+    spins_give_back(thread_current(), hal_guard_stack());
+    log_give_back();
+}
+
 // The call of the policy that this processor is in ends here and now.
 static NORETURN void policy_die(const char *what, const char *where) {
-    spins_give_back(thread_current(), hal_guard_stack());
+    guarded_give_back();
     cpu_this()->fall = (struct thread_fall){ .at = time_now(), .what = what, .where = where };
     hal_guard_leave(HX_ERR_PEER_DIED);
 }
@@ -226,7 +233,7 @@ bool policy_fault(struct hal_frame *frame, const struct hal_fault *fault) {
         !hal_guard_unwind(frame, stop_of(frame, fault), HX_ERR_PEER_DIED)) {
         return false;
     }
-    spins_give_back(thread_current(), hal_guard_stack());
+    guarded_give_back();
     cpu_this()->fall = (struct thread_fall){
         .at = time_now(), .what = gate_fault_name(fault->kind), .pc = pc, .address = fault->address
     };

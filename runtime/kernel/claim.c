@@ -11,9 +11,10 @@
 struct claim {
     struct list link;
     uint64_t base;            // of the registers: two names may mean one device
+    uint64_t window_bytes;    // [claims_lock] that the owner has, by the name he took it by
     const char *owner;        // [claims_lock] NULL: nobody
     volatile void *registers; // [owner] mapped for good
-    size_t size_bytes;        // [owner] 0: they are not mapped
+    size_t size_bytes;        // [owner] of what is mapped; 0: nothing is
 };
 
 static const struct lock_class claims_class = { "devices of the tree", LOCK_RANK_LEAF, false };
@@ -30,24 +31,46 @@ static struct claim *claim_find_locked(uint64_t base) {
     return NULL;
 }
 
-// The place becomes the owner's, who alone uses what is [owner] until claims_release().
-static enum hx_status claim_own(uint64_t base, const char *owner, struct claim **out_claim) {
+// Without the end of either, which may be beyond 64 bits.
+static bool overlaps(const struct claim *claim, uint64_t base, uint64_t bytes) {
+    return claim->base <= base ? base - claim->base < claim->window_bytes
+                               : claim->base - base < bytes;
+}
+
+static bool is_taken_locked(uint64_t base, uint64_t bytes) {
+    list_for_each (link, &claims) {
+        const struct claim *claim = LIST_ENTRY(link, struct claim, link);
+        if (claim->owner != NULL && overlaps(claim, base, bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The place becomes the owner's, who alone uses what is [owner] until claims_release(). Whoever has
+// a part of it by another name has it.
+static enum hx_status claim_own(const struct hal_device *device, const char *owner,
+                                struct claim **out_claim) {
+    const uint64_t base = device->base.value;
+    const uint64_t bytes = MAX_OF(device->size_bytes, (size_t)1);
     struct claim *fresh = heap_alloc(sizeof(*fresh), MEMORY_SLEEP);
     enum hx_status status = HX_OK;
     if (fresh == NULL) {
         return HX_ERR_NO_MEMORY;
     }
-    *fresh = (struct claim){ .base = base, .owner = owner };
+    *fresh = (struct claim){ .base = base };
     spin_lock(&claims_lock);
     struct claim *claim = claim_find_locked(base);
-    if (claim == NULL) {
-        list_push_back(&claims, &fresh->link);
-        claim = fresh;
-        fresh = NULL;
-    } else if (claim->owner == NULL) {
-        claim->owner = owner;
-    } else {
+    if (is_taken_locked(base, bytes)) {
         status = HX_ERR_BUSY;
+    } else {
+        if (claim == NULL) {
+            list_push_back(&claims, &fresh->link);
+            claim = fresh;
+            fresh = NULL;
+        }
+        claim->window_bytes = bytes;
+        claim->owner = owner;
     }
     spin_unlock(&claims_lock);
     heap_free(fresh);
@@ -64,7 +87,7 @@ static void claim_leave(struct claim *claim) {
 enum hx_status claim_take(const struct hal_device *device, const char *owner,
                           volatile void **out_registers) {
     struct claim *claim;
-    enum hx_status status = claim_own(device->base.value, owner, &claim);
+    enum hx_status status = claim_own(device, owner, &claim);
     if (status != HX_OK) {
         return status;
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // subsys/tty/log.c: the kernel's log on its console.
 //
-// A driver in the kernel prints a line at once. One in ring 3 has to be waited for, which nobody
-// can who logs: a thread writes to such a line, as a program would. The early console, which needs
+// A driver in the kernel prints a line at once. One in ring 3, or whose next life or version is on
+// its way, has to be waited for, which nobody can who logs: a thread writes to such a line, as a
+// program would, and what is said meanwhile waits behind it. The early console, which needs
 // no driver, prints meanwhile: if that is the same line, nothing is left for the thread.
 #include <core/log.h>
 #include <core/thread.h>
@@ -15,9 +16,9 @@
 
 static struct thread writer;
 static struct waitable heard;
-static struct waitable rested; // pulsed when nothing is left to write
-static _Atomic bool is_resting = true;
-static bool has_writer; // terminals come one after the other
+static struct waitable rested;         // pulsed when nothing is left to write
+static _Atomic bool is_resting = true; // nor is anything on its way, which others would overtake
+static bool has_writer;                // terminals come one after the other
 
 // The HAL's early console is the machine's first serial line.
 static bool is_early(const struct tty *tty) {
@@ -25,19 +26,43 @@ static bool is_early(const struct tty *tty) {
            (tty->major == MAJOR_TTY || tty->major == MAJOR_AMBA);
 }
 
-// The driver of an open gate stays meanwhile, since interrupts are off.
+// Relaxed: who logs has the log's lock behind the writer's look for more.
+static bool is_on_its_way(void) {
+    return !atomic_load_explicit(&is_resting, memory_order_relaxed);
+}
+
+// The driver of an open gate stays meanwhile, since interrupts are off. While it is away, lines are
+// kept for the writer unless there is the early console, without which there is a writer for sure:
+// what was said before the first terminal had to wait for it.
 bool tty_log_write(const char *text, size_t length, bool is_behind) {
     struct tty *tty = tty_console();
     enum hx_status status = HX_ERR_NOT_SUPPORTED;
-    const bool waits =
-        is_behind || tty == NULL || atomic_load_explicit(&tty->log_waits, memory_order_relaxed);
+    const bool waits = is_behind || tty == NULL || is_on_its_way() ||
+                       atomic_load_explicit(&tty->log_waits, memory_order_relaxed);
     if (!waits && gate_is_open(tty->port.gate)) {
         status = console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length);
     }
-    if (status == HX_ERR_NOT_SUPPORTED) {
-        hal_console_write(text, length);
-    } // the log has nowhere to report that its console is gone
-    return tty == NULL ? hal_console_is_there() : !waits;
+    if (status != HX_ERR_NOT_SUPPORTED) {
+        return true; // the log has nowhere to report that its console is broken
+    }
+    hal_console_write(text, length);
+    return hal_console_is_there() && (tty == NULL || !waits);
+}
+
+// Until the output up to `end` is with the driver, or nowhere: what is printed at once overtakes
+// it.
+static void await_sent(struct tty *tty, uint32_t end) {
+    for (;;) {
+        mutex_lock(&tty->lock);
+        const uint32_t sequence = waitable_sequence(&tty->waitable);
+        const uint32_t pending = end - tty->output_head;
+        const bool is_sent = pending == 0 || pending > tty->output_tail - tty->output_head;
+        mutex_unlock(&tty->lock);
+        if (is_sent || !tty_is_there(tty)) {
+            return;
+        }
+        HX_IGNORE(wait_change(&tty->waitable, sequence, TIME_NEVER, 0)); // cannot fail
+    }
 }
 
 // A line goes where the console is by now.
@@ -51,12 +76,14 @@ static void put(const char *line, size_t length) {
         const uint32_t sequence = waitable_sequence(&tty->waitable);
         const bool is_there = tty_is_there(tty);
         if (is_there && tty_put(tty, (const uint8_t *)line, length)) {
+            const uint32_t end = tty->output_tail;
             tty_finish(tty);
+            await_sent(tty, end);
             return;
         }
         mutex_unlock(&tty->lock);
         if (is_there) {
-            HX_IGNORE(wait_change(&tty->waitable, sequence, TIME_NEVER, 0)); // cannot fail
+            HX_IGNORE(wait_change(&tty->waitable, sequence, TIME_NEVER, 0)); // as above
         }
     }
 }

@@ -155,6 +155,7 @@ static void line_signal(void *context, int32_t number) {
 static void line_flush_output(void *context) {
     struct tty *tty = context;
     tty->output_head = tty->output_tail;
+    tty->changed = true;
 }
 
 const struct line_events tty_line_events = { line_echo, line_signal, line_flush_output };

@@ -316,7 +316,7 @@ static void leaves_nothing(void) {
         }
     }
     const long after = meminfo_pages("MemFree:");
-    if (after < before - 300) { // of which 256 may wait for a shoot-down
+    if (after < before - 150) { // what caches keep
         check_fail(__FILE_NAME__, __LINE__, "%ld pages less than before", before - after);
     }
 }

@@ -10,10 +10,13 @@
 #include <helix/ports/sched_port.h>
 
 #ifdef RR_PICK
+__attribute__((unused)) static struct hx_env *rr_env;
+
 // With the port's operations changed.
 static enum hx_status rr_provide(struct hx_env *env, const char *port, const char *slot,
                                  const struct sched_ops *operations, void *self) {
     static struct sched_ops changed;
+    rr_env = env;
     changed = *operations;
     changed.pick = RR_PICK;
     return hx_port_provide(env, port, slot, &changed, self);

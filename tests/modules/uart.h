@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // uart.h: uart16550 as a package of another version, for the suite `terminal`. Who includes this
-// says with UART() what is different in its life, and with UART_WRITE, what is in its write.
+// says with UART() what is different in its life, and with UART_WRITE or UART_WRITE_NOW, what is in
+// its write or in how it prints the log.
 #pragma once
 
 #include "broken.h"
@@ -8,13 +9,17 @@
 #include <helix/env.h>
 #include <helix/ports/console_port.h>
 
-#ifdef UART_WRITE
+#if defined(UART_WRITE) || defined(UART_WRITE_NOW)
 // With the port's operations changed.
 static enum hx_status uart_provide(struct hx_env *env, const char *port, const char *slot,
                                    const struct console_ops *operations, void *self) {
     static struct console_ops changed;
     changed = *operations;
+#ifdef UART_WRITE
     changed.write = UART_WRITE;
+#else
+    changed.write_now = UART_WRITE_NOW;
+#endif
     return hx_port_provide(env, port, slot, &changed, self);
 }
 #define hx_port_provide uart_provide

@@ -93,6 +93,34 @@ def _with_script() -> bytes:
     return archive.bytes()
 
 
+_LINES = 300  # fewer than the log keeps
+
+# Some of them are logged while the driver of the only console is away.
+_SWAPS = f"""#!/bin/sh
+mount -t devtmpfs devtmpfs /dev
+(i=0; while [ $i -lt {_LINES} ]; do echo "line $i." >/dev/kmsg; i=$((i+1)); done) &
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    hxmod swap virtio_console || echo "first: failed"
+done
+wait
+exec /first
+"""
+
+
+def _with_swaps() -> bytes:
+    archive = rootfs.with_programs(rootfs.base())
+    archive.file("first", _first(), 0o755)
+    archive.file("init", _SWAPS.encode(), 0o755)
+    return archive.bytes()
+
+
+def _lines_lost(text: str) -> str:
+    places = [text.find(f"] line {i}.\n") for i in range(_LINES)]
+    if -1 in places:
+        return f"of {_LINES} lines these are not on the console: {[i for i, at in enumerate(places) if at < 0]}"
+    return "" if places == sorted(places) else "lines on the console are not in their order"
+
+
 def _not_a_program() -> bytes:
     archive = _archive()
     archive.file("text", b"not a program\n", 0o755)
@@ -249,6 +277,7 @@ def _machines() -> list[Boot]:
               Boot("console-alone", plain, linux=False, is_alone=True,
                    expect=[r"^\[ +0\.0+\] Helix, started by pvh", "no early console: a panic will show nothing\n", GOOD,
                            r"\] Power down\n"]),
+              Boot("console-alone-swapped", _with_swaps, "", smp=2, linux=False, is_alone=True, look=_lines_lost),
               *(Boot(f"microvm-rng-{how}", plain, "rdinit=/first strong restart", cpu="qemu64",
                      machine=machine, linux=False,
                      extra=["-device", "virtio-rng-device"])

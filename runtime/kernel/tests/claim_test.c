@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+static const char one[] = "one", two[] = "two";
 static uint32_t blocks;
 static bool is_refused;
 
@@ -52,7 +53,6 @@ static enum hx_status take(uint64_t base, const char *owner) {
 
 // Once for all who have it, one after the other; who is refused it maps nothing.
 static void registers_are_mapped_once(void) {
-    static const char one[] = "one", two[] = "two";
     claims_release(one);
     claims_release(two);
     CHECK(maps == 3);
@@ -72,8 +72,28 @@ static void registers_are_mapped_once(void) {
     claims_release(two);
 }
 
+// Two names may mean parts of one device: nobody has a byte of what another one has.
+static void windows_do_not_overlap(void) {
+    CHECK(take_bytes(0x1000, 0x1000, one) == HX_OK);
+    CHECK(take_bytes(0x1ff0, 0x100, two) == HX_ERR_BUSY);
+    CHECK(take_bytes(0xfff, 2, two) == HX_ERR_BUSY);
+    CHECK(take_bytes(0, 0x4000, two) == HX_ERR_BUSY);
+    CHECK(take_bytes(0x1800, 0, two) == HX_ERR_BUSY); // firmware gives no size: a byte
+    CHECK(take_bytes(0, 0x1000, two) == HX_OK && take_bytes(0x2000, 0x1000, two) == HX_OK);
+    claims_release(two);
+    CHECK(take_bytes(1, UINT64_MAX, two) == HX_ERR_BUSY);
+    claims_release(one);
+    CHECK(take_bytes(0x1fff, UINT64_MAX, two) == HX_OK); // beyond 64 bits
+    CHECK(take_bytes(0x2000, 0x100, one) == HX_ERR_BUSY && take(0x1000, one) == HX_OK);
+    claims_release(one);
+    claims_release(two);
+    CHECK(take(0x1800, one) == HX_OK); // by its name of now, however much it had by another
+    CHECK(take(0x1000, two) == HX_OK);
+    claims_release(one);
+    claims_release(two);
+}
+
 int main(void) {
-    static const char one[] = "one", two[] = "two";
     CHECK(take(0x1000, one) == HX_OK);
     CHECK(take(0x1000, two) == HX_ERR_BUSY);
     CHECK(take(0x1000, one) == HX_ERR_BUSY);
@@ -88,5 +108,6 @@ int main(void) {
     claims_release(two);
     CHECK(take(0x2000, one) == HX_OK && take(0x3000, one) == HX_OK && blocks == 3);
     registers_are_mapped_once();
+    windows_do_not_overlap();
     return check_result();
 }

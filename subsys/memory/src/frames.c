@@ -514,7 +514,7 @@ void frame_stats(struct frame_stats *out_stats) {
     }
     *out_stats = (struct frame_stats){
         .total = atomic_load_explicit(&frames.total, memory_order_relaxed),
-        .free = frames_free_pages() + cached,
+        .free = frames_free_pages() + cached + vmap_waiting_pages(),
         .cached = cached,
         .slab = (uint64_t)MAX_OF(used[FRAME_SLAB], 0),
         .table = (uint64_t)MAX_OF(used[FRAME_TABLE], 0),

@@ -74,4 +74,5 @@ uint64_t heap_objects(void); // out of all slabs
 // Kernel addresses ---------------------------------------------------------------------------
 
 void vmap_init(void);
-void vmap_purge(void); // thread context: really frees what kernel_map_free() put off
+void vmap_purge(void);             // thread context: really frees what kernel_map_free() put off
+uint64_t vmap_waiting_pages(void); // how much that is; any context

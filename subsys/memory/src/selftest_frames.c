@@ -194,6 +194,23 @@ static bool test_kernel_map(void) {
     return true;
 }
 
+// What was unmapped counts as free at once, though it waits for others. Nobody else is here now.
+static bool test_kernel_map_figures(void) {
+    struct frame_stats before, between, after;
+    memory_drop_caches();
+    void *map = kernel_map_alloc(200 * PAGE_SIZE); // less than what may wait
+    CHECK(map != NULL);
+    frame_stats(&before);
+    kernel_map_free(map, 200 * PAGE_SIZE);
+    frame_stats(&between);
+    vmap_purge();
+    frame_stats(&after);
+    CHECK(between.free >= before.free + 190 && between.free <= before.free + 210);
+    CHECK(after.free >= before.free + 190 && after.free <= before.free + 210);
+    CHECK(vmap_waiting_pages() == 0);
+    return true;
+}
+
 // Every processor allocates and frees at random; some of it is freed by another one.
 #define EXCHANGE 32u
 static _Atomic(uint64_t *) exchange[EXCHANGE];
@@ -261,6 +278,7 @@ const struct memtest memtest_frames[] = {
     { "heap, many objects", test_heap_many },
     { "heap in interrupts", test_heap_interrupts },
     { "kernel map", test_kernel_map },
+    { "kernel map, figures", test_kernel_map_figures },
     { "fail nth", test_fail_nth },
     { "concurrent", test_concurrent },
     { "exhaustion", test_exhaustion },

@@ -30,6 +30,7 @@ static struct {
     uint64_t pending_pages;     // [lock]
     void *pool;                 // [lock] free stacks; the first word links them
     uint32_t pool_count;        // [lock]
+    _Atomic uint64_t waiting;   // frames that are unmapped and not given back yet
 } vmap = { .lock = SPINLOCK_INIT(&vmap_class) };
 
 // Finds addresses in [low, high); NULL: no room or no memory.
@@ -85,6 +86,7 @@ void vmap_purge(void) {
     }
     core_kernel_flush(HAL_VMAP_BASE, (HAL_VMAP_END - HAL_VMAP_BASE) >> PAGE_SHIFT);
     list_for_each_safe (link, &frames) {
+        atomic_fetch_sub_explicit(&vmap.waiting, 1, memory_order_relaxed); // a figure, no more
         frame_put(LIST_ENTRY(link, struct frame, link));
     }
     list_for_each_safe (entry, &areas) {
@@ -96,6 +98,10 @@ void vmap_purge(void) {
     }
 }
 
+uint64_t vmap_waiting_pages(void) {
+    return atomic_load_explicit(&vmap.waiting, memory_order_relaxed);
+}
+
 static void area_destroy(struct area *area) {
     struct list frames = LIST_INIT(frames);
     uint64_t pages = area_unmap(area->place.start, area->place.end, &frames);
@@ -104,6 +110,7 @@ static void area_destroy(struct area *area) {
     list_push_back(&vmap.pending, &area->pending_link);
     list_splice_back(&vmap.pending_frames, &frames);
     vmap.pending_pages += pages + 1;
+    atomic_fetch_add_explicit(&vmap.waiting, pages, memory_order_relaxed); // as above
     bool full = vmap.pending_pages > PENDING_MAX;
     spin_unlock_irq(&vmap.lock, state);
     if (full) {

@@ -49,7 +49,7 @@ bool frames_are_short(void);
 
 struct frame_stats {
     uint64_t total;  // frames under management
-    uint64_t free;   // those in the processors' caches included
+    uint64_t free;   // with those in the processors' caches, and those that wait for a shoot-down
     uint64_t cached; // of them, in the processors' caches
     uint64_t slab, table, user, kernel;
 };
