@@ -301,9 +301,7 @@ static void cpu_drop(struct cpu *cpu, const struct policy *policy) {
 static bool death_take(struct policy *policy, const struct gate **out_gate,
                        struct gate_death *out_death) {
     unsigned long state = spin_lock_irq(&policy_lock);
-    const bool is_dying =
-        atomic_exchange_explicit(&policy->is_dying, false, memory_order_acquire) &&
-        policy->ref.number != 0;
+    const bool is_dying = atomic_exchange_explicit(&policy->is_dying, false, memory_order_acquire);
     const bool is_told = is_dying && policy->gate != NULL;
     const struct thread_fall *fall = &policy->fall;
     if (is_dying) {
@@ -418,13 +416,15 @@ void sched_init_cpu_online(struct cpu *cpu) {
 }
 
 // A module's policy leaves: not while it is chosen, unless it is dead. No processor is inside one
-// that is not: the swap had the lock of each queue after it.
+// that is not: the swap had the lock of each queue after it, or its end has it here.
 static enum hx_status leave_locked(struct policy *policy, enum port_leaving step) {
     if (policy == chosen && !has_failed(policy)) {
         return HX_ERR_BUSY;
     }
     policy->leaves = step == PORT_LEAVES;
     if (step == PORT_LEFT) {
+        cpus_change(policy, cpu_drop); // of one whose death nobody was told yet
+        atomic_store_explicit(&policy->is_dying, false, memory_order_relaxed);
         policy->ref.number = 0;
         chosen = policy == chosen ? NULL : chosen;
     }

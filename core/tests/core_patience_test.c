@@ -34,7 +34,29 @@ static uint32_t looks(time_ns_t span_ns) {
     return count;
 }
 
+// By the clock: what the machine was stopped counts.
+static void ends_in_time(void) {
+    stops_ns = 0;
+    struct patience patience = patience_until(now + 1000 * MS);
+    const time_ns_t end = patience.end;
+    while (patience_wait(&patience)) {
+        assert(now <= end);
+    }
+    assert(now == end && !patience_wait(&patience));
+    stops_ns = 300 * MS;
+    patience = patience_until(now + 1000 * MS);
+    uint32_t count = 0;
+    while (patience_wait(&patience)) {
+        count++;
+    }
+    assert(count == 4);
+    patience = patience_until(now);
+    assert(!patience_wait(&patience));
+    stops_ns = 0;
+}
+
 int main(void) {
+    ends_in_time();
     const uint32_t often = looks(1000 * MS);
     assert(asked_ns == 1000 * MS && often > 50 && often < 500);
     assert(longest_ns <= 10 * MS);

@@ -69,10 +69,7 @@ static bool is_modules_fault(const struct hal_frame *frame, const void *stack_hi
     if (is_lib(frame->pc)) { // without a frame of its own, or with one
         return is_from_module || lib_is_called_by_module(frame, stack_high);
     }
-    // The kernel's own code does not go where no code is, unless a module gave it a method there. A
-    // module may have called that, jumped there, or gone back to an address that was overwritten:
-    // nothing tells where it was.
-    return !lies_in(frame->pc, image_start, image_text_end);
+    return !lies_in(frame->pc, image_start, image_text_end) && is_from_module;
 }
 
 // An interrupt may have come where a function of lib has no frame, or none any more: then the link
@@ -89,10 +86,18 @@ static bool is_modules(const struct hal_frame *frame, enum hal_gate_stop stop,
                                   : is_modules_turn(frame, stack_high);
 }
 
+// The kernel's own code does not go where no code is, unless a module gave it a method there. A
+// module may have called that, jumped there, or gone back to an address that was overwritten:
+// nothing tells where it was.
+static bool is_nowhere(const struct hal_frame *frame, const void *stack_high) {
+    return !is_core(frame->pc) && !is_lib(frame->pc) && hal_frame_sp(frame) < (uintptr_t)stack_high;
+}
+
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
     const struct hal_gate_record *record = context->gates;
-    if (!is_modules(frame, stop, record)) {
+    if (!is_modules(frame, stop, record) &&
+        (stop != HAL_GATE_FAULT || !is_nowhere(frame, record))) {
         return false;
     }
     frame->pc = (uint64_t)(uintptr_t)then;

@@ -58,10 +58,8 @@ static bool is_modules_fault(const struct hal_frame *frame, const void *stack_hi
     if (is_lib(frame->rip)) { // without a frame of its own, or with one
         return is_module(*top) || lib_is_called_by_module(frame, stack_high);
     }
-    // The kernel's own code does not go where no code is, unless a module gave it a method there. A
-    // module may have called that, jumped there, or gone back to an address that was overwritten:
-    // nothing tells where it was.
-    return !lies_in(frame->rip, image_start, image_text_end);
+    // A call of nowhere has just pushed where it came from.
+    return !lies_in(frame->rip, image_start, image_text_end) && is_module(*top);
 }
 
 // An interrupt may have come where a function of lib has no frame, or none any more: then it was
@@ -98,10 +96,18 @@ static bool is_modules(const struct hal_frame *frame, enum hal_gate_stop stop,
     }
 }
 
+// The kernel's own code does not go where no code is, unless a module gave it a method there. A
+// module may have called that, jumped there, or gone back to an address that was overwritten:
+// nothing tells where it was.
+static bool is_nowhere(const struct hal_frame *frame, const void *stack_high) {
+    return !is_core(frame->rip) && !is_lib(frame->rip) && frame->rsp < (uintptr_t)stack_high;
+}
+
 bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*then)(void)) {
     const struct hal_context *context = hal_current();
     const struct hal_gate_record *record = context->gates;
-    if (!is_modules(frame, stop, record)) {
+    if (!is_modules(frame, stop, record) &&
+        (stop != HAL_GATE_FAULT || !is_nowhere(frame, record))) {
         return false;
     }
     frame->rip = (uint64_t)(uintptr_t)then;

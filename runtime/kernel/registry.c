@@ -638,7 +638,7 @@ static void module_stop(struct hx_env *env) {
     for (uint32_t i = 0; status == HX_OK && i < GATES_MAX; i++) {
         struct gate *gate = gate_at(i);
         if (gate != NULL && gate_module(gate) == name && gate != env->gate) {
-            struct patience patience = patience_of(STOP_NS);
+            struct patience patience = patience_until(time_now() + STOP_NS);
             status = gate_close(gate, &patience);
         }
     }

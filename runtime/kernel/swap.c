@@ -58,7 +58,7 @@ static void slots_open(const struct hx_env *env, uint32_t end) {
 
 // All or none. Into one that is gone nobody gets.
 static enum hx_status slots_close(const struct hx_env *env) {
-    struct patience patience = patience_of(LEAVE_NS);
+    struct patience patience = patience_until(time_now() + LEAVE_NS); // clients wait meanwhile
     struct gate *gate;
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         const bool is_other = gate != env->gate && !gate_is_gone(gate);
@@ -129,16 +129,22 @@ static enum hx_status old_stop(struct hx_env *env, struct package_refusal *refus
     return HX_OK;
 }
 
+// Its own gate, which interrupts and its life go through. Who waits for its process longer than
+// that comes out when that ends.
+static bool is_left(struct hx_env *env) {
+    struct patience patience = patience_of(LEAVE_NS);
+    if (gate_close(env->gate, &patience) != HX_ERR_TIMED_OUT) {
+        return true;
+    }
+    isolated_kill(env);
+    patience = patience_of(LEAVE_NS);
+    return gate_close(env->gate, &patience) != HX_ERR_TIMED_OUT;
+}
+
 // Step 3, of the old one and of a new one that failed. False: it is dead or gone, and its slots
 // refuse.
 static bool put_away(struct hx_env *env) REQUIRES(lives_lock) {
-    struct patience patience = patience_of(LEAVE_NS);
-    const char *why = NULL;
-    if (gate_close(env->gate, &patience) == HX_ERR_TIMED_OUT) {
-        why = "somebody is inside and does not leave";
-    } else {
-        why = module_put_away(env);
-    }
+    const char *why = is_left(env) ? module_put_away(env) : "somebody is inside and does not leave";
     if (why != NULL) {
         module_give_up(env, why);
         gate_open(env->gate);

@@ -51,7 +51,7 @@ static enum hx_status slots_leave(const struct hx_env *env, struct package_refus
 
 // A dead module's calls are on their way out: nobody gets in, but who is inside still is.
 static enum hx_status drain(struct gate *gate) {
-    struct patience patience = patience_of(LEAVE_NS);
+    struct patience patience = patience_until(time_now() + LEAVE_NS);
     enum hx_status status = gate_close(gate, &patience);
     return status == HX_ERR_PEER_DIED ? gate_drain(gate, &patience) : status;
 }

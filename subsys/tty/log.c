@@ -32,12 +32,11 @@ static bool is_on_its_way(void) {
 }
 
 // The driver of an open gate stays meanwhile, since interrupts are off. While it is away, lines are
-// kept for the writer unless there is the early console, without which there is a writer for sure:
-// what was said before the first terminal had to wait for it.
+// kept for the writer unless there is the early console, without which there is a writer for sure.
 bool tty_log_write(const char *text, size_t length, bool is_behind) {
     struct tty *tty = tty_console();
     enum hx_status status = HX_ERR_NOT_SUPPORTED;
-    const bool waits = is_behind || tty == NULL || is_on_its_way() ||
+    const bool waits = is_behind || tty == NULL || (is_on_its_way() && !is_early(tty)) ||
                        atomic_load_explicit(&tty->log_waits, memory_order_relaxed);
     if (!waits && gate_is_open(tty->port.gate)) {
         status = console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length);
@@ -136,9 +135,10 @@ void tty_log_settle(struct tty *tty, void *driver) {
     atomic_store_explicit(&tty->log_waits, waits, memory_order_relaxed);
 }
 
+// Without an early console drivers in the kernel need the writer, too, while they are away.
 void tty_log_begin(struct tty *tty) {
     const bool waits = atomic_load_explicit(&tty->log_waits, memory_order_relaxed);
-    if ((waits || log_is_behind()) && !writer_start()) {
+    if ((waits || log_is_behind() || !hal_console_is_there()) && !writer_start()) {
         log_error("%s: no memory for the thread that writes the log", tty->name);
         atomic_store_explicit(&tty->log_waits, false, memory_order_relaxed);
     }

@@ -163,7 +163,8 @@ static void names_are_names(void) {
     SAME(rmdir("at"), 0);
 }
 
-// What is said of a node is what it was made as, or nothing.
+// What is said of a node is what it was made as, or nothing. In the kernel an instance may be
+// NULL: that is its own affair.
 static void types_stay(void) {
     struct stat about;
     SAME(start(), HX_OK);
@@ -176,7 +177,7 @@ static void types_stay(void) {
     SAME(umount("at"), 0);
     REFUSED(mount("none", "at", "lies", 0, "file"), EIO);
     REFUSED(mount("none", "at", "lies", 0, "z"), EIO);
-    if (!is_in_kernel) { // where an instance may be nothing
+    if (!is_in_kernel) {
         REFUSED(mount("none", "at", "lies", 0, "0"), EIO);
     }
     SAME(unload(), HX_OK);

@@ -2,10 +2,24 @@
 // hostilefs.c: a file system that lies. What it says of a name depends on the name:
 //
 //   d f l p c     what it says it is: directory, file, link, pipe, device
-//   m e           directories: one lists more than fits, one a name that is longer than there may
-//   be r             the root, under another name z             of no type b             a file of
-//   2^63 bytes and more n             a link that is longer than there may be s             what it
-//   is changes with each look w             nothing: no answer x             a fault
+//
+//   m             a directory that lists more than fits
+//
+//   e             a directory with a name that is longer than there may be
+//
+//   r             the root, under another name
+//
+//   z             of no type
+//
+//   b             a file of 2^63 bytes and more
+//
+//   n             a link that is longer than there may be
+//
+//   s             what it is changes with each look
+//
+//   w             nothing: no answer
+//
+//   x             a fault
 //
 // Whatever is created is what the name says, under number 1000 (of all of them) or the root's (R…).
 // Other directories list names that are none, cookies that do not grow, more than fits. Of a text

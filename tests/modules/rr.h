@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // rr.h: the policy rr as a package of another version, for tests/native/scheduler_swaps.c. Who
-// includes this says with RR() what is different in its life, and with RR_PICK, what is in its
-// pick.
+// includes this says with RR() what is different in its life, and with RR_PICK and RR_CPU_ADD, what
+// its pick and its cpu_add are.
 #pragma once
 
 #include "broken.h"
@@ -9,7 +9,7 @@
 #include <helix/env.h>
 #include <helix/ports/sched_port.h>
 
-#ifdef RR_PICK
+#if defined(RR_PICK) || defined(RR_CPU_ADD)
 __attribute__((unused)) static struct hx_env *rr_env;
 
 // With the port's operations changed.
@@ -18,7 +18,12 @@ static enum hx_status rr_provide(struct hx_env *env, const char *port, const cha
     static struct sched_ops changed;
     rr_env = env;
     changed = *operations;
+#ifdef RR_PICK
     changed.pick = RR_PICK;
+#endif
+#ifdef RR_CPU_ADD
+    changed.cpu_add = RR_CPU_ADD;
+#endif
     return hx_port_provide(env, port, slot, &changed, self);
 }
 #define hx_port_provide rr_provide

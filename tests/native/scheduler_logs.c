@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/scheduler_logs.c: the chosen scheduling policy logs a line, of which the driver of
 // the console dies: the policy has died of it, its old version is there again, and the log goes on.
+// ON: x86_64 riscv64
 #define MODULE "rr"
 #include "../devices/health.h"
 #include "../devices/placement.h"
@@ -9,9 +10,7 @@
 #define CONSOLE "uart16550"
 
 static void console_faults(void) {
-    if (access("/dev/ttyAMA0", F_OK) == 0 || placement(CONSOLE) != 0) {
-        return; // the log does not go by a version of this driver
-    }
+    SAME(placement(CONSOLE), 0); // of other drivers there is no version that does this
     const struct health before = health();
     SAME(choose(MODULE), 0);
     SAME(swap(CONSOLE, "uart_trips"), HX_OK);

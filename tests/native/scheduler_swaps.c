@@ -93,6 +93,22 @@ static void dies_on_probation(void) {
     CHECK(strstr(slurp(), "failed") == NULL);
 }
 
+// It lives, and is not taken up again: there is core's own order until another version is chosen.
+static void takes_nobody(void) {
+    static pthread_t threads[THREADS];
+    crowd_start(threads);
+    SAME(swap(MODULE, "rr_full"), HX_OK);
+    CHECK(!is_chosen(MODULE));
+    all_go_on();
+    SAME(choose(MODULE), EAGAIN);
+    SAME(swap(MODULE, MODULE), HX_OK);
+    SAME(minor_version(), 0);
+    SAME(choose(MODULE), 0);
+    await_chosen(MODULE);
+    all_go_on();
+    crowd_end(threads);
+}
+
 static const struct check_case cases[] = { CASE(for_itself), CASE(bad_versions), CASE(hangs),
-                                           CASE(dies_on_probation) };
+                                           CASE(dies_on_probation), CASE(takes_nobody) };
 CHECK_MAIN(cases)

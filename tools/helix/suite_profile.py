@@ -134,6 +134,8 @@ _NOT_SECURE = {
     r"boot/vfs-selftest-.*": "it wants /dev/zero, whose driver is a package, and has no root to load that from",
     r"boot/uefi-(disk|shell)": "its archives are on the disk that UEFI starts it from, and have no packages",
     r"boot/mem-least": "4 MiB have no room for packages",
+    r"native/scheduler_logs@.*": "it is about a console whose driver is in the kernel",
+    r"native/stepped-.*": "it steps through a module in the kernel",
     r"devices/packages(-.*)?": "it says itself which profile it boots",
     r"devices/(unload|placed)-.*": "it boots the kernel of `modular`, without any driver, and loads them itself, in both placements",
 }

@@ -3,6 +3,7 @@
 The same programs pass on Debian's Linux (--kernel linux), which is what makes them judges.
 
 A program's first lines may hold words for this file:
+  // ON: x86_64 riscv64  the machines that it is for; all if it does not say
   // RUN: musl glibc     how it is built (programs.FLAVOURS), one test each; musl if it does not say
   // LIMIT: 120          seconds of guest time after which it is ended
   // ARGS: a b           its arguments
@@ -56,7 +57,9 @@ def found(suite: str) -> tuple[Program, ...]:
     apps = paths.TOP / "user/apps"
     sources = sorted((paths.TOP / "tests" / suite).glob("*.c"))
     for source in sources + (sorted(apps.glob("*.c")) if suite == "native" else []):
-        words = dict(re.findall(r"^// (RUN|LIMIT|ARGS): (.*)$", source.read_text(), re.M))
+        words = dict(re.findall(r"^// (ON|RUN|LIMIT|ARGS): (.*)$", source.read_text(), re.M))
+        if targets.current().name not in words.get("ON", targets.current().name).split():
+            continue
         for flavour in words.get("RUN", "musl").split():
             if flavour in targets.current().lacks:
                 continue

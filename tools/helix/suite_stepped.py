@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""A module that faults at each of its instructions: `native/stepped-keep`. The machine is stepped through calls of
+"""A module that faults at each instruction that its calls run: `native/stepped-keep`. The machine is stepped through calls of
 the module from outside. Where one comes to an instruction at which no call has died yet, the processor
 is sent to an address where no code is; so each call dies a step later than the one before.
 tests/stepped/keep.c is the client, which looks at what is left each time."""
@@ -124,6 +124,8 @@ class _Stepper(threading.Thread):
                     self._learn()
                 self._stub.resume()
             self._stub.interrupt()
+            if len(self._methods) < _METHODS:
+                self._stub.breakpoint(self._entry, there=False)
             for method in self._methods:
                 self._stub.breakpoint(method, there=False)
             self._stub.resume()
@@ -174,6 +176,6 @@ def _run(context: Context) -> Iterator[Verdict]:
 
 
 def jobs(options: Namespace) -> list[Job]:
-    if options.kernel or options.arch == "hosted" or options.profile != "minimal":
+    if options.kernel or options.arch == "hosted":
         return []
     return [Job([_NAME], lambda context, _: _run(context))]

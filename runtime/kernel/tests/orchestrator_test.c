@@ -471,6 +471,15 @@ static void test_swap_crowded(void) {
     CHECK(swap() == HX_OK && slots_are_open());
 }
 
+// Somebody waits for the old one's process in its own gate: it goes, and he comes out.
+static void test_swap_waited_for(void) {
+    begin_test();
+    crowded = env.gate;
+    waits_for_process = true;
+    CHECK(swap() == HX_OK && slots_are_open() && env.health.state != MODULE_GONE);
+    waits_for_process = false;
+}
+
 // A slot that was lost is back with a version that provides it.
 static void test_swap_lost(void) {
     begin_test();
@@ -501,6 +510,7 @@ int main(void) {
     test_swap_dies_when_opened();
     test_swap_gone();
     test_swap_crowded();
+    test_swap_waited_for();
     test_swap_lost();
     return check_result();
 }

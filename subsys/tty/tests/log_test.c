@@ -196,9 +196,28 @@ static void at_once(void) {
     CHECK(!tty_log_write("a\n", 2, false) && is(early, "a\n") && is(driver, ""));
     there = NULL;
     CHECK(tty_log_write("b\n", 2, false) && is(early, "a\nb\n"));
+    begin(true, false);
+    line.major = MAJOR_TTY; // the early console's own: nothing is ever kept for it
+    line.minor = MINOR_FIRST;
+    atomic_store(&is_resting, false);
+    CHECK(tty_log_write("a\n", 2, false) && is(driver, "a\n"));
+    atomic_store(&is_resting, true);
+    line.major = 229;
+    line.minor = 0;
     begin(false, false);
     there = NULL;
     CHECK(!tty_log_write("a\n", 2, false));
+}
+
+// Without an early console a driver in the kernel needs the writer when it is away one day; with
+// one it does not. Once there is one it stays.
+static void writer_is_made(void) {
+    begin(true, false);
+    tty_log_begin(&line);
+    CHECK(!has_writer);
+    begin(false, false);
+    tty_log_begin(&line);
+    CHECK(has_writer);
 }
 
 static void driver_away(void) {
@@ -225,6 +244,7 @@ static void in_order(void) {
 }
 
 int main(void) {
+    writer_is_made();
     at_once();
     driver_away();
     in_order();
