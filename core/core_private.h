@@ -11,11 +11,9 @@
 
 extern const struct core_memory_ops *core_memory; // never NULL after core_init()
 
-// Tells who follows the log, if lines wait for it. From an interrupt's handler.
+// Tells who follows the log, if lines wait for it, and that a console has died. From an interrupt's
+// handler.
 void log_tell(void);
-// A call that this processor is in ends without coming back: the log's lock is free, if it had it.
-// Interrupts off.
-void log_give_back(void);
 
 // Time and timers. All with interrupts off.
 void time_init_early(void);
@@ -112,9 +110,9 @@ static inline void preempt_check(void) {
     }
 }
 
-// A fault in kernel mode: if it was a policy's, its call returns HX_ERR_PEER_DIED, once the frame
-// is gone back to, and `fall` of the processor says how.
-bool policy_fault(struct hal_frame *frame, const struct hal_fault *fault);
+// A fault in kernel mode: if it was in a guarded call, that returns HX_ERR_PEER_DIED, once the
+// frame is gone back to, and `fall` of the processor says how.
+bool guard_fault(struct hal_frame *frame, const struct hal_fault *fault);
 // A fault in kernel mode: if it was a module's, that dies, and the call of it returns, once the
 // frame is gone back to.
 bool gate_fault(struct hal_frame *frame, const struct hal_fault *fault);

@@ -53,7 +53,8 @@ struct cpu {
     struct thread *handed;        // [own] gets this processor at the switch that follows at once
     bool is_handing;              // [own] whom the running thread wakes is kept back for that
     bool hand_woke;               // [own] it has woken somebody
-    struct thread_fall fall;      // [own] of the policy's call; `at` is 0: it did not fault
+    struct thread_fall fall;      // [own] of the guarded call; `at` is 0: it did not fault
+    bool is_printing;             // [own] a line of the log: its console's call is the innermost
     struct timer teller;          // [own] of policies' deaths
     struct core_aspace *aspace;   // [own] loaded; may be borrowed by a kernel thread
     struct thread *user_owner;    // [own] whose FPU and TLS registers are loaded

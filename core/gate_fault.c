@@ -11,9 +11,9 @@
 // A module's spin locks that it holds are given back by the trap itself, whose frame has interrupts
 // on afterwards. A stack that overflows is found by a trap on another stack (HAL_FAULT_STACK).
 //
-// A policy of helix.sched is called with a queue's lock held: there the call alone ends, with an
-// error, and who made it tells of the death later (core/policy.c). So it does if what faults is the
-// console of a line that it logs.
+// A policy of helix.sched is called with a queue's lock held, and a console for a line of the log
+// with the log's, whoever logs it: such a call is guarded. It alone ends, with an error, and who
+// made it tells of the death later (core/policy.c, core/log.c).
 //
 // Not survived: faults with interrupts or preemption off for another reason, and a stack that
 // overflows in the kernel's own functions; these end in a panic.
@@ -50,30 +50,34 @@ static void spins_give_back(struct thread *thread, const void *below) NO_LOCK_AN
     }
 }
 
-// What was taken inside the call of a policy; the log's lock, too, in whose console it faulted.
+// What was taken inside the guarded call.
 static void guarded_give_back(void) {
     spins_give_back(thread_current(), hal_guard_stack());
-    log_give_back();
 }
 
-// The call of the policy that this processor is in ends here and now.
-static NORETURN void policy_die(const char *what, const char *where) {
+// The guarded call that this processor is in ends here and now.
+static NORETURN void guard_die(const char *what, const char *where) {
     guarded_give_back();
     cpu_this()->fall = (struct thread_fall){ .at = time_now(), .what = what, .where = where };
     hal_guard_leave(HX_ERR_PEER_DIED);
 }
 
-// With interrupts on nobody is where policies are called, and this may be another processor soon.
-static bool is_policy(void) {
-    return HAL_GATE_FAULTS && !hal_irq_is_on() && policy_is_called();
+// Whether this processor is in a guarded call. Interrupts off
+static bool is_in_guard(void) {
+    return cpu_this()->is_printing || policy_is_called();
+}
+
+// With interrupts on nobody makes such calls, and this may be another processor soon.
+static bool is_guarded(void) {
+    return HAL_GATE_FAULTS && !hal_irq_is_on() && is_in_guard();
 }
 
 // A module does with its locks what nobody may do: it dies of that. Where it cannot, neither can
 // the kernel go on.
 static NORETURN void misuse(const char *what, const char *where) {
     struct thread *thread = thread_current();
-    if (is_policy()) {
-        policy_die(what, where);
+    if (is_guarded()) {
+        guard_die(what, where);
     }
     ASSERT(gate_current() != NULL && modules_spin_alone(thread, hal_irq_is_on()));
     spins_give_back(thread, NULL);
@@ -84,6 +88,9 @@ static NORETURN void misuse(const char *what, const char *where) {
 void gate_mutex_lock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     struct thread *thread = thread_current();
     const struct gate *gate = gate_current();
+    if (is_guarded()) {
+        misuse("mutex taken in atomic context", "hx_mutex_lock");
+    }
     if (mutex_held(&mutex->mutex)) {
         misuse("mutex taken twice", "hx_mutex_lock");
     }
@@ -157,8 +164,8 @@ void gate_leave(void) {
 }
 
 void gate_die(const char *what, const char *where) {
-    if (is_policy()) {
-        policy_die(what, where);
+    if (is_guarded()) {
+        guard_die(what, where);
     }
     struct gate *gate = gate_current();
     const struct gate_death death = { time_now(), what, where, 0, 0 };
@@ -226,9 +233,9 @@ static bool is_at_stack_end(const struct hal_frame *frame) {
     return hal_frame_sp(frame) - (low - PAGE_SIZE) <= PAGE_SIZE + STACK_ROOM;
 }
 
-bool policy_fault(struct hal_frame *frame, const struct hal_fault *fault) {
+bool guard_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     const uint64_t pc = hal_frame_pc(frame);
-    if (hal_frame_irq_is_on(frame) || fault->kind == HAL_FAULT_FATAL || !policy_is_called() ||
+    if (hal_frame_irq_is_on(frame) || fault->kind == HAL_FAULT_FATAL || !is_in_guard() ||
         (fault->kind == HAL_FAULT_STACK && !is_at_stack_end(frame)) ||
         !hal_guard_unwind(frame, stop_of(frame, fault), HX_ERR_PEER_DIED)) {
         return false;

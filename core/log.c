@@ -5,8 +5,11 @@
 // off, so lines of several processors do not mix. A panic does not come through here.
 #include "core_private.h"
 #include "log_ring.h"
+#include "symbols.h"
 
+#include <core/gate.h>
 #include <core/log.h>
+#include <hal/gate.h>
 #include <hal/io.h>
 #include <lib/format.h>
 
@@ -25,7 +28,11 @@ static int shown_level = LOG_INFO;          // [log_lock] of the line there, if 
 static _Atomic int console_level = LOG_INFO;
 
 static struct waitable *_Atomic follower; // set once; writes what the console has not had
-static _Atomic bool is_called;            // the follower is to be told
+static _Atomic bool is_called;            // somebody is to be told
+
+static struct thread_fall fall; // [log_lock] how the module of `fallen` died
+static _Atomic(const struct gate *) fallen;
+static _Atomic uint32_t tellers; // who tell of that just now
 
 // "<6>[    0.001234] " into `line`; returns its length.
 static size_t stamp(char *line, enum log_level level) {
@@ -45,32 +52,106 @@ static bool early_write(const char *text, size_t length, bool is_behind) {
 // log while it holds it. So the check is off meanwhile. [log_lock], interrupts off
 static bool console_write_locked(const char *text, size_t length, bool is_behind) {
     struct thread *thread = thread_current();
+    struct cpu *cpu = cpu_this();
+    const struct hal_guard outer = hal_guard(); // of a policy that logs
     thread->locks_unchecked = true;
+    cpu->is_printing = true;
     const bool is_shown = console(text, length, is_behind);
+    cpu->is_printing = false;
     thread->locks_unchecked = false;
+    hal_guard_set(outer);
     return is_shown;
 }
 
 // Whoever logs may hold any lock, also one that a wake takes: the interrupt comes when it holds
 // none. Interrupts off
-static void follower_call(void) {
+static void call_soon(void) {
     // Release: who is told comes behind this one's lock. One interrupt is enough for many lines.
-    if (atomic_load_explicit(&follower, memory_order_relaxed) != NULL &&
-        !atomic_exchange_explicit(&is_called, true, memory_order_release)) {
+    if (!atomic_exchange_explicit(&is_called, true, memory_order_release)) {
         hal_ipi_send(hal_cpu_id(), HAL_IPI_RESCHEDULE);
+    }
+}
+
+static void follower_call(void) {
+    if (atomic_load_explicit(&follower, memory_order_relaxed) != NULL) {
+        call_soon();
+    }
+}
+
+// The first death counts: until it is told, others may log, and meet the same.
+void log_console_died(const struct gate *gate) NO_LOCK_ANALYSIS {
+    struct cpu *cpu = cpu_this();
+    if (atomic_load_explicit(&fallen, memory_order_relaxed) == NULL && !gate_is_dead(gate)) {
+        fall =
+            cpu->fall.at != 0
+                ? cpu->fall
+                : (struct thread_fall){ .at = time_now(), .what = "answer", .where = "write_now" };
+        // Release: with how it died.
+        atomic_store_explicit(&fallen, gate, memory_order_release);
+    }
+    cpu->fall.at = 0;
+    call_soon();
+}
+
+// NULL: it lives, or somebody else tells.
+static const struct gate *fallen_take(struct gate_death *out_death) {
+    unsigned long state = spin_lock_irq(&log_lock);
+    const struct gate *gate = atomic_load_explicit(&fallen, memory_order_acquire);
+    *out_death = (struct gate_death){ fall.at, fall.what, fall.where, 0, fall.address };
+    if (gate != NULL && fall.where == NULL) {
+        out_death->symbol = symbol_find(fall.pc, &out_death->offset);
+    }
+    // Release: who sees it sees the teller, too.
+    atomic_store_explicit(&fallen, NULL, memory_order_release);
+    spin_unlock_irq(&log_lock, state);
+    return gate;
+}
+
+static void fallen_tell(void) {
+    struct gate_death death;
+    atomic_fetch_add_explicit(&tellers, 1, memory_order_acquire);
+    const struct gate *gate = fallen_take(&death);
+    if (gate != NULL) {
+        gate_kill_module(gate, &death); // first, or the line would go to it
+        gate_death_log(gate, &death);
+    }
+    // Release: who waits may let the gate go.
+    atomic_fetch_sub_explicit(&tellers, 1, memory_order_release);
+}
+
+void log_await_told(void) {
+    // Acquire: who had the gate in hand is done.
+    while (atomic_load_explicit(&fallen, memory_order_acquire) != NULL ||
+           atomic_load_explicit(&tellers, memory_order_acquire) != 0) {
+        hal_relax();
     }
 }
 
 void log_tell(void) {
     struct waitable *heard = atomic_load_explicit(&follower, memory_order_acquire);
-    if (heard != NULL && atomic_load_explicit(&is_called, memory_order_relaxed) &&
-        atomic_exchange_explicit(&is_called, false, memory_order_acquire)) {
-        waitable_pulse(heard); // what comes from here on calls again
+    if (!atomic_load_explicit(&is_called, memory_order_relaxed) ||
+        !atomic_exchange_explicit(&is_called, false, memory_order_acquire)) {
+        return;
     }
+    // What comes from here on calls again.
+    if (atomic_load_explicit(&fallen, memory_order_relaxed) != NULL) {
+        fallen_tell();
+    }
+    if (heard != NULL) {
+        waitable_pulse(heard);
+    }
+}
+
+// Whether it is the console's own call that says something, which has the log's lock.
+static bool is_inside_line(void) {
+    return !hal_irq_is_on() && cpu_this()->is_printing;
 }
 
 void log_write(enum log_level level, const char *format, ...) {
     char line[LINE_BYTES];
+    if (is_inside_line()) {
+        return; // a driver must not; nobody could print it
+    }
     size_t length = stamp(line, level);
     va_list arguments;
     va_start(arguments, format);
@@ -91,15 +172,6 @@ void log_write(enum log_level level, const char *format, ...) {
         follower_call();
     }
     spin_unlock_irq(&log_lock, state);
-}
-
-// Only a console that was asked at once is a module's, so nothing waits in front of that line.
-void log_give_back(void) NO_LOCK_ANALYSIS {
-    if (spin_held(&log_lock)) {
-        thread_current()->locks_unchecked = false;
-        shown = ring.end;
-        spin_unlock_irq(&log_lock, hal_irq_save());
-    }
 }
 
 void log_follow(struct waitable *heard) {

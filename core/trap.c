@@ -32,7 +32,7 @@ static void on_syscall(struct hal_frame *frame) {
 
 static void on_fault(struct hal_frame *frame, const struct hal_fault *fault) {
     struct thread *thread = thread_current();
-    if (!hal_frame_is_user(frame) && (policy_fault(frame, fault) || gate_fault(frame, fault))) {
+    if (!hal_frame_is_user(frame) && (guard_fault(frame, fault) || gate_fault(frame, fault))) {
         return;
     }
     if (!hal_frame_is_user(frame) || fault->kind == HAL_FAULT_FATAL) {

@@ -29,10 +29,8 @@ struct cpu_block {
     uint64_t emergency_top; // the stack of faults that find no room on theirs
     uint64_t scratch;       // the stack pointer of such a fault
     uint64_t mpidr;
-    volatile uint8_t *redistributor; // GICv3
-    alignas(64) struct {
-        uint64_t sp, pc, fp;
-    } guard;                                                   // of the guarded call made last
+    volatile uint8_t *redistributor;                           // GICv3
+    alignas(64) struct hal_guard guard;                        // of the guarded call made last
     alignas(128) _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
     _Atomic uint64_t gate_left[HAL_GATES_MAX];
 };

@@ -32,6 +32,14 @@ bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t 
     return false;
 }
 
+struct hal_guard hal_guard(void) {
+    return (struct hal_guard){ 0 };
+}
+
+void hal_guard_set(struct hal_guard guard) {
+    (void)guard;
+}
+
 const void *hal_guard_stack(void) {
     return NULL; // no call leaves anything behind
 }

@@ -121,6 +121,14 @@ bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t 
     return true;
 }
 
+struct hal_guard hal_guard(void) {
+    return cpu_block()->guard;
+}
+
+void hal_guard_set(struct hal_guard guard) {
+    cpu_block()->guard = guard;
+}
+
 const void *hal_guard_stack(void) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
     return (const void *)(uintptr_t)cpu_block()->guard.sp;

@@ -35,9 +35,7 @@ struct cpu_block {
     _Atomic uint64_t root;  // of the page table that is active; others look
     uint64_t code_seen;     // see code.c
     uint64_t fault_page;    // of the last fault of a program here: trap.c
-    struct {
-        uint64_t sp, pc, fp;
-    } guard;                                                   // of the guarded call made last
+    struct hal_guard guard; // of the guarded call made last
     alignas(128) _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
     _Atomic uint64_t gate_left[HAL_GATES_MAX];
 };

@@ -120,21 +120,29 @@ bool hal_gate_unwind(struct hal_frame *frame, enum hal_gate_stop stop, void (*th
 bool hal_guard_unwind(struct hal_frame *frame, enum hal_gate_stop stop, int64_t result) {
     const struct cpu_block *block = cpu_block();
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
-    const uint64_t *stack = (const uint64_t *)(uintptr_t)block->guard_sp;
+    const uint64_t *stack = (const uint64_t *)(uintptr_t)block->guard.sp;
     if (!is_modules(frame, stop, stack)) {
         return false;
     }
     frame->rip = stack[-1]; // where the call returns to
-    frame->rsp = block->guard_sp;
-    frame->rbp = block->guard_fp;
+    frame->rsp = block->guard.sp;
+    frame->rbp = block->guard.fp;
     frame->rax = (uint64_t)result;
     frame->rflags &= ~(uint64_t)(RFLAGS_TF | RFLAGS_DF | RFLAGS_AC | RFLAGS_IF);
     return true;
 }
 
+struct hal_guard hal_guard(void) {
+    return cpu_block()->guard;
+}
+
+void hal_guard_set(struct hal_guard guard) {
+    cpu_block()->guard = guard;
+}
+
 const void *hal_guard_stack(void) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a register
-    return (const void *)(uintptr_t)cpu_block()->guard_sp;
+    return (const void *)(uintptr_t)cpu_block()->guard.sp;
 }
 
 // The counts are written by single instructions of their processor; loads are acquires (SDM 3A

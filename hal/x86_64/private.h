@@ -65,7 +65,7 @@ struct cpu_block {
     _Atomic bool stop; // another processor asks this one to stop, by NMI
     alignas(64) _Atomic uint64_t gate_entered[HAL_GATES_MAX]; // by their numbers: gate.S
     _Atomic uint64_t gate_left[HAL_GATES_MAX];
-    uint64_t guard_sp, guard_fp; // of the guarded call that was made last
+    struct hal_guard guard; // of the guarded call that was made last
 };
 
 extern struct cpu_block *x86_cpu_blocks[HAL_CPU_MAX]; // NULL: not started

@@ -41,7 +41,9 @@ bool tty_log_write(const char *text, size_t length, bool is_behind) {
     if (!waits && gate_is_open(tty->port.gate)) {
         status = console_call_write_now(&tty->port, tty->driver, text, (uint32_t)length);
     }
-    if (status != HX_ERR_NOT_SUPPORTED) {
+    if (status == HX_ERR_PEER_DIED) {
+        log_console_died(tty->port.gate); // so it is away
+    } else if (status != HX_ERR_NOT_SUPPORTED) {
         return true; // the log has nowhere to report that its console is broken
     }
     hal_console_write(text, length);
@@ -74,7 +76,7 @@ static void put(const char *line, size_t length) {
         mutex_lock(&tty->lock);
         const uint32_t sequence = waitable_sequence(&tty->waitable);
         const bool is_there = tty_is_there(tty);
-        if (is_there && tty_put(tty, (const uint8_t *)line, length)) {
+        if (is_there && tty_output(tty, (const uint8_t *)line, length)) {
             const uint32_t end = tty->output_tail;
             tty_finish(tty);
             await_sent(tty, end);

@@ -246,6 +246,7 @@ static enum hx_status leave_console(const struct gate *gate, enum port_leaving s
         return HX_OK;
     default:
         leave_end(tty);
+        log_await_told();
         return HX_OK;
     }
 }

@@ -16,7 +16,7 @@ struct health {
     char reason[128];
 };
 
-static inline struct health health(void) {
+static inline struct health health_of(const char *module) {
     char name[32];
     struct health found;
     FILE *file = fopen("/proc/helix/health", "r");
@@ -25,13 +25,17 @@ static inline struct health health(void) {
                   found.state, &found.deaths, &found.restarts, &found.restart_ns, &found.worst_ns,
                   &found.held, &found.swaps, &found.rollbacks, &found.freeze_ns,
                   &found.worst_freeze_ns, &found.detection_ns, found.reason) == 13) {
-        if (strcmp(name, MODULE) == 0) {
+        if (strcmp(name, module) == 0) {
             fclose(file);
             return found;
         }
     }
-    check_fail(__FILE_NAME__, __LINE__, "no line of " MODULE);
+    check_fail(__FILE_NAME__, __LINE__, "no line of %s", module);
     _exit(1);
+}
+
+static inline struct health health(void) {
+    return health_of(MODULE);
 }
 
 static inline void doom(const char *verb, const char *kind, int nth) {

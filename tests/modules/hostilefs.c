@@ -36,6 +36,7 @@
 
 static struct hx_env *env;
 static uint32_t looks;
+static uint32_t nothings; // instances that are NULL
 
 static uint32_t type_of(char what) {
     static const uint32_t changes[] = { FS_MODE_REGULAR, FS_MODE_DIRECTORY, FS_MODE_LINK,
@@ -90,11 +91,17 @@ static enum hx_status lying_mount(void *self, const char *options, uint64_t memo
     info_of('d', out_root);
     out_root->node = ROOT;
     *out_fs = (void *)(uintptr_t)(options[0] == '0' ? 0 : UINT64_C(0xffff800000000000));
+    nothings += options[0] == '0';
     if (options[0] == 'f') {
         out_root->mode = FS_MODE_REGULAR | 0777;
     } else if (options[0] == 'z') {
         out_root->mode = 0777;
     }
+    return HX_OK;
+}
+
+static enum hx_status lying_unmount(void *fs) {
+    nothings -= fs == NULL;
     return HX_OK;
 }
 
@@ -238,6 +245,7 @@ static enum hx_status lying_write_text(void *fs, uint64_t node, uint64_t offset,
 static const struct fs_ops ops = {
     .describe = lying_describe,
     .mount = lying_mount,
+    .unmount = lying_unmount,
     .lookup = lying_lookup,
     .create = lying_create,
     .symlink = lying_symlink,
@@ -271,13 +279,21 @@ static enum hx_status lying_init(struct hx_env *its, void **out_self) {
     return status;
 }
 
+// In ring 3 nobody can unmount what is nothing, since nobody was told of it.
+static enum hx_status lying_stop(void *self) {
+    (void)self;
+    return nothings > 1 ? HX_ERR_INVALID : HX_OK;
+}
+
 static enum hx_status lying_import(void *self, uint32_t schema) {
     (void)self;
     return schema == 1 ? HX_OK : HX_ERR_CORRUPT;
 }
 
 static const struct hx_port_provided provides[] = { FS_PORT_PROVIDED };
-static const struct hx_module_ops operations = { .init = lying_init, .import_state = lying_import };
+static const struct hx_module_ops operations = { .init = lying_init,
+                                                 .stop = lying_stop,
+                                                 .import_state = lying_import };
 
 HX_MODULE(hostilefs, .name = "hostilefs", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
           .provides = provides, .provides_count = ARRAY_SIZE(provides), .arena_version = 1,

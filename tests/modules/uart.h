@@ -10,10 +10,13 @@
 #include <helix/ports/console_port.h>
 
 #if defined(UART_WRITE) || defined(UART_WRITE_NOW)
+__attribute__((unused)) static struct hx_env *uart_env;
+
 // With the port's operations changed.
 static enum hx_status uart_provide(struct hx_env *env, const char *port, const char *slot,
                                    const struct console_ops *operations, void *self) {
     static struct console_ops changed;
+    uart_env = env;
     changed = *operations;
 #ifdef UART_WRITE
     changed.write = UART_WRITE;

@@ -31,8 +31,8 @@ static void put_events(const struct port *port, const struct method *method, con
 static void put_atomic(const struct port *port, const struct method *method, const char *bound,
                        struct text *out) {
     struct text call = { 0 };
-    // A module's policy may fault, and core goes on without it; `write_now` is part of a panic.
-    text_add(&call, port->atomic ? "HAL_GUARDED_CALL(ops_->%s, %s" : "port_->ops.%s(%s",
+    // A module may fault there, too, and who called it goes on without it.
+    text_add(&call, "HAL_GUARDED_CALL(%s%s, %s", port->atomic ? "ops_->" : "port_->ops.",
              method->name, first_parameter(method));
     emit_parameters(method, STYLE_PASS, &call);
     text_add(&call, ")");

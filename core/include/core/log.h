@@ -22,6 +22,13 @@ enum log_level log_console_level_get(void);
 typedef bool (*log_console_t)(const char *text, size_t length, bool is_behind);
 // Sets who prints lines; until then, and in a panic, the HAL's early console does.
 void log_console_set(log_console_t write);
+// The module behind `gate` has died of the line that it is to print (a guarded call says
+// HX_ERR_PEER_DIED), which is told soon, outside of all locks. From log_console_t alone.
+struct gate;
+void log_console_died(const struct gate *gate);
+// Until all deaths are told: the gate of who prints no lines any more can be given back. Thread
+// context, interrupts on.
+void log_await_told(void);
 // For consoles that have to be waited for. `heard` is pulsed, soon and outside of all locks, after
 // lines that were not printed; log_show() takes the next of them, without its level, and of those
 // for the console only, into `line`: its bytes, 0 if there is none. What waits for too long is

@@ -56,8 +56,12 @@ uint64_t hal_gate_left(uint32_t cpu, uint32_t number);
 
 // Calls of methods in atomic context, which are not counted. HAL_GUARDED_CALL(method, self, …),
 // with one to three parameters, each an integer or a pointer, is `method(self, …)` and its status.
-// It leaves behind where this processor goes on if the method does not return. Interrupts off; one
-// inside of the other never happens.
+// It leaves behind where this processor goes on if the method does not return. Interrupts off. Who
+// makes one inside of another keeps the outer one's `struct hal_guard`, which the machine's part
+// defines, and puts it back.
+struct hal_guard hal_guard(void);
+// Puts back what hal_guard() gave. Interrupts off, and they were since then.
+void hal_guard_set(struct hal_guard guard);
 
 // The same as hal_gate_unwind() for the guarded call that this processor is in: as soon as `frame`
 // is gone back to, the call returns `result`, interrupts off. The caller knows that it is in one.

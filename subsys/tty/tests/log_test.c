@@ -16,6 +16,7 @@ static struct tty *there;
 static struct gate slot;
 static jmp_buf sleeps;
 static uint32_t waits; // for the output
+static uint32_t deaths;
 
 static void add(char *to, const char *text, size_t length) {
     const size_t at = strlen(to);
@@ -54,7 +55,7 @@ bool tty_is_there(struct tty *tty) {
     return tty == there;
 }
 
-bool tty_put(struct tty *tty, const uint8_t *bytes, size_t count) {
+bool tty_output(struct tty *tty, const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
         tty->output[tty->output_tail++ % TTY_OUTPUT_BYTES] = bytes[i];
     }
@@ -125,6 +126,11 @@ bool log_is_behind(void) {
     return kept[0] != '\0';
 }
 
+void log_console_died(const struct gate *gate) {
+    CHECK(gate == &slot);
+    deaths++;
+}
+
 void log_follow(struct waitable *waitable) {
     CHECK(waitable == &heard);
 }
@@ -164,6 +170,13 @@ static enum hx_status refuse(void *self, const void *bytes, uint32_t count) {
     (void)bytes;
     (void)count;
     return HX_ERR_NOT_SUPPORTED;
+}
+
+static enum hx_status die(void *self, const void *bytes, uint32_t count) {
+    (void)self;
+    (void)bytes;
+    (void)count;
+    return HX_ERR_PEER_DIED;
 }
 
 static void begin(bool early_is_there, bool is_in_ring_3) {
@@ -231,6 +244,16 @@ static void driver_away(void) {
     CHECK(tty_log_write("a\n", 2, false) && is(driver, "") && is(early, "a\n"));
 }
 
+// Its death is told, and the line is where it would be if it were away.
+static void driver_dies(void) {
+    for (uint32_t i = 0; i < 2; i++) {
+        begin(i != 0, false);
+        line.port.ops.write_now = die;
+        CHECK(tty_log_write("a\n", 2, false) == (i != 0) && deaths == i + 1);
+        CHECK(is(early, i != 0 ? "a\n" : ""));
+    }
+}
+
 // What was kept is with the driver before anything is printed at once.
 static void in_order(void) {
     begin(false, false);
@@ -247,6 +270,7 @@ int main(void) {
     writer_is_made();
     at_once();
     driver_away();
+    driver_dies();
     in_order();
     return check_result();
 }

@@ -213,7 +213,7 @@ static void unmount(struct filesystem *fs) {
 
 static void filesystem_destroy(struct object *object) {
     struct filesystem *fs = CONTAINER_OF(object, struct filesystem, object);
-    if (fs->instance != NULL) {
+    if (fs->has_instance) {
         unmount(fs);
     }
     object_put(&fs->account->object);
@@ -303,6 +303,7 @@ enum hx_status filesystem_create(const char *type_name, const char *options,
         FS_REPEATED(&type->writer, gate_call(type->writer.gate, make_inside, &making));
     if (status == HX_OK) {
         fs->instance = instance;
+        fs->has_instance = true;
         set_limit(fs);
         status = inode_is_sound(&info, FS_MODE_DIRECTORY) ? inode_open(fs, &info, &inode)
                                                           : HX_ERR_CORRUPT;

@@ -6,7 +6,11 @@
 
 #define HAL_GATE_FAULTS 1
 
-#define RISCV64_BLOCK_GUARD 104 // of struct cpu_block: stack pointer, way back, frame pointer
+struct hal_guard {
+    uint64_t sp, pc, fp; // stack pointer, way back, frame pointer
+};
+
+#define RISCV64_BLOCK_GUARD 104 // of struct cpu_block
 
 // No register but these is kept for the caller, so that nothing else needs to be saved.
 static inline enum hx_status riscv64_guarded_call(uintptr_t method, uintptr_t self, uintptr_t a,

@@ -6,6 +6,10 @@
 
 #define HAL_GATE_FAULTS 1
 
+struct hal_guard {
+    uint64_t sp, fp;
+};
+
 #define X86_GS_GUARD_SP 1280 // of struct cpu_block
 #define X86_GS_GUARD_FP 1288
 

@@ -27,7 +27,8 @@ struct path;
 struct filesystem { // a mounted instance
     struct object object;
     _Atomic(const struct fs_port *) port; // the type's table for what may be done now; never holes
-    void *instance;
+    void *instance;    // of the module that has made it; NULL may be one
+    bool has_instance; // it was made
     uint32_t kind;         // FS_NO_PAGER, …
     const char *type_name; // "tmpfs"
     uint64_t device;       // st_dev, anonymous number
