@@ -244,13 +244,20 @@ static void signal_group(int32_t group, int32_t number) {
     HX_IGNORE(posix_signal_group(group, number, NULL)); // the group may be gone already
 }
 
+struct tty *posix_terminal(struct posix_process *process) {
+    struct pid_space *space = process->process->ns->pids;
+    mutex_lock(&space->tree_lock);
+    struct tty *tty = process->group != NULL ? process->group->session->terminal : NULL;
+    if (tty != NULL) {
+        tty_get(tty);
+    }
+    mutex_unlock(&space->tree_lock);
+    return tty;
+}
+
 static struct tty *controlling(void) {
     struct posix_process *process = posix_current();
-    struct posix_kinship kinship = { 0 };
-    if (process != NULL) {
-        posix_kinship(process, &kinship);
-    }
-    return kinship.terminal;
+    return process != NULL ? posix_terminal(process) : NULL;
 }
 
 static bool set_controlling(struct tty *tty) {
@@ -261,22 +268,72 @@ static bool set_controlling(struct tty *tty) {
     if (process != NULL && process->group != NULL) {
         struct posix_session *session = process->group->session;
         is_set = session->terminal == NULL || session->terminal == tty;
-        if (is_set) {
-            session->terminal = tty;
+        if (is_set && session->terminal == NULL) {
+            session->terminal = tty_get(tty);
+            session->lost_group = 0;
         }
     }
     mutex_unlock(&space->tree_lock);
     return is_set;
 }
 
+// The reference is the caller's then.
+static bool session_drop_locked(struct posix_session *session, const struct tty *tty) {
+    const bool has_it = session->terminal == tty;
+    session->terminal = has_it ? NULL : session->terminal;
+    return has_it;
+}
+
 static void drop_controlling(struct tty *tty) {
     struct posix_process *process = posix_current();
     struct pid_space *space = pids();
     mutex_lock(&space->tree_lock);
-    if (process != NULL && process->group != NULL && process->group->session->terminal == tty) {
-        process->group->session->terminal = NULL;
+    const bool is_dropped = process != NULL && process->group != NULL &&
+                            session_drop_locked(process->group->session, tty);
+    mutex_unlock(&space->tree_lock);
+    if (is_dropped) {
+        tty_put(tty);
+    }
+}
+
+// As __tty_hangup() of Linux has it: its leader is told, nobody else; the group in front when he
+// has left.
+static void tell_leader_locked(struct pid_space *space, int32_t id) {
+    const unsigned long irq = spin_lock_irq(&space->lock);
+    // A process leaves the table only under tree_lock.
+    struct posix_process *leader = pid_process_locked(space, id);
+    spin_unlock_irq(&space->lock, irq);
+    if (leader != NULL && !leader->zombie) {
+        posix_signal_process(leader, SIGHUP, NULL);
+        posix_signal_process(leader, SIGCONT, NULL);
+    }
+}
+
+static void session_lost(int32_t id, struct tty *tty, int32_t foreground) {
+    struct pid_space *space = pids();
+    mutex_lock(&space->tree_lock);
+    struct posix_session *session = pid_session(space, id);
+    const bool is_dropped = session != NULL && session_drop_locked(session, tty);
+    if (is_dropped && foreground > 0) {
+        session->lost_group = foreground;
+        tell_leader_locked(space, id);
     }
     mutex_unlock(&space->tree_lock);
+    if (is_dropped) {
+        tty_put(tty);
+    }
+}
+
+static void caller_owner(uint32_t *out_uid, uint32_t *out_gid) {
+    struct posix_process *process = posix_current();
+    *out_uid = 0;
+    *out_gid = 0;
+    if (process != NULL) {
+        struct credentials *credentials = posix_credentials(process);
+        *out_uid = credentials->fsuid;
+        *out_gid = credentials->fsgid;
+        credentials_put(credentials);
+    }
 }
 
 static bool caller_is_privileged(void) {
@@ -290,9 +347,15 @@ void job_session_end(struct posix_process *process) {
     struct tty *tty = session->terminal;
     session->terminal = NULL;
     const int32_t id = session->id;
+    const int32_t lost_group = session->lost_group;
+    session->lost_group = 0;
     mutex_unlock(&space->tree_lock);
     if (tty != NULL) {
         tty_session_end(tty, id); // signals the foreground group, so without the lock
+        tty_put(tty);
+    } else if (lost_group > 0) {
+        signal_group(lost_group, SIGHUP);
+        signal_group(lost_group, SIGCONT);
     }
 }
 
@@ -309,7 +372,9 @@ void job_init(void) {
         .controlling = controlling,
         .set_controlling = set_controlling,
         .drop_controlling = drop_controlling,
+        .session_lost = session_lost,
         .caller_is_privileged = caller_is_privileged,
+        .caller_owner = caller_owner,
     };
     tty_job_ops_set(&ops);
 }

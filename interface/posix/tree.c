@@ -284,7 +284,6 @@ void posix_kinship(struct posix_process *process, struct posix_kinship *out_kins
         .parent = process->parent != NULL ? process->parent->pid : 0,
         .group = group != NULL ? group->id : 0,
         .session = group != NULL ? group->session->id : 0,
-        .terminal = group != NULL ? group->session->terminal : NULL,
         .zombie = process->zombie,
     };
     mutex_unlock(&space->tree_lock);

@@ -38,6 +38,8 @@ enum {
 
 struct request {
     struct tty *tty;
+    bool is_far;          // asked at the other end of a pair
+    bool may_read;        // by a file that was opened for that
     struct uaddr address; // the argument as an address
     uint64_t value;       // the argument as a number
 };
@@ -77,7 +79,7 @@ static enum hx_status set_settings(const struct request *request, bool two, enum
     }
     mutex_lock(&tty->lock);
     if (when == WHEN_FLUSHED) {
-        line_flush_input(&tty->line);
+        tty_flush_input(tty);
     }
     line_set(&tty->line, &settings.base);
     tty->changed = true;
@@ -117,14 +119,17 @@ static enum hx_status set_window(const struct request *request) {
 // Job control -------------------------------------------------------------------------------------
 
 static bool is_controlling(struct tty *tty) {
-    return tty_jobs->controlling() == tty;
+    struct tty *mine = tty_jobs->controlling();
+    tty_put(mine);
+    return mine == tty;
 }
 
 static enum hx_status get_group(const struct request *request, bool session) {
-    if (!is_controlling(request->tty)) {
+    if (!request->is_far && !is_controlling(request->tty)) {
         return HX_ERR_NOT_TTY;
     }
-    return put_int(request, session ? tty_session(request->tty) : tty_foreground(request->tty));
+    const int32_t number = session ? tty_session(request->tty) : tty_foreground(request->tty);
+    return session && number == 0 ? HX_ERR_NOT_TTY : put_int(request, number);
 }
 
 static enum hx_status set_group(const struct request *request) {
@@ -181,12 +186,11 @@ static enum hx_status flush_queues(const struct request *request) {
     }
     mutex_lock(&tty->lock);
     if (request->value != 1) { // TCIFLUSH or both
-        line_flush_input(&tty->line);
+        tty_flush_input(tty);
     }
     if (request->value != 0) { // TCOFLUSH or both
-        tty->output_head = tty->output_tail;
+        tty_flush_output(tty);
     }
-    tty->changed = true;
     tty_finish(tty);
     return HX_OK;
 }
@@ -207,7 +211,8 @@ static enum hx_status flow(const struct request *request) {
 static enum hx_status count_queue(const struct request *request, bool input) {
     struct tty *tty = request->tty;
     mutex_lock(&tty->lock);
-    uint32_t count = input ? line_available(&tty->line) : tty->output_tail - tty->output_head;
+    const uint32_t pending = tty->end->is_waited_for ? tty_pending(tty) : 0;
+    uint32_t count = input ? line_available(&tty->line) : pending;
     mutex_unlock(&tty->lock);
     return put_int(request, (int32_t)count);
 }
@@ -288,22 +293,61 @@ static enum hx_status control_line(const struct request *request, uint64_t numbe
     }
 }
 
+static enum hx_status take_control(const struct request *request) {
+    const bool is_privileged = tty_jobs->caller_is_privileged();
+    if (!request->may_read && !is_privileged) {
+        return HX_ERR_NOT_PERMITTED; // /dev/tty would read what this file may not
+    }
+    return tty_take_control(request->tty, request->value == 1 && is_privileged);
+}
+
+static enum hx_status control(const struct request *request, uint64_t number) {
+    switch (number) {
+    case TIOCGPGRP:
+        return get_group(request, false);
+    case TIOCGSID:
+        return get_group(request, true);
+    case TIOCSPGRP:
+        return set_group(request);
+    case TIOCSCTTY:
+        return take_control(request);
+    case TIOCNOTTY:
+        return give_up(request);
+    default:
+        return control_line(request, number);
+    }
+}
+
+static bool is_readable(const struct file *file) {
+    return (atomic_load_explicit(&file->flags, memory_order_relaxed) & FILE_READ) != 0;
+}
+
+// As Linux's tty_io.c has it for one that is hung up.
+static enum hx_status control_hung(uint64_t number) {
+    return number == TIOCSPGRP ? HX_ERR_NOT_TTY : HX_ERR_IO;
+}
+
 enum hx_status tty_control(struct file *file, uint64_t request, uint64_t argument,
                            int64_t *out_result) {
-    struct request parsed = { file->data, uaddr_make(argument), argument };
+    const struct request parsed = { file->data, false, is_readable(file), uaddr_make(argument),
+                                    argument };
     *out_result = 0;
+    mutex_lock(&parsed.tty->lock);
+    const bool is_hung = parsed.tty->is_hung;
+    mutex_unlock(&parsed.tty->lock);
+    return is_hung ? control_hung(request) : control(&parsed, request);
+}
+
+enum hx_status tty_control_far(struct file *file, struct tty *tty, uint64_t request,
+                               uint64_t argument) {
+    const struct request parsed = { tty, true, is_readable(file), uaddr_make(argument), argument };
     switch (request) {
-    case TIOCGPGRP:
-        return get_group(&parsed, false);
-    case TIOCGSID:
-        return get_group(&parsed, true);
-    case TIOCSPGRP:
-        return set_group(&parsed);
-    case TIOCSCTTY:
-        return tty_take_control(parsed.tty, argument == 1 && tty_jobs->caller_is_privileged());
+    case TIOCEXCL:
+    case TIOCNXCL:
+        return HX_OK; // of that file, which nobody else can open
     case TIOCNOTTY:
-        return give_up(&parsed);
+        return HX_ERR_NOT_TTY;
     default:
-        return control_line(&parsed, request);
+        return control(&parsed, request);
     }
 }

@@ -41,6 +41,15 @@ static bool refuse_terminal(struct tty *tty) {
 static void drop_nothing(struct tty *tty) {
     (void)tty;
 }
+static void lose_nothing(int32_t session, struct tty *tty, int32_t foreground) {
+    (void)session;
+    (void)tty;
+    (void)foreground;
+}
+static void own_as_root(uint32_t *out_uid, uint32_t *out_gid) {
+    *out_uid = 0;
+    *out_gid = 0;
+}
 
 static const struct tty_job_ops no_jobs = {
     .session_of_caller = no_number,
@@ -54,7 +63,9 @@ static const struct tty_job_ops no_jobs = {
     .controlling = no_terminal,
     .set_controlling = refuse_terminal,
     .drop_controlling = drop_nothing,
+    .session_lost = lose_nothing,
     .caller_is_privileged = no_answer,
+    .caller_owner = own_as_root,
 };
 
 const struct tty_job_ops *tty_jobs = &no_jobs;
@@ -84,11 +95,13 @@ enum hx_status tty_take_control(struct tty *tty, bool steal) {
         return HX_ERR_NOT_PERMITTED;
     }
     struct tty *has = tty_jobs->controlling();
+    tty_put(has);
     if (has != NULL) {
         return has == tty ? HX_OK : HX_ERR_NOT_PERMITTED;
     }
     mutex_lock(&tty->lock);
-    bool taken = tty->session != 0 && tty->session != session && !steal;
+    bool taken = tty->is_hung || (tty->session != 0 && tty->session != session && !steal);
+    const int32_t robbed = taken || tty->session == session ? 0 : tty->session;
     if (!taken) {
         tty->session = session;
         tty->foreground = group;
@@ -97,11 +110,20 @@ enum hx_status tty_take_control(struct tty *tty, bool steal) {
     if (taken) {
         return HX_ERR_NOT_PERMITTED;
     }
+    if (robbed != 0) {
+        tty_jobs->session_lost(robbed, tty, 0);
+    }
     if (!tty_jobs->set_controlling(tty)) {
         tty_session_end(tty, session);
         return HX_ERR_NOT_PERMITTED;
     }
-    return HX_OK;
+    mutex_lock(&tty->lock);
+    const bool is_hung = tty->is_hung; // just now, so that the session was not there to lose it
+    mutex_unlock(&tty->lock);
+    if (is_hung) {
+        tty_jobs->drop_controlling(tty);
+    }
+    return is_hung ? HX_ERR_IO : HX_OK;
 }
 
 void tty_session_end(struct tty *tty, int32_t session) {
@@ -116,5 +138,20 @@ void tty_session_end(struct tty *tty, int32_t session) {
     if (group > 0) {
         tty_jobs->signal_group(group, SIGNAL_HANGUP);
         tty_jobs->signal_group(group, SIGNAL_CONTINUE);
+    }
+}
+
+void tty_hang_up(struct tty *tty) {
+    mutex_lock(&tty->lock);
+    const int32_t session = tty->session;
+    const int32_t foreground = tty->foreground;
+    tty->is_hung = true;
+    tty->session = tty->foreground = 0;
+    tty->output_head = tty->output_tail;
+    line_flush_input(&tty->line);
+    tty->changed = true;
+    tty_finish(tty);
+    if (session != 0) {
+        tty_jobs->session_lost(session, tty, foreground);
     }
 }

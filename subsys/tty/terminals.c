@@ -16,8 +16,6 @@
 #define MINOR_CONSOLE 1u   // of MAJOR_TTY_AUX: /dev/console
 #define SETTLE_NS     ((time_ns_t)1000000000)
 
-static const struct lock_class tty_class = { "tty", LOCK_RANK_TTY, false };
-
 // Terminals are added one after the other (under the lock of ports) and their memory lives as long
 // as the system: anybody reads them, the log too, and a session may be asked for its terminal when
 // that is gone. A terminal that nobody has open, and that is no session's, may leave with its
@@ -94,41 +92,47 @@ static bool tty_hold(struct tty *tty) {
     return held;
 }
 
-void tty_release(struct file *file) {
-    struct tty *tty = file->data;
+static void line_closed(struct tty *tty) {
     const unsigned long irq = spin_lock_irq(&console_lock);
     tty->opens--;
     spin_unlock_irq(&console_lock, irq);
+    tty_put(tty);
 }
 
-static enum hx_status open_tty(struct file *file, struct tty *tty) {
-    if (tty == NULL || !tty_hold(tty)) {
+static enum hx_status line_open(struct tty *tty) {
+    if (!tty_hold(tty)) {
         return HX_ERR_NO_DEVICE;
     }
-    file->data = tty;
+    tty_get(tty);
     mutex_lock(&tty->lock);
     bool refused = tty->exclusive;
     mutex_unlock(&tty->lock);
     if (refused && !tty_jobs->caller_is_privileged()) {
-        tty_release(file);
+        line_closed(tty);
         return HX_ERR_BUSY;
     }
-    file->ops = &tty_file_ops;
     return HX_OK;
 }
 
+static const struct tty_end line_end = {
+    .open = line_open,
+    .closed = line_closed,
+    .flush = tty_driver_flush,
+    .throttle = tty_driver_throttle,
+    .is_waited_for = true,
+};
+
+// /dev/tty and /dev/console
 static enum hx_status open_aux(struct file *file, uint32_t minor) {
-    return open_tty(file, minor == MINOR_TTY ? tty_jobs->controlling() : tty_console());
+    struct tty *mine = minor == MINOR_TTY ? tty_jobs->controlling() : NULL;
+    struct tty *tty = minor == MINOR_TTY ? mine : tty_console();
+    enum hx_status status = tty != NULL ? tty_open(file, tty, false) : HX_ERR_NO_DEVICE;
+    tty_put(mine);
+    return status;
 }
 
 static enum hx_status open_line(struct file *file, struct tty *tty) {
-    enum hx_status status = open_tty(file, tty);
-    bool no_control = (atomic_load_explicit(&file->flags, memory_order_relaxed) & OPEN_NOCTTY) != 0;
-    if (status == HX_OK && !no_control) {
-        // Not becoming the controlling terminal is no reason to fail an open.
-        HX_IGNORE(tty_take_control(tty, false));
-    }
-    return status;
+    return tty != NULL ? tty_open(file, tty, true) : HX_ERR_NO_DEVICE;
 }
 
 static enum hx_status open_serial(struct file *file, uint32_t minor) {
@@ -251,8 +255,24 @@ static enum hx_status leave_console(const struct gate *gate, enum port_leaving s
     }
 }
 
-static const struct port_used console_port =
-    PORT_USED_AS(CONSOLE, console, leave_console, replace_console, resume_console);
+// Lines of the log go past the gate, so that a death may not be told yet: it is this life's.
+static void drop_console(const struct gate *gate) {
+    (void)gate;
+    log_await_told();
+}
+
+static const struct port_used console_port = {
+    .versions = &console_versions,
+    .method_names = console_method_names,
+    .methods = CONSOLE_METHOD_COUNT,
+    .leave = leave_console,
+    .replace = replace_console,
+    .drop = drop_console,
+    .resume = resume_console,
+};
+
+// The list keeps each for good.
+static const struct object_type line_type = { .kind = OBJECT_INODE, .name = "line" };
 
 // One whose place is free, or a new one that is not in the list; NULL: no memory, or no place.
 static struct tty *terminal_make(void) {
@@ -264,8 +284,7 @@ static struct tty *terminal_make(void) {
     }
     struct tty *tty = count < TTY_MAX ? heap_alloc_zero(sizeof(*tty), MEMORY_SLEEP) : NULL;
     if (tty != NULL) {
-        mutex_init(&tty->lock, &tty_class);
-        waitable_init(&tty->waitable, WAIT_WRITABLE);
+        tty_setup(tty, &line_type, &line_end);
         tty->is_free = true;
         terminals[count] = tty;
         atomic_store_explicit(&terminal_count, count + 1, memory_order_release);
@@ -280,14 +299,8 @@ static void terminal_reset(struct tty *tty, const struct port_provider *provider
     tty->name = provider->slot;
     tty->port = *port;
     tty->driver = provider->self;
-    tty->input_speed = tty->output_speed = 115200;
-    tty->window = (struct window_size){ 0 };
-    tty->output_head = tty->output_tail = 0;
-    tty->changed = tty->exclusive = false;
-    tty->signals = 0;
-    tty->session = tty->foreground = 0;
     atomic_store_explicit(&tty->throttled, false, memory_order_relaxed);
-    line_init(&tty->line, &tty_line_events, tty);
+    tty_reset(tty);
     mutex_unlock(&tty->lock);
 }
 
@@ -402,6 +415,9 @@ enum hx_status tty_init(void) {
     }
     if (status == HX_OK) {
         status = device_node_add("console", 0600, MAJOR_TTY_AUX, MINOR_CONSOLE);
+    }
+    if (status == HX_OK) {
+        status = pty_init();
     }
     if (status == HX_OK) {
         status = port_installer_register(&console_port, install_console);

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// subsys/tty/tty.c: what terminals do: as files, and over their drivers.
-
-#include <core/input.h>
-#include <core/log.h>
-#include <core/port.h>
-#include <core/ports/console_calls.h>
+// subsys/tty/tty.c: what terminals do, as files.
 #include <core/time.h>
-#include <hal/io.h>
-#include <lib/string.h>
-#include <memory/heap.h>
 
 #include "private.h"
 
@@ -30,105 +22,30 @@ static void output_put(struct tty *tty, const uint8_t *bytes, uint32_t count) {
     }
 }
 
-// A call of the driver. It is made inside the slot, where the driver stays the same: another life
-// or version comes while nobody is inside.
-struct driver_call {
-    struct tty *tty;
-    uint32_t count; // of bytes of the output, from its head on
-    uint32_t taken;
-    bool on;
-};
-
-static int64_t write_inside(void *argument) {
-    struct driver_call *call = argument;
-    struct tty *tty = call->tty;
-    const uint8_t *bytes = tty->output + (tty->output_head & (TTY_OUTPUT_BYTES - 1));
-    const enum hx_status status =
-        console_call_write(&tty->port, tty->driver, bytes, call->count, &call->taken);
-    // It may say that it has taken more than it was given: then it is no better than a dead one.
-    return status == HX_OK && call->taken > call->count ? HX_ERR_IO : status;
+uint32_t tty_pending(const struct tty *tty) {
+    return tty->output_tail - tty->output_head;
 }
 
-static bool is_throttled(const struct tty *tty) {
-    // Relaxed: what it was told counts inside.
-    return atomic_load_explicit(&tty->throttled, memory_order_relaxed);
-}
+#define LEVELS (WAIT_READABLE | WAIT_WRITABLE | WAIT_ERROR | WAIT_HANGUP)
 
-static int64_t throttle_inside(void *argument) {
-    const struct driver_call *call = argument;
-    struct tty *tty = call->tty;
-    enum hx_status status = HX_OK;
-    if (call->on != is_throttled(tty)) {
-        status = console_call_throttle(&tty->port, tty->driver, call->on);
+static uint32_t levels_of(const struct tty *tty) {
+    if (tty->is_hung) {
+        return LEVELS;
     }
-    if (status != HX_ERR_PEER_DIED) {
-        atomic_store_explicit(&tty->throttled, call->on, memory_order_relaxed);
-    }
-    return status;
-}
-
-// HX_ERR_PEER_DIED: it is dead; HX_ERR_WOULD_BLOCK: it is being replaced, and may wait for the
-// terminal's lock to get ready. A call that was refused on purpose is made again.
-static enum hx_status driver_call(struct driver_call *call, int64_t (*inside)(void *argument)) {
-    const struct tty *tty = call->tty;
-    enum hx_status status;
-    do {
-        status = gate_try(tty->port.gate, inside, call);
-    } while (status == HX_ERR_PEER_DIED && !gate_is_dead(tty->port.gate));
-    return status;
-}
-
-// Hands the driver as much as it takes; the rest goes when it says that it is writable, or when its
-// next life is there.
-static void output_flush(struct tty *tty) {
-    while (!tty->line.stopped && tty->output_head != tty->output_tail) {
-        uint32_t at = tty->output_head & (TTY_OUTPUT_BYTES - 1);
-        uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
-        struct driver_call call = { .tty = tty, .count = span };
-        enum hx_status status = driver_call(&call, write_inside);
-        if (status == HX_ERR_WOULD_BLOCK ||
-            (status == HX_ERR_PEER_DIED && !gate_is_gone(tty->port.gate))) {
-            return; // until resume_console()
-        }
-        if (status != HX_OK) {
-            tty->output_head = tty->output_tail; // a dead line swallows what it is given
-            tty->changed = true;
-            return;
-        }
-        tty->output_head += call.taken;
-        tty->changed |= call.taken > 0;
-        if (call.taken < span) {
-            return;
-        }
-    }
-}
-
-static void throttle_update(struct tty *tty) {
-    // In canonical mode without a whole line, holding the sender off would wait for ever.
-    bool want = is_throttled(tty);
-    if (line_room(&tty->line) < TTY_THROTTLE && line_is_readable(&tty->line)) {
-        want = true;
-    } else if (line_room(&tty->line) > LINE_CELLS / 2 || !line_is_readable(&tty->line)) {
-        want = false;
-    }
-    // A driver that cannot hold the sender off loses bytes, as a real line does; who is dead is
-    // told when it lives again.
-    if (want != is_throttled(tty)) {
-        struct driver_call call = { .tty = tty, .on = want };
-        HX_IGNORE(driver_call(&call, throttle_inside));
-    }
+    return (line_is_worth_reading(&tty->line) ? WAIT_READABLE : 0) |
+           (output_room(tty) >= CHUNK_OUTPUT ? WAIT_WRITABLE : 0);
 }
 
 void tty_finish(struct tty *tty) {
-    output_flush(tty);
-    throttle_update(tty);
-    uint32_t levels = (line_is_worth_reading(&tty->line) ? WAIT_READABLE : 0) |
-                      (output_room(tty) >= CHUNK_OUTPUT ? WAIT_WRITABLE : 0);
+    tty->end->flush(tty);
+    tty->end->throttle(tty);
+    const uint32_t levels = levels_of(tty);
     // Only a real change moves the sequence: a reader that looked in vain must be able to sleep.
     if (tty->changed || waitable_state(&tty->waitable) != levels) {
-        waitable_update(&tty->waitable, (WAIT_READABLE | WAIT_WRITABLE) & ~levels, levels);
+        waitable_update(&tty->waitable, LEVELS & ~levels, levels);
     }
     tty->changed = false;
+    tty->flushed = 0;
     uint32_t signals = tty->signals;
     int32_t group = tty->foreground;
     tty->signals = 0;
@@ -152,35 +69,27 @@ static void line_signal(void *context, int32_t number) {
     tty->signals |= 1u << (number - 1);
 }
 
+void tty_flush_input(struct tty *tty) {
+    line_flush_input(&tty->line);
+    tty->flushed |= TTY_FLUSHED_INPUT;
+    tty->changed = true;
+}
+
+void tty_flush_output(struct tty *tty) {
+    tty->output_head = tty->output_tail;
+    tty->flushed |= TTY_FLUSHED_OUTPUT;
+    tty->changed = true;
+}
+
+// Of an interrupt character, which takes the input with it.
 static void line_flush_output(void *context) {
     struct tty *tty = context;
     tty->output_head = tty->output_tail;
+    tty->flushed |= TTY_FLUSHED_INPUT | TTY_FLUSHED_OUTPUT;
     tty->changed = true;
 }
 
 const struct line_events tty_line_events = { line_echo, line_signal, line_flush_output };
-
-// What the driver tells ---------------------------------------------------------------------------
-
-static void driver_received(void *client, const void *data, uint32_t count) {
-    const uint8_t *bytes = data;
-    struct tty *tty = client;
-    input_bytes(INPUT_CONSOLE, bytes, count);
-    mutex_lock(&tty->lock);
-    for (uint32_t i = 0; i < count; i++) {
-        line_receive(&tty->line, bytes[i]);
-    }
-    tty->changed = true;
-    tty_finish(tty);
-}
-
-static void driver_writable(void *client) {
-    struct tty *tty = client;
-    mutex_lock(&tty->lock);
-    tty_finish(tty);
-}
-
-const struct console_events tty_driver_events = { driver_received, driver_writable };
 
 // Files -------------------------------------------------------------------------------------------
 
@@ -250,13 +159,14 @@ static enum hx_status read_now(struct tty *tty, struct io_buffer *to, const stru
         bool done = false;
         mutex_lock(&tty->lock);
         bool raw = !(tty->line.settings.local & ICANON);
+        const bool is_hung = tty->is_hung;
         size_t count = read_chunk(tty, chunk, MIN_OF((size_t)to->remaining, CHUNK_BYTES), &done);
         tty_finish(tty);
         size_t moved = 0;
         enum hx_status status = io_buffer_put(to, chunk, count, &moved);
         *out_moved += moved;
-        if (status != HX_OK || done) {
-            return status;
+        if (status != HX_OK || done || is_hung) {
+            return status; // of one that is hung up: the end of the file
         }
         if (count == 0) {
             return raw && *out_moved >= rules->least ? HX_OK : HX_ERR_WOULD_BLOCK;
@@ -309,8 +219,12 @@ static enum hx_status tty_read(struct file *file, struct io_buffer *to, uint64_t
 }
 
 // Puts processed bytes into the output ring; false if there was no room for a whole chunk.
-bool tty_put(struct tty *tty, const uint8_t *bytes, size_t count) {
-    if (output_room(tty) < count * LINE_OUTPUT_MAX) {
+bool tty_output(struct tty *tty, const uint8_t *bytes, size_t count) {
+    const uint32_t flags = tty->line.settings.output;
+    const uint32_t each = (flags & OPOST) == 0         ? 1
+                          : (flags & TABDLY) != TABDLY ? 2
+                                                       : LINE_OUTPUT_MAX;
+    if (output_room(tty) < count * each) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -325,12 +239,16 @@ static enum hx_status write_all(struct file *file, struct tty *tty, const uint8_
     for (;;) {
         mutex_lock(&tty->lock);
         uint32_t sequence = waitable_sequence(&tty->waitable);
-        bool written = tty_put(tty, bytes, count);
+        const bool is_hung = tty->is_hung;
+        bool written = !is_hung && tty_output(tty, bytes, count);
         if (written) {
             tty_finish(tty);
             return HX_OK;
         }
         mutex_unlock(&tty->lock);
+        if (is_hung) {
+            return HX_ERR_IO;
+        }
         enum hx_status status = read_wait(file, tty, sequence, TIME_NEVER);
         if (status != HX_OK) {
             return status;
@@ -368,7 +286,7 @@ enum hx_status tty_drain(struct tty *tty) {
     for (;;) {
         mutex_lock(&tty->lock);
         uint32_t sequence = waitable_sequence(&tty->waitable);
-        bool empty = tty->output_head == tty->output_tail;
+        bool empty = !tty->end->is_waited_for || tty->output_head == tty->output_tail;
         mutex_unlock(&tty->lock);
         if (empty) {
             return HX_OK;
@@ -379,6 +297,26 @@ enum hx_status tty_drain(struct tty *tty) {
             return status;
         }
     }
+}
+
+static void tty_release(struct file *file) {
+    struct tty *tty = file->data;
+    tty->end->closed(tty);
+}
+
+enum hx_status tty_open(struct file *file, struct tty *tty, bool may_control) {
+    enum hx_status status = tty->end->open(tty);
+    if (status != HX_OK) {
+        return status;
+    }
+    file->data = tty;
+    file->ops = &tty_file_ops;
+    const uint32_t flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    if (may_control && (flags & OPEN_NOCTTY) == 0 && (flags & FILE_READ) != 0) {
+        // Not becoming the controlling terminal is no reason to fail an open.
+        HX_IGNORE(tty_take_control(tty, false));
+    }
+    return HX_OK;
 }
 
 static struct waitable *tty_waitable(struct file *file) {
@@ -394,3 +332,36 @@ const struct file_ops tty_file_ops = {
     .control = tty_control,
     .release = tty_release,
 };
+
+// A terminal's life
+// -----------------------------------------------------------------------------------------
+
+static const struct lock_class tty_class = { "tty", LOCK_RANK_TTY, false };
+
+void tty_setup(struct tty *tty, const struct object_type *type, const struct tty_end *end) {
+    object_init(&tty->object, type);
+    mutex_init(&tty->lock, &tty_class);
+    waitable_init(&tty->waitable, WAIT_WRITABLE);
+    tty->end = end;
+}
+
+void tty_reset(struct tty *tty) {
+    tty->input_speed = tty->output_speed = 115200;
+    tty->window = (struct window_size){ 0 };
+    tty->output_head = tty->output_tail = 0;
+    tty->changed = tty->exclusive = false;
+    tty->signals = 0;
+    tty->session = tty->foreground = 0;
+    line_init(&tty->line, &tty_line_events, tty);
+}
+
+struct tty *tty_get(struct tty *tty) {
+    object_get(&tty->object);
+    return tty;
+}
+
+void tty_put(struct tty *tty) {
+    if (tty != NULL) {
+        object_put(&tty->object);
+    }
+}

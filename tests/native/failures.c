@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/timerfd.h>
 
@@ -295,6 +296,27 @@ static int call_pipe(void) {
     return closed(ends[1]);
 }
 
+static int call_pair(void) {
+    char name[32];
+    int number = 0;
+    const int master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    if (master < 0) {
+        return -1;
+    }
+    if (ioctl(master, TIOCSPTLCK, &number) != 0 || ioctl(master, TIOCGPTN, &number) != 0) {
+        const int error = errno;
+        close(master);
+        errno = error;
+        return -1;
+    }
+    snprintf(name, sizeof name, "/dev/pts/%d", number);
+    const int slave = open(name, O_RDWR | O_NOCTTY);
+    const int error = errno;
+    close(master);
+    errno = error;
+    return slave < 0 ? -1 : closed(slave);
+}
+
 static int call_dup(void) {
     return closed(fcntl(0, F_DUPFD, 900)); // the table has to grow in a child that has a small one
 }
@@ -349,6 +371,7 @@ static int call_timer(void) {
 
 static void descriptors(void) {
     exhaust("pipe", call_pipe);
+    exhaust("ptmx", call_pair);
     exhaust("dup", call_dup_in_child);
     exhaust("eventfd", call_eventfd);
     exhaust("timerfd", call_timerfd);

@@ -15,6 +15,8 @@ from helix import cpio, packages, paths, programs, targets
 INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs tmpfs /tmp
 hostname helix
 read level rest </proc/sys/kernel/printk
@@ -23,7 +25,7 @@ cd /root
 setsid sh -c 'exec sh -l </dev/CONSOLE >/dev/CONSOLE 2>&1'
 poweroff -f
 """
-PROFILE = """export PS1='\\w # ' PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
+PROFILE = """export PS1='\\w # ' PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 """
 
 

@@ -416,6 +416,8 @@ static void prepare_files(void) {
     mkdir("/tmp", 01777);
     mount("proc", "/proc", "proc", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    mkdir("/dev/pts", 0755);
+    mount("devpts", "/dev/pts", "devpts", 0, "gid=5,mode=620,ptmxmode=666");
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
     mknod("/dev/ttyS1", S_IFCHR | 0600, makedev(4, 65));
 }

@@ -54,13 +54,14 @@ static char state_letter(uint32_t state) {
     }
 }
 
-static void take_terminal(struct snapshot *snapshot) {
-    struct tty *tty = snapshot->kinship.terminal;
+static void take_terminal(struct posix_process *process, struct snapshot *snapshot) {
+    struct tty *tty = posix_terminal(process);
     snapshot->tty_group = -1;
     if (tty != NULL) {
         const uint64_t device = (uint64_t)tty_device_major(tty) << 32 | tty_device_minor(tty);
         snapshot->tty_number = (int32_t)device_encode(device);
         snapshot->tty_group = tty_foreground(tty);
+        tty_put(tty);
     }
 }
 
@@ -127,7 +128,7 @@ static void take(const struct proc_target *target, struct snapshot *snapshot) {
     snapshot->id = target->thread != NULL ? target->thread->tid : process->pid;
     snapshot->threads = process_thread_count(process->process);
     string_copy(snapshot->name, sizeof(snapshot->name), process->command);
-    take_terminal(snapshot);
+    take_terminal(target->process, snapshot);
     struct posix_thread *thread = snapshot->kinship.zombie ? NULL : proc_thread(target);
     take_signals(target, thread, snapshot);
     if (thread != NULL) {

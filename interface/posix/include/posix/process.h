@@ -74,7 +74,8 @@ struct posix_session {
     struct object object;
     struct pid_space *space;
     int32_t id;
-    struct tty *terminal; // [tree_lock] the controlling terminal, or NULL
+    struct tty *terminal; // [tree_lock] keeps; the controlling terminal, or NULL
+    int32_t lost_group;   // [tree_lock] was in front of one that hung up; 0: none
 };
 
 // What programs used, as struct rusage tells it.
@@ -204,10 +205,11 @@ struct posix_thread *posix_thread_next(struct posix_process *process, int32_t af
 // there.
 struct posix_kinship {
     int32_t parent, group, session;
-    struct tty *terminal;
     bool zombie;
 };
 void posix_kinship(struct posix_process *process, struct posix_kinship *out_kinship);
+// The controlling terminal, with a reference; NULL: it has none.
+struct tty *posix_terminal(struct posix_process *process);
 
 // Signals. `info` may be NULL (then made up: SI_KERNEL).
 struct posix_siginfo {

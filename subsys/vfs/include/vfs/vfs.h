@@ -27,11 +27,11 @@ struct path;
 struct filesystem { // a mounted instance
     struct object object;
     _Atomic(const struct fs_port *) port; // the type's table for what may be done now; never holes
-    void *instance;    // of the module that has made it; NULL may be one
-    bool has_instance; // it was made
-    uint32_t kind;         // FS_NO_PAGER, …
-    const char *type_name; // "tmpfs"
-    uint64_t device;       // st_dev, anonymous number
+    void *instance;                       // of the module that has made it; NULL may be one
+    bool has_instance;                    // it was made
+    uint32_t kind;                        // FS_NO_PAGER, …
+    const char *type_name;                // "tmpfs"
+    uint64_t device;                      // st_dev, anonymous number
     struct mutex rename_lock;
     struct fs_type *type;
     struct account *account;    // keeps; pays for the pages of FS_NO_PAGER, within its blocks
