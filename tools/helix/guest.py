@@ -16,7 +16,7 @@ from helix import qemu, targets, ui
 GREETING = b"\nhelix runner 1\n"
 WINDOW = 16384
 CHUNK = 4096
-ENVIRONMENT = {"PATH": "/bin:/sbin:/usr/bin:/usr/sbin", "HOME": "/", "TERM": "linux",
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "TERM": "linux",
                "USER": "root"}
 
 _NO_SPACE = "initramfs: no space left"  # the kernel's word

@@ -3,6 +3,7 @@
 unpacked below out/cache (so that they never replace something of the user's)."""
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -120,6 +121,11 @@ def _update(debian: str) -> None:
                        stderr=subprocess.STDOUT, check=False)
 
 
+def _run_apt(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
+
+
 def _download(package: str, debian: str) -> None:
     words = _apt_words(debian)
     folder = paths.ensure(paths.CACHE)
@@ -180,6 +186,26 @@ def busybox(debian: str = "") -> Path:
 def busybox_here() -> Path:
     """One that runs on this machine, and has the same programs."""
     return busybox(_HOST)
+
+
+def closure(names: list[str], debian: str) -> list[Path]:
+    """The packages and all that they depend on, downloaded; as apt would install them where nothing is."""
+    own = paths.CACHE / f"root-{debian}"
+    archives = paths.ensure(own / "archives" / "partial").parent
+    words = [*_apt_words(debian), "-o", "Dir::State::status=/dev/null", "-o", f"Dir::Cache={own}", "-o",
+             "Debug::NoLocking=1", "-o", "APT::Install-Recommends=0", "-y", "install"]
+    for attempt in (1, 2):
+        ui.stage(f"downloading {', '.join(names)}, and what they need")
+        listed = _run_apt([*words, "--simulate", *names])
+        done = _run_apt([*words, "--download-only", *names]) if listed.returncode == 0 else listed
+        ui.progress_done()
+        if done.returncode == 0:
+            # "Inst libc6 (2.36-9 Debian:12.1/stable [amd64])"
+            found = re.findall(r"^Inst (\S+) \((\S+) [^\n]*\[(\w+)\]", listed.stdout, re.M)
+            return [archives / f"{name}_{version.replace(':', '%3a')}_{arch}.deb" for name, version, arch in found]
+        if attempt == 1:
+            _update(debian)
+    raise ui.Failure(f"apt could not download {', '.join(names)} of {debian}", done.stdout[-4000:])
 
 
 def depends(package: str, debian: str) -> list[str]:

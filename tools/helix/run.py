@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from helix import build, cpio, guest, hosted, packages, paths, programs, qemu, rootfs, targets, ui
+from helix import build, cpio, debroot, guest, hosted, packages, paths, programs, qemu, rootfs, targets, ui
 
 _NOT_YET = {"net": "there is no network yet",
             "display": "there is no display yet"}
@@ -35,8 +35,8 @@ def _refuse_files(options: Namespace) -> None:
     if options.initrd and not Path(options.initrd).is_file():
         raise ui.WrongWords(f"--initrd: there is no file {options.initrd}")
     if options.root and options.root.startswith("deb:"):
-        raise ui.Failure("--root deb:...: needs a file system on a disk, which there is not yet")
-    if options.root and not Path(options.root).is_dir():
+        debroot.names(options.root)
+    elif options.root and not Path(options.root).is_dir():
         raise ui.WrongWords(f"--root: there is no folder {options.root}")
     if options.kernel and options.kernel != "linux":
         kernel_of(options)
@@ -77,7 +77,9 @@ def initrd(options: Namespace, kernel: Path, command: bool) -> bytes:
         data += b"\0" * (-len(data) % 4)
         return data + rootfs.runner_only().bytes() if command else data
     archive = rootfs.with_services(rootfs.with_runner(rootfs.base()) if command else rootfs.interactive(), kernel)
-    if options.root:
+    if options.root and options.root.startswith("deb:"):
+        debroot.add(archive, options.root)
+    elif options.root:
         archive.tree(Path(options.root))
     return archive.bytes()
 

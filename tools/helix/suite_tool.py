@@ -76,8 +76,9 @@ _WRONG = {
 }
 
 
-def _call(words: str, limit_s: float = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([paths.TOP / "helix", *words.split()], text=True, timeout=limit_s, check=False,
+def _call(words: str, limit_s: float = 60, last: str = "") -> subprocess.CompletedProcess[str]:
+    """./helix with those words, and one that may have blanks."""
+    return subprocess.run([paths.TOP / "helix", *words.split(), *([last] if last else [])], text=True, timeout=limit_s, check=False,
                           stdin=subprocess.DEVNULL, capture_output=True)
 
 
@@ -205,6 +206,28 @@ def _runs_the_example(_: Context, page: str = "user/libhelix/README.md") -> None
     if built.returncode or built.stdout or done.returncode or done.stdout != f"{found.group(2)}\n":
         raise Failed("the example does not do what the page says",
                      built.stdout + built.stderr + done.stdout + done.stderr)
+
+
+_DEBIANS = """
+set -e
+[[ $(ls --version) == *GNU* && $(readlink -f /proc/$$/exe) == */bash ]]
+[[ $(awk --version) == *GNU* && $(id -un) == root ]]
+echo "$BASH_VERSION" | grep -c '^5'
+"""
+
+
+def _runs_debians(context: Context) -> None:
+    """Programs of Debian's packages, linked at run time, and the links that their scripts would make."""
+    arch = context.options.arch
+    done = _call(f"run --arch {arch} --mem 512M --root deb:bash,coreutils,gawk -- /bin/bash -c", 300, _DEBIANS)
+    if done.returncode or done.stdout != "1\n":
+        raise Failed("Debian's bash, coreutils and gawk do not do what they do", done.stdout + done.stderr)
+    wrong = _call("run --root deb:no-such-package -- true", 300)
+    if wrong.returncode != 1 or "no-such-package" not in wrong.stderr or "Traceback" in wrong.stderr:
+        raise Failed("a package that there is not is not refused", wrong.stdout + wrong.stderr)
+    worse = _call("run --root deb:../etc -- true")
+    if worse.returncode != 2 or "no name of a package" not in worse.stderr:
+        raise Failed("words that are no name are not refused", worse.stdout + worse.stderr)
 
 
 _ELF_MACHINE = {"x86_64": 62, "aarch64": 183, "riscv64": 243}
@@ -507,7 +530,7 @@ _RISCV64 = {"tool/hart-goes-astray": _hart_goes_astray, "tool/interrupts-left-on
 
 def share_names(arch: str) -> list[str]:
     """What the default run has of these on other machines."""
-    return ["tool/cc", "tool/debug", "tool/bench", *(_RISCV64 if arch == "riscv64" else {})]
+    return ["tool/cc", "tool/debug", "tool/bench", "tool/debian", *(_RISCV64 if arch == "riscv64" else {})]
 
 
 def jobs(options: Namespace) -> list[Job]:
@@ -519,6 +542,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/leaves-nothing", _leaves_nothing),
             single("tool/debug", _debugs),
             single("tool/bench", _benches),
+            single("tool/debian", _runs_debians),
             single("tool/feeds-the-slow", _feeds_the_slow, machines=False),
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/cc", _compiles_for_machine, machines=False),
