@@ -98,27 +98,26 @@ enum hx_status vdso_map(struct aspace *aspace, uint64_t *out_address) {
     if (vdso_object == NULL) {
         return HX_OK;
     }
-    struct uaddr image, pages;
+    struct uaddr pages, again;
     struct aspace_map_request request = {
-        .size_bytes = image_bytes,
+        .size_bytes = (PAGE_OF_IMAGE << PAGE_SHIFT) + image_bytes,
         .protection = ASPACE_READ | ASPACE_EXECUTE, // a debugger may write its copy
         .object = vdso_object,
-        .object_page = PAGE_OF_IMAGE,
+        .object_page = PAGE_OF_PROCESS,
         .label = "[vdso]",
     };
-    enum hx_status status = aspace_map(aspace, &request, &image);
+    enum hx_status status = aspace_map(aspace, &request, &pages);
     if (status != HX_OK) {
         return status;
     }
-    // New mappings go below what is there, and here is next to nothing.
+    // One place for both, whatever gaps there are: the pages of data lie over the first.
     request.size_bytes = (uint64_t)PAGE_OF_IMAGE << PAGE_SHIFT;
-    request.hint = uaddr_make(image.value - request.size_bytes);
+    request.hint = pages;
     request.protection = ASPACE_READ;
     request.protection_max = ASPACE_READ;
-    request.flags = ASPACE_FIXED | ASPACE_NOREPLACE | ASPACE_WIPE_FORK; // a child has another pid
-    request.object_page = PAGE_OF_PROCESS;
+    request.flags = ASPACE_FIXED | ASPACE_WIPE_FORK; // a child has another pid
     request.label = "[vvar]";
-    status = aspace_map(aspace, &request, &pages);
-    *out_address = image.value;
-    return status == HX_ERR_EXISTS ? HX_ERR_NO_MEMORY : status;
+    status = aspace_map(aspace, &request, &again);
+    *out_address = pages.value + request.size_bytes;
+    return status;
 }

@@ -212,6 +212,9 @@ _DEBIANS = """
 set -e
 [[ $(ls --version) == *GNU* && $(readlink -f /proc/$$/exe) == */bash ]]
 [[ $(awk --version) == *GNU* && $(id -un) == root ]]
+for ((i = 0; i < 60; i++)); do  # wherever the loader and the vDSO come to lie
+    /bin/true
+done
 echo "$BASH_VERSION" | grep -c '^5'
 """
 
