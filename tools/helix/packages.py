@@ -80,18 +80,34 @@ def need(*groups: dict[str, str], yes: bool) -> None:
 
 
 _HOST = "amd64"
-_LATER = {"riscv64": "trixie"}  # the first release that has the machine
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# The first release that has the machine, by its names: of a mirror that is just being renewed one may be whole.
+_LATER = {"riscv64": ("trixie", "stable")}
 _LINUX = {"riscv64": "linux-image-riscv64"}  # where there is no cloud kernel
 
 
-def _later_sources(release: str) -> str:
-    """A line of sources for another release, from where the system gets its own."""
-    done = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages",
-                           "Codename: bookworm"], text=True, stdout=subprocess.PIPE, check=False)
-    if not done.stdout:
+def _run_apt(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=paths.ensure(paths.CACHE), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+
+
+def _lists(words: list[str], field: str, *those: str) -> list[str]:
+    """A field of each list of packages that apt has a source for; of those that have what is said, if something is."""
+    done = subprocess.run([*words, "indextargets", "--format", f"$({field})", "Created-By: Packages", *those], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    return done.stdout.split()
+
+
+def _site() -> str:
+    """Where the system gets its own Debian."""
+    found = _lists(["apt-get"], "SITE", "Codename: bookworm")
+    if not found:
         raise ui.Failure("apt knows no site of Debian 12")
-    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    return f"deb [signed-by={keys}] {done.stdout.splitlines()[0]} {release} main\n"
+    return found[0]
+
+
+def _own(debian: str) -> Path:
+    return paths.CACHE / f"apt-{debian}"
 
 
 def _apt_words(debian: str) -> list[str]:
@@ -99,10 +115,8 @@ def _apt_words(debian: str) -> list[str]:
     for a later release with sources of its own."""
     words = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
     if debian != _HOST:
-        own = paths.CACHE / f"apt-{debian}"
+        own = _own(debian)
         if debian in _LATER:
-            paths.ensure(own)
-            (own / "sources.list").write_text(_later_sources(_LATER[debian]))
             words += ["-o", f"Dir::Etc::sourcelist={own / 'sources.list'}",
                       "-o", "Dir::Etc::sourceparts=/dev/null"]
         for folder in ("lists/partial", "cache/archives/partial"):
@@ -113,31 +127,47 @@ def _apt_words(debian: str) -> list[str]:
     return words
 
 
-def _update(debian: str) -> None:
-    if debian == _HOST:
-        _apt(["update"])
-    else:
-        subprocess.run([*_apt_words(debian), "update"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.STDOUT, check=False)
+def _take_from(debian: str, release: str) -> None:
+    (_own(debian) / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_site()} {release} main\n")
 
 
-def _run_apt(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          check=False)
+def _update_later(debian: str) -> str:
+    """Takes the lists of a later release under the first of its names for which apt gets them whole, and which still
+    means that release."""
+    said = ""
+    release, *_ = names = _LATER[debian]
+    words = _apt_words(debian)
+    for name in names:
+        _take_from(debian, name)
+        done = _run_apt([*words, "update"])
+        if done.returncode == 0 and set(_lists(words, "CODENAME")) == {release}:
+            return ""
+        said += done.stdout if done.returncode else f"{name} is not {release}\n"
+    _take_from(debian, release)  # lists that were whole once may be there
+    return said
+
+
+def _update(debian: str) -> str:
+    """Renews apt's lists. Gives what apt said if it could not."""
+    if debian in _LATER:
+        return _update_later(debian)
+    done = _apt(["update"]) if debian == _HOST else _run_apt([*_apt_words(debian), "update"])
+    return done.stdout if done.returncode else ""
+
+
+def _try(words: list[str], debian: str, what: str) -> str:
+    """Runs apt; once more with fresh lists, if it does not know what is wanted."""
+    done = _run_apt(words)
+    if done.returncode:
+        said = _update(debian)
+        done = _run_apt(words)
+        if done.returncode:
+            raise ui.Failure(f"apt could not {what} of {debian}", (said + done.stdout)[-4000:])
+    return done.stdout
 
 
 def _download(package: str, debian: str) -> None:
-    words = _apt_words(debian)
-    folder = paths.ensure(paths.CACHE)
-    for attempt in (1, 2):
-        done = subprocess.run([*words, "download", package], cwd=folder, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
-        if done.returncode == 0:
-            return
-        if attempt == 1:
-            _update(debian)
-    raise ui.Failure(f"apt could not download {package} of {debian}", done.stdout[-4000:])
+    _try([*_apt_words(debian), "download", package], debian, f"download {package}")
 
 
 def _archive(package: str, debian: str) -> Path | None:
@@ -194,18 +224,14 @@ def closure(names: list[str], debian: str) -> list[Path]:
     archives = paths.ensure(own / "archives" / "partial").parent
     words = [*_apt_words(debian), "-o", "Dir::State::status=/dev/null", "-o", f"Dir::Cache={own}", "-o",
              "Debug::NoLocking=1", "-o", "APT::Install-Recommends=0", "-y", "install"]
-    for attempt in (1, 2):
-        ui.stage(f"downloading {', '.join(names)}, and what they need")
-        listed = _run_apt([*words, "--simulate", *names])
-        done = _run_apt([*words, "--download-only", *names]) if listed.returncode == 0 else listed
-        ui.progress_done()
-        if done.returncode == 0:
-            # "Inst libc6 (2.36-9 Debian:12.1/stable [amd64])"
-            found = re.findall(r"^Inst (\S+) \((\S+) [^\n]*\[(\w+)\]", listed.stdout, re.M)
-            return [archives / f"{name}_{version.replace(':', '%3a')}_{arch}.deb" for name, version, arch in found]
-        if attempt == 1:
-            _update(debian)
-    raise ui.Failure(f"apt could not download {', '.join(names)} of {debian}", done.stdout[-4000:])
+    ui.stage(f"downloading {', '.join(names)}, and what they need")
+    what = f"download {', '.join(names)}"
+    _try([*words, "--download-only", *names], debian, what)
+    listed = _try([*words, "--simulate", *names], debian, what)
+    ui.progress_done()
+    # "Inst libc6 (2.36-9 Debian:12.1/stable [amd64])"
+    found = re.findall(r"^Inst (\S+) \((\S+) [^\n]*\[(\w+)\]", listed, re.M)
+    return [archives / f"{name}_{version.replace(':', '%3a')}_{arch}.deb" for name, version, arch in found]
 
 
 def depends(package: str, debian: str) -> list[str]:

@@ -233,6 +233,44 @@ def _runs_debians(context: Context) -> None:
         raise Failed("words that are no name are not refused", worse.stdout + worse.stderr)
 
 
+# An apt-get whose site renews the lists of trixie, so that they fail, and calls WHAT stable.
+_APT = """#!/bin/sh
+list=$(printf '%s\\n' "$@" | sed -n 's/^Dir::Etc::sourcelist=//p')
+name=$(awk '{ print $4 }' "$list" 2>/dev/null)
+case "$*" in
+*indextargets*bookworm*) echo http://debian.invalid/debian ;;
+*indextargets*) echo WHAT ;;
+*update*) [ "$name" = stable ] || { echo "Mirror sync in progress?"; exit 100; } ;;
+*download*) [ "$name" = stable ] && : >some_1_riscv64.deb ;;
+esac
+"""
+_DOWNLOADS = """
+import sys
+from pathlib import Path
+from helix import packages, paths, ui
+paths.CACHE = Path(sys.argv[1])
+try:
+    packages._download("some", "riscv64")
+except ui.Failure as failure:
+    sys.exit(f"{failure} {failure.detail}")
+print(*(file.name for file in paths.CACHE.glob("*.deb")))
+"""
+
+
+def _knows_a_site_renewed(_: Context) -> None:
+    """A later release is found under its other name, if one's lists do not fit together, and if that is what it means."""
+    for stable, code, expected in (("trixie", 0, "some_1_riscv64.deb"), ("forky", 1, "sync in progress.*stable is not trixie")):
+        with tempfile.TemporaryDirectory() as folder:
+            apt = Path(folder) / "apt-get"
+            apt.write_text(_APT.replace("WHAT", stable))
+            apt.chmod(0o755)
+            words = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(paths.TOP / "tools")}
+            done = subprocess.run([sys.executable, "-c", _DOWNLOADS, f"{folder}/cache"], env=words, text=True,
+                                  capture_output=True, check=False)
+        if done.returncode != code or not re.search(expected, done.stdout + done.stderr, re.S):
+            raise Failed(f"with {stable} called stable", done.stdout + done.stderr)
+
+
 _ELF_MACHINE = {"x86_64": 62, "aarch64": 183, "riscv64": 243}
 
 
@@ -546,6 +584,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/debug", _debugs),
             single("tool/bench", _benches),
             single("tool/debian", _runs_debians),
+            single("tool/site-renewed", _knows_a_site_renewed, machines=False),
             single("tool/feeds-the-slow", _feeds_the_slow, machines=False),
             single("tool/bench-unpacks-linux", _unpacks_linux, machines=False),
             single("tool/cc", _compiles_for_machine, machines=False),
