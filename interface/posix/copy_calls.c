@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // copy_calls.c: moving data between files inside the kernel, and space inside files.
-#include "descriptor.h"
+#include "copy.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -17,13 +17,6 @@
 static bool is_type(const struct file *file, uint32_t type) {
     return file->inode != NULL && inode_type(file->inode) == type;
 }
-
-// One end of a copy: a file, and an offset of the caller's or the file's own position.
-struct copy_end {
-    struct file *file;
-    bool own_offset;
-    uint64_t offset;
-};
 
 // Moves up to `size_bytes` bytes by one read and as many writes as they need. What was read but not
 // written is put back by moving the source's position.
@@ -60,15 +53,23 @@ static enum hx_status copy_piece(struct copy_end *in, struct copy_end *out, uint
     return done != 0 ? HX_OK : status;
 }
 
+enum hx_status copy_limit(struct call *call, const struct copy_end *out, uint64_t *size_bytes) {
+    return call_limit_write(call, out->file, out->own_offset ? (int64_t)out->offset : OFFSET_NONE,
+                            size_bytes);
+}
+
 static enum hx_status copy_all(struct call *call, struct copy_end *in, struct copy_end *out,
                                uint64_t size_bytes) {
+    size_bytes = MIN_OF(size_bytes, RW_COUNT_MAX);
+    enum hx_status status = copy_limit(call, out, &size_bytes);
+    if (status != HX_OK) {
+        return status;
+    }
     uint8_t *memory = heap_alloc(COPY_BYTES, MEMORY_SLEEP);
     if (memory == NULL) {
         return HX_ERR_NO_MEMORY;
     }
     uint64_t total = 0;
-    size_bytes = MIN_OF(size_bytes, RW_COUNT_MAX);
-    enum hx_status status = HX_OK;
     while (total < size_bytes) {
         size_t moved = 0;
         const size_t piece = MIN_OF(size_bytes - total, (uint64_t)COPY_BYTES);
@@ -88,15 +89,14 @@ static enum hx_status copy_all(struct call *call, struct copy_end *in, struct co
     return status == HX_OK ? call_ok(call, 0) : restart_if_interrupted(status);
 }
 
-static enum hx_status check_ends(const struct copy_end *in, const struct copy_end *out) {
+enum hx_status copy_check_ends(const struct copy_end *in, const struct copy_end *out) {
     if ((file_flags(in->file) & FILE_READ) == 0 || (file_flags(out->file) & FILE_WRITE) == 0) {
         return HX_ERR_BAD_HANDLE;
     }
     return HX_OK;
 }
 
-// Takes the offset that the program gave by address into the end; null: the file's position.
-static enum hx_status end_offset(struct copy_end *end, struct uaddr address) {
+enum hx_status copy_end_offset(struct copy_end *end, struct uaddr address) {
     if (uaddr_is_null(address)) {
         return HX_OK;
     }
@@ -111,14 +111,14 @@ static enum hx_status end_offset(struct copy_end *end, struct uaddr address) {
     return (int64_t)end->offset < 0 ? HX_ERR_INVALID : HX_OK;
 }
 
-static enum hx_status end_offset_back(const struct copy_end *end, struct uaddr address) {
+enum hx_status copy_end_offset_back(const struct copy_end *end, struct uaddr address) {
     return end->own_offset ? copy_to_user(address, &end->offset, sizeof(end->offset)) : HX_OK;
 }
 
 static enum hx_status sendfile_files(struct call *call, struct copy_end *in, struct copy_end *out) {
-    enum hx_status status = check_ends(in, out);
+    enum hx_status status = copy_check_ends(in, out);
     if (status == HX_OK) {
-        status = end_offset(in, call_address(call, 2));
+        status = copy_end_offset(in, call_address(call, 2));
     }
     if (status != HX_OK) {
         return status;
@@ -129,16 +129,13 @@ static enum hx_status sendfile_files(struct call *call, struct copy_end *in, str
     }
     status = copy_all(call, in, out, call->args[3]);
     if (status == HX_OK) {
-        status = end_offset_back(in, call_address(call, 2));
+        status = copy_end_offset_back(in, call_address(call, 2));
     }
     return status;
 }
 
-typedef enum hx_status (*copy_function_t)(struct call *call, struct copy_end *in,
-                                          struct copy_end *out);
-
-static enum hx_status with_ends(struct call *call, int32_t in_fd, int32_t out_fd,
-                                copy_function_t copy) {
+enum hx_status copy_with_ends(struct call *call, int32_t in_fd, int32_t out_fd,
+                              copy_function_t copy) {
     struct descriptor in;
     enum hx_status status = descriptor_get(call, in_fd, HX_RIGHT_READ, &in);
     if (status != HX_OK) {
@@ -157,7 +154,7 @@ static enum hx_status with_ends(struct call *call, int32_t in_fd, int32_t out_fd
 }
 
 enum hx_status sys_sendfile(struct call *call) {
-    return with_ends(call, call_int(call, 1), call_int(call, 0), sendfile_files);
+    return copy_with_ends(call, call_int(call, 1), call_int(call, 0), sendfile_files);
 }
 
 static uint64_t end_position(const struct copy_end *end) {
@@ -166,12 +163,12 @@ static uint64_t end_position(const struct copy_end *end) {
 
 static enum hx_status copy_range_files(struct call *call, struct copy_end *in,
                                        struct copy_end *out) {
-    enum hx_status status = check_ends(in, out);
+    enum hx_status status = copy_check_ends(in, out);
     if (status == HX_OK) {
-        status = end_offset(in, call_address(call, 1));
+        status = copy_end_offset(in, call_address(call, 1));
     }
     if (status == HX_OK) {
-        status = end_offset(out, call_address(call, 3));
+        status = copy_end_offset(out, call_address(call, 3));
     }
     if (status != HX_OK) {
         return status;
@@ -194,10 +191,10 @@ static enum hx_status copy_range_files(struct call *call, struct copy_end *in,
     }
     status = copy_all(call, in, out, length);
     if (status == HX_OK) {
-        status = end_offset_back(in, call_address(call, 1));
+        status = copy_end_offset_back(in, call_address(call, 1));
     }
     if (status == HX_OK) {
-        status = end_offset_back(out, call_address(call, 3));
+        status = copy_end_offset_back(out, call_address(call, 3));
     }
     return status;
 }
@@ -206,7 +203,7 @@ enum hx_status sys_copy_file_range(struct call *call) {
     if (call_uint(call, 5) != 0) {
         return HX_ERR_INVALID;
     }
-    return with_ends(call, call_int(call, 0), call_int(call, 2), copy_range_files);
+    return copy_with_ends(call, call_int(call, 0), call_int(call, 2), copy_range_files);
 }
 
 static enum hx_status zero_bytes(struct memory_object *pages, uint64_t from, uint64_t to) {

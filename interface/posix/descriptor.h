@@ -153,6 +153,11 @@ _Static_assert(sizeof(struct io_segment) == 16, "it is read as struct iovec");
 // HX_ERR_NO_MEMORY.
 enum hx_status segments_begin(struct uaddr from, uint64_t count, struct user_segments *segments);
 void segments_end(struct user_segments *segments);
+#define OFFSET_NONE (-1) // the file's position
+// RLIMIT_FSIZE: a write to a regular file that begins at or beyond it fails with SIGXFSZ and
+// HX_ERR_FILE_TOO_BIG, one that crosses it is cut.
+enum hx_status call_limit_write(struct call *call, const struct file *file, int64_t offset,
+                                uint64_t *size_bytes);
 // Sends the caller SIGPIPE. Always returns HX_ERR_BROKEN_PIPE.
 enum hx_status call_broken_pipe(struct call *call);
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // fd_calls.c: calls about the numbers themselves: dup, close, fcntl, ioctl's common part.
 #include "descriptor.h"
+#include "life.h"
 #include "locks.h"
 
 #include <lib/string.h>
+#include <vfs/pipe.h>
 
 #define F_DUPFD         0u
 #define F_GETFD         1u
@@ -141,9 +143,11 @@ static void set_flags(struct file *file, uint32_t clear, uint32_t set) {
     }
 }
 
-// F_SETFL changes these; direct access is refused, as files of memory refuse it.
+// F_SETFL changes these; direct access is refused, as files of memory refuse it. For pipes it means
+// packets.
 static enum hx_status set_linux_flags(struct call *call, struct file *file, uint32_t flags) {
-    if ((flags & HAL_O_DIRECT) != 0 && (file_flags(file) & FILE_DIRECT) == 0) {
+    if ((flags & HAL_O_DIRECT) != 0 && (file_flags(file) & FILE_DIRECT) == 0 &&
+        !file_is_pipe(file)) {
         return HX_ERR_INVALID;
     }
     const uint32_t now = file_flags(file);
@@ -164,22 +168,22 @@ static enum hx_status set_linux_flags(struct call *call, struct file *file, uint
     return HX_OK;
 }
 
-static bool is_pipe(const struct file *file) {
-    if (file->inode != NULL) {
-        return inode_type(file->inode) == FS_MODE_FIFO;
-    }
-    return file->ops->name != NULL && strcmp(file->ops->name, "pipe") == 0;
+static enum hx_status get_pipe_size(struct call *call, const struct file *file) {
+    return file_is_pipe(file) ? call_ok(call, (int64_t)pipe_size(file)) : HX_ERR_BAD_HANDLE;
 }
 
-// A pipe has one size here; what it covers is granted.
-static enum hx_status pipe_size(struct call *call, const struct file *file, bool set) {
-    if (!is_pipe(file)) {
+// More than fs.pipe-max-size takes a privilege.
+static enum hx_status set_pipe_size(struct call *call, struct file *file) {
+    if (!file_is_pipe(file)) {
         return HX_ERR_BAD_HANDLE;
     }
-    if (set && call_uint(call, 2) > PIPE_BYTES) {
+    const uint64_t size_bytes = call_uint(call, 2);
+    if (size_bytes > PIPE_BYTES_UNPRIVILEGED && size_bytes > pipe_size(file) &&
+        !posix_capable(CAPABILITY_SYS_RESOURCE)) {
         return HX_ERR_NOT_PERMITTED;
     }
-    return call_ok(call, PIPE_BYTES);
+    const enum hx_status status = pipe_resize(file, size_bytes);
+    return status == HX_OK ? get_pipe_size(call, file) : status;
 }
 
 static enum hx_status duplicate_checked(struct call *call, bool close_on_exec) {
@@ -213,15 +217,16 @@ static enum hx_status control_file(struct call *call, struct file *file, uint32_
     case F_GETLEASE:
         return call_ok(call, F_UNLCK);
     case F_GETPIPE_SZ:
+        return get_pipe_size(call, file);
     case F_SETPIPE_SZ:
-        return pipe_size(call, file, command == F_SETPIPE_SZ);
+        return set_pipe_size(call, file);
     default:
         return HX_ERR_INVALID;
     }
 }
 
 // What a command changes for all who share the description takes a right.
-static rights_t command_needs(int32_t command) {
+static rights_t command_needs(uint32_t command) {
     switch (command) {
     case F_SETFL:
     case F_SETPIPE_SZ:

@@ -249,13 +249,11 @@ static enum hx_status make_pipe(struct call *call, uint32_t flags) {
     if ((flags & ~(O_CLOEXEC | O_NONBLOCK | HAL_O_DIRECT)) != 0) {
         return HX_ERR_INVALID;
     }
-    if ((flags & HAL_O_DIRECT) != 0) {
-        return HX_ERR_INVALID; // packets are not kept apart
-    }
+    const uint32_t file_flags = ((flags & O_NONBLOCK) != 0 ? FILE_NONBLOCK : 0) |
+                                ((flags & HAL_O_DIRECT) != 0 ? FILE_DIRECT : 0);
     struct file *reader;
     struct file *writer;
-    enum hx_status status =
-        pipe_create((flags & O_NONBLOCK) != 0 ? FILE_NONBLOCK : 0, &reader, &writer);
+    enum hx_status status = pipe_create(file_flags, &reader, &writer);
     return status == HX_OK ? add_pipe(call, reader, writer, (flags & O_CLOEXEC) != 0) : status;
 }
 

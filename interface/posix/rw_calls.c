@@ -8,8 +8,6 @@
 #include <memory/heap.h>
 #include <net/socket.h>
 
-#define OFFSET_NONE (-1) // use the file's position
-
 #define RWF_HIPRI     0x01
 #define RWF_DSYNC     0x02
 #define RWF_SYNC      0x04
@@ -26,11 +24,11 @@ enum hx_status call_broken_pipe(struct call *call) {
     return HX_ERR_BROKEN_PIPE;
 }
 
-// RLIMIT_FSIZE: a write that begins at or beyond it fails with SIGXFSZ, one that crosses it is cut.
-static enum hx_status limit_write(struct call *call, const struct file *file,
-                                  struct io_buffer *from, int64_t offset) {
+enum hx_status call_limit_write(struct call *call, const struct file *file, int64_t offset,
+                                uint64_t *size_bytes) {
     const uint64_t limit = posix_limit(call->process, RLIMIT_FSIZE);
-    if (limit == UINT64_MAX || from->remaining == 0) {
+    if (limit == UINT64_MAX || *size_bytes == 0 || file->inode == NULL ||
+        inode_type(file->inode) != FS_MODE_REGULAR) {
         return HX_OK;
     }
     uint64_t start = (uint64_t)offset;
@@ -43,7 +41,7 @@ static enum hx_status limit_write(struct call *call, const struct file *file,
         posix_signal_thread(call->thread, SIGXFSZ, NULL);
         return HX_ERR_FILE_TOO_BIG;
     }
-    from->remaining = MIN_OF(from->remaining, limit - start);
+    *size_bytes = MIN_OF(*size_bytes, limit - start);
     return HX_OK;
 }
 
@@ -75,7 +73,7 @@ static inline enum hx_status do_write(struct call *call, struct file *file, stru
         return HX_ERR_BAD_HANDLE;
     }
     if (is_regular(file)) {
-        enum hx_status limited = limit_write(call, file, from, offset);
+        enum hx_status limited = call_limit_write(call, file, offset, &from->remaining);
         if (limited != HX_OK) {
             return limited;
         }

@@ -296,6 +296,46 @@ static int call_pipe(void) {
     return closed(ends[1]);
 }
 
+// A file's bytes by two pipes, of another size, into another file: as many come out as went in.
+static int splice_files(const int *from, const int *to, int file) {
+    off_t start = 0, end = 4096;
+    if (fcntl(from[1], F_SETPIPE_SZ, 8 * 4096) < 0 || fcntl(to[1], F_SETPIPE_SZ, 4096) < 0) {
+        return -1;
+    }
+    const ssize_t read_in = splice(file, &start, from[1], NULL, 100, 0);
+    if (read_in < 0 || tee(from[0], to[1], 50, 0) != 50 ||
+        splice(to[0], NULL, file, &end, 50, 0) != 50 ||
+        splice(from[0], NULL, to[1], NULL, 100, 0) < 0 ||
+        splice(to[0], NULL, file, &end, 100, 0) < 0) {
+        return -1;
+    }
+    CHECK(read_in == 100 && end == 4096 + 150);
+    return 0;
+}
+
+static int call_splice(void) {
+    int from[2], to[2];
+    if (pipe(from) != 0) {
+        return -1;
+    }
+    int result = pipe(to);
+    int error = errno;
+    if (result == 0) {
+        const int file = open("spliced", O_RDWR | O_CREAT, 0600);
+        result = file < 0 || ftruncate(file, 100) != 0 ? -1 : splice_files(from, to, file);
+        error = errno;
+        if (file >= 0) {
+            close(file);
+        }
+        close(to[0]);
+        close(to[1]);
+    }
+    close(from[0]);
+    close(from[1]);
+    errno = error;
+    return result;
+}
+
 static int call_pair(void) {
     char name[32];
     int number = 0;
@@ -371,6 +411,7 @@ static int call_timer(void) {
 
 static void descriptors(void) {
     exhaust("pipe", call_pipe);
+    exhaust("splice", call_splice);
     exhaust("ptmx", call_pair);
     exhaust("dup", call_dup_in_child);
     exhaust("eventfd", call_eventfd);

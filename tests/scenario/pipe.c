@@ -93,6 +93,15 @@ static void small_writes_are_whole_or_not(void) {
     char big[PIPE_BUF];
     SAME(read(line[0], big, PIPE_BUF - 1), PIPE_BUF - 1);
     REFUSED(write(line[1], block, PIPE_BUF), EAGAIN); // does not fit whole
+    NEED(pipe2(line, O_NONBLOCK) == 0);
+    for (int i = 0; i < 15; i++) {
+        NEED(write(line[1], block, PIPE_BUF) == PIPE_BUF);
+    }
+    NEED(write(line[1], block, PIPE_BUF - 100) == PIPE_BUF - 100);
+    REFUSED(write(line[1], block, 200), EAGAIN);
+    SAME(write(line[1], block, 60), 60);
+    SAME(write(line[1], block, 40), 40);
+    REFUSED(write(line[1], block, 1), EAGAIN);
 }
 
 static void writers_do_not_mix(void) {

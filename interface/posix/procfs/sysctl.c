@@ -44,7 +44,7 @@ CONSTANT_TEXT(proc_overcommit_memory, "1\n") // memory is given when it is touch
 CONSTANT_TEXT(proc_max_map_count, "%d\n", MAP_COUNT_MAX)
 CONSTANT_TEXT(proc_file_max, "%lld\n", (long long)INT64_MAX)
 CONSTANT_TEXT(proc_nr_open, "%u\n", FILE_TABLE_MAX)
-CONSTANT_TEXT(proc_pipe_max_size, "%u\n", PIPE_BYTES)
+CONSTANT_TEXT(proc_pipe_max_size, "%u\n", PIPE_BYTES_UNPRIVILEGED)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)
 
 // Linux's console level is one more than the highest level that is printed.

@@ -4,6 +4,8 @@
 
 #include "inode.h"
 
+#include <vfs/pipe.h>
+
 extern const struct file_ops regular_ops;
 extern const struct file_ops generated_ops;
 extern const struct file_ops directory_ops;
@@ -26,7 +28,6 @@ enum hx_status device_open(struct file *file);
 enum hx_status fifo_open(struct file *file);
 // Another file on the same end of a pipe.
 enum hx_status pipe_reopen(struct file *file, uint32_t flags, struct file **out_file);
-bool file_is_pipe(const struct file *file);
 // Levels of a pipe's file.
 uint32_t pipe_levels(const struct file *file);
 

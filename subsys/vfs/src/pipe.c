@@ -1,45 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// pipe.c: pipes and fifos: a ring of bytes in page frames, which are taken when first needed.
+// pipe.c: pipes and fifos: a ring of pages, whose frames are taken when first needed.
 //
 // `lock` guards everything; user memory is copied under it, so it sleeps and stands among the locks
 // of files. Levels: the readers' waitable is READABLE while there are bytes and HANGUP once the
-// last writer has gone; the writers' one is WRITABLE while an atomic write fits and ERROR once the
-// last reader has gone. Levels change under `lock`, so they never lag behind the ring; whoever
-// waits, waits for a level, so no wake is lost. Preemption is off from the wake to the unlock, lest
-// the woken thread runs into the lock.
+// last writer has gone; the writers' one is WRITABLE while a page is free and ERROR once the last
+// reader has gone. Levels change under `lock`, so they never lag behind the ring; whoever waits,
+// waits for a level, so no wake is lost. Preemption is off from the wake to the unlock, lest the
+// woken thread runs into the lock.
+//
+// Bytes go behind those of the last page if they fit there as a whole, else into pages of their
+// own: so a write of a page at most is never divided, whenever there is a free page (as in Linux).
 //
 // A pipe lives as long as its files. A fifo's pipe hangs on `special` of its inode, under the
 // inode's lock, while the fifo is open.
-#include "file_kinds.h"
+#include "pipe.h"
 
 #include <core/log.h>
 #include <core/thread.h>
-#include <core/wait.h>
 #include <lib/string.h>
-#include <memory/account.h>
 #include <memory/heap.h>
-#include <memory/tally.h>
 
-#define PIPE_PAGES (PIPE_BYTES / PAGE_SIZE)
-#define PIPE_MASK  (PIPE_BYTES - 1)
-
-struct pipe {
-    struct mutex lock;
-    uint32_t head;          // [lock] where the next byte is read, below PIPE_BYTES
-    uint32_t count;         // [lock] of bytes in the ring
-    uint32_t readers;       // [lock]
-    uint32_t writers;       // [lock]
-    uint64_t reader_opens;  // [lock] ever; a fifo's open waits for the other side's to change
-    uint64_t writer_opens;  // [lock]
-    _Atomic uint32_t files; // that are open on it: dropped after `lock` is done with
-    bool is_fifo;
-    struct account *account; // keeps; who made it, charged for its frames
-    struct waitable readable;
-    struct waitable writable;
-    struct waitable opened;           // of a fifo: changes with each open
-    struct frame *frames[PIPE_PAGES]; // [lock] NULL: not needed so far
-    struct tally_mark tally;
-};
+#define PIPE_BYTES_MAX (UINT64_C(1) << 31)
 
 static const struct lock_class pipe_class = { "pipe", LOCK_RANK_FILE + 2, false };
 static struct heap_cache *pipe_cache;
@@ -52,6 +33,7 @@ static struct pipe *pipe_alloc(bool is_fifo) {
         pipe->is_fifo = is_fifo;
         pipe->account = account_current();
         object_get(&pipe->account->object);
+        pipe_ring_init(&pipe->ring, pipe->account);
         waitable_init(&pipe->readable, is_fifo ? WAIT_WRITABLE : 0);
         waitable_init(&pipe->writable, WAIT_WRITABLE);
         waitable_init(&pipe->opened, 0);
@@ -60,12 +42,7 @@ static struct pipe *pipe_alloc(bool is_fifo) {
 }
 
 static void pipe_free(struct pipe *pipe) {
-    for (uint32_t i = 0; i < PIPE_PAGES; i++) {
-        if (pipe->frames[i] != NULL) {
-            frame_put(pipe->frames[i]);
-            account_release(pipe->account, ACCOUNT_FRAMES, 1);
-        }
-    }
+    pipe_ring_destroy(&pipe->ring);
     object_put(&pipe->account->object);
     heap_cache_free(pipe_cache, pipe);
 }
@@ -85,16 +62,15 @@ static void set_level(struct waitable *waitable, uint32_t level, bool is_set, bo
 
 // After bytes went in or out, or an end came or went. `lock` is held, preemption off.
 static void update_levels_locked(struct pipe *pipe, bool is_news_in, bool is_news_out) {
-    bool has_room = pipe->count <= PIPE_BYTES - PIPE_ATOMIC_BYTES;
-    set_level(&pipe->readable, WAIT_READABLE, pipe->count != 0, is_news_in);
+    bool has_room = pipe_ring_has_room(&pipe->ring);
+    set_level(&pipe->readable, WAIT_READABLE, pipe->ring.used != 0 && !pipe->is_lent, is_news_in);
     set_level(&pipe->writable, WAIT_WRITABLE, has_room, is_news_out);
     if (pipe->is_fifo) { // a file that is both ends is waited for on `readable`
         set_level(&pipe->readable, WAIT_WRITABLE, has_room, false);
     }
 }
 
-static void unlock_and_tell(struct pipe *pipe, bool is_news_in, bool is_news_out)
-    RELEASES(pipe -> lock) {
+void pipe_unlock_and_tell(struct pipe *pipe, bool is_news_in, bool is_news_out) {
     preempt_disable();
     update_levels_locked(pipe, is_news_in, is_news_out);
     mutex_unlock(&pipe->lock);
@@ -121,106 +97,118 @@ static struct waitable *pipe_waitable(struct file *file) {
     return (file_flags(file) & FILE_READ) != 0 ? &pipe->readable : &pipe->writable;
 }
 
+enum hx_status pipe_wait_for_bytes(struct pipe *pipe) {
+    return wait_result(
+        wait_one(&pipe->readable, WAIT_READABLE | WAIT_HANGUP, TIME_NEVER, WAIT_INTERRUPTIBLE));
+}
+
+enum hx_status pipe_wait_for_room(struct pipe *pipe) {
+    return wait_result(
+        wait_one(&pipe->writable, WAIT_WRITABLE | WAIT_ERROR, TIME_NEVER, WAIT_INTERRUPTIBLE));
+}
+
 // Reading
 // -----------------------------------------------------------------------------------------------
 
 static enum hx_status take_bytes_locked(struct pipe *pipe, struct io_buffer *to,
                                         size_t *out_moved) {
     size_t moved = 0;
+    bool is_packet = false;
     enum hx_status status = HX_OK;
-    while (pipe->count > 0 && to->remaining > 0 && status == HX_OK) {
-        uint32_t in_page = pipe->head & PAGE_MASK;
-        size_t run = MIN_OF(pipe->count, PAGE_SIZE - in_page);
+    while (pipe->ring.used > 0 && to->remaining > 0 && status == HX_OK && !is_packet) {
+        const struct pipe_page *page = pipe_ring_page(&pipe->ring, 0);
+        const char *bytes = (const char *)frame_data(page->frame) + page->offset;
         size_t done = 0;
-        char *bytes = (char *)frame_data(pipe->frames[pipe->head >> PAGE_SHIFT]) + in_page;
-        status = io_buffer_put(to, bytes, MIN_OF(run, to->remaining), &done);
-        pipe->head = (pipe->head + (uint32_t)done) & PIPE_MASK;
-        pipe->count -= (uint32_t)done;
+        status = io_buffer_put(to, bytes, page->length, &done);
         moved += done;
-    }
-    if (pipe->count == 0) {
-        pipe->head = 0; // small messages stay in one frame
+        is_packet = (page->flags & PIPE_PAGE_PACKET) != 0;
+        if (is_packet && status == HX_OK) {
+            done = page->length; // what was not wanted of a packet is gone
+        }
+        pipe_ring_consume(&pipe->ring, (uint32_t)done);
     }
     *out_moved = moved;
     return moved != 0 ? HX_OK : status;
 }
 
-static enum hx_status pipe_read(struct file *file, struct io_buffer *to, uint64_t offset,
-                                size_t *out_moved) {
+enum hx_status pipe_get(struct file *file, struct io_buffer *to, bool nonblock, size_t *out_moved) {
     struct pipe *pipe = file->data;
-    (void)offset;
     *out_moved = 0;
     if (to->remaining == 0) {
         return HX_OK;
     }
     for (;;) {
         mutex_lock(&pipe->lock);
-        if (pipe->count > 0) {
+        if (pipe->ring.used > 0 && !pipe->is_lent) {
             enum hx_status status = take_bytes_locked(pipe, to, out_moved);
-            unlock_and_tell(pipe, false, true);
+            pipe_unlock_and_tell(pipe, false, true);
             return status;
         }
-        bool is_end = pipe->writers == 0;
+        bool is_end = pipe->writers == 0 && !pipe->is_lent;
         mutex_unlock(&pipe->lock);
         if (is_end) {
             return HX_OK;
         }
-        if ((file_flags(file) & FILE_NONBLOCK) != 0) {
+        if (nonblock) {
             return HX_ERR_WOULD_BLOCK;
         }
-        enum hx_status status =
-            wait_one(&pipe->readable, WAIT_READABLE | WAIT_HANGUP, TIME_NEVER, WAIT_INTERRUPTIBLE);
+        enum hx_status status = pipe_wait_for_bytes(pipe);
         if (status != HX_OK) {
-            return wait_result(status);
+            return status;
         }
     }
+}
+
+static enum hx_status pipe_read(struct file *file, struct io_buffer *to, uint64_t offset,
+                                size_t *out_moved) {
+    (void)offset;
+    return pipe_get(file, to, (file_flags(file) & FILE_NONBLOCK) != 0, out_moved);
 }
 
 // Writing
 // -----------------------------------------------------------------------------------------------
 
-// NULL: no memory, or the account refuses.
-static struct frame *frame_for(const struct pipe *pipe) {
-    if (account_charge(pipe->account, ACCOUNT_FRAMES, 1) != HX_OK) {
-        return NULL;
-    }
-    struct frame *frame = frame_alloc(MEMORY_SLEEP, false);
-    if (frame == NULL) {
-        account_release(pipe->account, ACCOUNT_FRAMES, 1);
-    }
-    return frame;
+static enum hx_status add_bytes(struct pipe_page *page, struct io_buffer *from, size_t size_bytes,
+                                size_t *moved) {
+    size_t done = 0;
+    char *bytes = (char *)frame_data(page->frame) + page->offset + page->length;
+    enum hx_status status = io_buffer_take(from, bytes, size_bytes, &done);
+    page->length = (uint16_t)(page->length + done);
+    *moved += done;
+    return status;
 }
 
-static enum hx_status put_bytes_locked(struct pipe *pipe, struct io_buffer *from,
-                                       size_t *out_moved) {
-    size_t moved = 0;
-    enum hx_status status = HX_OK;
-    while (pipe->count < PIPE_BYTES && from->remaining > 0 && status == HX_OK) {
-        uint32_t tail = (pipe->head + pipe->count) & PIPE_MASK;
-        uint32_t in_page = tail & PAGE_MASK;
-        struct frame **frame = &pipe->frames[tail >> PAGE_SHIFT];
-        size_t run = MIN_OF(PIPE_BYTES - pipe->count, PAGE_SIZE - in_page);
-        size_t done = 0;
-        if (*frame == NULL) {
-            *frame = frame_for(pipe);
-        }
-        if (*frame == NULL) {
-            status = HX_ERR_NO_MEMORY;
-            break;
-        }
-        char *bytes = (char *)frame_data(*frame) + in_page;
-        status = io_buffer_take(from, bytes, MIN_OF(run, from->remaining), &done);
-        pipe->count += (uint32_t)done;
-        moved += done;
+// What is more than whole pages goes behind the last page's bytes, if it fits there as a whole.
+static enum hx_status add_to_last_locked(struct pipe *pipe, struct io_buffer *from, size_t *moved) {
+    const size_t odd = from->remaining & PAGE_MASK;
+    if (odd == 0 || pipe->ring.used == 0) {
+        return HX_OK;
     }
-    *out_moved += moved;
+    struct pipe_page *last = pipe_ring_page(&pipe->ring, pipe->ring.used - 1);
+    const bool fits =
+        last->flags == PIPE_PAGE_OWN && last->offset + last->length + odd <= PAGE_SIZE;
+    return fits ? add_bytes(last, from, odd, moved) : HX_OK;
+}
+
+static enum hx_status put_bytes_locked(struct pipe *pipe, struct io_buffer *from, bool is_packet,
+                                       size_t *moved) {
+    enum hx_status status = add_to_last_locked(pipe, from, moved);
+    while (status == HX_OK && from->remaining > 0 && pipe_ring_has_room(&pipe->ring)) {
+        struct pipe_page *page = pipe_ring_next(&pipe->ring);
+        if (page == NULL) {
+            return HX_ERR_NO_MEMORY;
+        }
+        page->flags |= is_packet ? PIPE_PAGE_PACKET : 0;
+        status = add_bytes(page, from, PAGE_SIZE, moved);
+        pipe->ring.used += page->length != 0;
+    }
     return status;
 }
 
 // One attempt: as much as goes in. *out_blocked: the rest has to wait for room.
-static enum hx_status write_some(struct pipe *pipe, struct io_buffer *from, bool is_atomic,
-                                 size_t *moved, bool *out_blocked) {
-    enum hx_status status = HX_OK;
+static enum hx_status write_some(struct file *file, struct io_buffer *from, size_t *moved,
+                                 bool *out_blocked) {
+    struct pipe *pipe = file->data;
     size_t before = *moved;
     *out_blocked = false;
     mutex_lock(&pipe->lock);
@@ -228,47 +216,46 @@ static enum hx_status write_some(struct pipe *pipe, struct io_buffer *from, bool
         mutex_unlock(&pipe->lock);
         return HX_ERR_BROKEN_PIPE;
     }
-    uint32_t room = PIPE_BYTES - pipe->count;
-    if (room >= (is_atomic ? from->remaining : 1)) {
-        status = put_bytes_locked(pipe, from, moved);
-    }
+    enum hx_status status =
+        put_bytes_locked(pipe, from, (file_flags(file) & FILE_DIRECT) != 0, moved);
     *out_blocked = status == HX_OK && from->remaining > 0;
-    unlock_and_tell(pipe, *moved != before, false);
+    pipe_unlock_and_tell(pipe, *moved != before, false);
     return status;
 }
 
-static enum hx_status pipe_write(struct file *file, struct io_buffer *from, uint64_t offset,
-                                 size_t *out_moved) {
-    struct pipe *pipe = file->data;
-    bool is_atomic = from->remaining <= PIPE_ATOMIC_BYTES;
+// `once`: enough, if anything was moved.
+static enum hx_status write_bytes(struct file *file, struct io_buffer *from, bool nonblock,
+                                  bool once, size_t *out_moved) {
     size_t moved = 0;
     bool is_blocked;
-    (void)offset;
     enum hx_status status;
+    *out_moved = 0;
     if (from->remaining == 0) {
-        *out_moved = 0;
         return HX_OK;
     }
     for (;;) {
-        status = write_some(pipe, from, is_atomic, &moved, &is_blocked);
-        if (!is_blocked) {
+        status = write_some(file, from, &moved, &is_blocked);
+        if (!is_blocked || (once && moved != 0)) {
             break;
         }
-        if ((file_flags(file) & FILE_NONBLOCK) != 0) {
-            status = HX_ERR_WOULD_BLOCK;
-            break;
-        }
-        status = wait_result(
-            wait_one(&pipe->writable, WAIT_WRITABLE | WAIT_ERROR, TIME_NEVER, WAIT_INTERRUPTIBLE));
+        status = nonblock ? HX_ERR_WOULD_BLOCK : pipe_wait_for_room(file->data);
         if (status != HX_OK) {
             break;
         }
     }
-    if (moved == 0 && status != HX_OK) {
-        return status;
-    }
     *out_moved = moved;
-    return HX_OK;
+    return moved != 0 ? HX_OK : status;
+}
+
+enum hx_status pipe_put(struct file *file, struct io_buffer *from, bool nonblock,
+                        size_t *out_moved) {
+    return write_bytes(file, from, nonblock, true, out_moved);
+}
+
+static enum hx_status pipe_write(struct file *file, struct io_buffer *from, uint64_t offset,
+                                 size_t *out_moved) {
+    (void)offset;
+    return write_bytes(file, from, (file_flags(file) & FILE_NONBLOCK) != 0, false, out_moved);
 }
 
 // FIONREAD; the result is left to the caller to store.
@@ -281,7 +268,7 @@ static enum hx_status pipe_control(struct file *file, uint64_t request, uint64_t
         return HX_ERR_NOT_TTY;
     }
     mutex_lock(&pipe->lock);
-    uint32_t count = pipe->count;
+    const uint32_t count = (uint32_t)pipe_ring_bytes(&pipe->ring);
     mutex_unlock(&pipe->lock);
     *out_result = 0;
     return copy_to_user(uaddr_make(argument), &count, sizeof(count));
@@ -316,7 +303,7 @@ static void end_remove(struct pipe *pipe, uint32_t flags) {
     if ((flags & FILE_READ) != 0 && --pipe->readers == 0) {
         waitable_update(&pipe->writable, 0, WAIT_ERROR);
     }
-    if ((flags & FILE_WRITE) != 0 && --pipe->writers == 0) {
+    if ((flags & FILE_WRITE) != 0 && --pipe->writers == 0 && !pipe->is_lent) {
         waitable_update(&pipe->readable, 0, WAIT_HANGUP);
     }
     mutex_unlock(&pipe->lock);
@@ -353,9 +340,7 @@ static void pipe_release(struct file *file) {
 static void pipe_tally(struct file *file, struct tally *tally) {
     struct pipe *pipe = file->data;
     if (tally_meet(tally, &pipe->tally)) {
-        for (uint32_t i = 0; i < PIPE_PAGES; i++) {
-            tally->pages += *(struct frame *volatile *)&pipe->frames[i] != NULL;
-        }
+        tally->pages += atomic_load_explicit(&pipe->ring.frames, memory_order_relaxed);
     }
 }
 
@@ -372,6 +357,33 @@ static const struct file_ops pipe_ops = {
 
 bool file_is_pipe(const struct file *file) {
     return file->ops == &pipe_ops;
+}
+
+bool pipe_is_same(const struct file *one, const struct file *other) {
+    return one->data == other->data;
+}
+
+uint64_t pipe_size(const struct file *file) {
+    struct pipe *pipe = file->data;
+    mutex_lock(&pipe->lock);
+    const uint64_t slots = pipe->ring.slots;
+    mutex_unlock(&pipe->lock);
+    return slots << PAGE_SHIFT;
+}
+
+enum hx_status pipe_resize(struct file *file, uint64_t size_bytes) {
+    struct pipe *pipe = file->data;
+    if (size_bytes > PIPE_BYTES_MAX) {
+        return HX_ERR_INVALID;
+    }
+    uint32_t slots = 1;
+    while ((uint64_t)slots << PAGE_SHIFT < size_bytes) {
+        slots *= 2;
+    }
+    mutex_lock(&pipe->lock);
+    enum hx_status status = pipe_ring_resize(&pipe->ring, slots);
+    pipe_unlock_and_tell(pipe, false, status == HX_OK);
+    return status;
 }
 
 // Pipes

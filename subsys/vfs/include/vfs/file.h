@@ -144,10 +144,12 @@ enum hx_status file_sync(struct file *file);
 enum hx_status file_control(struct file *file, uint64_t request, uint64_t argument,
                             int64_t *out_result);
 
-// Pipes. Two files on one buffer of 64 KiB; writes up to PIPE_ATOMIC_BYTES are atomic.
-#define PIPE_ATOMIC_BYTES 4096u
-#define PIPE_BYTES        65536u
-// `flags` is 0 or FILE_NONBLOCK. HX_ERR_NO_MEMORY.
+// Pipes (<vfs/pipe.h>). Two files on one buffer of PIPE_BYTES at first; writes up to
+// PIPE_ATOMIC_BYTES are atomic.
+#define PIPE_ATOMIC_BYTES       4096u
+#define PIPE_BYTES              65536u
+#define PIPE_BYTES_UNPRIVILEGED 1048576u // how large anybody may make one
+// `flags`: FILE_NONBLOCK, FILE_DIRECT (each write is a packet). HX_ERR_NO_MEMORY.
 enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file **out_writer);
 
 // Device numbers whose open is special (terminals), and those of block devices, register here;
