@@ -124,6 +124,13 @@ def _warn_of_little_memory(options: Namespace) -> None:
         ui.say(f"helix: {options.mem} of memory is too little for a shell; it needs --mem {least}M")
 
 
+def refuse_little_memory(options: Namespace, archive: bytes) -> None:
+    """What is not even enough for the archive and the firmware below it: some firmwares hang then."""
+    if qemu.mebibytes(options.mem) << 20 < len(archive) + (1 << 20):
+        raise ui.Failure(f"{options.mem} of memory is too little, give it more with --mem; "
+                         f"the files alone take {len(archive) / (1 << 20):.1f} MiB")
+
+
 def command(options: Namespace) -> int:
     refuse_what_is_not_there(options)
     if options.arch == "hosted":
@@ -138,7 +145,9 @@ def command(options: Namespace) -> int:
     if not words:
         append = append.replace("panic=-1 ", "")
         _warn_of_little_memory(options)
-    with qemu.Initrd(initrd(options, kernel, bool(words))) as archive:
+    data = initrd(options, kernel, bool(words))
+    refuse_little_memory(options, data)
+    with qemu.Initrd(data) as archive:
         machine = qemu.Machine(kernel, archive, append, options.smp, options.mem,
                                extra=disk_words(options))
         return _one_command(machine, words) if words else _interactive(machine)
