@@ -60,6 +60,7 @@ void tty_driver_flush(struct tty *tty) {
     while (!tty->line.stopped && tty->output_head != tty->output_tail) {
         uint32_t at = tty->output_head & (TTY_OUTPUT_BYTES - 1);
         uint32_t span = MIN_OF(tty->output_tail - tty->output_head, TTY_OUTPUT_BYTES - at);
+        span = MIN_OF(span, (uint32_t)CONSOLE_IO_MAX); // of one call
         struct driver_call call = { .tty = tty, .count = span };
         enum hx_status status = driver_call(&call, write_inside);
         if (status == HX_ERR_WOULD_BLOCK ||

@@ -12,6 +12,7 @@
 
 #define SENT_BYTES    20000
 #define WRITTEN_BYTES 30000
+#define HELD_BYTES    6000
 #define DEATHS        8
 #define SWAPS         16
 
@@ -121,10 +122,16 @@ static void writes(void) {
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = letter(i) == '\n' ? '*' : (unsigned char)(letter(i) ^ 0x20);
     }
-    while (put < sizeof bytes) {
-        const ssize_t moved = write(file, bytes + put, sizeof bytes - put);
+    // More waits than a driver takes at once.
+    SAME(tcflow(file, TCOOFF), 0);
+    for (size_t end = HELD_BYTES; put < sizeof bytes;) {
+        const ssize_t moved = write(file, bytes + put, end - put);
         NEED(moved > 0);
         put += (size_t)moved;
+        if (put == HELD_BYTES) {
+            SAME(tcflow(file, TCOON), 0);
+            end = sizeof bytes;
+        }
     }
     SAME(tcdrain(file), 0);
 }
