@@ -72,9 +72,7 @@ static bool is_guarded(void) {
     return HAL_GATE_FAULTS && !hal_irq_is_on() && is_in_guard();
 }
 
-// A module does with its locks what nobody may do: it dies of that. Where it cannot, neither can
-// the kernel go on.
-static NORETURN void misuse(const char *what, const char *where) {
+NORETURN void gate_misuse(const char *what, const char *where) {
     struct thread *thread = thread_current();
     if (is_guarded()) {
         guard_die(what, where);
@@ -89,13 +87,13 @@ void gate_mutex_lock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     struct thread *thread = thread_current();
     const struct gate *gate = gate_current();
     if (is_guarded()) {
-        misuse("mutex taken in atomic context", "hx_mutex_lock");
+        gate_misuse("mutex taken in atomic context", "hx_mutex_lock");
     }
     if (mutex_held(&mutex->mutex)) {
-        misuse("mutex taken twice", "hx_mutex_lock");
+        gate_misuse("mutex taken twice", "hx_mutex_lock");
     }
     if (thread->gate_spins != NULL) {
-        misuse("mutex taken under a spin lock", "hx_mutex_lock");
+        gate_misuse("mutex taken under a spin lock", "hx_mutex_lock");
     }
     mutex_lock(&mutex->mutex);
     mutex->next = thread->gate_mutexes;
@@ -110,7 +108,7 @@ void gate_mutex_unlock(struct gate_mutex *mutex) NO_LOCK_ANALYSIS {
     struct gate_mutex **link = &thread_current()->gate_mutexes;
     while (*link != mutex) {
         if (*link == NULL) {
-            misuse("mutex given back that is not held", "hx_mutex_unlock");
+            gate_misuse("mutex given back that is not held", "hx_mutex_unlock");
         }
         link = &(*link)->next;
     }
@@ -137,7 +135,7 @@ static bool spin_is_held(const struct thread *thread, const struct gate_spin *sp
 void gate_spin_lock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
     struct thread *thread = thread_current();
     if (spin_is_held(thread, spin)) {
-        misuse("spin lock taken twice", "hx_spinlock_acquire");
+        gate_misuse("spin lock taken twice", "hx_spinlock_acquire");
     }
     const unsigned long state = spin_lock_irq(&spin->lock);
     spin->irq_state = (uint32_t)state;
@@ -150,7 +148,7 @@ void gate_spin_unlock(struct gate_spin *spin) NO_LOCK_ANALYSIS {
     struct gate_spin **link = &thread_current()->gate_spins;
     while (*link != spin) {
         if (*link == NULL) {
-            misuse("spin lock given back that is not held", "hx_spinlock_release");
+            gate_misuse("spin lock given back that is not held", "hx_spinlock_release");
         }
         link = &(*link)->next;
     }

@@ -99,7 +99,9 @@ void *hx_alloc(struct hx_env *env, size_t size_bytes) {
 }
 
 void hx_free(struct hx_env *env, void *memory) {
-    ledger_free(&env->ledger, memory);
+    if (!ledger_free(&env->ledger, memory)) {
+        gate_misuse("memory given back that it does not have", "hx_free");
+    }
 }
 
 void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {

@@ -11,6 +11,8 @@
 
 struct block {
     struct list link;
+    uint64_t sign; // sign_of() while it is given out
+    uint64_t unused;
 };
 _Static_assert(sizeof(struct block) % 16 == 0, "what follows is aligned");
 
@@ -42,11 +44,9 @@ static void note(struct ledger *ledger, struct list *list, struct list *link) {
     spin_unlock(&ledger->lock);
 }
 
-static void strike_out(struct ledger *ledger, struct list *link) {
-    spin_lock(&ledger->lock);
-    list_remove(link);
-    ledger->held--;
-    spin_unlock(&ledger->lock);
+// What stands in front of a block of that ledger, and by chance nowhere else.
+static uint64_t sign_of(const struct ledger *ledger, const struct block *block) {
+    return UINT64_C(0x9d3c52a16be0f748) ^ (uintptr_t)ledger ^ ((uint64_t)(uintptr_t)block << 16);
 }
 
 void *ledger_alloc(struct ledger *ledger, size_t size_bytes) {
@@ -56,16 +56,34 @@ void *ledger_alloc(struct ledger *ledger, size_t size_bytes) {
     if (block == NULL) {
         return NULL;
     }
+    block->sign = sign_of(ledger, block);
     note(ledger, &ledger->blocks, &block->link);
     return block + 1;
 }
 
-void ledger_free(struct ledger *ledger, void *memory) {
-    if (memory != NULL) {
-        struct block *block = (struct block *)memory - 1;
-        strike_out(ledger, &block->link);
-        heap_free(block);
+static bool strike_out(struct ledger *ledger, struct block *block) {
+    spin_lock(&ledger->lock);
+    const bool is_there = block->sign == sign_of(ledger, block);
+    if (is_there) {
+        block->sign = 0;
+        list_remove(&block->link);
+        ledger->held--;
     }
+    spin_unlock(&ledger->lock);
+    return is_there;
+}
+
+bool ledger_free(struct ledger *ledger, void *memory) {
+    if (memory == NULL) {
+        return true;
+    }
+    struct block *block = (struct block *)memory - 1;
+    if ((uintptr_t)memory % 16 != 0 || !heap_can_read(block, sizeof(*block)) ||
+        !strike_out(ledger, block)) {
+        return false;
+    }
+    heap_free(block);
+    return true;
 }
 
 void *ledger_pages_alloc(struct ledger *ledger, uint32_t order) {

@@ -25,8 +25,9 @@ uint64_t ledger_held(struct ledger *ledger);
 
 // Zeroed memory, aligned to 16 bytes; NULL: there is none.
 void *ledger_alloc(struct ledger *ledger, size_t size_bytes);
-// Takes what ledger_alloc() gave; NULL is allowed.
-void ledger_free(struct ledger *ledger, void *memory);
+// Takes what ledger_alloc() gave; NULL is allowed. false: the ledger does not have that, and
+// nothing was done.
+bool ledger_free(struct ledger *ledger, void *memory);
 
 // Zeroed pages, 1 << order of them, which are noted down for the device; NULL: there are none.
 void *ledger_pages_alloc(struct ledger *ledger, uint32_t order);

@@ -87,7 +87,8 @@ static enum hx_status drain(const struct hx_env *env) {
 void module_give_up(struct hx_env *env, const char *why) {
     struct gate *gate;
     if (why != NULL) {
-        log_error("module %s: %s; its slots refuse for good", env->name, why);
+        log_error("module %s: %s; its slots refuse until it is swapped (hxmod swap %s)", env->name,
+                  why, env->name);
     }
     module_state_set(env, MODULE_GONE);
     life_tell(env->name, LIFE_GIVEN_UP, "%s", why != NULL ? why : "it is not started anew");

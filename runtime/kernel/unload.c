@@ -41,8 +41,8 @@ static enum hx_status slots_leave(const struct hx_env *env, struct package_refus
         if (port_leave(gate, PORT_LEAVES) != HX_OK) {
             slots_stay(env, i - 1);
             return package_refuse(refusal, HX_ERR_BUSY,
-                                  "expected that slot %s has no clients, found that it has some, "
-                                  "or is for good",
+                                  "expected that slot %s has no clients, found some: close what "
+                                  "has it open (what the kernel itself uses stays)",
                                   gate->slot);
         }
     }

@@ -11,8 +11,11 @@
 
 // In front of each block. What is given out is aligned to 16 bytes.
 struct head {
-    uint64_t bytes;    // of the whole block; more than 1 << SHIFT_MOST: whole pages
-    struct head *next; // of a free one
+    uint64_t bytes; // of the whole block; more than 1 << SHIFT_MOST: whole pages
+    union {
+        struct head *next; // of a free one
+        uint64_t sign;     // sign_of() while it is given out
+    };
 };
 _Static_assert(sizeof(struct head) == 16, "blocks stay aligned");
 
@@ -20,6 +23,11 @@ static struct hx_mutex lock;                     // all zero: free
 static struct head *free_blocks[SHIFT_MOST + 1]; // [lock]
 static struct head *chunk;                       // [lock] what is left of the last one
 static uint64_t chunk_left;                      // [lock]
+
+// What stands in front of a block that is given out, and by chance nowhere else.
+static uint64_t sign_of(const struct head *block) {
+    return UINT64_C(0x9d3c52a16be0f748) ^ ((uint64_t)(uintptr_t)block << 16);
+}
 
 static struct head *pages_take(uint64_t bytes) {
     const int64_t address = service_call(SERVICE_MEMORY, bytes, 0, 0);
@@ -58,6 +66,9 @@ static struct head *block_take(uint32_t shift) {
     } else {
         block = block_cut((uint64_t)1 << shift);
     }
+    if (block != NULL) {
+        block->sign = sign_of(block);
+    }
     hx_mutex_unlock(&lock);
     return block;
 }
@@ -73,6 +84,7 @@ void *hx_alloc(struct hx_env *env, size_t size_bytes) {
         block = pages_take(ALIGN_UP(bytes, PAGE_SIZE));
         if (block != NULL) {
             block->bytes = ALIGN_UP(bytes, PAGE_SIZE);
+            block->sign = sign_of(block);
         }
         return block != NULL ? block + 1 : NULL;
     }
@@ -86,6 +98,10 @@ void hx_free(struct hx_env *env, void *memory) {
         return;
     }
     struct head *block = (struct head *)memory - 1;
+    if ((uintptr_t)memory % sizeof(*block) != 0 || block->sign != sign_of(block)) {
+        __builtin_trap(); // not given out: the module dies of it
+    }
+    block->sign = 0;
     if (block->bytes > (uint64_t)1 << SHIFT_MOST) {
         (void)service_call(SERVICE_GIVE, service_address(block), block->bytes, 0);
         return;

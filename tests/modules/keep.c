@@ -9,6 +9,8 @@
 //   x     one is new, one is changed, one is freed, and nothing of that is done
 //   ?     the first one says 1000 more, which no update knows
 //   m     as many more as there may be in an update, and then one less, which is refused
+//   fN    gives back memory that it does not have: 0 the same twice, 1 from the middle of a block,
+//         2 of the stack, 3 of nobody
 //   l     an object larger than there may be in ring 3; says so by its refusal
 #include <helix/env.h>
 #include <helix/ports/char_port.h>
@@ -112,6 +114,22 @@ static enum hx_status most(void) {
     return more(UINT32_MAX) != HX_OK && !hx_arena_free(update, item) ? HX_OK : HX_ERR_IO;
 }
 
+static enum hx_status frees_wrongly(uint64_t which) {
+    uint8_t local[64] __attribute__((aligned(16))) = { 0 };
+    uint8_t *block = hx_alloc(env, 64);
+    if (block == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    const uintptr_t nowhere = 0xdeadbe00u;
+    void *wrong[] = { block, block + 32, local + 32, NULL };
+    memcpy((void *)&wrong[3], &nowhere, sizeof(nowhere));
+    if (which == 0) {
+        hx_free(env, block);
+    }
+    hx_free(env, wrong[which % ARRAY_SIZE(wrong)]);
+    return HX_OK;
+}
+
 static enum hx_status do_locked(char what, uint64_t number) {
     switch (what) {
     case '+':
@@ -132,6 +150,8 @@ static enum hx_status do_locked(char what, uint64_t number) {
         return strays();
     case 'm':
         return most();
+    case 'f':
+        return frees_wrongly(number);
     case 'l':
         return hx_arena_new(update, KEEP_ITEM, 1 << 20) == NULL ? HX_ERR_IO : HX_OK;
     default:

@@ -87,6 +87,21 @@ static void dies_in_the_middle(void) {
     SAME(unload("keep"), HX_OK);
 }
 
+// What it gives back and does not have ends the module, and nothing else, wherever it is.
+static void frees_wrongly(void) {
+    static const char *const ways[] = { "f0", "f1", "f2", "f3" };
+    for (unsigned place = 0; place < 2; place++) {
+        SAME(place == 0 ? load("keep") : isolate("keep"), HX_OK);
+        CHECK(tell("+10"));
+        for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+            CHECK(!tell(ways[i]));
+            keeps(10, 55); // waits for the next life
+            SAME(await_life("keep", i + 1, "runs").restarts, i + 1);
+        }
+        SAME(unload("keep"), HX_OK);
+    }
+}
+
 static void is_swapped(void) {
     struct hx_module_name name = { "keep" };
     SAME(isolate("keep"), HX_OK);
@@ -299,9 +314,9 @@ static void without_memory(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(updates),    CASE(refused_steps),  CASE(dies_in_the_middle), CASE(is_swapped),
-    CASE(moves),      CASE(is_refused),     CASE(is_checked),         CASE(has_too_many),
-    CASE(has_limits), CASE(without_memory),
+    CASE(updates),      CASE(refused_steps), CASE(dies_in_the_middle), CASE(frees_wrongly),
+    CASE(is_swapped),   CASE(moves),         CASE(is_refused),         CASE(is_checked),
+    CASE(has_too_many), CASE(has_limits),    CASE(without_memory),
 };
 
 CHECK_MAIN(cases)

@@ -14,6 +14,9 @@ from helix import packages, paths, suite_unit, ui
 
 TEMPLATES = paths.TOP / "sdk" / "templates"
 _SERVICES = paths.TOP / "services"
+_C_WORDS = frozenset("auto bool break case char const continue default do double else enum extern false float for goto if inline int "
+                     "long register restrict return short signed sizeof static struct switch true typedef typeof union "
+                     "unsigned void volatile while".split())
 _NAME_MAX = 31  # MODULE_NAME_BYTES of the kernel's loader, and names in /dev
 _FORMAT = {"clang-format-19": "clang-format-19"}
 _RESERVED = {"all", "asm", "auto", "clean", "help", "host", "install", "module", "packer", "packages", "skeleton", "test"}
@@ -64,6 +67,8 @@ def _begins_names(name: str) -> Path | None:
 
 
 def _check_name(name: str) -> None:
+    if name in _C_WORDS:
+        raise ui.WrongWords(f"'{name}' is a word of C; functions will have the name, so take another")
     if not re.fullmatch(r"[a-z](_?[a-z0-9])*", name) or len(name) > _NAME_MAX:
         raise ui.WrongWords(f"'{name}' is no name of a module: small letters, digits and single _ in between, "
                             f"{_NAME_MAX} at most")

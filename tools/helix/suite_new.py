@@ -36,6 +36,7 @@ _REFUSED = {
     "module made --port helix.bus": (2, r"has no skeleton: programs provide it; docs/services\.md"),
     "module Made --port helix.char": (2, r"'Made' is no name of a module: small letters"),
     "module 1made --port helix.char": (2, r"'1made' is no name"),
+    "module int --port helix.char": (2, r"'int' is a word of C"),
     "module ../made --port helix.char": (2, r"'\.\./made' is no name"),
     "module made_ --port helix.char": (2, r"'made_' is no name"),
     f"module {'x' * 32} --port helix.char": (2, r"is no name of a module: .*31 at most"),

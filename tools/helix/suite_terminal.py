@@ -346,7 +346,7 @@ def _is_swapped(screen: Screen) -> None:
 def _goes_on_without_it(screen: Screen) -> None:
     """Of a line whose driver is given up, programs hear nothing; what they write goes nowhere, without a wait."""
     screen.line(f"dmesg -n 7; echo doom {_driver()} assert 1 > {_HEALTH}; seq 9000; exit")
-    screen.expect("it died too often; its slots refuse for good")
+    screen.expect("it died too often; its slots refuse until it is swapped")
     _ends_itself(screen)
 
 

@@ -217,9 +217,10 @@ static int health(const char *name) {
         show_health(&at);
     }
     (void)fclose(file);
-    return shown != 0
-               ? 0
-               : refused(name != NULL ? name : HEALTH, HX_ERR_NOT_FOUND, "no module was started");
+    return shown != 0 ? 0
+                      : refused(name != NULL ? name : HEALTH, HX_ERR_NOT_FOUND,
+                                name != NULL ? "there is no module of that name"
+                                             : "no module was started");
 }
 
 static int do_words(handle_t modules, int count, char **words) {

@@ -155,6 +155,9 @@ NORETURN void gate_leave(void);
 // The same, and the innermost call's module dies of what it says itself; a policy, where one is
 // called.
 NORETURN void gate_die(const char *what, const char *where);
+// The same for a module that does with its locks or its memory what nobody may do, also in a
+// guarded call; its spin locks are given back. Where it cannot die, the kernel cannot go on.
+NORETURN void gate_misuse(const char *what, const char *where);
 
 // Says in the log how the gate's module died. Any context.
 void gate_death_log(const struct gate *gate, const struct gate_death *death);

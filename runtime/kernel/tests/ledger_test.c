@@ -41,6 +41,11 @@ void heap_free(void *block) {
     free(block);
 }
 
+bool heap_can_read(const void *bytes, size_t size_bytes) {
+    (void)size_bytes;
+    return (uintptr_t)bytes > 4 * PAGE_SIZE; // all but what no program has
+}
+
 struct frame *frame_alloc_order(uint32_t order, enum memory_mode mode) {
     (void)mode;
     const uint32_t count = 1u << order;
@@ -98,7 +103,7 @@ static void take_some(struct ledger *ledger) {
             memset(held[i], 0x5a, 100 * (size_t)i + 1);
         }
     }
-    ledger_free(ledger, held[2]); // some of it, in the middle
+    CHECK(ledger_free(ledger, held[2])); // some of it, in the middle
     if (held[3] != NULL) {
         ledger_pages_free(ledger, held[3], false);
         ledger_pages_free(ledger, held[3], false); // and once is enough
@@ -116,6 +121,25 @@ static uint32_t live_and_die(uint32_t nth) {
     ledger_release(&ledger, true);
     CHECK(ledger_held(&ledger) == 0 && blocks == 0 && frames_held() == 0);
     return allocation;
+}
+
+// What it does not have is refused, and nothing is done.
+static void test_foreign(void) {
+    struct ledger ledger, other;
+    uint64_t local[16] __attribute__((aligned(16))) = { 0 };
+    ledger_init(&ledger);
+    ledger_init(&other);
+    allocation = refused = 0;
+    uint8_t *block = ledger_alloc(&ledger, 256);
+    CHECK(block != NULL);
+    CHECK(ledger_free(&ledger, NULL));
+    CHECK(!ledger_free(&other, block));
+    CHECK(!ledger_free(&ledger, block + 8) && !ledger_free(&ledger, block + 64));
+    CHECK(!ledger_free(&ledger, local + 8));
+    CHECK(!ledger_free(&ledger, (void *)(uintptr_t)0x1000));
+    CHECK(ledger_held(&ledger) == 1 && ledger_held(&other) == 0);
+    CHECK(ledger_free(&ledger, block));
+    CHECK(ledger_held(&ledger) == 0 && blocks == 0);
 }
 
 static void test_each_refused(void) {
@@ -154,5 +178,6 @@ int main(void) {
     test_each_refused();
     test_lost();
     test_too_large();
+    test_foreign();
     return check_result();
 }

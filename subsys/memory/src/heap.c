@@ -293,6 +293,18 @@ void heap_free(void *memory) {
     }
 }
 
+static bool is_of_heap(const void *memory) {
+    const struct paddr address = hal_virt_to_phys(memory);
+    const struct frame *frame = frame_find(address);
+    return frame != NULL && hal_phys_to_virt(address) == memory &&
+           (frame_use(frame) == FRAME_SLAB ||
+            (frame_use(frame) == FRAME_KERNEL && frame->owner == &large_owner));
+}
+
+bool heap_can_read(const void *memory, size_t size_bytes) {
+    return is_of_heap(memory) && is_of_heap((const uint8_t *)memory + size_bytes - 1);
+}
+
 struct heap_cache *heap_cache_create(const char *name, size_t object_bytes, size_t alignment) {
     ASSERT(object_bytes != 0 && object_bytes <= PAGE_SIZE && alignment <= CACHE_LINE);
     if (inject_strikes(INJECT_ALLOCATION)) {

@@ -10,6 +10,9 @@
 void *heap_alloc(size_t size_bytes, enum memory_mode mode) __attribute__((malloc));
 void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) __attribute__((malloc));
 void heap_free(void *memory); // NULL is fine; any context
+// Whether the `size_bytes` bytes, a page at most, at that address, which may be any one, are the
+// heap's: then they can be read, whatever they are. Any context.
+bool heap_can_read(const void *memory, size_t size_bytes);
 
 // A cache of equal objects (threads, files, mappings …).
 struct heap_cache;
