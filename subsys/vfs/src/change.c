@@ -333,7 +333,7 @@ static enum hx_status link_locked(struct change *change, struct path from,
     if (inode_type(inode) == FS_MODE_DIRECTORY) {
         return HX_ERR_NOT_PERMITTED;
     }
-    if (inode->info.links == 0 && !inode->is_temporary) {
+    if (inode_links(inode) == 0 && !inode->is_temporary) {
         return HX_ERR_NOT_FOUND;
     }
     status = make_link(change, inode->node);

@@ -57,7 +57,7 @@ static enum hx_status directory_readdir(struct file *file, struct fs_entry *out_
     const struct fs_port *port = filesystem_port(inode->fs);
     uint32_t count = 0;
     enum hx_status status = HX_OK;
-    if (inode->info.links == 0 && !inode_has_flag(inode, FS_GENERATED)) {
+    if (inode_links(inode) == 0 && !inode_has_flag(inode, FS_GENERATED)) {
         return HX_ERR_NOT_FOUND; // removed
     }
     while (count < capacity && file->position < POSITION_FIRST) {
