@@ -104,7 +104,11 @@ void hx_free(struct hx_env *env, void *memory) {
     }
 }
 
-void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {
+// What these do with a module's pointers is as good as its own code: they hold nothing, so a fault
+// there is the module's.
+#define OF_MODULE __attribute__((section(".text.module.sdk"), noinline))
+
+OF_MODULE void hx_log(struct hx_env *env, enum hx_log_level level, const char *format, ...) {
     char text[256];
     va_list arguments;
     va_start(arguments, format);
@@ -370,8 +374,8 @@ static bool is_in_page(size_t offset, size_t size_bytes) {
     return offset <= PAGE_SIZE && size_bytes <= PAGE_SIZE - offset;
 }
 
-enum hx_status hx_page_read(struct hx_env *env, const void *page, size_t offset, void *to,
-                            size_t size_bytes) {
+OF_MODULE enum hx_status hx_page_read(struct hx_env *env, const void *page, size_t offset, void *to,
+                                      size_t size_bytes) {
     (void)env;
     doom_pass();
     if (!is_in_page(offset, size_bytes)) {
@@ -381,8 +385,8 @@ enum hx_status hx_page_read(struct hx_env *env, const void *page, size_t offset,
     return HX_OK;
 }
 
-enum hx_status hx_page_write(struct hx_env *env, void *page, size_t offset, const void *from,
-                             size_t size_bytes) {
+OF_MODULE enum hx_status hx_page_write(struct hx_env *env, void *page, size_t offset,
+                                       const void *from, size_t size_bytes) {
     (void)env;
     doom_pass();
     if (!is_in_page(offset, size_bytes)) {

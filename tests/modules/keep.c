@@ -10,7 +10,7 @@
 //   ?     the first one says 1000 more, which no update knows
 //   m     as many more as there may be in an update, and then one less, which is refused
 //   fN    gives back memory that it does not have: 0 the same twice, 1 from the middle of a block,
-//         2 of the stack, 3 of nobody
+//         2 of the stack, 3 of nobody; 4 logs what is nowhere, 5 writes that to a page
 //   l     an object larger than there may be in ring 3; says so by its refusal
 #include <helix/env.h>
 #include <helix/ports/char_port.h>
@@ -130,6 +130,17 @@ static enum hx_status frees_wrongly(uint64_t which) {
     return HX_OK;
 }
 
+static enum hx_status points_nowhere(uint64_t which) {
+    const uintptr_t nowhere = 0xdeadbe00u;
+    char *wrong;
+    memcpy((void *)&wrong, &nowhere, sizeof(nowhere));
+    if (which == 4) {
+        hx_log(env, HX_LOG_INFO, "%s", wrong);
+        return HX_OK;
+    }
+    return hx_page_write(env, hx_alloc(env, PAGE_SIZE), 0, wrong, 64);
+}
+
 static enum hx_status do_locked(char what, uint64_t number) {
     switch (what) {
     case '+':
@@ -151,7 +162,7 @@ static enum hx_status do_locked(char what, uint64_t number) {
     case 'm':
         return most();
     case 'f':
-        return frees_wrongly(number);
+        return number < 4 ? frees_wrongly(number) : points_nowhere(number);
     case 'l':
         return hx_arena_new(update, KEEP_ITEM, 1 << 20) == NULL ? HX_ERR_IO : HX_OK;
     default:
