@@ -83,8 +83,16 @@ static const struct hx_module *manifest_of(const char *name) {
 static void run(void *context) {
     const struct hx_module_ops *ops = env.module->ops;
     enum hx_status *status = context;
+    const uint32_t schema = state_schema(); // before init makes any objects
     if (ops->init != NULL) {
         *status = ops->init(&env, &env.self);
+    }
+    if (*status == HX_OK && schema != 0) {
+        *status =
+            ops->import_state != NULL ? ops->import_state(env.self, schema) : HX_ERR_NOT_SUPPORTED;
+    }
+    if (*status == HX_OK && env.module->arena_version != 0) {
+        state_take(env.module->arena_version);
     }
     if (*status == HX_OK && ops->start != NULL) {
         *status = ops->start(env.self);

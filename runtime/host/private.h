@@ -31,6 +31,10 @@ size_t ledger_size(const void *memory);
 void state_begin(bool has_arena);
 void state_end(void);
 void state_reset(void);
+// The schema of what is in the arena; 0: there is nothing in it, or no arena.
+uint32_t state_schema(void);
+// What is in the arena has this one.
+void state_take(uint32_t schema);
 
 void life_reset(void);
 // All blocks are free.

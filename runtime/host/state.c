@@ -23,6 +23,7 @@ static void nobody(void *context) { // one thread
 static const struct arena_memory memory = { allocate, release, nobody, nobody, NULL };
 static struct arena arena;
 static bool is_there;
+static uint32_t arena_schema;
 
 void state_begin(bool has_arena) {
     uint64_t number = 0;
@@ -39,6 +40,16 @@ void state_end(void) {
     if (is_there) {
         arena_settle(&arena);
     }
+}
+
+uint32_t state_schema(void) {
+    void *object;
+    uint32_t index = 0;
+    return is_there && arena_walk(&arena, &index, &object, 1) != 0 ? arena_schema : 0;
+}
+
+void state_take(uint32_t schema) {
+    arena_schema = schema;
 }
 
 void state_reset(void) {

@@ -75,6 +75,7 @@ static int64_t start_inside(void *argument) {
     struct hx_env *env = argument;
     const struct hx_module_ops *ops = env->module->ops;
     const bool is_foreign = placement_of(env) == MODULE_ISOLATED;
+    const bool has_objects = state_has_objects(env->state); // before init makes any
     enum hx_status status = HX_OK;
     if (env->state != NULL && is_foreign) {
         env->state->is_foreign = true;
@@ -82,7 +83,7 @@ static int64_t start_inside(void *argument) {
     if (ops->init != NULL) {
         status = ops->init(env, &env->self);
     }
-    if (status == HX_OK && state_has_objects(env->state)) {
+    if (status == HX_OK && has_objects) {
         status = ops->import_state != NULL ? ops->import_state(env->self, env->state->schema)
                                            : HX_ERR_NOT_SUPPORTED;
     }

@@ -56,11 +56,21 @@ static enum hx_status probe_test(void *self) {
     return test_status;
 }
 
+static uint32_t imported; // the schema that it was told; 0: it was not called
+static enum hx_status import_says;
+
+static enum hx_status probe_import(void *self, uint32_t schema) {
+    CHECK(self != NULL);
+    imported = schema;
+    return import_says;
+}
+
 static const struct hx_port_provided provides[] = { { "helix.probe", { 1, 0, 0 }, 1 } };
 static const struct hx_module_ops operations = { .init = probe_init,
                                                  .start = probe_start,
                                                  .stop = probe_stop,
                                                  .fini = probe_fini,
+                                                 .import_state = probe_import,
                                                  .self_test = probe_test };
 
 static const char *const devices[] = { "acme,chip", "other" };
@@ -383,9 +393,14 @@ static void test_arena(void) {
     *kept = 7;
     hx_arena_commit(update);
     *(uint32_t *)hx_arena_change(update, kept) = 8;
-    CHECK(hx_arena_new(update, 1, 4) != NULL && host.blocks == 0);
+    CHECK(hx_arena_new(update, 1, 4) != NULL && host.blocks == 0 && imported == 0);
     host_die();
-    CHECK(host_load_named("probe") == HX_OK);
+    import_says = HX_ERR_IO;
+    CHECK(host_load_named("probe") == HX_ERR_IO && imported == 1); // and is gone
+    imported = 0;
+    import_says = HX_OK;
+    CHECK(host_load_named("probe") == HX_OK && imported == 1);
+    imported = 0;
     CHECK(hx_arena_walk(env, &index, found, 4) == 1 && *(uint32_t *)found[0] == 7);
     host_fail_nth(1);
     CHECK(hx_update_create(env) == NULL && host.failed);
@@ -393,7 +408,7 @@ static void test_arena(void) {
     CHECK(host_load_named("poor") == HX_OK && hx_update_create(env) == NULL); // no arena_version
     begin();
     index = 0;
-    CHECK(hx_arena_walk(env, &index, found, 4) == 0); // another machine
+    CHECK(hx_arena_walk(env, &index, found, 4) == 0 && imported == 0); // another machine
 }
 
 // Devices

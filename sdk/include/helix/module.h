@@ -92,7 +92,7 @@ struct hx_module_ops {
     void (*fini)(void *self);
     // Takes over the arena of a predecessor, or of an earlier life, whose schema has the given
     // version: it makes of it what init has not, and, of another schema, objects of its own.
-    // Between init and start, if there is anything in the arena; no client is inside.
+    // Between init and start, if there was anything in the arena before init; no client is inside.
     enum hx_status (*import_state)(void *self, uint32_t schema_version);
     // Checks the module without effects that a client could see.
     enum hx_status (*self_test)(void *self);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// skeleton.c: a disk in memory, through helix.block.
+// skeleton.c: a disk in memory, through helix.block. What is on it outlives the module's deaths,
+// swaps and moves: it lies in the module's arena, as objects of a page each.
 #include <helix/env.h>
 #include <helix/ports/block_port.h>
 #include <lib/string.h>
@@ -7,11 +8,23 @@
 #define SECTOR_BYTES BLOCK_SECTOR_MIN
 #define DISK_BYTES   ((size_t)256 << 10)
 #define SECTORS      (DISK_BYTES / SECTOR_BYTES)
+#define PART_BYTES   PAGE_SIZE
+#define PARTS        (DISK_BYTES / PART_BYTES)
+
+#define SCHEMA 1u // of the arena: another number when the objects look otherwise
+
+enum { SKELETON_PART = 1 }; // the one type of objects
+
+struct part {
+    uint64_t number; // of it on the disk
+    uint8_t bytes[PART_BYTES];
+};
 
 struct skeleton {
     struct hx_env *env;
     struct hx_mutex lock;
-    uint8_t *bytes;                    // [lock]
+    struct hx_update *update;          // [lock]
+    const struct part *parts[PARTS];   // set by init or import, before the first transfer
     const struct block_events *events; // set once, before the first transfer
     void *client;
 };
@@ -45,17 +58,34 @@ static bool is_valid(const struct block_transfer *transfer, uint32_t page_count)
            transfer->page < page_count && pages <= page_count - transfer->page;
 }
 
-// Between the disk and the pages; `is_write`: to the disk.
+static enum hx_status write_bytes(struct skeleton *skeleton, const struct part *part, size_t at,
+                                  void *page, size_t offset, size_t length) {
+    struct part *changed = hx_arena_change(skeleton->update, part);
+    return changed != NULL ? hx_page_read(skeleton->env, page, offset, changed->bytes + at, length)
+                           : HX_ERR_NO_MEMORY;
+}
+
+// Between the disk and the pages; `is_write`: to the disk. A write is done as a whole, or not at
+// all, whenever the module dies.
 static enum hx_status move(struct skeleton *skeleton, const struct block_transfer *transfer,
                            void *const *pages, bool is_write) {
-    uint8_t *place = skeleton->bytes + transfer->sector * SECTOR_BYTES;
     enum hx_status status = HX_OK;
+    size_t length;
     hx_mutex_lock(&skeleton->lock);
-    for (uint32_t at = 0; at < transfer->bytes && status == HX_OK; at += PAGE_SIZE) {
+    for (size_t at = 0; at < transfer->bytes && status == HX_OK; at += length) {
+        const uint64_t place = transfer->sector * SECTOR_BYTES + at;
+        const struct part *part = skeleton->parts[place / PART_BYTES];
+        const size_t offset = at % PAGE_SIZE, inside = place % PART_BYTES;
         void *page = pages[transfer->page + at / PAGE_SIZE];
-        const size_t length = MIN_OF(transfer->bytes - at, (uint32_t)PAGE_SIZE);
-        status = is_write ? hx_page_read(skeleton->env, page, 0, place + at, length)
-                          : hx_page_write(skeleton->env, page, 0, place + at, length);
+        length = MIN_OF(transfer->bytes - at, MIN_OF(PAGE_SIZE - offset, PART_BYTES - inside));
+        status = is_write
+                     ? write_bytes(skeleton, part, inside, page, offset, length)
+                     : hx_page_write(skeleton->env, page, offset, part->bytes + inside, length);
+    }
+    if (is_write && status == HX_OK) {
+        hx_arena_commit(skeleton->update);
+    } else if (is_write) {
+        hx_arena_abort(skeleton->update);
     }
     hx_mutex_unlock(&skeleton->lock);
     return status;
@@ -111,8 +141,25 @@ static const struct block_ops skeleton_ops = {
 
 static void skeleton_fini(void *self) {
     struct skeleton *skeleton = self;
-    hx_free(skeleton->env, skeleton->bytes);
+    if (skeleton->update != NULL) {
+        hx_update_destroy(skeleton->update);
+    }
     hx_free(skeleton->env, skeleton);
+}
+
+// In the module's first life. Before its port is provided: who is there may call at once.
+static enum hx_status make_parts(struct skeleton *skeleton) {
+    for (uint64_t i = 0; i < PARTS; i++) {
+        struct part *part = hx_arena_new(skeleton->update, SKELETON_PART, sizeof(*part));
+        if (part == NULL) {
+            hx_arena_abort(skeleton->update);
+            return HX_ERR_NO_MEMORY;
+        }
+        part->number = i;
+        skeleton->parts[i] = part;
+    }
+    hx_arena_commit(skeleton->update);
+    return HX_OK;
 }
 
 static enum hx_status skeleton_init(struct hx_env *env, void **out_self) {
@@ -122,8 +169,13 @@ static enum hx_status skeleton_init(struct hx_env *env, void **out_self) {
     }
     skeleton->env = env;
     hx_mutex_init(&skeleton->lock, "skeleton");
-    skeleton->bytes = hx_alloc(env, DISK_BYTES);
-    enum hx_status status = skeleton->bytes == NULL ? HX_ERR_NO_MEMORY : HX_OK;
+    skeleton->update = hx_update_create(env);
+    enum hx_status status = skeleton->update == NULL ? HX_ERR_NO_MEMORY : HX_OK;
+    void *object;
+    uint32_t index = 0;
+    if (status == HX_OK && hx_arena_walk(env, &index, &object, 1) == 0) {
+        status = make_parts(skeleton);
+    }
     if (status == HX_OK) {
         status = hx_port_provide(env, "helix.block", "skeleton", &skeleton_ops, skeleton);
     }
@@ -135,8 +187,33 @@ static enum hx_status skeleton_init(struct hx_env *env, void **out_self) {
     return HX_OK;
 }
 
+// What an earlier life left, or a version in ring 3, where a fault may have written anything.
+static enum hx_status skeleton_import(void *self, uint32_t schema) {
+    struct skeleton *skeleton = self;
+    void *object;
+    uint32_t index = 0;
+    while (hx_arena_walk(skeleton->env, &index, &object, 1) != 0) {
+        const struct part *part = object;
+        if (schema != SCHEMA || hx_object_type(object) != SKELETON_PART ||
+            hx_object_of(object)->size_bytes != sizeof(*part) || part->number >= PARTS ||
+            skeleton->parts[part->number] != NULL) {
+            return HX_ERR_CORRUPT;
+        }
+        skeleton->parts[part->number] = part;
+    }
+    for (uint32_t i = 0; i < PARTS; i++) {
+        if (skeleton->parts[i] == NULL) {
+            return HX_ERR_CORRUPT;
+        }
+    }
+    return HX_OK;
+}
+
 static const struct hx_port_provided provided[] = { BLOCK_PORT_PROVIDED };
-static const struct hx_module_ops operations = { .init = skeleton_init, .fini = skeleton_fini };
+static const struct hx_module_ops operations = { .init = skeleton_init,
+                                                 .import_state = skeleton_import,
+                                                 .fini = skeleton_fini };
 
 HX_MODULE(skeleton, .name = "skeleton", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
-          .provides = provided, .provides_count = ARRAY_SIZE(provided), .ops = &operations);
+          .provides = provided, .provides_count = ARRAY_SIZE(provided), .arena_version = SCHEMA,
+          .ops = &operations);

@@ -53,7 +53,8 @@ enum hx_status host_load(void);
 // Stops and ends it; what it returns from stop. Not HX_OK: it goes on. Its ports are gone, its
 // devices closed; host.blocks has what it left.
 enum hx_status host_unload(void);
-// It dies: all that it had is released as the kernel does it, and it can be loaded again.
+// It dies: all that it had is released as the kernel does it, and it can be loaded again. What it
+// has in its arena is there in that life, and goes through its import_state.
 void host_die(void);
 // What its self-test and its health say; HX_OK if it has none.
 enum hx_status host_self_test(void);

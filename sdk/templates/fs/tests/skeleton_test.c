@@ -92,6 +92,6 @@ int main(void) {
     test_names();
     test_listing();
     test_text();
-    CHECK(host_load_failing(NULL, NULL, false) == 1); // the port
+    CHECK(host_load_failing(NULL, NULL, false) >= 1); // the port
     return check_result();
 }
