@@ -18,10 +18,15 @@ static bool is_type(const struct file *file, uint32_t type) {
     return file->inode != NULL && inode_type(file->inode) == type;
 }
 
+enum hx_status copy_limit(struct call *call, const struct copy_end *out, uint64_t *size_bytes) {
+    return call_limit_write(call, out->file, out->own_offset ? (int64_t)out->offset : OFFSET_NONE,
+                            size_bytes);
+}
+
 // Moves up to `size_bytes` bytes by one read and as many writes as they need. What was read but not
 // written is put back by moving the source's position.
-static enum hx_status copy_piece(struct copy_end *in, struct copy_end *out, uint8_t *memory,
-                                 size_t size_bytes, size_t *out_moved) {
+static enum hx_status copy_piece(struct call *call, struct copy_end *in, struct copy_end *out,
+                                 uint8_t *memory, size_t size_bytes, size_t *out_moved) {
     struct io_buffer buffer;
     io_buffer_kernel(&buffer, memory, size_bytes);
     size_t got = 0;
@@ -31,9 +36,11 @@ static enum hx_status copy_piece(struct copy_end *in, struct copy_end *out, uint
         *out_moved = 0;
         return status;
     }
-    io_buffer_kernel(&buffer, memory, got);
+    uint64_t allowed = got;
+    status = copy_limit(call, out, &allowed);
+    io_buffer_kernel(&buffer, memory, allowed);
     size_t done = 0;
-    while (done < got) {
+    while (status == HX_OK && done < allowed) {
         size_t moved = 0;
         status = out->own_offset ? file_write_at(out->file, &buffer, out->offset, &moved)
                                  : file_write(out->file, &buffer, &moved);
@@ -53,18 +60,10 @@ static enum hx_status copy_piece(struct copy_end *in, struct copy_end *out, uint
     return done != 0 ? HX_OK : status;
 }
 
-enum hx_status copy_limit(struct call *call, const struct copy_end *out, uint64_t *size_bytes) {
-    return call_limit_write(call, out->file, out->own_offset ? (int64_t)out->offset : OFFSET_NONE,
-                            size_bytes);
-}
-
 static enum hx_status copy_all(struct call *call, struct copy_end *in, struct copy_end *out,
                                uint64_t size_bytes) {
     size_bytes = MIN_OF(size_bytes, RW_COUNT_MAX);
-    enum hx_status status = copy_limit(call, out, &size_bytes);
-    if (status != HX_OK) {
-        return status;
-    }
+    enum hx_status status = HX_OK;
     uint8_t *memory = heap_alloc(COPY_BYTES, MEMORY_SLEEP);
     if (memory == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -73,7 +72,7 @@ static enum hx_status copy_all(struct call *call, struct copy_end *in, struct co
     while (total < size_bytes) {
         size_t moved = 0;
         const size_t piece = MIN_OF(size_bytes - total, (uint64_t)COPY_BYTES);
-        status = copy_piece(in, out, memory, piece, &moved);
+        status = copy_piece(call, in, out, memory, piece, &moved);
         total += moved;
         if (status != HX_OK || moved < piece || posix_signal_pending(call->thread)) {
             break;
@@ -189,7 +188,12 @@ static enum hx_status copy_range_files(struct call *call, struct copy_end *in,
     if (in->file->inode == out->file->inode && from < to + length && to < from + length) {
         return HX_ERR_INVALID;
     }
-    status = copy_all(call, in, out, length);
+    uint64_t size_bytes = length;
+    status = copy_limit(call, out, &size_bytes); // also where there is nothing to copy
+    if (status != HX_OK) {
+        return status;
+    }
+    status = copy_all(call, in, out, size_bytes);
     if (status == HX_OK) {
         status = copy_end_offset_back(in, call_address(call, 1));
     }

@@ -178,6 +178,9 @@ static enum hx_status set_pipe_size(struct call *call, struct file *file) {
         return HX_ERR_BAD_HANDLE;
     }
     const uint64_t size_bytes = call_uint(call, 2);
+    if (size_bytes > PIPE_BYTES_MAX) {
+        return HX_ERR_INVALID;
+    }
     if (size_bytes > PIPE_BYTES_UNPRIVILEGED && size_bytes > pipe_size(file) &&
         !posix_capable(CAPABILITY_SYS_RESOURCE)) {
         return HX_ERR_NOT_PERMITTED;

@@ -13,13 +13,18 @@ static enum hx_status finish(struct call *call, enum hx_status status, uint64_t 
     if (status == HX_OK) {
         return call_ok(call, (int64_t)moved);
     }
+    if (status == HX_ERR_FILE_TOO_BIG) {
+        posix_signal_thread(call->thread, SIGXFSZ, NULL);
+    }
     return status == HX_ERR_BROKEN_PIPE ? call_broken_pipe(call) : restart_if_interrupted(status);
 }
 
-// Files of bytes, as against events and directories.
-static bool can_splice(const struct file *file) {
+// Files of bytes, as against events and directories; to read, also as against sockets of messages,
+// which a page would cut.
+static bool can_splice(const struct file *file, bool is_read) {
     if (file->inode == NULL) {
-        return socket_of(file) != NULL;
+        const struct socket *socket = socket_of(file);
+        return socket != NULL && (!is_read || socket_is_stream(socket));
     }
     const uint32_t type = inode_type(file->inode);
     return type == FS_MODE_REGULAR || type == FS_MODE_BLOCK || type == FS_MODE_CHAR;
@@ -38,12 +43,18 @@ static enum hx_status between_pipes(struct call *call, const struct copy_end *in
 
 // The end that is no pipe, with the offset that the program gave.
 static enum hx_status take_peer(struct call *call, struct copy_end *end, unsigned argument,
-                                struct pipe_peer *out_peer) {
+                                bool is_read, struct pipe_peer *out_peer) {
     enum hx_status status = copy_end_offset(end, call_address(call, argument));
-    if (status == HX_ERR_NOT_SEEKABLE || !can_splice(end->file)) {
+    if (status == HX_ERR_NOT_SEEKABLE || !can_splice(end->file, is_read)) {
         return HX_ERR_INVALID;
     }
-    *out_peer = (struct pipe_peer){ end->file, end->own_offset ? &end->offset : NULL };
+    const bool is_regular =
+        end->file->inode != NULL && inode_type(end->file->inode) == FS_MODE_REGULAR;
+    *out_peer = (struct pipe_peer){
+        .file = end->file,
+        .offset = end->own_offset ? &end->offset : NULL,
+        .limit_bytes = is_regular ? posix_limit(call->process, RLIMIT_FSIZE) : UINT64_MAX,
+    };
     return status;
 }
 
@@ -51,17 +62,15 @@ static enum hx_status from_pipe(struct call *call, const struct copy_end *in, st
                                 uint64_t size_bytes, bool nonblock) {
     struct pipe_peer peer;
     uint64_t moved;
-    enum hx_status status = take_peer(call, out, 3, &peer);
+    enum hx_status status = take_peer(call, out, 3, false, &peer);
     if (status == HX_OK && (file_flags(out->file) & FILE_APPEND) != 0) {
         return HX_ERR_INVALID;
-    }
-    if (status == HX_OK) {
-        status = copy_limit(call, out, &size_bytes);
     }
     if (status != HX_OK) {
         return status;
     }
-    status = finish(call, pipe_drain(in->file, &peer, size_bytes, nonblock, &moved), moved);
+    status = pipe_drain(in->file, &peer, size_bytes, nonblock, &moved);
+    status = finish(call, status, moved);
     return status == HX_OK ? copy_end_offset_back(out, call_address(call, 3)) : status;
 }
 
@@ -69,11 +78,12 @@ static enum hx_status into_pipe(struct call *call, struct copy_end *in, const st
                                 uint64_t size_bytes, bool nonblock) {
     struct pipe_peer peer;
     uint64_t moved;
-    enum hx_status status = take_peer(call, in, 1, &peer);
+    enum hx_status status = take_peer(call, in, 1, true, &peer);
     if (status != HX_OK) {
         return status;
     }
-    status = finish(call, pipe_fill(out->file, &peer, size_bytes, nonblock, &moved), moved);
+    status = pipe_fill(out->file, &peer, size_bytes, nonblock, &moved);
+    status = finish(call, status, moved);
     return status == HX_OK ? copy_end_offset_back(in, call_address(call, 1)) : status;
 }
 
@@ -92,6 +102,9 @@ static enum hx_status splice_files(struct call *call, struct copy_end *in, struc
     }
     if (in_is_pipe && out_is_pipe) {
         return between_pipes(call, in, out, size_bytes, false, nonblock);
+    }
+    if ((int64_t)call->args[4] < 0) {
+        return HX_ERR_INVALID;
     }
     if (in_is_pipe) {
         return from_pipe(call, in, out, size_bytes, nonblock);
@@ -136,8 +149,7 @@ enum hx_status sys_tee(struct call *call) {
 static enum hx_status vmsplice_file(struct call *call, const struct descriptor *descriptor) {
     struct file *file = descriptor->file;
     const bool is_write = (file_flags(file) & FILE_WRITE) != 0;
-    const bool nonblock =
-        (call_uint(call, 3) & SPLICE_F_NONBLOCK) != 0 || (file_flags(file) & FILE_NONBLOCK) != 0;
+    const bool nonblock = (call_uint(call, 3) & SPLICE_F_NONBLOCK) != 0; // not the file's flag
     const rights_t need = is_write ? HX_RIGHT_WRITE : HX_RIGHT_READ;
     struct user_segments segments;
     size_t moved;

@@ -145,6 +145,8 @@ void ledger_release(struct ledger *ledger, bool is_quiet) {
         pages_end(LIST_ENTRY(link, struct pages, link), !is_quiet);
     }
     while ((link = take(ledger, &ledger->blocks)) != NULL) {
-        heap_free(LIST_ENTRY(link, struct block, link));
+        struct block *block = LIST_ENTRY(link, struct block, link);
+        block->sign = 0; // nor does the next life have it
+        heap_free(block);
     }
 }

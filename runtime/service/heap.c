@@ -98,17 +98,19 @@ void hx_free(struct hx_env *env, void *memory) {
         return;
     }
     struct head *block = (struct head *)memory - 1;
+    hx_mutex_lock(&lock);
     if ((uintptr_t)memory % sizeof(*block) != 0 || block->sign != sign_of(block)) {
         __builtin_trap(); // not given out: the module dies of it
     }
     block->sign = 0;
-    if (block->bytes > (uint64_t)1 << SHIFT_MOST) {
-        (void)service_call(SERVICE_GIVE, service_address(block), block->bytes, 0);
-        return;
+    const uint64_t bytes = block->bytes;
+    if (bytes <= (uint64_t)1 << SHIFT_MOST) {
+        const uint32_t shift = shift_of(bytes);
+        block->next = free_blocks[shift];
+        free_blocks[shift] = block;
     }
-    const uint32_t shift = shift_of(block->bytes);
-    hx_mutex_lock(&lock);
-    block->next = free_blocks[shift];
-    free_blocks[shift] = block;
     hx_mutex_unlock(&lock);
+    if (bytes > (uint64_t)1 << SHIFT_MOST) {
+        (void)service_call(SERVICE_GIVE, service_address(block), bytes, 0);
+    }
 }

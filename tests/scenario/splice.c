@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -439,6 +440,84 @@ static void packets(void) {
     SAME(read(line[0], bytes, sizeof bytes), PAGE);
 }
 
+// Who watches a pipe's edges hears nothing of splices that move nothing.
+static void refused_splices_are_quiet(void) {
+    int a[2], b[2], empty[2], pair[2];
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+    NEED(pipe2(a, O_NONBLOCK) == 0 && pipe2(b, O_NONBLOCK) == 0);
+    NEED(pipe2(empty, O_NONBLOCK) == 0);
+    NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+    while (write(pair[1], pattern, sizeof pattern) > 0) {
+    }
+    while (write(pair[1], "x", 1) > 0) {
+    }
+    NEED(write(a[1], pattern, 100) == 100);
+    NEED(write(b[1], pattern, sizeof pattern) == 16 * PAGE);
+    const int events = epoll_create1(0);
+    NEED(epoll_ctl(events, EPOLL_CTL_ADD, a[0], &event) == 0);
+    SAME(epoll_wait(events, &event, 1, 0), 1);
+    for (int i = 0; i < 3; i++) {
+        REFUSED(splice(a[0], NULL, b[1], NULL, 100, 0), EAGAIN);
+        REFUSED(tee(a[0], b[1], 100, 0), EAGAIN);
+        SAME(epoll_wait(events, &event, 1, 0), 0);
+    }
+    // Linux lets a full socket have some pages more.
+    const ssize_t sent = splice(a[0], NULL, pair[1], NULL, 100, 0);
+    if (sent < 0) {
+        SAME(epoll_wait(events, &event, 1, 0), 0);
+    }
+    event.events = EPOLLOUT | EPOLLET;
+    NEED(epoll_ctl(events, EPOLL_CTL_ADD, a[1], &event) == 0);
+    SAME(epoll_wait(events, &event, 1, 0), 1);
+    REFUSED(splice(pair[1], NULL, a[1], NULL, 100, 0), EAGAIN);
+    REFUSED(splice(empty[0], NULL, a[1], NULL, 100, 0), EAGAIN);
+    SAME(epoll_wait(events, &event, 1, 0), 0);
+    SAME(waiting(a[0]), sent < 0 ? 100 : 100 - sent);
+}
+
+static void messages_are_whole(void) {
+    int line[2], pair[2];
+    NEED(pipe(line) == 0);
+    NEED(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+    NEED(write(pair[0], pattern, 5000) == 5000);
+    const ssize_t got = splice(pair[1], NULL, line[1], NULL, 65536, 0);
+    const int error = errno;
+    CHECK(got == 5000 || (got == -1 && error == EINVAL));
+    SAME(waiting(line[0]), got < 0 ? 0 : 5000);
+}
+
+static void no_readers(void) {
+    int a[2], b[2];
+    NEED(pipe(a) == 0 && pipe(b) == 0);
+    close(a[1]);
+    close(b[0]);
+    signal(SIGPIPE, SIG_IGN);
+    REFUSED(splice(a[0], NULL, b[1], NULL, 1, 0), EPIPE);
+}
+
+static void both_ends(void) {
+    int line[2];
+    char path[64], bytes[PAGE];
+    NEED(pipe(line) == 0);
+    NEED(write(line[1], pattern, 16 * PAGE) == 16 * PAGE);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", line[0]);
+    const int both = open(path, O_RDWR);
+    NEED(both >= 0);
+    struct pollfd file = { both, POLLOUT, 0 };
+    SAME(poll(&file, 1, 0), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(poll(&file, 1, -1) == 1 ? 0 : 1);
+    }
+    while (state_of(pid) == 'R') {
+        sched_yield();
+    }
+    SAME(read(line[0], bytes, PAGE), PAGE);
+    EXITS(pid, 0);
+    NEED(mkfifo("fifo", 0600) == 0);
+    REFUSED(open("fifo", O_RDWR | O_DIRECT), EINVAL);
+}
+
 static void limits_of_files(void) {
     int line[2];
     struct rlimit limit = { 1000, 1000 };
@@ -454,6 +533,14 @@ static void limits_of_files(void) {
     off_t zero = 0;
     REFUSED(sendfile(to, from, &zero, 10), EFBIG);
     REFUSED(copy_file_range(from, &zero, to, NULL, 10, 0), EFBIG);
+    // Where there is nothing to write, the limit is not in the way.
+    int empty[2];
+    off_t end = 2000;
+    NEED(pipe(empty) == 0);
+    REFUSED(splice(empty[0], NULL, to, NULL, 10, SPLICE_F_NONBLOCK), EAGAIN);
+    close(empty[1]);
+    SAME(splice(empty[0], NULL, to, NULL, 10, 0), 0);
+    SAME(sendfile(to, from, &end, 10), 0);
     NEED(ftruncate(to, 0) == 0);
     NEED(lseek(to, 900, SEEK_SET) == 900);
     SAME(sendfile(to, from, &zero, 200), 100);
@@ -474,6 +561,10 @@ static const struct check_case cases[] = {
     CASE(sizes),
     CASE(a_writer_waits_for_more_room),
     CASE(packets),
+    CASE(refused_splices_are_quiet),
+    CASE(messages_are_whole),
+    CASE(no_readers),
+    CASE(both_ends),
     CASE(limits_of_files),
 };
 CHECK_MAIN(cases)

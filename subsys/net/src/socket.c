@@ -219,6 +219,10 @@ struct socket *socket_of(const struct file *file) {
     return file->ops == &socket_file_ops ? file->data : NULL;
 }
 
+bool socket_is_stream(const struct socket *socket) {
+    return socket->kind == SOCKET_STREAM;
+}
+
 struct socket *socket_peer_get(struct socket *socket) {
     spin_lock(&socket->lock);
     struct socket *peer = atomic_load_explicit(&socket->peer, memory_order_relaxed);

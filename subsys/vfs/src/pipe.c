@@ -20,8 +20,6 @@
 #include <lib/string.h>
 #include <memory/heap.h>
 
-#define PIPE_BYTES_MAX (UINT64_C(1) << 31)
-
 static const struct lock_class pipe_class = { "pipe", LOCK_RANK_FILE + 2, false };
 static struct heap_cache *pipe_cache;
 
@@ -30,7 +28,7 @@ static struct pipe *pipe_alloc(bool is_fifo) {
     if (pipe != NULL) {
         memset(pipe, 0, sizeof(*pipe));
         mutex_init(&pipe->lock, &pipe_class);
-        pipe->is_fifo = is_fifo;
+        pipe->is_fifo = pipe->has_both = is_fifo;
         pipe->account = account_current();
         object_get(&pipe->account->object);
         pipe_ring_init(&pipe->ring, pipe->account);
@@ -65,7 +63,7 @@ static void update_levels_locked(struct pipe *pipe, bool is_news_in, bool is_new
     bool has_room = pipe_ring_has_room(&pipe->ring);
     set_level(&pipe->readable, WAIT_READABLE, pipe->ring.used != 0 && !pipe->is_lent, is_news_in);
     set_level(&pipe->writable, WAIT_WRITABLE, has_room, is_news_out);
-    if (pipe->is_fifo) { // a file that is both ends is waited for on `readable`
+    if (pipe->has_both) { // a file that is both ends is waited for on `readable`
         set_level(&pipe->readable, WAIT_WRITABLE, has_room, false);
     }
 }
@@ -426,6 +424,11 @@ enum hx_status pipe_reopen(struct file *file, uint32_t flags, struct file **out_
         return HX_ERR_NO_MEMORY;
     }
     atomic_fetch_add_explicit(&pipe->files, 1, memory_order_relaxed);
+    if ((flags & FILE_READ) != 0 && (flags & FILE_WRITE) != 0) {
+        mutex_lock(&pipe->lock);
+        pipe->has_both = true;
+        pipe_unlock_and_tell(pipe, false, false);
+    }
     end_add(pipe, flags);
     again->id = file->id;
     *out_file = again;
@@ -479,6 +482,9 @@ enum hx_status fifo_open(struct file *file) {
     uint32_t ends = flags & (FILE_READ | FILE_WRITE);
     bool is_waiting = (flags & FILE_NONBLOCK) == 0;
     enum hx_status status = HX_OK;
+    if ((flags & FILE_DIRECT) != 0) {
+        return HX_ERR_INVALID; // pipe2() and F_SETFL make packets
+    }
     struct pipe *pipe = fifo_get(inode);
     if (pipe == NULL) {
         return HX_ERR_NO_MEMORY;

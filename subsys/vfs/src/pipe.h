@@ -14,6 +14,7 @@ struct pipe {
     struct pipe_ring ring; // [lock]
     bool is_lent;          // [lock] a splice has the first pages: to all others it is empty
     bool is_fifo;
+    bool has_both;           // [lock] a file may be both ends
     uint32_t readers;        // [lock]
     uint32_t writers;        // [lock]
     uint64_t reader_opens;   // [lock] ever; a fifo's open waits for the other side's to change

@@ -72,6 +72,7 @@ struct pipe_page *pipe_ring_next(struct pipe_ring *ring) {
 
 void pipe_ring_consume(struct pipe_ring *ring, uint32_t bytes) {
     struct pipe_page *page = pipe_ring_page(ring, 0);
+    ring->taken += bytes;
     page->offset = (uint16_t)(page->offset + bytes);
     page->length = (uint16_t)(page->length - bytes);
     if (page->length != 0) {
@@ -95,7 +96,12 @@ struct pipe_page pipe_ring_share(const struct pipe_ring *ring, uint32_t index, u
 }
 
 enum hx_status pipe_ring_reserve(struct pipe_ring *ring) {
-    if (account_charge(ring->account, ACCOUNT_FRAMES, 1) != HX_OK) {
+    enum hx_status status = account_charge(ring->account, ACCOUNT_FRAMES, 1);
+    if (status != HX_OK) { // what a free place keeps for later is paid for
+        give_back(ring, pipe_ring_page(ring, ring->used + ring->reserved));
+        status = account_charge(ring->account, ACCOUNT_FRAMES, 1);
+    }
+    if (status != HX_OK) {
         return HX_ERR_NO_MEMORY;
     }
     ring->reserved++;

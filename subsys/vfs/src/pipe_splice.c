@@ -3,10 +3,17 @@
 //
 // Foreign files are read and written without the pipe's lock, which others may need meanwhile. What
 // is read for a pipe has a place reserved before; a pipe whose bytes are written elsewhere is lent:
-// they stay in it until they are written, and to everybody else it looks empty.
+// they stay in it until they are written, and to everybody else it looks empty. Between pipes,
+// whose locks are held one at a time, a page moves once there is a place for it.
 #include "pipe.h"
 
+#include <core/thread.h>
 #include <memory/frame.h>
+
+// What was moved is told to the program before more is.
+static bool is_called_away(void) {
+    return thread_attention(thread_current()) != 0;
+}
 
 // Lending
 // -----------------------------------------------------------------------------------------------
@@ -17,7 +24,9 @@ static enum hx_status lend(struct pipe *pipe, bool nonblock, bool *out_is_lent) 
         mutex_lock(&pipe->lock);
         if (pipe->ring.used > 0 && !pipe->is_lent) {
             pipe->is_lent = *out_is_lent = true;
-            waitable_update(&pipe->readable, WAIT_HANGUP, 0);
+            if (pipe->writers == 0) {
+                waitable_update(&pipe->readable, WAIT_HANGUP, 0);
+            }
             pipe_unlock_and_tell(pipe, false, false);
             return HX_OK;
         }
@@ -49,18 +58,18 @@ static void consume(struct pipe *pipe, uint32_t bytes) {
     pipe_unlock_and_tell(pipe, false, true);
 }
 
-// A page of a pipe that is lent, with a reference to its frame; false: there are no more.
-static bool share(struct pipe *pipe, uint32_t index, uint64_t bytes, struct pipe_page *out_page) {
+// The first page of a pipe that is lent, with a reference to its frame; false: there is none.
+static bool share_first(struct pipe *pipe, uint64_t bytes, struct pipe_page *out_page) {
     mutex_lock(&pipe->lock);
-    const bool is_there = index < pipe->ring.used;
+    const bool is_there = pipe->ring.used != 0;
     if (is_there) {
-        *out_page = pipe_ring_share(&pipe->ring, index, bytes);
+        *out_page = pipe_ring_share(&pipe->ring, 0, bytes);
     }
     mutex_unlock(&pipe->lock);
     return is_there;
 }
 
-// From a pipe
+// To a file
 // -----------------------------------------------------------------------------------------------
 
 static enum hx_status move_with(const struct pipe_peer *peer, bool is_write,
@@ -77,10 +86,23 @@ static enum hx_status move_with(const struct pipe_peer *peer, bool is_write,
     return status;
 }
 
+// How many bytes may be written where the peer stands; 0: none.
+static uint64_t room_of(const struct pipe_peer *to) {
+    const uint64_t at = to->offset != NULL ? *to->offset : to->file->position;
+    return to->limit_bytes > at ? to->limit_bytes - at : 0;
+}
+
 static enum hx_status drain_lent(struct pipe *pipe, const struct pipe_peer *to, uint64_t size_bytes,
                                  uint64_t *moved) {
     struct pipe_page page;
-    while (*moved < size_bytes && share(pipe, 0, size_bytes - *moved, &page)) {
+    while (*moved < size_bytes && !(*moved != 0 && is_called_away())) {
+        const uint64_t room = room_of(to);
+        if (room == 0) {
+            return HX_ERR_FILE_TOO_BIG;
+        }
+        if (!share_first(pipe, MIN_OF(size_bytes - *moved, room), &page)) {
+            break;
+        }
         struct io_buffer buffer;
         size_t done;
         io_buffer_kernel(&buffer, (char *)frame_data(page.frame) + page.offset, page.length);
@@ -97,13 +119,20 @@ static enum hx_status drain_lent(struct pipe *pipe, const struct pipe_peer *to, 
     return HX_OK;
 }
 
+static bool would_block(struct file *file, uint32_t level) {
+    return (file_flags(file) & FILE_NONBLOCK) != 0 && (file_ready(file) & level) == 0;
+}
+
 enum hx_status pipe_drain(struct file *file, const struct pipe_peer *to, uint64_t size_bytes,
                           bool nonblock, uint64_t *out_moved) {
     struct pipe *pipe = file->data;
     bool is_lent;
     *out_moved = 0;
-    enum hx_status status =
-        lend(pipe, nonblock || (file_flags(file) & FILE_NONBLOCK) != 0, &is_lent);
+    nonblock = nonblock || (file_flags(file) & FILE_NONBLOCK) != 0;
+    if (would_block(to->file, WAIT_WRITABLE | WAIT_ERROR)) {
+        return HX_ERR_WOULD_BLOCK; // before who watches the pipe is told that it is lent and back
+    }
+    enum hx_status status = lend(pipe, nonblock, &is_lent);
     if (status == HX_OK && is_lent) {
         status = drain_lent(pipe, to, size_bytes, out_moved);
         give_back(pipe);
@@ -138,10 +167,11 @@ static enum hx_status reserve(struct pipe *pipe, bool nonblock) {
     return status;
 }
 
+// Fills the place that was kept, or gives it back if the page has no bytes.
 static void place(struct pipe *pipe, struct pipe_page page) {
     mutex_lock(&pipe->lock);
     pipe_ring_place(&pipe->ring, page);
-    pipe_unlock_and_tell(pipe, page.length != 0, page.length == 0);
+    pipe_unlock_and_tell(pipe, page.length != 0, false);
 }
 
 // Reads a page at most into a place that is kept for it.
@@ -160,26 +190,32 @@ static enum hx_status fill_page(struct pipe *pipe, const struct pipe_peer *from,
     return status;
 }
 
+// Of a file that gives all its bytes without waiting, as against one whose next may not be there.
+static bool is_plentiful(const struct file *file) {
+    return file->ops->seek != NULL;
+}
+
 enum hx_status pipe_fill(struct file *file, const struct pipe_peer *from, uint64_t size_bytes,
                          bool nonblock, uint64_t *out_moved) {
     struct pipe *pipe = file->data;
     uint64_t moved = 0;
-    size_t done;
+    size_t done, want;
     enum hx_status status;
+    *out_moved = 0;
     nonblock = nonblock || (file_flags(file) & FILE_NONBLOCK) != 0;
+    if (would_block(from->file, WAIT_READABLE | WAIT_HANGUP)) {
+        return HX_ERR_WOULD_BLOCK;
+    }
     do {
-        const size_t want = MIN_OF(size_bytes - moved, (uint64_t)PAGE_SIZE);
+        want = MIN_OF(size_bytes - moved, (uint64_t)PAGE_SIZE);
         status = reserve(pipe, nonblock || moved != 0);
         if (status != HX_OK) {
             break;
         }
         status = fill_page(pipe, from, want, &done);
         moved += done;
-        // A file that has no more just now may have to be waited for.
-        if (status != HX_OK || done < want) {
-            break;
-        }
-    } while (moved < size_bytes && (file_ready(from->file) & WAIT_READABLE) != 0);
+    } while (status == HX_OK && done == want && moved < size_bytes && is_plentiful(from->file) &&
+             !is_called_away());
     *out_moved = moved;
     return moved != 0 ? HX_OK : status;
 }
@@ -187,55 +223,75 @@ enum hx_status pipe_fill(struct file *file, const struct pipe_peer *from, uint64
 // Between pipes
 // -----------------------------------------------------------------------------------------------
 
-static enum hx_status add_shared(struct pipe *pipe, struct pipe_page page) {
-    enum hx_status status = try_to_reserve(pipe);
-    if (status == HX_OK) {
-        place(pipe, page);
-    } else {
-        frame_put(page.frame);
+// How far a thread has come that moves pages out of a pipe, or shares them.
+struct passing {
+    bool keep;       // they stay
+    uint32_t index;  // of the next page
+    uint64_t taken;  // bytes that had been taken out of the pipe at the first page
+    uint64_t moved;  // bytes
+    bool lacks_room; // why it stopped
+};
+
+// The next page, as a whole or its first bytes. HX_ERR_WOULD_BLOCK: there is none, or others have
+// taken some that were to stay; HX_ERR_NOT_FOUND: and there will be none.
+static enum hx_status take_page(struct pipe *pipe, struct passing *passing, uint64_t bytes,
+                                struct pipe_page *out_page) {
+    struct pipe_ring *ring = &pipe->ring;
+    mutex_lock(&pipe->lock);
+    if (passing->index == 0) {
+        passing->taken = ring->taken;
     }
-    return status;
+    if (pipe->is_lent || passing->index >= ring->used ||
+        (passing->keep && ring->taken != passing->taken)) {
+        const bool is_end = pipe->writers == 0 && !pipe->is_lent;
+        mutex_unlock(&pipe->lock);
+        return is_end ? HX_ERR_NOT_FOUND : HX_ERR_WOULD_BLOCK;
+    }
+    *out_page = pipe_ring_share(ring, passing->index, bytes);
+    if (passing->keep) {
+        passing->index++;
+        mutex_unlock(&pipe->lock);
+    } else {
+        pipe_ring_consume(ring, out_page->length);
+        pipe_unlock_and_tell(pipe, false, true);
+    }
+    return HX_OK;
 }
 
-// As much as there is in the one, which is lent, and room for in the other; never waits.
-static enum hx_status pass_lent(struct pipe *from, struct pipe *to, uint64_t size_bytes, bool keep,
-                                uint64_t *moved) {
-    struct pipe_page page;
-    uint32_t index = 0;
-    while (*moved < size_bytes && share(from, index, size_bytes - *moved, &page)) {
-        enum hx_status status = add_shared(to, page);
+// As much as there is in the one and room for in the other; never waits.
+static enum hx_status pass_some(struct pipe *from, struct pipe *to, uint64_t size_bytes,
+                                struct passing *passing) {
+    while (passing->moved < size_bytes && !(passing->moved != 0 && is_called_away())) {
+        struct pipe_page page = { .frame = NULL };
+        enum hx_status status = try_to_reserve(to);
+        passing->lacks_room = status == HX_ERR_WOULD_BLOCK;
         if (status != HX_OK) {
             return status;
         }
-        *moved += page.length;
-        if (keep) {
-            index++;
-        } else {
-            consume(from, page.length);
+        status = take_page(from, passing, size_bytes - passing->moved, &page);
+        place(to, page);
+        if (status != HX_OK) {
+            return status;
         }
+        passing->moved += page.length;
     }
     return HX_OK;
 }
 
 enum hx_status pipe_pass(struct file *from, struct file *to, uint64_t size_bytes, bool keep,
                          bool nonblock, uint64_t *out_moved) {
-    struct pipe *source = from->data;
+    struct passing passing = { .keep = keep };
     enum hx_status status;
-    bool is_lent;
-    *out_moved = 0;
     nonblock = nonblock || ((file_flags(from) | file_flags(to)) & FILE_NONBLOCK) != 0;
     do {
-        status = lend(source, nonblock, &is_lent);
-        if (status != HX_OK || !is_lent) {
-            return status;
-        }
-        status = pass_lent(source, to->data, size_bytes, keep, out_moved);
-        give_back(source); // nobody waits for room while others may want its bytes
-        if (*out_moved != 0) {
+        status = pass_some(from->data, to->data, size_bytes, &passing);
+        *out_moved = passing.moved;
+        if (passing.moved != 0 || status == HX_ERR_NOT_FOUND) {
             return HX_OK;
         }
         if (status == HX_ERR_WOULD_BLOCK && !nonblock) {
-            status = pipe_wait_for_room(to->data);
+            status =
+                passing.lacks_room ? pipe_wait_for_room(to->data) : pipe_wait_for_bytes(from->data);
         } else if (status != HX_OK) {
             return status;
         }

@@ -116,6 +116,8 @@ enum hx_status socket_create_pair(struct socket_names *names, enum socket_kind k
                                   const struct socket_who *who, struct file **out_files);
 // The socket of a file; NULL: it is none. Borrowed from the file.
 struct socket *socket_of(const struct file *file);
+// Whether it has bytes, and no messages.
+bool socket_is_stream(const struct socket *socket);
 
 // Gives it a name. HX_ERR_ADDRESS_IN_USE, HX_ERR_INVALID (it has one), HX_ERR_NO_MEMORY, and what
 // making the path's inode (with the permissions 0777) says.

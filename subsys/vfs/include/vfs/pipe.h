@@ -5,6 +5,8 @@
 
 #include <vfs/file.h>
 
+#define PIPE_BYTES_MAX (UINT64_C(1) << 31)
+
 bool file_is_pipe(const struct file *file);
 // Whether both are files of one pipe.
 bool pipe_is_same(const struct file *one, const struct file *other);
@@ -24,12 +26,14 @@ enum hx_status pipe_get(struct file *file, struct io_buffer *to, bool nonblock, 
 // The other file of a splice: its position, or one of the caller's, which moves on.
 struct pipe_peer {
     struct file *file;
-    uint64_t *offset; // NULL: the file's own
+    uint64_t *offset;     // NULL: the file's own
+    uint64_t limit_bytes; // nothing is written behind it
 };
 
 // Move up to `size_bytes` bytes; `nonblock` is about the pipe, the peer's own flag about the peer.
 // Fewer are moved where more would have to wait. HX_OK with none: the end. HX_ERR_WOULD_BLOCK;
-// HX_ERR_BROKEN_PIPE (nobody reads); HX_ERR_RESTART (a signal); HX_ERR_NO_MEMORY; the peer's.
+// HX_ERR_BROKEN_PIPE (nobody reads); HX_ERR_RESTART (a signal); HX_ERR_NO_MEMORY;
+// HX_ERR_FILE_TOO_BIG (the limit); the peer's.
 enum hx_status pipe_fill(struct file *file, const struct pipe_peer *from, uint64_t size_bytes,
                          bool nonblock, uint64_t *out_moved);
 enum hx_status pipe_drain(struct file *file, const struct pipe_peer *to, uint64_t size_bytes,
