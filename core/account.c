@@ -21,12 +21,6 @@ void account_cpu_setup(struct cpu *cpu) {
     spinlock_init(&cpu->told_lock, &told_class);
 }
 
-// One more; nobody else writes it.
-static void count_own(_Atomic uint64_t *count) {
-    const uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
-    atomic_store_explicit(count, before + 1, memory_order_relaxed);
-}
-
 void thread_count_fault(bool is_major) {
     struct thread *thread = thread_current();
     count_own(is_major ? &thread->faults_major : &thread->faults_minor);

@@ -164,8 +164,7 @@ void sched_switch_finish(void) NO_LOCK_ANALYSIS {
 
 static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *next, uint64_t now) {
     account(cpu, previous, next, now);
-    const uint64_t switches = atomic_load_explicit(&cpu->switches, memory_order_relaxed);
-    atomic_store_explicit(&cpu->switches, switches + 1, memory_order_relaxed); // [own]
+    count_own(&cpu->switches);
     if (previous == &cpu->idle) {
         // Relaxed: a hint for wakers.
         atomic_fetch_and_explicit(&idle_mask, ~(UINT64_C(1) << cpu->id), memory_order_relaxed);
@@ -193,19 +192,16 @@ void sched_switch(enum switch_why why) NO_LOCK_ANALYSIS {
         // Set only under this queue's lock, so none is lost.
         thread_attention_clear(previous, THREAD_RESCHEDULE);
     }
+    count_own(why == SWITCH_PREEMPT ? &previous->switches_forced : &previous->switches_voluntary);
     if (previous == &cpu->idle) {
         atomic_store_explicit(&previous->state, THREAD_READY, memory_order_relaxed);
     } else if (why >= SWITCH_YIELD) {
-        previous->switches_forced += why == SWITCH_PREEMPT;
-        previous->switches_voluntary += why == SWITCH_YIELD;
         atomic_store_explicit(&previous->state, THREAD_READY, memory_order_relaxed);
         if (is_here(previous, cpu)) {
             queue_add(cpu, previous, why == SWITCH_YIELD ? SCHED_YIELD : SCHED_PREEMPT, now);
         } else {
             cpu->moving = previous;
         }
-    } else {
-        previous->switches_voluntary++;
     }
     struct thread *next = choose(cpu);
     if (next == previous) {

@@ -39,8 +39,9 @@ void thread_usage(struct thread *thread, struct usage *out) {
     *out = (struct usage){
         .faults_minor = atomic_load_explicit(&thread->faults_minor, memory_order_relaxed),
         .faults_major = atomic_load_explicit(&thread->faults_major, memory_order_relaxed),
-        .switches_voluntary = thread->switches_voluntary,
-        .switches_forced = thread->switches_forced,
+        .switches_voluntary =
+            atomic_load_explicit(&thread->switches_voluntary, memory_order_relaxed),
+        .switches_forced = atomic_load_explicit(&thread->switches_forced, memory_order_relaxed),
     };
     thread_times(thread, &out->user_ns, &out->system_ns);
 }

@@ -182,6 +182,27 @@ static int comes_and_goes(uint64_t index) {
     return 0;
 }
 
+static int reads_what_it_used(uint64_t unused) {
+    const uint64_t text = PAD + PAGE;
+    (void)unused;
+    for (uint32_t i = 0; i < 300; i++) {
+        SAME(CALL(getrusage, 0, text), 0);
+        const int64_t status = CALL(openat, 0, text_at(text, "/proc/self/status"), O_RDONLY);
+        NEED(CALL(read, (uint64_t)status, text, PAGE) > 0);
+        SAME(CALL(close, (uint64_t)status), 0);
+    }
+    return 0;
+}
+
+// What a thread counts of itself is looked at by another one, while it runs.
+static void what_it_used_is_read(void) {
+    mount_at("/proc", "proc");
+    (void)thread_new(reads_what_it_used, 1, tid_at(0));
+    while (hosted_load(tid_at(0), 4) != 0) {
+        CALL(sched_yield);
+    }
+}
+
 // What is kept for the next thread is taken away at the same time.
 static int drops_caches(uint64_t unused) {
     (void)unused;
@@ -193,8 +214,7 @@ static int drops_caches(uint64_t unused) {
 }
 
 static void many_come_and_go(void) {
-    SAME(CALL(mkdirat, 0, text_at(PAD, "/proc"), 0755), 0);
-    SAME(CALL(mount, PAD, PAD, text_at(PAD + 64, "proc"), 0, 0), 0);
+    mount_at("/proc", "proc");
     const int64_t pid = child_new(drops_caches, 0);
     hosted_store(WORD_AT, 1, 4);
     run_threads(comes_and_goes);
@@ -203,13 +223,8 @@ static void many_come_and_go(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(a_futex_excludes),
-    CASE(wakes_are_not_lost),
-    CASE(requeued_waiters_wake),
-    CASE(waits_end_in_time),
-    CASE(a_signal_reaches_its_thread),
-    CASE(one_ends_all),
-    CASE(a_kill_ends_all),
-    CASE(many_come_and_go),
+    CASE(a_futex_excludes),  CASE(wakes_are_not_lost),          CASE(requeued_waiters_wake),
+    CASE(waits_end_in_time), CASE(a_signal_reaches_its_thread), CASE(one_ends_all),
+    CASE(a_kill_ends_all),   CASE(what_it_used_is_read),        CASE(many_come_and_go),
 };
 CHECK_PROGRAM(threads, cases);

@@ -202,8 +202,35 @@ static void faults_are_counted(void) {
     CHECK(now.ru_minflt < before.ru_minflt + PAGES); // the child's are not its own
 }
 
+// Waits are switches of its own will; to have to share a processor is not.
+static void switches_are_counted(void) {
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    SAME(sched_setaffinity(0, sizeof first, &first), 0);
+    struct rusage before, now;
+    getrusage(RUSAGE_THREAD, &before);
+    for (int i = 0; i < 20; i++) {
+        const struct timespec moment = { 0, 1000000 };
+        nanosleep(&moment, NULL);
+    }
+    getrusage(RUSAGE_THREAD, &now);
+    CHECK(now.ru_nvcsw - before.ru_nvcsw >= 20);
+    const pid_t child = fork();
+    if (child == 0) {
+        work(false, 60000000);
+        _exit(0);
+    }
+    work(false, 60000000); // of both, on one processor
+    SAME(waitpid(child, NULL, 0), child);
+    getrusage(RUSAGE_THREAD, &before);
+    CHECK(before.ru_nivcsw > now.ru_nivcsw);
+    CHECK(before.ru_nvcsw < now.ru_nvcsw + 20);
+}
+
 static const struct check_case cases[] = {
     CASE(used_never_goes_back),  CASE(processors_never_go_back), CASE(processors_tell_work),
     CASE(children_bring_theirs), CASE(only_those_waited_for),    CASE(faults_are_counted),
+    CASE(switches_are_counted),
 };
 CHECK_MAIN(cases)

@@ -115,10 +115,9 @@ struct thread {
     struct account_samples samples;
     struct spinlock told_lock; // taken with interrupts off
     struct time_split told;    // [told_lock] user and system time, in ns, as thread_times() gave it
-    _Atomic uint64_t faults_minor, faults_major; // own
-    uint64_t switches_voluntary;
-    uint64_t switches_forced;
-    struct thread *reap_next;   // core's list of the dead
+    _Atomic uint64_t faults_minor, faults_major;          // own
+    _Atomic uint64_t switches_voluntary, switches_forced; // [q] others may look
+    struct thread *reap_next;                             // core's list of the dead
     struct thread_drops *drops; // own; core/drop.c's, while it frees something; NULL: not now
 
     struct list all_link; // core's table of all threads

@@ -96,8 +96,10 @@ static void take_thread(struct thread *thread, struct snapshot *snapshot) {
         params->sched_class == SCHED_CLASS_FIFO || params->sched_class == SCHED_CLASS_ROUND_ROBIN;
     snapshot->realtime = realtime ? (int32_t)params->priority : 0;
     snapshot->priority = realtime ? -1 - (int32_t)params->priority : 20 + params->nice;
-    snapshot->switches_voluntary = thread->switches_voluntary;
-    snapshot->switches_forced = thread->switches_forced;
+    snapshot->switches_voluntary =
+        atomic_load_explicit(&thread->switches_voluntary, memory_order_relaxed);
+    snapshot->switches_forced =
+        atomic_load_explicit(&thread->switches_forced, memory_order_relaxed);
 }
 
 // Of the one thread, or of all, those that have left included.
