@@ -92,10 +92,19 @@ static void real_time_ones_queue(void) {
 
 // ---- calls that are interrupted ----------------------------------------------------------------
 
-static void timer_start(uint64_t first_us) {
-    const uint64_t value[4] = { 0, 0, 0, first_us };
+static void timer_set(uint64_t first_us, uint64_t next_us) {
+    const uint64_t value[4] = { 0, next_us, 0, first_us };
     hosted_write(PAD, value, sizeof(value));
     SAME(CALL(setitimer, 0, PAD, 0), 0);
+}
+
+static void timer_start(uint64_t first_us) {
+    timer_set(first_us, 0);
+}
+
+// Again and again: the first one may come before the call that it is to interrupt.
+static void timer_repeat(uint64_t every_us) {
+    timer_set(every_us, every_us);
 }
 
 static int32_t pipe_ends[2]; // of the one process that uses it
@@ -110,9 +119,9 @@ static void a_read_is_interrupted(void) {
     SAME(CALL(pipe2, PAD, 0), 0);
     hosted_read(pipe_ends, PAD, sizeof(pipe_ends));
     act(SIGALRM, counts, 0);
-    timer_start(2000);
+    timer_repeat(2000);
     SAME(CALL(read, pipe_ends[0], PAD, 1), -EINTR);
-    SAME(seen(), 1);
+    NEED(seen() >= 1);
 }
 
 static void a_read_is_restarted(void) {
@@ -128,14 +137,15 @@ static void a_read_is_restarted(void) {
 }
 
 static void a_sleep_goes_on(void) {
-    const uint64_t span[2] = { 0, 10000000 };
+    const uint64_t span[2] = { 0, 10000000 }, long_span[2] = { 1000, 0 };
     act(SIGCHLD, counts, 0); // stays ignored: no child
     hosted_write(PAD + 64, span, sizeof(span));
     SAME(CALL(clock_nanosleep, CLOCK_MONOTONIC, 0, PAD + 64, 0), 0);
     act(SIGALRM, counts, 0);
-    timer_start(1000);
+    hosted_write(PAD + 64, long_span, sizeof(long_span));
+    timer_repeat(1000);
     SAME(CALL(clock_nanosleep, CLOCK_MONOTONIC, 0, PAD + 64, PAD + 96), -EINTR);
-    NEED(hosted_load(PAD + 104, 8) > 0);
+    NEED(hosted_load(PAD + 96, 8) > 0);
 }
 
 static void a_loop_is_interrupted(void) {
