@@ -173,10 +173,11 @@ static struct use {
     const volatile void *at;
     uint32_t users; // bit per processor, and per processor's interrupts
     bool written;
+    bool ignored; // explore_ignore(): nobody decides by it
 } uses[USES];
 
 static bool is_shared(const struct use *use) {
-    return use->written && (use->users & (use->users - 1)) != 0;
+    return !use->ignored && use->written && (use->users & (use->users - 1)) != 0;
 }
 
 static struct use *use_of(const volatile void *at) {
@@ -184,7 +185,10 @@ static struct use *use_of(const volatile void *at) {
     while (uses[place].at != at && uses[place].at != NULL) {
         place = (place + 1) % USES;
     }
-    uses[place].at = at;
+    if (uses[place].at == NULL) {
+        uses[place].at = at;
+        uses[place].ignored = explore_is_ignored(at);
+    }
     return &uses[place];
 }
 

@@ -47,7 +47,8 @@ void explore_processor(void *current, void (*entry)(void *argument), void *argum
 bool explore_rests(uint32_t processor);
 // A stack for a thread; its low end.
 void *explore_stack(void);
-// Memory that no decision depends on (statistics): zero in every state.
+// Memory that no decision depends on (statistics): zero in every state, and an access to it is no
+// point. Before it is used.
 void explore_ignore(void *at, size_t size);
 // Any of 0 … below - 1.
 uint32_t explore_choose(uint32_t below);

@@ -55,6 +55,9 @@ extern char explore_failure[400];                     // empty, or what a PROVE(
 extern uint64_t explore_marks_reached;
 extern bool explore_learnt; // an address turned out to be shared: all starts anew
 
+// Whether explore_ignore() was told of that address.
+bool explore_is_ignored(const volatile void *at);
+
 // All that may happen in the state that is in memory; at most STEPS_MAX. How many.
 uint32_t explore_steps(struct step *out_steps);
 void explore_step(struct step step);

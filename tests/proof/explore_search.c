@@ -25,6 +25,15 @@ void explore_ignore(void *at, size_t size) {
     ignored[ignored_count++].size = size;
 }
 
+bool explore_is_ignored(const volatile void *at) {
+    for (uint32_t i = 0; i < ignored_count; i++) {
+        if ((uintptr_t)at - (uintptr_t)ignored[i].at < ignored[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Weak: a proof may have none.
 __attribute__((weak)) extern char __start_explored_data[], __stop_explored_data[];
 __attribute__((weak)) extern char __start_explored_bss[], __stop_explored_bss[];
