@@ -133,12 +133,12 @@ static void on_signal(int number) {
 static void signals_interrupt(void) {
     struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
     sigaction(SIGALRM, &action, NULL);
-    ualarm(20000, 0);
+    ualarm(20000, 20000);              // the first one may come before the wait
     REFUSED(poll(NULL, 0, -1), EINTR); // never restarted
-    SAME(seen, 1);
-    ualarm(20000, 0);
+    const int seen_by_poll = seen;
+    CHECK(seen_by_poll >= 1);
     REFUSED(select(0, NULL, NULL, NULL, NULL), EINTR);
-    SAME(seen, 2);
+    CHECK(seen > seen_by_poll);
 }
 
 static void mask_for_the_wait(void) {

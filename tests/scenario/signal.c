@@ -308,20 +308,20 @@ static void ignored_signals_do_not_interrupt(void) {
 
 static void sleep_tells_what_is_left(void) {
     install(SIGALRM, SA_RESTART);
-    struct itimerval timer = { .it_value = { 0, 30000 } };
+    struct itimerval timer = { .it_value = { 0, 30000 }, .it_interval = { 0, 30000 } };
     setitimer(ITIMER_REAL, &timer, NULL);
     struct timespec want = { 5, 0 };
     struct timespec left = { 0, 0 };
     REFUSED(nanosleep(&want, &left), EINTR); // never restarted
     CHECK(left.tv_sec == 4 && left.tv_nsec > 0);
-    SAME(seen, 1);
+    CHECK(seen >= 1);
 }
 
 static void pause_ends(void) {
     install(SIGALRM, SA_RESTART);
-    ualarm(20000, 0);
+    ualarm(20000, 20000); // the first one may come before the pause
     REFUSED(pause(), EINTR);
-    SAME(seen, 1);
+    CHECK(seen >= 1);
 }
 
 static void repeated_timer(void) {
