@@ -73,6 +73,9 @@ void policy_note_failure(uint64_t number, enum hx_status status);
 // Interrupts off.
 bool policy_is_called(void);
 
+// How a module died that fell. Any context.
+struct gate_death fall_death(const struct thread_fall *fall);
+
 // One more, of what nobody else writes; others may look.
 static inline void count_own(_Atomic uint64_t *count) {
     const uint64_t before = atomic_load_explicit(count, memory_order_relaxed);

@@ -166,25 +166,32 @@ void gate_die(const char *what, const char *where) {
         guard_die(what, where);
     }
     struct gate *gate = gate_current();
-    const struct gate_death death = { time_now(), what, where, 0, 0 };
-    log_error("module %s, slot %s: %s in %s: its calls are refused", gate_module(gate), gate->slot,
-              what, where);
+    const struct gate_death death = { .at = time_now(), .what = what, .symbol = where };
+    gate_death_log(gate, &death);
     gate_kill_module(gate, &death);
     gate_leave();
 }
 
 void gate_death_log(const struct gate *gate, const struct gate_death *death) {
-    log_error("module %s, slot %s: %s at %s+0x%lx, address 0x%lx: its calls are refused",
-              gate_module(gate), gate->slot, death->what, death->symbol,
-              (unsigned long)death->offset, (unsigned long)death->address);
+    char text[GATE_DEATH_BYTES];
+    log_error("module %s, slot %s: %s: its calls are refused", gate_module(gate), gate->slot,
+              gate_death_text(death, text, sizeof(text)));
+}
+
+struct gate_death fall_death(const struct thread_fall *fall) {
+    struct gate_death death = { .at = fall->at, .what = fall->what, .symbol = fall->where };
+    if (fall->where == NULL) {
+        death.symbol = symbol_find(fall->pc, &death.offset);
+        death.address = fall->address;
+        death.is_placed = true;
+    }
+    return death;
 }
 
 // What the fallen thread does next, on its own stack, in thread context.
 static NORETURN void fall_end(void) {
-    const struct thread_fall *fall = &thread_current()->fall;
     struct gate *gate = gate_current();
-    struct gate_death death = { .at = fall->at, .what = fall->what, .address = fall->address };
-    death.symbol = symbol_find(fall->pc, &death.offset);
+    const struct gate_death death = fall_death(&thread_current()->fall);
     gate_death_log(gate, &death);
     gate_kill_module(gate, &death);
     gate_leave();

@@ -97,10 +97,7 @@ void log_console_died(const struct gate *gate) NO_LOCK_ANALYSIS {
 static const struct gate *fallen_take(struct gate_death *out_death) {
     unsigned long state = spin_lock_irq(&log_lock);
     const struct gate *gate = atomic_load_explicit(&fallen, memory_order_acquire);
-    *out_death = (struct gate_death){ fall.at, fall.what, fall.where, 0, fall.address };
-    if (gate != NULL && fall.where == NULL) {
-        out_death->symbol = symbol_find(fall.pc, &out_death->offset);
-    }
+    *out_death = fall_death(&fall);
     // Release: who sees it sees the teller, too.
     atomic_store_explicit(&fallen, NULL, memory_order_release);
     spin_unlock_irq(&log_lock, state);

@@ -303,16 +303,12 @@ static bool death_take(struct policy *policy, const struct gate **out_gate,
     unsigned long state = spin_lock_irq(&policy_lock);
     const bool is_dying = atomic_exchange_explicit(&policy->is_dying, false, memory_order_acquire);
     const bool is_told = is_dying && policy->gate != NULL;
-    const struct thread_fall *fall = &policy->fall;
     if (is_dying) {
         cpus_change(policy, cpu_drop);
     }
     if (is_told) {
         *out_gate = policy->gate;
-        *out_death = (struct gate_death){ fall->at, fall->what, fall->where, 0, fall->address };
-        if (fall->where == NULL) {
-            out_death->symbol = symbol_find(fall->pc, &out_death->offset);
-        }
+        *out_death = fall_death(&policy->fall);
         atomic_fetch_add_explicit(&tellers, 1, memory_order_relaxed);
     }
     spin_unlock_irq(&policy_lock, state);

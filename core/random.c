@@ -53,10 +53,14 @@ static void seed_locked(void) {
     }
     const uint64_t moment = input_counter();
     random_add(&state, &moment, sizeof(moment));
-    memset(&seed, 0, sizeof(seed));
-    __asm__ volatile("" : : "r"(&seed) : "memory"); // the wipe is not dead code
+    random_wipe(&seed, sizeof(seed));
     calls = 0;
     pool_left = 0;
+}
+
+void random_wipe(void *bytes, size_t size_bytes) {
+    memset(bytes, 0, size_bytes);
+    __asm__ volatile("" : : "r"(bytes) : "memory"); // the wipe is not dead code
 }
 
 static void prepare_locked(void) {

@@ -209,7 +209,7 @@ static struct waitable died;
 
 static void await_or_revive(void *index) {
     static _Atomic uint32_t waits;
-    static const struct gate_death death = { 1, "selftest", "selftest", 0, 0 };
+    static const struct gate_death death = { .at = 1, .what = "selftest" };
     if (selftest_index(index) == 0) {
         uint32_t sequence = waitable_sequence(&inner->changed);
         gate_kill_module(inner, &death);

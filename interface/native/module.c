@@ -19,7 +19,7 @@ _Static_assert(HX_LIFE_STARTED == LIFE_STARTED && HX_LIFE_DIED == LIFE_DIED &&
                    HX_LIFE_RESTARTED == LIFE_RESTARTED && HX_LIFE_SWAPPED == LIFE_SWAPPED &&
                    HX_LIFE_MOVED == LIFE_MOVED && HX_LIFE_ROLLED_BACK == LIFE_ROLLED_BACK &&
                    HX_LIFE_GIVEN_UP == LIFE_GIVEN_UP && HX_LIFE_UNLOADED == LIFE_UNLOADED &&
-                   HX_LIFE_TEXT_BYTES == MODULE_LIFE_TEXT_BYTES,
+                   HX_LIFE_REFUSED == LIFE_REFUSED && HX_LIFE_TEXT_BYTES == MODULE_LIFE_TEXT_BYTES,
                "programs see the kernel's kinds");
 // NOLINTEND(misc-redundant-expression)
 

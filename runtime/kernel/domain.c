@@ -227,8 +227,9 @@ void domain_kill(struct domain *domain) {
 // The slots are dead before anybody comes out: who calls next waits for the next life. The domain
 // stays as long as the caller is inside the module, or one of its workers.
 void domain_die(struct domain *domain, const struct gate_death *death) {
-    log_error("module %s, in ring 3: %s at %s+0x%lx, address 0x%lx", domain->env->name, death->what,
-              death->symbol, (unsigned long)death->offset, (unsigned long)death->address);
+    char text[GATE_DEATH_BYTES];
+    log_error("module %s, in ring 3: %s", domain->env->name,
+              gate_death_text(death, text, sizeof(text)));
     gate_kill_module(domain->env->gate, death);
     domain_kill(domain);
 }

@@ -396,24 +396,38 @@ OF_MODULE enum hx_status hx_page_write(struct hx_env *env, void *page, size_t of
     return HX_OK;
 }
 
-enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
+#define RANDOM_PART 256u // bytes of the module's that are copied at once: the generator has locks
+
+OF_MODULE enum hx_status hx_entropy_add(struct hx_env *env, const void *bytes, size_t size_bytes) {
+    uint8_t part[RANDOM_PART];
     doom_pass();
     if (!is_granted(env, HX_CAPABILITY_ENTROPY)) {
         return HX_ERR_ACCESS_DENIED;
     }
     const bool was_weak = random_is_weak();
-    random_strengthen(bytes, size_bytes);
+    for (size_t done = 0, length; done < size_bytes; done += length) {
+        length = MIN_OF(sizeof(part), size_bytes - done);
+        memcpy(part, (const uint8_t *)bytes + done, length);
+        random_strengthen(part, length);
+    }
+    random_wipe(part, sizeof(part));
     if (was_weak && !random_is_weak()) {
         log_info("random: %s has seeded the generator", env->name);
     }
     return HX_OK;
 }
 
-enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {
+OF_MODULE enum hx_status hx_random_fill(struct hx_env *env, void *to, size_t size_bytes) {
+    uint8_t part[RANDOM_PART];
     if (!is_granted(env, HX_CAPABILITY_RANDOM)) {
         return HX_ERR_ACCESS_DENIED;
     }
-    random_bytes(to, size_bytes);
+    for (size_t done = 0, length; done < size_bytes; done += length) {
+        length = MIN_OF(sizeof(part), size_bytes - done);
+        random_bytes(part, length);
+        memcpy((uint8_t *)to + done, part, length);
+    }
+    random_wipe(part, sizeof(part));
     return HX_OK;
 }
 

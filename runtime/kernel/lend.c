@@ -54,7 +54,7 @@ struct lender {
 static const struct lock_class lender_class = { "lent pages", LOCK_RANK_LEAF, false };
 
 static void die(struct lender *lender, const char *what) {
-    const struct gate_death death = { time_now(), what, lender->domain->env->name, 0, 0 };
+    const struct gate_death death = { .at = time_now(), .what = what };
     domain_die(lender->domain, &death);
 }
 

@@ -71,7 +71,7 @@ enum hx_status link_do(struct domain *domain, struct work *work) {
         return HX_ERR_PEER_DIED;
     }
     if (work_wait(domain, work, time_now() + ANSWER_NS) != HX_OK) {
-        const struct gate_death death = { time_now(), "no answer", domain->env->name, 0, 0 };
+        const struct gate_death death = { .at = time_now(), .what = "no answer" };
         domain_die(domain, &death);
         HX_IGNORE(work_wait(domain, work, TIME_NEVER)); // it is given back at once
     }

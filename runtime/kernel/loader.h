@@ -55,7 +55,7 @@ struct user_image {
 };
 
 // The host's, made once, for good. HX_ERR_NO_MEMORY; HX_ERR_NOT_SUPPORTED: this machine has none.
-// Under the lock of modules' lives.
+// Under the lock of modules' lives, or once a module runs in ring 3.
 enum hx_status host_image(const struct user_image **out_image);
 // That of a package which loader_load() has taken. What <lib/package.h> refuses with, and as above.
 enum hx_status isolated_image(const void *bytes, size_t size_bytes, struct user_image *out_image,

@@ -207,7 +207,7 @@ static void restart_note(struct hx_env *env, time_ns_t pause) {
 }
 
 void module_kill(const struct hx_env *env, const char *what, const char *why) {
-    const struct gate_death death = { time_now(), what, why, 0, 0 };
+    const struct gate_death death = { .at = time_now(), .what = what, .symbol = why };
     gate_kill_module(env->gate, &death);
 }
 
@@ -222,6 +222,23 @@ enum hx_status module_live(struct hx_env *env) {
     gate_revive(env->gate);
     gate_open(env->gate); // as it is after an orderly stop
     return module_run(env);
+}
+
+enum hx_status start_refuse(const struct hx_env *env, enum hx_status status,
+                            struct package_refusal *refusal) {
+    char text[GATE_DEATH_BYTES];
+    struct gate_death death;
+    if (env->gate == NULL || env->step == NULL) {
+        return package_refuse(refusal, status, "expected that it starts, found: %s",
+                              hx_status_name(status));
+    }
+    if (!gate_is_dead(env->gate)) {
+        return package_refuse(refusal, status, "expected that it starts, found that %s refuses: %s",
+                              env->step, hx_status_name(status));
+    }
+    gate_death(env->gate, &death);
+    return package_refuse(refusal, status, "expected that it starts, found that it died in %s: %s",
+                          env->step, gate_death_text(&death, text, sizeof(text)));
 }
 
 bool module_state_recover(struct hx_env *env) {
@@ -252,6 +269,7 @@ static void start_anew(struct hx_env *env, time_ns_t pause) REQUIRES(lives_lock)
 // Its own gate may be dead and its slots live: it died while these were opened. What it held goes
 // once nobody can be inside, so all of them refuse first.
 static void death_take(struct hx_env *env) {
+    char text[GATE_DEATH_BYTES];
     struct gate_death death;
     gate_death(env->gate, &death);
     gate_kill_module(env->gate, &death);
@@ -262,8 +280,7 @@ static void death_take(struct hx_env *env) {
     env->health.deaths++;
     env->health.state = MODULE_DEAD;
     spin_unlock(&watched_lock);
-    life_tell(env->name, LIFE_DIED, "%s at %s+0x%llx, address 0x%llx", death.what, death.symbol,
-              (unsigned long long)death.offset, (unsigned long long)death.address);
+    life_tell(env->name, LIFE_DIED, "%s", gate_death_text(&death, text, sizeof(text)));
     trace(TRACE_MODULE, (uintptr_t)env->module & UINT32_MAX, (uint64_t)(int64_t)HX_ERR_PEER_DIED);
 }
 

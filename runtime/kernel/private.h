@@ -35,6 +35,7 @@ struct hx_env {
     struct package *package;        // own: [lives_lock] what that is in; NULL: the image
     void *self;                     // what its init gave
     struct gate *gate;              // of its own work: init, start, stop, threads
+    const char *step;               // what of it was called last to bring it to life: "init"
     bool runs;                      // init succeeded
     bool is_loaded;                 // it came with a package: it can be unloaded
     bool is_watched;                // by the orchestrator; set once
@@ -156,6 +157,11 @@ enum hx_status env_port_agree(const struct hx_env *env, const char *port,
 // hx_port_provide() with a table of the kernel's own version.
 enum hx_status env_port_provide(struct hx_env *env, const char *port, const char *slot,
                                 const void *operations, void *self);
+
+// Why it does not start: how it died in its last step, or that this refused with `status`, which is
+// returned. Before it is put away.
+enum hx_status start_refuse(const struct hx_env *env, enum hx_status status,
+                            struct package_refusal *refusal);
 
 // Whether a module that runs provides a port in a version that is wanted. Thread context.
 bool modules_provide(const struct hx_port_required *wanted);

@@ -81,9 +81,11 @@ static int64_t start_inside(void *argument) {
         env->state->is_foreign = true;
     }
     if (ops->init != NULL) {
+        env->step = "init";
         status = ops->init(env, &env->self);
     }
     if (status == HX_OK && has_objects) {
+        env->step = "import_state";
         status = ops->import_state != NULL ? ops->import_state(env->self, env->state->schema)
                                            : HX_ERR_NOT_SUPPORTED;
     }
@@ -92,6 +94,7 @@ static int64_t start_inside(void *argument) {
         env->state->is_foreign &= is_foreign; // it was checked
     }
     if (status == HX_OK && ops->start != NULL) {
+        env->step = "start";
         status = ops->start(env->self);
         if (status != HX_OK && ops->fini != NULL) {
             ops->fini(env->self);
@@ -107,8 +110,30 @@ enum hx_status module_run(struct hx_env *env) {
 // "1.2.3 in the kernel"
 static void tell_version(const struct hx_env *env, enum module_life_kind kind) {
     const struct hx_version version = env->module->version;
-    life_tell(env->name, kind, "%u.%u.%u %s", version.major, version.minor, version.patch,
-              placement_of(env) == MODULE_ISOLATED ? "in ring 3" : "in the kernel");
+    const char *where = placement_of(env) == MODULE_ISOLATED ? "in ring 3" : "in the kernel";
+    life_tell(env->name, kind, "%u.%u.%u %s", version.major, version.minor, version.patch, where);
+    if (kind != LIFE_STARTED) {
+        log_info("module %s is swapped: %u.%u.%u %s", env->name, version.major, version.minor,
+                 version.patch, where);
+    }
+}
+
+// Of "expected …, found …": what was found. An event has no room for the rest.
+static const char *found_of(const char *text) {
+    static const char mark[] = ", found ";
+    for (const char *at = text; *at != '\0'; at++) {
+        if (strncmp(at, mark, sizeof(mark) - 1) == 0) {
+            return at + sizeof(mark) - 1;
+        }
+    }
+    return text;
+}
+
+// Somebody wanted that, and it is as it was. What he was told, he alone would know.
+static void tell_refusal(const char *name, const char *what,
+                         const struct package_refusal *refusal) {
+    log_warning("module %s: %s: %s", name, what, refusal->text);
+    life_tell(name, LIFE_REFUSED, "%s: %s", what, found_of(refusal->text));
 }
 
 // Its first death is told behind its start.
@@ -275,6 +300,7 @@ static enum hx_status load_locked(struct hx_env *env, struct package_refusal *re
     if (status == HX_OK) {
         return HX_OK;
     }
+    HX_IGNORE(start_refuse(env, status, refusal));
     mutex_lock(&lives_lock);
     if (env->gate == NULL || module_let_go(env, &why) == HX_OK) {
         envs[place] = NULL;
@@ -286,8 +312,7 @@ static enum hx_status load_locked(struct hx_env *env, struct package_refusal *re
         env->is_kept = true;
     }
     mutex_unlock(&lives_lock);
-    return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
-                          hx_status_name(status));
+    return status;
 }
 
 // Describing
@@ -422,7 +447,15 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_pl
                             struct package_refusal *refusal) {
     struct hx_env *env = NULL;
     enum hx_status status = module_open(bytes, size_bytes, placement, &env, refusal);
-    return env != NULL ? module_begin(env, refusal) : status;
+    if (env == NULL) {
+        return status;
+    }
+    const char *name = env->name; // for good, unlike env
+    status = module_begin(env, refusal);
+    if (status != HX_OK) {
+        tell_refusal(name, "load", refusal);
+    }
+    return status;
 }
 
 enum hx_status modules_check(const void *bytes, size_t size_bytes,
@@ -608,6 +641,9 @@ static enum hx_status exchange(const char *name, const void *bytes, size_t size_
     }
     if (status == HX_OK) {
         status = swap_locked(env, package, wanted != NULL ? LIFE_MOVED : LIFE_SWAPPED, refusal);
+    }
+    if (status != HX_OK && env != NULL) {
+        tell_refusal(env->name, wanted != NULL ? "move" : "swap", refusal);
     }
     mutex_unlock(&registry_lock);
     return status;

@@ -19,16 +19,30 @@ void worker_exit(void) {
     thread_exit();
 }
 
-static void die(struct worker *worker, const char *what, uint64_t pc, uint64_t address) {
-    // Of the module, or of the host that carries it.
-    const bool is_host = pc >= SERVICE_ADDRESS_HOST && pc < SERVICE_ADDRESS_CODE;
-    const char *name = is_host ? "host" : worker->domain->env->name;
-    const uint64_t begin = is_host                      ? SERVICE_ADDRESS_HOST
-                           : pc >= SERVICE_ADDRESS_CODE ? SERVICE_ADDRESS_CODE
-                                                        : 0;
-    const struct gate_death death = { time_now(), what, name, pc - begin, address };
-    domain_die(worker->domain, &death);
+static void die(struct worker *worker, const struct gate_death *death) {
+    domain_die(worker->domain, death);
     worker_exit();
+}
+
+static bool lies_in(const struct user_image *image, uint64_t pc, uint64_t *out_offset) {
+    *out_offset = pc - image->address;
+    return *out_offset < image->span_bytes;
+}
+
+// At a place in the code of the module or of the host that carries it; or in neither, where it has
+// jumped.
+static void die_at(struct worker *worker, const char *what, uint64_t pc, uint64_t address) {
+    const struct hx_env *env = worker->domain->env;
+    const struct user_image *host;
+    struct gate_death death = { time_now(), what, "nowhere", pc, address, true };
+    if (lies_in(&env->package->image, pc, &death.offset)) {
+        death.symbol = env->name;
+    } else if (host_image(&host) == HX_OK && lies_in(host, pc, &death.offset)) {
+        death.symbol = "host";
+    } else {
+        death.offset = pc;
+    }
+    die(worker, &death);
 }
 
 // ---- calls
@@ -44,7 +58,7 @@ static int64_t do_pool(const struct call *call) {
 static int64_t do_next(const struct call *call) {
     const enum hx_status status = link_next(call->worker);
     if (status == HX_ERR_BAD_ADDRESS) {
-        die(call->worker, "no area", 0, domain_area(call->worker).value);
+        die(call->worker, &(struct gate_death){ .at = time_now(), .what = "its area is gone" });
     }
     if (status != HX_OK) {
         worker_exit();
@@ -253,7 +267,7 @@ static void doom(const struct call *call, struct hal_frame *frame) {
         return;
     }
     if (kind >= SERVICE_DOOM_PLACES) {
-        die(call->worker, "assertion", hal_frame_pc(frame), 0);
+        die_at(call->worker, "assertion", hal_frame_pc(frame), 0);
     }
     hal_frame_init_user(frame, host_doom(kind), ALIGN_DOWN(hal_frame_sp(frame), 16) - 64);
 }
@@ -271,7 +285,7 @@ static void service_syscall(struct thread *thread, struct hal_frame *frame) {
         .e = hal_frame_argument(frame, 4),
     };
     if (number >= ARRAY_SIZE(functions)) {
-        die(worker, "a call of the kernel's that it may not make", hal_frame_pc(frame), 0);
+        die_at(worker, "a call of the kernel's that it may not make", hal_frame_pc(frame), 0);
     }
     hal_frame_set_result(frame, functions[number](&call));
     // A worker that asks for its area has nothing to do yet: nobody would miss it.
@@ -283,8 +297,8 @@ static void service_syscall(struct thread *thread, struct hal_frame *frame) {
 
 static void service_fault(struct thread *thread, struct hal_frame *frame,
                           const struct hal_fault *fault) {
-    die(thread->personality, gate_fault_name(fault->kind), hal_frame_pc(frame),
-        fault->kind == HAL_FAULT_PAGE ? fault->address : 0);
+    die_at(thread->personality, gate_fault_name(fault->kind), hal_frame_pc(frame),
+           fault->kind == HAL_FAULT_PAGE ? fault->address : 0);
 }
 
 // There is no memory for a module's page: it dies of that, and is started anew if its rule says so.

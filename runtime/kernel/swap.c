@@ -157,19 +157,24 @@ static bool put_away(struct hx_env *env) REQUIRES(lives_lock) {
 // ------------------------------------------------------------------------------------------------
 
 static int64_t test_inside(void *argument) {
-    const struct hx_env *env = argument;
+    struct hx_env *env = argument;
     const struct hx_module_ops *ops = env->module->ops;
+    env->step = "self_test";
     return ops->self_test != NULL ? ops->self_test(env->self) : HX_OK;
 }
 
 // Step 4.
-static enum hx_status begin(struct hx_env *env) REQUIRES(lives_lock) {
+static enum hx_status begin(struct hx_env *env, struct package_refusal *refusal)
+    REQUIRES(lives_lock) {
     enum hx_status status = module_live(env);
     if (status == HX_OK && !is_complete(env)) {
-        status = HX_ERR_NO_DEVICE;
+        return package_refuse(refusal, HX_ERR_NO_DEVICE,
+                              "expected that it provides the slots that it had, found that it "
+                              "does not");
     }
     status = status == HX_OK ? gate_call(env->gate, test_inside, env) : status;
-    return status == HX_OK && gate_is_dead(env->gate) ? HX_ERR_PEER_DIED : status;
+    status = status == HX_OK && gate_is_dead(env->gate) ? HX_ERR_PEER_DIED : status;
+    return status == HX_OK ? HX_OK : start_refuse(env, status, refusal);
 }
 
 // Step 5. A slot may be dead of what the one that failed did.
@@ -183,6 +188,7 @@ static void publish(const struct hx_env *env) REQUIRES(lives_lock) {
 static void go_back(struct hx_env *env, struct version old) REQUIRES(lives_lock) {
     const struct version failed = version_of(env);
     const bool is_away = put_away(env);
+    struct package_refusal why = { "what lasts of it is damaged" };
     const struct version goes = is_away ? failed : old; // what stays may have somebody in it
     if (failed.package != old.package) {
         package_close(goes.package);
@@ -193,9 +199,10 @@ static void go_back(struct hx_env *env, struct version old) REQUIRES(lives_lock)
     }
     version_set(env, old);
     module_swap_note(env, 0, 1);
-    if (module_state_recover(env) && begin(env) == HX_OK) {
+    if (module_state_recover(env) && begin(env, &why) == HX_OK) {
         publish(env);
     } else {
+        log_error("module %s: the version before does not come back: %s", env->name, why.text);
         module_kill(env, "swap", "start of the old version");
         slots_open(env, GATES_MAX);
     }
@@ -285,15 +292,18 @@ static enum hx_status take_place(struct hx_env *env, struct version old, struct 
                                  struct package_refusal *refusal) REQUIRES(lives_lock) {
     enum hx_status status = state_hand_over(&old, &next);
     version_set(env, next);
-    status = status == HX_OK ? begin(env) : status;
+    status = status == HX_OK ? begin(env, refusal)
+                             : package_refuse(refusal, status,
+                                              "expected that what lasts of it can be handed over, "
+                                              "found: %s",
+                                              hx_status_name(status));
     if (status == HX_OK) {
         module_swap_note(env, 1, 0);
         publish(env);
-        return HX_OK;
+    } else {
+        go_back(env, old);
     }
-    go_back(env, old);
-    return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
-                          hx_status_name(status));
+    return status;
 }
 
 // What is said of it before anything happens.
@@ -406,14 +416,13 @@ static enum hx_status bring_back(struct hx_env *env, struct version next,
     for (uint32_t i = 0; (gate = module_gate(env, &i)) != NULL;) {
         gate_return(gate); // clients wait, as for every next life
     }
-    enum hx_status status = begin(env);
+    const enum hx_status status = begin(env, refusal);
     if (status == HX_OK) {
         begin_anew(env, old);
-        return HX_OK;
+    } else {
+        gone_again(env, old);
     }
-    gone_again(env, old);
-    return package_refuse(refusal, status, "expected that it starts, found that it does not: %s",
-                          hx_status_name(status));
+    return status;
 }
 
 // What was copied for a version that did not come about is not marked as changed any more: the one

@@ -216,7 +216,7 @@ static void does_not_begin(void) {
     const struct health before = health();
     put("there", "there");
     SAME(move_to("rfs_import", HX_MODULE_ISOLATED), HX_ERR_CORRUPT);
-    CHECK(says("expected that it starts, found that it does not"));
+    CHECK(says("expected that it starts, found that import_state refuses: "));
     SAME(placement(MODULE), 1);
     SAME(move_to("rfs_half", HX_MODULE_ISOLATED), HX_ERR_NOT_SUPPORTED);
     SAME(placement(MODULE), 1);

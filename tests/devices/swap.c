@@ -104,9 +104,11 @@ static void by_hand(void) {
              " +(runs|probation) +[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +[1-9][0-9]* ' health"),
          0);
     SAME(run("/sbin/hxmod swap " MODULE " " FOLDER "blk_test.hxm 2>said; "
-             "test $? = 1 && grep -q 'found that it does not' said"),
+             "test $? = 1 && grep -q 'found that self_test refuses' said"),
          0);
-    SAME(run("/sbin/hxmod swap " MODULE " /dev/null 2>said; test $? = 1 && grep -q empty said"), 0);
+    SAME(run("/sbin/hxmod swap " MODULE
+             " /dev/null 2>said; test $? = 1 && grep -q 'not a file' said"),
+         0);
     SAME(run("/sbin/hxmod swap 2>said; test $? = 2"), 0);
     if (placement(MODULE) == 0) { // what is no package stays
         SAME(run("/sbin/hxmod unload " MODULE " 2>said; test $? = 1"), 0);
@@ -118,11 +120,11 @@ static void by_hand(void) {
 // Versions that are none
 // ------------------------------------------------------------------------------------------------
 
-static void fails(const char *next, int64_t status) {
+static void fails(const char *next, int64_t status, const char *found) {
     const struct health before = health();
     const unsigned version = minor_version();
     SAME(swap(next), status);
-    CHECK(says("expected that it starts, found that it does not"));
+    CHECK(says(found));
     const struct health after = health();
     SAME(after.swaps, before.swaps);
     SAME(after.rollbacks, before.rollbacks + 1);
@@ -135,10 +137,10 @@ static void fails(const char *next, int64_t status) {
 static void bad_versions(void) {
     struct load *load = load_begin(WORKERS);
     for (int i = 0; i < 3; i++) {
-        fails("blk_start", HX_ERR_NO_SPACE);
-        fails("blk_test", HX_ERR_CORRUPT);
-        fails("blk_fault", HX_ERR_PEER_DIED);
-        fails("blk_none", HX_ERR_NO_DEVICE);
+        fails("blk_start", HX_ERR_NO_SPACE, "expected that it starts, found that start refuses: ");
+        fails("blk_test", HX_ERR_CORRUPT, "found that self_test refuses: ");
+        fails("blk_fault", HX_ERR_PEER_DIED, "found that it died in start: address at " MODULE);
+        fails("blk_none", HX_ERR_NO_DEVICE, "found that it does not");
     }
     load_end(load);
 }
@@ -147,9 +149,13 @@ static void bad_versions(void) {
 // none holds nothing up, either.
 static void hang(void) {
     struct load *load = load_begin(WORKERS);
-    fails("blk_hang_init", HX_ERR_PEER_DIED);
-    fails("blk_hang_start", HX_ERR_PEER_DIED);
-    fails("blk_hang_test", HX_ERR_PEER_DIED);
+    const bool is_isolated = placement(MODULE) == HX_MODULE_ISOLATED;
+    fails("blk_hang_init", HX_ERR_PEER_DIED,
+          is_isolated ? "died in init: no answer" : "died in init: loop at ");
+    fails("blk_hang_start", HX_ERR_PEER_DIED,
+          is_isolated ? "died in start: no answer" : "died in start: loop at ");
+    fails("blk_hang_test", HX_ERR_PEER_DIED,
+          is_isolated ? "died in self_test: no answer" : "died in self_test: loop at ");
     const struct health before = health();
     SAME(swap("blk_hang_stop"), HX_OK);
     SAME(minor_version(), 11);

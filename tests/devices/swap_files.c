@@ -156,11 +156,11 @@ static void refused(void) {
     SAME(health().worst_freeze_ns, before.worst_freeze_ns);
 }
 
-static void fails(const char *next, int64_t status) {
+static void fails(const char *next, int64_t status, const char *found) {
     const struct health before = health();
     const unsigned version = minor_version();
     SAME(swap(next), status);
-    CHECK(says("expected that it starts, found that it does not"));
+    CHECK(says(found));
     SAME(health().rollbacks, before.rollbacks + 1);
     SAME(health().deaths, before.deaths);
     SAME(minor_version(), version);
@@ -170,9 +170,9 @@ static void fails(const char *next, int64_t status) {
 static void bad_versions(void) {
     struct load *load = load_begin();
     for (int i = 0; i < 3; i++) {
-        fails("rfs_import", HX_ERR_CORRUPT);
-        fails("rfs_stores", HX_ERR_CORRUPT);
-        fails("rfs_half", HX_ERR_NOT_SUPPORTED);
+        fails("rfs_import", HX_ERR_CORRUPT, "found that import_state refuses: ");
+        fails("rfs_stores", HX_ERR_CORRUPT, "found that import_state refuses: ");
+        fails("rfs_half", HX_ERR_NOT_SUPPORTED, "found that import_state refuses: ");
     }
     load_end(load);
 }

@@ -10,7 +10,8 @@
 //   ?     the first one says 1000 more, which no update knows
 //   m     as many more as there may be in an update, and then one less, which is refused
 //   fN    gives back memory that it does not have: 0 the same twice, 1 from the middle of a block,
-//         2 of the stack, 3 of nobody; 4 logs what is nowhere, 5 writes that to a page
+//         2 of the stack, 3 of nobody; 4 logs what is nowhere, 5 writes that to a page,
+//         6 has it filled with random bytes, 7 brings it as entropy
 //   l     an object larger than there may be in ring 3; says so by its refusal
 #include <helix/env.h>
 #include <helix/ports/char_port.h>
@@ -138,7 +139,14 @@ static enum hx_status points_nowhere(uint64_t which) {
         hx_log(env, HX_LOG_INFO, "%s", wrong);
         return HX_OK;
     }
-    return hx_page_write(env, hx_alloc(env, PAGE_SIZE), 0, wrong, 64);
+    switch (which) {
+    case 6:
+        return hx_random_fill(env, wrong, 100);
+    case 7:
+        return hx_entropy_add(env, wrong, 100);
+    default:
+        return hx_page_write(env, hx_alloc(env, PAGE_SIZE), 0, wrong, 64);
+    }
 }
 
 static enum hx_status do_locked(char what, uint64_t number) {
@@ -250,4 +258,4 @@ static const struct hx_module_ops operations = { .init = keep_init, .import_stat
 
 HX_MODULE(keep, .name = "keep", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
           .provides = provides, .provides_count = ARRAY_SIZE(provides), .arena_version = SCHEMA,
-          .ops = &operations);
+          .capabilities = HX_CAPABILITY_RANDOM | HX_CAPABILITY_ENTROPY, .ops = &operations);

@@ -104,6 +104,8 @@ static void has_wrong_pointers(void) {
     dies_of("012");
     SAME(load("keep"), HX_OK);
     dies_of("345");
+    SAME(load("keep"), HX_OK);
+    dies_of("67");
     SAME(isolate("keep"), HX_OK);
     dies_of("01234");
 }

@@ -373,15 +373,15 @@ static void refused_for_what_it_is(void) {
 
 static void refused_for_what_it_does(void) {
     for (int i = 0; i < 100; i++) { // each leaves its place
-        bad("bad_start", HX_ERR_NO_SPACE, "found that it does not: no space left");
-        bad("bad_fault", HX_ERR_PEER_DIED, "found that it does not");
-        bad("bad_port", HX_ERR_BAD_IMAGE, "found that it does not");
+        bad("bad_start", HX_ERR_NO_SPACE, "found that init refuses: no space left");
+        bad("bad_fault", HX_ERR_PEER_DIED, "found that it died in init: address at bad_fault+0x");
+        bad("bad_port", HX_ERR_BAD_IMAGE, "found that init refuses: ");
     }
 }
 
 // They hold up loading for as long as a call may run, and no longer.
 static void never_comes_back(void) {
-    bad("bad_loop", HX_ERR_PEER_DIED, "found that it does not");
+    bad("bad_loop", HX_ERR_PEER_DIED, "found that it died in init: loop at bad_loop+0x");
     SAME(load("bad_end"), HX_OK);
     SAME(unload("bad_end"), HX_OK);
     SAME(load("bad_end"), HX_OK);
@@ -582,15 +582,25 @@ static void line_dies(void) {
 }
 
 static void program(void) {
-    SAME(run("/sbin/hxmod list >listed && grep -q 'ramfs .* running .* image' listed"), 0);
+    SAME(run("/sbin/hxmod list >listed && grep -q 'ramfs .* running .* kernel .* image' listed"),
+         0);
     SAME(run("/sbin/hxmod info ramfs >shown && grep -qx 'provides helix.fs 1.0' shown"), 0);
     SAME(run("/sbin/hxmod info " FOLDER "crumb.hxm >shown && grep -qx 'version 1.2.3' shown"), 0);
     SAME(run("/sbin/hxmod info nobody 2>said; test $? = 1 && grep -q nobody said"), 0);
     SAME(run("/sbin/hxmod load " FOLDER "bad_import.hxm 2>said; test $? = 1 && "
              "grep -q \"expected functions of the SDK, found 'frame_alloc'\" said"),
          0);
-    SAME(run("/sbin/hxmod load nothing 2>said; test $? = 1 && grep -q nothing said"), 0);
+    SAME(run("/sbin/hxmod load nothing 2>said; test $? = 1 && "
+             "grep -q 'nothing: there is no such file, and no such package in /lib/helix' said"),
+         0);
+    SAME(run("/sbin/hxmod load /nothing 2>said; test $? = 1 && grep -q '/nothing: No such file' "
+             "said"),
+         0);
+    SAME(run("/sbin/hxmod load /bin 2>said; test $? = 1 && grep -q 'found a folder' said"), 0);
+    SAME(run("/sbin/hxmod load /dev/null 2>said; test $? = 1 && grep -q 'not a file' said"), 0);
+    SAME(run(": >empty; /sbin/hxmod load empty 2>said; test $? = 1 && grep -q 'an empty' said"), 0);
     SAME(run("/sbin/hxmod load 2>said; test $? = 2"), 0);
+    SAME(run("/sbin/hxmod load --foo empty 2>said; test $? = 2 && grep -q 'found --foo' said"), 0);
     SAME(run("/sbin/hxmod health >shown && grep -q '^module .* last death$' shown && "
              "grep -qE '^ramfs +runs +0 +0 .* -$' shown"),
          0);
@@ -607,7 +617,7 @@ static void program(void) {
              "slot' said"),
          0);
     SAME(run("/sbin/hxmod unload ramfs 2>said; test $? = 1 && grep -q 'of the image' said"), 0);
-    SAME(run("/sbin/hxmod load " FOLDER "crumb.hxm && test -c /dev/crumb"), 0);
+    SAME(run("/sbin/hxmod load crumb && test -c /dev/crumb"), 0);
 }
 
 static const struct check_case cases[] = {

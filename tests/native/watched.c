@@ -59,6 +59,7 @@ static void live(void) {
     NEED(swap("crumb", "crumb_next") == HX_OK);
     die();
     (void)await_life("crumb", 2, "runs");
+    NEED(swap("crumb", "turns") == HX_ERR_INVALID);
     read_package("crumb");
     NEED(move_bytes("crumb", HX_MODULE_ISOLATED) == HX_OK);
     NEED(unload("crumb") == HX_OK);
@@ -75,6 +76,7 @@ static const struct {
     { HX_LIFE_DIED, ", address 0x" },
     { HX_LIFE_ROLLED_BACK, "to 1.2.3" },
     { HX_LIFE_RESTARTED, " us after its death" },
+    { HX_LIFE_REFUSED, "swap: turns" },
     { HX_LIFE_MOVED, "1.2.3 in ring 3" },
     { HX_LIFE_UNLOADED, "" },
 };

@@ -85,13 +85,24 @@ def with_programs(archive: cpio.Archive) -> cpio.Archive:
     return archive
 
 
-def with_services(archive: cpio.Archive, kernel: Path) -> cpio.Archive:
-    """With those, and the packages that were made with the kernel."""
+_SHOWN = {"crumb", "turns"}  # of the tests' packages, those that README.md shows
+
+
+def _of_tests() -> set[str]:
+    """The packages that tests alone load: most of them do what a module should not."""
+    text = (paths.TOP / "tests/modules/CMakeLists.txt").read_text()
+    return set(re.findall(r"helix_package\(NAME (\w+)", text)) - _SHOWN
+
+
+def with_services(archive: cpio.Archive, kernel: Path, tests: bool = False) -> cpio.Archive:
+    """With those, and the packages that were made with the kernel; those of `tests` if that is said."""
     with_programs(archive)
     archive.folder("lib")
     archive.folder("lib/helix")
+    left_out = set[str]() if tests else _of_tests()
     for package in sorted((kernel.parent / "modules").glob("*.hxm")):
-        archive.file(f"lib/helix/{package.name}", package.read_bytes())
+        if package.stem not in left_out:
+            archive.file(f"lib/helix/{package.name}", package.read_bytes())
     return archive
 
 

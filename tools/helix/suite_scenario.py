@@ -73,7 +73,7 @@ def initrd(chosen: list[Program], kernel: Path | None = None) -> bytes:
     """Busybox, the runner and the programs; with a kernel, services and its packages."""
     archive = rootfs.with_runner(rootfs.base())
     if kernel is not None:
-        rootfs.with_services(archive, kernel)
+        rootfs.with_services(archive, kernel, tests=True)
     archive.folder("tests")
     for program in chosen:
         built = programs.build(program.source, program.flavour)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,20 +26,50 @@ int refused(const char *what, enum hx_status status, const char *why) {
     return EXIT_REFUSED;
 }
 
-// Mapped for reading. False, and says why: it cannot be read.
-static bool open_file(const char *path, struct bytes *out_bytes) {
-    struct stat found;
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &found) != 0) {
-        (void)fprintf(stderr, "hxmod: %s: %s\n", path, strerror(errno));
-        return false;
+// Where packages lie, if nobody says otherwise.
+#define FOLDER "/lib/helix/"
+
+// A word that is no file may be the name of a package in FOLDER.
+static int open_package(const char *word) {
+    char standard[PATH_MAX];
+    const int file = open(word, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 || errno != ENOENT || strchr(word, '/') != NULL ||
+        (size_t)snprintf(standard, sizeof(standard), FOLDER "%s.hxm", word) >= sizeof(standard)) {
+        return file;
     }
-    void *at = found.st_size == 0
-                   ? NULL
-                   : mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-    close(file);
-    if (at == MAP_FAILED) {
-        (void)fprintf(stderr, "hxmod: %s: %s\n", path, strerror(errno));
+    return open(standard, O_RDONLY | O_CLOEXEC);
+}
+
+// NULL: a package may be in it.
+static const char *no_package(const struct stat *found) {
+    return S_ISDIR(found->st_mode)    ? "expected a package, found a folder"
+           : !S_ISREG(found->st_mode) ? "expected a package, found what is not a file"
+           : found->st_size == 0      ? "expected a package, found an empty file"
+                                      : NULL;
+}
+
+// Mapped for reading. False, and says why: it cannot be read.
+static bool open_file(const char *word, struct bytes *out_bytes) {
+    struct stat found;
+    void *at = MAP_FAILED;
+    const char *why = NULL;
+    const int file = open_package(word);
+    if (file >= 0 && fstat(file, &found) == 0) {
+        why = no_package(&found);
+        if (why == NULL) {
+            at = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+        }
+    }
+    if (at == MAP_FAILED && why == NULL) {
+        why = strerror(errno);
+    }
+    if (file >= 0) {
+        close(file);
+    } else if (errno == ENOENT && strchr(word, '/') == NULL) {
+        why = "there is no such file, and no such package in " FOLDER;
+    }
+    if (why != NULL) {
+        (void)fprintf(stderr, "hxmod: %s: %s\n", word, why);
         return false;
     }
     *out_bytes = (struct bytes){ at, (uint64_t)found.st_size };
@@ -81,18 +112,12 @@ static int swap(handle_t modules, const char *text, const char *path) {
     if (path != NULL && !open_file(path, &package)) {
         return EXIT_REFUSED;
     }
-    if (path != NULL && package.size == 0) { // which would be: for itself
-        return refused(path, HX_ERR_BAD_IMAGE, "expected a package, found an empty file");
-    }
     enum hx_status status = name_make(text, &name);
     status = status == HX_OK ? hx_module_swap(modules, &name, (uint64_t)(uintptr_t)package.at,
                                               package.size, &report)
                              : status;
     return status == HX_OK ? 0 : refused(text, status, (const char *)report.text);
 }
-
-// Where packages lie, if nobody says otherwise.
-#define FOLDER "/lib/helix/"
 
 // `path` NULL: the package of that name in FOLDER.
 static int move(handle_t modules, const char *text, const char *where, const char *path) {
@@ -119,14 +144,23 @@ static int move(handle_t modules, const char *text, const char *where, const cha
 }
 
 static const char *placement(const struct hx_module_info *info) {
-    return info->loaded == HX_MODULE_ISOLATED ? "ring 3" : info->loaded ? "package" : "image";
+    return info->loaded == HX_MODULE_ISOLATED ? "ring 3" : "kernel";
+}
+
+static const char *origin(const struct hx_module_info *info) {
+    return info->loaded ? "package" : "image";
+}
+
+static const char *life(const struct hx_module_info *info) {
+    return info->runs ? "running" : "not running";
 }
 
 static void show(const struct hx_module_info *info) {
-    printf("name %s\nversion %u.%u.%u\nstate %s\nplaced %s\nmemory %llu\ncapabilities 0x%x\n%s",
-           info->name, info->version[0], info->version[1], info->version[2],
-           info->runs ? "running" : "not running", placement(info),
-           (unsigned long long)info->memory, info->capabilities, info->ports);
+    printf("name %s\nversion %u.%u.%u\nstate %s\nplaced %s\nfrom %s\nmemory %llu\ncapabilities "
+           "0x%x\n%s",
+           info->name, info->version[0], info->version[1], info->version[2], life(info),
+           placement(info), origin(info), (unsigned long long)info->memory, info->capabilities,
+           info->ports);
 }
 
 // Whether there is one of that name.
@@ -161,9 +195,13 @@ static int show_one(handle_t modules, const char *name) {
 
 static int list(handle_t modules) {
     struct hx_module_info info = { 0 };
+    char version[sizeof("4294967295.4294967295.4294967295")];
+    printf("%-16s %-8s %-11s %-7s %s\n", "module", "version", "state", "placed", "from");
     for (uint32_t i = 0; hx_module_info(modules, i, &info) == HX_OK; i++) {
-        printf("%-16s %u.%u.%u %-11s %s\n", info.name, info.version[0], info.version[1],
-               info.version[2], info.runs ? "running" : "not running", placement(&info));
+        (void)snprintf(version, sizeof(version), "%u.%u.%u", info.version[0], info.version[1],
+                       info.version[2]);
+        printf("%-16s %-8s %-11s %-7s %s\n", info.name, version, life(&info), placement(&info),
+               origin(&info));
     }
     return 0;
 }
@@ -253,6 +291,10 @@ static int do_words(handle_t modules, int count, char **words) {
     }
     if (count == 2 && strcmp(words[1], "publish") == 0) {
         return publish(modules);
+    }
+    if (count == 4 && strcmp(words[1], "load") == 0) {
+        (void)fprintf(stderr, "hxmod: expected --isolated in front of the file, found %s\n",
+                      words[2]);
     }
     (void)fputs("usage: hxmod load [--isolated] FILE | unload NAME | swap NAME [FILE] | "
                 "move NAME kernel|isolated [FILE] | list | "

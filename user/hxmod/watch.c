@@ -21,6 +21,7 @@ static const char *const kinds[] = {
     [HX_LIFE_RESTARTED] = "restarted", [HX_LIFE_SWAPPED] = "swapped",
     [HX_LIFE_MOVED] = "moved",         [HX_LIFE_ROLLED_BACK] = "rolled-back",
     [HX_LIFE_GIVEN_UP] = "given-up",   [HX_LIFE_UNLOADED] = "unloaded",
+    [HX_LIFE_REFUSED] = "refused",
 };
 
 static const char *kind_name(uint32_t kind) {

@@ -31,10 +31,13 @@
 struct gate_death {
     time_ns_t at;       // when it was noticed; 0: it did not
     const char *what;   // "fault 1"; borrowed for good, as the symbol
-    const char *symbol; // where, and how far behind that
-    uint64_t offset;
-    uint64_t address; // that it touched
+    const char *symbol; // where, or what else is to be said of it; NULL: nothing
+    uint64_t offset;    // if it is placed: how far behind that
+    uint64_t address;   // the same: that it touched
+    bool is_placed;     // it was a place in code: a fault
 };
+
+#define GATE_DEATH_BYTES 128u // that its words take at most
 
 struct gate {
     struct hal_gate hal;
@@ -158,6 +161,10 @@ NORETURN void gate_die(const char *what, const char *where);
 // The same for a module that does with its locks or its memory what nobody may do, also in a
 // guarded call; its spin locks are given back. Where it cannot die, the kernel cannot go on.
 NORETURN void gate_misuse(const char *what, const char *where);
+
+// How it died, for people: "address at keep_get+0x12, address 0x8", "refusal (no device)", "no
+// answer". Returns `text`. Any context.
+const char *gate_death_text(const struct gate_death *death, char *text, size_t size);
 
 // Says in the log how the gate's module died. Any context.
 void gate_death_log(const struct gate *gate, const struct gate_death *death);

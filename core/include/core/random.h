@@ -18,5 +18,7 @@ void random_mix(const void *bytes, size_t size_bytes);
 // generator is not weak any more. Any context.
 #define RANDOM_STRONG_BYTES 64u
 void random_strengthen(const void *bytes, size_t size_bytes);
+// Zeroes what is random, or was made of it, and is not needed any more. Any context.
+void random_wipe(void *bytes, size_t size_bytes);
 // Was there too little entropy to seed from, so far?
 bool random_is_weak(void);

@@ -18,7 +18,6 @@ enum hx_status proc_health(const struct proc_target *target, struct proc_text *t
     (void)target;
     struct module_health health;
     for (uint32_t i = 0; module_health_at(i, &health); i++) {
-        const struct gate_death *death = &health.death;
         text_put(text, "%s %s %u %u %llu %llu %llu", health.name, state_names[health.state],
                  health.deaths, health.restarts, (unsigned long long)health.restart_ns,
                  (unsigned long long)health.worst_ns, (unsigned long long)health.held);
@@ -28,8 +27,8 @@ enum hx_status proc_health(const struct proc_target *target, struct proc_text *t
         if (health.deaths == 0) {
             text_put(text, " -\n");
         } else {
-            text_put(text, " %s at %s+0x%llx, address 0x%llx\n", death->what, death->symbol,
-                     (unsigned long long)death->offset, (unsigned long long)death->address);
+            char words[GATE_DEATH_BYTES];
+            text_put(text, " %s\n", gate_death_text(&health.death, words, sizeof(words)));
         }
     }
     return HX_OK;

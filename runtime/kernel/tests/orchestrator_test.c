@@ -34,7 +34,7 @@ static bool waits_for_process; // who is inside, until that ends
 static bool dies_in_init, dies_in_test, dies_when_opened, dies_now;
 
 static void die(void) {
-    const struct gate_death death = { time_now(), "fault", "interrupt", 0, 0 };
+    const struct gate_death death = { time_now(), "fault", "interrupt", 0, 0, true };
     gate_kill_module(env.gate, &death);
 }
 
@@ -245,6 +245,21 @@ static bool are_told(uint64_t *number, const enum module_life_kind *kinds, uint3
     return are && !life_find(*number, &life);
 }
 
+static bool reads(const struct gate_death *death, const char *expected) {
+    char text[GATE_DEATH_BYTES];
+    return strcmp(gate_death_text(death, text, sizeof(text)), expected) == 0;
+}
+
+// A place is told where there was one, and none is made up.
+static void test_deaths_in_words(void) {
+    const struct gate_death placed = { 1, "address", "keep_get", 0x12, 8, true };
+    const struct gate_death refusal = { .at = 1, .what = "refusal", .symbol = "no device" };
+    const struct gate_death silence = { .at = 1, .what = "no answer" };
+    CHECK(reads(&placed, "address at keep_get+0x12, address 0x8"));
+    CHECK(reads(&refusal, "refusal (no device)"));
+    CHECK(reads(&silence, "no answer"));
+}
+
 static void test_told(void) {
     static const enum module_life_kind lived[] = { LIFE_DIED, LIFE_RESTARTED };
     static const enum module_life_kind left[] = { LIFE_DIED, LIFE_GIVEN_UP };
@@ -361,7 +376,7 @@ static void test_slot_gone(void) {
 // A module that nobody watches: it is gone when it dies, and its clients are told.
 static void test_unwatched(void) {
     struct gate *other;
-    const struct gate_death death = { time_now(), "fault", "method", 0, 0 };
+    const struct gate_death death = { .at = time_now(), .what = "fault", .symbol = "method" };
     begin_test();
     CHECK(gate_create("ttyS9", "helix.console", "other", &other) == HX_OK);
     settle();
@@ -493,6 +508,7 @@ static void test_swap_lost(void) {
 }
 
 int main(void) {
+    test_deaths_in_words();
     test_told();
     test_kept();
     test_lives_again();

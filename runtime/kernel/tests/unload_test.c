@@ -75,7 +75,7 @@ struct gate *module_gate(const struct hx_env *its, uint32_t *inout_index) {
 }
 
 void module_kill(const struct hx_env *its, const char *what, const char *why) {
-    const struct gate_death death = { time_now(), what, why, 0, 0 };
+    const struct gate_death death = { .at = time_now(), .what = what, .symbol = why };
     gate_kill_module(its->gate, &death);
     killed++;
 }
@@ -113,7 +113,7 @@ static void begin_test(bool runs) {
 }
 
 static void die(void) {
-    const struct gate_death death = { time_now(), "fault", "read", 0, 0 };
+    const struct gate_death death = { .at = time_now(), .what = "fault", .symbol = "read" };
     gate_kill_module(slot, &death);
 }
 

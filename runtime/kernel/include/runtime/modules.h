@@ -41,6 +41,7 @@ enum module_life_kind {
     LIFE_ROLLED_BACK = 6, // to the version before
     LIFE_GIVEN_UP = 7,    // why
     LIFE_UNLOADED = 8,
+    LIFE_REFUSED = 9, // a load, swap or move: it is as it was
 };
 
 // What happened to a module.
