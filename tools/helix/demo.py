@@ -17,6 +17,7 @@ _READ_MIB = 64
 _WRITTEN_MIB = 4  # behind what is read
 _BUCKET_S = 0.1
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 60, 40, 40
+_BAR = 60  # the height of the longest outage
 _COLUMNS = {"heal": ("detection", "restart"), "swap": ("freeze",)}
 
 
@@ -73,7 +74,8 @@ def rates(told: Told, column: int) -> list[tuple[float, float]]:
 
 
 def picture(told: Told, what: str, title: str) -> str:
-    """An SVG: two lines over time, and a mark for each death or swap."""
+    """An SVG: two lines over time, and for each death or swap a mark, and a bar: how long nobody was served,
+    which is less than the span of a point of the lines."""
     lines = [rates(told, column) for column in (0, 1)]
     end = told.samples[-1][0]
     most = max(rate for line in lines for _, rate in line) or 1.0
@@ -87,9 +89,13 @@ def picture(told: Told, what: str, title: str) -> str:
              'font-family="sans-serif" font-size="12">',
              f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
              f'<text x="{_LEFT}" y="20" font-size="14">{title}</text>']
-    for when, _ in told.events:
+    worst = max((sum(times) for _, times in told.events), default=0.0) or 1.0
+    for when, times in told.events:
         parts.append(f'<line class="{what}" x1="{across(when):.1f}" x2="{across(when):.1f}" y1="{_TOP}" '
                      f'y2="{_HEIGHT - _BOTTOM}" stroke="#d0d0d0"/>')
+        height = sum(times) / worst * _BAR
+        parts.append(f'<rect class="outage" x="{across(when) - 1:.1f}" y="{_HEIGHT - _BOTTOM - height:.1f}" width="2" '
+                     f'height="{height:.1f}" fill="#d62728"/>')
     for step in range(5):
         rate = most * step / 4
         parts.append(f'<text x="{_LEFT - 6}" y="{down(rate) + 4:.1f}" text-anchor="end">{rate:.1f}</text>')
@@ -97,7 +103,8 @@ def picture(told: Told, what: str, title: str) -> str:
         when = end * step / 5
         parts.append(f'<text x="{across(when):.1f}" y="{_HEIGHT - 20}" text-anchor="middle">{when:.1f}</text>')
     parts.append(f'<text x="{_WIDTH // 2}" y="{_HEIGHT - 4}" text-anchor="middle">seconds; '
-                 f'MiB/s read (blue), written and verified (orange); grey: a {what}</text>')
+                 f'MiB/s read (blue), written and verified (orange); grey: a {what}, '
+                 f'red: how long it held them up (the longest: {worst * 1e3:.1f} ms)</text>')
     for line, colour in zip(lines, ("#1f77b4", "#ff7f0e"), strict=True):
         points = " ".join(f"{across(when):.1f},{down(rate):.1f}" for when, rate in line)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')

@@ -112,12 +112,16 @@ def demonstrates(what: str, profile: str = "minimal") -> None:
         done = _call(f"demo {what} --profile {profile} --times {times} --mib 8 -o {picture}", 400)
         if done.returncode or not picture.is_file():
             raise Failed(f"demo {what} ends with status {done.returncode}", done.stdout + done.stderr)
-        drawn = [element.get("class") for element in ElementTree.parse(picture).iter()]
+        elements = list(ElementTree.parse(picture).iter())
+    drawn = [element.get("class") for element in elements]
+    bars = [float(element.get("height", "0")) for element in elements if element.get("class") == "outage"]
     row = re.search(r"^(?:restart|freeze) +([\d.]+) +([\d.]+) +([\d.]+)$", done.stdout, re.M)
     if not row or not 0 < float(row[1]) <= float(row[2]) <= float(row[3]):
         raise Failed("the table is not there", done.stdout + done.stderr)
     if drawn.count(what) != times or not re.search(f"{times} times {what}, .*, {profile}, .*no error", done.stdout):
         raise Failed(f"{drawn.count(what)} marks, not {times}", done.stdout + done.stderr)
+    if len(bars) != times or not 0 < min(bars) < max(bars) == 60:
+        raise Failed(f"bars of how long nobody was served: {bars}", done.stdout + done.stderr)
 
 
 def _machines(marker: str) -> list[str]:
