@@ -13,9 +13,6 @@ static enum hx_status finish(struct call *call, enum hx_status status, uint64_t 
     if (status == HX_OK) {
         return call_ok(call, (int64_t)moved);
     }
-    if (status == HX_ERR_FILE_TOO_BIG) {
-        posix_signal_thread(call->thread, SIGXFSZ, NULL);
-    }
     return status == HX_ERR_BROKEN_PIPE ? call_broken_pipe(call) : restart_if_interrupted(status);
 }
 
@@ -70,6 +67,9 @@ static enum hx_status from_pipe(struct call *call, const struct copy_end *in, st
         return status;
     }
     status = pipe_drain(in->file, &peer, size_bytes, nonblock, &moved);
+    if (status == HX_ERR_FILE_TOO_BIG && pipe_peer_room(&peer) == 0) {
+        posix_signal_thread(call->thread, SIGXFSZ, NULL); // the limit's, not the file system's
+    }
     status = finish(call, status, moved);
     return status == HX_OK ? copy_end_offset_back(out, call_address(call, 3)) : status;
 }

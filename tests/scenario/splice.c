@@ -218,8 +218,25 @@ static void sockets(void) {
     CHECK(memcmp(bytes, "question", 8) == 0);
     NEED(fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
     REFUSED(splice(pair[1], NULL, line[1], NULL, 1 << 16, 0), EAGAIN);
+    NEED(shutdown(pair[0], SHUT_WR) == 0);
+    SAME(splice(pair[1], NULL, line[1], NULL, 1 << 16, 0), 0); // as soon as it sends no more
+    signal(SIGPIPE, SIG_IGN);
+    NEED(shutdown(pair[1], SHUT_WR) == 0 && write(line[1], "x", 1) == 1);
+    REFUSED(splice(line[0], NULL, pair[1], NULL, 1 << 16, 0), EPIPE);
     close(pair[0]);
     SAME(splice(pair[1], NULL, line[1], NULL, 1 << 16, 0), 0);
+}
+
+// One that is full and may not send any more says the latter.
+static void full_and_shut(void) {
+    int line[2], pair[2];
+    NEED(pipe(line) == 0);
+    NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+    while (write(pair[1], pattern, sizeof pattern) > 0) {
+    }
+    signal(SIGPIPE, SIG_IGN);
+    NEED(shutdown(pair[1], SHUT_WR) == 0 && write(line[1], "x", 1) == 1);
+    REFUSED(splice(line[0], NULL, pair[1], NULL, 1 << 16, 0), EPIPE);
 }
 
 #define LINES 20000
@@ -473,6 +490,14 @@ static void refused_splices_are_quiet(void) {
     REFUSED(splice(empty[0], NULL, a[1], NULL, 100, 0), EAGAIN);
     SAME(epoll_wait(events, &event, 1, 0), 0);
     SAME(waiting(a[0]), sent < 0 ? 100 : 100 - sent);
+    // Also where the place that it would keep is the only one.
+    NEED(read(b[0], pattern, PAGE) == PAGE);
+    event.events = EPOLLOUT | EPOLLET;
+    NEED(epoll_ctl(events, EPOLL_CTL_ADD, b[1], &event) == 0);
+    SAME(epoll_wait(events, &event, 1, 0), 1);
+    REFUSED(splice(empty[0], NULL, b[1], NULL, 100, 0), EAGAIN);
+    REFUSED(tee(empty[0], b[1], 100, 0), EAGAIN);
+    SAME(epoll_wait(events, &event, 1, 0), 0);
 }
 
 static void messages_are_whole(void) {
@@ -516,6 +541,26 @@ static void both_ends(void) {
     EXITS(pid, 0);
     NEED(mkfifo("fifo", 0600) == 0);
     REFUSED(open("fifo", O_RDWR | O_DIRECT), EINVAL);
+}
+
+static volatile int limit_signals;
+static void on_limit(int number) {
+    (void)number;
+    limit_signals++;
+}
+
+// That a file cannot be so large is an error; that it may not be, a signal.
+static void no_signal_without_a_limit(void) {
+    int line[2];
+    const int to = file_of("huge", "", 0);
+    off_t far = INT64_C(8) << 40; // Linux takes it, or says the same
+    NEED(pipe(line) == 0);
+    signal(SIGXFSZ, on_limit);
+    NEED(write(line[1], "x", 1) == 1);
+    const ssize_t sent = splice(line[0], NULL, to, &far, 1, 0);
+    const int error = errno;
+    CHECK(sent == 1 || (sent < 0 && error == EFBIG));
+    SAME(limit_signals, 0);
 }
 
 static void limits_of_files(void) {
@@ -565,6 +610,8 @@ static const struct check_case cases[] = {
     CASE(messages_are_whole),
     CASE(no_readers),
     CASE(both_ends),
+    CASE(full_and_shut),
+    CASE(no_signal_without_a_limit),
     CASE(limits_of_files),
 };
 CHECK_MAIN(cases)

@@ -170,7 +170,7 @@ enum hx_status message_wait_room(struct socket *sender, bool is_nonblocking, tim
         }
         status = is_nonblocking ? HX_ERR_WOULD_BLOCK
                                 : socket_wait(&sender->waitable,
-                                              LEVEL_ROOM | LEVEL_NO_SENDING | WAIT_ERROR, deadline);
+                                              LEVEL_ROOM | WAIT_SELF_SHUT | WAIT_ERROR, deadline);
         if (status != HX_OK) {
             return status;
         }

@@ -15,8 +15,7 @@
 #include <memory/tally.h>
 
 // Levels of a socket that are nobody else's: above those that poll knows.
-#define LEVEL_NO_SENDING (1u << 6) // nothing more goes out
-#define LEVEL_ROOM       (1u << 7) // there is room for more of its messages
+#define LEVEL_ROOM (1u << 7) // there is room for more of its messages
 
 #define SHUT_RECEIVING (1u << 0)
 #define SHUT_SENDING   (1u << 1)

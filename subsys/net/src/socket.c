@@ -21,7 +21,7 @@ static struct heap_cache *socket_cache;
 // Levels
 // -----------------------------------------------------------------------------------------------
 
-#define LEVELS_LOCKED (WAIT_READABLE | WAIT_PEER_SHUT | WAIT_HANGUP | WAIT_ERROR | LEVEL_NO_SENDING)
+#define LEVELS_LOCKED (WAIT_READABLE | WAIT_PEER_SHUT | WAIT_HANGUP | WAIT_ERROR | WAIT_SELF_SHUT)
 
 static uint32_t levels_now(const struct socket *socket) {
     const uint32_t shut = socket_shuts(socket);
@@ -29,7 +29,7 @@ static uint32_t levels_now(const struct socket *socket) {
         socket->kind != SOCKET_DATAGRAM && socket_state(socket) == SOCKET_FRESH;
     uint32_t levels = socket->count != 0 ? WAIT_READABLE : 0;
     levels |= (shut & SHUT_RECEIVING) != 0 ? WAIT_PEER_SHUT : 0;
-    levels |= (shut & SHUT_SENDING) != 0 ? LEVEL_NO_SENDING : 0;
+    levels |= (shut & SHUT_SENDING) != 0 ? WAIT_SELF_SHUT : 0;
     levels |= shut == SHUT_BOTH || is_unconnected ? WAIT_HANGUP : 0;
     levels |= atomic_load_explicit(&socket->error, memory_order_relaxed) != 0 ? WAIT_ERROR : 0;
     return levels;

@@ -26,10 +26,34 @@ void pipe_ring_init(struct pipe_ring *ring, struct account *account) {
     ring->account = account;
 }
 
+// Frames that so many places take; few of them are like other small things that nobody counts.
+static uint32_t frames_of_places(uint32_t slots) {
+    const size_t bytes = slots * sizeof(struct pipe_page);
+    return bytes < PAGE_SIZE ? 0 : (uint32_t)(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
+}
+
 static void free_places(struct pipe_ring *ring) {
+    const uint32_t frames = frames_of_places(ring->slots);
     if (ring->pages != ring->first) {
         heap_free(ring->pages);
+        account_release(ring->account, ACCOUNT_FRAMES, frames);
+        count_frames(ring, -(int32_t)frames);
     }
+}
+
+// Zeroed. NULL: no memory, or the account refuses.
+static struct pipe_page *alloc_places(struct pipe_ring *ring, uint32_t slots) {
+    const uint32_t frames = frames_of_places(slots);
+    if (account_charge(ring->account, ACCOUNT_FRAMES, frames) != HX_OK) {
+        return NULL;
+    }
+    struct pipe_page *pages = heap_alloc_zero(slots * sizeof(*pages), MEMORY_SLEEP);
+    if (pages == NULL) {
+        account_release(ring->account, ACCOUNT_FRAMES, frames);
+        return NULL;
+    }
+    count_frames(ring, (int32_t)frames);
+    return pages;
 }
 
 void pipe_ring_destroy(struct pipe_ring *ring) {
@@ -128,7 +152,7 @@ enum hx_status pipe_ring_resize(struct pipe_ring *ring, uint32_t slots) {
     if (ring->used + ring->reserved > slots) {
         return HX_ERR_BUSY;
     }
-    struct pipe_page *pages = heap_alloc_zero(slots * sizeof(*pages), MEMORY_SLEEP);
+    struct pipe_page *pages = alloc_places(ring, slots);
     if (pages == NULL) {
         return HX_ERR_NO_MEMORY;
     }

@@ -29,7 +29,7 @@ struct pipe_ring {
     uint32_t used;
     uint32_t reserved;       // places for pages that are being made
     uint64_t taken;          // bytes that were ever taken out
-    _Atomic uint32_t frames; // in all places; may be read unguarded
+    _Atomic uint32_t frames; // in all places, and of many places themselves; may be read unguarded
     struct account *account; // borrows
     struct pipe_page first[PIPE_SLOTS];
 };

@@ -86,17 +86,16 @@ static enum hx_status move_with(const struct pipe_peer *peer, bool is_write,
     return status;
 }
 
-// How many bytes may be written where the peer stands; 0: none.
-static uint64_t room_of(const struct pipe_peer *to) {
-    const uint64_t at = to->offset != NULL ? *to->offset : to->file->position;
-    return to->limit_bytes > at ? to->limit_bytes - at : 0;
+uint64_t pipe_peer_room(const struct pipe_peer *peer) {
+    const uint64_t at = peer->offset != NULL ? *peer->offset : peer->file->position;
+    return peer->limit_bytes > at ? peer->limit_bytes - at : 0;
 }
 
 static enum hx_status drain_lent(struct pipe *pipe, const struct pipe_peer *to, uint64_t size_bytes,
                                  uint64_t *moved) {
     struct pipe_page page;
     while (*moved < size_bytes && !(*moved != 0 && is_called_away())) {
-        const uint64_t room = room_of(to);
+        const uint64_t room = pipe_peer_room(to);
         if (room == 0) {
             return HX_ERR_FILE_TOO_BIG;
         }
@@ -119,8 +118,11 @@ static enum hx_status drain_lent(struct pipe *pipe, const struct pipe_peer *to, 
     return HX_OK;
 }
 
-static bool would_block(struct file *file, uint32_t level) {
-    return (file_flags(file) & FILE_NONBLOCK) != 0 && (file_ready(file) & level) == 0;
+// Whether the peer's read or write would say so. With its end or an error it says that.
+static bool would_block(struct file *file, bool is_write) {
+    const uint32_t levels = is_write ? WAIT_WRITABLE | WAIT_ERROR | WAIT_SELF_SHUT
+                                     : WAIT_READABLE | WAIT_ERROR | WAIT_PEER_SHUT | WAIT_HANGUP;
+    return (file_flags(file) & FILE_NONBLOCK) != 0 && (file_ready(file) & levels) == 0;
 }
 
 enum hx_status pipe_drain(struct file *file, const struct pipe_peer *to, uint64_t size_bytes,
@@ -129,7 +131,7 @@ enum hx_status pipe_drain(struct file *file, const struct pipe_peer *to, uint64_
     bool is_lent;
     *out_moved = 0;
     nonblock = nonblock || (file_flags(file) & FILE_NONBLOCK) != 0;
-    if (would_block(to->file, WAIT_WRITABLE | WAIT_ERROR)) {
+    if (would_block(to->file, true)) {
         return HX_ERR_WOULD_BLOCK; // before who watches the pipe is told that it is lent and back
     }
     enum hx_status status = lend(pipe, nonblock, &is_lent);
@@ -203,7 +205,7 @@ enum hx_status pipe_fill(struct file *file, const struct pipe_peer *from, uint64
     enum hx_status status;
     *out_moved = 0;
     nonblock = nonblock || (file_flags(file) & FILE_NONBLOCK) != 0;
-    if (would_block(from->file, WAIT_READABLE | WAIT_HANGUP)) {
+    if (would_block(from->file, false)) {
         return HX_ERR_WOULD_BLOCK;
     }
     do {
@@ -232,20 +234,43 @@ struct passing {
     bool lacks_room; // why it stopped
 };
 
-// The next page, as a whole or its first bytes. HX_ERR_WOULD_BLOCK: there is none, or others have
-// taken some that were to stay; HX_ERR_NOT_FOUND: and there will be none.
+// Whether the next page is there. HX_ERR_WOULD_BLOCK: it is not, or others have taken some that
+// were to stay; HX_ERR_NOT_FOUND: and there will be none.
+static enum hx_status look_for_page_locked(const struct pipe *pipe, struct passing *passing) {
+    const struct pipe_ring *ring = &pipe->ring;
+    if (passing->index == 0) {
+        passing->taken = ring->taken;
+    }
+    if (!pipe->is_lent && passing->index < ring->used &&
+        (!passing->keep || ring->taken == passing->taken)) {
+        return HX_OK;
+    }
+    return pipe->writers == 0 && !pipe->is_lent ? HX_ERR_NOT_FOUND : HX_ERR_WOULD_BLOCK;
+}
+
+static enum hx_status look_for_page(struct pipe *pipe, struct passing *passing) {
+    mutex_lock(&pipe->lock);
+    const enum hx_status status = look_for_page_locked(pipe, passing);
+    mutex_unlock(&pipe->lock);
+    return status;
+}
+
+static bool has_readers(struct pipe *pipe) {
+    mutex_lock(&pipe->lock);
+    const bool has = pipe->readers != 0;
+    mutex_unlock(&pipe->lock);
+    return has;
+}
+
+// It, as a whole or its first bytes. As above.
 static enum hx_status take_page(struct pipe *pipe, struct passing *passing, uint64_t bytes,
                                 struct pipe_page *out_page) {
     struct pipe_ring *ring = &pipe->ring;
     mutex_lock(&pipe->lock);
-    if (passing->index == 0) {
-        passing->taken = ring->taken;
-    }
-    if (pipe->is_lent || passing->index >= ring->used ||
-        (passing->keep && ring->taken != passing->taken)) {
-        const bool is_end = pipe->writers == 0 && !pipe->is_lent;
+    const enum hx_status status = look_for_page_locked(pipe, passing);
+    if (status != HX_OK) {
         mutex_unlock(&pipe->lock);
-        return is_end ? HX_ERR_NOT_FOUND : HX_ERR_WOULD_BLOCK;
+        return status;
     }
     *out_page = pipe_ring_share(ring, passing->index, bytes);
     if (passing->keep) {
@@ -258,13 +283,20 @@ static enum hx_status take_page(struct pipe *pipe, struct passing *passing, uint
     return HX_OK;
 }
 
-// As much as there is in the one and room for in the other; never waits.
+// As much as there is in the one and room for in the other; never waits. A place is kept only where
+// there is a page for it: who watches the other pipe would be told that it is gone and back.
 static enum hx_status pass_some(struct pipe *from, struct pipe *to, uint64_t size_bytes,
                                 struct passing *passing) {
     while (passing->moved < size_bytes && !(passing->moved != 0 && is_called_away())) {
         struct pipe_page page = { .frame = NULL };
-        enum hx_status status = try_to_reserve(to);
-        passing->lacks_room = status == HX_ERR_WOULD_BLOCK;
+        enum hx_status status = look_for_page(from, passing);
+        passing->lacks_room = false;
+        if (status == HX_OK) {
+            status = try_to_reserve(to);
+            passing->lacks_room = status == HX_ERR_WOULD_BLOCK;
+        } else if (status == HX_ERR_NOT_FOUND && !has_readers(to)) {
+            status = HX_ERR_BROKEN_PIPE;
+        }
         if (status != HX_OK) {
             return status;
         }

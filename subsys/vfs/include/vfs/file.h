@@ -61,6 +61,9 @@ struct file_ops {
     struct waitable *(*waitable)(struct file *file);
     // Levels that are set now, where they are not simply the waitable's. May be NULL.
     uint32_t (*ready)(const struct file *file);
+    // Whether ready() answers for who asks: its levels may be there for one and not for another,
+    // and are lowered by whom they are not there for.
+    bool ready_by_caller;
     // Unknown requests: HX_ERR_NOT_TTY. `argument` may be a user address. Result in *out_result.
     enum hx_status (*control)(struct file *file, uint64_t request, uint64_t argument,
                               int64_t *out_result);

@@ -29,11 +29,13 @@ struct pipe_peer {
     uint64_t *offset;     // NULL: the file's own
     uint64_t limit_bytes; // nothing is written behind it
 };
+// How many bytes of its limit are left where it stands; 0: none.
+uint64_t pipe_peer_room(const struct pipe_peer *peer);
 
 // Move up to `size_bytes` bytes; `nonblock` is about the pipe, the peer's own flag about the peer.
-// Fewer are moved where more would have to wait. HX_OK with none: the end. HX_ERR_WOULD_BLOCK;
-// HX_ERR_BROKEN_PIPE (nobody reads); HX_ERR_RESTART (a signal); HX_ERR_NO_MEMORY;
-// HX_ERR_FILE_TOO_BIG (the limit); the peer's.
+// Fewer are moved where more would have to wait, or a signal has come. HX_OK with none: the end.
+// HX_ERR_WOULD_BLOCK; HX_ERR_BROKEN_PIPE (nobody reads); HX_ERR_RESTART (a signal);
+// HX_ERR_NO_MEMORY; HX_ERR_FILE_TOO_BIG (the limit); the peer's.
 enum hx_status pipe_fill(struct file *file, const struct pipe_peer *from, uint64_t size_bytes,
                          bool nonblock, uint64_t *out_moved);
 enum hx_status pipe_drain(struct file *file, const struct pipe_peer *to, uint64_t size_bytes,
