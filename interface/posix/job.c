@@ -221,27 +221,21 @@ static bool group_in_session(int32_t group_id, int32_t session_id) {
     return is_in;
 }
 
-enum hx_status posix_signal_group(int32_t group_id, int32_t number,
-                                  const struct posix_siginfo *info) {
+// The number of a group that is gone is used again: a terminal means one of its own session, whose
+// number is taken as long as that lives.
+static void signal_group(int32_t session, int32_t group_id, int32_t number) {
     struct pid_space *space = pids();
-    enum hx_status status = HX_ERR_NO_PROCESS;
     mutex_lock(&space->tree_lock);
     struct posix_group *group = pid_group(space, group_id);
-    if (group != NULL) {
+    if (group != NULL && group->session->id == session) {
         list_for_each (link, &group->members) {
             struct posix_process *member = LIST_ENTRY(link, struct posix_process, group_link);
-            status = HX_OK;
             if (!member->zombie) {
-                posix_signal_process(member, number, info);
+                posix_signal_process(member, number, NULL);
             }
         }
     }
     mutex_unlock(&space->tree_lock);
-    return status;
-}
-
-static void signal_group(int32_t group, int32_t number) {
-    HX_IGNORE(posix_signal_group(group, number, NULL)); // the group may be gone already
 }
 
 struct tty *posix_terminal(struct posix_process *process) {
@@ -354,8 +348,8 @@ void job_session_end(struct posix_process *process) {
         tty_session_end(tty, id); // signals the foreground group, so without the lock
         tty_put(tty);
     } else if (lost_group > 0) {
-        signal_group(lost_group, SIGHUP);
-        signal_group(lost_group, SIGCONT);
+        signal_group(id, lost_group, SIGHUP);
+        signal_group(id, lost_group, SIGCONT);
     }
 }
 

@@ -27,7 +27,8 @@ static bool no_such_group(int32_t group) {
     (void)group;
     return false;
 }
-static void no_signal(int32_t group, int32_t signal) {
+static void no_signal(int32_t session, int32_t group, int32_t signal) {
+    (void)session;
     (void)group;
     (void)signal;
 }
@@ -136,8 +137,8 @@ void tty_session_end(struct tty *tty, int32_t session) {
     }
     mutex_unlock(&tty->lock);
     if (group > 0) {
-        tty_jobs->signal_group(group, SIGNAL_HANGUP);
-        tty_jobs->signal_group(group, SIGNAL_CONTINUE);
+        tty_jobs->signal_group(session, group, SIGNAL_HANGUP);
+        tty_jobs->signal_group(session, group, SIGNAL_CONTINUE);
     }
 }
 

@@ -6,7 +6,9 @@
 // as somebody has either end open, or a session has the terminal; its number is taken until then.
 #include <core/time.h>
 #include <lib/string.h>
+#include <memory/account.h>
 #include <memory/heap.h>
+#include <memory/tally.h>
 
 #include "private.h"
 
@@ -51,7 +53,14 @@ struct pty {
     uint8_t told;             // [tty.lock] PACKET_… that were not read
     bool is_there;            // [table_lock] the other end is open
     struct pty_node node;     // [table_lock]
+    struct account *account;  // keeps; who made it, charged for it
+    struct tally_mark tally;
 };
+// That the heap takes for one.
+#define PTY_FRAMES 8
+_Static_assert(sizeof(struct pty) <= (size_t)PTY_FRAMES * PAGE_SIZE &&
+                   sizeof(struct pty) > (size_t)PTY_FRAMES / 2 * PAGE_SIZE,
+               "a power of two");
 
 static const struct lock_class table_class = { .name = "ptys", .rank = LOCK_RANK_LEAF };
 static struct spinlock table_lock = SPINLOCK_INIT(&table_class);
@@ -146,12 +155,42 @@ bool pty_change(uint64_t id, const struct fs_info *info, uint32_t what) {
     return pty != NULL;
 }
 
+// One that the account of the caller pays for. NULL: no memory, or that refuses.
+static struct pty *pty_alloc(void) {
+    struct account *account = account_current();
+    if (account_charge(account, ACCOUNT_OBJECTS, 1) != HX_OK) {
+        return NULL;
+    }
+    struct pty *pty = NULL;
+    if (account_charge(account, ACCOUNT_FRAMES, PTY_FRAMES) == HX_OK) {
+        pty = heap_alloc_zero(sizeof(*pty), MEMORY_SLEEP);
+        if (pty == NULL) {
+            account_release(account, ACCOUNT_FRAMES, PTY_FRAMES);
+        }
+    }
+    if (pty == NULL) {
+        account_release(account, ACCOUNT_OBJECTS, 1);
+        return NULL;
+    }
+    object_get(&account->object);
+    pty->account = account;
+    return pty;
+}
+
+static void pty_free(struct pty *pty) {
+    struct account *account = pty->account;
+    heap_free(pty);
+    account_release(account, ACCOUNT_FRAMES, PTY_FRAMES);
+    account_release(account, ACCOUNT_OBJECTS, 1);
+    object_put(&account->object);
+}
+
 static void pty_destroy(struct object *object) {
     struct pty *pty = pty_of(CONTAINER_OF(object, struct tty, object));
     const unsigned long irq = spin_lock_irq(&table_lock);
     table[pty->node.number] = NULL;
     spin_unlock_irq(&table_lock, irq);
-    heap_free(pty);
+    pty_free(pty);
 }
 
 static const struct object_type pty_type = { .kind = OBJECT_INODE,
@@ -493,12 +532,20 @@ static enum hx_status master_control(struct file *file, uint64_t request, uint64
     }
 }
 
+static void master_tally(struct file *file, struct tally *tally) {
+    struct pty *pty = file->data;
+    if (tally_meet(tally, &pty->tally)) {
+        tally->pages += PTY_FRAMES;
+    }
+}
+
 static const struct file_ops master_file_ops = {
     .name = "ptmx",
     .read = master_read,
     .write = master_write,
     .waitable = master_waitable,
     .control = master_control,
+    .tally = master_tally,
     .release = master_release,
 };
 
@@ -511,7 +558,7 @@ static void node_setup(struct pty_node *node) {
 
 static enum hx_status open_master(struct file *file, uint32_t minor) {
     (void)minor;
-    struct pty *pty = heap_alloc_zero(sizeof(*pty), MEMORY_SLEEP);
+    struct pty *pty = pty_alloc();
     if (pty == NULL) {
         return HX_ERR_NO_MEMORY;
     }
@@ -526,7 +573,7 @@ static enum hx_status open_master(struct file *file, uint32_t minor) {
     node_setup(&pty->node);
     const uint32_t kept = tty_jobs->caller_is_privileged() ? 0 : PTY_RESERVED;
     if (!table_add(pty, PTY_MAX - kept)) {
-        heap_free(pty);
+        pty_free(pty);
         return HX_ERR_NO_SPACE;
     }
     file->data = pty;

@@ -48,11 +48,12 @@ void tty_finish(struct tty *tty) {
     tty->flushed = 0;
     uint32_t signals = tty->signals;
     int32_t group = tty->foreground;
+    int32_t session = tty->session;
     tty->signals = 0;
     mutex_unlock(&tty->lock);
     for (int32_t number = 1; signals != 0; number++, signals >>= 1) {
         if ((signals & 1) && group > 0) {
-            tty_jobs->signal_group(group, number);
+            tty_jobs->signal_group(session, group, number);
         }
     }
 }
@@ -109,7 +110,7 @@ enum hx_status tty_check_background(struct tty *tty, int32_t signal) {
     if (tty_jobs->caller_group_is_orphaned()) {
         return HX_ERR_IO;
     }
-    tty_jobs->signal_group(group, signal);
+    tty_jobs->signal_group(session, group, signal);
     return HX_ERR_RESTART;
 }
 

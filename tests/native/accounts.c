@@ -116,6 +116,23 @@ static int child_forks(void) {
     return check_failures;
 }
 
+// Where the account is full, a page that is touched for the first time would end the child.
+static int child_pairs(void) {
+    int files[100] = { 0 };
+    uint32_t count = 0;
+    close(open("/dev/ptmx", O_RDWR | O_NOCTTY));
+    while (count < 100 && (files[count] = open("/dev/ptmx", O_RDWR | O_NOCTTY)) >= 0) {
+        count++;
+    }
+    const int error = errno;
+    for (uint32_t i = 0; i < count; i++) {
+        close(files[i]);
+    }
+    SAME(error, ENOMEM);
+    CHECK(count > 3 && count * 8 < 300);
+    return check_failures;
+}
+
 static int child_handles(void) {
     enum hx_status status;
     handle_t handle = 0, account = own();
@@ -225,15 +242,11 @@ static const struct {
     const char *word;
     int (*run)(void);
 } children[] = {
-    { "forks", child_forks },
-    { "handles", child_handles },
-    { "objects", child_objects },
-    { "stays", child_stays },
-    { "hands over", child_hands_over },
-    { "greedy", child_greedy },
-    { "greedy object", child_greedy_object },
-    { "hostile", child_hostile },
-    { "spins", child_spins },
+    { "forks", child_forks },     { "pairs", child_pairs },
+    { "handles", child_handles }, { "objects", child_objects },
+    { "stays", child_stays },     { "hands over", child_hands_over },
+    { "greedy", child_greedy },   { "greedy object", child_greedy_object },
+    { "hostile", child_hostile }, { "spins", child_spins },
     { "waits", child_waits },
 };
 
@@ -501,10 +514,32 @@ static void shown(void) {
     SAME(hx_handle_close(account), HX_OK);
 }
 
+// ---- what is not made of pages, but takes as many
+
+// A terminal's two rings, and the places of a long pipe, are paid for by who made them.
+static void rings(void) {
+    const handle_t account = made(own());
+    SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, 300), HX_OK);
+    SAME(end_of(child_in(account, "pairs", 0)), 0);
+    all_given_back(account);
+    int ends[2];
+    NEED(pipe(ends) == 0);
+    const uint64_t before = used(own(), HX_ACCOUNT_FRAMES);
+    SAME(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20), 1 << 20);
+    SAME(used(own(), HX_ACCOUNT_FRAMES), before + 1); // 256 places of 16 bytes
+    SAME(fcntl(ends[1], F_SETPIPE_SZ, 1 << 16), 1 << 16);
+    SAME(used(own(), HX_ACCOUNT_FRAMES), before);
+    NEED(write(ends[1], "x", 1) == 1);
+    SAME(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20), 1 << 20);
+    close(ends[0]);
+    close(ends[1]);
+    settles(own(), HX_ACCOUNT_FRAMES, before);
+}
+
 static const struct check_case cases[] = {
     CASE(a_tree),         CASE(rights),  CASE(reserved), CASE(pledged),      CASE(processes),
     CASE(handles),        CASE(objects), CASE(memory),   CASE(cannot_leave), CASE(outlives),
-    CASE(processor_time), CASE(hostile), CASE(shown),
+    CASE(processor_time), CASE(hostile), CASE(shown),    CASE(rings),
 };
 
 int main(int argc, char **argv) {

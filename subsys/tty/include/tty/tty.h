@@ -22,7 +22,8 @@ struct tty_job_ops {
     bool (*caller_group_is_orphaned)(void);
     bool (*group_exists)(int32_t group);
     bool (*group_in_session)(int32_t group, int32_t session);
-    void (*signal_group)(int32_t group, int32_t signal);
+    // If it is one of that session.
+    void (*signal_group)(int32_t session, int32_t group, int32_t signal);
     struct tty *(*controlling)(void);          // of the caller's session, kept; or NULL
     bool (*set_controlling)(struct tty *tty);  // keeps it; false: the session has another
     void (*drop_controlling)(struct tty *tty); // TIOCNOTTY, by a session leader
