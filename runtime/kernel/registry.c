@@ -129,7 +129,7 @@ static const char *found_of(const char *text) {
     return text;
 }
 
-// Somebody wanted that, and it is as it was. What he was told, he alone would know.
+// Somebody wanted that, and it was not done. What he was told, he alone would know.
 static void tell_refusal(const char *name, const char *what,
                          const struct package_refusal *refusal) {
     log_warning("module %s: %s: %s", name, what, refusal->text);
@@ -447,7 +447,8 @@ enum hx_status modules_load(const void *bytes, size_t size_bytes, enum module_pl
                             struct package_refusal *refusal) {
     struct hx_env *env = NULL;
     enum hx_status status = module_open(bytes, size_bytes, placement, &env, refusal);
-    if (env == NULL) {
+    if (env == NULL) { // whose bytes they were, nobody knows
+        log_warning("a package is not loaded: %s", refusal->text);
         return status;
     }
     const char *name = env->name; // for good, unlike env

@@ -125,7 +125,7 @@ static void fails(void) {
         CHECK(is_chosen("rr"));
     }
     await(first.deaths + 3);
-    CHECK(strstr(health().reason, "answer at ") != NULL);
+    CHECK(strstr(health().reason, "answer (") != NULL);
     CHECK(strstr(slurp(), "failed") == NULL);
     CHECK(strstr(slurp(), "policy rr chosen failed") == NULL);
     CHECK(value("swaps ") >= swaps_before);

@@ -81,6 +81,8 @@ def _machine(parser: argparse.ArgumentParser, smp: int) -> None:
                         help="an initramfs of your own (default: busybox's programs)")
     parser.add_argument("--root", metavar="DIR",
                         help="a folder whose files are added; deb:NAME,... are Debian's packages, with all they need")
+    parser.add_argument("--test-packages", action="store_true",
+                        help="with the packages that tests alone load in /lib/helix; most of them are bad ones")
     parser.add_argument("--append", default="", metavar="S", help="more words for the kernel")
     parser.add_argument("--kernel", metavar="FILE",
                         help="another kernel; 'linux' is Debian's (default: the one that is built)")

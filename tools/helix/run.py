@@ -76,7 +76,8 @@ def initrd(options: Namespace, kernel: Path, command: bool) -> bytes:
         data = Path(options.initrd).read_bytes()
         data += b"\0" * (-len(data) % 4)
         return data + rootfs.runner_only().bytes() if command else data
-    archive = rootfs.with_services(rootfs.with_runner(rootfs.base()) if command else rootfs.interactive(), kernel)
+    archive = rootfs.with_services(rootfs.with_runner(rootfs.base()) if command else rootfs.interactive(), kernel,
+                                   options.test_packages)
     if options.root and options.root.startswith("deb:"):
         debroot.add(archive, options.root)
     elif options.root:

@@ -372,7 +372,7 @@ _ALONE = {"driver-given-up": _goes_on_without_it}  # a machine for each
 
 def _command(context: Context, smp: int) -> list[str]:
     words = [sys.executable, "-m", "helix", "run", "--yes", "--arch", context.options.arch, "--smp", str(smp),
-             "--profile", context.options.profile, "--kernel", str(context.kernel)]
+             "--profile", context.options.profile, "--kernel", str(context.kernel), "--test-packages"]
     return ["env", f"PYTHONPATH={paths.TOP / 'tools'}", "PYTHONDONTWRITEBYTECODE=1", *words]
 
 

@@ -41,7 +41,7 @@ enum module_life_kind {
     LIFE_ROLLED_BACK = 6, // to the version before
     LIFE_GIVEN_UP = 7,    // why
     LIFE_UNLOADED = 8,
-    LIFE_REFUSED = 9, // a load, swap or move: it is as it was
+    LIFE_REFUSED = 9, // a load, swap or move was not done; what became of it, others say
 };
 
 // What happened to a module.
