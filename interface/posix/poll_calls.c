@@ -97,15 +97,17 @@ static uint32_t look(struct watched *watched, uint32_t count) {
     return ready;
 }
 
-// A revocation advances the object's sequence: before it the wait sees the change, after it the
-// capability is dead already, and the wait ends at once.
-static void fill_revocable(const struct watched *watched, struct wait_item *item) {
-    if (watched->held == NULL || watched->held->parent == NULL) {
+// Where a level alone does not say enough: a revocation advances the object's sequence, and so does
+// what came for this caller and another one lowered the level for. Before it the wait sees the
+// change, after it the look does, and the wait ends at once.
+static void fill_sequence(const struct watched *watched, struct wait_item *item) {
+    const bool is_revocable = watched->held != NULL && watched->held->parent != NULL;
+    if (!is_revocable && !watched->file->ops->ready_by_caller) {
         return;
     }
     item->use_sequence = true;
     item->sequence = waitable_sequence(item->object);
-    if (!capability_is_live(watched->held)) {
+    if (watched_events(watched) != 0) {
         item->sequence--;
     }
 }
@@ -117,7 +119,7 @@ static void fill_items(const struct watched *watched, uint32_t count, struct wai
         if (file != NULL && file->ops->waitable != NULL) {
             items[i].object = file->ops->waitable(file);
             items[i].mask = poll_mask(watched[i].events);
-            fill_revocable(&watched[i], &items[i]);
+            fill_sequence(&watched[i], &items[i]);
         }
     }
 }

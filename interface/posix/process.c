@@ -125,6 +125,7 @@ static void posix_process_destroy(struct process *native) {
         object_put(&process->actions->object);
     }
     pending_flush(&process->pending, ~UINT64_C(0));
+    signal_watches_end(process);
     if (process->credentials != NULL) {
         credentials_put(process->credentials);
     }
@@ -156,7 +157,7 @@ enum hx_status posix_process_create(struct aspace *aspace, struct account *accou
     list_init(&process->pending.queue);
     waitable_init(&process->resumed, 0);
     waitable_init(&process->children_changed, 0);
-    waitable_init(&process->signal_changed, 0);
+    list_init(&process->signal_watches);
     waitable_init(&process->vfork_done, 0);
     waitable_init(&process->exited, 0);
     process_timers_init(process);

@@ -31,8 +31,7 @@ static uint64_t get64(const uint8_t *bytes, size_t at) {
     return value;
 }
 
-// Made by the kernel for a fault; SIGTRAP, SIGSEGV … that somebody sent have codes up to 0.
-static bool is_fault(const struct posix_siginfo *info) {
+bool siginfo_is_fault(const struct posix_siginfo *info) {
     return info->code > 0 && info->code != SI_KERNEL &&
            (SIGNAL_BIT(info->number) & SIGNALS_SYNCHRONOUS) != 0;
 }
@@ -42,7 +41,7 @@ void siginfo_encode(const struct posix_siginfo *info, uint8_t out_bytes[HAL_SIGI
     put32(out_bytes, 0, (uint32_t)info->number);
     put32(out_bytes, 4, (uint32_t)info->error);
     put32(out_bytes, 8, (uint32_t)info->code);
-    if (is_fault(info)) {
+    if (siginfo_is_fault(info)) {
         put64(out_bytes, 16, info->address);
         return;
     }

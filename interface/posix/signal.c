@@ -312,7 +312,7 @@ enum hx_status signal_send_locked(struct posix_process *process, struct posix_th
     }
     pending->set |= bit;
     trace(TRACE_SIGNAL, (uint64_t)number, thread != NULL ? (uint64_t)thread->tid : 0);
-    waitable_pulse(&process->signal_changed);
+    signal_watches_tell_locked(process, number);
     wake_taker_locked(process, thread, number);
     return HX_OK;
 }

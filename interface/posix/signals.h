@@ -126,6 +126,13 @@ void signal_set_mask(struct posix_thread *thread, uint64_t blocked);
 // Returns whether the stop is complete by this, for tree_report_stop().
 bool signal_thread_leaves(struct posix_thread *thread);
 
+// Tells signal files (signalfd.c) that it is pending for the process or one of its threads.
+void signal_watches_tell_locked(struct posix_process *process, int32_t number);
+// The process watches none any more. Its last reference is gone.
+void signal_watches_end(struct posix_process *process);
+
+// Made by the kernel for a fault; SIGTRAP, SIGSEGV … that somebody sent have codes up to 0.
+bool siginfo_is_fault(const struct posix_siginfo *info);
 // siginfo as programs see it (<asm-generic/siginfo.h>).
 void siginfo_encode(const struct posix_siginfo *info, uint8_t out_bytes[HAL_SIGINFO_BYTES]);
 void siginfo_decode(const uint8_t bytes[HAL_SIGINFO_BYTES], struct posix_siginfo *out_info);

@@ -357,6 +357,36 @@ static void shared_memory(struct chance *chance) {
     SAME(CALL(munmap, REGION, size), 0);
 }
 
+// Signals of its own through a file, which a child reads from for its own, too.
+static int reads_none(uint64_t file) {
+    const int64_t moved = CALL(read, file, BUFFER, 128);
+    return moved == -EAGAIN || !done(moved) ? 0 : 1;
+}
+
+static void a_signal_file(struct chance *chance) {
+    const uint64_t number = SIGUSR2, set = 1ull << (number - 1);
+    hosted_store(WORDS, set, 8);
+    SAME(CALL(rt_sigprocmask, SIG_BLOCK, WORDS, 0, 8), 0);
+    hosted_store(WORDS, set, 8);
+    const int64_t file = CALL(signalfd4, -1ull, WORDS, 8, O_NONBLOCK);
+    if (done(file)) {
+        SAME(CALL(kill, (uint64_t)CALL(getpid), number), 0);
+        const int64_t pid = below(chance, 2) ? child(reads_none, (uint64_t)file, 0) : 0;
+        const int64_t moved = CALL(read, (uint64_t)file, BUFFER, 128);
+        NEED(!done(moved) || (moved == 128 && hosted_load(BUFFER, 4) == number));
+        if (pid != 0) {
+            SAME(wait_for(pid), EXITED(0));
+        }
+        SAME(CALL(close, (uint64_t)file), 0);
+    }
+    const uint64_t span[2] = { 0, 0 }; // what is left of it goes, before it is open again
+    hosted_store(WORDS, set, 8);
+    hosted_write(WORDS + 16, span, sizeof(span));
+    (void)CALL(rt_sigtimedwait, WORDS, 0, WORDS + 16, 8);
+    hosted_store(WORDS, set, 8);
+    SAME(CALL(rt_sigprocmask, SIG_UNBLOCK, WORDS, 0, 8), 0);
+}
+
 static void an_event(struct chance *chance) {
     const int64_t event = CALL(eventfd2, below(chance, 3), 0);
     const int64_t poll = CALL(epoll_create1, 0);
@@ -383,13 +413,17 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,         a_program,       a_pipe,
-    a_file,          some_memory,     a_victim,
-    a_thread,        an_event,        a_sleep,
-    a_capability,    shared_memory,   a_tree,
-    a_socket,        torture_channel, torture_memory,
-    torture_timer,   torture_token,   torture_spawn,
-    torture_account, torture_disk,    torture_disk_victim,
+    a_child,         a_program,
+    a_pipe,          a_file,
+    some_memory,     a_victim,
+    a_thread,        an_event,
+    a_signal_file,   a_sleep,
+    a_capability,    shared_memory,
+    a_tree,          a_socket,
+    torture_channel, torture_memory,
+    torture_timer,   torture_token,
+    torture_spawn,   torture_account,
+    torture_disk,    torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
 // ---- processes
@@ -377,6 +378,35 @@ static int call_timerfd(void) {
     return closed(timerfd_create(CLOCK_MONOTONIC, 0));
 }
 
+static int call_signalfd(void) {
+    sigset_t set;
+    char bytes[128];
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    const int file = signalfd(-1, &set, SFD_NONBLOCK);
+    if (file < 0) {
+        return -1;
+    }
+    const bool is_watched = read(file, bytes, sizeof bytes) < 0 && errno == EAGAIN;
+    const int error = errno;
+    close(file);
+    errno = error;
+    return is_watched ? 0 : -1;
+}
+
+// Who waits for it looks again and again where there is no memory to be told.
+static int call_poll_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    const int file = signalfd(-1, &set, 0);
+    if (file < 0) {
+        return -1;
+    }
+    struct pollfd item = { .fd = file, .events = POLLIN };
+    SAME(poll(&item, 1, 1), 0);
+    return closed(file);
+}
+
 static int call_epoll(void) {
     struct epoll_event event = { .events = EPOLLIN };
     const int ends = epoll_create1(0);
@@ -416,6 +446,8 @@ static void descriptors(void) {
     exhaust("dup", call_dup_in_child);
     exhaust("eventfd", call_eventfd);
     exhaust("timerfd", call_timerfd);
+    exhaust("signalfd", call_signalfd);
+    exhaust("poll of signals", call_poll_signals);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
     exhaust("timer_create", call_timer);

@@ -100,25 +100,26 @@ struct posix_process {
     uint64_t start_ns;
 
     struct spinlock signal_lock;
-    struct posix_actions *actions;     // keeps
-    struct posix_pending pending;      // [signal_lock] process-wide
-    bool stopping;                     // [signal_lock] told to stop, not continued since
-    bool stopped;                      // [signal_lock] all threads have stopped
-    bool continue_notify;              // [signal_lock] the parent has to be told
-    uint32_t stop_remaining;           // [signal_lock] threads that still have to stop
-    bool group_exiting;                // [signal_lock]
-    struct posix_thread *exec_thread;  // [signal_lock] the one that survives the others
-    uint32_t continues;                // [signal_lock] how many SIGCONT were sent
-    uint32_t stop_signal;              // [signal_lock] for wait with WUNTRACED
-    struct waitable resumed;           // pulsed when a stop ends
-    bool stop_report, continue_report; // [tree_lock] not yet waited for
-    int32_t exit_status;               // wait's encoding, valid when zombie
-    bool zombie;                       // [tree_lock]
-    int32_t exit_signal;               // to the parent; SIGCHLD, 0 for none
-    struct waitable children_changed;  // pulsed on exits, stops, continues of children
-    struct waitable signal_changed;    // pulsed when a signal becomes pending (signalfd)
-    struct waitable vfork_done;        // WAIT_SIGNALED when exec or exit released the mm
-    struct waitable exited;            // WAIT_SIGNALED and WAIT_HANGUP from a zombie on
+    struct posix_actions *actions;       // keeps
+    struct posix_pending pending;        // [signal_lock] process-wide
+    bool stopping;                       // [signal_lock] told to stop, not continued since
+    bool stopped;                        // [signal_lock] all threads have stopped
+    bool continue_notify;                // [signal_lock] the parent has to be told
+    uint32_t stop_remaining;             // [signal_lock] threads that still have to stop
+    bool group_exiting;                  // [signal_lock]
+    struct posix_thread *exec_thread;    // [signal_lock] the one that survives the others
+    uint32_t continues;                  // [signal_lock] how many SIGCONT were sent
+    uint32_t stop_signal;                // [signal_lock] for wait with WUNTRACED
+    struct waitable resumed;             // pulsed when a stop ends
+    bool stop_report, continue_report;   // [tree_lock] not yet waited for
+    int32_t exit_status;                 // wait's encoding, valid when zombie
+    bool zombie;                         // [tree_lock]
+    int32_t exit_signal;                 // to the parent; SIGCHLD, 0 for none
+    struct waitable children_changed;    // pulsed on exits, stops, continues of children
+    struct list signal_watches;          // signalfd.c's, with its lock
+    _Atomic uint32_t signal_watch_count; // how many these are
+    struct waitable vfork_done;          // WAIT_SIGNALED when exec or exit released the mm
+    struct waitable exited;              // WAIT_SIGNALED and WAIT_HANGUP from a zombie on
 
     struct spinlock credentials_lock; // taken with interrupts off
     struct credentials *credentials;  // [credentials_lock] keeps; replaced, never changed
@@ -225,8 +226,6 @@ void posix_signal_process(struct posix_process *process, int32_t number,
                           const struct posix_siginfo *info);
 void posix_signal_thread(struct posix_thread *thread, int32_t number,
                          const struct posix_siginfo *info);
-// All of a group; from the terminal, for job control. The group by its id.
-enum hx_status posix_signal_group(int32_t group, int32_t number, const struct posix_siginfo *info);
 // Is a signal (not blocked, not ignored) waiting for this thread?
 bool posix_signal_pending(struct posix_thread *thread);
 // Replaces the mask for the duration of a wait (ppoll, pselect, sigsuspend); the old one comes back
