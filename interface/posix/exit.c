@@ -137,10 +137,10 @@ static void process_end(struct posix_process *process) {
 void posix_thread_exit(struct posix_thread *thread, int32_t status) {
     struct posix_process *process = thread->process;
     struct pid_space *space = process->process->ns->pids;
-    thread_release_memory(thread);
-    if (signal_thread_leaves(thread)) {
+    if (signal_thread_leaves(thread)) { // who joins it finds that it takes no more signals
         tree_report_stop(process);
     }
+    thread_release_memory(thread);
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     if (thread->tid == process->pid && !process->group_exiting) {
         process->exit_status = status;

@@ -399,11 +399,43 @@ static void protection_reaches_all(void) {
     pthread_join(writer, NULL);
 }
 
+static void *ends_at_once(void *argument) {
+    return argument;
+}
+
+// One that was joined takes no signal that others have blocked since.
+static void who_is_joined_takes_no_signal(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    for (int i = 0; i < 300; i++) {
+        pthread_t thread;
+        const struct timespec now = { 0, 0 };
+        NEED(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0);
+        NEED(pthread_create(&thread, NULL, ends_at_once, NULL) == 0);
+        NEED(pthread_join(thread, NULL) == 0);
+        NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+        NEED(kill(getpid(), SIGUSR2) == 0); // would end the process
+        SAME(sigtimedwait(&set, NULL, &now), SIGUSR2);
+    }
+}
+
 static const struct check_case cases[] = {
-    CASE(mutual_exclusion),    CASE(conditions),          CASE(barriers),
-    CASE(semaphores),          CASE(reader_writer_locks), CASE(create_and_join),
-    CASE(detached_threads),    CASE(identities),          CASE(cancellation),
-    CASE(signals_to_a_thread), CASE(exit_ends_all),       CASE(exec_from_a_thread),
-    CASE(fork_from_threads),   CASE(memory_in_parallel),  CASE(protection_reaches_all),
+    CASE(mutual_exclusion),
+    CASE(conditions),
+    CASE(barriers),
+    CASE(semaphores),
+    CASE(reader_writer_locks),
+    CASE(create_and_join),
+    CASE(detached_threads),
+    CASE(identities),
+    CASE(cancellation),
+    CASE(signals_to_a_thread),
+    CASE(exit_ends_all),
+    CASE(exec_from_a_thread),
+    CASE(fork_from_threads),
+    CASE(memory_in_parallel),
+    CASE(protection_reaches_all),
+    CASE(who_is_joined_takes_no_signal),
 };
 CHECK_MAIN(cases)
