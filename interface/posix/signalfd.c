@@ -65,7 +65,7 @@ static bool is_watched(const struct signalfd *self, const struct posix_process *
 // The current process watches the file from now on. HX_ERR_NO_MEMORY
 static enum hx_status watch(struct signalfd *self) {
     struct posix_process *process = posix_current();
-    if (process == NULL || is_watched(self, process)) { // NULL: who only tells of a revocation
+    if (process == NULL || is_watched(self, process)) {
         return HX_OK;
     }
     struct signal_watch *fresh = heap_alloc(sizeof(*fresh), MEMORY_SLEEP);
@@ -229,21 +229,12 @@ static enum hx_status signalfd_read(struct file *file, struct io_buffer *to, uin
     return *out_moved != 0 ? HX_OK : status;
 }
 
-// Without memory to watch, who waits looks again and again.
-static struct waitable *signalfd_waitable(struct file *file) {
-    struct signalfd *self = file->data;
-    if (watch(self) != HX_OK) {
-        waitable_update(&self->waitable, 0, WAIT_READABLE);
-    }
-    return &self->waitable;
-}
-
-static uint32_t signalfd_ready(const struct file *file) {
-    struct signalfd *self = file->data;
+// Whether something is pending for the current thread; if not, the level says so.
+static bool look(struct signalfd *self) {
     struct posix_thread *thread = posix_thread_current();
     const uint64_t set = set_of(self);
-    if (thread == NULL) {
-        return 0;
+    if (thread == NULL) { // who only tells of a revocation
+        return false;
     }
     const unsigned long irq = spin_lock_irq(&thread->process->signal_lock);
     const bool some = (signal_pending_locked(thread) & set) != 0;
@@ -251,7 +242,22 @@ static uint32_t signalfd_ready(const struct file *file) {
         lower_locked(self);
     }
     spin_unlock_irq(&thread->process->signal_lock, irq);
-    return some ? WAIT_READABLE : 0;
+    return some;
+}
+
+// Who goes by the level alone finds what came before he watched. Without memory to watch, who waits
+// looks again and again.
+static struct waitable *signalfd_waitable(struct file *file) {
+    struct signalfd *self = file->data;
+    if (watch(self) != HX_OK ||
+        (look(self) && (waitable_state(&self->waitable) & WAIT_READABLE) == 0)) {
+        waitable_update(&self->waitable, 0, WAIT_READABLE);
+    }
+    return &self->waitable;
+}
+
+static uint32_t signalfd_ready(const struct file *file) {
+    return look(file->data) ? WAIT_READABLE : 0;
 }
 
 static void signalfd_release(struct file *file) {
@@ -294,7 +300,8 @@ static enum hx_status create(struct call *call, uint64_t set, uint32_t flags) {
 // Another set, for one that is there.
 static enum hx_status change(struct call *call, uint64_t set) {
     struct descriptor descriptor;
-    const enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
+    const enum hx_status status =
+        descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status != HX_OK) {
         return status;
     }

@@ -228,17 +228,18 @@ enum hx_status start_refuse(const struct hx_env *env, enum hx_status status,
                             struct package_refusal *refusal) {
     char text[GATE_DEATH_BYTES];
     struct gate_death death;
-    if (env->gate == NULL || env->step == NULL) {
-        return package_refuse(refusal, status, "expected that it starts, found: %s",
-                              hx_status_name(status));
+    if (env->gate != NULL && gate_is_dead(env->gate)) {
+        gate_death(env->gate, &death);
+        return package_refuse(refusal, status,
+                              "expected that it starts, found that it died%s%s: %s",
+                              env->step != NULL ? " in " : "", env->step != NULL ? env->step : "",
+                              gate_death_text(&death, text, sizeof(text)));
     }
-    if (!gate_is_dead(env->gate)) {
-        return package_refuse(refusal, status, "expected that it starts, found that %s refuses: %s",
-                              env->step, hx_status_name(status));
-    }
-    gate_death(env->gate, &death);
-    return package_refuse(refusal, status, "expected that it starts, found that it died in %s: %s",
-                          env->step, gate_death_text(&death, text, sizeof(text)));
+    return env->step != NULL ? package_refuse(refusal, status,
+                                              "expected that it starts, found that %s refuses: %s",
+                                              env->step, hx_status_name(status))
+                             : package_refuse(refusal, status, "expected that it starts, found: %s",
+                                              hx_status_name(status));
 }
 
 bool module_state_recover(struct hx_env *env) {

@@ -35,7 +35,7 @@ struct hx_env {
     struct package *package;        // own: [lives_lock] what that is in; NULL: the image
     void *self;                     // what its init gave
     struct gate *gate;              // of its own work: init, start, stop, threads
-    const char *step;               // what of it was called last to bring it to life: "init"
+    const char *step;               // what of it is called to bring it to life, "init"; else NULL
     bool runs;                      // init succeeded
     bool is_loaded;                 // it came with a package: it can be unloaded
     bool is_watched;                // by the orchestrator; set once
@@ -158,8 +158,8 @@ enum hx_status env_port_agree(const struct hx_env *env, const char *port,
 enum hx_status env_port_provide(struct hx_env *env, const char *port, const char *slot,
                                 const void *operations, void *self);
 
-// Why it does not start: how it died in its last step, or that this refused with `status`, which is
-// returned. Before it is put away.
+// Why it does not start: how it died, in which step if in one, or that one refused with `status`,
+// which is returned. Before it is put away.
 enum hx_status start_refuse(const struct hx_env *env, enum hx_status status,
                             struct package_refusal *refusal);
 

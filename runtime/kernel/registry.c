@@ -100,6 +100,7 @@ static int64_t start_inside(void *argument) {
             ops->fini(env->self);
         }
     }
+    env->step = status == HX_OK ? NULL : env->step;
     return status;
 }
 

@@ -160,7 +160,9 @@ static int64_t test_inside(void *argument) {
     struct hx_env *env = argument;
     const struct hx_module_ops *ops = env->module->ops;
     env->step = "self_test";
-    return ops->self_test != NULL ? ops->self_test(env->self) : HX_OK;
+    const enum hx_status status = ops->self_test != NULL ? ops->self_test(env->self) : HX_OK;
+    env->step = status == HX_OK ? NULL : env->step;
+    return status;
 }
 
 // Step 4.

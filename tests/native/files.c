@@ -6,8 +6,10 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 
@@ -125,6 +127,29 @@ static void only_waiting(void) {
     REFUSED(timerfd_settime(watch, 0, &none, NULL), EPERM);
     SAME(timerfd_gettime(watch, &none), 0);
     CHECK(none.it_value.tv_sec > 900);
+    sigset_t set;
+    sigemptyset(&set);
+    const int signals = signalfd(-1, &set, 0);
+    REFUSED(signalfd(narrowed(signals, HX_RIGHT_WAIT | HX_RIGHT_READ, &handle), &set, 0), EPERM);
+}
+
+// A signal that came before anybody waited for its file.
+static void waits_for_signals(void) {
+    handle_t handle;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    (void)narrowed(signalfd(-1, &set, 0), HX_RIGHT_WAIT, &handle);
+    struct hx_wait_item item = { .handle = handle, .mask = HX_STATE_READABLE };
+    SAME(NATIVE(wait, &item, 1, native_after_ms(1)), HX_ERR_TIMED_OUT);
+    raise(SIGUSR1);
+    SAME(NATIVE(wait, &item, 1, TIME_NEVER), 1);
+    (void)narrowed(signalfd(-1, &set, 0), HX_RIGHT_WAIT, &item.handle);
+    SAME(NATIVE(wait, &item, 1, TIME_NEVER), 1);
+    SAME(item.out_state, HX_STATE_READABLE);
+    NEED(sigwaitinfo(&set, NULL) == SIGUSR1);
+    SAME(NATIVE(wait, &item, 1, native_after_ms(1)), HX_ERR_TIMED_OUT);
 }
 
 static void mapping_needs_rights(void) {
@@ -394,6 +419,7 @@ static const struct check_case cases[] = {
     CASE(only_reading),
     CASE(only_writing),
     CASE(only_waiting),
+    CASE(waits_for_signals),
     CASE(mapping_needs_rights),
     CASE(folders),
     CASE(no_way_around),

@@ -337,14 +337,21 @@ static void not_a_package(void) {
     SAME(load_bytes(SIZE_MAX), HX_ERR_TOO_BIG);
 }
 
+static int run(const char *command) {
+    const int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static void not_signed(void) {
     read_package("mem");
     SAME(load_bytes(package_bytes - 112), HX_ERR_NOT_PERMITTED); // as the linker made it
     CHECK(says("not signed, or cut off"));
     SAME(load_bytes(package_bytes - 1), HX_ERR_NOT_PERMITTED);
     package[package_bytes - 90] ^= 1; // who has signed it
+    SAME(run("dmesg -c >said"), 0);
     SAME(load_bytes(package_bytes), HX_ERR_NOT_PERMITTED);
     CHECK(says("expected a signature by key"));
+    SAME(run("dmesg | grep -q 'a package is not loaded: expected a signature by key'"), 0);
     package[package_bytes - 90] ^= 1;
     package[package_bytes - 1] ^= 1;
     SAME(load_bytes(package_bytes), HX_ERR_CORRUPT);
@@ -485,14 +492,6 @@ static void without_memory(void) {
     unload("crumb");
     read_package("crumb");
     exhaust("module_unload", come_and_go_once);
-}
-
-// The program
-// ------------------------------------------------------------------------------------------------
-
-static int run(const char *command) {
-    const int status = system(command);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 // A terminal's line

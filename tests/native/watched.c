@@ -97,6 +97,18 @@ static void in_order(void) {
     SAME(next_of(all, number, 1), HX_ERR_TIMED_OUT);
 }
 
+// Also what never was a module is heard of.
+static void refused_to_start(void) {
+    const handle_t all = modules();
+    uint64_t number = next_number(all);
+    NEED(load("bad_start") == HX_ERR_NO_SPACE);
+    do {
+        NEED(next_of(all, number++, native_after_ms(20000)) == HX_OK);
+    } while (strcmp((const char *)life.name, "bad_start") != 0);
+    SAME(life.kind, HX_LIFE_REFUSED);
+    CHECK(strncmp((const char *)life.text, "load: that init refuses: ", 25) == 0);
+}
+
 // One that dies too often is given up, and says why.
 static void given_up(void) {
     const handle_t all = modules();
@@ -320,9 +332,9 @@ static void only_its_topics(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(in_order), CASE(given_up),      CASE(is_awaited),
-    CASE(late),     CASE(needs_a_right), CASE(ends),
-    CASE(program),  CASE(over_the_bus),  CASE(only_its_topics),
+    CASE(in_order),     CASE(refused_to_start), CASE(given_up), CASE(is_awaited),
+    CASE(late),         CASE(needs_a_right),    CASE(ends),     CASE(program),
+    CASE(over_the_bus), CASE(only_its_topics),
 };
 
 CHECK_MAIN(cases)

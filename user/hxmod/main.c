@@ -296,7 +296,7 @@ static int do_words(handle_t modules, int count, char **words) {
         (void)fprintf(stderr, "hxmod: expected --isolated in front of the file, found %s\n",
                       words[2]);
     }
-    (void)fputs("usage: hxmod load [--isolated] FILE | unload NAME | swap NAME [FILE] | "
+    (void)fputs("usage: hxmod load [--isolated] FILE|NAME | unload NAME | swap NAME [FILE] | "
                 "move NAME kernel|isolated [FILE] | list | "
                 "info NAME|FILE | health [NAME] | watch | publish\n",
                 stderr);

@@ -16,9 +16,9 @@
 #define WAIT_ERROR     (1u << 2)
 #define WAIT_HANGUP    (1u << 3) // both directions are closed
 #define WAIT_PEER_SHUT (1u << 4) // the peer will send no more
-#define WAIT_SELF_SHUT (1u << 8) // nothing more can be sent
 #define WAIT_PRIORITY  (1u << 5)
-#define WAIT_SIGNALED  (1u << 6) // one-shot events
+#define WAIT_SIGNALED  (1u << 6)  // one-shot events
+#define WAIT_SELF_SHUT (1u << 16) // nothing more can be sent; above those that programs name
 
 struct waitable {
     struct spinlock lock;
