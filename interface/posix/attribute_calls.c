@@ -5,6 +5,7 @@
 
 #include <core/time.h>
 #include <memory/heap.h>
+#include <vfs/watch.h>
 
 #define NS_PER_S 1000000000ll
 #define US_PER_S 1000000ll
@@ -50,12 +51,20 @@ static enum hx_status change_fd(struct call *call, int32_t fd, change_t change,
     return status;
 }
 
+// Tells who watches what stands there, if it was changed; gives the status back.
+static enum hx_status changed(struct path path, enum hx_status status, uint32_t what) {
+    if (status == HX_OK) {
+        watch_path(path, what);
+    }
+    return status;
+}
+
 static enum hx_status change_mode(struct call *call, struct path path, const void *argument) {
     struct credentials *credentials = posix_credentials(call->process);
     enum hx_status status =
         inode_set_mode(path_inode(path), credentials, *(const uint32_t *)argument & MODE_BITS);
     credentials_put(credentials);
-    return status;
+    return changed(path, status, WATCH_ATTRIB);
 }
 
 enum hx_status sys_chmod(struct call *call) {
@@ -83,7 +92,7 @@ static enum hx_status change_owner(struct call *call, struct path path, const vo
     struct credentials *credentials = posix_credentials(call->process);
     enum hx_status status = inode_set_owner(path_inode(path), credentials, owner->uid, owner->gid);
     credentials_put(credentials);
-    return status;
+    return changed(path, status, WATCH_ATTRIB);
 }
 
 enum hx_status sys_chown(struct call *call) {
@@ -148,7 +157,10 @@ static enum hx_status change_times(struct call *call, struct path path, const vo
     const time_ns_t now = time_now() + time_real_offset();
     const time_ns_t accessed = times->now[0] ? now : times->omit[0] ? TIME_NEVER : times->time[0];
     const time_ns_t modified = times->now[1] ? now : times->omit[1] ? TIME_NEVER : times->time[1];
-    return inode_set_times(inode, accessed, modified);
+    const uint32_t what = times->omit[0]   ? WATCH_MODIFY
+                          : times->omit[1] ? WATCH_ACCESS
+                                           : WATCH_ATTRIB;
+    return changed(path, inode_set_times(inode, accessed, modified), what);
 }
 
 // Seconds since 1970 and nanoseconds, cut to what a file can keep.
@@ -285,7 +297,8 @@ static enum hx_status change_size(struct call *call, struct path path, const voi
     if (status == HX_OK) {
         status = check_size(call, size);
     }
-    return status == HX_OK ? inode_truncate(inode, (uint64_t)size) : status;
+    status = status == HX_OK ? inode_truncate(inode, (uint64_t)size) : status;
+    return changed(path, status, WATCH_MODIFY);
 }
 
 enum hx_status sys_truncate(struct call *call) {

@@ -8,14 +8,20 @@
 #include <posix/call.h>
 #include <posix/process.h>
 
+// What a user may have of inotify(7), as Linux has it by default; in a queue, events.
+#define INOTIFY_INSTANCES_MAX 128
+#define INOTIFY_WATCHES_MAX   65536
+#define INOTIFY_EVENTS_MAX    16384u
+
 // Whom resources are counted for: one per user id in use.
 struct posix_user {
     struct list link;
     uint32_t uid;
     _Atomic uint32_t references;
-    _Atomic int32_t threads; // RLIMIT_NPROC
-    _Atomic int32_t pending; // queued signals, RLIMIT_SIGPENDING
-    _Atomic int32_t passed;  // descriptors on their way through sockets, RLIMIT_NOFILE
+    _Atomic int32_t threads;            // RLIMIT_NPROC
+    _Atomic int32_t pending;            // queued signals, RLIMIT_SIGPENDING
+    _Atomic int32_t passed;             // descriptors on their way through sockets, RLIMIT_NOFILE
+    _Atomic int32_t instances, watches; // of inotify
 };
 struct posix_user *posix_user_get(uint32_t uid);                 // NULL: no memory
 struct posix_user *posix_user_hold(struct posix_user *user);     // one more reference

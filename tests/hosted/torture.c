@@ -387,6 +387,25 @@ static void a_signal_file(struct chance *chance) {
     SAME(CALL(rt_sigprocmask, SIG_UNBLOCK, WORDS, 0, 8), 0);
 }
 
+// Watches its folder while files come and go there, by others, too.
+static void a_watch(struct chance *chance) {
+    const int64_t file = CALL(inotify_init1, O_NONBLOCK);
+    if (!done(file)) {
+        return;
+    }
+    const int64_t watch = CALL(inotify_add_watch, (uint64_t)file, text_at(BUFFER, "/"), 0xfff);
+    if (done(watch)) {
+        a_file(chance);
+        for (uint32_t i = 0; i < 4; i++) {
+            (void)done(CALL(read, (uint64_t)file, BUFFER, 512));
+        }
+        if (below(chance, 2)) {
+            SAME(CALL(inotify_rm_watch, (uint64_t)file, (uint64_t)watch), 0);
+        }
+    }
+    SAME(CALL(close, (uint64_t)file), 0);
+}
+
 static void an_event(struct chance *chance) {
     const int64_t event = CALL(eventfd2, below(chance, 3), 0);
     const int64_t poll = CALL(epoll_create1, 0);
@@ -413,17 +432,29 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,         a_program,
-    a_pipe,          a_file,
-    some_memory,     a_victim,
-    a_thread,        an_event,
-    a_signal_file,   a_sleep,
-    a_capability,    shared_memory,
-    a_tree,          a_socket,
-    torture_channel, torture_memory,
-    torture_timer,   torture_token,
-    torture_spawn,   torture_account,
-    torture_disk,    torture_disk_victim,
+    a_child,
+    a_program,
+    a_pipe,
+    a_file,
+    some_memory,
+    a_victim,
+    a_thread,
+    an_event,
+    a_signal_file,
+    a_watch,
+    a_sleep,
+    a_capability,
+    shared_memory,
+    a_tree,
+    a_socket,
+    torture_channel,
+    torture_memory,
+    torture_timer,
+    torture_token,
+    torture_spawn,
+    torture_account,
+    torture_disk,
+    torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

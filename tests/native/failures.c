@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
@@ -394,6 +395,28 @@ static int call_signalfd(void) {
     return is_watched ? 0 : -1;
 }
 
+// What has no memory to be told is an overflow.
+static int call_inotify(void) {
+    char bytes[256];
+    const int file = inotify_init1(IN_NONBLOCK);
+    if (file < 0) {
+        return -1;
+    }
+    int result = inotify_add_watch(file, ".", IN_OPEN) < 0 ? -1 : 0;
+    int error = errno;
+    if (result == 0) {
+        const int folder = open(".", O_RDONLY | O_DIRECTORY);
+        result = folder < 0 ? -1 : 0;
+        error = errno;
+        close(folder);
+        NEED(result < 0 ||
+             read(file, bytes, sizeof bytes) == (ssize_t)sizeof(struct inotify_event));
+    }
+    close(file);
+    errno = error;
+    return result;
+}
+
 // Who waits for it looks again and again where there is no memory to be told.
 static int call_poll_signals(void) {
     sigset_t set;
@@ -448,6 +471,7 @@ static void descriptors(void) {
     exhaust("timerfd", call_timerfd);
     exhaust("signalfd", call_signalfd);
     exhaust("poll of signals", call_poll_signals);
+    exhaust("inotify", call_inotify);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
     exhaust("timer_create", call_timer);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -131,6 +132,11 @@ static void only_waiting(void) {
     sigemptyset(&set);
     const int signals = signalfd(-1, &set, 0);
     REFUSED(signalfd(narrowed(signals, HX_RIGHT_WAIT | HX_RIGHT_READ, &handle), &set, 0), EPERM);
+    const int events = inotify_init1(0);
+    SAME(inotify_add_watch(events, "/tmp", IN_CREATE), 1);
+    const int fewer = narrowed(events, HX_RIGHT_WAIT | HX_RIGHT_READ, &handle);
+    REFUSED(inotify_add_watch(fewer, "/tmp", IN_DELETE), EPERM);
+    REFUSED(inotify_rm_watch(fewer, 1), EPERM);
 }
 
 // A signal that came before anybody waited for its file.

@@ -52,6 +52,7 @@ enum proc_row {
     PROC_SYS_RANDOM,
     PROC_SYS_VM,
     PROC_SYS_FS,
+    PROC_SYS_FS_INOTIFY,
     PROC_NET,
     PROC_HELIX,
     PROC_TRACE,
@@ -170,6 +171,9 @@ enum hx_status proc_max_map_count(const struct proc_target *target, struct proc_
 enum hx_status proc_file_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_nr_open(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_inotify_events(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_inotify_instances(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_inotify_watches(const struct proc_target *target, struct proc_text *text);
 
 // /proc/helix.
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);

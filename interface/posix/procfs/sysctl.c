@@ -2,6 +2,7 @@
 // procfs/sysctl.c: /proc/version and the values below /proc/sys.
 #include "procfs.h"
 
+#include "../life.h"
 #include "../pids.h"
 #include "../uts.h"
 
@@ -45,6 +46,9 @@ CONSTANT_TEXT(proc_max_map_count, "%d\n", MAP_COUNT_MAX)
 CONSTANT_TEXT(proc_file_max, "%lld\n", (long long)INT64_MAX)
 CONSTANT_TEXT(proc_nr_open, "%u\n", FILE_TABLE_MAX)
 CONSTANT_TEXT(proc_pipe_max_size, "%u\n", PIPE_BYTES_UNPRIVILEGED)
+CONSTANT_TEXT(proc_inotify_events, "%u\n", INOTIFY_EVENTS_MAX)
+CONSTANT_TEXT(proc_inotify_instances, "%d\n", INOTIFY_INSTANCES_MAX)
+CONSTANT_TEXT(proc_inotify_watches, "%d\n", INOTIFY_WATCHES_MAX)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)
 
 // Linux's console level is one more than the highest level that is printed.

@@ -31,6 +31,7 @@ const struct proc_entry proc_entries[] = {
     [PROC_SYS_RANDOM] = DIRECTORY("random", PROC_SYS_KERNEL, 0555, 0),
     [PROC_SYS_VM] = DIRECTORY("vm", PROC_SYS, 0555, 0),
     [PROC_SYS_FS] = DIRECTORY("fs", PROC_SYS, 0555, 0),
+    [PROC_SYS_FS_INOTIFY] = DIRECTORY("inotify", PROC_SYS_FS, 0555, 0),
     [PROC_NET] = DIRECTORY("net", PROC_ROOT, 0555, 0),
     [PROC_HELIX] = DIRECTORY("helix", PROC_ROOT, 0555, 0),
     [PROC_TRACE] = DIRECTORY("trace", PROC_HELIX, 0555, 0),
@@ -103,6 +104,9 @@ const struct proc_entry proc_entries[] = {
     TEXT("overcommit_memory", PROC_SYS_VM, 0444, proc_overcommit_memory, NULL),
     TEXT("file-max", PROC_SYS_FS, 0444, proc_file_max, NULL),
     TEXT("nr_open", PROC_SYS_FS, 0444, proc_nr_open, NULL),
+    TEXT("max_queued_events", PROC_SYS_FS_INOTIFY, 0444, proc_inotify_events, NULL),
+    TEXT("max_user_instances", PROC_SYS_FS_INOTIFY, 0444, proc_inotify_instances, NULL),
+    TEXT("max_user_watches", PROC_SYS_FS_INOTIFY, 0444, proc_inotify_watches, NULL),
     TEXT("pipe-max-size", PROC_SYS_FS, 0444, proc_pipe_max_size, NULL),
 
     TEXT("account", PROC_HELIX, 0644, proc_account, proc_account_set),

@@ -89,6 +89,20 @@ void change_done(const struct change *change, bool of_directory) {
     }
 }
 
+void change_tell(const struct change *change, uint32_t what, const struct inode *inode,
+                 uint32_t cookie) {
+    if (watches_exist()) {
+        what |= inode_type(inode) == FS_MODE_DIRECTORY ? WATCH_DIRECTORY : 0;
+        watch_tell_inode(change->inode, what, cookie, change->last);
+    }
+}
+
+void links_tell(struct inode *inode) {
+    if (watches_exist()) {
+        watch_tell_inode(inode, WATCH_ATTRIB, 0, (struct fs_name){ "", 0 });
+    }
+}
+
 // Creating
 // -----------------------------------------------------------------------------------------------
 
@@ -183,6 +197,7 @@ enum hx_status change_create_locked(struct change *change, const struct lookup *
     inode_publish(inode, &made);
     name_set_inode(change->name, inode);
     change_done(change, (mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY);
+    change_tell(change, WATCH_CREATE, inode, 0);
     return HX_OK;
 }
 
@@ -344,6 +359,8 @@ static enum hx_status link_locked(struct change *change, struct path from,
     inode_touch(inode, FS_SET_CHANGED);
     name_set_inode(change->name, inode_get(inode));
     change_done(change, false);
+    links_tell(inode);
+    change_tell(change, WATCH_CREATE, inode, 0);
     return HX_OK;
 }
 
@@ -427,6 +444,10 @@ static enum hx_status unlink_locked(struct change *change, const struct lookup *
     inode_refresh_links(victim);
     inode_touch(victim, FS_SET_CHANGED);
     change_done(change, directory);
+    if (!directory) {
+        links_tell(victim);
+    }
+    change_tell(change, WATCH_DELETE, victim, 0);
     return HX_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "inode.h"
 #include "mount.h"
+#include "watch.h"
 
 // A name in a directory that is about to change: found, with the directory locked.
 struct change {
@@ -34,6 +35,12 @@ enum hx_status change_may_remove(const struct change *change, const struct crede
                                  bool as_directory);
 // After an addition or a removal: the directory's times and links.
 void change_done(const struct change *change, bool of_directory);
+
+// Tells who watches the directory of `what`, which happened to its entry change->last, the inode.
+void change_tell(const struct change *change, uint32_t what, const struct inode *inode,
+                 uint32_t cookie);
+// Tells who watches the inode that the number of its names has changed.
+void links_tell(struct inode *inode);
 
 // Creates in a locked directory where change->name is negative, and makes it positive. `info` has
 // type, permissions and device.

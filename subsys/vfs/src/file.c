@@ -3,6 +3,7 @@
 #include <vfs/file.h>
 
 #include "file_kinds.h"
+#include "watch.h"
 
 #include <core/log.h>
 #include <lib/string.h>
@@ -35,6 +36,10 @@ static void file_dropped(struct object *object, struct capability *capability) {
 static void file_destroy(struct object *object) {
     struct file *file = CONTAINER_OF(object, struct file, object);
     file_dropped(object, NULL);
+    if (file->ops != NULL) {
+        watch_file(file,
+                   (file_flags(file) & FILE_WRITE) != 0 ? WATCH_CLOSE_WRITE : WATCH_CLOSE_NOWRITE);
+    }
     if (file->ops != NULL && file->ops->release != NULL) {
         file->ops->release(file);
     }
@@ -211,6 +216,15 @@ HX_ATTR(no_thread_safety_analysis) static void position_end(struct file *file, b
     }
 }
 
+// Tells who watches the file of bytes that were moved; gives the status back.
+static enum hx_status moved_some(const struct file *file, enum hx_status status, size_t moved,
+                                 uint32_t what) {
+    if (status == HX_OK && moved != 0) {
+        watch_file(file, what);
+    }
+    return status;
+}
+
 enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_moved) {
     const struct file_ops *ops = file->ops;
     if ((file_flags(file) & FILE_READ) == 0) {
@@ -220,7 +234,8 @@ enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_mo
         return missing_method(file);
     }
     if (ops->seek == NULL || ops->keeps_position) {
-        return ops->read(file, to, 0, out_moved);
+        const enum hx_status status = ops->read(file, to, 0, out_moved);
+        return moved_some(file, status, *out_moved, WATCH_ACCESS);
     }
     size_t moved = 0;
     const bool is_locked = position_begin(file);
@@ -230,7 +245,7 @@ enum hx_status file_read(struct file *file, struct io_buffer *to, size_t *out_mo
         *out_moved = moved;
     }
     position_end(file, is_locked);
-    return status;
+    return moved_some(file, status, moved, WATCH_ACCESS);
 }
 
 enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out_moved) {
@@ -243,7 +258,8 @@ enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out
         return missing_method(file);
     }
     if (ops->seek == NULL || ops->keeps_position) {
-        return ops->write(file, from, 0, out_moved);
+        const enum hx_status status = ops->write(file, from, 0, out_moved);
+        return moved_some(file, status, *out_moved, WATCH_MODIFY);
     }
     size_t moved = 0;
     const bool is_locked = position_begin(file);
@@ -257,7 +273,7 @@ enum hx_status file_write(struct file *file, struct io_buffer *from, size_t *out
         *out_moved = moved;
     }
     position_end(file, is_locked);
-    return status;
+    return moved_some(file, status, moved, WATCH_MODIFY);
 }
 
 enum hx_status file_read_at(struct file *file, struct io_buffer *to, uint64_t offset,
@@ -269,7 +285,11 @@ enum hx_status file_read_at(struct file *file, struct io_buffer *to, uint64_t of
     if (ops->read == NULL) {
         return missing_method(file);
     }
-    return ops->seek == NULL ? HX_ERR_NOT_SEEKABLE : ops->read(file, to, offset, out_moved);
+    if (ops->seek == NULL) {
+        return HX_ERR_NOT_SEEKABLE;
+    }
+    const enum hx_status status = ops->read(file, to, offset, out_moved);
+    return moved_some(file, status, *out_moved, WATCH_ACCESS);
 }
 
 enum hx_status file_write_at(struct file *file, struct io_buffer *from, uint64_t offset,
@@ -281,7 +301,11 @@ enum hx_status file_write_at(struct file *file, struct io_buffer *from, uint64_t
     if (ops->write == NULL) {
         return missing_method(file);
     }
-    return ops->seek == NULL ? HX_ERR_NOT_SEEKABLE : ops->write(file, from, offset, out_moved);
+    if (ops->seek == NULL) {
+        return HX_ERR_NOT_SEEKABLE;
+    }
+    const enum hx_status status = ops->write(file, from, offset, out_moved);
+    return moved_some(file, status, *out_moved, WATCH_MODIFY);
 }
 
 enum hx_status position_seek(struct file *file, int64_t offset, uint32_t whence, uint64_t end,
@@ -341,6 +365,9 @@ enum hx_status file_readdir(struct file *file, struct fs_entry *out_entries, uin
     mutex_lock(&file->position_lock);
     enum hx_status status = file->ops->readdir(file, out_entries, capacity, out_count);
     mutex_unlock(&file->position_lock);
+    if (status == HX_OK) {
+        watch_file(file, WATCH_ACCESS);
+    }
     return status;
 }
 
@@ -370,7 +397,11 @@ enum hx_status file_truncate(struct file *file, uint64_t size_bytes) {
     if ((flags & FILE_WRITE) == 0 || file->ops->truncate == NULL) {
         return HX_ERR_INVALID;
     }
-    return file->ops->truncate(file, size_bytes);
+    const enum hx_status status = file->ops->truncate(file, size_bytes);
+    if (status == HX_OK) {
+        watch_file(file, WATCH_MODIFY);
+    }
+    return status;
 }
 
 enum hx_status file_sync(struct file *file) {

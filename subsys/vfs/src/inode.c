@@ -107,6 +107,7 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode) {
     spinlock_init(&inode->info_lock, &info_class);
     list_init(&inode->hash_link);
     list_init(&inode->advisory_locks);
+    list_init(&inode->watches);
     mutex_init(&inode->advisory_lock, &advisory_class);
     atomic_fetch_add_explicit(&inode_total, 1, memory_order_relaxed);
     return inode;

@@ -3,6 +3,7 @@
 #include "mount.h"
 
 #include "inode.h"
+#include "watch.h"
 
 #include <core/log.h>
 #include <lib/format.h>
@@ -56,6 +57,7 @@ static void mount_destroy(struct object *object) {
     struct filesystem *fs = mount->fs;
     name_put(mount->root);
     if (atomic_fetch_sub_explicit(&fs->mounts, 1, memory_order_acq_rel) == 1) {
+        watches_unmounted(fs);
         names_drop(fs);
         inodes_unpin(fs);
     }

@@ -3,6 +3,7 @@
 #include "change.h"
 #include "file_kinds.h"
 #include "walk.h"
+#include "watch.h"
 
 #include <core/log.h>
 
@@ -91,7 +92,9 @@ static enum hx_status open_place(const struct opening *opening, struct path path
             file_put(file);
             return status;
         }
+        watch_file(file, WATCH_MODIFY);
     }
+    watch_file(file, WATCH_OPEN);
     *out_file = file;
     return HX_OK;
 }

@@ -106,6 +106,15 @@ static enum hx_status check_rights(const struct rename *rename) {
     return status;
 }
 
+// The two events of one move have a number of their own.
+static void tell_moved(const struct change *from, const struct change *to, struct inode *moved) {
+    static _Atomic uint32_t last_cookie;
+    const uint32_t cookie = atomic_fetch_add_explicit(&last_cookie, 1, memory_order_relaxed) + 1;
+    change_tell(from, WATCH_MOVED_FROM, moved, cookie);
+    change_tell(to, WATCH_MOVED_TO, moved, cookie);
+    watch_tell_inode(moved, WATCH_MOVE_SELF, 0, (struct fs_name){ "", 0 });
+}
+
 // After the file system has done it: names, times, links. Nothing here fails.
 static void commit(struct rename *rename) {
     struct change *from = &rename->from;
@@ -129,6 +138,14 @@ static void commit(struct rename *rename) {
     change_done(from, of_directory);
     if (to->inode != from->inode) {
         change_done(to, of_directory);
+    }
+    if (watches_exist()) {
+        tell_moved(from, to, moved);
+        if ((rename->flags & FS_RENAME_EXCHANGE) != 0) {
+            tell_moved(to, from, other);
+        } else if (other != NULL) {
+            links_tell(other);
+        }
     }
 }
 

@@ -58,7 +58,7 @@ static inline struct uaddr call_address(const struct call *call, uint32_t index)
 // clang-format off
 #define CALLS_OF_SOME(X) \
     X(access) X(alarm) X(arch_prctl) X(chmod) X(chown) X(creat) X(dup2) X(epoll_create) \
-    X(epoll_wait) X(eventfd) X(fork) X(futimesat) X(getdents) X(getpgrp) X(lchown) X(link) \
+    X(epoll_wait) X(eventfd) X(fork) X(futimesat) X(getdents) X(getpgrp) X(inotify_init) X(lchown) X(link) \
     X(lstat) X(mkdir) X(mknod) X(open) X(pause) X(pipe) X(poll) X(readlink) X(rename) X(rmdir) \
     X(riscv_flush_icache) X(select) X(signalfd) X(stat) X(symlink) X(time) X(unlink) X(utime) \
     X(utimes) X(vfork)

@@ -60,10 +60,12 @@ struct inode {
     // Advisory locks (flock, POSIX) hang here.
     struct list advisory_locks; // [advisory_lock]
     struct mutex advisory_lock;
-    _Atomic(char *) target; // of a symbolic link whose text was read; terminated; else NULL
-    uint32_t charged;       // pages of the file system's account, for the text of a link
-    bool pinned;            // [info_lock] has one more reference while it has links
-    bool is_temporary;      // [info_lock] O_TMPFILE: may be linked although it has no links
+    struct list watches;      // [watches_lock] struct inode_watch.link
+    _Atomic uint32_t watched; // [watches_lock for writing] events that one of them hears of
+    _Atomic(char *) target;   // of a symbolic link whose text was read; terminated; else NULL
+    uint32_t charged;         // pages of the file system's account, for the text of a link
+    bool pinned;              // [info_lock] has one more reference while it has links
+    bool is_temporary;        // [info_lock] O_TMPFILE: may be linked although it has no links
     struct epoch_item item;
 };
 
