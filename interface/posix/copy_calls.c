@@ -4,6 +4,7 @@
 
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <vfs/watch.h>
 
 #define COPY_BYTES 32768u
 
@@ -330,6 +331,9 @@ enum hx_status sys_fallocate(struct call *call) {
     enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status == HX_OK) {
         status = allocate_checked(call, descriptor.file, call_int(call, 1));
+        if (status == HX_OK) {
+            watch_file(descriptor.file, WATCH_MODIFY);
+        }
         descriptor_put(&descriptor);
     }
     return status;

@@ -4,6 +4,7 @@
 
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <vfs/watch.h>
 
 #define ENTRIES_AT_ONCE 12u
 
@@ -201,7 +202,11 @@ static enum hx_status list_directory(struct file *file, struct listing *listing)
     }
     mutex_unlock(&file->position_lock);
     heap_free(entries);
-    return listing->used != 0 ? HX_OK : status;
+    if (listing->used != 0 || status == HX_OK) {
+        watch_file(file, WATCH_ACCESS);
+        return HX_OK;
+    }
+    return status;
 }
 
 static enum hx_status getdents(struct call *call, bool old) {

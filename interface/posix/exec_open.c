@@ -8,6 +8,7 @@
 
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <vfs/watch.h>
 
 enum hx_status exec_read(struct file *file, uint64_t offset, void *to, size_t size_bytes) {
     size_t done = 0;
@@ -49,8 +50,10 @@ static enum hx_status open_path(struct path path, const struct credentials *cred
     status = file_open_path(path, FILE_READ, out_file);
     if (status != HX_OK) {
         inode_execute_end(inode);
+        return status;
     }
-    return status;
+    watch_file(*out_file, WATCH_OPEN);
+    return HX_OK;
 }
 
 enum hx_status exec_open(const struct lookup *lookup, const char *path, struct file **out_file) {
@@ -119,12 +122,8 @@ static enum hx_status parse_script(const uint8_t head[EXEC_HEAD_BYTES], struct e
         return HX_ERR_BAD_IMAGE;
     }
     copy_text(out->interpreter, name, name_end);
-    const char *argument = name_end;
-    if (name_end < end && *name_end != '\0') {
-        argument = skip_blanks(name_end, end);
-    } else {
-        argument = end; // the text ends at a zero
-    }
+    // The text ends at a zero.
+    const char *argument = name_end < end && *name_end != '\0' ? skip_blanks(name_end, end) : end;
     copy_text(out->argument, argument, end);
     return HX_OK;
 }

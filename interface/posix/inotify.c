@@ -2,13 +2,19 @@
 // inotify.c: events of files that are read: inotify(7).
 //
 // An instance has watches (<vfs/watch.h>), each with a number, and a queue of events. All of it is
-// guarded by watches_lock, under which events are told. A watch whose inode has gone is freed by
-// who told of that; all others end with a call here, or with the instance.
+// guarded by watches_lock, under which events are told. A watch whose inode has gone, or that was
+// for one event, is freed by who told of that; all others end with a call here, or with the
+// instance.
+//
+// Whose account made the instance pays for the memory of its watches and events, by the page.
 #include "descriptor.h"
 #include "life.h"
 
+#include <lib/rbtree.h>
 #include <lib/string.h>
+#include <memory/account.h>
 #include <memory/heap.h>
+#include <memory/tally.h>
 #include <memory/usercopy.h>
 #include <vfs/watch.h>
 
@@ -20,6 +26,10 @@
 #define IN_MASK_CREATE 0x10000000u
 #define IN_MASK_ADD    0x20000000u
 #define IN_ONESHOT     0x80000000u
+
+#define ALL_BITS                                                                                   \
+    (WATCH_EVENTS | WATCH_UNMOUNT | WATCH_DIRECTORY | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR |    \
+     IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD | IN_ONESHOT)
 
 #define WANT_READ 4u // of inode_permission()
 
@@ -36,19 +46,23 @@ struct event {
 #define HEADER_BYTES 16u
 
 struct inotify {
-    struct list watches;     // [watches_lock] struct mark.of_instance, by number
+    struct rbtree watches;   // [watches_lock] struct mark.of_instance, by number
     int32_t last_number;     // [watches_lock]
     struct list events;      // [watches_lock] struct event.link
     uint32_t queued;         // [watches_lock] how many
     uint32_t bytes;          // [watches_lock] that a read of all would give
     struct event *overflow;  // own; [watches_lock] in the queue once at most
     struct posix_user *user; // keeps; who made it
+    struct account *account; // keeps; who pays
+    uint32_t used;           // [watches_lock] bytes of watches and events
+    _Atomic uint32_t pages;  // [watches_lock for writing] that are paid for
+    struct tally_mark tally;
     struct waitable waitable;
 };
 
 struct mark {
     struct inode_watch watch;
-    struct list of_instance; // [watches_lock]
+    struct rbnode of_instance; // [watches_lock]
     struct inotify *instance;
     struct posix_user *user; // keeps; who counts it
     int32_t number;
@@ -59,10 +73,57 @@ static struct mark *mark_of(struct inode_watch *watch) {
     return CONTAINER_OF(watch, struct mark, watch);
 }
 
+// Memory -----------------------------------------------------------------------------------------
+
+static uint32_t pages_of(uint32_t bytes) {
+    return (uint32_t)(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
+}
+
+// False: the account is full.
+static bool pay_locked(struct inotify *self, size_t bytes) REQUIRES(watches_lock) {
+    const uint32_t paid = atomic_load_explicit(&self->pages, memory_order_relaxed);
+    const uint32_t needed = pages_of(self->used + (uint32_t)bytes);
+    if (needed > paid) {
+        if (account_charge(self->account, ACCOUNT_FRAMES, needed - paid) != HX_OK) {
+            return false;
+        }
+        atomic_store_explicit(&self->pages, needed, memory_order_relaxed);
+    }
+    self->used += (uint32_t)bytes;
+    return true;
+}
+
+static void give_back_locked(struct inotify *self, size_t bytes) REQUIRES(watches_lock) {
+    const uint32_t paid = atomic_load_explicit(&self->pages, memory_order_relaxed);
+    self->used -= (uint32_t)bytes;
+    const uint32_t needed = pages_of(self->used);
+    if (needed < paid) {
+        account_release(self->account, ACCOUNT_FRAMES, paid - needed);
+        atomic_store_explicit(&self->pages, needed, memory_order_relaxed);
+    }
+}
+
 // The queue --------------------------------------------------------------------------------------
 
 static uint32_t bytes_of(const struct event *event) {
     return HEADER_BYTES + event->name_bytes;
+}
+
+// NULL: the queue, the account or the memory is full.
+static struct event *event_create_locked(struct inotify *self, uint32_t name_bytes)
+    REQUIRES(watches_lock) {
+    const size_t bytes = sizeof(struct event) + name_bytes;
+    if (self->queued >= INOTIFY_EVENTS_MAX || !pay_locked(self, bytes)) {
+        return NULL;
+    }
+    struct event *event = heap_alloc_zero(bytes, MEMORY_ATOMIC);
+    if (event == NULL) {
+        give_back_locked(self, bytes);
+        return NULL;
+    }
+    list_init(&event->link);
+    event->name_bytes = name_bytes;
+    return event;
 }
 
 static void queue_locked(struct inotify *self, struct event *event) REQUIRES(watches_lock) {
@@ -95,18 +156,14 @@ static void add_locked(struct inotify *self, int32_t number, uint32_t mask, uint
     }
     const uint32_t name_bytes =
         name.length == 0 ? 0 : (uint32_t)ALIGN_UP(name.length + 1, EVENT_ALIGN);
-    struct event *event = self->queued < INOTIFY_EVENTS_MAX
-                              ? heap_alloc_zero(sizeof(*event) + name_bytes, MEMORY_ATOMIC)
-                              : NULL;
+    struct event *event = event_create_locked(self, name_bytes);
     if (event == NULL) {
         overflow_locked(self);
         return;
     }
-    list_init(&event->link);
     event->number = number;
     event->mask = mask;
     event->cookie = cookie;
-    event->name_bytes = name_bytes;
     memcpy(event->name, name.text, name.length);
     queue_locked(self, event);
 }
@@ -119,6 +176,9 @@ static void unqueue_locked(struct inotify *self, struct event *event) REQUIRES(w
     list_remove(&event->link);
     self->queued--;
     self->bytes -= bytes_of(event);
+    if (event != self->overflow) {
+        give_back_locked(self, sizeof(*event) + event->name_bytes);
+    }
     if (self->queued == 0) {
         waitable_update(&self->waitable, WAIT_READABLE, 0);
     }
@@ -134,14 +194,15 @@ static void event_free(struct inotify *self, struct event *event) {
 
 // It is not the instance's any more, and says so.
 static void leave_locked(struct mark *mark) REQUIRES(watches_lock) {
-    list_remove(&mark->of_instance);
+    rbtree_remove(&mark->instance->watches, &mark->of_instance);
+    give_back_locked(mark->instance, sizeof(*mark));
     add_locked(mark->instance, mark->number, IN_IGNORED, 0, (struct fs_name){ "", 0 });
 }
 
 static bool happened(struct inode_watch *watch, uint32_t what, uint32_t cookie, struct fs_name name)
     REQUIRES(watches_lock) {
     struct mark *mark = mark_of(watch);
-    if ((what & WATCH_UNLINKED) != 0 && (mark->flags & IN_EXCL_UNLINK) != 0 && name.length != 0) {
+    if ((what & WATCH_UNLINKED) != 0 && (mark->flags & IN_EXCL_UNLINK) != 0) {
         return true;
     }
     what &= ~WATCH_UNLINKED;
@@ -178,13 +239,20 @@ static void end(struct mark *mark) {
     freed(&mark->watch);
 }
 
+static bool mark_less(const struct rbnode *a, const struct rbnode *b) {
+    return RB_ENTRY(a, struct mark, of_instance)->number <
+           RB_ENTRY(b, struct mark, of_instance)->number;
+}
+
 static struct mark *find_number_locked(const struct inotify *self, int32_t number)
     REQUIRES(watches_lock) {
-    list_for_each (link, &self->watches) {
-        struct mark *mark = LIST_ENTRY(link, struct mark, of_instance);
+    const struct rbnode *node = self->watches.root;
+    while (node != NULL) {
+        struct mark *mark = RB_ENTRY(node, struct mark, of_instance);
         if (mark->number == number) {
             return mark;
         }
+        node = number < mark->number ? node->left : node->right;
     }
     return NULL;
 }
@@ -214,7 +282,7 @@ static struct mark *mark_create(struct inotify *self) {
 }
 
 // The number of the watch on the inode, which is changed, or begins with `fresh`. HX_ERR_EXISTS;
-// HX_ERR_NO_SPACE: there are no more numbers.
+// HX_ERR_NO_SPACE: there are no more numbers; HX_ERR_NO_MEMORY: the account is full.
 static enum hx_status mark_locked(struct inotify *self, struct inode *inode, uint32_t mask,
                                   struct mark **inout_fresh, int32_t *out_number)
     REQUIRES(watches_lock) {
@@ -227,10 +295,13 @@ static enum hx_status mark_locked(struct inotify *self, struct inode *inode, uin
         if (self->last_number == INT32_MAX) {
             return HX_ERR_NO_SPACE;
         }
+        if (!pay_locked(self, sizeof(*mark))) {
+            return HX_ERR_NO_MEMORY;
+        }
         mark = *inout_fresh;
         *inout_fresh = NULL;
         mark->number = ++self->last_number;
-        list_push_back(&self->watches, &mark->of_instance);
+        rbtree_insert_last(&self->watches, rbtree_last(&self->watches), &mark->of_instance);
         watch_begin_locked(&mark->watch, inode);
     }
     const bool adds = (mask & IN_MASK_ADD) != 0;
@@ -312,13 +383,14 @@ static enum hx_status inotify_control(struct file *file, uint64_t request, uint6
     return copy_to_user(uaddr_make(argument), &bytes, sizeof(bytes));
 }
 
-// The first watch, which is the instance's no more; NULL: there is none.
-static struct mark *first_mark_take(struct inotify *self) {
+// One of the watches, which is the instance's no more; NULL: there is none.
+static struct mark *any_mark_take(struct inotify *self) {
     struct mark *mark = NULL;
     spin_lock(&watches_lock);
-    if (!list_is_empty(&self->watches)) {
-        mark = LIST_ENTRY(self->watches.next, struct mark, of_instance);
-        list_remove(&mark->of_instance);
+    if (self->watches.root != NULL) {
+        mark = RB_ENTRY(self->watches.root, struct mark, of_instance);
+        rbtree_remove(&self->watches, &mark->of_instance);
+        give_back_locked(self, sizeof(*mark));
         watch_end_locked(&mark->watch);
     }
     spin_unlock(&watches_lock);
@@ -328,6 +400,7 @@ static struct mark *first_mark_take(struct inotify *self) {
 // NULL is allowed.
 static void instance_free(struct inotify *self) {
     if (self != NULL) {
+        object_put(&self->account->object);
         heap_free(self->overflow);
         heap_free(self);
     }
@@ -337,7 +410,7 @@ static void inotify_release(struct file *file) {
     struct inotify *self = file->data;
     struct mark *mark;
     struct event *event;
-    while ((mark = first_mark_take(self)) != NULL) {
+    while ((mark = any_mark_take(self)) != NULL) {
         end(mark);
     }
     while (take(self, SIZE_MAX, &event) == HX_OK) { // nobody adds one any more
@@ -348,11 +421,19 @@ static void inotify_release(struct file *file) {
     instance_free(self);
 }
 
+static void inotify_tally(struct file *file, struct tally *tally) {
+    struct inotify *self = file->data;
+    if (tally_meet(tally, &self->tally)) {
+        tally->pages += atomic_load_explicit(&self->pages, memory_order_relaxed);
+    }
+}
+
 static const struct file_ops inotify_ops = {
     .name = "anon_inode:inotify",
     .read = inotify_read,
     .waitable = inotify_waitable,
     .control = inotify_control,
+    .tally = inotify_tally,
     .release = inotify_release,
 };
 
@@ -375,7 +456,9 @@ static struct inotify *instance_create(struct posix_user *user) {
         heap_free(overflow);
         self = NULL;
     } else {
-        list_init(&self->watches);
+        rbtree_init(&self->watches, mark_less, NULL);
+        self->account = account_current();
+        object_get(&self->account->object);
         list_init(&self->events);
         self->overflow = overflow;
         list_init(&self->overflow->link);
@@ -457,13 +540,16 @@ enum hx_status sys_inotify_add_watch(struct call *call) {
     const uint32_t mask = call_uint(call, 2);
     struct descriptor descriptor;
     struct path path;
-    if ((mask &
-         (WATCH_EVENTS | WATCH_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | IN_DONT_FOLLOW |
-          IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD | IN_ONESHOT | WATCH_DIRECTORY)) == 0 ||
-        (mask & (IN_MASK_ADD | IN_MASK_CREATE)) == (IN_MASK_ADD | IN_MASK_CREATE)) {
+    if (mask == 0 || (mask & ~ALL_BITS) != 0) {
         return HX_ERR_INVALID;
     }
-    enum hx_status status = inotify_get(call, &descriptor);
+    enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_ADMIN, &descriptor);
+    if (status == HX_OK &&
+        (descriptor.file->ops != &inotify_ops ||
+         (mask & (IN_MASK_ADD | IN_MASK_CREATE)) == (IN_MASK_ADD | IN_MASK_CREATE))) {
+        descriptor_put(&descriptor);
+        status = HX_ERR_INVALID;
+    }
     if (status != HX_OK) {
         return status;
     }

@@ -3,10 +3,13 @@
 // RUN: musl glibc
 #include "native.h"
 
+#include <fcntl.h>
 #include <libhelix/end.h>
 #include <libhelix/process.h>
 #include <libhelix/wait.h>
 #include <sched.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
 
 #define PAGE        4096u
 #define SELF        "/proc/self/exe"
@@ -232,6 +235,48 @@ static int child_spins(void) {
     return 0;
 }
 
+// As many events as there are, of files of long names: how many come before those that are lost.
+static int events_of(int file, int count) {
+    char names[2][220];
+    char bytes[8192];
+    for (int i = 0; i < 2; i++) {
+        memset(names[i], 'a' + i, 200);
+        names[i][200] = '\0';
+        const int made_one = open(names[i], O_WRONLY | O_CREAT, 0600);
+        NEED(made_one >= 0);
+        close(made_one);
+    }
+    NEED(inotify_add_watch(file, ".", IN_ATTRIB) > 0);
+    const uint64_t before = used(own(), HX_ACCOUNT_FRAMES);
+    for (int i = 0; i < count; i++) {
+        NEED(chmod(names[i & 1], 0600) == 0);
+    }
+    CHECK(used(own(), HX_ACCOUNT_FRAMES) > before + 5);
+    int events = 0;
+    ssize_t length;
+    while ((length = read(file, bytes, sizeof bytes)) > 0) {
+        for (ssize_t at = 0; at < length; events++) {
+            const struct inotify_event *event = (const void *)(bytes + at);
+            if (event->mask == IN_Q_OVERFLOW) {
+                return events;
+            }
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+    }
+    return events;
+}
+
+// The memory of its account is full long before the queue is.
+static int child_events(void) {
+    int file = inotify_init1(IN_NONBLOCK);
+    SAME(events_of(file, 200), 200); // what it runs on is there from here on
+    close(file);
+    file = inotify_init1(IN_NONBLOCK);
+    const int events = events_of(file, 2000);
+    CHECK(events > 100 && events < 1900);
+    return check_failures;
+}
+
 static int __attribute__((noreturn)) child_waits(void) {
     for (;;) {
         pause();
@@ -247,7 +292,7 @@ static const struct {
     { "stays", child_stays },     { "hands over", child_hands_over },
     { "greedy", child_greedy },   { "greedy object", child_greedy_object },
     { "hostile", child_hostile }, { "spins", child_spins },
-    { "waits", child_waits },
+    { "waits", child_waits },     { "events", child_events },
 };
 
 static int child_main(const char *word) {
@@ -536,10 +581,27 @@ static void rings(void) {
     settles(own(), HX_ACCOUNT_FRAMES, before);
 }
 
+// So are events that nobody reads.
+static void events(void) {
+    const handle_t account = made(own());
+    SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, 100), HX_OK);
+    SAME(end_of(child_in(account, "events", 0)), 0);
+    all_given_back(account);
+    int file = inotify_init1(IN_NONBLOCK);
+    SAME(events_of(file, 400), 400); // what it runs on is there from here on
+    close(file);
+    const uint64_t before = used(own(), HX_ACCOUNT_FRAMES);
+    file = inotify_init1(IN_NONBLOCK);
+    SAME(events_of(file, 400), 400);
+    SAME(used(own(), HX_ACCOUNT_FRAMES), before + 1); // of the watch
+    close(file);
+    settles(own(), HX_ACCOUNT_FRAMES, before);
+}
+
 static const struct check_case cases[] = {
     CASE(a_tree),         CASE(rights),  CASE(reserved), CASE(pledged),      CASE(processes),
     CASE(handles),        CASE(objects), CASE(memory),   CASE(cannot_leave), CASE(outlives),
-    CASE(processor_time), CASE(hostile), CASE(shown),    CASE(rings),
+    CASE(processor_time), CASE(hostile), CASE(shown),    CASE(rings),        CASE(events),
 };
 
 int main(int argc, char **argv) {

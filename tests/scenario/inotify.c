@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #define HEADER ((ssize_t)sizeof(struct inotify_event))
@@ -109,9 +110,15 @@ static void of_a_file(void) {
     NEED(unlink("g") == 0);
     is_told(file, watch, IN_ATTRIB, "");
     const int open_one = open("f", O_WRONLY);
-    NEED(pwrite(open_one, "x", 1, 0) == 1 && ftruncate(open_one, 1) == 0);
+    NEED(pwrite(open_one, "x", 1, 0) == 1);
     is_told(file, watch, IN_OPEN, "");
     is_told(file, watch, IN_MODIFY, "");
+    NEED(ftruncate(open_one, 1) == 0);
+    is_told(file, watch, IN_MODIFY, "");
+    NEED(fallocate(open_one, FALLOC_FL_KEEP_SIZE, 0, 1) == 0);
+    is_told(file, watch, IN_MODIFY, "");
+    NEED(futimens(open_one, NULL) == 0);
+    is_told(file, watch, IN_ATTRIB, "");
     NEED(unlink("f") == 0);
     is_told(file, watch, IN_ATTRIB, "");
     is_silent(file); // it is there as long as it is open
@@ -121,6 +128,134 @@ static void of_a_file(void) {
     is_told(file, watch, IN_IGNORED, "");
     is_silent(file);
     REFUSED(inotify_rm_watch(file, watch), EINVAL);
+}
+
+// The end of a file and of its name, to one who watches both.
+static void ends(void) {
+    const int file = opened();
+    NEED(mkdir("ends", 0755) == 0 && mkdir("ends/d", 0755) == 0);
+    make("ends/f", "text");
+    const int folder = inotify_add_watch(file, "ends", IN_ALL_EVENTS);
+    const int one = inotify_add_watch(file, "ends/f", IN_ALL_EVENTS);
+    const int inner = inotify_add_watch(file, "ends/d", IN_ALL_EVENTS);
+    NEED(unlink("ends/f") == 0 && open("ends/d/nothing", O_RDONLY) < 0 && rmdir("ends/d") == 0);
+    is_told(file, one, IN_ATTRIB, "");
+    is_told(file, one, IN_DELETE_SELF, "");
+    is_told(file, one, IN_IGNORED, "");
+    is_told(file, folder, IN_DELETE, "f");
+    is_told(file, inner, IN_DELETE_SELF, "");
+    is_told(file, inner, IN_IGNORED, "");
+    is_told(file, folder, IN_DELETE | IN_ISDIR, "d");
+    is_silent(file);
+}
+
+// What replaces, or is replaced, by a move.
+static void replaces(void) {
+    const int file = opened();
+    NEED(mkdir("r", 0755) == 0 && mkdir("r/d", 0755) == 0 && mkdir("r/e", 0755) == 0);
+    make("r/f", "one");
+    make("r/g", "two");
+    const int f = inotify_add_watch(file, "r/f", IN_ATTRIB | IN_MOVE_SELF);
+    const int g = inotify_add_watch(file, "r/g", IN_ATTRIB | IN_MOVE_SELF);
+    const int d = inotify_add_watch(file, "r/d", IN_ATTRIB | IN_MOVE_SELF);
+    const int e = inotify_add_watch(file, "r/e", IN_ATTRIB | IN_MOVE_SELF);
+    NEED(syscall(SYS_renameat2, AT_FDCWD, "r/f", AT_FDCWD, "r/g", 2 /* RENAME_EXCHANGE */) == 0);
+    is_told(file, f, IN_MOVE_SELF, "");
+    is_told(file, g, IN_MOVE_SELF, "");
+    is_silent(file);
+    NEED(rename("r/d", "r/e") == 0);
+    is_told(file, e, IN_ATTRIB | IN_ISDIR, "");
+    is_told(file, d, IN_MOVE_SELF, "");
+    is_told(file, e, IN_IGNORED, "");
+    is_silent(file);
+}
+
+// Entries that are read, and programs that are run.
+static void reads_and_runs(void) {
+    const int file = opened();
+    char entries[512];
+    NEED(mkdir("x", 0755) == 0 && mkdir("x/sub", 0755) == 0);
+    const int watch = inotify_add_watch(file, "x", IN_ACCESS | IN_OPEN);
+    const int folder = open("x", O_RDONLY | O_DIRECTORY);
+    NEED(syscall(SYS_getdents64, folder, entries, sizeof entries) > 0);
+    close(folder);
+    is_told(file, watch, IN_OPEN | IN_ISDIR, "");
+    is_told(file, watch, IN_ACCESS | IN_ISDIR, "");
+    is_silent(file);
+    const int self = open("/proc/self/exe", O_RDONLY);
+    const int copy = open("x/run", O_WRONLY | O_CREAT | O_EXCL, 0755);
+    while (sendfile(copy, self, NULL, 1 << 20) > 0) {
+    }
+    close(copy);
+    close(self);
+    is_told(file, watch, IN_OPEN, "run");
+    is_silent(file);
+    pid_t child;
+    CHILD(child) {
+        execl("x/run", "x/run", "no case", NULL);
+        CHECK(false);
+    }
+    EXITS(child, 0);
+    is_told(file, watch, IN_OPEN, "run");
+    is_told(file, watch, IN_ACCESS, "run");
+    is_silent(file);
+}
+
+// What has lost its name is told of no more, but for what is changed about the file itself.
+static void without_their_names(void) {
+    const int file = opened();
+    NEED(mkdir("w", 0755) == 0);
+    const int one = open("w/f", O_RDWR | O_CREAT, 0644);
+    const int folder = inotify_add_watch(file, "w", IN_MODIFY | IN_ATTRIB | IN_EXCL_UNLINK);
+    const int watch = inotify_add_watch(file, "w/f", IN_MODIFY | IN_EXCL_UNLINK);
+    NEED(write(one, "x", 1) == 1);
+    is_told(file, folder, IN_MODIFY, "f");
+    is_told(file, watch, IN_MODIFY, "");
+    NEED(unlink("w/f") == 0 && write(one, "x", 1) == 1);
+    is_silent(file);
+    NEED(fchmod(one, 0600) == 0);
+    is_told(file, folder, IN_ATTRIB, "f");
+    is_silent(file);
+    close(one);
+    const int proc = inotify_add_watch(file, "/proc/self", IN_OPEN | IN_EXCL_UNLINK);
+    close(open("/proc/self/stat", O_RDONLY));
+    is_told(file, watch, IN_IGNORED, "");
+    is_told(file, proc, IN_OPEN, "stat");
+    is_silent(file);
+}
+
+static void levels(void) {
+    const int file = opened();
+    struct pollfd item = { .fd = file, .events = POLLIN };
+    int queued;
+    NEED(mkdir("v", 0755) == 0);
+    const int watch = inotify_add_watch(file, "v", IN_CREATE);
+    SAME(poll(&item, 1, 0), 0);
+    make("v/a", "");
+    SAME(poll(&item, 1, 0), 1);
+    NEED(ioctl(file, FIONREAD, &queued) == 0);
+    SAME(queued, HEADER + 16);
+    is_told(file, watch, IN_CREATE, "a");
+    SAME(poll(&item, 1, 0), 0);
+    NEED(ioctl(file, FIONREAD, &queued) == 0);
+    SAME(queued, 0);
+}
+
+// Of instances a user has so many, and again when some are closed.
+static void instances(void) {
+    static int files[4096];
+    int counts[2] = { 0, 0 };
+    for (int round = 0; round < 2; round++) {
+        while (counts[round] < 4096 && (files[counts[round]] = inotify_init1(0)) >= 0) {
+            counts[round]++;
+        }
+        const int error = errno;
+        SAME(error, EMFILE);
+        for (int i = 0; i < counts[round]; i++) {
+            close(files[i]);
+        }
+    }
+    SAME(counts[0], counts[1]);
 }
 
 static void of_a_folder(void) {
@@ -380,6 +515,12 @@ static void at_once(void) {
 static const struct check_case cases[] = {
     CASE(in_a_folder),
     CASE(of_a_file),
+    CASE(ends),
+    CASE(replaces),
+    CASE(reads_and_runs),
+    CASE(without_their_names),
+    CASE(levels),
+    CASE(instances),
     CASE(of_a_folder),
     CASE(moves),
     CASE(once_only),

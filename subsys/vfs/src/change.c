@@ -99,7 +99,8 @@ void change_tell(const struct change *change, uint32_t what, const struct inode 
 
 void links_tell(struct inode *inode) {
     if (watches_exist()) {
-        watch_tell_inode(inode, WATCH_ATTRIB, 0, (struct fs_name){ "", 0 });
+        const uint32_t kind = inode_type(inode) == FS_MODE_DIRECTORY ? WATCH_DIRECTORY : 0;
+        watch_tell_inode(inode, WATCH_ATTRIB | kind, 0, (struct fs_name){ "", 0 });
     }
 }
 
@@ -444,8 +445,13 @@ static enum hx_status unlink_locked(struct change *change, const struct lookup *
     inode_refresh_links(victim);
     inode_touch(victim, FS_SET_CHANGED);
     change_done(change, directory);
-    if (!directory) {
+    if (directory) {
+        name_forget_children(change->name);
+    } else {
         links_tell(victim);
+    }
+    if (name_is_last_use(change->name)) {
+        inode_tell_end(victim); // its end comes before that of the name, as on Linux
     }
     change_tell(change, WATCH_DELETE, victim, 0);
     return HX_OK;
@@ -463,9 +469,6 @@ enum hx_status vfs_unlink(const struct lookup *lookup, const char *path, bool di
         rwlock_write(&change.inode->lock);
         status = unlink_locked(&change, lookup, directory);
         rwlock_write_done(&change.inode->lock);
-    }
-    if (status == HX_OK && directory) {
-        name_forget_children(change.name);
     }
     change_end(&change); // the last user of a removed file ends it here, outside of the lock
     return status;

@@ -365,9 +365,6 @@ enum hx_status file_readdir(struct file *file, struct fs_entry *out_entries, uin
     mutex_lock(&file->position_lock);
     enum hx_status status = file->ops->readdir(file, out_entries, capacity, out_count);
     mutex_unlock(&file->position_lock);
-    if (status == HX_OK) {
-        watch_file(file, WATCH_ACCESS);
-    }
     return status;
 }
 

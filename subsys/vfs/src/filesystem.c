@@ -265,6 +265,7 @@ static struct filesystem *filesystem_alloc(struct fs_type *type) {
     fs->type = type;
     fs->type_name = type->name;
     fs->device = atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed);
+    list_init(&fs->watches);
     mutex_init(&fs->rename_lock, (type->kind & FS_UNCACHED) != 0 ? &uncached_class : &rename_class);
     return fs;
 }

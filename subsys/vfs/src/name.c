@@ -122,9 +122,7 @@ static struct name *name_destroy(struct name *name) {
     struct inode *inode = name_inode(name);
     name_unlist(name);
     if (inode != NULL) {
-        if (watches_exist() && inode_links(inode) == 0) {
-            watch_tell_gone(inode, WATCH_DELETE_SELF);
-        }
+        inode_tell_end(inode);
         inode_put(inode);
     }
     epoch_retire(&name->item, name_reclaim);

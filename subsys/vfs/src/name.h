@@ -62,6 +62,11 @@ static inline uint64_t name_hash_end(uint64_t hash, const struct name *parent) {
 }
 uint64_t name_hash(const struct name *parent, struct fs_name text);
 
+// Of a dead name that the caller uses: whether nobody else does.
+static inline bool name_is_last_use(const struct name *name) {
+    return atomic_load_explicit(&name->references, memory_order_acquire) == (NAME_DEAD | 1);
+}
+
 static inline struct inode *name_inode(const struct name *name) {
     return atomic_load_explicit(&name->inode, memory_order_acquire);
 }

@@ -106,12 +106,17 @@ static enum hx_status check_rights(const struct rename *rename) {
     return status;
 }
 
-// The two events of one move have a number of their own.
-static void tell_moved(const struct change *from, const struct change *to, struct inode *moved) {
+// The two events of one move have a number of their own. `replaced`: what had the new name; or
+// NULL.
+static void tell_moved(const struct change *from, const struct change *to, struct inode *moved,
+                       struct inode *replaced) {
     static _Atomic uint32_t last_cookie;
     const uint32_t cookie = atomic_fetch_add_explicit(&last_cookie, 1, memory_order_relaxed) + 1;
     change_tell(from, WATCH_MOVED_FROM, moved, cookie);
     change_tell(to, WATCH_MOVED_TO, moved, cookie);
+    if (replaced != NULL) {
+        links_tell(replaced);
+    }
     watch_tell_inode(moved, WATCH_MOVE_SELF, 0, (struct fs_name){ "", 0 });
 }
 
@@ -140,11 +145,10 @@ static void commit(struct rename *rename) {
         change_done(to, of_directory);
     }
     if (watches_exist()) {
-        tell_moved(from, to, moved);
-        if ((rename->flags & FS_RENAME_EXCHANGE) != 0) {
-            tell_moved(to, from, other);
-        } else if (other != NULL) {
-            links_tell(other);
+        const bool exchanges = (rename->flags & FS_RENAME_EXCHANGE) != 0;
+        tell_moved(from, to, moved, exchanges ? NULL : other);
+        if (exchanges) {
+            tell_moved(to, from, other, NULL);
         }
     }
 }

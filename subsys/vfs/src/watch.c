@@ -10,7 +10,8 @@
 static const struct lock_class watches_class = { "watches", LOCK_RANK_NAME_CACHE + 4, false };
 struct spinlock watches_lock = SPINLOCK_INIT(&watches_class);
 _Atomic uint32_t watches_count;
-static struct list all_watches = LIST_INIT(all_watches); // [watches_lock]
+
+#define AT_ONCE 64u // watches that end under one lock
 
 static const struct fs_name no_name = { "", 0 };
 
@@ -31,7 +32,7 @@ static void count_locked(int32_t change) REQUIRES(watches_lock) {
 void watch_begin_locked(struct inode_watch *watch, struct inode *inode) {
     watch->inode = inode_get(inode);
     list_push_back(&inode->watches, &watch->link);
-    list_push_back(&all_watches, &watch->all);
+    list_push_back(&inode->fs->watches, &watch->of_filesystem);
     inode_count_locked(inode);
     count_locked(1);
 }
@@ -43,7 +44,7 @@ void watch_change_locked(struct inode_watch *watch, uint32_t events) {
 
 void watch_end_locked(struct inode_watch *watch) {
     list_remove(&watch->link);
-    list_remove(&watch->all);
+    list_remove(&watch->of_filesystem);
     inode_count_locked(watch->inode);
     count_locked(-1);
 }
@@ -51,7 +52,7 @@ void watch_end_locked(struct inode_watch *watch) {
 // Telling
 // -----------------------------------------------------------------------------------------------
 
-// It ends, and is freed without the lock.
+// It ends, and is freed, with what it keeps of its inode, without the lock.
 static void end_locked(struct inode_watch *watch, struct list *ended) REQUIRES(watches_lock) {
     watch_end_locked(watch);
     list_push_back(ended, &watch->link);
@@ -103,9 +104,13 @@ void watch_tell_path(struct path path, uint32_t what) {
     struct inode *inode = path_inode(path);
     struct list ended;
     list_init(&ended);
-    what |= kind_of(inode) | (name_is_dead(path.name) ? WATCH_UNLINKED : 0);
     epoch_enter();
     const struct name *parent = name_parent(path.name);
+    // Changes of attributes are the file's, whatever its name; a name that nobody keeps is not
+    // gone.
+    const bool is_unlinked = what != WATCH_ATTRIB && parent != NULL && name_is_dead(path.name) &&
+                             !inode_has_flag(inode, FS_UNCACHED);
+    what |= kind_of(inode) | (is_unlinked ? WATCH_UNLINKED : 0);
     const struct name_text *text = name_text(path.name);
     struct inode *directory = parent != NULL ? name_inode(parent) : NULL;
     const bool is_heard = directory != NULL && is_watched(directory, what);
@@ -141,16 +146,22 @@ void watch_tell_gone(struct inode *inode, uint32_t what) {
     ended_free(&ended);
 }
 
-void watches_unmounted(const struct filesystem *fs) {
+// Some of those on the file system. False: there are no more.
+static bool unmount_some(struct filesystem *fs) {
     struct list ended;
     list_init(&ended);
     spin_lock(&watches_lock);
-    list_for_each_safe (link, &all_watches) {
-        struct inode_watch *watch = LIST_ENTRY(link, struct inode_watch, all);
-        if (watch->inode->fs == fs) {
-            go_locked(watch, WATCH_UNMOUNT, &ended);
-        }
+    for (unsigned i = 0; i < AT_ONCE && !list_is_empty(&fs->watches); i++) {
+        struct list *first = fs->watches.next;
+        go_locked(LIST_ENTRY(first, struct inode_watch, of_filesystem), WATCH_UNMOUNT, &ended);
     }
+    const bool more = !list_is_empty(&fs->watches);
     spin_unlock(&watches_lock);
     ended_free(&ended);
+    return more;
+}
+
+void watches_unmounted(struct filesystem *fs) {
+    while (watches_exist() && unmount_some(fs)) {
+    }
 }

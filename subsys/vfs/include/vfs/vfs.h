@@ -37,6 +37,7 @@ struct filesystem { // a mounted instance
     struct account *account;    // keeps; pays for the pages of FS_NO_PAGER, within its blocks
     _Atomic uint32_t mounts;    // that show it
     _Atomic uint32_t read_only; // not only one mount of it
+    struct list watches;        // [watches_lock] struct inode_watch.of_filesystem
     struct epoch_item item;
 };
 

@@ -31,10 +31,10 @@
 #define WATCH_UNLINKED  0x00800000u
 
 struct inode_watch {
-    struct list link;    // [watches_lock] of its inode
-    struct list all;     // [watches_lock]
-    struct inode *inode; // keeps, until watch_end()
-    uint32_t events;     // [watches_lock] that it hears of
+    struct list link;          // [watches_lock] of its inode
+    struct list of_filesystem; // [watches_lock] of its inode's
+    struct inode *inode;       // keeps; see watch_end_locked()
+    uint32_t events;           // [watches_lock] that it hears of
     // Says that `what` happened: one of its events. `name` has no bytes where it happened to the
     // inode itself. With watches_lock: waits for nothing. False: that was the last one, it ends.
     bool (*happened)(struct inode_watch *watch, uint32_t what, uint32_t cookie,
