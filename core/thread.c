@@ -17,7 +17,8 @@
 #include <core/sched.h>
 #include <lib/string.h>
 
-#define NO_CPU UINT32_MAX
+#define NO_CPU    UINT32_MAX
+#define LENT_SAME UINT32_MAX
 
 static const struct lock_class all_class = { "all threads", LOCK_RANK_LEAF, false };
 static struct spinlock all_lock = SPINLOCK_INIT(&all_class);
@@ -367,14 +368,41 @@ static void reschedule_locked(struct cpu *cpu, struct thread *thread) {
     }
 }
 
-void thread_set_sched(struct thread *thread, const struct sched_params *params) NO_LOCK_ANALYSIS {
+static bool is_real_time(const struct sched_params *params) {
+    return params->sched_class == SCHED_CLASS_FIFO ||
+           params->sched_class == SCHED_CLASS_ROUND_ROBIN;
+}
+
+// What a thread was given, raised to the priority that is lent to it.
+static struct sched_params raised(const struct sched_params *own, uint32_t lent) {
+    struct sched_params params = *own;
+    const bool is_urgent = is_real_time(own);
+    if (lent > (is_urgent ? own->priority : 0)) {
+        params.sched_class = is_urgent ? own->sched_class : SCHED_CLASS_FIFO;
+        params.priority = lent;
+    }
+    return params;
+}
+
+// NULL: what it was given stays; LENT_SAME: so does what it was lent.
+static void change_sched(struct thread *thread, const struct sched_params *own,
+                         uint32_t lent) NO_LOCK_ANALYSIS {
     unsigned long state = hal_irq_save();
     bool queued;
     struct cpu *cpu = change_begin(thread, &queued);
     if (queued) {
         queue_remove(cpu, thread);
     }
-    thread->sched.params = *params;
+    if (own != NULL) {
+        thread->own = *own;
+    }
+    if (lent != LENT_SAME) {
+        thread->lent = lent;
+    }
+    thread->sched.params = raised(&thread->own, thread->lent);
+    const struct sched_params *params = &thread->sched.params;
+    atomic_store_explicit(&thread->urgency, is_real_time(params) ? params->priority : 0,
+                          memory_order_relaxed);
     if (queued) {
         queue_add(cpu, thread, SCHED_MOVE, input_counter());
     }
@@ -384,6 +412,18 @@ void thread_set_sched(struct thread *thread, const struct sched_params *params) 
     change_end(thread);
     hal_irq_restore(state);
     preempt_check();
+}
+
+void thread_set_sched(struct thread *thread, const struct sched_params *params) {
+    change_sched(thread, params, LENT_SAME);
+}
+
+void thread_lend(struct thread *thread, uint32_t priority) {
+    change_sched(thread, NULL, priority);
+}
+
+uint32_t thread_urgency(const struct thread *thread) {
+    return atomic_load_explicit(&thread->urgency, memory_order_relaxed);
 }
 
 void thread_set_affinity(struct thread *thread, uint64_t affinity) NO_LOCK_ANALYSIS {

@@ -118,7 +118,7 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     struct posix_thread *thread = call->thread;
     struct posix_process *process = call->process;
     struct pid_space *space = process->process->ns->pids;
-    thread_release_memory(thread);
+    thread_release_memory(thread, false);
     take_pid(thread);
     reset_thread(thread, call->frame, image);
     switch_aspace(process, image->aspace);

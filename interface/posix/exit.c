@@ -82,10 +82,11 @@ enum hx_status exit_other_threads(struct posix_thread *thread) {
     return status;
 }
 
-void thread_release_memory(struct posix_thread *thread) {
+void thread_release_memory(struct posix_thread *thread, bool ends) {
     struct posix_process *process = thread->process;
     const uint64_t address = thread->clear_child_tid;
     robust_list_exit(thread);
+    futex_pi_exit(thread, ends);
     thread->clear_child_tid = 0;
     // Nobody can look at the word if nobody shares the memory.
     if (address != 0 && (process->aspace_shared || process_thread_count(process->process) > 1)) {
@@ -140,7 +141,7 @@ void posix_thread_exit(struct posix_thread *thread, int32_t status) {
     if (signal_thread_leaves(thread)) { // who joins it finds that it takes no more signals
         tree_report_stop(process);
     }
-    thread_release_memory(thread);
+    thread_release_memory(thread, true);
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     if (thread->tid == process->pid && !process->group_exiting) {
         process->exit_status = status;

@@ -13,45 +13,32 @@
 #include "signals.h"
 #include "times.h"
 
-#include <core/wait.h>
 #include <lib/hash.h>
 #include <memory/usercopy.h>
 
 #define BUCKETS 256u
 
-#define FUTEX_WAIT           0
-#define FUTEX_WAKE           1
-#define FUTEX_REQUEUE        3
-#define FUTEX_CMP_REQUEUE    4
-#define FUTEX_WAKE_OP        5
-#define FUTEX_WAIT_BITSET    9
-#define FUTEX_WAKE_BITSET    10
-#define FUTEX_PRIVATE        128u
-#define FUTEX_CLOCK_REALTIME 256u
-#define FUTEX_ANY            UINT32_MAX
-#define FUTEX_WAKE_OP_TRIES  1000u // a bound; each try only fails if another thread stored
-#define REQUEUE_TRIES        1000u // a bound; each try only fails if another thread began to wait
-
-// One word: an address of an address space, or an offset in a shared object. `owner` is compared,
-// never followed; a reference on it, if any, is the call's.
-struct futex_key {
-    const void *owner;
-    uint64_t offset;
-};
+#define FUTEX_WAIT          0
+#define FUTEX_WAKE          1
+#define FUTEX_REQUEUE       3
+#define FUTEX_CMP_REQUEUE   4
+#define FUTEX_WAKE_OP       5
+#define FUTEX_WAIT_BITSET   9
+#define FUTEX_LOCK_PI       6
+#define FUTEX_UNLOCK_PI     7
+#define FUTEX_TRYLOCK_PI    8
+#define FUTEX_WAKE_BITSET   10
+#define FUTEX_WAIT_MOVE_PI  11 // FUTEX_WAIT_REQUEUE_PI
+#define FUTEX_MOVE_PI       12 // FUTEX_CMP_REQUEUE_PI
+#define FUTEX_LOCK_PI2      13
+#define FUTEX_WAKE_OP_TRIES 1000u // a bound; each try only fails if another thread stored
+#define REQUEUE_TRIES       1000u // a bound; each try only fails if another thread began to wait
 
 struct futex_bucket {
     struct spinlock lock;
     _Atomic uint32_t count;   // of waiters, those that are about to enter included
     _Atomic uint32_t entries; // [lock for writing] how often waiters entered
     struct list waiters;      // [lock] in order of arrival
-};
-
-struct futex_waiter {
-    struct list link; // [lock of bucket] unlinked once woken
-    struct futex_key key;
-    _Atomic(struct futex_bucket *) bucket; // changes under the locks of both
-    uint32_t bits;
-    struct waitable woken;
 };
 
 static const struct lock_class bucket_class = { .name = "futex",
@@ -68,9 +55,8 @@ void futex_init(void) {
 
 // Keys -------------------------------------------------------------------------------------------
 
-// *out_object: the reference to drop after use, or NULL.
-static enum hx_status key_make(struct uaddr address, bool is_private, struct futex_key *out_key,
-                               struct memory_object **out_object) {
+enum hx_status futex_key_make(struct uaddr address, bool is_private, struct futex_key *out_key,
+                              struct memory_object **out_object) {
     *out_object = NULL;
     if (address.value % sizeof(uint32_t) != 0) {
         return HX_ERR_INVALID;
@@ -96,18 +82,22 @@ static enum hx_status key_make(struct uaddr address, bool is_private, struct fut
     return HX_OK;
 }
 
-static void key_drop(struct memory_object *object) {
+void futex_key_drop(struct memory_object *object) {
     if (object != NULL) {
         memory_object_put(object);
     }
 }
 
-static bool key_equal(const struct futex_key *a, const struct futex_key *b) {
+bool futex_key_equal(const struct futex_key *a, const struct futex_key *b) {
     return a->owner == b->owner && a->offset == b->offset;
 }
 
+uint32_t futex_key_slot(const struct futex_key *key, uint32_t count) {
+    return (uint32_t)(hash_u64((uint64_t)(uintptr_t)key->owner ^ (key->offset >> 2)) % count);
+}
+
 static struct futex_bucket *bucket_of(const struct futex_key *key) {
-    return &buckets[hash_u64((uint64_t)(uintptr_t)key->owner ^ (key->offset >> 2)) % BUCKETS];
+    return &buckets[futex_key_slot(key, BUCKETS)];
 }
 
 // Waking -----------------------------------------------------------------------------------------
@@ -119,10 +109,10 @@ static void waiter_remove_locked(struct futex_waiter *waiter, struct futex_bucke
 
 static void waiter_wake_locked(struct futex_waiter *waiter, struct futex_bucket *bucket) {
     waiter_remove_locked(waiter, bucket);
-    waitable_update(&waiter->woken, 0, WAIT_SIGNALED);
+    waitable_update(waiter->woken, 0, WAIT_SIGNALED);
 }
 
-static uint32_t wake(const struct futex_key *key, uint32_t count, uint32_t bits) {
+uint32_t futex_wake_key(const struct futex_key *key, uint32_t count, uint32_t bits) {
     struct futex_bucket *bucket = bucket_of(key);
     uint32_t woken = 0;
     atomic_thread_fence(memory_order_seq_cst); // see the top
@@ -135,13 +125,28 @@ static uint32_t wake(const struct futex_key *key, uint32_t count, uint32_t bits)
         if (woken >= count) {
             break;
         }
-        if (key_equal(&waiter->key, key) && (waiter->bits & bits) != 0) {
+        if (futex_key_equal(&waiter->key, key) && (waiter->bits & bits) != 0 && !waiter->moves) {
             waiter_wake_locked(waiter, bucket);
             woken++;
         }
     }
     spin_unlock(&bucket->lock);
     return woken;
+}
+
+// Whether somebody waits there who can only be moved. It is no promise: they come and go.
+static bool has_movers(const struct futex_key *key) {
+    struct futex_bucket *bucket = bucket_of(key);
+    bool has = false;
+    if (atomic_load_explicit(&bucket->count, memory_order_relaxed) != 0) {
+        spin_lock(&bucket->lock);
+        list_for_each (link, &bucket->waiters) {
+            const struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
+            has = has || (waiter->moves && futex_key_equal(&waiter->key, key));
+        }
+        spin_unlock(&bucket->lock);
+    }
+    return has;
 }
 
 // As on Linux, where at least one is woken.
@@ -152,17 +157,16 @@ static uint32_t wake_count(int32_t count) {
 void futex_wake_address(struct uaddr address, uint32_t count) {
     struct futex_key key;
     struct memory_object *object;
-    if (key_make(address, false, &key, &object) == HX_OK) {
-        (void)wake(&key, count, FUTEX_ANY);
-        key_drop(object);
+    if (futex_key_make(address, false, &key, &object) == HX_OK) {
+        (void)futex_wake_key(&key, count, FUTEX_ANY);
+        futex_key_drop(object);
     }
 }
 
 // Waiting ----------------------------------------------------------------------------------------
 
-static void waiter_enter(struct futex_waiter *waiter) {
+void futex_enter(struct futex_waiter *waiter) {
     struct futex_bucket *bucket = bucket_of(&waiter->key);
-    waitable_init(&waiter->woken, 0);
     atomic_init(&waiter->bucket, bucket);
     atomic_fetch_add_explicit(&bucket->count, 1, memory_order_seq_cst); // see the top
     spin_lock(&bucket->lock);
@@ -171,8 +175,7 @@ static void waiter_enter(struct futex_waiter *waiter) {
     spin_unlock(&bucket->lock);
 }
 
-// Returns whether somebody woke it. After this nobody refers to the waiter.
-static bool waiter_leave(struct futex_waiter *waiter) {
+bool futex_leave(struct futex_waiter *waiter) {
     for (;;) {
         struct futex_bucket *bucket = atomic_load_explicit(&waiter->bucket, memory_order_acquire);
         spin_lock(&bucket->lock);
@@ -189,21 +192,27 @@ static bool waiter_leave(struct futex_waiter *waiter) {
     }
 }
 
-static enum hx_status wait_on(struct futex_waiter *waiter, struct uaddr address, uint32_t expected,
-                              time_ns_t deadline) {
+enum hx_status futex_wait_once(struct futex_waiter *waiter, struct uaddr address, uint32_t expected,
+                               time_ns_t deadline) {
+    struct waitable woken;
     uint32_t value;
     enum hx_status status = user_load32(address, &value);
     if (status == HX_OK && value != expected) {
         return HX_ERR_WOULD_BLOCK;
     }
-    waiter_enter(waiter);
+    waitable_init(&woken, 0);
+    waiter->woken = &woken;
+    futex_enter(waiter);
     status = user_load32(address, &value);
     if (status == HX_OK && value == expected) {
-        status = wait_one(&waiter->woken, WAIT_SIGNALED, deadline, WAIT_INTERRUPTIBLE);
-        return waiter_leave(waiter) ? HX_OK : status;
+        status = wait_one(&woken, WAIT_SIGNALED, deadline, WAIT_INTERRUPTIBLE);
+        return futex_leave(waiter) ? HX_OK : status;
     }
-    if (waiter_leave(waiter)) {
-        (void)wake(&waiter->key, 1, waiter->bits);
+    if (futex_leave(waiter)) {
+        if (waiter->moves) {
+            return HX_OK;
+        }
+        (void)futex_wake_key(&waiter->key, 1, waiter->bits);
     }
     return status != HX_OK ? HX_ERR_BAD_ADDRESS : HX_ERR_WOULD_BLOCK;
 }
@@ -234,12 +243,12 @@ static enum hx_status futex_wait(struct call *call, struct uaddr address, uint32
     if (bits == 0) {
         return HX_ERR_INVALID;
     }
-    enum hx_status status = key_make(address, is_private, &waiter.key, &object);
+    enum hx_status status = futex_key_make(address, is_private, &waiter.key, &object);
     if (status != HX_OK) {
         return status;
     }
-    status = wait_on(&waiter, address, expected, deadline);
-    key_drop(object);
+    status = futex_wait_once(&waiter, address, expected, deadline);
+    futex_key_drop(object);
     if (status == HX_ERR_INTERRUPTED || status == HX_ERR_CANCELED) {
         return interrupted(call, address, expected, bits, is_private, deadline);
     }
@@ -271,6 +280,21 @@ static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
     }
 }
 
+// Whether all who wait at `from` wait to be moved to the lock `to`; NULL: to none. Its bucket
+// locked.
+static bool all_move_to_locked(const struct futex_key *from, const struct futex_key *to) {
+    const struct list *waiters = &bucket_of(from)->waiters;
+    list_for_each (link, waiters) {
+        const struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
+        if (futex_key_equal(&waiter->key, from) &&
+            (waiter->moves != (to != NULL) ||
+             (to != NULL && !futex_key_equal(&waiter->second, to)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // Wakes `count` waiters of `from` and moves up to `move` others to `to`. Gives how many of both.
 // Buckets locked.
 static uint32_t requeue_locked(const struct futex_key *from, const struct futex_key *to,
@@ -282,7 +306,7 @@ static uint32_t requeue_locked(const struct futex_key *from, const struct futex_
     struct list moving = LIST_INIT(moving);
     list_for_each_safe (link, &source->waiters) {
         struct futex_waiter *waiter = LIST_ENTRY(link, struct futex_waiter, link);
-        if (!key_equal(&waiter->key, from)) {
+        if (!futex_key_equal(&waiter->key, from)) {
             continue;
         }
         if (woken < count) {
@@ -304,55 +328,77 @@ static uint32_t requeue_locked(const struct futex_key *from, const struct futex_
     return woken + moved;
 }
 
-// The same, if the word has a value (if `compares`). User memory cannot be read under the lock; but
-// if nobody entered the bucket since before the value was read, those who wait are the same as
-// then.
-static enum hx_status requeue(struct call *call, const struct futex_key keys[2], bool compares) {
-    struct futex_bucket *source = bucket_of(&keys[0]);
-    struct futex_bucket *target = bucket_of(&keys[1]);
+// What a requeue is to do.
+struct move {
+    struct futex_key from, to;
+    bool compares; // only if the word has the call's value
+    bool to_lock;  // FUTEX_CMP_REQUEUE_PI
+    uint32_t wake, move;
+};
+
+// Those who wait to be moved to a lock are woken in place of that: each takes the lock itself, in
+// its own memory, and waits there if it has to. Buckets locked.
+static enum hx_status move_locked(struct call *call, const struct move *move) {
+    if (!all_move_to_locked(&move->from, move->to_lock ? &move->to : NULL)) {
+        return HX_ERR_INVALID;
+    }
+    const uint32_t both = move->wake + MIN_OF(move->move, UINT32_MAX - move->wake);
+    call->result = move->to_lock ? requeue_locked(&move->from, &move->to, both, 0)
+                                 : requeue_locked(&move->from, &move->to, move->wake, move->move);
+    return HX_OK;
+}
+
+// User memory cannot be read under the lock; but if nobody entered the bucket since before the
+// value was read, those who wait are the same as then.
+static enum hx_status requeue(struct call *call, const struct move *move) {
+    struct futex_bucket *source = bucket_of(&move->from);
+    struct futex_bucket *target = bucket_of(&move->to);
     for (unsigned tries = 0; tries < REQUEUE_TRIES; tries++) {
         // Acquire: before the value is read.
         const uint32_t entries = atomic_load_explicit(&source->entries, memory_order_acquire);
         uint32_t value = call_uint(call, 5);
-        if (compares && user_load32(call_address(call, 0), &value) != HX_OK) {
+        if (move->compares && user_load32(call_address(call, 0), &value) != HX_OK) {
             return HX_ERR_BAD_ADDRESS;
         }
         if (value != call_uint(call, 5)) {
             return HX_ERR_WOULD_BLOCK;
         }
+        enum hx_status status = HX_OK;
         lock_two(source, target);
         const bool is_same =
             atomic_load_explicit(&source->entries, memory_order_relaxed) == entries;
-        if (is_same || !compares) {
-            call->result =
-                requeue_locked(&keys[0], &keys[1], call_uint(call, 2), call_uint(call, 3));
+        if (is_same || !move->compares) {
+            status = move_locked(call, move);
         }
         unlock_two(source, target);
-        if (is_same || !compares) {
-            return HX_OK;
+        if (is_same || !move->compares) {
+            return status;
         }
     }
     return HX_ERR_WOULD_BLOCK; // the caller looks at the word, as if it had changed
 }
 
-static enum hx_status futex_requeue(struct call *call, bool is_private, bool compares) {
-    const struct uaddr from = call_address(call, 0);
-    const struct uaddr to = call_address(call, 4);
-    struct futex_key keys[2];
-    struct memory_object *objects[2];
-    if (call_int(call, 2) < 0 || call_int(call, 3) < 0) {
+static enum hx_status futex_requeue(struct call *call, bool is_private, uint32_t command) {
+    struct move move = { .compares = command != FUTEX_REQUEUE,
+                         .to_lock = command == FUTEX_MOVE_PI,
+                         .wake = call_uint(call, 2),
+                         .move = call_uint(call, 3) };
+    struct memory_object *from;
+    struct memory_object *to;
+    if (call_int(call, 2) < 0 || call_int(call, 3) < 0 || (move.to_lock && move.wake != 1)) {
         return HX_ERR_INVALID;
     }
-    enum hx_status status = key_make(from, is_private, &keys[0], &objects[0]);
+    enum hx_status status = futex_key_make(call_address(call, 0), is_private, &move.from, &from);
     if (status != HX_OK) {
         return status;
     }
-    status = key_make(to, is_private, &keys[1], &objects[1]);
+    status = futex_key_make(call_address(call, 4), is_private, &move.to, &to);
     if (status == HX_OK) {
-        status = requeue(call, keys, compares);
-        key_drop(objects[1]);
+        status = move.to_lock && futex_key_equal(&move.from, &move.to) ? HX_ERR_INVALID
+                                                                       : requeue(call, &move);
+        futex_key_drop(to);
     }
-    key_drop(objects[0]);
+    futex_key_drop(from);
     return status;
 }
 
@@ -432,24 +478,25 @@ static enum hx_status futex_wake_op(struct call *call, bool is_private) {
     const uint32_t encoded = call_uint(call, 5);
     struct futex_key keys[2];
     struct memory_object *objects[2];
-    enum hx_status status = key_make(call_address(call, 0), is_private, &keys[0], &objects[0]);
+    enum hx_status status =
+        futex_key_make(call_address(call, 0), is_private, &keys[0], &objects[0]);
     if (status != HX_OK) {
         return status;
     }
-    status = key_make(call_address(call, 4), is_private, &keys[1], &objects[1]);
+    status = futex_key_make(call_address(call, 4), is_private, &keys[1], &objects[1]);
     if (status == HX_OK) {
         uint32_t old;
         status = wake_op_apply(call_address(call, 4), encoded, &old);
         if (status == HX_OK) {
             const int32_t argument = ((int32_t)(encoded << 20)) >> 20;
-            call->result = wake(&keys[0], wake_count(call_int(call, 2)), FUTEX_ANY);
+            call->result = futex_wake_key(&keys[0], wake_count(call_int(call, 2)), FUTEX_ANY);
             if (wake_op_compare((encoded >> 24) & 15, (int32_t)old, argument)) {
-                call->result += wake(&keys[1], wake_count(call_int(call, 3)), FUTEX_ANY);
+                call->result += futex_wake_key(&keys[1], wake_count(call_int(call, 3)), FUTEX_ANY);
             }
         }
-        key_drop(objects[1]);
+        futex_key_drop(objects[1]);
     }
-    key_drop(objects[0]);
+    futex_key_drop(objects[0]);
     return status;
 }
 
@@ -461,22 +508,25 @@ static enum hx_status futex_wake(struct call *call, bool is_private, uint32_t bi
     if (bits == 0) {
         return HX_ERR_INVALID;
     }
-    const enum hx_status status = key_make(call_address(call, 0), is_private, &key, &object);
+    enum hx_status status = futex_key_make(call_address(call, 0), is_private, &key, &object);
     if (status == HX_OK) {
-        call->result = wake(&key, wake_count(call_int(call, 2)), bits);
-        key_drop(object);
+        call->result = futex_wake_key(&key, wake_count(call_int(call, 2)), bits);
+        if (call->result == 0 && (futex_pi_has_waiters(&key) || has_movers(&key))) {
+            status = HX_ERR_INVALID;
+        }
+        futex_key_drop(object);
     }
     return status;
 }
 
-static enum hx_status wait_deadline(struct call *call, bool is_absolute, bool is_realtime,
-                                    time_ns_t *out_deadline) {
+enum hx_status futex_deadline(struct uaddr address, bool is_absolute, int32_t clock,
+                              time_ns_t *out_deadline) {
     *out_deadline = TIME_NEVER;
-    if (call->args[3] == 0) {
+    if (address.value == 0) {
         return HX_OK;
     }
     time_ns_t time;
-    const enum hx_status status = timespec_from_user(call_address(call, 3), &time);
+    const enum hx_status status = timespec_from_user(address, &time);
     if (status != HX_OK) {
         return status;
     }
@@ -484,7 +534,52 @@ static enum hx_status wait_deadline(struct call *call, bool is_absolute, bool is
         *out_deadline = time_after(time);
         return HX_OK;
     }
-    return clock_to_monotonic(is_realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, time, out_deadline);
+    return clock_to_monotonic(clock, time, out_deadline);
+}
+
+static bool takes_clock(uint32_t command) {
+    return command == FUTEX_WAIT_BITSET || command == FUTEX_WAIT_MOVE_PI ||
+           command == FUTEX_LOCK_PI2;
+}
+
+static bool has_limit(uint32_t command) {
+    return command == FUTEX_WAIT || command == FUTEX_LOCK_PI || takes_clock(command);
+}
+
+static enum hx_status waits(struct call *call, uint32_t command, bool is_private,
+                            time_ns_t deadline) {
+    switch (command) {
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        return futex_pi_lock(call, is_private, deadline);
+    case FUTEX_WAIT_MOVE_PI:
+        return futex_pi_wait(call, is_private, deadline);
+    default:
+        return futex_wait(call, call_address(call, 0), call_uint(call, 2),
+                          command == FUTEX_WAIT ? FUTEX_ANY : call_uint(call, 5), is_private,
+                          deadline);
+    }
+}
+
+static enum hx_status moves_or_wakes(struct call *call, uint32_t command, bool is_private) {
+    switch (command) {
+    case FUTEX_WAKE:
+        return futex_wake(call, is_private, FUTEX_ANY);
+    case FUTEX_WAKE_BITSET:
+        return futex_wake(call, is_private, call_uint(call, 5));
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE:
+    case FUTEX_MOVE_PI:
+        return futex_requeue(call, is_private, command);
+    case FUTEX_WAKE_OP:
+        return futex_wake_op(call, is_private);
+    case FUTEX_UNLOCK_PI:
+        return futex_pi_unlock(call, is_private);
+    case FUTEX_TRYLOCK_PI:
+        return futex_pi_try_lock(call, is_private);
+    default:
+        return HX_ERR_NOT_SUPPORTED;
+    }
 }
 
 enum hx_status sys_futex(struct call *call) {
@@ -492,32 +587,15 @@ enum hx_status sys_futex(struct call *call) {
     const bool is_private = (operation & FUTEX_PRIVATE) != 0;
     const bool is_realtime = (operation & FUTEX_CLOCK_REALTIME) != 0;
     const uint32_t command = operation & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
+    if (is_realtime && !takes_clock(command)) {
+        return HX_ERR_NOT_SUPPORTED;
+    }
+    if (!has_limit(command)) {
+        return moves_or_wakes(call, command, is_private);
+    }
     time_ns_t deadline;
-    enum hx_status status;
-    if (is_realtime && command != FUTEX_WAIT_BITSET) {
-        return HX_ERR_NOT_SUPPORTED;
-    }
-    switch (command) {
-    case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET:
-        status = wait_deadline(call, command == FUTEX_WAIT_BITSET, is_realtime, &deadline);
-        if (status != HX_OK) {
-            return status;
-        }
-        return futex_wait(call, call_address(call, 0), call_uint(call, 2),
-                          command == FUTEX_WAIT ? FUTEX_ANY : call_uint(call, 5), is_private,
-                          deadline);
-    case FUTEX_WAKE:
-        return futex_wake(call, is_private, FUTEX_ANY);
-    case FUTEX_WAKE_BITSET:
-        return futex_wake(call, is_private, call_uint(call, 5));
-    case FUTEX_REQUEUE:
-        return futex_requeue(call, is_private, false);
-    case FUTEX_CMP_REQUEUE:
-        return futex_requeue(call, is_private, true);
-    case FUTEX_WAKE_OP:
-        return futex_wake_op(call, is_private);
-    default:
-        return HX_ERR_NOT_SUPPORTED;
-    }
+    const enum hx_status status = futex_deadline(
+        call_address(call, 3), command != FUTEX_WAIT,
+        is_realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, &deadline);
+    return status == HX_OK ? waits(call, command, is_private, deadline) : status;
 }

@@ -125,8 +125,9 @@ bool group_exit_begin(struct posix_process *process, int32_t status);
 bool group_exit_begin_locked(struct posix_process *process, int32_t status);
 // exec: ends all other threads and waits for it. HX_ERR_INTERRUPTED: the caller is being ended.
 enum hx_status exit_other_threads(struct posix_thread *thread);
-// The thread leaves its address space: robust futexes, the word that says that it lives.
-void thread_release_memory(struct posix_thread *thread);
+// The thread leaves its address space, for good (`ends`) or by exec: what it holds of futexes, the
+// word that says that it lives.
+void thread_release_memory(struct posix_thread *thread, bool ends);
 
 // Thread operations of all threads of this personality (dispatch.c).
 extern const struct thread_ops posix_thread_ops;

@@ -178,6 +178,7 @@ struct posix_thread *posix_thread_create(struct posix_process *process) {
     memset(thread, 0, sizeof(*thread));
     thread->process = process;
     list_init(&thread->pending.queue);
+    list_init(&thread->pi_lenders);
     thread->stack.flags = SS_DISABLE;
     thread->restart_number = -1;
     return thread;

@@ -6,11 +6,8 @@
 
 #include <memory/usercopy.h>
 
-#define FUTEX_WAITERS    0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK   0x3fffffffu
-#define ROBUST_LIST_MAX  2048u // entries that are looked at: the list is the program's, and may loop
-#define CAS_TRIES        16u
+#define ROBUST_LIST_MAX 2048u // entries that are looked at: the list is the program's, and may loop
+#define CAS_TRIES       16u
 
 // struct robust_list_head.
 struct robust_head {
@@ -19,19 +16,24 @@ struct robust_head {
     uint64_t pending; // being taken or given back at the moment
 };
 
-// An entry's lowest bit says that it is a priority-inheritance lock, which this system has not.
+// An entry's lowest bit says that it is a lock that lends: who waits for it is told by
+// futex_pi_exit().
 static uint64_t entry_address(uint64_t entry) {
     return entry & ~UINT64_C(1);
 }
 
-static void word_release(struct uaddr word, int32_t tid, bool is_pending) {
+static bool entry_lends(uint64_t entry) {
+    return (entry & 1) != 0;
+}
+
+static void word_release(struct uaddr word, int32_t tid, bool is_pending, bool lends) {
     uint32_t value;
     if (user_load32(word, &value) != HX_OK) {
         return;
     }
     for (unsigned tries = 0; tries < CAS_TRIES; tries++) {
         // A pending one that was given back already may have waiters that nobody woke.
-        if (is_pending && value == 0) {
+        if (is_pending && value == 0 && !lends) {
             futex_wake_address(word, 1);
             return;
         }
@@ -43,7 +45,7 @@ static void word_release(struct uaddr word, int32_t tid, bool is_pending) {
             return;
         }
         if (found == value) {
-            if (value & FUTEX_WAITERS) {
+            if ((value & FUTEX_WAITERS) != 0 && !lends) {
                 futex_wake_address(word, 1);
             }
             return;
@@ -62,19 +64,21 @@ void robust_list_exit(struct posix_thread *thread) {
     const uint64_t offset = (uint64_t)head.futex_offset;
     const uint64_t pending = entry_address(head.pending);
     uint64_t entry = entry_address(head.first);
+    bool lends = entry_lends(head.first);
     for (unsigned count = 0; count < ROBUST_LIST_MAX && entry != list && entry != 0; count++) {
         uint64_t next;
         const bool is_last = copy_from_user(&next, uaddr_make(entry), sizeof(next)) != HX_OK;
         if (entry != pending) {
-            word_release(uaddr_make(entry + offset), thread->tid, false);
+            word_release(uaddr_make(entry + offset), thread->tid, false, lends);
         }
         if (is_last) {
             break;
         }
         entry = entry_address(next);
+        lends = entry_lends(next);
     }
     if (pending != 0) {
-        word_release(uaddr_make(pending + offset), thread->tid, true);
+        word_release(uaddr_make(pending + offset), thread->tid, true, entry_lends(head.pending));
     }
 }
 

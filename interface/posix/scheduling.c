@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // interface/posix/scheduling.c: priorities, scheduling classes, affinity (sched(7)).
+#include "futex.h"
 #include "life.h"
 #include "pids.h"
 #include "times.h"
@@ -57,7 +58,7 @@ static bool may_schedule(struct posix_process *target) {
 // down to.
 static enum hx_status thread_renice_locked(struct user_thread *thread, int32_t nice,
                                            int32_t least) {
-    struct sched_params params = thread->thread.sched.params;
+    struct sched_params params = thread->thread.own;
     if (nice < params.nice && nice < least) {
         return HX_ERR_PERMISSION;
     }
@@ -95,7 +96,7 @@ static int64_t best_priority(struct posix_process *process) {
     const unsigned long irq = spin_lock_irq(&native->thread_lock);
     list_for_each (link, &native->threads) {
         const struct user_thread *thread = LIST_ENTRY(link, struct user_thread, process_link);
-        best = MAX_OF(best, (int64_t)(20 - thread->thread.sched.params.nice));
+        best = MAX_OF(best, (int64_t)(20 - thread->thread.own.nice));
     }
     spin_unlock_irq(&native->thread_lock, irq);
     return best;
@@ -149,7 +150,7 @@ enum hx_status sys_getpriority(struct call *call) {
         if (thread == NULL) {
             return HX_ERR_NO_PROCESS;
         }
-        call->result = 20 - thread->native->thread.sched.params.nice;
+        call->result = 20 - thread->native->thread.own.nice;
         user_thread_put(thread->native);
         return HX_OK;
     }
@@ -224,7 +225,7 @@ static enum hx_status set_class(struct call *call, int32_t policy, int32_t prior
         return call_int(call, 0) < 0 ? HX_ERR_INVALID : HX_ERR_NO_PROCESS;
     }
     if (policy < 0) {
-        policy = (int32_t)thread->native->thread.sched.params.sched_class;
+        policy = (int32_t)thread->native->thread.own.sched_class;
     }
     enum hx_status status = check_class(policy, priority);
     const uint64_t limit = posix_limit(thread->process, RLIMIT_RTPRIO);
@@ -237,11 +238,12 @@ static enum hx_status set_class(struct call *call, int32_t policy, int32_t prior
         // Under the lock that set_nice() holds: none of the two undoes the other's change.
         struct process *native = thread->process->process;
         const unsigned long irq = spin_lock_irq(&native->thread_lock);
-        struct sched_params params = thread->native->thread.sched.params;
+        struct sched_params params = thread->native->thread.own;
         params.sched_class = (uint32_t)policy;
         params.priority = (uint32_t)priority;
         thread_set_sched(&thread->native->thread, &params);
         spin_unlock_irq(&native->thread_lock, irq);
+        futex_pi_reschedule(thread);
     }
     user_thread_put(thread->native);
     return status;
@@ -275,7 +277,7 @@ static enum hx_status get_params(const struct call *call, struct sched_params *o
     if (thread == NULL) {
         return call_int(call, 0) < 0 ? HX_ERR_INVALID : HX_ERR_NO_PROCESS;
     }
-    *out = thread->native->thread.sched.params;
+    *out = thread->native->thread.own;
     user_thread_put(thread->native);
     return HX_OK;
 }

@@ -284,6 +284,7 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     *out_self = NULL;
     pids_init(&pid_space_initial);
     futex_init();
+    futex_pi_init();
     descriptors_init();
     posix_sockets_init();
     job_init();

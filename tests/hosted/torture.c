@@ -260,6 +260,37 @@ static void a_thread(struct chance *chance) {
     SAME(hosted_load(WORDS + 8, 8), starts ? 40 : 20);
 }
 
+// The same by a lock that lends, which some do not wait for as long as it takes.
+static int counts_up_lent(uint64_t seed) {
+    uint32_t counted = 0;
+    hosted_store(WORDS + 72, 0, 8); // a moment that is past
+    hosted_store(WORDS + 80, 0, 8);
+    while (counted < 20) {
+        const uint64_t limit = (seed++ & 3) == 0 ? WORDS + 72 : 0;
+        const int64_t status = CALL(futex, WORDS + 64, FUTEX_LOCK_PI, 0, limit);
+        if (status == 0) {
+            hosted_store(WORDS + 8, hosted_load(WORDS + 8, 8) + 1, 8);
+            SAME(CALL(futex, WORDS + 64, FUTEX_UNLOCK_PI), 0);
+            counted++;
+        } else {
+            SAME(status, -ETIMEDOUT);
+        }
+    }
+    return 0;
+}
+
+static void a_lender(struct chance *chance) {
+    hosted_store(WORDS + 8, 0, 8);
+    hosted_store(WORDS + 64, 0, 8);
+    const bool starts = thread_starts(counts_up_lent, below(chance, 4));
+    (void)counts_up_lent(below(chance, 4));
+    if (starts) {
+        thread_join(TID_AT);
+    }
+    SAME(hosted_load(WORDS + 8, 8), starts ? 40 : 20);
+    SAME(hosted_load(WORDS + 64, 4), 0);
+}
+
 static int uses_until_revoked(uint64_t handle) {
     int64_t status;
     while ((status = NATIVE(event_update, handle, 0, 1u << 8)) == HX_OK) {
@@ -432,29 +463,12 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,
-    a_program,
-    a_pipe,
-    a_file,
-    some_memory,
-    a_victim,
-    a_thread,
-    an_event,
-    a_signal_file,
-    a_watch,
-    a_sleep,
-    a_capability,
-    shared_memory,
-    a_tree,
-    a_socket,
-    torture_channel,
-    torture_memory,
-    torture_timer,
-    torture_token,
-    torture_spawn,
-    torture_account,
-    torture_disk,
-    torture_disk_victim,
+    a_child,         a_program,       a_pipe,        a_file,
+    some_memory,     a_victim,        a_thread,      a_lender,
+    an_event,        a_signal_file,   a_watch,       a_sleep,
+    a_capability,    shared_memory,   a_tree,        a_socket,
+    torture_channel, torture_memory,  torture_timer, torture_token,
+    torture_spawn,   torture_account, torture_disk,  torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

@@ -4,6 +4,7 @@
 // LIMIT: 240
 #include "failing.h"
 
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/auxv.h>
@@ -14,6 +15,8 @@
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+
+#define FUTEX_WAITV 449 // the number, which older headers lack
 
 // ---- processes
 
@@ -430,6 +433,17 @@ static int call_poll_signals(void) {
     return closed(file);
 }
 
+static int call_waitv(void) {
+    static uint32_t word;
+    const struct {
+        uint64_t value, address;
+        uint32_t flags, reserved;
+    } wait = { 0, (uintptr_t)&word, 2 | FUTEX_PRIVATE_FLAG, 0 };
+    const struct timespec past = { 0, 0 };
+    NEED(syscall(FUTEX_WAITV, &wait, 1, 0, &past, CLOCK_MONOTONIC) == -1);
+    return errno == ETIMEDOUT ? 0 : -1;
+}
+
 static int call_epoll(void) {
     struct epoll_event event = { .events = EPOLLIN };
     const int ends = epoll_create1(0);
@@ -472,6 +486,7 @@ static void descriptors(void) {
     exhaust("signalfd", call_signalfd);
     exhaust("poll of signals", call_poll_signals);
     exhaust("inotify", call_inotify);
+    exhaust("futex_waitv", call_waitv);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
     exhaust("timer_create", call_timer);

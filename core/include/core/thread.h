@@ -127,6 +127,10 @@ struct thread {
     _Atomic(struct capability *) under[THREAD_UNDER_MAX];
     uint32_t under_count; // own
 
+    struct sched_params own;  // [q, changing] what it was given, whatever it is lent
+    uint32_t lent;            // [q, changing] a real-time priority; 0: none
+    _Atomic uint32_t urgency; // [q, changing for writing] see thread_urgency()
+
     struct gate_mutex *gate_mutexes; // own: mutexes of modules that it holds, the last one first
     struct gate_spin *gate_spins;    // own: their spin locks, the same
     struct thread_fall fall;         // own
@@ -250,8 +254,13 @@ void thread_count_fault(bool is_major);
 // The two together. Any context.
 time_ns_t thread_run_ns(const struct thread *thread);
 
-// Scheduling parameters; takes effect at once.
+// Scheduling parameters; takes effect at once. Any context.
 void thread_set_sched(struct thread *thread, const struct sched_params *params);
+// Lends it a real-time priority, in place of what it was lent before: while that is above its own
+// it runs as if it had it. 0: nothing. Any context.
+void thread_lend(struct thread *thread, uint32_t priority);
+// The real-time priority that it runs with, its own or lent; 0: none. May be old at once.
+uint32_t thread_urgency(const struct thread *thread);
 void thread_set_affinity(struct thread *thread, uint64_t affinity);
 // Switches the calling thread's address space (exec); keeps a reference to the new one, drops the
 // old one's.

@@ -87,7 +87,7 @@ static void take_signals(const struct proc_target *target, const struct posix_th
 static void take_thread(struct thread *thread, struct snapshot *snapshot) {
     string_copy(snapshot->name, sizeof(snapshot->name), thread->name);
     snapshot->state = state_letter(atomic_load_explicit(&thread->state, memory_order_relaxed));
-    const struct sched_params *params = &thread->sched.params;
+    const struct sched_params *params = &thread->own;
     snapshot->cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
     snapshot->affinity = atomic_load_explicit(&thread->affinity, memory_order_relaxed);
     snapshot->nice = params->nice;
@@ -95,7 +95,8 @@ static void take_thread(struct thread *thread, struct snapshot *snapshot) {
     const bool realtime =
         params->sched_class == SCHED_CLASS_FIFO || params->sched_class == SCHED_CLASS_ROUND_ROBIN;
     snapshot->realtime = realtime ? (int32_t)params->priority : 0;
-    snapshot->priority = realtime ? -1 - (int32_t)params->priority : 20 + params->nice;
+    const uint32_t urgency = thread_urgency(thread); // with what it is lent
+    snapshot->priority = urgency != 0 ? -1 - (int32_t)urgency : 20 + params->nice;
     snapshot->switches_voluntary =
         atomic_load_explicit(&thread->switches_voluntary, memory_order_relaxed);
     snapshot->switches_forced =
