@@ -2,7 +2,6 @@
 // tests/native/channels.c: channels between processes: messages, sleeping and waking, handing over
 // handles, peers that lie or die.
 // RUN: musl glibc
-// LIMIT: 120
 #include "native.h"
 
 #include <libhelix/end.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/epoll.c: epoll of descriptors whose capability was derived: it tells what they allow
-// to see, says once that they were revoked, and forgets what is closed. LIMIT: 120
+// to see, says once that they were revoked, and forgets what is closed.
 #include "native.h"
 
 #include <pthread.h>

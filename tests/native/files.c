@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/files.c: descriptors with fewer rights, and taking them back: descriptors name
 // capabilities, which POSIX calls check and native calls derive and revoke.
-// LIMIT: 120
 #include "native.h"
 
 #include <poll.h>

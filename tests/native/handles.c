@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/handles.c: handles, what they allow, derivation, revocation, events and waiting.
 // RUN: musl glibc
-// LIMIT: 120
 #include "native.h"
 
 #include <pthread.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/isolated.c: modules in ring 3: the packages that run in the kernel, unchanged; how
 // they die there; and one that tries what it may not.
-// LIMIT: 180
 #include "failing.h"
 #include "packages.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/isolated_state.c: what lasts of modules in ring 3: their arenas, which the kernel
 // has. keep (tests/modules) tells what is in its arena.
-// LIMIT: 180
 #include "failing.h"
 #include "packages.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/lent.c: a disk whose driver is in ring 3: pages that are lent to it beyond a call,
 // and what it may not do with them.
-// LIMIT: 120
 #include "failing.h"
 #include "packages.h"
 

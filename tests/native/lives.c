@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/lives.c: modules from packages die, live again, are swapped and are unloaded, one
 // beside the other. Each case begins with a crumb that was just loaded.
-// LIMIT: 120
 #include "failing.h"
 #include "packages.h"
 

@@ -2,7 +2,6 @@
 // tests/native/ports.c: a port over a channel: each kind of argument, threads, several clients,
 // instances, events, handles, limits; deaths and revocation in the middle of calls.
 // RUN: musl glibc
-// LIMIT: 120
 #include "desk.h"
 
 #include <sched.h>

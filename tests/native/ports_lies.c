@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/ports_lies.c: clients and servers of a port that break the rules of a connection,
 // slot by slot: whoever is honest gets a status, and goes on with everybody else.
-// LIMIT: 120
 #include "../../user/libhelix/src/port.h"
 #include "desk.h"
 

@@ -2,7 +2,6 @@
 // tests/native/queue.c: a queue between threads that sleep: everything comes once, each thread's in
 // its order, and who waits is woken or gives up in time.
 // RUN: musl glibc
-// LIMIT: 120
 #include "native.h"
 
 #include <libhelix/queue.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/requests.c: requests and answers over a channel, with the processor handed over.
 // RUN: musl glibc
-// LIMIT: 120
 #include "native.h"
 
 #include <libhelix/end.h>

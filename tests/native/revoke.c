@@ -2,7 +2,6 @@
 // tests/native/revoke.c: threads of two processes, on all processors, use what was derived from one
 // capability in every way while it is revoked: once the revocation has returned, no call begins, no
 // access to memory comes through, and nobody waits any more.
-// LIMIT: 120
 #include "native.h"
 
 #include <poll.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/scheduler.c: scheduling policies are swapped while 200 threads run: none is lost,
 // none starves, none loses what it was told; and each policy shares the processor as it says.
-// LIMIT: 120
 #define MODULE "bad_turns"
 #include "../devices/health.h"
 #include "crowd.h"

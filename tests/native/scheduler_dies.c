@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/scheduler_dies.c: the chosen scheduling policy dies again and again, by faults of
 // its own code, while 200 threads run: the processors go on at once, its next life is chosen again,
-// no thread is lost and none starves. LIMIT: 120
+// no thread is lost and none starves.
 #define MODULE "rr"
 #include "../devices/health.h"
 #include "crowd.h"

@@ -2,7 +2,6 @@
 // tests/native/scheduler_swaps.c: the module of the chosen scheduling policy is swapped while 200
 // threads run under it: for itself, for the next version, and for versions that cannot take over,
 // after which the old one is there and chosen. No thread is lost and none starves.
-// LIMIT: 120
 #define MODULE "rr"
 #include "../devices/health.h"
 #include "crowd.h"

@@ -2,7 +2,6 @@
 // tests/native/slots.c: the gates of modules as a program sees them: /proc/helix/slots counts calls
 // of file systems and lines, and any call of a module may end with its death (here: is refused), at
 // which the system call fails and has done nothing that is left half done.
-// LIMIT: 120
 #include "failing.h"
 
 #include <dirent.h>

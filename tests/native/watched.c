@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // tests/native/watched.c: what happens to modules, as programs hear it: in order, by the call and
-// over the event bus; who may not; who is slow. LIMIT: 180
+// over the event bus; who may not; who is slow.
 #include "packages.h"
 #include "services.h"
 

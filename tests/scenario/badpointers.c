@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// LIMIT: 120
 // Every system call with bad pointers in every place: an errno or a signal, and the kernel lives.
 // Numbers that would block, end or unhinge the machine or this program by their meaning are left
 // out.

@@ -137,6 +137,9 @@ static pid_t __attribute__((unused)) check_fork(void) {
          child_once_ && (child_pid_ == 0 || ((pid) = child_pid_, child_once_ = 0));                \
          _exit(check_failures ? 1 : 0))
 
+// After that a case has hung: many times what any of them takes on a host that is used by others.
+#define CHECK_SECONDS 120
+
 static int __attribute__((unused)) check_one(const struct check_case *test) {
     char folder[] = "/tmp/caseXXXXXX";
     if (!mkdtemp(folder) || chdir(folder) != 0) {
@@ -145,7 +148,7 @@ static int __attribute__((unused)) check_one(const struct check_case *test) {
     }
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(40);
+        alarm(CHECK_SECONDS);
         test->run();
         _exit(check_failures ? 1 : 0);
     }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// LIMIT: 120
 // Who am I, and where: getpid(), gettid() and uname() say what the kernel says, whoever shares
 // whose memory. With libposix_x (__posix_x__) they say it without a call, out of a page of the
 // process.

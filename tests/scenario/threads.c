@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // RUN: musl glibc
-// LIMIT: 120
 // Eight threads of one program, with all that POSIX threads build on futexes and signals.
 #include "check.h"
 

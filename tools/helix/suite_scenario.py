@@ -5,7 +5,7 @@ The same programs pass on Debian's Linux (--kernel linux), which is what makes t
 A program's first lines may hold words for this file:
   // ON: x86_64 riscv64  the machines that it is for; all if it does not say
   // RUN: musl glibc     how it is built (programs.FLAVOURS), one test each; musl if it does not say
-  // LIMIT: 120          seconds of guest time after which it is ended
+  // LIMIT: 240          seconds of guest time after which it is ended, if more than _LIMIT_S
   // ARGS: a b           its arguments
   // WITH: a.c ../b/b.c  what is compiled with it (programs.build)
 """
@@ -24,6 +24,7 @@ SMP = (1, 4)
 _FAST_ROUTE = ("fast_route", "threads")  # of posix-x, what is run with more than one processor, too
 # And what the default run has of it on other machines: where a library of its own goes another way.
 _POSIX_X_SHARE = ("clocks", "exec", "fast_route", "fork", "memory", "session", "signal", "system", "threads", "vdso")
+_LIMIT_S = 180  # of a program whose cases are ended one by one, by tests/scenario/check.h
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def found(suite: str) -> tuple[Program, ...]:
         for flavour in words.get("RUN", "musl").split():
             if flavour in targets.current().lacks:
                 continue
-            programs_found.append(Program(source, flavour, float(words.get("LIMIT", 60)),
+            programs_found.append(Program(source, flavour, max(float(words.get("LIMIT", 0)), _LIMIT_S),
                                           tuple(words.get("ARGS", "").split()),
                                           "app-" if source.parent == apps else ""))
     return tuple(programs_found)
