@@ -384,6 +384,18 @@ static struct sched_params raised(const struct sched_params *own, uint32_t lent)
     return params;
 }
 
+static void use_params(struct thread *thread) {
+    const struct sched_params params = raised(&thread->own, thread->lent);
+    thread->sched.params = params;
+    atomic_store_explicit(&thread->urgency, is_real_time(&params) ? params.priority : 0,
+                          memory_order_relaxed);
+}
+
+void thread_inherit_sched(struct thread *thread, const struct thread *from) {
+    thread->own = from->own;
+    use_params(thread);
+}
+
 // NULL: what it was given stays; LENT_SAME: so does what it was lent.
 static void change_sched(struct thread *thread, const struct sched_params *own,
                          uint32_t lent) NO_LOCK_ANALYSIS {
@@ -399,10 +411,7 @@ static void change_sched(struct thread *thread, const struct sched_params *own,
     if (lent != LENT_SAME) {
         thread->lent = lent;
     }
-    thread->sched.params = raised(&thread->own, thread->lent);
-    const struct sched_params *params = &thread->sched.params;
-    atomic_store_explicit(&thread->urgency, is_real_time(params) ? params->priority : 0,
-                          memory_order_relaxed);
+    use_params(thread);
     if (queued) {
         queue_add(cpu, thread, SCHED_MOVE, input_counter());
     }

@@ -214,7 +214,7 @@ static void fill_thread(struct posix_thread *child, const struct call *call,
 }
 
 void birth_copy_scheduling(struct thread *child, const struct thread *parent) {
-    thread_set_sched(child, &parent->own); // what the parent is lent is not the child's
+    thread_inherit_sched(child, parent);
     child->sched.allowed = parent->sched.allowed;
     atomic_store_explicit(&child->affinity,
                           atomic_load_explicit(&parent->affinity, memory_order_relaxed),

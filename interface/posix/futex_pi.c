@@ -5,22 +5,24 @@
 // The word has the number of the thread that holds the lock, and FUTEX_WAITERS if that must come
 // here to give it up. User memory cannot be touched under a spin lock, so each change of the word
 // is a compare-and-swap between two looks at the queue:
-// - Who waits queues first, then sets FUTEX_WAITERS. So who gives the lock up either finds it in
-// the
-//   queue, or has changed the word before, and the compare-and-swap fails.
-// - Who gives it up chooses an heir, then writes the heir's number, then tells it. Until then the
-//   heir neither leaves nor lends to somebody else.
-// - A waiter that has read who holds the lock lends to that one only if no lock of its slot has
-//   changed hands meanwhile (`turns`).
+// - Who waits queues first, then sets FUTEX_WAITERS, then lends and sleeps.
+// - Who gives the lock up chooses an heir, then writes the heir's number, then tells it. Until then
+//   the heir neither leaves nor lends to somebody else. If there was no heir, who has come
+//   meanwhile looks at the word again.
+// - Each time that a lock changes hands, all that wait for it count that (`turn`). A waiter that
+// has
+//   read who holds the lock lends to that one only if it has not counted since before it read.
 //
 // Who lends to whom is a forest, across locks and processes: one spin lock for all of it, which
-// only those take that have to wait, and those that they wait for.
+// only those take that have to wait, and those that they wait for. A thread that waits for nothing
+// is at a root, and only such a one is given a lock.
 #include "futex.h"
 #include "life.h"
 
 #include <memory/usercopy.h>
 
-#define SLOTS 64u
+#define SLOTS      64u
+#define STEPS_MOST 1024u // from lender to lender, as on Linux
 #define TRIES                                                                                      \
     1000u // a bound; each try only fails if another thread stored, or a lock changed hands
 
@@ -37,19 +39,19 @@ struct pi_waiter {
     struct posix_thread *thread;
     struct posix_thread *owner; // [lending] whom it lends to; NULL: nobody
     int32_t dead;               // [lending] the owner's number, if that has ended; 0: it has not
+    uint32_t turn;              // [lending] how often the lock changed hands
     enum pi_state state;        // [lending]
     struct waitable woken;      // its sequence: something changed
 };
 
 struct pi_slot {
     struct list waiters;    // [lending]
-    _Atomic uint32_t turns; // [lending for writing] how often a lock of it changed hands
+    _Atomic uint32_t count; // of them; [lending for writing]
 };
 
 static const struct lock_class lending_class = { .name = "lending", .rank = LOCK_RANK_FUTEX };
 static struct spinlock lending = SPINLOCK_INIT(&lending_class);
 static struct pi_slot slots[SLOTS];
-static _Atomic uint32_t waiter_count;
 
 void futex_pi_init(void) {
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -63,12 +65,12 @@ static struct pi_slot *slot_of(const struct futex_key *key) {
 
 bool futex_pi_has_waiters(const struct futex_key *key) {
     bool has = false;
-    if (atomic_load_explicit(&waiter_count, memory_order_relaxed) == 0) {
+    const struct pi_slot *slot = slot_of(key);
+    if (atomic_load_explicit(&slot->count, memory_order_relaxed) == 0) {
         return false;
     }
-    const struct list *waiters = &slot_of(key)->waiters;
     spin_lock(&lending);
-    list_for_each (link, waiters) {
+    list_for_each (link, &slot->waiters) {
         has = has || futex_key_equal(&LIST_ENTRY(link, struct pi_waiter, link)->key, key);
     }
     spin_unlock(&lending);
@@ -82,7 +84,7 @@ static uint32_t urgency(const struct posix_thread *thread) {
 }
 
 // Gives a thread the priority of the most urgent of those that wait for it; and so on, if it waits
-// itself.
+// itself. `lent` of a thread is written with this lock alone.
 static void relend_locked(struct posix_thread *owner) {
     while (owner != NULL) {
         uint32_t most = 0;
@@ -97,26 +99,49 @@ static void relend_locked(struct posix_thread *owner) {
     }
 }
 
-static void take_back_locked(struct pi_waiter *waiter) {
+// The same where somebody was added: nobody else is looked at.
+static void raise_locked(struct posix_thread *owner, uint32_t least) {
+    while (owner != NULL && owner->native->thread.lent < least) {
+        thread_lend(&owner->native->thread, least);
+        owner = owner->pi_waits != NULL ? owner->pi_waits->owner : NULL;
+    }
+}
+
+// Ends its lending; gives whom it has lent to, or NULL.
+static struct posix_thread *unlink_locked(struct pi_waiter *waiter) {
     struct posix_thread *owner = waiter->owner;
     if (owner != NULL) {
         list_remove(&waiter->lending);
         waiter->owner = NULL;
+    }
+    return owner;
+}
+
+static void link_locked(struct pi_waiter *waiter, struct posix_thread *owner) {
+    waiter->owner = owner;
+    waiter->dead = 0;
+    list_push_back(&owner->pi_lenders, &waiter->lending);
+}
+
+static void take_back_locked(struct pi_waiter *waiter) {
+    struct posix_thread *owner = unlink_locked(waiter);
+    if (owner != NULL && owner->native->thread.lent != 0) {
         relend_locked(owner);
     }
 }
 
 static void lend_locked(struct pi_waiter *waiter, struct posix_thread *owner) {
-    take_back_locked(waiter);
-    waiter->owner = owner;
-    waiter->dead = 0;
-    list_push_back(&owner->pi_lenders, &waiter->lending);
-    relend_locked(owner);
+    if (waiter->owner != owner) {
+        take_back_locked(waiter);
+        link_locked(waiter, owner);
+    }
+    raise_locked(owner, urgency(waiter->thread));
 }
 
-// Whether `owner` waits, in however many steps, for what `thread` holds.
+// Whether `owner` waits, in however many steps, for what `thread` holds; or in too many.
 static bool waits_for_locked(const struct posix_thread *owner, const struct posix_thread *thread) {
-    while (owner != NULL && owner != thread) {
+    unsigned steps = 0;
+    while (owner != NULL && owner != thread && steps++ < STEPS_MOST) {
         owner = owner->pi_waits != NULL ? owner->pi_waits->owner : NULL;
     }
     return owner != NULL;
@@ -149,9 +174,10 @@ void futex_pi_exit(struct posix_thread *thread, bool ends) {
 static void enter(struct pi_waiter *waiter) {
     waitable_init(&waiter->woken, 0);
     list_init(&waiter->lending);
-    atomic_fetch_add_explicit(&waiter_count, 1, memory_order_relaxed);
+    struct pi_slot *slot = slot_of(&waiter->key);
     spin_lock(&lending);
-    list_push_back(&slot_of(&waiter->key)->waiters, &waiter->link);
+    atomic_fetch_add_explicit(&slot->count, 1, memory_order_relaxed);
+    list_push_back(&slot->waiters, &waiter->link);
     waiter->thread->pi_waits = waiter;
     spin_unlock(&lending);
 }
@@ -162,19 +188,20 @@ static void leave_locked(struct pi_waiter *waiter) {
     }
     take_back_locked(waiter);
     waiter->thread->pi_waits = NULL;
-    atomic_fetch_sub_explicit(&waiter_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&slot_of(&waiter->key)->count, 1, memory_order_relaxed);
 }
 
 // How it stands with a waiter, and the sequence to wait at until that changes.
 struct standing {
     enum pi_state state;
     int32_t dead;
+    uint32_t turn;
     uint32_t sequence;
 };
 
 static struct standing standing_of(struct pi_waiter *waiter) {
     spin_lock(&lending);
-    const struct standing standing = { waiter->state, waiter->dead,
+    const struct standing standing = { waiter->state, waiter->dead, waiter->turn,
                                        waitable_sequence(&waiter->woken) };
     spin_unlock(&lending);
     return standing;
@@ -205,27 +232,36 @@ static bool leave(struct pi_waiter *waiter) {
     }
 }
 
-// The lock has a new holder: who waits for it, and has lent, lends to that one. What programs write
-// to the word could make that a circle.
+// The lock has a new holder, who waits for nothing: all that wait for it lend to that one. NULL: it
+// has none, and all look again.
 static void changed_hands_locked(const struct futex_key *key, struct posix_thread *owner) {
-    struct pi_slot *slot = slot_of(key);
-    atomic_fetch_add_explicit(&slot->turns, 1, memory_order_relaxed);
-    list_for_each (link, &slot->waiters) {
+    struct posix_thread *before = NULL;
+    const struct list *waiters = &slot_of(key)->waiters;
+    list_for_each (link, waiters) {
         struct pi_waiter *waiter = LIST_ENTRY(link, struct pi_waiter, link);
-        if (!futex_key_equal(&waiter->key, key) || waiter->owner == NULL) {
+        if (!futex_key_equal(&waiter->key, key)) {
             continue;
         }
-        if (waits_for_locked(owner, waiter->thread)) {
-            take_back_locked(waiter);
+        struct posix_thread *its = unlink_locked(waiter);
+        if (its != before && before != NULL) {
+            relend_locked(before); // what programs write can make that several
+        }
+        before = its != NULL ? its : before;
+        waiter->turn++;
+        waiter->dead = 0;
+        if (owner != NULL) {
+            link_locked(waiter, owner);
         } else {
-            lend_locked(waiter, owner);
+            waitable_pulse(&waiter->woken);
         }
     }
+    relend_locked(before);
+    relend_locked(owner);
 }
 
 // The most urgent one that waits for the lock, the first of equals; NULL: none. It is given the
 // lock, or goes on to wait, by give().
-static struct pi_waiter *choose(const struct futex_key *key) {
+static struct pi_waiter *choose(const struct futex_key *key, struct posix_thread *giver) {
     struct pi_waiter *heir = NULL;
     const struct list *waiters = &slot_of(key)->waiters;
     spin_lock(&lending);
@@ -239,9 +275,17 @@ static struct pi_waiter *choose(const struct futex_key *key) {
     if (heir != NULL) {
         list_remove(&heir->link);
         heir->state = PI_CHOSEN;
+        lend_locked(heir, giver); // it may not have come to that yet, and waits for the giver now
     }
     spin_unlock(&lending);
     return heir;
+}
+
+// Who has found no heir has written the word: who came since then looks at it again.
+static void give_nobody(const struct futex_key *key) {
+    spin_lock(&lending);
+    changed_hands_locked(key, NULL);
+    spin_unlock(&lending);
 }
 
 static void give(struct pi_waiter *heir, bool is_written) {
@@ -281,7 +325,8 @@ static enum hx_status take(const struct futex_key *key, struct posix_thread *thr
     return HX_OK;
 }
 
-// Nobody has the number that the word has. HX_ERR_WOULD_BLOCK: the word has changed.
+// Nobody has the number that the word has, if that is still so: HX_ERR_NO_PROCESS.
+// HX_ERR_WOULD_BLOCK: it has changed.
 static enum hx_status nobody(struct uaddr word, uint32_t value) {
     uint32_t now;
     if (user_load32(word, &now) != HX_OK) {
@@ -290,13 +335,12 @@ static enum hx_status nobody(struct uaddr word, uint32_t value) {
     return now == value ? HX_ERR_NO_PROCESS : HX_ERR_WOULD_BLOCK;
 }
 
-// Lends to the holder that the word has, which it had when `turns` was read. HX_ERR_WOULD_BLOCK:
+// Lends to the holder that the word had at that turn. HX_ERR_WOULD_BLOCK:
 // look at the word again; HX_ERR_NO_PROCESS: that one has ended; HX_ERR_DEADLOCK.
-static enum hx_status lend(struct pi_waiter *waiter, uint32_t turns, struct posix_thread *owner) {
+static enum hx_status lend(struct pi_waiter *waiter, uint32_t turn, struct posix_thread *owner) {
     enum hx_status status = HX_OK;
     spin_lock(&lending);
-    if (waiter->state != PI_WAITS ||
-        atomic_load_explicit(&slot_of(&waiter->key)->turns, memory_order_relaxed) != turns) {
+    if (waiter->state != PI_WAITS || waiter->turn != turn) {
         status = HX_ERR_WOULD_BLOCK;
     } else if (owner->pi_ended) {
         status = HX_ERR_NO_PROCESS;
@@ -311,7 +355,7 @@ static enum hx_status lend(struct pi_waiter *waiter, uint32_t turns, struct posi
 
 // Makes the holder come here to give the lock up, and lends to it. As lend().
 static enum hx_status bind(struct pi_waiter *waiter, struct uaddr word, uint32_t value,
-                           uint32_t turns) {
+                           uint32_t turn) {
     const uint32_t marked = value | FUTEX_WAITERS;
     uint32_t found;
     if (user_cas32(word, value, marked, &found) != HX_OK) {
@@ -324,18 +368,21 @@ static enum hx_status bind(struct pi_waiter *waiter, struct uaddr word, uint32_t
     if (owner == NULL) {
         return nobody(word, marked);
     }
-    const enum hx_status status = lend(waiter, turns, owner);
+    enum hx_status status = lend(waiter, turn, owner);
     user_thread_put(owner->native);
-    return status == HX_ERR_NO_PROCESS ? nobody(word, marked) : status;
+    if (status == HX_ERR_NO_PROCESS) {
+        return nobody(word, marked);
+    }
+    // An exec gives up what its thread holds, and could not know of this lender yet.
+    status = status == HX_OK ? nobody(word, marked) : status;
+    return status == HX_ERR_NO_PROCESS ? HX_OK : status;
 }
 
 // One look at the word, and the wait that follows from it. HX_OK: the lock is the caller's;
 // HX_ERR_WOULD_BLOCK: look again.
 static enum hx_status look_and_wait(struct pi_waiter *waiter, struct uaddr word,
                                     time_ns_t deadline) {
-    // Acquire: before the word is read.
-    const uint32_t turns =
-        atomic_load_explicit(&slot_of(&waiter->key)->turns, memory_order_acquire);
+    const uint32_t turn = standing_of(waiter).turn; // before the word is read
     uint32_t value;
     if (user_load32(word, &value) != HX_OK) {
         return HX_ERR_BAD_ADDRESS;
@@ -352,7 +399,7 @@ static enum hx_status look_and_wait(struct pi_waiter *waiter, struct uaddr word,
     if (holder == 0 || holder == standing.dead) {
         return take(&waiter->key, waiter->thread, waiter, word, value);
     }
-    const enum hx_status status = bind(waiter, word, value, turns);
+    const enum hx_status status = bind(waiter, word, value, turn);
     if (status != HX_OK) {
         return status;
     }
@@ -463,12 +510,14 @@ static enum hx_status give_up(struct call *call, const struct futex_key *key, st
     if (status != HX_OK) {
         return status;
     }
-    struct pi_waiter *heir = choose(key);
+    struct pi_waiter *heir = choose(key, call->thread);
     const uint32_t next = heir != NULL ? (uint32_t)heir->thread->tid | FUTEX_WAITERS : 0;
     status = user_cas32(word, value, next, &found);
     const bool is_written = status == HX_OK && found == value;
     if (heir != NULL) {
         give(heir, is_written);
+    } else if (is_written) {
+        give_nobody(key);
     }
     if (status != HX_OK) {
         return HX_ERR_BAD_ADDRESS;

@@ -32,8 +32,9 @@ static void word_release(struct uaddr word, int32_t tid, bool is_pending, bool l
         return;
     }
     for (unsigned tries = 0; tries < CAS_TRIES; tries++) {
-        // A pending one that was given back already may have waiters that nobody woke.
-        if (is_pending && value == 0 && !lends) {
+        // A pending one that was given back already, or that its last holder's end gave back, may
+        // have waiters that nobody woke, or that only this thread was woken for.
+        if (is_pending && (value & FUTEX_TID_MASK) == 0 && !lends) {
             futex_wake_address(word, 1);
             return;
         }

@@ -181,7 +181,7 @@ static void limits(void) {
     _Atomic uint32_t word = 0;
     struct waiter other = { .second = &word, .limit_ms = 20 };
     NEED(lock(&word) == 0);
-    waiter_start(&other);
+    NEED(pthread_create(&other.thread, NULL, waiter_run, &other) == 0);
     waiter_end(&other);
     SAME(other.result, -1);
     SAME(other.error, ETIMEDOUT);
@@ -257,7 +257,7 @@ static void most_urgent_first(void) {
 static void lends(void) {
     static _Atomic uint32_t word;
     struct waiter low = { .second = &word, .priority = 4 };
-    struct waiter high = { .second = &word, .priority = 30, .limit_ms = 1000 };
+    struct waiter high = { .second = &word, .priority = 30, .limit_ms = 4000 };
     NEED(lock(&word) == 0);
     SAME(priority_of(self()), ORDINARY);
     waiter_start(&low);

@@ -254,6 +254,8 @@ void thread_count_fault(bool is_major);
 // The two together. Any context.
 time_ns_t thread_run_ns(const struct thread *thread);
 
+// Before a thread starts: the scheduling parameters that another one was given.
+void thread_inherit_sched(struct thread *thread, const struct thread *from);
 // Scheduling parameters; takes effect at once. Any context.
 void thread_set_sched(struct thread *thread, const struct sched_params *params);
 // Lends it a real-time priority, in place of what it was lent before: while that is above its own
