@@ -295,6 +295,11 @@ static void session(void) {
     NEED(child >= 0);
     if (child == 0) {
         struct sigaction act = { .sa_handler = note };
+        sigset_t both, before;
+        sigemptyset(&both);
+        sigaddset(&both, SIGWINCH);
+        sigaddset(&both, SIGINT);
+        sigprocmask(SIG_BLOCK, &both, &before); // until it waits for them
         sigaction(SIGWINCH, &act, NULL);
         sigaction(SIGINT, &act, NULL);
         SAME(tcgetpgrp(0), getpid());
@@ -304,7 +309,7 @@ static void session(void) {
         close(mine);
         SAME(write(1, "ready\n", 6), 6);
         while (!resized || !interrupted) {
-            pause();
+            sigsuspend(&before);
         }
         struct winsize window;
         SAME(ioctl(0, TIOCGWINSZ, &window), 0);
