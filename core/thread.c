@@ -368,7 +368,7 @@ static void reschedule_locked(struct cpu *cpu, struct thread *thread) {
     }
 }
 
-static bool is_real_time(const struct sched_params *params) {
+static bool is_urgent_class(const struct sched_params *params) {
     return params->sched_class == SCHED_CLASS_FIFO ||
            params->sched_class == SCHED_CLASS_ROUND_ROBIN;
 }
@@ -376,7 +376,7 @@ static bool is_real_time(const struct sched_params *params) {
 // What a thread was given, raised to the priority that is lent to it.
 static struct sched_params raised(const struct sched_params *own, uint32_t lent) {
     struct sched_params params = *own;
-    const bool is_urgent = is_real_time(own);
+    const bool is_urgent = is_urgent_class(own);
     if (lent > (is_urgent ? own->priority : 0)) {
         params.sched_class = is_urgent ? own->sched_class : SCHED_CLASS_FIFO;
         params.priority = lent;
@@ -387,7 +387,7 @@ static struct sched_params raised(const struct sched_params *own, uint32_t lent)
 static void use_params(struct thread *thread) {
     const struct sched_params params = raised(&thread->own, thread->lent);
     thread->sched.params = params;
-    atomic_store_explicit(&thread->urgency, is_real_time(&params) ? params.priority : 0,
+    atomic_store_explicit(&thread->urgency, is_urgent_class(&params) ? params.priority : 0,
                           memory_order_relaxed);
 }
 
