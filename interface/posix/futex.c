@@ -587,15 +587,19 @@ enum hx_status sys_futex(struct call *call) {
     const bool is_private = (operation & FUTEX_PRIVATE) != 0;
     const bool is_realtime = (operation & FUTEX_CLOCK_REALTIME) != 0;
     const uint32_t command = operation & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
+    time_ns_t deadline = TIME_NEVER;
+    if (has_limit(command)) {
+        const bool by_realtime = is_realtime || command == FUTEX_LOCK_PI;
+        const enum hx_status status =
+            futex_deadline(call_address(call, 3), command != FUTEX_WAIT,
+                           by_realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, &deadline);
+        if (status != HX_OK) {
+            return status;
+        }
+    }
     if (is_realtime && !takes_clock(command)) {
         return HX_ERR_NOT_SUPPORTED;
     }
-    if (!has_limit(command)) {
-        return moves_or_wakes(call, command, is_private);
-    }
-    time_ns_t deadline;
-    const enum hx_status status = futex_deadline(
-        call_address(call, 3), command != FUTEX_WAIT,
-        is_realtime || command == FUTEX_LOCK_PI ? CLOCK_REALTIME : CLOCK_MONOTONIC, &deadline);
-    return status == HX_OK ? waits(call, command, is_private, deadline) : status;
+    return has_limit(command) ? waits(call, command, is_private, deadline)
+                              : moves_or_wakes(call, command, is_private);
 }

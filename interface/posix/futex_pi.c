@@ -9,9 +9,8 @@
 // - Who gives the lock up chooses an heir, then writes the heir's number, then tells it. Until then
 //   the heir neither leaves nor lends to somebody else. If there was no heir, who has come
 //   meanwhile looks at the word again.
-// - Each time that a lock changes hands, all that wait for it count that (`turn`). A waiter that
-// has
-//   read who holds the lock lends to that one only if it has not counted since before it read.
+// - Each time that a lock changes hands, all that wait for it count that (`turn`). Who has read
+//   which thread holds the lock lends to that one only if it has not counted since.
 //
 // Who lends to whom is a forest, across locks and processes: one spin lock for all of it, which
 // only those take that have to wait, and those that they wait for. A thread that waits for nothing
@@ -23,8 +22,7 @@
 
 #define SLOTS      64u
 #define STEPS_MOST 1024u // from lender to lender, as on Linux
-#define TRIES                                                                                      \
-    1000u // a bound; each try only fails if another thread stored, or a lock changed hands
+#define TRIES      1000u // each one only fails if another thread stored, or the lock changed hands
 
 enum pi_state {
     PI_WAITS,
@@ -335,8 +333,8 @@ static enum hx_status nobody(struct uaddr word, uint32_t value) {
     return now == value ? HX_ERR_NO_PROCESS : HX_ERR_WOULD_BLOCK;
 }
 
-// Lends to the holder that the word had at that turn. HX_ERR_WOULD_BLOCK:
-// look at the word again; HX_ERR_NO_PROCESS: that one has ended; HX_ERR_DEADLOCK.
+// Lends to the holder that the word had at that turn. HX_ERR_WOULD_BLOCK: look at the word again;
+// HX_ERR_NO_PROCESS: that one has ended; HX_ERR_DEADLOCK.
 static enum hx_status lend(struct pi_waiter *waiter, uint32_t turn, struct posix_thread *owner) {
     enum hx_status status = HX_OK;
     spin_lock(&lending);

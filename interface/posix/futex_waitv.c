@@ -20,6 +20,7 @@ struct word {
     struct memory_object *object; // to give back
     struct uaddr address;
     uint32_t value;
+    bool is_private;
 };
 
 static enum hx_status read_word(struct uaddr from, struct word *word) {
@@ -33,8 +34,16 @@ static enum hx_status read_word(struct uaddr from, struct word *word) {
     word->value = (uint32_t)user.value;
     word->address = uaddr_make(user.address);
     word->waiter.bits = FUTEX_ANY;
-    return futex_key_make(word->address, (user.flags & FUTEX_PRIVATE) != 0, &word->waiter.key,
-                          &word->object);
+    word->is_private = (user.flags & FUTEX_PRIVATE) != 0;
+    return HX_OK;
+}
+
+static enum hx_status read_words(struct uaddr from, struct word *words, uint32_t count) {
+    enum hx_status status = HX_OK;
+    for (uint32_t i = 0; i < count && status == HX_OK; i++) {
+        status = read_word(uaddr_make(from.value + i * sizeof(struct waitv_user)), &words[i]);
+    }
+    return status;
 }
 
 static void drop_words(struct word *words, uint32_t count) {
@@ -43,10 +52,12 @@ static void drop_words(struct word *words, uint32_t count) {
     }
 }
 
-static enum hx_status read_words(struct uaddr from, struct word *words, uint32_t count) {
+// Behind the reading of all: a wrong one among them is told first.
+static enum hx_status find_words(struct word *words, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        const struct uaddr one = uaddr_make(from.value + i * sizeof(struct waitv_user));
-        const enum hx_status status = read_word(one, &words[i]);
+        struct word *word = &words[i];
+        const enum hx_status status =
+            futex_key_make(word->address, word->is_private, &word->waiter.key, &word->object);
         if (status != HX_OK) {
             drop_words(words, i);
             return status;
@@ -109,6 +120,9 @@ enum hx_status sys_futex_waitv(struct call *call) {
         return HX_ERR_NO_MEMORY;
     }
     status = read_words(call_address(call, 0), words, count);
+    if (status == HX_OK) {
+        status = find_words(words, count);
+    }
     if (status == HX_OK) {
         status = wait_at(call, words, count, deadline);
         drop_words(words, count);

@@ -185,6 +185,16 @@ static void __attribute__((unused)) until_asleep(int pid) {
     }
 }
 
+// A moment on a clock, so many milliseconds from now.
+static struct timespec __attribute__((unused)) after_ms(clockid_t clock, long ms) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    time.tv_nsec += ms * 1000000;
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return time;
+}
+
 // main() of a program: runs all cases, or those named on the command line.
 static int __attribute__((unused)) check_main(const struct check_case *cases, size_t count,
                                               int argc, char **argv) {

@@ -70,15 +70,6 @@ static long priority_of(uint32_t tid) {
     return priority;
 }
 
-static struct timespec after_ms(clockid_t clock, long ms) {
-    struct timespec time;
-    clock_gettime(clock, &time);
-    time.tv_nsec += ms * 1000000;
-    time.tv_sec += time.tv_nsec / 1000000000;
-    time.tv_nsec %= 1000000000;
-    return time;
-}
-
 // A thread that takes one lock, then waits for another one, then gives both up.
 struct waiter {
     pthread_t thread;
@@ -142,6 +133,7 @@ static void refuses(void) {
     REFUSED(futex(words, FUTEX_LOCK_PI, 0, &bad, NULL, 0), EINVAL);
     REFUSED(futex(words, FUTEX_LOCK_PI, 0, (void *)8, NULL, 0), EFAULT);
     REFUSED(futex(words, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, NULL, NULL, 0), ENOSYS);
+    REFUSED(futex(words, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, (void *)8, NULL, 0), EFAULT);
     REFUSED(unlock(words), EPERM);
     words[0] = 1;
     REFUSED(unlock(words), EPERM);
@@ -303,8 +295,8 @@ static void lends_to_the_next(void) {
     while (words[2] == 0) {
         a_moment();
     }
-    become(words[1], SCHED_OTHER, 0);
-    SAME(priority_of(words[1]), -1 - 5);
+    become(last.tid, SCHED_FIFO, 9);
+    SAME(priority_of(words[1]), -1 - 9);
     words[2] = 2;
     futex(&words[2], FUTEX_WAKE, 1, NULL, NULL, 0);
     pthread_join(next, NULL);
@@ -471,6 +463,29 @@ static void between_processes(void) {
     CHECK((waiter.word & FUTEX_OWNER_DIED) != 0);
 }
 
+// What an exec leaves behind is given to who waits for it.
+static void holder_execs(void) {
+    _Atomic uint32_t *words = shared_words();
+    pid_t child;
+    CHILD(child) {
+        NEED(lock(&words[0]) == 0);
+        words[1] = 1;
+        while ((words[0] & FUTEX_WAITERS) == 0) {
+            a_moment();
+        }
+        execl("/proc/self/exe", "futex_pi", "no case", NULL);
+        NEED(false);
+    }
+    while (words[1] == 0) {
+        a_moment();
+    }
+    SAME(lock(&words[0]), 0);
+    SAME(words[0] & FUTEX_TID_MASK, self());
+    EXITS(child, 0);
+    SAME(unlock(&words[0]), 0);
+    SAME(words[0], 0);
+}
+
 // Of a condition: who waits is moved to the lock.
 struct mover {
     pthread_t thread;
@@ -599,6 +614,35 @@ static void *abandons(void *argument) {
     return argument;
 }
 
+static _Atomic bool is_taken, will_wait;
+
+// While the first thread waits for it.
+static void *abandons_late(void *argument) {
+    NEED(pthread_mutex_lock(&mutex) == 0);
+    is_taken = true;
+    while (!will_wait) {
+        a_moment();
+    }
+    until_asleep(getpid());
+    return argument;
+}
+
+static void robust_with_waiters(void) {
+    pthread_t thread;
+    mutex_make(PTHREAD_MUTEX_ROBUST);
+    NEED(pthread_create(&thread, NULL, abandons_late, NULL) == 0);
+    while (!is_taken) {
+        a_moment();
+    }
+    will_wait = true;
+    SAME(pthread_mutex_lock(&mutex), EOWNERDEAD);
+    pthread_join(thread, NULL);
+    SAME(pthread_mutex_consistent(&mutex), 0);
+    SAME(pthread_mutex_unlock(&mutex), 0);
+    SAME(pthread_mutex_lock(&mutex), 0);
+    SAME(pthread_mutex_unlock(&mutex), 0);
+}
+
 static void robust(void) {
     pthread_t thread;
     mutex_make(PTHREAD_MUTEX_ROBUST);
@@ -625,10 +669,12 @@ static const struct check_case cases[] = {
     CASE(holder_dies),
     CASE(goes_on_after_signals),
     CASE(between_processes),
+    CASE(holder_execs),
     CASE(moves),
     CASE(moves_no_others),
     CASE(pthreads),
     CASE(conditions),
     CASE(robust),
+    CASE(robust_with_waiters),
 };
 CHECK_MAIN(cases)

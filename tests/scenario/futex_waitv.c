@@ -38,15 +38,6 @@ static struct wait wait_at(const _Atomic uint32_t *word, uint32_t value, uint32_
     return (struct wait){ .value = value, .address = (uintptr_t)word, .flags = flags | SIZE_32 };
 }
 
-static struct timespec after_ms(clockid_t clock, long ms) {
-    struct timespec time;
-    clock_gettime(clock, &time);
-    time.tv_nsec += ms * 1000000;
-    time.tv_sec += time.tv_nsec / 1000000000;
-    time.tv_nsec %= 1000000000;
-    return time;
-}
-
 static void refuses(void) {
     static _Atomic uint32_t words[2];
     struct wait waits[WORDS_MAX + 1];
@@ -74,6 +65,11 @@ static void refuses(void) {
     REFUSED(waitv(waits, 2, 0, &past, CLOCK_MONOTONIC), EINVAL);
     waits[1] = wait_at((void *)8, 0, 0);
     REFUSED(waitv(waits, 2, 0, &past, CLOCK_MONOTONIC), EFAULT);
+    waits[0] = waits[1];
+    waits[1] =
+        wait_at(words, 0, 64); // that it is wrong is told before that the first one is nowhere
+    REFUSED(waitv(waits, 2, 0, &past, CLOCK_MONOTONIC), EINVAL);
+    waits[0] = wait_at(words, 0, 0);
     waits[1] = wait_at(words + 1, 7, 0);
     REFUSED(waitv(waits, 2, 0, NULL, 0), EAGAIN);
 }

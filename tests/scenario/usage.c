@@ -202,6 +202,36 @@ static void faults_are_counted(void) {
     CHECK(now.ru_minflt < before.ru_minflt + PAGES); // the child's are not its own
 }
 
+static void become(int policy, int priority) {
+    const struct sched_param param = { .sched_priority = priority };
+    SAME(syscall(SYS_sched_setscheduler, 0, policy, &param), 0);
+}
+
+// Waits for a child that has no processor of its own: each answer comes while its reader waits.
+static void waits_for_answers(int rounds) {
+    int questions[2], answers[2];
+    char byte = 0;
+    NEED(pipe(questions) == 0 && pipe(answers) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        close(questions[1]);
+        while (read(questions[0], &byte, 1) == 1 && write(answers[1], &byte, 1) == 1) {
+        }
+        _exit(0);
+    }
+    become(SCHED_FIFO, 1);
+    for (int i = 0; i < rounds; i++) {
+        SAME(write(questions[1], &byte, 1), 1);
+        SAME(read(answers[0], &byte, 1), 1);
+    }
+    become(SCHED_OTHER, 0);
+    close(questions[1]);
+    SAME(waitpid(child, NULL, 0), child);
+    close(questions[0]);
+    close(answers[0]);
+    close(answers[1]);
+}
+
 // Waits are switches of its own will; to have to share a processor is not.
 static void switches_are_counted(void) {
     cpu_set_t first;
@@ -210,10 +240,7 @@ static void switches_are_counted(void) {
     SAME(sched_setaffinity(0, sizeof first, &first), 0);
     struct rusage before, now;
     getrusage(RUSAGE_THREAD, &before);
-    for (int i = 0; i < 20; i++) {
-        const struct timespec moment = { 0, 1000000 };
-        nanosleep(&moment, NULL);
-    }
+    waits_for_answers(20);
     getrusage(RUSAGE_THREAD, &now);
     CHECK(now.ru_nvcsw - before.ru_nvcsw >= 20);
     const pid_t child = fork();
