@@ -3,7 +3,9 @@
 //
 // Everything that can fail comes first; then, under the locks that decide about signals and exits,
 // the child is linked or all of it is undone; then it runs.
+#include "descriptor.h"
 #include "life.h"
+#include "pidfd.h"
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
@@ -53,8 +55,8 @@
 
 struct clone_request {
     uint64_t flags;
-    uint64_t child_tid, parent_tid; // user addresses
-    uint64_t stack;                 // stack pointer; 0: the parent's
+    uint64_t child_tid, parent_tid, pidfd; // user addresses
+    uint64_t stack;                        // stack pointer; 0: the parent's
     uint64_t tls;
     int32_t exit_signal;
 };
@@ -64,6 +66,8 @@ struct birth {
     struct posix_thread *thread;
     struct posix_process *process; // a new one
     struct user_thread *native;
+    struct file *pidfd; // keeps; that the parent gets, at pidfd_number
+    int32_t pidfd_number;
     int32_t tid;
 };
 
@@ -73,7 +77,10 @@ static enum hx_status check(const struct call *call, const struct clone_request 
                         ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM)) ||
                         ((flags & CLONE_CLEAR_SIGHAND) && (flags & CLONE_SIGHAND)) ||
                         ((flags & CLONE_PARENT) && call->process->pid == 1) ||
-                        (flags & (CLONE_NEW_SPACES | CLONE_PIDFD)) != 0 || // there are none
+                        (flags & CLONE_NEW_SPACES) != 0 || // there are none
+                        ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED))) ||
+                        ((flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID) &&
+                         request->pidfd == request->parent_tid) ||
                         request->exit_signal < 0 || request->exit_signal > (int32_t)POSIX_SIGNALS;
     return is_bad ? HX_ERR_INVALID : HX_OK;
 }
@@ -245,8 +252,41 @@ static enum hx_status make_native(struct call *call, const struct clone_request 
     return status;
 }
 
+// The descriptor for the child is the parent's alone, made when the child has its copies. It stands
+// for nobody until the child is certain.
+static enum hx_status make_pidfd(struct call *call, const struct clone_request *request,
+                                 struct birth *birth) {
+    if ((request->flags & CLONE_PIDFD) == 0) {
+        return HX_OK;
+    }
+    struct file *file;
+    enum hx_status status = pidfd_create(NULL, false, &file);
+    if (status != HX_OK) {
+        return status;
+    }
+    birth->pidfd = file_get(file);
+    status = file_table_add(call->process->files, &file->root, true, 0, &birth->pidfd_number);
+    if (status != HX_OK) {
+        file_put(file);
+        return status;
+    }
+    return copy_to_user(uaddr_make(request->pidfd), &birth->pidfd_number,
+                        sizeof(birth->pidfd_number));
+}
+
+static void use_pidfd(struct birth *birth) {
+    if (birth->pidfd != NULL) {
+        pidfd_bind(birth->pidfd, birth->process);
+        file_put(birth->pidfd);
+    }
+}
+
 // What is there of a child that will not be.
-static void undo(struct birth *birth) {
+static void undo(struct call *call, struct birth *birth) {
+    if (birth->pidfd != NULL) {
+        file_table_take_back(call->process->files, birth->pidfd_number, &birth->pidfd->root);
+        file_put(birth->pidfd);
+    }
     if (birth->native != NULL) {
         user_thread_discard(birth->native); // the thread's data with it
     } else if (birth->thread != NULL) {
@@ -288,7 +328,8 @@ static enum hx_status prepare(struct call *call, const struct clone_request *req
         spin_unlock_irq(&call->process->credentials_lock, irq);
         posix_user_count(birth->thread->user);
     }
-    return make_native(call, request, birth);
+    status = make_native(call, request, birth);
+    return status == HX_OK ? make_pidfd(call, request, birth) : status;
 }
 
 // A new thread takes part in what its process is in the middle of. False: it is too late.
@@ -353,17 +394,18 @@ static enum hx_status clone(struct call *call, const struct clone_request *reque
     }
     status = prepare(call, request, &birth);
     if (status != HX_OK) {
-        undo(&birth);
+        undo(call, &birth);
         return status;
     }
     const bool is_linked =
         birth.process != NULL ? link_process(call, request, &birth) : link_thread(&birth);
     if (!is_linked) {
-        undo(&birth);
+        undo(call, &birth);
         call->thread->restart_always = true;
         return HX_ERR_RESTART;
     }
     const int32_t tid = birth.tid;
+    use_pidfd(&birth);
     pid_set_thread(space, tid, birth.thread);
     atomic_fetch_add_explicit(&space->threads, 1, memory_order_relaxed);
     if (request->flags & CLONE_PARENT_SETTID) {
@@ -440,6 +482,7 @@ enum hx_status sys_clone(struct call *call) {
         .exit_signal = (int32_t)(call->args[0] & CSIGNAL),
         .stack = call->args[1],
         .parent_tid = call->args[2],
+        .pidfd = call->args[2],
         .child_tid = call->args[HAL_CLONE_CHILD_TID],
         .tls = call->args[HAL_CLONE_TLS],
     };
@@ -493,6 +536,7 @@ enum hx_status sys_clone3(struct call *call) {
         .exit_signal = (int32_t)args.exit_signal,
         .stack = args.stack + args.stack_bytes,
         .parent_tid = args.parent_tid,
+        .pidfd = args.pidfd,
         .child_tid = args.child_tid,
         .tls = args.tls,
     };

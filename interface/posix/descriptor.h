@@ -139,6 +139,21 @@ uint32_t file_table_capacity(struct file_table *table);
 // Adds a new file (taken also on failure) and makes the number the call's result.
 enum hx_status call_add_file(struct call *call, struct file *file, bool close_on_exec);
 
+// Takes `fd` back, if it names that capability still. Thread context; may sleep.
+void file_table_take_back(struct file_table *table, int32_t fd,
+                          const struct capability *capability);
+
+// fd_calls.c
+
+// How the file is open, as F_GETFL tells it.
+uint32_t file_linux_flags(const struct file *file);
+
+// procfs/procfs.c
+
+// Whether the file is a directory /proc/PID; then *out_process is that process, with a reference;
+// NULL: it was waited for.
+bool procfs_process_of(const struct file *file, struct posix_process **out_process);
+
 // rw_calls.c
 
 // A program's struct iovec array: the same shape as struct io_segment.

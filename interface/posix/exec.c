@@ -121,11 +121,13 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     thread_release_memory(thread, false);
     take_pid(thread);
     reset_thread(thread, call->frame, image);
+    mutex_lock(&process->exec_lock);
     switch_aspace(process, image->aspace);
+    exec_adopt(process, image);
+    mutex_unlock(&process->exec_lock);
     own_parts_use(process, parts);
     signal_actions_reset(process);
     process_timers_exec(process);
-    exec_adopt(process, image);
     mutex_lock(&space->tree_lock);
     process->exec_done = true;
     process->exit_signal = SIGCHLD;

@@ -113,7 +113,7 @@ enum hx_status sys_dup3(struct call *call) {
     return duplicate_at(call, call_int(call, 0), call_int(call, 1), flags != 0);
 }
 
-static uint32_t linux_flags(const struct file *file) {
+uint32_t file_linux_flags(const struct file *file) {
     const uint32_t flags = file_flags(file);
     const uint32_t access = flags & (FILE_READ | FILE_WRITE);
     uint32_t result = access == (FILE_READ | FILE_WRITE) ? O_RDWR
@@ -201,7 +201,7 @@ static enum hx_status duplicate_checked(struct call *call, bool close_on_exec) {
 static enum hx_status control_file(struct call *call, struct file *file, uint32_t command) {
     switch (command) {
     case F_GETFL:
-        return call_ok(call, linux_flags(file));
+        return call_ok(call, file_linux_flags(file));
     case F_SETFL:
         return set_linux_flags(call, file, call_uint(call, 2));
     case F_GETLK:

@@ -340,6 +340,19 @@ enum hx_status file_table_close(struct file_table *table, int32_t fd) {
     return HX_OK;
 }
 
+void file_table_take_back(struct file_table *table, int32_t fd,
+                          const struct capability *capability) {
+    struct capability *taken = NULL;
+    spin_lock(&table->lock);
+    if ((uint32_t)fd < table->capacity && table->files[fd] == capability) {
+        taken = table_take_locked(table, (uint32_t)fd);
+    }
+    spin_unlock(&table->lock);
+    if (taken != NULL) {
+        descriptor_closed(table, taken);
+    }
+}
+
 enum hx_status file_table_put_at(struct file_table *table, int32_t fd,
                                  struct capability *capability, bool close_on_exec) {
     if ((uint32_t)fd >= descriptor_limit()) {

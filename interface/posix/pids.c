@@ -160,6 +160,21 @@ struct posix_session *pid_session(struct pid_space *space, int32_t number) {
     return session;
 }
 
+bool pid_is_used(struct pid_space *space, int32_t number) {
+    const unsigned long irq = spin_lock_irq(&space->lock);
+    const bool is_used = entry_locked(space, number) != NULL;
+    spin_unlock_irq(&space->lock, irq);
+    return is_used;
+}
+
+bool pid_is_of(const struct posix_process *process) {
+    struct pid_space *space = process->process->ns->pids;
+    const unsigned long irq = spin_lock_irq(&space->lock);
+    const bool is_its = pid_process_locked(space, process->pid) == process;
+    spin_unlock_irq(&space->lock, irq);
+    return is_its;
+}
+
 struct posix_process *posix_process_find(int32_t pid) {
     struct pid_space *space = pids();
     const unsigned long irq = spin_lock_irq(&space->lock);

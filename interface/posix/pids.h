@@ -53,3 +53,7 @@ struct posix_thread *pid_thread_locked(struct pid_space *space, int32_t number);
 struct posix_process *pid_process_locked(struct pid_space *space, int32_t number);
 struct posix_group *pid_group(struct pid_space *space, int32_t number);
 struct posix_session *pid_session(struct pid_space *space, int32_t number);
+// Whether it names, or will name, anything. Any context.
+bool pid_is_used(struct pid_space *space, int32_t number);
+// Whether the process has its number still: it was not waited for. Any context.
+bool pid_is_of(const struct posix_process *process);

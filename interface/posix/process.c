@@ -11,6 +11,7 @@
 #include <memory/heap.h>
 
 static const struct lock_class signal_class = { .name = "signal", .rank = LOCK_RANK_SIGNAL };
+static const struct lock_class exec_class = { .name = "exec", .rank = LOCK_RANK_PROCESS_TREE - 1 };
 static const struct lock_class credentials_class = { .name = "credentials",
                                                      .rank = LOCK_RANK_LEAF - 1 };
 static const struct lock_class users_class = { .name = "users", .rank = LOCK_RANK_LEAF };
@@ -160,6 +161,8 @@ enum hx_status posix_process_create(struct aspace *aspace, struct account *accou
     list_init(&process->signal_watches);
     waitable_init(&process->vfork_done, 0);
     waitable_init(&process->exited, 0);
+    waitable_init(&process->ended, 0);
+    mutex_init(&process->exec_lock, &exec_class);
     process_timers_init(process);
     process->start_ns = time_now();
     process->dumpable = true;

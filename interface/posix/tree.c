@@ -265,6 +265,7 @@ void tree_exit(struct posix_process *process) {
     hang_up_if_orphaned(process, process->parent, true);
     process->zombie = true;
     waitable_update(&process->exited, 0, WAIT_SIGNALED | WAIT_HANGUP);
+    waitable_update(&process->ended, 0, WAIT_READABLE);
     if (tell_of_exit(process)) {
         tree_release(process);
         list_push_back(&released, &process->sibling_link);

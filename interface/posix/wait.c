@@ -4,6 +4,7 @@
 // The parent's children_changed is pulsed with each end, stop and continuation of a child. A waiter
 // notes its sequence, looks at the children under tree_lock, and waits for a change since.
 #include "life.h"
+#include "pidfd.h"
 #include "pids.h"
 #include "signals.h"
 #include "times.h"
@@ -31,6 +32,8 @@ struct wait_request {
     int32_t pid;   // one child; 0: any
     int32_t group; // those of one group; 0: any
     uint32_t options;
+    struct posix_process *process; // keeps; one child, by a pidfd; NULL: any
+    bool refuses;                  // HX_ERR_WOULD_BLOCK where another waits
 };
 
 // What was found.
@@ -44,6 +47,7 @@ struct wait_report {
 
 static bool matches(const struct posix_process *child, const struct wait_request *request) {
     if ((request->pid != 0 && child->pid != request->pid) ||
+        (request->process != NULL && child != request->process) ||
         (request->group != 0 && (child->group == NULL || child->group->id != request->group))) {
         return false;
     }
@@ -185,6 +189,20 @@ static struct posix_siginfo waitid_info(const struct wait_report *report) {
     return info;
 }
 
+// One child, by a pidfd; if that does not block, nor does this (pidfd_open(2), PIDFD_NONBLOCK).
+static enum hx_status waitid_pidfd(struct call *call, int32_t fd, struct wait_request *request) {
+    bool nonblock = false;
+    if (fd < 0) {
+        return HX_ERR_INVALID;
+    }
+    const enum hx_status status = pidfd_find(call, fd, HX_RIGHT_WAIT, &request->process, &nonblock);
+    if (nonblock && (request->options & WNOHANG) == 0) {
+        request->options |= WNOHANG;
+        request->refuses = true;
+    }
+    return status;
+}
+
 static enum hx_status waitid_request(struct call *call, struct wait_request *request) {
     const int32_t id = call_int(call, 1);
     request->options = call_uint(call, 3);
@@ -208,7 +226,7 @@ static enum hx_status waitid_request(struct call *call, struct wait_request *req
         }
         return id >= 0 ? HX_OK : HX_ERR_INVALID;
     case P_PIDFD:
-        return HX_ERR_BAD_HANDLE; // there are no such descriptors
+        return waitid_pidfd(call, id, request);
     default:
         return HX_ERR_INVALID;
     }
@@ -220,6 +238,12 @@ enum hx_status sys_waitid(struct call *call) {
     enum hx_status status = waitid_request(call, &request);
     if (status == HX_OK) {
         status = wait_child(call->process, &request, &report);
+    }
+    if (request.process != NULL) {
+        process_put(request.process->process);
+    }
+    if (status == HX_OK && report.process == NULL && request.refuses) {
+        status = HX_ERR_WOULD_BLOCK;
     }
     if (status != HX_OK) {
         return status;

@@ -126,7 +126,8 @@ static void run_calls(struct worker *worker);
 // those who are not administrators.
 static bool is_aimed(uint64_t number) {
     return number == SYS_kill || number == SYS_tkill || number == SYS_tgkill ||
-           number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo;
+           number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo ||
+           number == SYS_process_vm_writev;
 }
 
 static void native_call(struct worker *worker) {

@@ -437,6 +437,33 @@ static void a_watch(struct chance *chance) {
     SAME(CALL(close, (uint64_t)file), 0);
 }
 
+// A child by its descriptor, which may be looked into while it ends.
+static void a_descriptor(struct chance *chance) {
+    const uint64_t code = below(chance, 128);
+    const uint64_t flags = 0x1000 | SIGCHLD; // CLONE_PIDFD
+    hosted_store(WORDS, ~0ull, 4);
+    const int64_t pid = hosted_clone(exits_with, code, (const uint64_t[5]){ flags, 0, WORDS });
+    const uint64_t file = hosted_load(WORDS, 4);
+    if (!done(pid)) {
+        return;
+    }
+    hosted_store(BUFFER, PAD, 8);
+    hosted_store(BUFFER + 8, 8, 8);
+    const uint64_t moved[2] = { BUFFER + 16, 8 };
+    hosted_write(BUFFER + 24, moved, sizeof(moved));
+    const int64_t got = CALL(process_vm_readv, (uint64_t)pid, BUFFER + 24, 1, BUFFER, 1, 0);
+    NEED(got == 8 || got == -ESRCH || !done(got));
+    const int64_t taken = CALL(pidfd_getfd, file, 1, 0);
+    NEED(taken == -ESRCH || taken == -EBADF || !done(taken) || CALL(close, (uint64_t)taken) == 0);
+    hosted_store(BUFFER, file, 4);
+    hosted_store(BUFFER + 4, 1, 4); // POLLIN
+    SAME(CALL(ppoll, BUFFER, 1, 0, 0, 8), 1);
+    SAME(CALL(waitid, 3, file, BUFFER, 4, 0), 0); // P_PIDFD, WEXITED
+    SAME(hosted_load(BUFFER + 24, 4), code);
+    SAME(CALL(pidfd_send_signal, file, 0, 0, 0), -ESRCH);
+    SAME(CALL(close, file), 0);
+}
+
 static void an_event(struct chance *chance) {
     const int64_t event = CALL(eventfd2, below(chance, 3), 0);
     const int64_t poll = CALL(epoll_create1, 0);
@@ -463,12 +490,11 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,         a_program,       a_pipe,        a_file,
-    some_memory,     a_victim,        a_thread,      a_lender,
-    an_event,        a_signal_file,   a_watch,       a_sleep,
-    a_capability,    shared_memory,   a_tree,        a_socket,
-    torture_channel, torture_memory,  torture_timer, torture_token,
-    torture_spawn,   torture_account, torture_disk,  torture_disk_victim,
+    a_child,       a_program,     a_pipe,          a_file,         some_memory,
+    a_victim,      a_thread,      a_lender,        an_event,       a_signal_file,
+    a_watch,       a_descriptor,  a_sleep,         a_capability,   shared_memory,
+    a_tree,        a_socket,      torture_channel, torture_memory, torture_timer,
+    torture_token, torture_spawn, torture_account, torture_disk,   torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

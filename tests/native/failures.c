@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 
 #define FUTEX_WAITV 449 // the number, which older headers lack
 
@@ -420,6 +421,36 @@ static int call_inotify(void) {
     return result;
 }
 
+// A child that its descriptor is made with, and what there is of another's.
+static int call_pidfd(void) {
+    int file = -1, byte = 0;
+    const long pid = syscall(SYS_clone, 0x1000 | SIGCHLD, 0, &file, 0, 0); // CLONE_PIDFD
+    if (pid == 0) {
+        _exit(0);
+    }
+    if (pid < 0) {
+        return -1;
+    }
+    check_wait((pid_t)pid);
+    close(file);
+    const int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (own < 0) {
+        return -1;
+    }
+    const long taken = syscall(SYS_pidfd_getfd, own, 1, 0);
+    struct iovec parts[20];
+    for (size_t i = 0; i < 20; i++) {
+        parts[i] = (struct iovec){ &byte, sizeof byte };
+    }
+    const long moved =
+        taken < 0 ? -1 : syscall(SYS_process_vm_readv, getpid(), parts, 20, parts, 20, 0);
+    const int error = errno;
+    close((int)taken);
+    close(own);
+    errno = error;
+    return moved < 0 ? -1 : 0;
+}
+
 // Who waits for it looks again and again where there is no memory to be told.
 static int call_poll_signals(void) {
     sigset_t set;
@@ -487,6 +518,7 @@ static void descriptors(void) {
     exhaust("poll of signals", call_poll_signals);
     exhaust("inotify", call_inotify);
     exhaust("futex_waitv", call_waitv);
+    exhaust("pidfd", call_pidfd);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
     exhaust("timer_create", call_timer);

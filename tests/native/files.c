@@ -136,6 +136,13 @@ static void only_waiting(void) {
     const int fewer = narrowed(events, HX_RIGHT_WAIT | HX_RIGHT_READ, &handle);
     REFUSED(inotify_add_watch(fewer, "/tmp", IN_DELETE), EPERM);
     REFUSED(inotify_rm_watch(fewer, 1), EPERM);
+    const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    const int looks = narrowed(self, HX_RIGHT_WAIT | HX_RIGHT_READ | HX_RIGHT_WRITE, &handle);
+    REFUSED(syscall(SYS_pidfd_send_signal, looks, 0, NULL, 0), EPERM);
+    REFUSED(syscall(SYS_pidfd_getfd, looks, 0, 0), EPERM);
+    // Nor does anybody get by it what is not to be handed on.
+    const int kept = narrowed(events, HX_RIGHTS_ALL & ~HX_RIGHT_DELEGATE, &handle);
+    REFUSED(syscall(SYS_pidfd_getfd, self, kept, 0), EPERM);
 }
 
 // A signal that came before anybody waited for its file.

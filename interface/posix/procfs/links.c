@@ -2,16 +2,23 @@
 // procfs/links.c: the links of procfs, and what they lead to.
 #include "procfs.h"
 
+#include "../inspect.h"
+
 #include <lib/format.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
-// Hands a text over, cut at the capacity.
+static void give_bytes(const char *bytes, size_t size_bytes, char *buffer, uint32_t capacity,
+                       uint32_t *out_length) {
+    const uint32_t length = (uint32_t)MIN_OF(size_bytes, (size_t)capacity);
+    memcpy(buffer, bytes, length);
+    *out_length = length;
+}
+
+// Hands a text over, without its end, cut at the capacity.
 static enum hx_status give_text(const char *text, char *buffer, uint32_t capacity,
                                 uint32_t *out_length) {
-    const uint32_t length = (uint32_t)MIN_OF(strlen(text), (size_t)capacity);
-    memcpy(buffer, text, length);
-    *out_length = length;
+    give_bytes(text, strlen(text), buffer, capacity, out_length);
     return HX_OK;
 }
 
@@ -119,21 +126,9 @@ enum hx_status proc_root_jump(const struct proc_target *target, struct path *out
     return HX_OK;
 }
 
-// The table of a process with a reference; NULL if it is dead.
-static struct file_table *table_of(const struct posix_process *process) {
-    struct process *native = process->process;
-    mutex_lock(&native->lock);
-    struct file_table *table = process->files;
-    if (table != NULL) {
-        file_table_get(table);
-    }
-    mutex_unlock(&native->lock);
-    return table;
-}
-
 bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *out_fd,
                   uint32_t *out_flags) {
-    struct file_table *table = table_of(process);
+    struct file_table *table = process_file_table(process);
     if (table == NULL) {
         return false;
     }
@@ -150,7 +145,7 @@ bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *ou
 // The capability at the target's number, with a reference. HX_ERR_NOT_FOUND.
 static enum hx_status fd_capability(const struct proc_target *target,
                                     struct capability **out_capability) {
-    struct file_table *table = table_of(target->process);
+    struct file_table *table = process_file_table(target->process);
     if (table == NULL) {
         return HX_ERR_NOT_FOUND;
     }

@@ -417,7 +417,7 @@ enum hx_status proc_cmdline(const struct proc_target *target, struct proc_text *
 }
 
 enum hx_status proc_environ(const struct proc_target *target, struct proc_text *text) {
-    const struct posix_process *p = target->process;
+    struct posix_process *p = target->process;
     enum hx_status status = proc_may_inspect(p);
     if (status != HX_OK) {
         return status;

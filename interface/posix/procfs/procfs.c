@@ -2,6 +2,8 @@
 // procfs/procfs.c: the file system "proc" as helix.fs sees it: nodes, look-up, listing.
 #include "procfs.h"
 
+#include "../inspect.h"
+
 #include <core/time.h>
 #include <lib/format.h>
 #include <lib/string.h>
@@ -77,21 +79,8 @@ static enum hx_status target_get(const struct node *node, struct proc_target *ou
     return HX_OK;
 }
 
-enum hx_status proc_may_inspect(const struct posix_process *process) {
-    struct posix_process *self = posix_current();
-    if (self == NULL || self == process) {
-        return HX_OK;
-    }
-    struct credentials *mine = posix_credentials(self);
-    struct credentials *theirs = posix_credentials((struct posix_process *)process);
-    const bool same = mine->fsuid == theirs->uid && mine->fsuid == theirs->euid &&
-                      mine->fsuid == theirs->suid && mine->fsgid == theirs->gid &&
-                      mine->fsgid == theirs->egid && mine->fsgid == theirs->sgid &&
-                      process->dumpable && (theirs->permitted & ~mine->permitted) == 0;
-    const bool capable = credentials_capable(mine, CAPABILITY_SYS_PTRACE);
-    credentials_put(theirs);
-    credentials_put(mine);
-    return same || capable ? HX_OK : HX_ERR_PERMISSION;
+enum hx_status proc_may_inspect(struct posix_process *process) {
+    return inspect_allowed(process, INSPECT_FS_IDS) ? HX_OK : HX_ERR_PERMISSION;
 }
 
 struct posix_thread *proc_thread(const struct proc_target *target) {
@@ -215,6 +204,11 @@ static enum hx_status lookup_task(const struct node *directory, uint32_t tid,
     return mine ? HX_OK : HX_ERR_NOT_FOUND;
 }
 
+// What the descriptors are in a directory of them.
+static uint32_t rows_below(uint32_t directory) {
+    return directory == PROC_FDS ? PROC_FD : PROC_FDINFO;
+}
+
 static enum hx_status lookup_fd(const struct node *directory, uint32_t fd, struct node *out_node) {
     struct proc_target target;
     enum hx_status status = target_get(directory, &target);
@@ -226,7 +220,7 @@ static enum hx_status lookup_fd(const struct node *directory, uint32_t fd, struc
     const bool used = proc_fd_next(target.process, (int32_t)fd, &found, &flags);
     target_put(&target);
     *out_node = *directory;
-    out_node->row = PROC_FD;
+    out_node->row = rows_below(directory->row);
     out_node->fd = fd;
     return used && found == (int32_t)fd ? HX_OK : HX_ERR_NOT_FOUND;
 }
@@ -249,6 +243,7 @@ static enum hx_status find(const struct node *directory, struct fs_name name,
         return name_number(name, 1u << ID_BITS, &number) ? lookup_task(directory, number, out_node)
                                                          : HX_ERR_NOT_FOUND;
     case PROC_FDS:
+    case PROC_FDINFOS:
         return name_number(name, 1u << FD_BITS, &number) ? lookup_fd(directory, number, out_node)
                                                          : HX_ERR_NOT_FOUND;
     default:
@@ -328,11 +323,11 @@ static bool next_number(const struct node *directory, const struct proc_target *
         return true;
     }
     uint32_t flags;
-    if (directory->row != PROC_FDS ||
+    if ((directory->row != PROC_FDS && directory->row != PROC_FDINFOS) ||
         !proc_fd_next(target->process, after + 1, out_number, &flags)) {
         return false;
     }
-    out_node->row = PROC_FD;
+    out_node->row = rows_below(directory->row);
     out_node->fd = (uint32_t)*out_number;
     return true;
 }
@@ -563,4 +558,18 @@ static struct fs_type procfs_type = {
 enum hx_status procfs_init(void) {
     descriptors_init();
     return vfs_type_register(&procfs_type);
+}
+
+bool procfs_process_of(const struct file *file, struct posix_process **out_process) {
+    const struct inode *inode = file->inode;
+    if (inode == NULL || inode->fs->type != &procfs_type) {
+        return false;
+    }
+    const struct node node = node_unpack(inode->node);
+    struct proc_target target;
+    if (node.row != PROC_PID) {
+        return false;
+    }
+    *out_process = target_get(&node, &target) == HX_OK ? target.process : NULL;
+    return true;
 }

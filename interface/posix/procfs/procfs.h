@@ -30,7 +30,7 @@ bool text_is_full(const struct proc_text *text);
 struct proc_target {
     struct posix_process *process; // NULL: the whole system
     struct posix_thread *thread;   // of /proc/PID/task/TID; NULL in /proc/PID
-    int32_t fd;                    // of fd/N
+    int32_t fd;                    // of fd/N, fdinfo/N
     enum hx_status (*jump)(const struct proc_target *target, struct path *out_path); // of links
 };
 
@@ -61,11 +61,10 @@ enum proc_row {
     PROC_TASK,  // /proc/PID/task/TID
     PROC_FDS,   // /proc/PID/fd
     PROC_FD,    // /proc/PID/fd/N
+    PROC_FDINFOS,
+    PROC_FDINFO,
     PROC_NAMED_ROWS,
 };
-
-// Beside the ones of <vfs/credentials.h>.
-#define CAPABILITY_SYS_PTRACE 19u
 
 #define PROC_OWNED    (1u << 0) // belongs to the process's user, not to root
 #define PROC_NOT_TASK (1u << 1) // not in /proc/PID/task/TID
@@ -85,7 +84,7 @@ extern const struct proc_entry proc_entries[];
 extern const uint32_t proc_entry_count;
 
 // May the caller look into the process (ptrace(2), PTRACE_MODE_READ)? HX_ERR_PERMISSION.
-enum hx_status proc_may_inspect(const struct posix_process *process);
+enum hx_status proc_may_inspect(struct posix_process *process);
 // The thread that a file of the target is about: the one, or the first. With a reference on its
 // object; NULL if it is gone.
 struct posix_thread *proc_thread(const struct proc_target *target);
@@ -105,6 +104,7 @@ enum hx_status proc_oom_score_adj(const struct proc_target *target, struct proc_
 enum hx_status proc_oom_score_adj_set(const struct proc_target *target, const char *text);
 enum hx_status proc_empty(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_maps(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_fdinfo(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_memory(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_smaps(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_smaps_rollup(const struct proc_target *target, struct proc_text *text);

@@ -45,6 +45,12 @@ const struct proc_entry proc_entries[] = {
                   .flags = PROC_OWNED,
                   .link = proc_fd_link,
                   .jump = proc_fd_jump },
+    [PROC_FDINFOS] = DIRECTORY("fdinfo", PROC_PID, 0555, PROC_OWNED),
+    [PROC_FDINFO] = { .name = "",
+                      .directory = PROC_NONE,
+                      .mode = FS_MODE_REGULAR | 0444,
+                      .flags = PROC_OWNED,
+                      .read = proc_fdinfo },
 
     TEXT("cgroup", PROC_PID, 0444, proc_empty, NULL),
     TEXT("cmdline", PROC_PID, 0444, proc_cmdline, NULL),

@@ -120,6 +120,9 @@ struct posix_process {
     _Atomic uint32_t signal_watch_count; // how many these are
     struct waitable vfork_done;          // WAIT_SIGNALED when exec or exit released the mm
     struct waitable exited;              // WAIT_SIGNALED and WAIT_HANGUP from a zombie on
+    struct waitable ended;               // WAIT_READABLE from a zombie on, for pidfd.c
+
+    struct mutex exec_lock; // its memory and its credentials change as one (inspect.h)
 
     struct spinlock credentials_lock; // taken with interrupts off
     struct credentials *credentials;  // [credentials_lock] keeps; replaced, never changed
