@@ -312,7 +312,7 @@ static enum hx_status allocate_checked(struct call *call, struct file *file, int
     if (inode_type(file->inode) != FS_MODE_REGULAR) {
         return call_fail(call, HX_ERR_NO_DEVICE, ENODEV);
     }
-    if (file->inode->pages == NULL) {
+    if (file->inode->pages == NULL || file->inode->kind != NULL) {
         return HX_ERR_NO_OPERATION;
     }
     if (__builtin_add_overflow(offset, length, &end)) {

@@ -231,6 +231,12 @@ void advisory_closed(struct file_table *table, struct file *file);
 // The last reference to `file` is gone: what flock() and OFD locks it held go.
 void advisory_released(struct file *file);
 
+// mqueue_calls.c
+
+// Makes the folder of message queues, which no path reaches; once, when there is a root. Panics
+// without memory.
+void mqueues_init(void);
+
 // epoll.c
 
 // The last reference to `file` is gone, or to a capability that was derived for it: it leaves every

@@ -130,6 +130,7 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     process_timers_exec(process);
     mutex_lock(&space->tree_lock);
     process->exec_done = true;
+    atomic_fetch_add_explicit(&process->programs, 1, memory_order_relaxed);
     process->exit_signal = SIGCHLD;
     if (image->is_secure) {
         process->parent_death_signal = 0;

@@ -13,6 +13,16 @@
 #define INOTIFY_WATCHES_MAX   65536
 #define INOTIFY_EVENTS_MAX    16384u
 
+// POSIX message queues, by Linux's numbers: how many there may be, messages in one, bytes of one:
+// by default, what anybody may ask for, and what the administrator may.
+#define MQUEUE_QUEUES_MAX    256
+#define MQUEUE_MESSAGES      10
+#define MQUEUE_MESSAGES_MAX  10
+#define MQUEUE_MESSAGES_HARD 65536
+#define MQUEUE_BYTES         8192
+#define MQUEUE_BYTES_MAX     8192
+#define MQUEUE_BYTES_HARD    (16 << 20)
+
 // Whom resources are counted for: one per user id in use.
 struct posix_user {
     struct list link;
@@ -22,6 +32,7 @@ struct posix_user {
     _Atomic int32_t pending;            // queued signals, RLIMIT_SIGPENDING
     _Atomic int32_t passed;             // descriptors on their way through sockets, RLIMIT_NOFILE
     _Atomic int32_t instances, watches; // of inotify
+    _Atomic uint64_t queue_bytes;       // of message queues, RLIMIT_MSGQUEUE
 };
 struct posix_user *posix_user_get(uint32_t uid);                 // NULL: no memory
 struct posix_user *posix_user_hold(struct posix_user *user);     // one more reference

@@ -256,6 +256,7 @@ static void open_console(struct posix_process *process) {
 static void start_process_1(void) {
     struct exec_image image;
     make_root();
+    mqueues_init();
     profile_load(root_context);
     choose_console();
     struct posix_process *process = make_process();

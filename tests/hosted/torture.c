@@ -464,6 +464,50 @@ static void a_descriptor(struct chance *chance) {
     SAME(CALL(close, file), 0);
 }
 
+static int takes_messages(uint64_t queue) {
+    for (uint32_t i = 0; i < 16; i++) {
+        SAME(CALL(mq_timedreceive, queue, BUFFER, 16, 0, 0), 4);
+        SAME(hosted_load(BUFFER, 4), i);
+    }
+    return 0;
+}
+
+static void remove_queue(void) {
+    int64_t result;
+    do {
+        result = CALL(mq_unlink, PATH);
+    } while (result != -ENOENT && !done(result));
+}
+
+// Messages to a child, which waits for them while the sender waits for room.
+static void a_queue(struct chance *chance) {
+    char name[32];
+    const uint64_t attributes[8] = { 0, 1 + below(chance, 3), 16 };
+    const uint64_t event[8] = { 0, (uint64_t)1 << 32 }; // SIGEV_NONE
+    hosted_write(WORDS, attributes, sizeof(attributes));
+    (void)format_string(name, sizeof(name), "t%lu", (unsigned long)chance->worker);
+    const int64_t queue = CALL(mq_open, text_at(PATH, name), O_CREAT | O_RDWR, 0600, WORDS);
+    if (!done(queue)) {
+        remove_queue(); // it may be there
+        return;
+    }
+    hosted_write(WORDS, event, sizeof(event));
+    (void)done(CALL(mq_notify, (uint64_t)queue, WORDS));
+    const int64_t pid = child(takes_messages, (uint64_t)queue, 0);
+    for (uint32_t i = 0; pid != 0 && i < 16; i++) {
+        hosted_store(BUFFER, i, 4);
+        while (!done(CALL(mq_timedsend, (uint64_t)queue, BUFFER, 4, 0, 0))) {
+        }
+    }
+    if (pid != 0) {
+        SAME(wait_for(pid), EXITED(0));
+    } else {
+        (void)done(CALL(mq_timedsend, (uint64_t)queue, BUFFER, 4, 0, 0)); // goes with it
+    }
+    remove_queue();
+    SAME(CALL(close, (uint64_t)queue), 0);
+}
+
 static void an_event(struct chance *chance) {
     const int64_t event = CALL(eventfd2, below(chance, 3), 0);
     const int64_t poll = CALL(epoll_create1, 0);
@@ -490,11 +534,19 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,       a_program,     a_pipe,          a_file,         some_memory,
-    a_victim,      a_thread,      a_lender,        an_event,       a_signal_file,
-    a_watch,       a_descriptor,  a_sleep,         a_capability,   shared_memory,
-    a_tree,        a_socket,      torture_channel, torture_memory, torture_timer,
-    torture_token, torture_spawn, torture_account, torture_disk,   torture_disk_victim,
+    a_child,         a_program,
+    a_pipe,          a_file,
+    some_memory,     a_victim,
+    a_thread,        a_lender,
+    an_event,        a_signal_file,
+    a_watch,         a_descriptor,
+    a_queue,         a_sleep,
+    a_capability,    shared_memory,
+    a_tree,          a_socket,
+    torture_channel, torture_memory,
+    torture_timer,   torture_token,
+    torture_spawn,   torture_account,
+    torture_disk,    torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

@@ -7,6 +7,7 @@
 #include <libhelix/end.h>
 #include <libhelix/process.h>
 #include <libhelix/wait.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -277,6 +278,13 @@ static int child_events(void) {
     return check_failures;
 }
 
+static int child_a_queue(void) {
+    struct mq_attr large = { .mq_maxmsg = 90, .mq_msgsize = 8192 };
+    REFUSED(mq_open("/paid", O_CREAT | O_EXCL | O_RDWR, 0600, &large), ENOMEM);
+    CHECK(mq_open("/paid", O_CREAT | O_EXCL | O_RDWR, 0600, NULL) >= 0);
+    return check_failures;
+}
+
 static int __attribute__((noreturn)) child_waits(void) {
     for (;;) {
         pause();
@@ -293,6 +301,7 @@ static const struct {
     { "greedy", child_greedy },   { "greedy object", child_greedy_object },
     { "hostile", child_hostile }, { "spins", child_spins },
     { "waits", child_waits },     { "events", child_events },
+    { "a queue", child_a_queue },
 };
 
 static int child_main(const char *word) {
@@ -598,10 +607,25 @@ static void events(void) {
     settles(own(), HX_ACCOUNT_FRAMES, before);
 }
 
+// All that a message queue may hold is paid for as long as it is there.
+static void queues(void) {
+    const handle_t account = made(own());
+    SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, 150), HX_OK);
+    SAME(end_of(child_in(account, "a queue", 0)), 0);
+    settles(account, HX_ACCOUNT_FRAMES, 21); // 10 messages of 8192 bytes, and 960 bytes
+    const mqd_t queue = mq_open("/paid", O_RDWR);
+    NEED(queue >= 0 && mq_unlink("/paid") == 0 && mq_send(queue, "x", 1, 0) == 0);
+    SAME(used(account, HX_ACCOUNT_FRAMES), 21);
+    mq_close(queue);
+    all_given_back(account);
+    SAME(hx_handle_close(account), HX_OK);
+}
+
 static const struct check_case cases[] = {
-    CASE(a_tree),         CASE(rights),  CASE(reserved), CASE(pledged),      CASE(processes),
-    CASE(handles),        CASE(objects), CASE(memory),   CASE(cannot_leave), CASE(outlives),
-    CASE(processor_time), CASE(hostile), CASE(shown),    CASE(rings),        CASE(events),
+    CASE(a_tree),       CASE(rights),   CASE(reserved),       CASE(pledged),
+    CASE(processes),    CASE(handles),  CASE(objects),        CASE(memory),
+    CASE(cannot_leave), CASE(outlives), CASE(processor_time), CASE(hostile),
+    CASE(shown),        CASE(rings),    CASE(events),         CASE(queues),
 };
 
 int main(int argc, char **argv) {

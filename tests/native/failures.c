@@ -5,6 +5,7 @@
 #include "failing.h"
 
 #include <linux/futex.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/auxv.h>
@@ -451,6 +452,31 @@ static int call_pidfd(void) {
     return moved < 0 ? -1 : 0;
 }
 
+// A queue that was not made has no name, and a message that was not sent is not there.
+static int call_mqueue(void) {
+    char bytes[8192];
+    const mqd_t queue = mq_open("/failing", O_CREAT | O_EXCL | O_RDWR | O_NONBLOCK, 0600, NULL);
+    int error = errno;
+    if (queue < 0) {
+        fail_nth(0);
+        REFUSED(mq_unlink("/failing"), ENOENT);
+        errno = error;
+        return -1;
+    }
+    int result = mq_send(queue, "x", 1, 0);
+    error = errno;
+    SAME(mq_receive(queue, bytes, sizeof bytes, NULL), result == 0 ? 1 : -1);
+    if (mq_unlink("/failing") != 0) {
+        result = -1;
+        error = errno;
+        fail_nth(0);
+        NEED(mq_unlink("/failing") == 0);
+    }
+    mq_close(queue);
+    errno = error;
+    return result;
+}
+
 // Who waits for it looks again and again where there is no memory to be told.
 static int call_poll_signals(void) {
     sigset_t set;
@@ -519,6 +545,7 @@ static void descriptors(void) {
     exhaust("inotify", call_inotify);
     exhaust("futex_waitv", call_waitv);
     exhaust("pidfd", call_pidfd);
+    exhaust("mqueue", call_mqueue);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
     exhaust("timer_create", call_timer);

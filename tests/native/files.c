@@ -3,6 +3,7 @@
 // capabilities, which POSIX calls check and native calls derive and revoke.
 #include "native.h"
 
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -143,6 +144,20 @@ static void only_waiting(void) {
     // Nor does anybody get by it what is not to be handed on.
     const int kept = narrowed(events, HX_RIGHTS_ALL & ~HX_RIGHT_DELEGATE, &handle);
     REFUSED(syscall(SYS_pidfd_getfd, self, kept, 0), EPERM);
+    struct sigevent event = { .sigev_notify = SIGEV_NONE };
+    struct mq_attr attributes = { .mq_flags = 0 };
+    char bytes[8192];
+    const mqd_t queue = mq_open("/narrowed", O_CREAT | O_RDWR | O_NONBLOCK, 0600, NULL);
+    NEED(queue >= 0 && mq_unlink("/narrowed") == 0 && mq_send(queue, "x", 1, 0) == 0);
+    const mqd_t reader = narrowed(queue, HX_RIGHT_WAIT | HX_RIGHT_READ, &handle);
+    REFUSED(mq_send(reader, "x", 1, 0), EPERM);
+    REFUSED(mq_notify(reader, &event), EPERM);
+    REFUSED(mq_setattr(reader, &attributes, NULL), EPERM);
+    SAME(mq_receive(reader, bytes, sizeof bytes, NULL), 1);
+    SAME(mq_getattr(reader, &attributes), 0);
+    SAME(attributes.mq_flags, O_NONBLOCK);
+    const mqd_t writer = narrowed(queue, HX_RIGHT_WAIT | HX_RIGHT_WRITE, &handle);
+    REFUSED(mq_receive(writer, bytes, sizeof bytes, NULL), EPERM);
 }
 
 // A signal that came before anybody waited for its file.

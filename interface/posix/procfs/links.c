@@ -52,7 +52,11 @@ enum hx_status proc_mounts_link(const struct proc_target *target, char *buffer, 
     return give_text("self/mounts", buffer, capacity, out_length);
 }
 
-// A path as the caller sees it.
+#define UNREACHABLE       "(unreachable)" // of path_to_text()
+#define UNREACHABLE_BYTES (sizeof(UNREACHABLE) - 1)
+
+// A path as the caller sees it. As Linux has it, what is not below the root is told of by its path
+// alone.
 static enum hx_status give_path(struct path path, char *buffer, uint32_t capacity,
                                 uint32_t *out_length) {
     struct posix_process *self = posix_current();
@@ -66,7 +70,9 @@ static enum hx_status give_path(struct path path, char *buffer, uint32_t capacit
     enum hx_status status = path_to_text(path, root, text, PATH_BYTES_MAX, &length);
     path_put(root);
     if (status == HX_OK) {
-        status = give_text(text, buffer, capacity, out_length);
+        const bool is_far =
+            length > UNREACHABLE_BYTES && memcmp(text, UNREACHABLE, UNREACHABLE_BYTES) == 0;
+        status = give_text(is_far ? text + UNREACHABLE_BYTES : text, buffer, capacity, out_length);
     }
     heap_free(text);
     return status;

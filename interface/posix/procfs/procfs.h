@@ -53,6 +53,7 @@ enum proc_row {
     PROC_SYS_VM,
     PROC_SYS_FS,
     PROC_SYS_FS_INOTIFY,
+    PROC_SYS_FS_MQUEUE,
     PROC_NET,
     PROC_HELIX,
     PROC_TRACE,
@@ -174,6 +175,11 @@ enum hx_status proc_pipe_max_size(const struct proc_target *target, struct proc_
 enum hx_status proc_inotify_events(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_inotify_instances(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_inotify_watches(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_mqueue_messages(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_mqueue_messages_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_mqueue_bytes(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_mqueue_bytes_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_mqueue_queues_max(const struct proc_target *target, struct proc_text *text);
 
 // /proc/helix.
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);

@@ -49,6 +49,11 @@ CONSTANT_TEXT(proc_pipe_max_size, "%u\n", PIPE_BYTES_UNPRIVILEGED)
 CONSTANT_TEXT(proc_inotify_events, "%u\n", INOTIFY_EVENTS_MAX)
 CONSTANT_TEXT(proc_inotify_instances, "%d\n", INOTIFY_INSTANCES_MAX)
 CONSTANT_TEXT(proc_inotify_watches, "%d\n", INOTIFY_WATCHES_MAX)
+CONSTANT_TEXT(proc_mqueue_messages, "%d\n", MQUEUE_MESSAGES)
+CONSTANT_TEXT(proc_mqueue_messages_max, "%d\n", MQUEUE_MESSAGES_MAX)
+CONSTANT_TEXT(proc_mqueue_bytes, "%d\n", MQUEUE_BYTES)
+CONSTANT_TEXT(proc_mqueue_bytes_max, "%d\n", MQUEUE_BYTES_MAX)
+CONSTANT_TEXT(proc_mqueue_queues_max, "%d\n", MQUEUE_QUEUES_MAX)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)
 
 // Linux's console level is one more than the highest level that is printed.

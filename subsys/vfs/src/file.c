@@ -127,6 +127,9 @@ static const struct file_ops path_only_ops = { .name = "path" };
 static enum hx_status open_kind(struct file *file) {
     switch (inode_type(file->inode)) {
     case FS_MODE_REGULAR:
+        if (file->inode->kind != NULL) {
+            return file->inode->kind->open(file);
+        }
         if (file->inode->pages == NULL) {
             file->ops = &generated_ops;
             return HX_OK;

@@ -34,9 +34,6 @@ uint32_t pipe_levels(const struct file *file);
 // A write at *offset, which is set to the end of the file first if `append`.
 enum hx_status regular_write_at(struct file *file, struct io_buffer *from, bool append,
                                 uint64_t *offset, size_t *out_moved);
-// lseek(2) where only a position is kept, up to `end` for SEEK_END.
-enum hx_status position_seek(struct file *file, int64_t offset, uint32_t whence, uint64_t end,
-                             uint64_t *out_position);
 #define SEEK_FROM_START   0u
 #define SEEK_FROM_CURRENT 1u
 #define SEEK_FROM_END     2u

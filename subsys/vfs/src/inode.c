@@ -66,6 +66,10 @@ static void inode_free(struct inode *inode) {
 static void inode_destroy(struct object *object) {
     struct inode *inode = CONTAINER_OF(object, struct inode, object);
     struct filesystem *fs = inode->fs;
+    if (inode->kind != NULL) {
+        inode->kind->end(inode);
+        inode->special = NULL;
+    }
     ASSERT(inode->special == NULL);
     const struct fs_port *port = filesystem_port(fs);
     // There is nobody to tell.

@@ -94,7 +94,8 @@ struct posix_process {
     struct list sibling_link;
     struct posix_group *group; // [tree_lock] keeps
     struct list group_link;
-    bool exec_done; // [tree_lock] since fork, for setpgid
+    bool exec_done;            // [tree_lock] since fork, for setpgid
+    _Atomic uint32_t programs; // that it has executed
     bool session_leader;
     bool subreaper;
     uint64_t start_ns;

@@ -133,6 +133,10 @@ enum hx_status file_write_at(struct file *file, struct io_buffer *from, uint64_t
 // SEEK_HOLE beyond the end.
 enum hx_status file_seek(struct file *file, int64_t offset, uint32_t whence,
                          uint64_t *out_position);
+// For file_ops.seek where only a position is kept, up to `end` for SEEK_END; the position is
+// locked. HX_ERR_INVALID, HX_ERR_OVERFLOW.
+enum hx_status position_seek(struct file *file, int64_t offset, uint32_t whence, uint64_t end,
+                             uint64_t *out_position);
 // Levels that are set now (WAIT_…); files without a waitable are readable and writable.
 uint32_t file_ready(struct file *file);
 // The other methods, with the status of a missing one: getdents (takes the position's lock;

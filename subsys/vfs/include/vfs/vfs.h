@@ -14,6 +14,7 @@
 #include <memory/object.h>
 #include <vfs/credentials.h>
 
+struct inode;
 struct mount;
 struct name;
 struct file;
@@ -46,16 +47,26 @@ static inline const struct fs_port *filesystem_port(struct filesystem *fs) {
     return atomic_load_explicit(&fs->port, memory_order_relaxed);
 }
 
+// What a regular file is beside its bytes, if who creates it makes it that (inode->kind) before
+// anybody can open it: a message queue.
+struct inode_kind {
+    // open(2): sets ops and data of a file whose path and inode are set.
+    enum hx_status (*open)(struct file *file);
+    // Its last name and its last user are gone: frees `special`. Thread context.
+    void (*end)(struct inode *inode);
+};
+
 struct inode {
     struct object object;
     struct filesystem *fs; // keeps
     uint64_t node;
     struct rwlock lock; // directories: entries; files: size against writers
     struct spinlock info_lock;
-    struct fs_info info;         // [info_lock]; size of regular files is pages->size_bytes
-    struct memory_object *pages; // regular files of cached file systems; else NULL
-    void *special;               // [lock] the pipe of a fifo, the socket …
-    _Atomic uint32_t writers;    // open for writing; exec denies (TEXT_BUSY)
+    struct fs_info info;           // [info_lock]; size of regular files is pages->size_bytes
+    struct memory_object *pages;   // regular files of cached file systems; else NULL
+    void *special;                 // [lock] the pipe of a fifo, the socket …; the kind's own
+    const struct inode_kind *kind; // regular files; NULL: nothing but a file
+    _Atomic uint32_t writers;      // open for writing; exec denies (TEXT_BUSY)
     _Atomic uint32_t executing;
     struct list hash_link;
     // Advisory locks (flock, POSIX) hang here.

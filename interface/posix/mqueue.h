@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// interface/posix/mqueue.h: a POSIX message queue: messages by priority, who waits for them or for
+// room, and whom a message is told to. Private to posix; names and calls are in mqueue_calls.c.
+//
+// A queue hangs on the inode of its name, and ends with it. Thread context throughout.
+#pragma once
+
+#include <lib/list.h>
+#include <lib/rbtree.h>
+#include <posix/process.h>
+
+#define MQUEUE_PRIORITIES 32768u
+
+struct mqueue_size { // how much a queue may hold
+    uint64_t messages, message_bytes;
+};
+
+// Once, the process is told that a message came where there was none.
+struct mqueue_notice {
+    int32_t kind, number; // SIGEV_…; of SIGEV_SIGNAL
+    uint64_t value;
+    int32_t pid;       // of the process; 0: nobody is told
+    uint64_t process;  // its process->id
+    uint32_t programs; // what it had executed: the next one is not told
+};
+
+struct mqueue {
+    struct spinlock lock;
+    struct mqueue_size size;
+    struct rbtree messages;      // [lock] the next one first
+    uint32_t count;              // [lock] of messages
+    uint64_t bytes;              // [lock] in them
+    struct list receivers;       // [lock] who wait, the next one first; only while it is empty
+    struct list senders;         // [lock] the same; only while it is full
+    struct mqueue_notice notice; // [lock]
+    struct waitable waitable;    // levels change under the lock
+    struct posix_user *user;     // keeps; whose RLIMIT_MSGQUEUE counts it
+    struct account *account;     // keeps; pays for all that it may hold
+};
+
+struct mqueue_message {
+    struct rbnode node;
+    uint32_t priority;
+    uint64_t length;
+    uint8_t bytes[];
+};
+
+// An empty queue that the calling process makes and pays for. HX_ERR_TABLE_FULL: its user may not
+// have as much in queues; HX_ERR_NO_MEMORY.
+enum hx_status mqueue_create(struct mqueue_size size, struct mqueue **out_queue);
+// With the messages in it. Nobody uses it any more.
+void mqueue_destroy(struct mqueue *queue);
+
+// Room for a message. NULL: no memory.
+struct mqueue_message *mqueue_message_create(uint64_t length, uint32_t priority);
+void mqueue_message_free(struct mqueue_message *message);
+
+// Takes the message on HX_OK. While the queue is full it waits, if the caller does, until the
+// deadline. *out_notice is who is to be told (pid 0: nobody), by mqueue_tell().
+// HX_ERR_WOULD_BLOCK, HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED, HX_ERR_CANCELED.
+enum hx_status mqueue_send(struct mqueue *queue, struct mqueue_message *message, bool waits,
+                           time_ns_t deadline, struct mqueue_notice *out_notice);
+// Gives the message that is next. The same for an empty queue.
+enum hx_status mqueue_receive(struct mqueue *queue, bool waits, time_ns_t deadline,
+                              struct mqueue_message **out_message);
+
+// The current process asks to be told. HX_ERR_BUSY: another one, or it, has asked.
+enum hx_status mqueue_notice_set(struct mqueue *queue, int32_t kind, int32_t number,
+                                 uint64_t value);
+// The current process does not want to be told any more; harmless if it does not anyway.
+void mqueue_notice_end(struct mqueue *queue);
+// Tells, for the current process, which has sent.
+void mqueue_tell(const struct mqueue_notice *notice);
