@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// attribute_calls.c: changing what files are: modes, owners, times, sizes, extended attributes.
+// attribute_calls.c: changing what files are: modes, owners, times, sizes.
 #include "descriptor.h"
 #include "times.h"
 
@@ -334,35 +334,3 @@ enum hx_status sys_ftruncate(struct call *call) {
     }
     return status;
 }
-
-// No file system keeps extended attributes: listing gives none, the rest says so.
-static enum hx_status no_attributes(struct call *call, struct path path, const void *argument) {
-    (void)path;
-    return *(const bool *)argument ? call_ok(call, 0) : HX_ERR_NO_OPERATION;
-}
-
-static const bool listing = true;
-static const bool not_listing = false;
-
-#define XATTR_CALL(name, lookup_flags, list)                                                       \
-    enum hx_status sys_##name(struct call *call) {                                                 \
-        return change_at(call, AT_FDCWD, call_address(call, 0), lookup_flags, no_attributes,       \
-                         &(list));                                                                 \
-    }
-#define XATTR_FD_CALL(name, list)                                                                  \
-    enum hx_status sys_##name(struct call *call) {                                                 \
-        return change_fd(call, call_int(call, 0), no_attributes, &(list));                         \
-    }
-
-XATTR_CALL(setxattr, LOOKUP_FOLLOW, not_listing)
-XATTR_CALL(lsetxattr, 0, not_listing)
-XATTR_FD_CALL(fsetxattr, not_listing)
-XATTR_CALL(getxattr, LOOKUP_FOLLOW, not_listing)
-XATTR_CALL(lgetxattr, 0, not_listing)
-XATTR_FD_CALL(fgetxattr, not_listing)
-XATTR_CALL(listxattr, LOOKUP_FOLLOW, listing)
-XATTR_CALL(llistxattr, 0, listing)
-XATTR_FD_CALL(flistxattr, listing)
-XATTR_CALL(removexattr, LOOKUP_FOLLOW, not_listing)
-XATTR_CALL(lremovexattr, 0, not_listing)
-XATTR_FD_CALL(fremovexattr, not_listing)

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <sys/file.h>
+#include <sys/xattr.h>
 
 #define WORKERS 4
 #define NAMES   12
@@ -31,6 +32,20 @@ static void has(const char *path, const char *text) {
     close(file);
 }
 
+// An attribute of so many bytes, each the number of its worker.
+static void attribute_set(const char *path, int worker, size_t size) {
+    char value[40000];
+    memset(value, worker, size);
+    SAME(setxattr(path, "trusted.load", value, size, XATTR_CREATE), 0);
+}
+
+static void has_attribute(const char *path, int worker, size_t size) {
+    char value[40000], found[40000];
+    memset(value, worker, size);
+    SAME(getxattr(path, "trusted.load", found, sizeof found), size);
+    CHECK(memcmp(found, value, size) == 0);
+}
+
 static int count_names(const char *path) {
     int count = 0;
     DIR *stream = opendir(path);
@@ -42,15 +57,17 @@ static int count_names(const char *path) {
     return count - 2;
 }
 
-// Names: made, linked, moved, exchanged, removed, each as it has to be.
+// Names: made, linked, moved, exchanged, removed, each as it has to be; and attributes.
 static void names(int worker) {
     char text[64], from[64], to[64];
     snprintf(text, sizeof text, "w%d", worker);
     NEED(mkdir(text, 0755) == 0 && chdir(text) == 0 && mkdir("d", 0755) == 0);
+    attribute_set("d", worker, 40000);
     for (int i = 0; i < NAMES; i++) {
         snprintf(from, sizeof from, "n%d", i);
         snprintf(to, sizeof to, "d/n%d", i);
         put(from, from);
+        attribute_set(from, worker, (size_t)i);
         SAME(link(from, to), 0);
         SAME(unlink(from), 0);
         SAME(symlink(to, from), 0);
@@ -65,10 +82,13 @@ static void names(int worker) {
         snprintf(from, sizeof from, "n%d", i);
         snprintf(to, sizeof to, "e/n%d", i);
         has(to, from);
+        has_attribute(to, worker, (size_t)i);
         SAME(unlink(from), 0);
         SAME(unlink(to), 0);
         REFUSED(unlink(to), ENOENT);
     }
+    has_attribute("e", worker, 40000);
+    SAME(removexattr("e", "trusted.load"), 0);
     SAME(rmdir("e"), 0);
     NEED(chdir("..") == 0 && rmdir(text) == 0);
 }

@@ -12,6 +12,7 @@
 
 #include <sys/mount.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 
 #define ROUNDS 400
 
@@ -61,6 +62,10 @@ static void touch(const char *path) {
         }
         close(reader);
     }
+    (void)!setxattr(path, "user.a", bytes, sizeof bytes, 0);
+    (void)!lgetxattr(path, "trusted.a", bytes, sizeof bytes);
+    (void)!llistxattr(path, bytes, sizeof bytes);
+    (void)!removexattr(path, "user.a");
     (void)!chmod(path, 0777);
     (void)!truncate(path, 5000);
     (void)!access(path, R_OK);

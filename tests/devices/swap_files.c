@@ -11,6 +11,7 @@
 #include "versions.h"
 
 #include <sys/mount.h>
+#include <sys/xattr.h>
 
 #define SWAPS 200
 #define IDLE  16
@@ -71,6 +72,8 @@ static void read_rest(DIR *stream, bool *seen) {
 static void stays_open(void) {
     bool seen[300] = { false };
     char name[32], found[16];
+    static char attribute[40000];
+    memset(attribute, 'a', sizeof attribute);
     NEED(mkdir("dir", 0755) == 0);
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "dir/%d", i);
@@ -86,6 +89,8 @@ static void stays_open(void) {
     const int nameless = open(".", O_RDWR | O_TMPFILE, 0600);
     NEED(gone >= 0 && nameless >= 0 && unlink("gone") == 0);
     struct stat before, after;
+    NEED(fsetxattr(gone, "user.large", attribute, sizeof attribute, 0) == 0);
+    NEED(setxattr("dir", "user.d", "small", 5, 0) == 0);
     NEED(fstat(gone, &before) == 0 && write(gone, "abc", 3) == 3 && write(nameless, "xyz", 3) == 3);
     SAME(flock(gone, LOCK_EX), 0);
     SAME(swap("rfs_next"), HX_OK);
@@ -102,6 +107,9 @@ static void stays_open(void) {
     }
     closedir(stream);
     SAME(fstat(gone, &after), 0);
+    SAME(fgetxattr(gone, "user.large", attribute, sizeof attribute), sizeof attribute);
+    CHECK(attribute[0] == 'a' && memcmp(attribute, attribute + 1, sizeof attribute - 1) == 0);
+    SAME(getxattr("dir", "user.d", found, sizeof found), 5);
     CHECK(after.st_ino == before.st_ino && after.st_nlink == 0 && after.st_size == 3);
     SAME(pread(gone, found, sizeof found, 0), 3);
     snprintf(name, sizeof name, "/proc/self/fd/%d", nameless);
@@ -150,7 +158,7 @@ static void mounts(void) {
 static void refused(void) {
     const struct health before = health();
     SAME(swap("rfs_none"), HX_ERR_NOT_SUPPORTED);
-    CHECK(says("expected a version that takes over state of schema 1, found one for 0 to 0"));
+    CHECK(says("expected a version that takes over state of schema 2, found one for 0 to 0"));
     SAME(swap("blk_next"), HX_ERR_INVALID);
     SAME(health().swaps, before.swaps);
     SAME(health().worst_freeze_ns, before.worst_freeze_ns);
@@ -303,7 +311,7 @@ static void schema(void) {
     SAME(swap(NULL), HX_OK);
     SAME(swap("rfs_schema"), HX_OK);
     SAME(swap(MODULE), HX_ERR_NOT_SUPPORTED);
-    CHECK(says("expected a version that takes over state of schema 2, found one for 1 to 1"));
+    CHECK(says("expected a version that takes over state of schema 3, found one for 1 to 2"));
     load_end(load);
     has("kept", "kept");
     SAME(unlink("kept"), 0);

@@ -508,6 +508,34 @@ static void a_queue(struct chance *chance) {
     SAME(CALL(close, (uint64_t)queue), 0);
 }
 
+// An attribute of a file that all have: of as many bytes as its value says, whoever sets it.
+static void attribute_of(uint64_t file, uint32_t size) {
+    const uint64_t name = text_at(PATH, "user.torture");
+    hosted_store(REGION, size, 4);
+    (void)done(CALL(fsetxattr, file, name, REGION, size, 0));
+    const int64_t length = CALL(fgetxattr, file, name, REGION, REGION_PAGES * PAGE);
+    NEED(length == -ENODATA || !done(length) || (uint64_t)length == hosted_load(REGION, 4));
+    if (size % 2 == 0) {
+        const int64_t removed = CALL(fremovexattr, file, name);
+        (void)(removed == -ENODATA || done(removed));
+    }
+}
+
+static void an_attribute(struct chance *chance) {
+    const uint32_t size = 4 + below(chance, 40000);
+    const int64_t fd =
+        CALL(openat, (uint64_t)AT_FDCWD, text_at(PATH, "/attributes"), O_CREAT | O_RDWR, 0600);
+    if (done(fd)) {
+        if (done(map_at(REGION, REGION_PAGES * PAGE, PROT_READ | PROT_WRITE))) {
+            attribute_of((uint64_t)fd, size);
+            SAME(CALL(munmap, REGION, REGION_PAGES * PAGE), 0);
+        }
+        SAME(CALL(close, (uint64_t)fd), 0);
+    }
+    (void)text_at(PATH, "/attributes");
+    remove_file(); // of those who have it the last one finds none
+}
+
 static void an_event(struct chance *chance) {
     const int64_t event = CALL(eventfd2, below(chance, 3), 0);
     const int64_t poll = CALL(epoll_create1, 0);
@@ -534,19 +562,15 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,         a_program,
-    a_pipe,          a_file,
-    some_memory,     a_victim,
-    a_thread,        a_lender,
-    an_event,        a_signal_file,
-    a_watch,         a_descriptor,
-    a_queue,         a_sleep,
-    a_capability,    shared_memory,
-    a_tree,          a_socket,
-    torture_channel, torture_memory,
-    torture_timer,   torture_token,
-    torture_spawn,   torture_account,
-    torture_disk,    torture_disk_victim,
+    a_child,         a_program,       a_pipe,
+    a_file,          some_memory,     a_victim,
+    a_thread,        a_lender,        an_event,
+    a_signal_file,   a_watch,         a_descriptor,
+    a_queue,         an_attribute,    a_sleep,
+    a_capability,    shared_memory,   a_tree,
+    a_socket,        torture_channel, torture_memory,
+    torture_timer,   torture_token,   torture_spawn,
+    torture_account, torture_disk,    torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

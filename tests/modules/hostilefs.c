@@ -242,6 +242,53 @@ static enum hx_status lying_write_text(void *fs, uint64_t node, uint64_t offset,
     return HX_OK;
 }
 
+// Now there is one and now there is none, of any length, of which it gives more than fits, or none.
+// NOLINTNEXTLINE(readability-function-size): what the method of the port has
+static enum hx_status lying_getxattr(void *fs, uint64_t node, struct fs_name name, uint32_t offset,
+                                     uint32_t *out_size_bytes, void *piece, uint32_t capacity,
+                                     uint32_t *out_length) {
+    static const uint32_t sizes[] = { 0, 100, FS_XATTR_BYTES_MAX, FS_XATTR_BYTES_MAX + 1,
+                                      UINT32_MAX };
+    (void)fs;
+    (void)node;
+    (void)name;
+    (void)offset;
+    memset(piece, 'f', capacity);
+    looks++;
+    *out_size_bytes = sizes[looks % ARRAY_SIZE(sizes)];
+    *out_length = looks % 3 == 0 ? capacity + 1 : looks % 3 == 1 ? capacity : 0;
+    return looks % 7 < 2 ? HX_ERR_NO_DATA : HX_OK;
+}
+
+// NOLINTNEXTLINE(readability-function-size): what the method of the port has
+static enum hx_status lying_setxattr(void *fs, uint64_t node, struct fs_name name, uint32_t offset,
+                                     uint32_t size_bytes, const void *piece, uint32_t length) {
+    (void)fs;
+    (void)node;
+    (void)name;
+    (void)offset;
+    (void)size_bytes;
+    (void)piece;
+    (void)length;
+    return looks++ % 2 == 0 ? HX_ERR_NOT_FOUND : HX_OK;
+}
+
+static enum hx_status lying_removexattr(void *fs, uint64_t node, struct fs_name name) {
+    (void)fs;
+    (void)node;
+    (void)name;
+    return HX_OK;
+}
+
+static enum hx_status lying_listxattr(void *fs, uint64_t node, void *names, uint32_t capacity,
+                                      uint32_t *out_length) {
+    (void)fs;
+    (void)node;
+    memset(names, 'f', capacity);
+    *out_length = capacity + looks++ % 2;
+    return HX_OK;
+}
+
 static const struct fs_ops ops = {
     .describe = lying_describe,
     .mount = lying_mount,
@@ -259,6 +306,10 @@ static const struct fs_ops ops = {
     .usage = lying_usage,
     .read_text = lying_read_text,
     .write_text = lying_write_text,
+    .getxattr = lying_getxattr,
+    .setxattr = lying_setxattr,
+    .removexattr = lying_removexattr,
+    .listxattr = lying_listxattr,
 };
 
 static enum hx_status lying_init(struct hx_env *its, void **out_self) {

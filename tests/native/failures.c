@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 
 #define FUTEX_WAITV 449 // the number, which older headers lack
 
@@ -278,6 +279,38 @@ static int call_stat(void) {
     return stat("file", &info);
 }
 
+// A value of several pieces, in place of another, which stays if there is no memory for it.
+static int call_xattr(void) {
+    static char value[1 << 16], found[1 << 16];
+    memset(value, 'v', sizeof value);
+    const int was_set = setxattr("file", "trusted.a", value, sizeof value, 0);
+    const ssize_t length =
+        was_set == 0 ? getxattr("file", "trusted.a", found, sizeof found) : was_set;
+    const int error = errno;
+    fail_nth(0);
+    SAME(getxattr("file", "trusted.a", NULL, 0), was_set == 0 ? (long)sizeof value : 3);
+    CHECK(length < 0 || memcmp(found, value, sizeof value) == 0);
+    SAME(setxattr("file", "trusted.a", "old", 3, 0), 0);
+    errno = error;
+    return length < 0 ? -1 : 0;
+}
+
+static int call_listxattr(void) {
+    return listxattr("file", NULL, 0) == 10 ? 0 : -1;
+}
+
+static int call_removexattr(void) {
+    if (setxattr("file", "trusted.r", "old", 3, 0) != 0) {
+        return -1;
+    }
+    const int result = removexattr("file", "trusted.r");
+    const int error = errno;
+    fail_nth(0);
+    SAME(getxattr("file", "trusted.r", NULL, 0), result == 0 ? -1 : 3);
+    errno = error;
+    return result;
+}
+
 static void files(void) {
     SAME(closed(open("file", O_RDWR | O_CREAT, 0600)), 0);
     SAME(mkdir("point", 0700), 0);
@@ -290,6 +323,9 @@ static void files(void) {
     exhaust("mount", call_mount);
     exhaust("write", call_large_write);
     exhaust("stat", call_stat);
+    exhaust("setxattr", call_xattr);
+    exhaust("listxattr", call_listxattr);
+    exhaust("removexattr", call_removexattr);
 }
 
 // ---- descriptors and what can be waited for

@@ -10,9 +10,12 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
+#include <sys/statfs.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 
 #define REVOCABLE (HX_RIGHTS_ALL)
 
@@ -82,6 +85,9 @@ static void only_reading(void) {
     REFUSED(ftruncate(fd, 0), EPERM);
     REFUSED(fallocate(fd, 0, 0, 100), EPERM);
     REFUSED(fchmod(fd, 0600), EPERM);
+    REFUSED(fsetxattr(fd, "user.a", "x", 1, 0), EPERM);
+    REFUSED(fremovexattr(fd, "user.a"), EPERM);
+    SAME(flistxattr(fd, text, sizeof text), 0);
     REFUSED(fcntl(fd, F_SETFL, O_APPEND), EPERM);
     REFUSED(ioctl(fd, FIONREAD, text), EPERM);
     REFUSED(flock(fd, LOCK_SH), EPERM);
@@ -441,6 +447,54 @@ static void given_to_a_program(void) {
     }
 }
 
+static long free_blocks(void) {
+    struct statfs info;
+    NEED(statfs("paid", &info) == 0);
+    return (long)info.f_bfree;
+}
+
+// The size of the file system pays for extended attributes, and has it back when they go.
+static void attributes_are_paid(void) {
+    static char value[16000], name[256];
+    NEED(mkdir("paid", 0755) == 0 && mount("none", "paid", "tmpfs", 0, "size=256k") == 0);
+    close(file_new("paid/file"));
+    SAME(setxattr("paid/file", "user.small", "x", 1, 0), 0); // is the node's
+    const long before = free_blocks();
+    int count = 0;
+    do {
+        snprintf(name, sizeof name, "user.%d", count++);
+    } while (setxattr("paid/file", name, value, sizeof value, 0) == 0);
+    REFUSED(setxattr("paid/file", name, value, sizeof value, 0), ENOSPC);
+    CHECK(count > 5 && free_blocks() < 16);
+    REFUSED(getxattr("paid/file", name, NULL, 0), ENODATA);
+    SAME(setxattr("paid/file", "user.0", "x", 1, XATTR_REPLACE), 0);
+    SAME(setxattr("paid/file", name, value, sizeof value, 0), 0);
+    SAME(removexattr("paid/file", name), 0);
+    CHECK(free_blocks() >= 4);
+    const int file = open("paid/file", O_RDONLY);
+    SAME(unlink("paid/file"), 0);
+    SAME(fgetxattr(file, "user.1", NULL, 0), sizeof value);
+    close(file);
+    CHECK(free_blocks() > before);
+    SAME(umount("paid"), 0);
+}
+
+// As many names as listxattr() can tell.
+static void names_of_attributes_end(void) {
+    static char names[65536], name[256];
+    close(file_new("file"));
+    int count = 0;
+    do {
+        snprintf(name, sizeof name, "user.%0250d", count++);
+    } while (setxattr("file", name, "x", 1, 0) == 0);
+    REFUSED(setxattr("file", name, "x", 1, 0), ENOSPC);
+    SAME(listxattr("file", names, sizeof names), (count - 1) * 256);
+    REFUSED(setxattr("file", "user.0", "x", 1, 0), ENOSPC);
+    snprintf(name, sizeof name, "user.%0250d", 3);
+    SAME(removexattr("file", name), 0);
+    SAME(setxattr("file", "user.0", "x", 1, 0), 0);
+}
+
 static const struct check_case cases[] = {
     CASE(same_file_same_handle),
     CASE(only_reading),
@@ -455,5 +509,7 @@ static const struct check_case cases[] = {
     CASE(mappings_are_taken_back),
     CASE(mapping_is_dead_for_the_kernel_too),
     CASE(given_to_a_program),
+    CASE(attributes_are_paid),
+    CASE(names_of_attributes_end),
 };
 CHECK_MAIN(cases)

@@ -35,6 +35,7 @@ void ramfs_life_destroy(struct ramfs *fs) {
     if (fs->update != NULL) {
         hx_update_destroy(fs->update);
     }
+    hx_free(ramfs_env, (void *)fs->xattr.buckets);
     hx_free(ramfs_env, (void *)fs->buckets);
     hx_free(ramfs_env, fs);
 }
@@ -48,8 +49,9 @@ void ramfs_life_destroy(struct ramfs *fs) {
 // names of a directory.
 struct import {
     bool checks;
-    uint32_t count;  // of instances
-    uint64_t number; // of the instance; 0: none yet
+    bool has_attributes; // its schema has
+    uint32_t count;      // of instances
+    uint64_t number;     // of the instance; 0: none yet
     struct ramfs *fs;
     struct ramfs *instances;            // by `next_imported`
     const struct ramfs_node *directory; // NULL: none yet
@@ -304,6 +306,43 @@ ALWAYS static enum hx_status import_entry(struct import *at, const struct ramfs_
     return HX_OK;
 }
 
+// Of a root that has gone first there may be attributes.
+static enum hx_status owner_check(const struct ramfs *fs, const struct ramfs_attribute *attribute) {
+    const struct ramfs_node *node = hx_arena_at(ramfs_env, attribute->node);
+    if (node == NULL) {
+        return fs->is_going ? HX_OK : HX_ERR_CORRUPT;
+    }
+    return node_is_whole(node) && node->mount == attribute->mount ? HX_OK : HX_ERR_CORRUPT;
+}
+
+static enum hx_status import_attribute(struct import *at, const struct ramfs_attribute *attribute) {
+    struct ramfs *fs;
+    if (at->checks && !ramfs_attribute_is_whole(attribute)) {
+        return HX_ERR_CORRUPT;
+    }
+    enum hx_status status = instance_of(at, attribute->mount, &fs);
+    if (status != HX_OK || fs == NULL) {
+        return status != HX_OK ? status : of_nobody(at->checks);
+    }
+    if (at->checks && owner_check(fs, attribute) != HX_OK) {
+        return HX_ERR_CORRUPT;
+    }
+    hx_object_of(attribute)->local = (void *)fs->xattr.collected;
+    fs->xattr.collected = attribute;
+    fs->xattr.count++;
+    return HX_OK;
+}
+
+static enum hx_status import_newer(struct import *at, const void *object) {
+    if (!at->has_attributes) {
+        return HX_ERR_CORRUPT;
+    }
+    if (hx_object_type(object) == RAMFS_ATTRIBUTE) {
+        return import_attribute(at, object);
+    }
+    return !at->checks || ramfs_piece_is_owned(object) ? HX_OK : HX_ERR_CORRUPT;
+}
+
 ALWAYS static enum hx_status import_object(struct import *at, const void *object, bool checks) {
     struct ramfs *fs;
     switch (hx_object_type(object)) {
@@ -313,6 +352,9 @@ ALWAYS static enum hx_status import_object(struct import *at, const void *object
         return import_node(at, object, checks);
     case RAMFS_ENTRY:
         return import_entry(at, object, checks);
+    case RAMFS_ATTRIBUTE:
+    case RAMFS_PIECE:
+        return import_newer(at, object);
     default:
         return HX_ERR_CORRUPT;
     }
@@ -321,7 +363,11 @@ ALWAYS static enum hx_status import_object(struct import *at, const void *object
 // When all objects were seen.
 static enum hx_status instance_end(struct ramfs *fs) {
     fs->inodes_used += fs->entry_count + 1;
-    return fs->owed == 0 ? ramfs_entries_index(fs) : HX_ERR_CORRUPT;
+    if (fs->owed != 0) {
+        return HX_ERR_CORRUPT;
+    }
+    enum hx_status status = ramfs_entries_index(fs);
+    return status == HX_OK ? ramfs_xattr_index(fs) : status;
 }
 
 // `checks`: what may have been written elsewhere; that takes twice as long.
@@ -341,9 +387,10 @@ ALWAYS static enum hx_status import_all(struct import *at, bool checks) {
 }
 
 enum hx_status ramfs_import(void *self, uint32_t schema_version) {
-    struct import at = { .checks = hx_arena_is_foreign(ramfs_env) };
+    struct import at = { .checks = hx_arena_is_foreign(ramfs_env),
+                         .has_attributes = schema_version == RAMFS_SCHEMA };
     (void)self;
-    if (schema_version != RAMFS_SCHEMA) {
+    if (schema_version < RAMFS_SCHEMA_LEAST || schema_version > RAMFS_SCHEMA) {
         return HX_ERR_NOT_SUPPORTED;
     }
     enum hx_status status = at.checks ? import_all(&at, true) : import_all(&at, false);

@@ -161,6 +161,7 @@ NO_LOCK_ANALYSIS static enum hx_status ramfs_unmount(void *instance) {
     }
     hx_mutex_lock(&fs->lock);
     unmount_root(fs);
+    ramfs_xattr_unmount(fs);
     for (uint64_t i = 0; i < fs->bucket_count; i++) {
         const struct ramfs_entry *entry;
         while ((entry = fs->buckets[i]) != NULL) {
@@ -669,6 +670,63 @@ static enum hx_status ramfs_setinfo(void *instance, uint64_t number, const struc
     return leave(fs, HX_OK);
 }
 
+// NOLINTNEXTLINE(readability-function-size): what the method of the port has
+static enum hx_status ramfs_getxattr(void *instance, uint64_t number, struct fs_name name,
+                                     uint32_t offset, uint32_t *out_size_bytes, void *piece,
+                                     uint32_t capacity, uint32_t *out_length) {
+    struct ramfs_buffer buffer = { piece, capacity, 0 };
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
+    enum hx_status status = HX_ERR_INVALID;
+    if (node_of(fs, number) != NULL) {
+        status = ramfs_xattr_get(fs, number, name, offset, &buffer, out_size_bytes);
+        *out_length = buffer.length;
+    }
+    return leave(fs, status);
+}
+
+// NOLINTNEXTLINE(readability-function-size): what the method of the port has
+static enum hx_status ramfs_setxattr(void *instance, uint64_t number, struct fs_name name,
+                                     uint32_t offset, uint32_t size_bytes, const void *piece,
+                                     uint32_t length) {
+    const struct ramfs_value value = { offset, size_bytes, piece, length };
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
+    return leave(fs, node_of(fs, number) != NULL ? ramfs_xattr_set(fs, number, name, &value)
+                                                 : HX_ERR_INVALID);
+}
+
+static enum hx_status ramfs_removexattr(void *instance, uint64_t number, struct fs_name name) {
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
+    const bool is_there = node_of(fs, number) != NULL;
+    if (is_there) {
+        ramfs_xattr_remove(fs, number, name);
+    }
+    return leave(fs, is_there ? HX_OK : HX_ERR_INVALID);
+}
+
+static enum hx_status ramfs_listxattr(void *instance, uint64_t number, void *names,
+                                      uint32_t capacity, uint32_t *out_length) {
+    struct ramfs_buffer buffer = { names, capacity, 0 };
+    struct ramfs *fs = enter(instance);
+    if (fs == NULL) {
+        return HX_ERR_INVALID;
+    }
+    const bool is_there = node_of(fs, number) != NULL;
+    if (is_there) {
+        ramfs_xattr_list(fs, number, &buffer);
+        *out_length = buffer.length;
+    }
+    return leave(fs, is_there ? HX_OK : HX_ERR_INVALID);
+}
+
 static enum hx_status ramfs_forget(void *instance, uint64_t number) {
     struct ramfs *fs = enter(instance);
     if (fs == NULL) {
@@ -676,6 +734,7 @@ static enum hx_status ramfs_forget(void *instance, uint64_t number) {
     }
     const struct ramfs_node *node = node_of(fs, number);
     if (node != NULL && node->info.links == 0) {
+        ramfs_xattr_forget(fs, number);
         ramfs_orphan_remove(fs, node);
         (void)node_free(fs, node); // so little needs no memory
         hx_arena_commit(fs->update);
@@ -699,4 +758,8 @@ const struct fs_ops ramfs_ops = {
     .setinfo = ramfs_setinfo,
     .forget = ramfs_forget,
     .usage = ramfs_usage,
+    .getxattr = ramfs_getxattr,
+    .setxattr = ramfs_setxattr,
+    .removexattr = ramfs_removexattr,
+    .listxattr = ramfs_listxattr,
 };

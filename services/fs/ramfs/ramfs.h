@@ -23,9 +23,10 @@ struct ramfs_type {
 // In the arena
 // -----------------------------------------------------------------------------------------------
 
-#define RAMFS_SCHEMA 1u // of what follows
+#define RAMFS_SCHEMA       2u // of what follows
+#define RAMFS_SCHEMA_LEAST 1u // the same without attributes
 
-enum { RAMFS_MOUNT = 1, RAMFS_NODE = 2, RAMFS_ENTRY = 3 };
+enum { RAMFS_MOUNT = 1, RAMFS_NODE, RAMFS_ENTRY, RAMFS_ATTRIBUTE, RAMFS_PIECE };
 
 // A mounted instance; the port's `mounted` is its number. Its `local` is a struct ramfs.
 struct ramfs_mount {
@@ -61,6 +62,25 @@ struct ramfs_entry {
     char text[];
 };
 
+#define RAMFS_PIECES ((FS_XATTR_BYTES_MAX + FS_XATTR_PIECE_MAX - 1) / FS_XATTR_PIECE_MAX)
+
+// An extended attribute of a node. Its `local` is the next one in the bucket.
+struct ramfs_attribute {
+    uint64_t mount;
+    uint64_t node;
+    uint64_t pieces[RAMFS_PIECES - 1]; // what follows the first piece of the value; 0: nothing
+    uint32_t size_bytes;               // of the value
+    uint32_t name_length;
+    char text[]; // the name, and the first piece
+};
+
+// More of a value.
+struct ramfs_piece {
+    uint64_t attribute;
+    uint64_t index; // among its pieces, from 1 on
+    char bytes[];
+};
+
 // Of one life
 // -----------------------------------------------------------------------------------------------
 
@@ -76,6 +96,22 @@ struct ramfs_order {
 
 #define RAMFS_ORPHANS 64u
 
+// A value whose last piece has not come.
+struct ramfs_setting {
+    struct hx_update *update; // NULL: there is none
+    struct ramfs_attribute *attribute;
+    uint32_t done; // bytes of it
+};
+
+// Extended attributes, by node.
+struct ramfs_xattr {
+    const struct ramfs_attribute **buckets;
+    uint64_t bucket_count; // 0: no table yet; a power of two
+    uint64_t count;
+    const struct ramfs_attribute *collected; // while it is imported
+    struct ramfs_setting setting;
+};
+
 // A mounted instance. `lock` guards all of it, and the objects of the instance.
 struct ramfs {
     struct hx_mutex lock;
@@ -87,6 +123,7 @@ struct ramfs {
     uint64_t bucket_count;              // a power of two
     uint64_t entry_count;
     uint64_t next_cookie;
+    struct ramfs_xattr xattr;
     const struct ramfs_node *orphans[RAMFS_ORPHANS]; // without links, by number
     const struct ramfs_entry *collected;             // while it is imported
     struct ramfs *next_imported;
@@ -155,3 +192,42 @@ void ramfs_order_remove(const struct ramfs *fs, const struct ramfs_node *directo
 enum hx_status ramfs_order_all(struct ramfs *fs);
 // The index of the first entry behind a cookie, of `count` if there is none.
 uint32_t ramfs_order_after(const struct ramfs_order *order, uint64_t cookie);
+
+// xattr.c: extended attributes. The lock is held.
+// Bytes of who calls.
+struct ramfs_buffer {
+    char *bytes;
+    uint32_t capacity;
+    uint32_t length; // of what was put there
+};
+// A piece of a value, as the port's setxattr() has it.
+struct ramfs_value {
+    uint32_t offset;
+    uint32_t size_bytes; // of the value
+    const void *piece;
+    uint32_t length;
+};
+// As the port's getxattr(): HX_ERR_NO_DATA
+enum hx_status ramfs_xattr_get(const struct ramfs *fs, uint64_t node, struct fs_name name,
+                               uint32_t offset, struct ramfs_buffer *buffer,
+                               uint32_t *out_size_bytes);
+// As many names as the buffer takes.
+void ramfs_xattr_list(const struct ramfs *fs, uint64_t node, struct ramfs_buffer *buffer);
+// As the port's setxattr(): HX_ERR_NO_MEMORY, HX_ERR_NO_SPACE, HX_ERR_NOT_FOUND, HX_ERR_INVALID
+enum hx_status ramfs_xattr_set(struct ramfs *fs, uint64_t node, struct fs_name name,
+                               const struct ramfs_value *value);
+// A value whose pieces are not all there goes.
+void ramfs_xattr_give_up(struct ramfs *fs);
+void ramfs_xattr_remove(struct ramfs *fs, uint64_t node, struct fs_name name);
+// All attributes of a node that goes, one after the other: each may be the last thing that is done
+// in this life.
+void ramfs_xattr_forget(struct ramfs *fs, uint64_t node);
+// All of the instance, in the same way.
+void ramfs_xattr_unmount(struct ramfs *fs);
+// All attributes of the last life are collected and counted: from now on they are found.
+// HX_ERR_NO_MEMORY
+enum hx_status ramfs_xattr_index(struct ramfs *fs);
+// Whether an object is an attribute with all that belongs to it, but for its node; and whether a
+// piece belongs to one.
+bool ramfs_attribute_is_whole(const void *object);
+bool ramfs_piece_is_owned(const void *object);

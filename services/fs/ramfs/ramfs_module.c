@@ -43,4 +43,5 @@ static const struct hx_module_ops ramfs_module_ops = { .init = ramfs_init,
 
 HX_MODULE(ramfs, .name = "ramfs", .version = { 1, 0, 0 }, .phase = HX_PHASE_NORMAL,
           .provides = ramfs_provides, .provides_count = ARRAY_SIZE(ramfs_provides),
-          .arena_version = RAMFS_SCHEMA, .ops = &ramfs_module_ops);
+          .arena_version = RAMFS_SCHEMA, .arena_least = RAMFS_SCHEMA_LEAST,
+          .ops = &ramfs_module_ops);

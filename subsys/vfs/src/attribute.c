@@ -106,7 +106,7 @@ static enum hx_status check_writable(const struct inode *inode) {
                                                                                   : HX_OK;
 }
 
-static bool is_owner(const struct inode *inode, const struct credentials *credentials) {
+bool inode_is_owner(const struct inode *inode, const struct credentials *credentials) {
     return credentials->fsuid == __atomic_load_n(&inode->info.uid, __ATOMIC_RELAXED) ||
            credentials_capable(credentials, CAPABILITY_FOWNER);
 }
@@ -122,7 +122,7 @@ enum hx_status inode_set_mode(struct inode *inode, const struct credentials *cre
     }
     rwlock_write(&inode->lock);
     struct fs_info info = { .changed = vfs_now(), .mode = mode & MODE_BITS };
-    if (!is_owner(inode, credentials)) {
+    if (!inode_is_owner(inode, credentials)) {
         status = HX_ERR_NOT_PERMITTED;
     } else {
         if (!credentials_in_group(credentials, inode->info.gid) &&
@@ -175,6 +175,9 @@ enum hx_status inode_set_owner(struct inode *inode, const struct credentials *cr
             .changed = vfs_now(),
         };
         status = inode_set(inode, &info, FS_SET_OWNER | FS_SET_MODE | FS_SET_CHANGED);
+        if (status == HX_OK && (mode & FS_MODE_TYPE) != FS_MODE_DIRECTORY) {
+            inode_capability_drop_locked(inode);
+        }
     }
     rwlock_write_done(&inode->lock);
     return status;
@@ -235,6 +238,7 @@ static void clear_setuid_locked(struct inode *inode) {
 
 void inode_written(struct inode *inode, bool keep_setuid) {
     inode_touch(inode, FS_SET_MODIFIED | FS_SET_CHANGED);
+    inode_capability_drop_locked(inode);
     if (!keep_setuid && (inode_mode(inode) & (MODE_SETUID | MODE_SETGID)) != 0) {
         clear_setuid_locked(inode);
     }

@@ -18,6 +18,9 @@ static const struct lock_class rename_class = { "rename", LOCK_RANK_DIRECTORY - 
 // Outside the directories of such a file system (inode.c).
 static const struct lock_class uncached_class = { "uncached rename", LOCK_RANK_PROCESS_TREE - 4,
                                                   false };
+static const struct lock_class xattr_class = { "xattr", LOCK_RANK_DIRECTORY - 6, false };
+static const struct lock_class uncached_xattr_class = { "uncached xattr",
+                                                        LOCK_RANK_PROCESS_TREE - 5, false };
 
 static struct mutex types_lock;
 static struct list types = LIST_INIT(types); // [types_lock]
@@ -266,7 +269,9 @@ static struct filesystem *filesystem_alloc(struct fs_type *type) {
     fs->type_name = type->name;
     fs->device = atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed);
     list_init(&fs->watches);
-    mutex_init(&fs->rename_lock, (type->kind & FS_UNCACHED) != 0 ? &uncached_class : &rename_class);
+    const bool is_uncached = (type->kind & FS_UNCACHED) != 0;
+    mutex_init(&fs->rename_lock, is_uncached ? &uncached_class : &rename_class);
+    mutex_init(&fs->xattr_lock, is_uncached ? &uncached_xattr_class : &xattr_class);
     return fs;
 }
 

@@ -50,7 +50,12 @@ void inode_refresh_links(struct inode *inode);
 void inode_touch(struct inode *inode, uint32_t what);
 // After a read: the access time, if it is due (as Linux's relatime).
 void inode_accessed(struct inode *inode, struct mount *mount);
-// After a write: times, and set-user bits unless the file keeps them.
+// Who may do what is the owner's: he, and who has CAP_FOWNER.
+bool inode_is_owner(const struct inode *inode, const struct credentials *credentials);
+// Other bytes or another owner came to the file: what it gave who runs it goes, as set-user bits
+// do (security.capability). The inode's lock is held for writing.
+void inode_capability_drop_locked(struct inode *inode);
+// After a write: times, capabilities, and set-user bits unless the file keeps them.
 void inode_written(struct inode *inode, bool keep_setuid);
 // The text of a symbolic link that does not change: read once, kept with the inode, terminated.
 enum hx_status inode_target(struct inode *inode, const char **out_target);

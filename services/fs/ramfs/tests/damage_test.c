@@ -148,6 +148,50 @@ static void test_damaged_entries(uint64_t other_instance, uint64_t other_root) {
     REFUSED(inner, struct ramfs_entry, directory, e_node);
 }
 
+static const struct ramfs_attribute *attribute_called(const char *name) {
+    void *object;
+    uint32_t index = 0;
+    while (arena_walk(&arena, &index, &object, 1) != 0) {
+        const struct ramfs_attribute *attribute = object;
+        if (hx_object_type(object) == RAMFS_ATTRIBUTE && attribute->name_length == strlen(name) &&
+            memcmp(attribute->text, name, attribute->name_length) == 0) {
+            return attribute;
+        }
+    }
+    CHECK(false);
+    return NULL;
+}
+
+static void test_damaged_attributes(uint64_t other_instance) {
+    const struct ramfs_attribute *one = attribute_called("user.one");
+    const struct ramfs_attribute *large = attribute_called("user.large");
+    const struct ramfs_piece *piece = node(large->pieces[0]);
+    REFUSED(one, struct ramfs_attribute, mount, other_instance);
+    REFUSED(one, struct ramfs_attribute, mount, root_node);
+    REFUSED(one, struct ramfs_attribute, mount, UINT64_C(12345));
+    REFUSED(one, struct ramfs_attribute, node, UINT64_C(12345));
+    REFUSED(one, struct ramfs_attribute, node, (uintptr_t)instance);
+    REFUSED(one, struct ramfs_attribute, node, hx_object_number(entry_called("hard")));
+    REFUSED(one, struct ramfs_attribute, size_bytes, 4);
+    REFUSED(one, struct ramfs_attribute, size_bytes, UINT32_MAX);
+    REFUSED(one, struct ramfs_attribute, name_length, 0);
+    REFUSED(one, struct ramfs_attribute, name_length, 9);
+    REFUSED(one, struct ramfs_attribute, name_length, UINT32_MAX);
+    REFUSED(one, struct ramfs_attribute, pieces[0], large->pieces[0]);
+    REFUSED(large, struct ramfs_attribute, size_bytes, 33001);
+    REFUSED(large, struct ramfs_attribute, size_bytes, 100);
+    REFUSED(large, struct ramfs_attribute, pieces[0], 0);
+    REFUSED(large, struct ramfs_attribute, pieces[0], large->pieces[1]);
+    REFUSED(large, struct ramfs_attribute, pieces[1], large->pieces[0]);
+    REFUSED(large, struct ramfs_attribute, pieces[3], large->pieces[0]);
+    REFUSED(large, struct ramfs_attribute, pieces[1], f_node);
+    REFUSED(piece, struct ramfs_piece, attribute, hx_object_number(one));
+    REFUSED(piece, struct ramfs_piece, attribute, f_node);
+    REFUSED(piece, struct ramfs_piece, attribute, UINT64_C(12345));
+    REFUSED(piece, struct ramfs_piece, index, 2);
+    REFUSED(piece, struct ramfs_piece, index, 0);
+}
+
 static void test_damaged_objects(void) {
     static const struct {
         uint32_t type;
@@ -158,7 +202,11 @@ static void test_damaged_objects(void) {
                  { RAMFS_ENTRY, 8 },
                  { RAMFS_ENTRY, sizeof(struct ramfs_entry) },
                  { RAMFS_ENTRY, sizeof(struct ramfs_entry) + FS_NAME_MAX + 1 },
-                 { RAMFS_ENTRY + 1, 64 },
+                 { RAMFS_ATTRIBUTE, 64 },
+                 { RAMFS_ATTRIBUTE, 8 },
+                 { RAMFS_PIECE, 8 },
+                 { RAMFS_PIECE, 64 },
+                 { RAMFS_PIECE + 1, 64 },
                  { 0, 64 } };
     for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
         const void *object = new_object(none[i].type, none[i].size_bytes);
@@ -210,6 +258,7 @@ static void test_damage(void) {
     void *other = mount_plain(&other_root);
     test_damaged_nodes((uintptr_t)other);
     test_damaged_entries((uintptr_t)other, other_root);
+    test_damaged_attributes((uintptr_t)other);
     test_damaged_objects();
     test_damaged_mount((uintptr_t)other);
     test_damaged_future();

@@ -7,6 +7,7 @@ static void live_again(void) {
     uint64_t bad;
     life_end();
     CHECK(ramfs_import(NULL, RAMFS_SCHEMA + 1) == HX_ERR_NOT_SUPPORTED);
+    CHECK(ramfs_import(NULL, RAMFS_SCHEMA_LEAST - 1) == HX_ERR_NOT_SUPPORTED);
     CHECK(life_begin() == HX_OK);
     CHECK(arena_check(&arena, &bad) == HX_OK);
 }
@@ -123,6 +124,41 @@ static void test_import_without_memory(void) {
     }
 }
 
+// A tree without attributes is what schema 1 has; one with them is not.
+static void test_schema_1(void) {
+    uint64_t root;
+    arena_init(&arena, &arena_memory);
+    void *fs = mount_plain(&root);
+    const uint64_t file = make(fs, root, "f", &file_info);
+    life_end();
+    CHECK(life_begin_with(1) == HX_OK);
+    CHECK(xattr_set(fs, file, "user.a", 9) == HX_OK && xattr_size(fs, file, text("user.a")) == 9);
+    life_end();
+    CHECK(life_begin_with(1) == HX_ERR_CORRUPT);
+    life_end();
+    CHECK(life_begin() == HX_OK && xattr_size(fs, file, text("user.a")) == 9);
+    CHECK(ops->unmount(fs) == HX_OK && arena.objects == 0 && blocks_in_use == 0);
+    arena_fini(&arena);
+}
+
+// What was set in part is not there in the next life, which says so.
+static void test_pieces_die(void) {
+    static const uint8_t piece[FS_XATTR_PIECE_MAX];
+    uint32_t size_bytes, length;
+    char byte;
+    begin();
+    const uint64_t objects = arena.objects;
+    CHECK(ops->setxattr(instance, f_node, text("user.p"), 0, 20000, piece, sizeof(piece)) == HX_OK);
+    live_again();
+    CHECK(arena.objects == objects);
+    CHECK(ops->setxattr(instance, f_node, text("user.p"), sizeof(piece), 20000, piece,
+                        20000 - sizeof(piece)) == HX_ERR_NOT_FOUND);
+    CHECK(ops->getxattr(instance, f_node, text("user.p"), 0, &size_bytes, &byte, 1, &length) ==
+          HX_ERR_NO_DATA);
+    CHECK(xattr_set(instance, f_node, "user.p", 20000) == HX_OK);
+    end();
+}
+
 // Unmounting, which dies, and is done once more.
 static void test_unmount_dies(void) {
     struct fs_info info;
@@ -153,6 +189,8 @@ int main(void) {
         test_import();
         test_import_without_memory();
         test_deaths();
+        test_schema_1();
+        test_pieces_die();
         test_unmount_dies();
     }
     return 0;

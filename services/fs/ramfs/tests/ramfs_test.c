@@ -164,6 +164,102 @@ static void test_options(void) {
     CHECK(ops->unmount(fs) == HX_OK);
 }
 
+static void test_xattrs(void) {
+    static const uint32_t sizes[] = { 0, 1, 15871, 15872, 15873, 31744, 65535, 65536, 3 };
+    char names[64];
+    uint32_t size_bytes, length;
+    uint64_t root;
+    void *fs = mount_plain(&root);
+    const uint64_t file = make(fs, root, "file", &file_info);
+    const uint64_t objects = arena.objects;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        CHECK(xattr_set(fs, file, "user.a", sizes[i]) == HX_OK);
+        CHECK(xattr_set(fs, root, "user.a", sizes[i] / 2) == HX_OK);
+        CHECK(xattr_size(fs, file, text("user.a")) == sizes[i]);
+        CHECK(xattr_size(fs, root, text("user.a")) == sizes[i] / 2);
+    }
+    CHECK(arena.objects == objects + 2);
+    CHECK(ops->getxattr(fs, file, text("user.a"), 1, &size_bytes, names, 64, &length) == HX_OK);
+    CHECK(size_bytes == 3 && length == 2);
+    CHECK(ops->getxattr(fs, file, text("user.a"), 9, &size_bytes, names, 64, &length) == HX_OK);
+    CHECK(size_bytes == 3 && length == 0);
+    CHECK(ops->getxattr(fs, file, text("user."), 0, &size_bytes, names, 64, &length) ==
+          HX_ERR_NO_DATA);
+    CHECK(xattr_set(fs, file, "user.bb", 7) == HX_OK);
+    CHECK(ops->listxattr(fs, file, names, 64, &length) == HX_OK && length == 15);
+    CHECK(ops->listxattr(fs, file, names, 14, &length) == HX_OK && length < 15); // what fits
+    CHECK(ops->removexattr(fs, file, text("user.a")) == HX_OK);
+    CHECK(ops->removexattr(fs, file, text("user.a")) == HX_OK);
+    CHECK(ops->listxattr(fs, file, names, 64, &length) == HX_OK && length == 8);
+    CHECK(memcmp(names, "user.bb", 8) == 0);
+    CHECK(ops->unlink(fs, root, text("file"), false) == HX_OK && ops->forget(fs, file) == HX_OK);
+    CHECK(ops->listxattr(fs, file, names, 64, &length) == HX_ERR_INVALID);
+    CHECK(xattr_set(fs, file, "user.a", 1) == HX_ERR_INVALID);
+    CHECK(ops->removexattr(fs, file, text("user.a")) == HX_ERR_INVALID);
+    CHECK(arena.objects == objects - 1);
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0 && arena.objects == 0);
+}
+
+// Pieces that are none, or not of what was begun.
+static void test_pieces(void) {
+    static const char piece[FS_XATTR_PIECE_MAX];
+    static const struct {
+        uint32_t offset, size_bytes, length;
+        enum hx_status expected;
+    } tried[] = {
+        { 0, 5, 4, HX_ERR_INVALID },
+        { 0, 5, 6, HX_ERR_INVALID },
+        { 5, 5, 0, HX_ERR_INVALID },
+        { 0, 15873, 15873 - 1, HX_OK },
+        { 15872, 15874, 2, HX_ERR_NOT_FOUND },
+        { 15872, 15873, 1, HX_ERR_NOT_FOUND },
+        { 0, 65537, 15872, HX_ERR_INVALID },
+        { 0, 40000, 15872, HX_OK },
+        { 31744, 40000, 8256, HX_ERR_NOT_FOUND },
+    };
+    uint32_t size_bytes, length;
+    char byte;
+    uint64_t root;
+    void *fs = mount_plain(&root);
+    const uint64_t objects = arena.objects;
+    for (size_t i = 0; i < ARRAY_SIZE(tried); i++) {
+        CHECK(ops->setxattr(fs, root, text("user.a"), tried[i].offset, tried[i].size_bytes, piece,
+                            tried[i].length) == tried[i].expected);
+    }
+    CHECK(ops->setxattr(fs, root, text("user.a"), 0, 20000, piece, 15872) == HX_OK);
+    CHECK(ops->setxattr(fs, root, text("user.b"), 15872, 20000, piece, 4128) == HX_ERR_NOT_FOUND);
+    CHECK(ops->getxattr(fs, root, text("user.a"), 0, &size_bytes, &byte, 1, &length) ==
+          HX_ERR_NO_DATA);
+    CHECK(arena.objects == objects);
+    CHECK(ops->setxattr(fs, root, text("user.a"), 0, 20000, piece, 15872) == HX_OK);
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0 && arena.objects == 0);
+}
+
+// As many as one list can have; the table grows meanwhile.
+static void test_many_xattrs(void) {
+    static char names[FS_XATTR_LIST_MAX];
+    char name[FS_XATTR_NAME_MAX + 1];
+    uint32_t count = 0;
+    uint32_t length;
+    uint64_t root;
+    void *fs = mount_plain(&root);
+    enum hx_status status = HX_OK;
+    while (status == HX_OK) {
+        (void)snprintf(name, sizeof(name), "user.%0250u", count++);
+        status = xattr_set(fs, root, name, count % 5);
+    }
+    CHECK(status == HX_ERR_NO_SPACE && count == FS_XATTR_LIST_MAX / 256 + 1);
+    CHECK(ops->listxattr(fs, root, names, sizeof(names), &length) == HX_OK);
+    CHECK(length == sizeof(names));
+    (void)snprintf(name, sizeof(name), "user.%0250u", 40u);
+    CHECK(xattr_set(fs, root, name, 40000) == HX_OK); // it is there already
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        (void)snprintf(name, sizeof(name), "user.%0250u", i);
+        CHECK(xattr_size(fs, root, text(name)) == (i == 40 ? 40000 : (i + 1) % 5));
+    }
+    CHECK(ops->unmount(fs) == HX_OK && blocks_in_use == 0 && arena.objects == 0);
+}
+
 // Stops at the first failure; what was done before stays.
 static enum hx_status sequence(void *fs, uint64_t root) {
     struct fs_info made;
@@ -171,6 +267,12 @@ static enum hx_status sequence(void *fs, uint64_t root) {
     uint64_t d = made.node;
     if (status == HX_OK) {
         status = ops->create(fs, d, text("f"), &file_info, &made);
+    }
+    if (status == HX_OK) {
+        status = xattr_set(fs, made.node, "user.a", 100);
+    }
+    if (status == HX_OK) {
+        status = xattr_set(fs, made.node, "user.a", 40000);
     }
     if (status == HX_OK) {
         status = ops->link(fs, made.node, root, text("hard"));
@@ -215,6 +317,9 @@ static void test_all(void) {
     test_rename();
     test_readdir();
     test_options();
+    test_xattrs();
+    test_pieces();
+    test_many_xattrs();
     test_no_memory();
     CHECK(depth == 0);
 }

@@ -7,6 +7,19 @@
 
 #define TEXT_BYTES 4096u
 
+// The attributes of a node, in no order.
+static void describe_xattrs(void *fs, uint64_t node, char *to) {
+    char names[256];
+    uint32_t length;
+    uint64_t sum = 0;
+    CHECK(ops->listxattr(fs, node, names, sizeof(names), &length) == HX_OK);
+    for (uint32_t at = 0; at < length; at += (uint32_t)strlen(names + at) + 1) {
+        const struct fs_name name = text(names + at);
+        sum += ramfs_hash(xattr_size(fs, node, name), name);
+    }
+    (void)sprintf(to, " <%u %lx>", length, sum);
+}
+
 // What a directory looks like from outside, numbers apart.
 static void describe(void *fs, uint64_t node, char *to) {
     struct fs_entry entries[5];
@@ -16,6 +29,8 @@ static void describe(void *fs, uint64_t node, char *to) {
     CHECK(ops->getinfo(fs, node, &info) == HX_OK && info.node == node);
     to += strlen(to);
     to += sprintf(to, "(%o %u %u %lu", info.mode, info.links, info.uid, info.size_bytes);
+    describe_xattrs(fs, node, to);
+    to += strlen(to);
     if ((info.mode & FS_MODE_TYPE) != FS_MODE_DIRECTORY) {
         char target[16] = "";
         uint32_t length = 0;
@@ -61,15 +76,28 @@ static void life_end(void) {
     blocks_in_use = 0;
 }
 
-// The next one begins with what is in the arena.
-static enum hx_status life_begin(void) {
+// The next one begins with what is in the arena, which has that schema.
+static enum hx_status life_begin_with(uint32_t schema) {
     uint64_t bad;
     arena_settle(&arena);
     CHECK(arena_recover(&arena, &bad) == HX_OK);
-    return ramfs_import(NULL, RAMFS_SCHEMA);
+    return ramfs_import(NULL, schema);
+}
+
+static enum hx_status life_begin(void) {
+    return life_begin_with(RAMFS_SCHEMA);
 }
 
 static const struct fs_info link_info = { .mode = FS_MODE_LINK | 0777 };
+
+static void xattrs_make(void) {
+    CHECK(xattr_set(instance, f_node, "user.one", 3) == HX_OK);
+    CHECK(xattr_set(instance, f_node, "user.large", 33000) == HX_OK);
+    CHECK(xattr_set(instance, f_node, "user.none", 0) == HX_OK);
+    CHECK(xattr_set(instance, root_node, "trusted.root", 20) == HX_OK);
+    CHECK(xattr_set(instance, d_node, "user.d", 1) == HX_OK);
+    CHECK(xattr_set(instance, gone_node, "user.gone", 5) == HX_OK);
+}
 
 static void tree_make(void) {
     struct fs_info info;
@@ -83,6 +111,7 @@ static void tree_make(void) {
     CHECK(ops->symlink(instance, root_node, text("l"), text("d/f"), &link_info, &info) == HX_OK);
     gone_node = make(instance, e_node, "gone", &file_info);
     CHECK(ops->unlink(instance, e_node, text("gone"), false) == HX_OK);
+    xattrs_make();
     for (uint32_t i = 0; i < 70; i++) { // more than one walk takes, and than the table has at first
         (void)snprintf(name, sizeof(name), "%u", i);
         make(instance, d_node, name, &file_info);
@@ -142,6 +171,22 @@ static enum hx_status do_forget(void) {
     return ops->forget(instance, gone_node);
 }
 
+static enum hx_status do_setxattr(void) {
+    return xattr_set(instance, d_node, "user.new", 50);
+}
+
+static enum hx_status do_replace_xattr(void) {
+    return xattr_set(instance, f_node, "user.large", 60000);
+}
+
+static enum hx_status do_shorten_xattr(void) {
+    return xattr_set(instance, f_node, "user.large", 2);
+}
+
+static enum hx_status do_removexattr(void) {
+    return ops->removexattr(instance, f_node, text("user.large"));
+}
+
 static enum hx_status do_mount(void) {
     uint64_t root;
     struct fs_info info;
@@ -156,8 +201,9 @@ static enum hx_status do_mount(void) {
 }
 
 static enum hx_status (*const changes[])(void) = {
-    do_create, do_mkdir,       do_symlink,  do_link,    do_unlink, do_rmdir,
-    do_rename, do_rename_over, do_exchange, do_setinfo, do_forget, do_mount,
+    do_create,        do_mkdir,         do_symlink,     do_link,    do_unlink, do_rmdir,
+    do_rename,        do_rename_over,   do_exchange,    do_setinfo, do_forget, do_setxattr,
+    do_replace_xattr, do_shorten_xattr, do_removexattr, do_mount,
 };
 
 static void begin(void) {

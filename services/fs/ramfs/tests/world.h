@@ -179,6 +179,40 @@ static void *mount_plain(uint64_t *out_root) {
     return fs;
 }
 
+// A value of so many bytes, whose pieces are all set.
+static enum hx_status xattr_set(void *fs, uint64_t node, const char *name, uint32_t size_bytes) {
+    static uint8_t value[FS_XATTR_BYTES_MAX];
+    uint32_t offset = 0;
+    enum hx_status status;
+    for (uint32_t i = 0; i < size_bytes; i++) {
+        value[i] = (uint8_t)(i * 7 + i / 251 + size_bytes);
+    }
+    do {
+        const uint32_t length = MIN_OF(size_bytes - offset, FS_XATTR_PIECE_MAX);
+        status = ops->setxattr(fs, node, text(name), offset, size_bytes, value + offset, length);
+        offset += length;
+    } while (status == HX_OK && offset < size_bytes);
+    return status;
+}
+
+// How long the value is, which is one of those that xattr_set() sets.
+static uint32_t xattr_size(void *fs, uint64_t node, struct fs_name name) {
+    static uint8_t piece[FS_XATTR_PIECE_MAX];
+    uint32_t size_bytes, length;
+    uint32_t offset = 0;
+    do {
+        CHECK(ops->getxattr(fs, node, name, offset, &size_bytes, piece, sizeof(piece), &length) ==
+              HX_OK);
+        CHECK(length == MIN_OF(size_bytes - offset, FS_XATTR_PIECE_MAX));
+        for (uint32_t i = 0; i < length; i++) {
+            const uint32_t at = offset + i;
+            CHECK(piece[i] == (uint8_t)(at * 7 + at / 251 + size_bytes));
+        }
+        offset += length;
+    } while (offset < size_bytes);
+    return size_bytes;
+}
+
 static uint64_t make(void *fs, uint64_t in, const char *name, const struct fs_info *info) {
     struct fs_info made;
     CHECK(ops->create(fs, in, text(name), info, &made) == HX_OK);

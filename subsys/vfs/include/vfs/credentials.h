@@ -23,6 +23,7 @@
 #define CAPABILITY_SYS_RESOURCE 24u
 #define CAPABILITY_SYS_TIME     25u
 #define CAPABILITY_MKNOD        27u
+#define CAPABILITY_SETFCAP      31u
 #define CAPABILITY_ALL          ((1ull << 41) - 1)
 
 struct credentials {

@@ -34,6 +34,7 @@ struct filesystem { // a mounted instance
     const char *type_name;                // "tmpfs"
     uint64_t device;                      // st_dev, anonymous number
     struct mutex rename_lock;
+    struct mutex xattr_lock; // one value is set at a time
     struct fs_type *type;
     struct account *account;    // keeps; pays for the pages of FS_NO_PAGER, within its blocks
     _Atomic uint32_t mounts;    // that show it
@@ -75,7 +76,9 @@ struct inode {
     struct list watches;      // [watches_lock] struct inode_watch.link
     _Atomic uint32_t watched; // [watches_lock for writing] events that one of them hears of
     _Atomic(char *) target;   // of a symbolic link whose text was read; terminated; else NULL
-    uint32_t charged;         // pages of the file system's account, for the text of a link
+    uint32_t charged;         // pages of the file system's account: a link's text, attributes
+    uint32_t xattr_cost;      // [lock] bytes of memory that the attributes take
+    bool has_capability;      // [lock] security.capability is among them
     bool pinned;              // [info_lock] has one more reference while it has links
     bool is_temporary;        // [info_lock] O_TMPFILE: may be linked although it has no links
     struct epoch_item item;
