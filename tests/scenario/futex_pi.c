@@ -486,6 +486,77 @@ static void holder_execs(void) {
     SAME(words[0], 0);
 }
 
+#define BUSY_BYTES (4 << 20)
+#define ROUNDS     100u
+
+// The rounds of a lock that is given up: where the one that runs is, and who holds what.
+struct late {
+    _Atomic uint32_t *words, *step;
+    char *busy;
+};
+
+static void await(_Atomic uint32_t *step, uint32_t wanted) {
+    while (*step < wanted) {
+        sched_yield();
+    }
+}
+
+// Keeps the memory of its process busy while the lock is given up: faults have to wait.
+static void *keeps_busy(void *argument) {
+    const struct late *late = argument;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        await(late->step, 4 * i + 2);
+        while (*late->step == 4 * i + 2) {
+            NEED(mprotect(late->busy, BUSY_BYTES, PROT_READ) == 0);
+            NEED(mprotect(late->busy, BUSY_BYTES, PROT_READ | PROT_WRITE) == 0);
+        }
+    }
+    return NULL;
+}
+
+// It may write the word, and has to fault first: between the choice of an heir and the word there
+// is time for others.
+static void gives_up_slowly(struct late *late) {
+    pthread_t thread;
+    late->busy = mmap(NULL, BUSY_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    NEED(late->busy != MAP_FAILED);
+    NEED(pthread_create(&thread, NULL, keeps_busy, late) == 0);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        NEED(lock(late->words) == 0);
+        NEED(mprotect((void *)late->words, 4096, PROT_READ) == 0);
+        NEED(mprotect((void *)late->words, 4096, PROT_READ | PROT_WRITE) == 0);
+        *late->step = 4 * i + 1;
+        await(late->step, 4 * i + 2);
+        NEED(unlock(late->words) == 0);
+        *late->step = 4 * i + 3;
+        await(late->step, 4 * i + 4);
+    }
+    pthread_join(thread, NULL);
+}
+
+// Who comes while a lock is given up to nobody gets it.
+static void comes_late(void) {
+    struct late late = { shared_words(), shared_words(), NULL };
+    const struct timespec past = { 0, 0 };
+    pid_t child;
+    CHILD(child) {
+        gives_up_slowly(&late);
+    }
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        await(late.step, 4 * i + 1);
+        REFUSED(futex(late.words, FUTEX_LOCK_PI, 0, &past, NULL, 0), ETIMEDOUT);
+        *late.step = 4 * i + 2;
+        for (volatile uint32_t spin = 0; spin < i * 37 % 97 * 200; spin++) {
+        }
+        SAME(lock(late.words), 0);
+        SAME(unlock(late.words), 0);
+        await(late.step, 4 * i + 3);
+        *late.step = 4 * i + 4;
+    }
+    EXITS(child, 0);
+}
+
 // Of a condition: who waits is moved to the lock.
 struct mover {
     pthread_t thread;
@@ -563,10 +634,10 @@ static void mutex_make(int robust) {
     NEED(pthread_mutex_init(&mutex, &attributes) == 0);
 }
 
-#define ROUNDS 3000
+#define LOOPS 3000
 
 static void *counts(void *argument) {
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < LOOPS; i++) {
         NEED(pthread_mutex_lock(&mutex) == 0);
         counted++;
         NEED(pthread_mutex_unlock(&mutex) == 0);
@@ -583,7 +654,7 @@ static void pthreads(void) {
     for (int i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
     }
-    SAME(counted, 4 * ROUNDS);
+    SAME(counted, 4 * LOOPS);
 }
 
 static void *takes_turns(void *argument) {
@@ -670,6 +741,7 @@ static const struct check_case cases[] = {
     CASE(goes_on_after_signals),
     CASE(between_processes),
     CASE(holder_execs),
+    CASE(comes_late),
     CASE(moves),
     CASE(moves_no_others),
     CASE(pthreads),
