@@ -22,6 +22,7 @@
 
 struct file_table {
     struct object object;
+    _Atomic uint32_t users; // processes; with the last one all is closed, whoever still looks
     struct spinlock lock;
     uint32_t capacity;         // [lock] a multiple of 64
     _Atomic uint32_t lowest;   // [lock for writing] the lowest number that is free

@@ -37,7 +37,7 @@ static enum hx_status own_parts_make(struct posix_process *process, struct own_p
             return HX_ERR_NO_MEMORY;
         }
     }
-    if (references(&process->files->object) > 1) {
+    if (file_table_is_shared(process->files)) {
         parts->files = file_table_copy(process->files);
         if (parts->files == NULL) {
             return HX_ERR_NO_MEMORY;
@@ -86,14 +86,14 @@ static void take_pid(struct posix_thread *thread) {
     }
 }
 
-static void switch_aspace(struct posix_process *process, struct aspace *aspace) {
+// Gives the old one, for the caller to put.
+static struct aspace *switch_aspace(struct posix_process *process, struct aspace *aspace) {
     vdso_pid_forget(process);
     struct aspace *old = process_replace_aspace(process->process, aspace);
     usage_leave_aspace(process, old);
     process->aspace_shared = false;
     thread_set_aspace(&aspace->core);
-    aspace_put(old);
-    waitable_update(&process->vfork_done, 0, WAIT_SIGNALED);
+    return old;
 }
 
 // The thread's own state: registers, signal stack, what an older program registered.
@@ -114,6 +114,9 @@ static void reset_thread(struct posix_thread *thread, struct hal_frame *frame,
     preempt_enable();
 }
 
+// What is closed by the exec is closed before others may look into the process as the new program:
+// that may be those who could not look into the old one. What the old program kept goes after the
+// lock, as it may take long.
 static void commit(struct call *call, struct exec_image *image, struct own_parts *parts) {
     struct posix_thread *thread = call->thread;
     struct posix_process *process = call->process;
@@ -121,11 +124,14 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     thread_release_memory(thread, false);
     take_pid(thread);
     reset_thread(thread, call->frame, image);
+    own_parts_use(process, parts);
     mutex_lock(&process->exec_lock);
-    switch_aspace(process, image->aspace);
+    struct aspace *old = switch_aspace(process, image->aspace);
     exec_adopt(process, image);
     mutex_unlock(&process->exec_lock);
-    own_parts_use(process, parts);
+    waitable_update(&process->vfork_done, 0, WAIT_SIGNALED);
+    executable_put(image->file);
+    aspace_put(old);
     signal_actions_reset(process);
     process_timers_exec(process);
     mutex_lock(&space->tree_lock);

@@ -19,6 +19,7 @@ struct exec_image {
     uint64_t vdso;                   // address; 0: there is none
     struct credentials *credentials; // keeps; those that it will run with
     bool is_secure;                  // it runs with more rights than its caller
+    bool is_unreadable;              // its caller may execute it, or its interpreter, not read it
     char command[THREAD_NAME_BYTES];
 };
 
@@ -43,6 +44,7 @@ enum hx_status exec_load(struct posix_process *process, const struct exec_reques
 // Drops an image that will not run.
 void exec_image_put(struct exec_image *image);
 // Puts what the process keeps of an image into it, and takes the image, but for its address space.
+// image->file is the program that it had before then (NULL: none), for executable_put().
 void exec_adopt(struct posix_process *process, struct exec_image *image);
 
 // exec_open.c: files, and scripts that name an interpreter.
@@ -65,6 +67,9 @@ struct exec_file {
 // Opens what the request names, following scripts to the program in the end.
 enum hx_status exec_file_open(const struct exec_request *request, struct exec_file *out_file);
 void exec_file_close(struct exec_file *file);
+// Whether who looks for the program may execute the file only: then others of his ids must not see
+// it in the memory of what it becomes (would_dump() of Linux).
+bool exec_is_unreadable(const struct lookup *lookup, const struct file *file);
 // Opens one file that may be executed.
 enum hx_status exec_open(const struct lookup *lookup, const char *path, struct file **out_file);
 // Reads exactly; HX_ERR_BAD_IMAGE if the file is too short.
@@ -78,7 +83,8 @@ struct exec_layout {
     uint64_t interpreter_base; // 0: none
     uint64_t program_headers;  // address; 0: not mapped
     uint32_t program_count;
-    uint64_t end; // behind the last segment
+    uint64_t end;       // behind the last segment
+    bool is_unreadable; // the interpreter, by who executes it
 };
 
 // `random_pages`: how far a position-independent program is moved.

@@ -166,6 +166,7 @@ static enum hx_status map_interpreter(struct aspace *aspace, const struct lookup
     if (status == HX_OK) {
         layout->start = bias + elf->image.header.entry;
         layout->interpreter_base = bias + elf->image.low;
+        layout->is_unreadable = exec_is_unreadable(lookup, elf->file);
     }
     inode_execute_end(elf->file->inode);
     file_put(elf->file);

@@ -119,6 +119,8 @@ static enum hx_status load(struct posix_process *process, const struct exec_requ
                                   posix_limit(process, RLIMIT_STACK), image);
     }
     if (status == HX_OK) {
+        image->is_unreadable =
+            layout.is_unreadable || exec_is_unreadable(request->lookup, file->file);
         image->entry = layout.start;
         image->brk_start = layout.end + (draw.brk << PAGE_SHIFT);
     }
@@ -176,9 +178,9 @@ void exec_adopt(struct posix_process *process, struct exec_image *image) {
     process->environment_end = image->environment_end;
     process->stack_top = image->stack_top;
     memcpy(process->command, image->command, sizeof(process->command));
-    process->dumpable = !image->is_secure;
+    process->dumpable = !image->is_secure && !image->is_unreadable;
     process->unknown_call_logged = false;
     mutex_unlock(&process->process->lock);
-    executable_put(old);
+    image->file = old;
     posix_credentials_set(process, image->credentials, NULL);
 }

@@ -66,6 +66,10 @@ enum hx_status exec_open(const struct lookup *lookup, const char *path, struct f
     return status;
 }
 
+bool exec_is_unreadable(const struct lookup *lookup, const struct file *file) {
+    return inode_permission(file->inode, lookup->credentials, 4) != HX_OK;
+}
+
 static void close_executed(struct file *file) {
     inode_execute_end(file->inode);
     file_put(file);

@@ -145,11 +145,6 @@ static void descriptor_closed(struct file_table *table, struct capability *capab
 
 static void file_table_destroy(struct object *object) {
     struct file_table *table = CONTAINER_OF(object, struct file_table, object);
-    for (uint32_t fd = 0; fd < table->capacity; fd++) {
-        if (table->files[fd] != NULL) {
-            descriptor_closed(table, table->files[fd]);
-        }
-    }
     const struct table_arrays arrays = { table->capacity, table->files, table->close_on_exec };
     arrays_free(&arrays);
     heap_free(table);
@@ -167,6 +162,7 @@ struct file_table *file_table_create(void) {
         return NULL;
     }
     object_init(&table->object, &file_table_type);
+    atomic_init(&table->users, 1);
     spinlock_init(&table->lock, &file_table_class);
     table->capacity = FILE_TABLE_FIRST;
     table->files = table->first_files;
@@ -214,11 +210,28 @@ struct file_table *file_table_copy(struct file_table *from) {
 }
 
 struct file_table *file_table_get(struct file_table *table) {
+    atomic_fetch_add_explicit(&table->users, 1, memory_order_relaxed);
+    return file_table_hold(table);
+}
+
+// Acquire: the last one sees what the others did.
+void file_table_put(struct file_table *table) {
+    if (atomic_fetch_sub_explicit(&table->users, 1, memory_order_acq_rel) == 1) {
+        file_table_close_range(table, 0, UINT32_MAX, false);
+    }
+    file_table_drop(table);
+}
+
+bool file_table_is_shared(const struct file_table *table) {
+    return atomic_load_explicit(&table->users, memory_order_acquire) > 1;
+}
+
+struct file_table *file_table_hold(struct file_table *table) {
     object_get(&table->object);
     return table;
 }
 
-void file_table_put(struct file_table *table) {
+void file_table_drop(struct file_table *table) {
     object_put(&table->object);
 }
 

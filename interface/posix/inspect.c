@@ -28,14 +28,29 @@ bool inspect_allowed(struct posix_process *target, enum inspect_ids ids) {
     return allowed;
 }
 
+bool inspect_begin(struct posix_process *target, enum inspect_ids ids) {
+    mutex_lock(&target->exec_lock);
+    if (inspect_allowed(target, ids)) {
+        return true;
+    }
+    mutex_unlock(&target->exec_lock);
+    return false;
+}
+
+void inspect_end(struct posix_process *target) {
+    mutex_unlock(&target->exec_lock);
+}
+
 // Who shares the memory already may have it whatever else is so (mm_access() of Linux).
-enum hx_status inspect_aspace(struct posix_process *target, struct aspace **out_aspace) {
+enum hx_status inspect_aspace(struct posix_process *target, enum inspect_ids ids,
+                              struct aspace **out_aspace) {
     enum hx_status status = HX_ERR_NO_PROCESS;
     mutex_lock(&target->exec_lock);
     struct aspace *aspace = process_aspace(target->process);
     if (aspace != NULL) {
-        const bool shared = aspace == posix_current()->process->aspace;
-        status = shared || inspect_allowed(target, INSPECT_REAL_IDS) ? HX_OK : HX_ERR_NOT_PERMITTED;
+        const struct process *self = process_current();
+        const bool shared = self != NULL && aspace == self->aspace;
+        status = shared || inspect_allowed(target, ids) ? HX_OK : HX_ERR_NOT_PERMITTED;
     }
     mutex_unlock(&target->exec_lock);
     if (status == HX_OK) {
@@ -51,33 +66,25 @@ struct file_table *process_file_table(const struct posix_process *process) {
     mutex_lock(&native->lock);
     struct file_table *table = process->files;
     if (table != NULL) {
-        file_table_get(table);
+        file_table_hold(table);
     }
     mutex_unlock(&native->lock);
     return table;
 }
 
-static enum hx_status find(struct posix_process *target, int32_t fd,
-                           struct capability **out_capability) {
+enum hx_status inspect_descriptor(struct posix_process *target, enum inspect_ids ids, int32_t fd,
+                                  struct capability **out_capability, bool *out_close_on_exec) {
+    enum hx_status status = HX_ERR_NO_PROCESS;
+    if (!inspect_begin(target, ids)) {
+        return HX_ERR_NOT_PERMITTED;
+    }
     struct file_table *table = process_file_table(target);
-    if (table == NULL) {
-        return HX_ERR_NO_PROCESS;
+    if (table != NULL) {
+        status = file_table_find(table, fd, out_capability);
+        *out_close_on_exec = false;
+        HX_IGNORE(file_table_get_mark(table, fd, out_close_on_exec)); // closed: not marked
+        file_table_drop(table);
     }
-    enum hx_status status = file_table_find(table, fd, out_capability);
-    file_table_put(table);
-    if (status == HX_OK && (capability_rights(*out_capability) & HX_RIGHT_DELEGATE) == 0) {
-        status = capability_refusal(*out_capability);
-        capability_put(*out_capability);
-    }
-    return status;
-}
-
-enum hx_status inspect_descriptor(struct posix_process *target, int32_t fd,
-                                  struct capability **out_capability) {
-    mutex_lock(&target->exec_lock);
-    const enum hx_status status = inspect_allowed(target, INSPECT_REAL_IDS)
-                                      ? find(target, fd, out_capability)
-                                      : HX_ERR_NOT_PERMITTED;
-    mutex_unlock(&target->exec_lock);
+    inspect_end(target);
     return status;
 }

@@ -61,7 +61,8 @@ void posix_trace_task(const struct posix_thread *thread);
 struct posix_actions *posix_actions_create(struct posix_process *from); // NULL: defaults
 
 // Replaces the credentials: takes the new ones and, if not NULL, the user, which then counts the
-// process.
+// process. Others that act, or act on files, as somebody else, or with more capabilities, make the
+// process one that is not dumpable.
 void posix_credentials_set(struct posix_process *process, struct credentials *credentials,
                            struct posix_user *user);
 // Of the current process, borrowed: only its own threads change them, and the caller is one. Only

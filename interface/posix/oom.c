@@ -91,11 +91,11 @@ static uint64_t kept_pages(struct posix_process *process) {
     tally_begin(&tally, aspace);
     handles_tally(process->process, &tally);
     mutex_lock(&process->process->lock);
-    struct file_table *files = process->files != NULL ? file_table_get(process->files) : NULL;
+    struct file_table *files = process->files != NULL ? file_table_hold(process->files) : NULL;
     mutex_unlock(&process->process->lock);
     if (files != NULL) {
         file_table_tally(files, &tally);
-        file_table_put(files);
+        file_table_drop(files);
     }
     if (aspace != NULL) {
         tally.pages += aspace_resident_pages(aspace) + aspace_table_pages(aspace);

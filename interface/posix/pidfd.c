@@ -2,10 +2,11 @@
 // interface/posix/pidfd.c: descriptors for processes: pidfd_open(2), pidfd_send_signal(2),
 // pidfd_getfd(2).
 //
-// A pidfd keeps its process, so what it stands for is never another one that got the same number.
-// It can be read (for poll; there is nothing to read) once the process has ended. The one that
-// clone makes gets its number before it is certain that there will be a child, and stands for
-// nobody until then: another thread that guesses the number finds a process that has ended.
+// A pidfd keeps its process's identity, so what it stands for is never another one that got the same
+// number, and nothing of the process stays when it was waited for. It can be read (for poll; there
+// is nothing to read) once the process has ended. The one that clone makes gets its number before
+// it is certain that there will be a child, and stands for nobody until then: another thread that
+// guesses the number finds a process that has ended.
 #include "pidfd.h"
 
 #include "descriptor.h"
@@ -19,26 +20,32 @@
 #define PIDFD_NONBLOCK O_NONBLOCK
 
 struct pidfd {
-    _Atomic(struct posix_process *) process; // keeps; set once
-    struct waitable nobody;                  // readable; who waits for nobody's end has it
+    _Atomic(struct identity *) identity; // keeps; set once
+    struct waitable nobody;              // readable; who waits for nobody's end has it
 };
 
-// The process; NULL: it is nobody's yet.
-static struct posix_process *process_of(const struct file *file) {
+// NULL: it is nobody's yet.
+static struct identity *identity_of(const struct file *file) {
     const struct pidfd *self = file->data;
-    return atomic_load_explicit(&self->process, memory_order_acquire);
+    return atomic_load_explicit(&self->identity, memory_order_acquire);
+}
+
+// The process, with a reference; NULL: it is gone, or nobody's yet.
+static struct posix_process *process_of(const struct file *file) {
+    struct identity *identity = identity_of(file);
+    return identity != NULL ? identity_process(identity) : NULL;
 }
 
 static struct waitable *pidfd_waitable(struct file *file) {
     struct pidfd *self = file->data;
-    struct posix_process *process = process_of(file);
-    return process != NULL ? &process->ended : &self->nobody;
+    struct identity *identity = identity_of(file);
+    return identity != NULL ? &identity->ended : &self->nobody;
 }
 
 static void pidfd_release(struct file *file) {
-    struct posix_process *process = process_of(file);
-    if (process != NULL) {
-        process_put(process->process);
+    struct identity *identity = identity_of(file);
+    if (identity != NULL) {
+        identity_put(identity);
     }
     heap_free(file->data);
 }
@@ -51,8 +58,7 @@ static const struct file_ops pidfd_ops = {
 
 void pidfd_bind(struct file *file, struct posix_process *process) {
     struct pidfd *self = file->data;
-    process_get(process->process);
-    atomic_store_explicit(&self->process, process, memory_order_release);
+    atomic_store_explicit(&self->identity, identity_get(process->identity), memory_order_release);
 }
 
 enum hx_status pidfd_create(struct posix_process *process, bool nonblock, struct file **out_file) {
@@ -83,12 +89,10 @@ enum hx_status pidfd_find(struct call *call, int32_t fd, rights_t need,
     }
     if (descriptor.file->ops != &pidfd_ops) {
         status = HX_ERR_BAD_HANDLE;
-    } else if (process_of(descriptor.file) == NULL) {
-        status = HX_ERR_NO_PROCESS;
     } else {
         *out_process = process_of(descriptor.file);
-        process_get((*out_process)->process);
         *out_nonblock = (file_flags(descriptor.file) & FILE_NONBLOCK) != 0;
+        status = *out_process != NULL ? HX_OK : HX_ERR_NO_PROCESS;
     }
     descriptor_put(&descriptor);
     return status;
@@ -98,8 +102,12 @@ bool pidfd_number(const struct file *file, int32_t *out_number) {
     if (file->ops != &pidfd_ops) {
         return false;
     }
-    const struct posix_process *process = process_of(file);
-    *out_number = process != NULL && pid_is_of(process) ? process->pid : -1;
+    struct posix_process *process = process_of(file);
+    *out_number = -1;
+    if (process != NULL) {
+        *out_number = process->pid;
+        process_put(process->process);
+    }
     return true;
 }
 
@@ -151,7 +159,7 @@ static enum hx_status send(struct call *call, struct posix_process *process) {
     if (status != HX_OK) {
         return status;
     }
-    if (process == NULL || !pid_is_of(process)) {
+    if (process == NULL) {
         return HX_ERR_NO_PROCESS;
     }
     if (number < 0 || number > (int32_t)POSIX_SIGNALS) {
@@ -169,9 +177,6 @@ static enum hx_status send(struct call *call, struct posix_process *process) {
 static enum hx_status addressee(const struct file *file, struct posix_process **out_process) {
     if (file->ops == &pidfd_ops) {
         *out_process = process_of(file);
-        if (*out_process != NULL) {
-            process_get((*out_process)->process);
-        }
         return HX_OK;
     }
     return procfs_process_of(file, out_process) ? HX_OK : HX_ERR_BAD_HANDLE;
@@ -202,15 +207,16 @@ enum hx_status sys_pidfd_send_signal(struct call *call) {
 
 static enum hx_status take_descriptor(struct call *call, struct posix_process *process) {
     struct capability *capability;
+    bool close_on_exec;
     int32_t fd;
-    if (!pid_is_of(process)) {
-        return HX_ERR_NO_PROCESS;
-    }
-    enum hx_status status = inspect_descriptor(process, call_int(call, 1), &capability);
+    enum hx_status status = inspect_descriptor(process, INSPECT_REAL_IDS, call_int(call, 1),
+                                               &capability, &close_on_exec);
     if (status != HX_OK) {
         return status;
     }
-    status = file_table_add(call->process->files, capability, true, 0, &fd);
+    status = (capability_rights(capability) & HX_RIGHT_DELEGATE) != 0
+                 ? file_table_add(call->process->files, capability, true, 0, &fd)
+                 : capability_refusal(capability);
     if (status != HX_OK) {
         capability_put(capability);
         return status;

@@ -12,6 +12,8 @@ static const struct lock_class tree_class = { .name = "process tree",
                                               .rank = LOCK_RANK_PROCESS_TREE };
 static const struct lock_class pid_class = { .name = "pids", .rank = LOCK_RANK_SIGNAL - 5 };
 
+static const struct lock_class identity_class = { .name = "identity", .rank = LOCK_RANK_LEAF };
+
 struct pid_space pid_space_initial;
 
 static void *node_allocate(void *context, size_t size_bytes) {
@@ -167,14 +169,6 @@ bool pid_is_used(struct pid_space *space, int32_t number) {
     return is_used;
 }
 
-bool pid_is_of(const struct posix_process *process) {
-    struct pid_space *space = process->process->ns->pids;
-    const unsigned long irq = spin_lock_irq(&space->lock);
-    const bool is_its = pid_process_locked(space, process->pid) == process;
-    spin_unlock_irq(&space->lock, irq);
-    return is_its;
-}
-
 struct posix_process *posix_process_find(int32_t pid) {
     struct pid_space *space = pids();
     const unsigned long irq = spin_lock_irq(&space->lock);
@@ -231,4 +225,43 @@ struct posix_thread *posix_thread_next(struct posix_process *process, int32_t af
     }
     spin_unlock_irq(&native->thread_lock, irq);
     return best;
+}
+
+// Identities -------------------------------------------------------------------------------------
+
+static void identity_destroy(struct object *object) {
+    heap_free(CONTAINER_OF(object, struct identity, object));
+}
+
+static const struct object_type identity_type = {
+    .kind = OBJECT_PROCESS,
+    .name = "identity",
+    .destroy = identity_destroy,
+};
+
+struct identity *identity_create(struct posix_process *process) {
+    struct identity *identity = heap_alloc_zero(sizeof(*identity), MEMORY_SLEEP);
+    if (identity != NULL) {
+        object_init(&identity->object, &identity_type);
+        spinlock_init(&identity->lock, &identity_class);
+        identity->process = process;
+        waitable_init(&identity->ended, 0);
+    }
+    return identity;
+}
+
+void identity_end(struct identity *identity) {
+    const unsigned long irq = spin_lock_irq(&identity->lock);
+    identity->process = NULL;
+    spin_unlock_irq(&identity->lock, irq);
+}
+
+struct posix_process *identity_process(struct identity *identity) {
+    const unsigned long irq = spin_lock_irq(&identity->lock);
+    struct posix_process *process = identity->process;
+    if (process != NULL) {
+        process_get(process->process); // the pid space's keeps it now
+    }
+    spin_unlock_irq(&identity->lock, irq);
+    return process;
 }

@@ -30,6 +30,28 @@ struct pid_space {
     uint32_t threads_max;       // of the whole machine, by its memory
 };
 
+// What stands for one process and never for another one, also when it is gone: all that a
+// descriptor for a process keeps, so that who holds one pins nothing of somebody else's.
+struct identity {
+    struct object object;
+    struct spinlock lock;
+    struct posix_process *process; // [lock] NULL once it was waited for
+    struct waitable ended;         // WAIT_READABLE from a zombie on
+};
+// One reference. NULL: no memory.
+struct identity *identity_create(struct posix_process *process);
+// It was waited for. Before the pid space gives its reference away.
+void identity_end(struct identity *identity);
+static inline struct identity *identity_get(struct identity *identity) {
+    object_get(&identity->object);
+    return identity;
+}
+static inline void identity_put(struct identity *identity) {
+    object_put(&identity->object);
+}
+// The process, with a reference; NULL: it was waited for. Any context.
+struct posix_process *identity_process(struct identity *identity);
+
 extern struct pid_space pid_space_initial;
 
 void pids_init(struct pid_space *space);
@@ -55,5 +77,3 @@ struct posix_group *pid_group(struct pid_space *space, int32_t number);
 struct posix_session *pid_session(struct pid_space *space, int32_t number);
 // Whether it names, or will name, anything. Any context.
 bool pid_is_used(struct pid_space *space, int32_t number);
-// Whether the process has its number still: it was not waited for. Any context.
-bool pid_is_of(const struct posix_process *process);

@@ -127,6 +127,7 @@ static void posix_process_destroy(struct process *native) {
     }
     pending_flush(&process->pending, ~UINT64_C(0));
     signal_watches_end(process);
+    identity_put(process->identity);
     if (process->credentials != NULL) {
         credentials_put(process->credentials);
     }
@@ -142,14 +143,20 @@ enum hx_status posix_process_create(struct aspace *aspace, struct account *accou
     if (process == NULL) {
         return HX_ERR_NO_MEMORY;
     }
+    struct identity *identity = identity_create(process);
     struct process *native;
-    enum hx_status status = process_create(aspace, account, ns, &native);
+    enum hx_status status = identity != NULL ? process_create(aspace, account, ns, &native)
+                                             : HX_ERR_NO_MEMORY;
     if (status != HX_OK) {
+        if (identity != NULL) {
+            identity_put(identity);
+        }
         heap_cache_free(process_cache, process);
         return status;
     }
     memset(process, 0, sizeof(*process));
     process->process = native;
+    process->identity = identity;
     list_init(&process->children);
     list_init(&process->sibling_link);
     list_init(&process->group_link);
@@ -161,7 +168,6 @@ enum hx_status posix_process_create(struct aspace *aspace, struct account *accou
     list_init(&process->signal_watches);
     waitable_init(&process->vfork_done, 0);
     waitable_init(&process->exited, 0);
-    waitable_init(&process->ended, 0);
     mutex_init(&process->exec_lock, &exec_class);
     process_timers_init(process);
     process->start_ns = time_now();
@@ -266,10 +272,20 @@ struct credentials *posix_credentials(struct posix_process *process) {
     return credentials;
 }
 
+// What a process knows from its time with other rights is not for those whose ids it gets
+// (prctl(2), PR_SET_DUMPABLE; commit_creds() of Linux).
+static bool is_other_power(const struct credentials *old, const struct credentials *fresh) {
+    return old->euid != fresh->euid || old->egid != fresh->egid || old->fsuid != fresh->fsuid ||
+           old->fsgid != fresh->fsgid || (fresh->permitted & ~old->permitted) != 0;
+}
+
 void posix_credentials_set(struct posix_process *process, struct credentials *credentials,
                            struct posix_user *user) {
     const unsigned long irq = spin_lock_irq(&process->credentials_lock);
     struct credentials *old = process->credentials;
+    if (is_other_power(old, credentials)) { // first: who sees the new ones sees this, too
+        process->dumpable = false;
+    }
     process->credentials = credentials;
     atomic_store_explicit(&process->uid, credentials->uid, memory_order_relaxed);
     struct posix_user *old_user = NULL;

@@ -2,8 +2,8 @@
 // interface/posix/process_vm.c: process_vm_readv(2), process_vm_writev(2): bytes from or to the
 // memory of another process.
 //
-// Page by page: the other's is lent as for a device, so that its protection counts, and what is
-// written is its own; the caller's is reached as in any read or write.
+// Page by page, by way of a page of the kernel's: the other's is touched where nothing faults, with
+// its protection, and what is written is its own; the caller's is reached as in any read or write.
 #include "descriptor.h"
 #include "inspect.h"
 #include "pids.h"
@@ -12,77 +12,101 @@
 #include <memory/aspace.h>
 #include <memory/heap.h>
 
-// Moves up to `length` bytes within one page; *out_moved: how many. HX_ERR_BAD_ADDRESS,
-// HX_ERR_NO_MEMORY.
-static enum hx_status move_in_page(struct aspace *aspace, uint64_t address, size_t length,
-                                   struct io_buffer *local, bool writing, size_t *out_moved) {
-    struct frame *frame;
-    enum hx_status status =
-        aspace_frames_lend(aspace, uaddr_make(ALIGN_DOWN(address, (uint64_t)PAGE_SIZE)), 1,
-                           writing ? ASPACE_WRITE : ASPACE_READ, &frame);
-    if (status != HX_OK) {
-        return status == HX_ERR_NO_MEMORY ? status : HX_ERR_BAD_ADDRESS;
+// What goes from one side to the other.
+struct move {
+    struct aspace *aspace; // the other's
+    struct io_buffer *local;
+    bool writing;
+    void *page; // the kernel's
+    uint64_t done;
+};
+
+// Moves up to `length` bytes within one page. HX_ERR_BAD_ADDRESS, HX_ERR_NO_MEMORY,
+// HX_ERR_CANCELED.
+static enum hx_status move_in_page(struct move *move, uint64_t address, size_t length) {
+    size_t moved = length;
+    enum hx_status local = HX_OK;
+    enum hx_status status = HX_OK;
+    if (move->writing) {
+        local = io_buffer_take(move->local, move->page, length, &moved);
+        if (moved != 0) {
+            status = aspace_store(move->aspace, uaddr_make(address), move->page, moved);
+        }
+    } else {
+        status = aspace_load(move->aspace, uaddr_make(address), move->page, length);
+        if (status == HX_OK) {
+            local = io_buffer_put(move->local, move->page, length, &moved);
+        }
     }
-    uint8_t *data = (uint8_t *)frame_data(frame) + (address & PAGE_MASK);
-    status = writing ? io_buffer_take(local, data, length, out_moved)
-                     : io_buffer_put(local, data, length, out_moved);
-    frame_put(frame);
-    return status;
+    if (status != HX_OK) {
+        return status == HX_ERR_LIMIT ? HX_ERR_BAD_ADDRESS : status;
+    }
+    move->done += moved;
+    return local;
 }
 
-static enum hx_status move_segment(struct aspace *aspace, const struct io_segment *remote,
-                                   struct io_buffer *local, bool writing) {
+// Ends early where nobody lives in the other memory any more: it would stay for this call alone.
+static enum hx_status move_segment(struct move *move, const struct io_segment *remote) {
     enum hx_status status = HX_OK;
-    uint64_t done = 0;
-    while (status == HX_OK && done < remote->length && local->remaining != 0) {
-        const uint64_t address = remote->base.value + done;
-        const uint64_t in_page = PAGE_SIZE - (address & PAGE_MASK);
-        size_t moved = 0;
-        status = move_in_page(aspace, address, (size_t)MIN_OF(in_page, remote->length - done),
-                              local, writing, &moved);
-        done += moved;
+    uint64_t left = remote->length;
+    uint64_t address = remote->base.value;
+    while (status == HX_OK && left != 0 && move->local->remaining != 0) {
+        const uint64_t in_page = MIN_OF(PAGE_SIZE - (address & PAGE_MASK), left);
+        const uint64_t length = MIN_OF(in_page, (uint64_t)move->local->remaining);
+        status = move_in_page(move, address, (size_t)length);
+        left -= length;
+        address += length;
         if ((thread_attention(thread_current()) & THREAD_KILL) != 0) {
             status = HX_ERR_CANCELED;
+        } else if (atomic_load_explicit(&move->aspace->processes, memory_order_relaxed) == 0) {
+            status = HX_ERR_NO_PROCESS;
         }
     }
     return status;
 }
 
-// The process that has the thread `tid`, with a reference; NULL: there is none.
+static enum hx_status move_all(struct move *move, const struct io_buffer *remote) {
+    enum hx_status status = HX_OK;
+    move->page = heap_alloc(PAGE_SIZE, MEMORY_SLEEP);
+    if (move->page == NULL) {
+        return HX_ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < remote->segment_count && status == HX_OK; i++) {
+        status = move_segment(move, &remote->segments[i]);
+    }
+    heap_free(move->page);
+    return status;
+}
+
+// The process of the thread `tid`, with a reference; NULL: there is none. A first thread that has
+// ended has no memory, though others of its process have.
 static struct posix_process *process_of_thread(int32_t tid) {
-    struct posix_process *process = posix_process_find(tid);
-    if (process != NULL) {
-        return process;
-    }
     struct posix_thread *thread = posix_thread_find(tid);
-    if (thread != NULL) {
-        process = thread->process;
-        process_get(process->process);
-        user_thread_put(thread->native);
+    if (thread == NULL) {
+        return NULL;
     }
+    process_get(thread->process->process);
+    struct posix_process *process = thread->process;
+    user_thread_put(thread->native);
     return process;
 }
 
 // What was moved before something went wrong counts.
-static enum hx_status move(struct call *call, struct io_buffer *local,
-                           const struct io_buffer *remote, bool writing) {
+static enum hx_status reach(struct call *call, struct io_buffer *local,
+                            const struct io_buffer *remote, bool writing) {
     struct posix_process *process = process_of_thread(call_int(call, 0));
     if (process == NULL) {
         return HX_ERR_NO_PROCESS;
     }
-    struct aspace *aspace;
-    enum hx_status status = inspect_aspace(process, &aspace);
+    struct move move = { .local = local, .writing = writing };
+    enum hx_status status = inspect_aspace(process, INSPECT_REAL_IDS, &move.aspace);
     process_put(process->process);
     if (status != HX_OK) {
         return status;
     }
-    const uint64_t before = local->remaining;
-    for (uint32_t i = 0; i < remote->segment_count && status == HX_OK; i++) {
-        status = move_segment(aspace, &remote->segments[i], local, writing);
-    }
-    aspace_put(aspace);
-    return local->remaining != before ? call_ok(call, (int64_t)(before - local->remaining))
-                                      : status;
+    status = move_all(&move, remote);
+    aspace_put(move.aspace);
+    return move.done != 0 ? call_ok(call, (int64_t)move.done) : status;
 }
 
 // Where one side has no bytes nobody looks whose the other is.
@@ -99,7 +123,7 @@ static enum hx_status process_vm(struct call *call, bool writing) {
         status = segments_begin(call_address(call, 3), call->args[4], &remote);
         if (status == HX_OK) {
             if (remote.buffer.remaining != 0) {
-                status = move(call, &local.buffer, &remote.buffer, writing);
+                status = reach(call, &local.buffer, &remote.buffer, writing);
             }
             segments_end(&remote);
         }

@@ -61,10 +61,20 @@ void siginfo_decode(const uint8_t bytes[HAL_SIGINFO_BYTES], struct posix_siginfo
         .number = (int32_t)get32(bytes, 0),
         .error = (int32_t)get32(bytes, 4),
         .code = (int32_t)get32(bytes, 8),
-        .pid = (int32_t)get32(bytes, 16),
-        .uid = get32(bytes, 20),
-        .value = get64(bytes, 24),
     };
+    if (siginfo_is_fault(out_info)) {
+        out_info->address = get64(bytes, 16);
+        return;
+    }
+    out_info->pid = (int32_t)get32(bytes, 16);
+    out_info->uid = get32(bytes, 20);
+    if (out_info->number == SIGCHLD && out_info->code > 0) {
+        out_info->status = (int32_t)get32(bytes, 24);
+        out_info->user_ticks = (int64_t)get64(bytes, 32);
+        out_info->system_ticks = (int64_t)get64(bytes, 40);
+    } else {
+        out_info->value = get64(bytes, 24);
+    }
 }
 
 struct posix_siginfo siginfo_user(int32_t number, int32_t code) {

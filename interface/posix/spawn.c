@@ -110,6 +110,7 @@ static enum hx_status make_process(struct posix_process *parent,
     birth_copy_settings(child, parent);
     birth_copy_identity(child, parent);
     exec_adopt(child, image);
+    executable_put(image->file);
     aspace_put(image->aspace); // it has its own reference
     child->exit_signal = SIGCHLD;
     child->exec_done = true;

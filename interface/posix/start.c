@@ -267,7 +267,7 @@ static void start_process_1(void) {
     link_process(process);
     struct user_thread *thread = make_thread(process, &image);
     process->exec_done = true;
-    exec_adopt(process, &image);
+    exec_adopt(process, &image); // it had no program before
     trace(TRACE_PROCESS_START, (uint64_t)process->pid, 0);
     posix_trace_task(thread->thread.personality);
     user_thread_start(thread);

@@ -222,6 +222,7 @@ void tree_release(struct posix_process *process) {
     process->parent = NULL;
     tree_set_group(process, NULL);
     posix_user_uncount(process->user); // nothing of it runs that could change its user
+    identity_end(process->identity);
     pid_set_process(space, process->pid, NULL);
 }
 
@@ -265,7 +266,7 @@ void tree_exit(struct posix_process *process) {
     hang_up_if_orphaned(process, process->parent, true);
     process->zombie = true;
     waitable_update(&process->exited, 0, WAIT_SIGNALED | WAIT_HANGUP);
-    waitable_update(&process->ended, 0, WAIT_READABLE);
+    waitable_update(&process->identity->ended, 0, WAIT_READABLE);
     if (tell_of_exit(process)) {
         tree_release(process);
         list_push_back(&released, &process->sibling_link);

@@ -195,7 +195,10 @@ static enum hx_status waitid_pidfd(struct call *call, int32_t fd, struct wait_re
     if (fd < 0) {
         return HX_ERR_INVALID;
     }
-    const enum hx_status status = pidfd_find(call, fd, HX_RIGHT_WAIT, &request->process, &nonblock);
+    enum hx_status status = pidfd_find(call, fd, HX_RIGHT_WAIT, &request->process, &nonblock);
+    if (status == HX_ERR_NO_PROCESS) {
+        status = HX_ERR_NO_CHILD; // any more
+    }
     if (nonblock && (request->options & WNOHANG) == 0) {
         request->options |= WNOHANG;
         request->refuses = true;
@@ -245,10 +248,7 @@ enum hx_status sys_waitid(struct call *call) {
     if (status == HX_OK && report.process == NULL && request.refuses) {
         status = HX_ERR_WOULD_BLOCK;
     }
-    if (status != HX_OK) {
-        return status;
-    }
-    uint8_t bytes[HAL_SIGINFO_BYTES] = { 0 };
+    uint8_t bytes[HAL_SIGINFO_BYTES] = { 0 }; // told of a refusal, too, as on Linux
     if (report.process != NULL) {
         process_put(report.process->process);
         const struct posix_siginfo info = waitid_info(&report);
@@ -256,9 +256,13 @@ enum hx_status sys_waitid(struct call *call) {
         if (call->args[4] != 0) {
             status = rusage_to_user(call_address(call, 4), &report.usage);
         }
+        if (status != HX_OK) {
+            return status;
+        }
     }
-    if (status == HX_OK && call->args[2] != 0) {
-        status = copy_to_user(call_address(call, 2), bytes, sizeof(bytes));
+    if (call->args[2] != 0 &&
+        copy_to_user(call_address(call, 2), bytes, sizeof(bytes)) != HX_OK) {
+        return HX_ERR_BAD_ADDRESS;
     }
     return status;
 }

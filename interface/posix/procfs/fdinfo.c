@@ -32,27 +32,19 @@ static void put_common(struct file *file, bool close_on_exec, struct proc_text *
 }
 
 enum hx_status proc_fdinfo(const struct proc_target *target, struct proc_text *text) {
-    enum hx_status status = proc_may_inspect(target->process);
-    if (status != HX_OK) {
-        return status;
-    }
-    struct file_table *table = process_file_table(target->process);
-    if (table == NULL) {
-        return HX_ERR_NOT_FOUND;
-    }
     struct capability *capability;
-    bool close_on_exec = false;
-    status = file_table_find(table, target->fd, &capability);
-    if (status == HX_OK) {
-        HX_IGNORE(file_table_get_mark(table, target->fd, &close_on_exec)); // closed: not marked
-        struct file *file = capability_file(capability);
-        int32_t pid;
-        put_common(file, close_on_exec, text);
-        if (pidfd_number(file, &pid)) {
-            text_put(text, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
-        }
-        capability_put(capability);
+    bool close_on_exec;
+    int32_t pid;
+    const enum hx_status status = inspect_descriptor(target->process, INSPECT_FS_IDS, target->fd,
+                                                     &capability, &close_on_exec);
+    if (status != HX_OK) {
+        return status == HX_ERR_NOT_PERMITTED ? HX_ERR_PERMISSION : HX_ERR_NOT_FOUND;
     }
-    file_table_put(table);
-    return status == HX_OK ? HX_OK : HX_ERR_NOT_FOUND;
+    struct file *file = capability_file(capability);
+    put_common(file, close_on_exec, text);
+    if (pidfd_number(file, &pid)) {
+        text_put(text, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
+    }
+    capability_put(capability);
+    return HX_OK;
 }

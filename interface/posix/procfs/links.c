@@ -92,44 +92,54 @@ enum hx_status proc_jump_link(const struct proc_target *target, char *buffer, ui
 enum hx_status proc_exe_jump(const struct proc_target *target, struct path *out_path) {
     struct posix_process *process = target->process;
     enum hx_status status = HX_ERR_NOT_FOUND;
+    if (!inspect_begin(process, INSPECT_FS_IDS)) {
+        return HX_ERR_PERMISSION;
+    }
     mutex_lock(&process->process->lock);
     if (process->executable != NULL && process->executable->path.name != NULL) {
         *out_path = path_get(process->executable->path);
         status = HX_OK;
     }
     mutex_unlock(&process->process->lock);
+    inspect_end(process);
     return status;
 }
 
-// The context of a process with a reference; NULL if it is dead.
-static struct fs_context *context_of(struct posix_process *process) {
+// The context of a process with a reference. HX_ERR_NOT_FOUND: it is dead; HX_ERR_PERMISSION.
+static enum hx_status context_of(struct posix_process *process, struct fs_context **out_context) {
+    enum hx_status status = HX_ERR_NOT_FOUND;
+    if (!inspect_begin(process, INSPECT_FS_IDS)) {
+        return HX_ERR_PERMISSION;
+    }
     mutex_lock(&process->process->lock);
-    struct fs_context *context = process->fs;
-    if (context != NULL) {
-        object_get(&context->object);
+    if (process->fs != NULL) {
+        object_get(&process->fs->object);
+        *out_context = process->fs;
+        status = HX_OK;
     }
     mutex_unlock(&process->process->lock);
-    return context;
+    inspect_end(process);
+    return status;
 }
 
 enum hx_status proc_cwd_jump(const struct proc_target *target, struct path *out_path) {
-    struct fs_context *context = context_of(target->process);
-    if (context == NULL) {
-        return HX_ERR_NOT_FOUND;
+    struct fs_context *context;
+    enum hx_status status = context_of(target->process, &context);
+    if (status == HX_OK) {
+        *out_path = fs_context_work(context);
+        fs_context_put(context);
     }
-    *out_path = fs_context_work(context);
-    fs_context_put(context);
-    return HX_OK;
+    return status;
 }
 
 enum hx_status proc_root_jump(const struct proc_target *target, struct path *out_path) {
-    struct fs_context *context = context_of(target->process);
-    if (context == NULL) {
-        return HX_ERR_NOT_FOUND;
+    struct fs_context *context;
+    enum hx_status status = context_of(target->process, &context);
+    if (status == HX_OK) {
+        *out_path = fs_context_root(context);
+        fs_context_put(context);
     }
-    *out_path = fs_context_root(context);
-    fs_context_put(context);
-    return HX_OK;
+    return status;
 }
 
 bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *out_fd,
@@ -144,20 +154,18 @@ bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *ou
         *out_flags = file_flags(capability_file(capability));
         capability_put(capability);
     }
-    file_table_put(table);
+    file_table_drop(table);
     return found;
 }
 
-// The capability at the target's number, with a reference. HX_ERR_NOT_FOUND.
+// The capability at the target's number, with a reference. HX_ERR_NOT_FOUND, HX_ERR_PERMISSION.
 static enum hx_status fd_capability(const struct proc_target *target,
                                     struct capability **out_capability) {
-    struct file_table *table = process_file_table(target->process);
-    if (table == NULL) {
-        return HX_ERR_NOT_FOUND;
-    }
-    enum hx_status status = file_table_find(table, target->fd, out_capability);
-    file_table_put(table);
-    return status == HX_OK ? HX_OK : HX_ERR_NOT_FOUND;
+    bool close_on_exec;
+    const enum hx_status status = inspect_descriptor(target->process, INSPECT_FS_IDS, target->fd,
+                                                     out_capability, &close_on_exec);
+    return status == HX_OK || status == HX_ERR_NOT_PERMITTED ? proc_refusal(status)
+                                                             : HX_ERR_NOT_FOUND;
 }
 
 enum hx_status proc_fd_file(const struct proc_target *target, struct file **out_file) {

@@ -2,6 +2,8 @@
 // procfs/maps.c: mappings and mounts: maps, smaps, smaps_rollup, mounts.
 #include "procfs.h"
 
+#include "../inspect.h"
+
 #include <lib/format.h>
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -171,13 +173,10 @@ static enum hx_status put_mappings(struct maps_writer *writer, struct aspace *as
 
 static enum hx_status put_maps(const struct proc_target *target, struct proc_text *text,
                                bool detailed) {
-    enum hx_status status = proc_may_inspect(target->process);
-    if (status != HX_OK) {
-        return status;
-    }
-    struct aspace *aspace = process_aspace(target->process->process);
-    if (aspace == NULL) {
-        return HX_OK; // a zombie has none
+    struct aspace *aspace;
+    enum hx_status status = inspect_aspace(target->process, INSPECT_FS_IDS, &aspace);
+    if (status != HX_OK) { // a zombie has none
+        return status == HX_ERR_NO_PROCESS ? HX_OK : proc_refusal(status);
     }
     struct maps_writer writer = { .text = text, .detailed = detailed };
     writer.path = heap_alloc(PATH_BYTES_MAX, MEMORY_SLEEP);
@@ -221,13 +220,10 @@ static enum hx_status put_rollup(struct aspace *aspace, struct proc_text *text) 
 }
 
 enum hx_status proc_smaps_rollup(const struct proc_target *target, struct proc_text *text) {
-    enum hx_status status = proc_may_inspect(target->process);
+    struct aspace *aspace;
+    enum hx_status status = inspect_aspace(target->process, INSPECT_FS_IDS, &aspace);
     if (status != HX_OK) {
-        return status;
-    }
-    struct aspace *aspace = process_aspace(target->process->process);
-    if (aspace == NULL) {
-        return HX_ERR_NO_PROCESS; // a zombie has none, and Linux says so here
+        return proc_refusal(status); // a zombie has none, and Linux says so here
     }
     status = put_rollup(aspace, text);
     aspace_put(aspace);
@@ -246,15 +242,11 @@ enum hx_status proc_mounts(const struct proc_target *target, struct proc_text *t
 
 // mem: the process's memory at the file's position, as far as it is mapped. HX_ERR_IO: it is not.
 enum hx_status proc_memory(const struct proc_target *target, struct proc_text *text) {
-    enum hx_status status = proc_may_inspect(target->process);
-    if (status != HX_OK) {
-        return status;
+    struct aspace *aspace;
+    enum hx_status status = inspect_aspace(target->process, INSPECT_FS_IDS, &aspace);
+    if (status != HX_OK) { // dead: the end of the file
+        return status == HX_ERR_NO_PROCESS ? HX_OK : proc_refusal(status);
     }
-    struct aspace *aspace = process_aspace(target->process->process);
-    if (aspace == NULL) {
-        return HX_OK; // dead: the end of the file
-    }
-    status = HX_OK;
     while (text->length < text->capacity && status == HX_OK) {
         const uint64_t address = text->skip + text->length;
         const uint32_t in_page = (uint32_t)(PAGE_SIZE - (address & PAGE_MASK));

@@ -6,6 +6,7 @@
 // in a Linux that was built without it.
 #include "procfs.h"
 
+#include "../inspect.h"
 #include "../pids.h"
 #include "../signals.h"
 #include "../usage.h"
@@ -154,7 +155,7 @@ enum hx_status proc_stat(const struct proc_target *target, struct proc_text *tex
     struct snapshot s;
     take(target, &s);
     struct posix_process *p = target->process;
-    const bool open = proc_may_inspect(p) == HX_OK; // addresses are nobody else's business
+    const bool open = inspect_allowed(p, INSPECT_FS_IDS); // addresses are nobody else's business
     text_put(text, "%d (%s) %c %d %d %d %d %d %u", s.id, s.name, s.state, s.kinship.parent,
              s.kinship.group, s.kinship.session, s.tty_number, s.tty_group, 0u);
     text_put(text, " %llu %llu %llu %llu", (unsigned long long)s.usage.faults_minor,
@@ -390,21 +391,16 @@ enum hx_status proc_comm_set(const struct proc_target *target, const char *text)
     return HX_OK;
 }
 
-// Appends memory of the process. What cannot be read ends the text.
-static enum hx_status put_process_memory(const struct proc_target *target, uint64_t start,
-                                         uint64_t end, struct proc_text *text) {
+// Appends what lies at [start, end) in memory of a process. What cannot be read ends the text.
+static enum hx_status put_process_memory(struct aspace *aspace, uint64_t start, uint64_t end,
+                                         struct proc_text *text) {
     if (start == 0 || end <= start || end - start > COPY_BYTES_MAX) {
-        return HX_OK;
-    }
-    struct aspace *aspace = process_aspace(target->process->process);
-    if (aspace == NULL) {
         return HX_OK;
     }
     const uint64_t skipped = MIN_OF(text->skip, end - start);
     const uint64_t length = MIN_OF(end - start - skipped, (uint64_t)text->capacity);
     enum hx_status status =
         aspace_read_other(aspace, uaddr_make(start + skipped), text->buffer, length);
-    aspace_put(aspace);
     if (status == HX_OK) {
         text->length = (uint32_t)length;
     }
@@ -412,17 +408,30 @@ static enum hx_status put_process_memory(const struct proc_target *target, uint6
 }
 
 enum hx_status proc_cmdline(const struct proc_target *target, struct proc_text *text) {
-    const struct posix_process *p = target->process;
-    return put_process_memory(target, p->arguments_start, p->arguments_end, text);
+    struct posix_process *p = target->process;
+    mutex_lock(&p->exec_lock); // the place is the memory's: what else lies there is not for all
+    struct aspace *aspace = process_aspace(p->process);
+    const uint64_t start = p->arguments_start;
+    const uint64_t end = p->arguments_end;
+    mutex_unlock(&p->exec_lock);
+    if (aspace == NULL) {
+        return HX_OK;
+    }
+    enum hx_status status = put_process_memory(aspace, start, end, text);
+    aspace_put(aspace);
+    return status;
 }
 
 enum hx_status proc_environ(const struct proc_target *target, struct proc_text *text) {
     struct posix_process *p = target->process;
-    enum hx_status status = proc_may_inspect(p);
-    if (status != HX_OK) {
-        return status;
+    struct aspace *aspace;
+    enum hx_status status = inspect_aspace(p, INSPECT_FS_IDS, &aspace);
+    if (status != HX_OK) { // a zombie has none
+        return status == HX_ERR_NO_PROCESS ? HX_OK : proc_refusal(status);
     }
-    return put_process_memory(target, p->environment_start, p->environment_end, text);
+    status = put_process_memory(aspace, p->environment_start, p->environment_end, text);
+    aspace_put(aspace);
+    return status;
 }
 
 struct limit_name {

@@ -3,20 +3,24 @@
 #include "procfs.h"
 
 #include "../inspect.h"
+#include "../pids.h"
 
 #include <core/time.h>
 #include <lib/format.h>
 #include <lib/string.h>
 #include <memory/heap.h>
 
-// A node number: the row of the table, a pid or tid, a descriptor, whether the id is a thread's,
-// and the low bits of the process's number since boot.
-#define ROW_BITS   8u
-#define ID_BITS    22u
-#define FD_BITS    20u
-#define TASK_SHIFT (ROW_BITS + ID_BITS + FD_BITS)
-#define AGE_SHIFT  (TASK_SHIFT + 1)
-#define AGE_BITS   (64u - AGE_SHIFT)
+// A node number: the row of the table, a pid or tid, whether the id is a thread's, and the low bits
+// of the process's number since boot, above those of a descriptor if the row is one of them. What
+// is not about a descriptor, so also the directory that stands for a process, has more of them than
+// a machine ever starts processes.
+#define ROW_BITS    8u
+#define ID_BITS     15u
+#define FD_BITS     20u
+#define TASK_SHIFT  (ROW_BITS + ID_BITS)
+#define FD_SHIFT    (TASK_SHIFT + 1)
+
+_Static_assert(PID_MAX <= 1 << ID_BITS, "an id has a place in a node number");
 
 #define FIELD(value, shift, bits) (((value) >> (shift)) & (((uint64_t)1 << (bits)) - 1))
 
@@ -27,27 +31,39 @@ struct node {
     uint32_t id; // 0: of the whole system
     uint32_t fd;
     bool is_task;
-    uint32_t age;
+    uint64_t age; // the process's number since boot, as far as there is room
 };
+
+// Where the age begins in the numbers of a row's nodes.
+static uint32_t age_shift(uint32_t row) {
+    return row == PROC_FD || row == PROC_FDINFO ? FD_SHIFT + FD_BITS : FD_SHIFT;
+}
 
 static uint64_t node_pack(const struct node *node) {
     return (uint64_t)node->row | (uint64_t)node->id << ROW_BITS |
-           (uint64_t)node->fd << (ROW_BITS + ID_BITS) | (uint64_t)node->is_task << TASK_SHIFT |
-           (uint64_t)node->age << AGE_SHIFT;
+           (uint64_t)node->is_task << TASK_SHIFT | (uint64_t)node->fd << FD_SHIFT |
+           node->age << age_shift(node->row);
 }
 
 static struct node node_unpack(uint64_t number) {
+    const uint32_t row = (uint32_t)FIELD(number, 0, ROW_BITS);
+    const uint32_t shift = age_shift(row);
     return (struct node){
-        .row = (uint32_t)FIELD(number, 0, ROW_BITS),
+        .row = row,
         .id = (uint32_t)FIELD(number, ROW_BITS, ID_BITS),
-        .fd = (uint32_t)FIELD(number, ROW_BITS + ID_BITS, FD_BITS),
+        .fd = shift != FD_SHIFT ? (uint32_t)FIELD(number, FD_SHIFT, FD_BITS) : 0,
         .is_task = FIELD(number, TASK_SHIFT, 1) != 0,
-        .age = (uint32_t)FIELD(number, AGE_SHIFT, AGE_BITS),
+        .age = number >> shift,
     };
 }
 
-static uint32_t age_of(const struct posix_process *process) {
-    return (uint32_t)FIELD(process->process->id, 0, AGE_BITS);
+static uint64_t age_of(const struct posix_process *process) {
+    return process->process->id;
+}
+
+// Whether the process is the one that the node was made for.
+static bool is_of(const struct node *node, const struct posix_process *process) {
+    return (age_of(process) ^ node->age) << age_shift(node->row) == 0;
 }
 
 static void target_put(struct proc_target *target) {
@@ -72,15 +88,15 @@ static enum hx_status target_get(const struct node *node, struct proc_target *ou
     } else {
         out_target->process = posix_process_find((int32_t)node->id);
     }
-    if (out_target->process == NULL || age_of(out_target->process) != node->age) {
+    if (out_target->process == NULL || !is_of(node, out_target->process)) {
         target_put(out_target);
         return HX_ERR_NO_PROCESS;
     }
     return HX_OK;
 }
 
-enum hx_status proc_may_inspect(struct posix_process *process) {
-    return inspect_allowed(process, INSPECT_FS_IDS) ? HX_OK : HX_ERR_PERMISSION;
+enum hx_status proc_refusal(enum hx_status status) {
+    return status == HX_ERR_NOT_PERMITTED ? HX_ERR_PERMISSION : status;
 }
 
 struct posix_thread *proc_thread(const struct proc_target *target) {
@@ -237,10 +253,10 @@ static enum hx_status find(const struct node *directory, struct fs_name name,
     uint32_t number;
     switch (directory->row) {
     case PROC_ROOT:
-        return name_number(name, 1u << ID_BITS, &number) ? lookup_process(number, out_node)
+        return name_number(name, PID_MAX, &number) ? lookup_process(number, out_node)
                                                          : HX_ERR_NOT_FOUND;
     case PROC_TASKS:
-        return name_number(name, 1u << ID_BITS, &number) ? lookup_task(directory, number, out_node)
+        return name_number(name, PID_MAX, &number) ? lookup_task(directory, number, out_node)
                                                          : HX_ERR_NOT_FOUND;
     case PROC_FDS:
     case PROC_FDINFOS:
@@ -439,14 +455,8 @@ static enum hx_status procfs_readlink(void *fs, uint64_t number, void *buffer, u
     if (status != HX_OK) {
         return HX_ERR_NOT_FOUND;
     }
-    status = HX_OK;
-    if (entry->jump != NULL) {
-        status = proc_may_inspect(target.process);
-    }
     target.jump = entry->jump;
-    if (status == HX_OK) {
-        status = entry->link(&target, buffer, capacity, out_length);
-    }
+    status = entry->link(&target, buffer, capacity, out_length);
     target_put(&target);
     return status;
 }
@@ -463,10 +473,7 @@ static enum hx_status procfs_jump(void *fs, uint64_t number, struct path *out_pa
     if (status != HX_OK) {
         return HX_ERR_NOT_FOUND;
     }
-    status = proc_may_inspect(target.process);
-    if (status == HX_OK) {
-        status = entry->jump(&target, out_path);
-    }
+    status = entry->jump(&target, out_path);
     target_put(&target);
     return status;
 }
@@ -484,10 +491,7 @@ static enum hx_status procfs_open_jump(void *fs, uint64_t number, uint32_t flags
         return HX_ERR_NOT_FOUND;
     }
     struct file *file;
-    status = proc_may_inspect(target.process);
-    if (status == HX_OK) {
-        status = proc_fd_file(&target, &file);
-    }
+    status = proc_fd_file(&target, &file);
     target_put(&target);
     if (status == HX_OK) {
         status = file_reopen(file, flags, out_file);

@@ -40,7 +40,7 @@ typedef enum hx_status (*proc_write_t)(const struct proc_target *target, const c
 // The text of a link.
 typedef enum hx_status (*proc_link_t)(const struct proc_target *target, char *buffer,
                                       uint32_t capacity, uint32_t *out_length);
-// The place that a link leads to.
+// The place that a link leads to, for who may look into the process. HX_ERR_PERMISSION.
 typedef enum hx_status (*proc_jump_t)(const struct proc_target *target, struct path *out_path);
 
 // Directories and other rows that code names; the others follow in the table.
@@ -84,8 +84,8 @@ struct proc_entry {
 extern const struct proc_entry proc_entries[];
 extern const uint32_t proc_entry_count;
 
-// May the caller look into the process (ptrace(2), PTRACE_MODE_READ)? HX_ERR_PERMISSION.
-enum hx_status proc_may_inspect(struct posix_process *process);
+// What procfs says where inspect.h says no: HX_ERR_PERMISSION.
+enum hx_status proc_refusal(enum hx_status status);
 // The thread that a file of the target is about: the one, or the first. With a reference on its
 // object; NULL if it is gone.
 struct posix_thread *proc_thread(const struct proc_target *target);
@@ -127,7 +127,8 @@ enum hx_status proc_root_jump(const struct proc_target *target, struct path *out
 enum hx_status proc_fd_jump(const struct proc_target *target, struct path *out_path);
 enum hx_status proc_fd_link(const struct proc_target *target, char *buffer, uint32_t capacity,
                             uint32_t *out_length);
-// The file at the target's number, with a reference. HX_ERR_NOT_FOUND.
+// The file at the target's number, with a reference, for who may look into the process.
+// HX_ERR_NOT_FOUND, HX_ERR_PERMISSION.
 enum hx_status proc_fd_file(const struct proc_target *target, struct file **out_file);
 // The first used number of a process that is not below `from`; false at the end.
 bool proc_fd_next(const struct posix_process *process, int32_t from, int32_t *out_fd,

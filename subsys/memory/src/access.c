@@ -51,6 +51,13 @@ static bool is_device(const struct mapping *mapping) {
     return object != NULL && object->kind == MEMORY_DEVICE;
 }
 
+// Whether an own load or store there needs no fault, nor would be another thing for who looks from
+// outside.
+static bool is_plain(const struct mapping *mapping, uint64_t address) {
+    return mapping != NULL && mapping->start <= address && mapping->under == NULL &&
+           !is_device(mapping);
+}
+
 // Those that need no fault, up to the first one that does. How many. What is mapped has a reference
 // as long as the table's lock is held.
 static uint32_t lend_mapped(struct aspace *aspace, uint64_t address, uint32_t count,
@@ -59,8 +66,7 @@ static uint32_t lend_mapped(struct aspace *aspace, uint64_t address, uint32_t co
     uint32_t lent = 0;
     rwlock_read(&aspace->lock);
     const struct mapping *mapping = mapping_find(aspace, address);
-    if (mapping != NULL && mapping->start <= address && mapping->under == NULL &&
-        !is_device(mapping)) {
+    if (is_plain(mapping, address)) {
         const uint64_t pages = (mapping->end - address) >> PAGE_SHIFT;
         struct paddr page;
         uint32_t flags;
@@ -101,6 +107,74 @@ enum hx_status aspace_frames_lend(struct aspace *aspace, struct uaddr base, uint
         done += MAX_OF(mapped, 1u);
     }
     return HX_OK;
+}
+
+// If the page is there, and may be written to if `write` says so. Who takes it out or makes it one
+// to read alone (fork, a write back to its file) undoes the translation under the table's lock
+// first, so what is copied under it is theirs as what a thread stores. A page that is written back
+// is clean from then on: it is dirty again, as after the fault of a store.
+static bool copy_mapped(struct aspace *aspace, uint64_t address, void *memory, size_t size_bytes,
+                        bool write) {
+    bool is_done = false;
+    rwlock_read(&aspace->lock);
+    if (is_plain(mapping_find(aspace, address), address)) {
+        const uint32_t wanted = write ? HAL_MAP_READ | HAL_MAP_WRITE : HAL_MAP_READ;
+        struct paddr page;
+        uint32_t flags;
+        spin_lock(&aspace->table_lock);
+        struct frame *frame = NULL;
+        if (hal_page_query(&aspace->core.table, address, &page, &flags) &&
+            (flags & wanted) == wanted) {
+            frame = frame_of(page);
+        }
+        if (frame != NULL) {
+            uint8_t *data = (uint8_t *)frame_data(frame) + (address & PAGE_MASK);
+            memcpy(write ? data : memory, write ? memory : data, size_bytes);
+            is_done = true;
+        }
+        if (frame != NULL && write) {
+            atomic_fetch_or_explicit(&frame->flags, FRAME_DIRTY, memory_order_relaxed);
+        }
+        spin_unlock(&aspace->table_lock);
+    }
+    rwlock_read_done(&aspace->lock);
+    return is_done;
+}
+
+// A fault between two attempts may be in vain, if others take the page out again and again.
+static enum hx_status copy_page(struct aspace *aspace, uint64_t address, void *memory,
+                                size_t size_bytes, bool write) {
+    if (address >= HAL_USER_END) {
+        return HX_ERR_BAD_ADDRESS;
+    }
+    ASSERT(size_bytes <= PAGE_SIZE - (address & PAGE_MASK));
+    enum hx_status status = HX_OK;
+    while (status == HX_OK && !copy_mapped(aspace, address, memory, size_bytes, write)) {
+        const uint32_t access = write ? ASPACE_WRITE : ASPACE_READ;
+        struct frame *frame;
+        status = fault_page(aspace, ALIGN_DOWN(address, (uint64_t)PAGE_SIZE),
+                            access | FAULT_BORROW, &frame);
+        if (status == HX_OK) {
+            frame_put(frame);
+        }
+        if (status == HX_OK && (thread_attention(thread_current()) & THREAD_KILL) != 0) {
+            status = HX_ERR_CANCELED;
+        }
+    }
+    const bool is_theirs = status != HX_OK && status != HX_ERR_NO_MEMORY &&
+                           status != HX_ERR_LIMIT && status != HX_ERR_CANCELED;
+    return is_theirs ? HX_ERR_BAD_ADDRESS : status;
+}
+
+enum hx_status aspace_load(struct aspace *aspace, struct uaddr from, void *memory,
+                           size_t size_bytes) {
+    return copy_page(aspace, from.value, memory, size_bytes, false);
+}
+
+enum hx_status aspace_store(struct aspace *aspace, struct uaddr to, const void *memory,
+                            size_t size_bytes) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): only the qualifier goes
+    return copy_page(aspace, to.value, (void *)(uintptr_t)memory, size_bytes, true);
 }
 
 enum hx_status aspace_identify(struct aspace *aspace, struct uaddr address, bool *out_shared,

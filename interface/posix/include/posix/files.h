@@ -15,6 +15,11 @@ struct file_table *file_table_create(void);
 struct file_table *file_table_copy(struct file_table *from); // fork; NULL: no memory
 struct file_table *file_table_get(struct file_table *table);
 void file_table_put(struct file_table *table); // the last one closes all
+bool file_table_is_shared(const struct file_table *table);
+// For who only looks into another's table: it stays, but is empty once its last user has put it, so
+// that files are closed by those whose they are.
+struct file_table *file_table_hold(struct file_table *table);
+void file_table_drop(struct file_table *table);
 void file_table_close_on_exec(struct file_table *table);
 
 // Adds what its files keep (<memory/tally.h>).

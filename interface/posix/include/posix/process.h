@@ -121,7 +121,7 @@ struct posix_process {
     _Atomic uint32_t signal_watch_count; // how many these are
     struct waitable vfork_done;          // WAIT_SIGNALED when exec or exit released the mm
     struct waitable exited;              // WAIT_SIGNALED and WAIT_HANGUP from a zombie on
-    struct waitable ended;               // WAIT_READABLE from a zombie on, for pidfd.c
+    struct identity *identity;           // keeps; what pidfds have of it (pids.h)
 
     struct mutex exec_lock; // its memory and its credentials change as one (inspect.h)
 
@@ -162,7 +162,7 @@ struct posix_process {
     struct usage departed;   // [signal_lock] threads and address spaces that it left
     bool unknown_call_logged;
     bool no_new_privileges;
-    bool dumpable;
+    bool dumpable; // who has its ids may look into it (inspect.h)
     int32_t parent_death_signal; // [tree_lock]
 };
 

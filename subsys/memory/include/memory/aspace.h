@@ -174,6 +174,16 @@ enum hx_status aspace_read_other(struct aspace *aspace, struct uaddr from, void 
 enum hx_status aspace_write_other(struct aspace *aspace, struct uaddr to, const void *from,
                                   size_t size_bytes);
 
+// Copies within one page from or to memory of an address space in which threads may run, with the
+// rights of a load or store of theirs, and as one: what is written is in the page that they have,
+// and goes to its file. HX_ERR_BAD_ADDRESS (also: no memory, or not theirs to load or store, or
+// mapped under a capability), HX_ERR_NO_MEMORY, HX_ERR_LIMIT, HX_ERR_CANCELED (the caller is
+// killed). Thread context; `memory` is the kernel's.
+enum hx_status aspace_load(struct aspace *aspace, struct uaddr from, void *memory,
+                           size_t size_bytes);
+enum hx_status aspace_store(struct aspace *aspace, struct uaddr to, const void *memory,
+                            size_t size_bytes);
+
 // One mapping for /proc/PID/maps: the first one that ends above `address`. `file` has a reference
 // for the caller. False if there is none.
 struct mapping_info {
