@@ -4,6 +4,7 @@
 #include "pids.h"
 #include "signals.h"
 
+#include <lib/string.h>
 #include <memory/usercopy.h>
 
 static bool is_signal_or_probe(int32_t number) {
@@ -174,8 +175,8 @@ static enum hx_status info_from_user(struct uaddr from, int32_t number, int32_t 
     if (copy_from_user(bytes, from, sizeof(bytes)) != HX_OK) {
         return HX_ERR_BAD_ADDRESS;
     }
+    memcpy(bytes, &number, sizeof(number)); // whatever it says itself
     siginfo_decode(bytes, out_info);
-    out_info->number = number;
     if ((out_info->code >= 0 || out_info->code == SI_TKILL) && pid != posix_current()->pid) {
         return HX_ERR_NOT_PERMITTED;
     }

@@ -32,7 +32,8 @@ static uint64_t get64(const uint8_t *bytes, size_t at) {
 }
 
 bool siginfo_is_fault(const struct posix_siginfo *info) {
-    return info->code > 0 && info->code != SI_KERNEL &&
+    const bool is_signal = info->number >= 1 && info->number <= (int32_t)POSIX_SIGNALS;
+    return is_signal && info->code > 0 && info->code != SI_KERNEL &&
            (SIGNAL_BIT(info->number) & SIGNALS_SYNCHRONOUS) != 0;
 }
 

@@ -126,8 +126,7 @@ static void run_calls(struct worker *worker);
 // those who are not administrators.
 static bool is_aimed(uint64_t number) {
     return number == SYS_kill || number == SYS_tkill || number == SYS_tgkill ||
-           number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo ||
-           number == SYS_process_vm_writev;
+           number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo;
 }
 
 static void native_call(struct worker *worker) {

@@ -146,7 +146,7 @@ static int call_inotify(void) {
 
 // A child that its descriptor is made with, and what there is of another's.
 static int call_pidfd(void) {
-    int file = -1, byte = 0;
+    int file = -1;
     const long pid = syscall(SYS_clone, 0x1000 | SIGCHLD, 0, &file, 0, 0); // CLONE_PIDFD
     if (pid == 0) {
         _exit(0);
@@ -161,17 +161,58 @@ static int call_pidfd(void) {
         return -1;
     }
     const long taken = syscall(SYS_pidfd_getfd, own, 1, 0);
-    struct iovec parts[20];
-    for (size_t i = 0; i < 20; i++) {
-        parts[i] = (struct iovec){ &byte, sizeof byte };
-    }
-    const long moved =
-        taken < 0 ? -1 : syscall(SYS_process_vm_readv, getpid(), parts, 20, parts, 20, 0);
     const int error = errno;
     close((int)taken);
     close(own);
     errno = error;
+    return taken < 0 ? -1 : 0;
+}
+
+// Memory of a child that it has not touched: what is missing is made, or nothing is moved.
+static char *child_page;
+static pid_t child_pid;
+
+static int call_memory(void) {
+    static char page[4096];
+    struct iovec parts[20], remote = { child_page, sizeof page };
+    for (size_t i = 0; i < 20; i++) {
+        parts[i] = (struct iovec){ page + i * 200, i < 19 ? 200 : sizeof page - 19 * 200 };
+    }
+    page[7] = 5;
+    if (syscall(SYS_process_vm_writev, child_pid, parts, 20, &remote, 1, 0) < 0) {
+        return -1;
+    }
+    page[7] = 0;
+    const long moved = syscall(SYS_process_vm_readv, child_pid, parts, 20, &remote, 1, 0);
+    CHECK(moved < 0 || (moved == sizeof page && page[7] == 5));
     return moved < 0 ? -1 : 0;
+}
+
+// Every time that one fails the page is a new one.
+static int call_process_vm(void) {
+    int ends[2];
+    if (pipe(ends) != 0) {
+        return -1;
+    }
+    child_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    child_pid = child_page != MAP_FAILED ? fork() : -1;
+    if (child_pid == 0) {
+        char byte;
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    const int result = child_pid < 0 ? -1 : call_memory();
+    const int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    if (child_pid > 0) {
+        check_wait(child_pid);
+    }
+    if (child_page != MAP_FAILED) {
+        munmap(child_page, 4096);
+    }
+    errno = error;
+    return result;
 }
 
 // A queue that was not made has no name, and a message that was not sent is not there.
@@ -266,7 +307,12 @@ static void descriptors(void) {
     exhaust("poll of signals", call_poll_signals);
     exhaust("inotify", call_inotify);
     exhaust("futex_waitv", call_waitv);
+    const int first = dup(0);
+    close(first);
     exhaust("pidfd", call_pidfd);
+    exhaust("process_vm", call_process_vm);
+    SAME(dup(0), first); // nothing was left behind
+    close(first);
     exhaust("mqueue", call_mqueue);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
