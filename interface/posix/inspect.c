@@ -19,9 +19,10 @@ bool inspect_allowed(struct posix_process *target, enum inspect_ids ids) {
     const uint32_t uid = real ? mine->uid : mine->fsuid;
     const uint32_t gid = real ? mine->gid : mine->fsgid;
     const uint64_t capabilities = real ? mine->permitted : mine->effective;
-    const bool same = uid == its->uid && uid == its->euid && uid == its->suid && gid == its->gid &&
-                      gid == its->egid && gid == its->sgid;
-    const bool allowed = (same && target->dumpable && (its->permitted & ~capabilities) == 0) ||
+    const bool same_user = uid == its->uid && uid == its->euid && uid == its->suid;
+    const bool same_group = gid == its->gid && gid == its->egid && gid == its->sgid;
+    const bool no_more = (its->permitted & ~capabilities) == 0;
+    const bool allowed = (same_user && same_group && no_more && target->dumpable) ||
                          credentials_capable(mine, CAPABILITY_SYS_PTRACE);
     credentials_put(its);
     credentials_put(mine);

@@ -2,11 +2,11 @@
 // interface/posix/pidfd.c: descriptors for processes: pidfd_open(2), pidfd_send_signal(2),
 // pidfd_getfd(2).
 //
-// A pidfd keeps its process's identity, so what it stands for is never another one that got the same
-// number, and nothing of the process stays when it was waited for. It can be read (for poll; there
-// is nothing to read) once the process has ended. The one that clone makes gets its number before
-// it is certain that there will be a child, and stands for nobody until then: another thread that
-// guesses the number finds a process that has ended.
+// A pidfd keeps its process's identity, so what it stands for is never another one that got the
+// same number, and nothing of the process stays when it was waited for. It can be read (for poll;
+// there is nothing to read) once the process has ended. The one that clone makes gets its number
+// before it is certain that there will be a child, and stands for nobody until then: another thread
+// that guesses the number finds a process that has ended.
 #include "pidfd.h"
 
 #include "descriptor.h"
@@ -208,7 +208,7 @@ enum hx_status sys_pidfd_send_signal(struct call *call) {
 static enum hx_status take_descriptor(struct call *call, struct posix_process *process) {
     struct capability *capability;
     bool close_on_exec;
-    int32_t fd;
+    int32_t fd = -1;
     enum hx_status status = inspect_descriptor(process, INSPECT_REAL_IDS, call_int(call, 1),
                                                &capability, &close_on_exec);
     if (status != HX_OK) {
@@ -225,7 +225,7 @@ static enum hx_status take_descriptor(struct call *call, struct posix_process *p
 }
 
 enum hx_status sys_pidfd_getfd(struct call *call) {
-    struct posix_process *process;
+    struct posix_process *process = NULL;
     bool nonblock;
     if (call_uint(call, 2) != 0) {
         return HX_ERR_INVALID;

@@ -145,8 +145,8 @@ enum hx_status posix_process_create(struct aspace *aspace, struct account *accou
     }
     struct identity *identity = identity_create(process);
     struct process *native;
-    enum hx_status status = identity != NULL ? process_create(aspace, account, ns, &native)
-                                             : HX_ERR_NO_MEMORY;
+    enum hx_status status =
+        identity != NULL ? process_create(aspace, account, ns, &native) : HX_ERR_NO_MEMORY;
     if (status != HX_OK) {
         if (identity != NULL) {
             identity_put(identity);

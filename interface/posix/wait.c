@@ -260,8 +260,7 @@ enum hx_status sys_waitid(struct call *call) {
             return status;
         }
     }
-    if (call->args[2] != 0 &&
-        copy_to_user(call_address(call, 2), bytes, sizeof(bytes)) != HX_OK) {
+    if (call->args[2] != 0 && copy_to_user(call_address(call, 2), bytes, sizeof(bytes)) != HX_OK) {
         return HX_ERR_BAD_ADDRESS;
     }
     return status;

@@ -202,8 +202,10 @@ static void unreadable_programs_hide(void) {
     static const struct {
         const char *name;
         int uid, expected;
-    } steps[] = { { "./hidden", NOBODY, 0 }, { "./shown", NOBODY, 1 },
-                  { "./script", NOBODY, 0 }, { "./hidden", 0, 1 } };
+    } steps[] = { { "./hidden", NOBODY, 0 },
+                  { "./shown", NOBODY, 1 },
+                  { "./script", NOBODY, 0 },
+                  { "./hidden", 0, 1 } };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         const pid_t pid = fork();
         if (pid == 0) {
@@ -219,19 +221,25 @@ static void unreadable_programs_hide(void) {
 
 #define SECRET 900 // a descriptor
 
-// Tries to get what must not come, until the process has ended. Tells of the first try.
-static void try_to_take(int file, pid_t pid, int told) {
+static void look_at_maps(pid_t pid) {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    const int maps = open(path, O_RDONLY);
+    const ssize_t count = maps >= 0 ? read(maps, text, sizeof text - 1) : -1;
+    text[count > 0 ? count : 0] = '\0';
+    CHECK(strstr(text, "/raised") == NULL);
+    close(maps);
+}
+
+// Tries to get what must not come, until the process has ended. Tells of the first try.
+static void try_to_take(int file, pid_t pid, bool looks, int told) {
     become_nobody(1);
     for (bool is_first = true;; is_first = false) {
         CHECK(taken(file, SECRET) == -1);
         const bool is_gone = errno == ESRCH;
-        const int maps = open(path, O_RDONLY);
-        const ssize_t count = maps >= 0 ? read(maps, text, sizeof text - 1) : -1;
-        text[count > 0 ? count : 0] = '\0';
-        CHECK(strstr(text, "/raised") == NULL);
-        close(maps);
+        if (looks) {
+            look_at_maps(pid);
+        }
         if (is_first) {
             NEED(write(told, "", 1) == 1);
         }
@@ -261,7 +269,7 @@ static void exec_closes_first(void) {
         const int file = pidfd_of(target);
         pid_t pid;
         CHILD(pid) {
-            try_to_take(file, target, told[1]);
+            try_to_take(file, target, false, told[1]);
         }
         NEED(read(told[0], &byte, 1) == 1 && write(go[1], "", 1) == 1);
         EXITS(target, 0);
@@ -292,7 +300,7 @@ static void raised_programs_stay_private(void) {
     pid_t pids[2];
     for (size_t i = 0; i < 2; i++) {
         CHILD(pids[i]) {
-            try_to_take(file, target, told[1]);
+            try_to_take(file, target, true, told[1]);
         }
         NEED(read(told[0], &byte, 1) == 1);
     }

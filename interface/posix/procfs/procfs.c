@@ -14,11 +14,11 @@
 // of the process's number since boot, above those of a descriptor if the row is one of them. What
 // is not about a descriptor, so also the directory that stands for a process, has more of them than
 // a machine ever starts processes.
-#define ROW_BITS    8u
-#define ID_BITS     15u
-#define FD_BITS     20u
-#define TASK_SHIFT  (ROW_BITS + ID_BITS)
-#define FD_SHIFT    (TASK_SHIFT + 1)
+#define ROW_BITS   8u
+#define ID_BITS    15u
+#define FD_BITS    20u
+#define TASK_SHIFT (ROW_BITS + ID_BITS)
+#define FD_SHIFT   (TASK_SHIFT + 1)
 
 _Static_assert(PID_MAX <= 1 << ID_BITS, "an id has a place in a node number");
 
@@ -254,10 +254,10 @@ static enum hx_status find(const struct node *directory, struct fs_name name,
     switch (directory->row) {
     case PROC_ROOT:
         return name_number(name, PID_MAX, &number) ? lookup_process(number, out_node)
-                                                         : HX_ERR_NOT_FOUND;
+                                                   : HX_ERR_NOT_FOUND;
     case PROC_TASKS:
         return name_number(name, PID_MAX, &number) ? lookup_task(directory, number, out_node)
-                                                         : HX_ERR_NOT_FOUND;
+                                                   : HX_ERR_NOT_FOUND;
     case PROC_FDS:
     case PROC_FDINFOS:
         return name_number(name, 1u << FD_BITS, &number) ? lookup_fd(directory, number, out_node)

@@ -152,8 +152,8 @@ static enum hx_status copy_page(struct aspace *aspace, uint64_t address, void *m
     while (status == HX_OK && !copy_mapped(aspace, address, memory, size_bytes, write)) {
         const uint32_t access = write ? ASPACE_WRITE : ASPACE_READ;
         struct frame *frame;
-        status = fault_page(aspace, ALIGN_DOWN(address, (uint64_t)PAGE_SIZE),
-                            access | FAULT_BORROW, &frame);
+        status = fault_page(aspace, ALIGN_DOWN(address, (uint64_t)PAGE_SIZE), access | FAULT_BORROW,
+                            &frame);
         if (status == HX_OK) {
             frame_put(frame);
         }

@@ -162,7 +162,7 @@ struct posix_process {
     struct usage departed;   // [signal_lock] threads and address spaces that it left
     bool unknown_call_logged;
     bool no_new_privileges;
-    bool dumpable; // who has its ids may look into it (inspect.h)
+    bool dumpable;               // who has its ids may look into it (inspect.h)
     int32_t parent_death_signal; // [tree_lock]
 };
 
