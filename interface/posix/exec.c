@@ -114,6 +114,14 @@ static void reset_thread(struct posix_thread *thread, struct hal_frame *frame,
     preempt_enable();
 }
 
+// What the program before has asked for does not come any more (mqueue.c): before anything of the
+// next one, which may be another user's, is there.
+static void program_begin(struct posix_process *process) {
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    process->programs++;
+    spin_unlock_irq(&process->signal_lock, irq);
+}
+
 // What is closed by the exec is closed before others may look into the process as the new program:
 // that may be those who could not look into the old one. What the old program kept goes after the
 // lock, as it may take long.
@@ -122,6 +130,7 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     struct posix_process *process = call->process;
     struct pid_space *space = process->process->ns->pids;
     thread_release_memory(thread, false);
+    program_begin(process);
     take_pid(thread);
     reset_thread(thread, call->frame, image);
     own_parts_use(process, parts);
@@ -136,7 +145,6 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     process_timers_exec(process);
     mutex_lock(&space->tree_lock);
     process->exec_done = true;
-    atomic_fetch_add_explicit(&process->programs, 1, memory_order_relaxed);
     process->exit_signal = SIGCHLD;
     if (image->is_secure) {
         process->parent_death_signal = 0;

@@ -15,16 +15,13 @@
 #include <memory/account.h>
 #include <memory/heap.h>
 
-#define SIGEV_SIGNAL 0
-
 // What Linux counts beside the bytes: a header for each message, a node for each priority in use.
 #define COUNTED_PER_MESSAGE  48u
 #define COUNTED_PER_PRIORITY 48u
 
-#define MAPPED_BYTES 32768u // from this size on, messages come as mapped pages
-
+// Who asked is told under it: outside of the locks of pids and of signals.
 static const struct lock_class mqueue_class = { .name = "message queue",
-                                                .rank = LOCK_RANK_PIPE + 2 };
+                                                .rank = LOCK_RANK_SIGNAL - 6 };
 
 struct waiter {
     struct list link; // [lock] unlinked: it was served
@@ -34,30 +31,6 @@ struct waiter {
 };
 
 // Messages ---------------------------------------------------------------------------------------
-
-static size_t message_size(uint64_t length) {
-    return sizeof(struct mqueue_message) + length;
-}
-
-struct mqueue_message *mqueue_message_create(uint64_t length, uint32_t priority) {
-    const size_t size = message_size(length);
-    struct mqueue_message *message =
-        size < MAPPED_BYTES ? heap_alloc(size, MEMORY_SLEEP) : kernel_map_alloc(size);
-    if (message != NULL) {
-        message->priority = priority;
-        message->length = length;
-    }
-    return message;
-}
-
-void mqueue_message_free(struct mqueue_message *message) {
-    const size_t size = message_size(message->length);
-    if (size < MAPPED_BYTES) {
-        heap_free(message);
-    } else {
-        kernel_map_free(message, size);
-    }
-}
 
 static bool comes_before(const struct rbnode *a, const struct rbnode *b) {
     return RB_ENTRY(a, struct mqueue_message, node)->priority >
@@ -97,8 +70,10 @@ static uint64_t counted_bytes(struct mqueue_size size) {
            MIN_OF(size.messages, (uint64_t)MQUEUE_PRIORITIES) * COUNTED_PER_PRIORITY;
 }
 
-static int64_t counted_frames(struct mqueue_size size) {
-    return (int64_t)(ALIGN_UP(counted_bytes(size), PAGE_SIZE) / PAGE_SIZE);
+// That the account pays for.
+static int64_t paid_frames(struct mqueue_size size) {
+    const uint64_t bytes = size.messages * mqueue_message_cost(size.message_bytes);
+    return (int64_t)(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
 }
 
 static bool count_for(struct posix_user *user, uint64_t bytes) {
@@ -121,7 +96,7 @@ enum hx_status mqueue_create(struct mqueue_size size, struct mqueue **out_queue)
         status = HX_ERR_TABLE_FULL;
         goto fail_count;
     }
-    if (account_charge(account, ACCOUNT_FRAMES, counted_frames(size)) != HX_OK) {
+    if (account_charge(account, ACCOUNT_FRAMES, paid_frames(size)) != HX_OK) {
         goto fail_charge;
     }
     struct mqueue *queue = heap_alloc_zero(sizeof(*queue), MEMORY_SLEEP);
@@ -140,7 +115,7 @@ enum hx_status mqueue_create(struct mqueue_size size, struct mqueue **out_queue)
     *out_queue = queue;
     return HX_OK;
 fail_alloc:
-    account_release(account, ACCOUNT_FRAMES, counted_frames(size));
+    account_release(account, ACCOUNT_FRAMES, paid_frames(size));
 fail_charge:
     atomic_fetch_sub_explicit(&user->queue_bytes, bytes, memory_order_relaxed);
 fail_count:
@@ -156,9 +131,85 @@ void mqueue_destroy(struct mqueue *queue) {
     atomic_fetch_sub_explicit(&queue->user->queue_bytes, counted_bytes(queue->size),
                               memory_order_relaxed);
     posix_user_put(queue->user);
-    account_release(queue->account, ACCOUNT_FRAMES, counted_frames(queue->size));
+    account_release(queue->account, ACCOUNT_FRAMES, paid_frames(queue->size));
     object_put(&queue->account->object);
     heap_free(queue);
+}
+
+void mqueue_tally(struct mqueue *queue, struct tally *tally) {
+    if (tally_meet(tally, &queue->tally)) {
+        tally->pages += (uint64_t)paid_frames(queue->size);
+    }
+}
+
+// Notices ----------------------------------------------------------------------------------------
+
+static bool is_of_locked(const struct mqueue_notice *notice, const struct posix_process *process) {
+    return notice->pid != 0 && notice->process == process->process->id;
+}
+
+static void process_drop(struct posix_process *process) {
+    if (process != NULL) {
+        process_put(process->process);
+    }
+}
+
+enum hx_status mqueue_notice_set(struct mqueue *queue, int32_t kind, int32_t number,
+                                 uint64_t value) {
+    struct posix_process *process = posix_current();
+    struct mqueue_notice notice = {
+        .kind = kind,
+        .number = number,
+        .value = value,
+        .pid = process->pid,
+        .process = process->process->id,
+    };
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    notice.programs = process->programs;
+    spin_unlock_irq(&process->signal_lock, irq);
+    spin_lock(&queue->lock);
+    // Who ended without closing the queue, as its descriptors are another's too, is not told.
+    struct posix_process *owner =
+        queue->notice.pid != 0 ? posix_process_find(queue->notice.pid) : NULL;
+    const bool is_free = owner == NULL || !is_of_locked(&queue->notice, owner) ||
+                         (waitable_state(&owner->exited) & WAIT_SIGNALED) != 0;
+    if (is_free) {
+        queue->notice = notice;
+    }
+    spin_unlock(&queue->lock);
+    process_drop(owner);
+    return is_free ? HX_OK : HX_ERR_BUSY;
+}
+
+void mqueue_notice_end(struct mqueue *queue) {
+    const struct posix_process *process = posix_current();
+    spin_lock(&queue->lock);
+    if (process != NULL && is_of_locked(&queue->notice, process)) {
+        queue->notice.pid = 0;
+    }
+    spin_unlock(&queue->lock);
+}
+
+// Who asked to be told may be told by anybody who may send; what it has executed since, which may
+// be somebody else's by its set-user bit, has not asked. Whoever finds the message finds the signal
+// sent. Gives the process that was found, or NULL; its reference is dropped without the lock.
+static struct posix_process *tell_locked(const struct mqueue_notice *notice) {
+    if (notice->pid == 0 || notice->kind != SIGEV_SIGNAL || notice->number == 0) {
+        return NULL;
+    }
+    struct posix_process *process = posix_process_find(notice->pid);
+    if (process == NULL || !is_of_locked(notice, process)) {
+        return process;
+    }
+    struct posix_siginfo info = siginfo_user(notice->number, SI_MESGQ);
+    info.value = notice->value;
+    const unsigned long irq = spin_lock_irq(&process->signal_lock);
+    if (process->programs == notice->programs) {
+        // Without must_queue there is nothing that can fail.
+        HX_IGNORE(signal_send_locked(process, NULL, notice->number, &info, NULL, false));
+    }
+    spin_unlock_irq(&process->signal_lock, irq);
+    return process;
 }
 
 // Waiting ----------------------------------------------------------------------------------------
@@ -206,8 +257,9 @@ static struct waiter *serve_locked(struct list *waiters) {
     return waiter;
 }
 
+// Whoever asked and is told is in *out_told, if anybody: put without the lock.
 static void put_locked(struct mqueue *queue, struct mqueue_message *message,
-                       struct mqueue_notice *out_notice) {
+                       struct posix_process **out_told) {
     struct waiter *receiver = serve_locked(&queue->receivers);
     if (receiver != NULL) {
         receiver->message = message;
@@ -215,24 +267,25 @@ static void put_locked(struct mqueue *queue, struct mqueue_message *message,
     }
     insert_locked(queue, message);
     if (queue->count == 1) {
-        *out_notice = queue->notice;
+        *out_told = tell_locked(&queue->notice);
         queue->notice.pid = 0;
     }
     update_locked(queue);
 }
 
 enum hx_status mqueue_send(struct mqueue *queue, struct mqueue_message *message, bool waits,
-                           time_ns_t deadline, struct mqueue_notice *out_notice) {
+                           time_ns_t deadline) {
     struct waiter waiter;
-    out_notice->pid = 0;
+    struct posix_process *told = NULL;
     spin_lock(&queue->lock);
     const bool is_full = queue->count == queue->size.messages;
     if (!is_full) {
-        put_locked(queue, message, out_notice);
+        put_locked(queue, message, &told);
     } else if (waits) {
         wait_begin_locked(&queue->senders, &waiter, message);
     }
     spin_unlock(&queue->lock);
+    process_drop(told);
     if (!is_full) {
         return HX_OK;
     }
@@ -270,58 +323,4 @@ enum hx_status mqueue_receive(struct mqueue *queue, bool waits, time_ns_t deadli
         *out_message = message;
     }
     return status;
-}
-
-// Notices ----------------------------------------------------------------------------------------
-
-static bool is_of_locked(const struct mqueue_notice *notice, const struct posix_process *process) {
-    return notice->pid != 0 && notice->process == process->process->id;
-}
-
-enum hx_status mqueue_notice_set(struct mqueue *queue, int32_t kind, int32_t number,
-                                 uint64_t value) {
-    struct posix_process *process = posix_current();
-    const struct mqueue_notice notice = {
-        .kind = kind,
-        .number = number,
-        .value = value,
-        .pid = process->pid,
-        .process = process->process->id,
-        .programs = atomic_load_explicit(&process->programs, memory_order_relaxed),
-    };
-    spin_lock(&queue->lock);
-    const bool is_free = queue->notice.pid == 0;
-    if (is_free) {
-        queue->notice = notice;
-    }
-    spin_unlock(&queue->lock);
-    return is_free ? HX_OK : HX_ERR_BUSY;
-}
-
-void mqueue_notice_end(struct mqueue *queue) {
-    const struct posix_process *process = posix_current();
-    spin_lock(&queue->lock);
-    if (process != NULL && is_of_locked(&queue->notice, process)) {
-        queue->notice.pid = 0;
-    }
-    spin_unlock(&queue->lock);
-}
-
-// Who asked to be told may be told by anybody who may send; what it has executed since, which may
-// be somebody else's by its set-user bit, has not asked.
-void mqueue_tell(const struct mqueue_notice *notice) {
-    if (notice->pid == 0 || notice->kind != SIGEV_SIGNAL || notice->number == 0) {
-        return;
-    }
-    struct posix_process *process = posix_process_find(notice->pid);
-    if (process == NULL) {
-        return;
-    }
-    if (is_of_locked(notice, process) &&
-        atomic_load_explicit(&process->programs, memory_order_relaxed) == notice->programs) {
-        struct posix_siginfo info = siginfo_user(notice->number, SI_MESGQ);
-        info.value = notice->value;
-        posix_signal_process(process, notice->number, &info);
-    }
-    process_put(process->process);
 }

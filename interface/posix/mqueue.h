@@ -7,9 +7,12 @@
 
 #include <lib/list.h>
 #include <lib/rbtree.h>
+#include <memory/tally.h>
 #include <posix/process.h>
 
 #define MQUEUE_PRIORITIES 32768u
+
+#define SIGEV_SIGNAL 0
 
 struct mqueue_size { // how much a queue may hold
     uint64_t messages, message_bytes;
@@ -21,7 +24,7 @@ struct mqueue_notice {
     uint64_t value;
     int32_t pid;       // of the process; 0: nobody is told
     uint64_t process;  // its process->id
-    uint32_t programs; // what it had executed: the next one is not told
+    uint32_t programs; // that it had executed: what it executes later is not told
 };
 
 struct mqueue {
@@ -36,12 +39,14 @@ struct mqueue {
     struct waitable waitable;    // levels change under the lock
     struct posix_user *user;     // keeps; whose RLIMIT_MSGQUEUE counts it
     struct account *account;     // keeps; pays for all that it may hold
+    struct tally_mark tally;
 };
 
 struct mqueue_message {
     struct rbnode node;
     uint32_t priority;
     uint64_t length;
+    struct mqueue_part *rest; // what does not fit into the first page, or NULL
     uint8_t bytes[];
 };
 
@@ -51,23 +56,30 @@ enum hx_status mqueue_create(struct mqueue_size size, struct mqueue **out_queue)
 // With the messages in it. Nobody uses it any more.
 void mqueue_destroy(struct mqueue *queue);
 
-// Room for a message. NULL: no memory.
-struct mqueue_message *mqueue_message_create(uint64_t length, uint32_t priority);
+// Adds the memory that the queue's account pays for, once.
+void mqueue_tally(struct mqueue *queue, struct tally *tally);
+
+// How much memory a message of so many bytes takes at most; a longer one takes no less.
+uint64_t mqueue_message_cost(uint64_t length);
+// A program's message. HX_ERR_NO_MEMORY, HX_ERR_BAD_ADDRESS.
+enum hx_status mqueue_message_create(struct uaddr from, uint64_t length, uint32_t priority,
+                                     struct mqueue_message **out_message);
+// Copies what is in it to a program. HX_ERR_BAD_ADDRESS.
+enum hx_status mqueue_message_copy(const struct mqueue_message *message, struct uaddr to);
 void mqueue_message_free(struct mqueue_message *message);
 
-// Takes the message on HX_OK. While the queue is full it waits, if the caller does, until the
-// deadline. *out_notice is who is to be told (pid 0: nobody), by mqueue_tell().
-// HX_ERR_WOULD_BLOCK, HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED, HX_ERR_CANCELED.
+// Takes the message on HX_OK, and tells who asked to be told. While the queue is full it waits, if
+// the caller does, until the deadline.
+// HX_ERR_WOULD_BLOCK, HX_ERR_TIMED_OUT, HX_ERR_INTERRUPTED, HX_ERR_CANCELED; HX_ERR_REVOKED: the
+// right to use it was taken back meanwhile.
 enum hx_status mqueue_send(struct mqueue *queue, struct mqueue_message *message, bool waits,
-                           time_ns_t deadline, struct mqueue_notice *out_notice);
+                           time_ns_t deadline);
 // Gives the message that is next. The same for an empty queue.
 enum hx_status mqueue_receive(struct mqueue *queue, bool waits, time_ns_t deadline,
                               struct mqueue_message **out_message);
 
-// The current process asks to be told. HX_ERR_BUSY: another one, or it, has asked.
+// The current process asks to be told. HX_ERR_BUSY: another one, which is there, or it, has asked.
 enum hx_status mqueue_notice_set(struct mqueue *queue, int32_t kind, int32_t number,
                                  uint64_t value);
 // The current process does not want to be told any more; harmless if it does not anyway.
 void mqueue_notice_end(struct mqueue *queue);
-// Tells, for the current process, which has sent.
-void mqueue_tell(const struct mqueue_notice *notice);

@@ -2,9 +2,10 @@
 // mqueue_calls.c: names and calls of POSIX message queues: mq_overview(7), mq_open(3) and its
 // family; what they refuse, and in which order, is Linux's.
 //
-// The names are files in a folder of their own, which no path reaches: so modes, owners, times,
-// removal and the lives of queues, which end with their last name and their last user, are those of
-// files. A descriptor's position and its read() are those of a text that tells of the queue.
+// The names are files in a folder of their own, which no name leads to; but the links of /proc/N/fd
+// lead to a queue that is open. So modes, owners, times, removal and the lives of queues, which end
+// with their last name and their last user, are those of files. A descriptor's position and its
+// read() are those of a text that tells of the queue.
 #include "descriptor.h"
 #include "life.h"
 #include "mqueue.h"
@@ -16,13 +17,16 @@
 #include <memory/account.h>
 #include <net/socket.h>
 
-#define SIGEV_SIGNAL 0
 #define SIGEV_NONE   1
 #define SIGEV_THREAD 2
 
 #define MODE_BITS  07777u
 #define WANT_READ  4u // of inode_permission()
 #define WANT_WRITE 2u
+
+#define SEEK_SET  0u
+#define SEEK_DATA 3u
+#define SEEK_HOLE 4u
 
 #define STATUS_BYTES 80u // st_size; the text is shorter
 #define COOKIE_BYTES 32u // that SIGEV_THREAD would be told by
@@ -40,7 +44,10 @@ struct linux_sigevent {
 };
 _Static_assert(sizeof(struct linux_sigevent) == 64, "struct sigevent of 64-bit machines");
 
-// Outside of all locks of the tree: names are looked up, made and removed under it.
+#define MQUEUE_MAGIC 0x19800202u // of statfs(2)
+
+// Names are looked up, made and removed under it: outside of the locks of mounts, of renaming and
+// of directories, and inside of that of a process, which no look-up takes.
 static const struct lock_class folder_class = { .name = "message queue names",
                                                 .rank = LOCK_RANK_MOUNT - 3 };
 static struct mutex folder_lock;
@@ -50,9 +57,11 @@ static _Atomic int32_t queues;
 void mqueues_init(void) {
     mutex_init(&folder_lock, &folder_class);
     struct credentials *credentials = credentials_create_root();
-    // The space is there for good.
+    // The space is there for good. A queue is no program, whatever its mode.
     if (credentials == NULL || mount_space_create(&folder) == NULL ||
-        inode_set_mode(path_inode(folder), credentials, 01777) != HX_OK) {
+        inode_set_mode(path_inode(folder), credentials, 01777) != HX_OK ||
+        vfs_mount(NULL, "", "", folder, MOUNT_REMOUNT | MOUNT_NO_EXECUTE | MOUNT_NO_DEVICES, "") !=
+            HX_OK) {
         panic("no memory for message queues");
     }
     credentials_put(credentials);
@@ -90,11 +99,33 @@ static enum hx_status mqueue_read(struct file *file, struct io_buffer *to, uint6
 
 static enum hx_status mqueue_seek(struct file *file, int64_t offset, uint32_t whence,
                                   uint64_t *out_position) {
-    return position_seek(file, offset, whence, inode_size(file->inode), out_position);
+    const uint64_t size = inode_size(file->inode);
+    if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+        return position_seek(file, offset, whence, size, out_position);
+    }
+    if (offset < 0 || (uint64_t)offset >= size) {
+        return HX_ERR_NO_DEVICE;
+    }
+    const uint64_t place = whence == SEEK_DATA ? (uint64_t)offset : size; // there is no hole
+    return position_seek(file, (int64_t)place, SEEK_SET, size, out_position);
 }
 
 static struct waitable *mqueue_waitable(struct file *file) {
     return &queue_of(file)->waitable;
+}
+
+// The size of the file means nothing; Linux lets it be set.
+static enum hx_status mqueue_truncate(struct file *file, uint64_t size_bytes) {
+    return inode_truncate(file->inode, size_bytes);
+}
+
+// What has a name is there without who has it open.
+static void mqueue_file_tally(struct file *file, struct tally *tally) {
+    struct fs_info info;
+    inode_info(file->inode, &info);
+    if (info.links == 0) {
+        mqueue_tally(queue_of(file), tally);
+    }
 }
 
 static void mqueue_flush(struct file *file) {
@@ -105,10 +136,15 @@ static const struct file_ops mqueue_ops = {
     .read = mqueue_read,
     .seek = mqueue_seek,
     .waitable = mqueue_waitable,
+    .truncate = mqueue_truncate,
     .flush = mqueue_flush,
+    .tally = mqueue_file_tally,
 };
 
 static enum hx_status kind_open(struct file *file) {
+    if ((file_flags(file) & FILE_DIRECT) != 0) {
+        return HX_ERR_INVALID;
+    }
     file->ops = &mqueue_ops;
     file->data = file->inode->special;
     return HX_OK;
@@ -119,7 +155,9 @@ static void kind_end(struct inode *inode) {
     atomic_fetch_sub_explicit(&queues, 1, memory_order_relaxed);
 }
 
-static const struct inode_kind mqueue_kind = { .open = kind_open, .end = kind_end };
+static const struct inode_kind mqueue_kind = { .open = kind_open,
+                                               .end = kind_end,
+                                               .magic = MQUEUE_MAGIC };
 
 // Names ------------------------------------------------------------------------------------------
 
@@ -237,11 +275,17 @@ static enum hx_status check_existing(const struct queue_name *name, const struct
 
 static uint32_t file_flags_of(uint32_t flags) {
     static const uint32_t accesses[] = { FILE_READ, FILE_WRITE, FILE_READ | FILE_WRITE, 0 };
+    if ((flags & O_PATH) != 0) {
+        return FILE_PATH_ONLY;
+    }
     return accesses[flags & O_ACCMODE] | ((flags & O_NONBLOCK) != 0 ? FILE_NONBLOCK : 0) |
-           ((flags & O_APPEND) != 0 ? FILE_APPEND : 0);
+           ((flags & O_APPEND) != 0 ? FILE_APPEND : 0) | ((flags & O_DSYNC) != 0 ? FILE_SYNC : 0) |
+           ((flags & O_NOATIME) != 0 ? FILE_NOATIME : 0) |
+           ((flags & HAL_O_DIRECT) != 0 ? FILE_DIRECT : 0);
 }
 
-// Opens what is there, or what is made; a queue that was made for nothing goes again.
+// Opens what is there, or what is made. A queue that was made for nothing goes again, if it can;
+// where there is no memory for that it stays, as it always does on Linux.
 static enum hx_status open_locked(struct call *call, const struct queue_name *name,
                                   const struct opening *opening) {
     struct path path;
@@ -347,22 +391,17 @@ static bool waits(const struct file *file) {
 
 // Takes the program's message to the queue.
 static enum hx_status send(struct call *call, struct file *file, time_ns_t deadline) {
-    struct mqueue_notice notice;
-    const uint64_t length = call->args[2];
-    struct mqueue_message *message = mqueue_message_create(length, call_uint(call, 3));
-    if (message == NULL) {
-        return HX_ERR_NO_MEMORY;
+    struct mqueue_message *message;
+    enum hx_status status =
+        mqueue_message_create(call_address(call, 1), call->args[2], call_uint(call, 3), &message);
+    if (status != HX_OK) {
+        return status;
     }
-    enum hx_status status = copy_from_user(message->bytes, call_address(call, 1), length);
-    if (status == HX_OK) {
-        status = mqueue_send(queue_of(file), message, waits(file), deadline, &notice);
-    }
+    status = mqueue_send(queue_of(file), message, waits(file), deadline);
     if (status != HX_OK) {
         mqueue_message_free(message);
-        return restart_if_interrupted(status);
     }
-    mqueue_tell(&notice);
-    return HX_OK;
+    return restart_if_interrupted(status);
 }
 
 // What is in the queue was paid for with it; who waits to send pays for what it holds meanwhile.
@@ -372,7 +411,8 @@ static enum hx_status send_paying(struct call *call, struct file *file, time_ns_
     if (length > queue_of(file)->size.message_bytes) {
         return HX_ERR_MESSAGE_TOO_LONG;
     }
-    const int64_t frames = (int64_t)(length / PAGE_SIZE);
+    const uint64_t cost = mqueue_message_cost(length);
+    const int64_t frames = (int64_t)(ALIGN_UP(cost, PAGE_SIZE) / PAGE_SIZE);
     if (account_charge(account, ACCOUNT_FRAMES, frames) != HX_OK) {
         return HX_ERR_NO_MEMORY;
     }
@@ -405,7 +445,7 @@ static enum hx_status give(struct call *call, const struct mqueue_message *messa
         status = copy_to_user(call_address(call, 3), &message->priority, sizeof(message->priority));
     }
     if (status == HX_OK) {
-        status = copy_to_user(call_address(call, 1), message->bytes, message->length);
+        status = mqueue_message_copy(message, call_address(call, 1));
     }
     return status == HX_OK ? call_ok(call, (int64_t)message->length) : status;
 }

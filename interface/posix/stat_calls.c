@@ -258,9 +258,10 @@ static enum hx_status put_statfs(struct path path, struct uaddr to) {
     if (status != HX_OK) {
         return status;
     }
-    const uint64_t device = device_encode(path_inode(path)->fs->device);
+    const struct inode *inode = path_inode(path);
+    const uint64_t device = device_encode(inode->fs->device);
     const struct linux_statfs statfs = {
-        .type = (int64_t)usage.magic,
+        .type = (int64_t)(inode->kind != NULL ? inode->kind->magic : usage.magic),
         .block_bytes = (int64_t)usage.block_bytes,
         .blocks = usage.blocks,
         .blocks_free = usage.blocks_free,

@@ -10,6 +10,7 @@
 #include <mqueue.h>
 #include <sched.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define PAGE        4096u
@@ -299,6 +300,24 @@ static int child_a_queue(void) {
     return check_failures;
 }
 
+// Tells what it uses, then waits to send a large message.
+static int child_sends(void) {
+    static char bytes[8192];
+    const mqd_t queue = mq_open("/full", O_WRONLY | O_NONBLOCK);
+    const mqd_t report = mq_open("/report", O_WRONLY);
+    const struct mq_attr waiting = { .mq_flags = 0 };
+    memset(bytes, 'x', sizeof bytes);
+    NEED(queue >= 0 && report >= 0);
+    uint64_t before = 0;
+    for (int i = 0; i < 2; i++) { // what it runs on is there the second time
+        REFUSED(mq_send(queue, bytes, sizeof bytes, 0), EAGAIN);
+        before = used(own(), HX_ACCOUNT_FRAMES);
+        NEED(mq_setattr(queue, i == 0 ? NULL : &waiting, NULL) == 0);
+        NEED(mq_send(report, (const char *)&before, sizeof before, 0) == 0);
+    }
+    return mq_send(queue, bytes, sizeof bytes, 0);
+}
+
 static int __attribute__((noreturn)) child_waits(void) {
     for (;;) {
         pause();
@@ -315,7 +334,7 @@ static const struct {
     { "greedy", child_greedy },   { "greedy object", child_greedy_object },
     { "hostile", child_hostile }, { "spins", child_spins },
     { "waits", child_waits },     { "events", child_events },
-    { "a queue", child_a_queue },
+    { "a queue", child_a_queue }, { "sends", child_sends },
 };
 
 static int child_main(const char *word) {
@@ -626,7 +645,7 @@ static void queues(void) {
     const handle_t account = made(own());
     SAME(hx_account_limit(account, HX_ACCOUNT_FRAMES, 150), HX_OK);
     SAME(end_of(child_in(account, "a queue", 0)), 0);
-    settles(account, HX_ACCOUNT_FRAMES, 21); // 10 messages of 8192 bytes, and 960 bytes
+    settles(account, HX_ACCOUNT_FRAMES, 21); // 10 messages of 8192 bytes, and 128 each
     const mqd_t queue = mq_open("/paid", O_RDWR);
     NEED(queue >= 0 && mq_unlink("/paid") == 0 && mq_send(queue, "x", 1, 0) == 0);
     SAME(used(account, HX_ACCOUNT_FRAMES), 21);
@@ -635,11 +654,71 @@ static void queues(void) {
     SAME(hx_handle_close(account), HX_OK);
 }
 
+static uint64_t free_frames(void) {
+    char text[4096];
+    const int file = open("/proc/meminfo", O_RDONLY);
+    const ssize_t length = read(file, text, sizeof text - 1);
+    NEED(length > 0);
+    close(file);
+    text[length] = '\0';
+    const char *line = strstr(text, "MemFree:");
+    NEED(line != NULL);
+    return strtoull(line + 8, NULL, 10) / 4;
+}
+
+// No queue takes more memory than was paid for, nor much less, however long its messages are.
+static void full_queues(void) {
+    static const long sizes[] = { 500, 1900, 3000, 4000, 4200, 8192, 20000 };
+    static char bytes[20000];
+    const struct rlimit much = { 1 << 24, 1 << 24 };
+    NEED(setrlimit(RLIMIT_MSGQUEUE, &much) == 0);
+    memset(bytes, 'x', sizeof bytes);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct mq_attr size = { .mq_maxmsg = (2 << 20) / sizes[i], .mq_msgsize = sizes[i] };
+        const uint64_t paid = used(own(), HX_ACCOUNT_FRAMES);
+        const mqd_t queue = mq_open("/filled", O_CREAT | O_EXCL | O_RDWR, 0600, &size);
+        NEED(queue >= 0 && mq_unlink("/filled") == 0);
+        const uint64_t before = free_frames();
+        for (long j = 0; j < size.mq_maxmsg; j++) {
+            NEED(mq_send(queue, bytes, (size_t)sizes[i], 0) == 0);
+        }
+        const uint64_t taken = before - free_frames(),
+                       price = used(own(), HX_ACCOUNT_FRAMES) - paid;
+        CHECK(price > 512 && taken < price + 40 && taken + 40 > price / 2);
+        mq_close(queue);
+        const time_ns_t end = hx_after(PATIENCE_NS);
+        while (used(own(), HX_ACCOUNT_FRAMES) > paid + 20) { // what this runs on is paid, too
+            NEED(hx_after(0) < end);
+            sched_yield();
+        }
+    }
+}
+
+// Who waits to send pays for its message as long as it waits.
+static void senders(void) {
+    struct mq_attr one = { .mq_maxmsg = 1, .mq_msgsize = 8192 };
+    uint64_t before = 0;
+    const handle_t account = made(own());
+    const mqd_t full = mq_open("/full", O_CREAT | O_EXCL | O_RDWR, 0600, &one);
+    one.mq_msgsize = sizeof before;
+    const mqd_t report = mq_open("/report", O_CREAT | O_EXCL | O_RDWR, 0600, &one);
+    NEED(full >= 0 && report >= 0 && mq_send(full, "x", 1, 0) == 0);
+    const handle_t child = child_in(account, "sends", 0);
+    for (int i = 0; i < 2; i++) {
+        NEED(mq_receive(report, (char *)&before, sizeof before, NULL) == sizeof before);
+    }
+    settles(account, HX_ACCOUNT_FRAMES, before + 3); // two pages, and what they are held by
+    SAME(hx_process_kill(child), HX_OK);
+    SAME(end_of(child), SIGKILL);
+    NEED(mq_unlink("/full") == 0 && mq_unlink("/report") == 0);
+    all_given_back(account);
+}
+
 static const struct check_case cases[] = {
-    CASE(a_tree),       CASE(rights),   CASE(reserved),       CASE(pledged),
-    CASE(processes),    CASE(handles),  CASE(objects),        CASE(memory),
-    CASE(cannot_leave), CASE(outlives), CASE(processor_time), CASE(hostile),
-    CASE(shown),        CASE(rings),    CASE(events),         CASE(queues),
+    CASE(a_tree),         CASE(rights),      CASE(reserved), CASE(pledged),      CASE(processes),
+    CASE(handles),        CASE(objects),     CASE(memory),   CASE(cannot_leave), CASE(outlives),
+    CASE(processor_time), CASE(hostile),     CASE(shown),    CASE(rings),        CASE(events),
+    CASE(queues),         CASE(full_queues), CASE(senders),
 };
 
 int main(int argc, char **argv) {

@@ -229,9 +229,10 @@ static int call_mqueue(void) {
         errno = error;
         return -1;
     }
-    int result = mq_send(queue, "x", 1, 0);
+    memset(bytes, 'x', sizeof bytes);
+    int result = mq_send(queue, bytes, sizeof bytes, 0);
     error = errno;
-    SAME(mq_receive(queue, bytes, sizeof bytes, NULL), result == 0 ? 1 : -1);
+    SAME(mq_receive(queue, bytes, sizeof bytes, NULL), result == 0 ? (long)sizeof bytes : -1);
     if (mq_unlink("/failing") != 0) {
         result = -1;
         error = errno;

@@ -166,6 +166,33 @@ static void only_waiting(void) {
     REFUSED(mq_receive(writer, bytes, sizeof bytes, NULL), EPERM);
 }
 
+// Whose descriptors are another's too ends without closing the queue; others can be told then. (On
+// Linux nobody ever is.)
+static void an_owner_ends(void) {
+    struct sigevent event = { .sigev_notify = SIGEV_NONE };
+    const mqd_t queue = mq_open("/owned", O_CREAT | O_RDWR, 0600, NULL);
+    NEED(queue >= 0 && mq_unlink("/owned") == 0);
+    for (int i = 0; i < 2; i++) {
+        const pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+        NEED(child >= 0);
+        if (child == 0) {
+            NEED(mq_notify(queue, &event) == 0);
+            _exit(0);
+        }
+        siginfo_t info;
+        NEED(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0);
+        if (i == 0) { // it is a zombie, or not even that
+            EXITS(child, 0);
+        }
+        SAME(mq_notify(queue, &event), 0);
+        REFUSED(mq_notify(queue, &event), EBUSY);
+        SAME(mq_notify(queue, NULL), 0);
+        if (i == 1) {
+            EXITS(child, 0);
+        }
+    }
+}
+
 // A signal that came before anybody waited for its file.
 static void waits_for_signals(void) {
     handle_t handle;
@@ -500,6 +527,7 @@ static const struct check_case cases[] = {
     CASE(only_reading),
     CASE(only_writing),
     CASE(only_waiting),
+    CASE(an_owner_ends),
     CASE(waits_for_signals),
     CASE(mapping_needs_rights),
     CASE(folders),

@@ -3,11 +3,14 @@
 // RUN: musl
 #include "native.h"
 
+#include <fcntl.h>
 #include <libhelix/end.h>
 #include <libhelix/process.h>
 #include <libhelix/wait.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <sys/resource.h>
 
 #define PAGE   4096u
 #define RW     (HX_PROTECTION_READ | HX_PROTECTION_WRITE)
@@ -127,6 +130,15 @@ static void keep_in_pipes(void) {
     }
 }
 
+// Counts once, although two descriptors lead to it.
+static void keep_in_message_queues(void) {
+    const struct rlimit much = { 1 << 26, 1 << 26 };
+    struct mq_attr size = { .mq_maxmsg = (long)HOARD, .mq_msgsize = PAGE - 128 };
+    NEED(setrlimit(RLIMIT_MSGQUEUE, &much) == 0);
+    const mqd_t queue = mq_open("/kept", O_CREAT | O_EXCL | O_RDWR, 0600, &size);
+    NEED(queue >= 0 && mq_unlink("/kept") == 0 && dup(queue) >= 0);
+}
+
 // Mapped and by handle: counts once.
 static void keep_both(void) {
     handle_t memory = 0;
@@ -240,11 +252,17 @@ static const struct {
     const char *word;
     void (*keep)(void);
 } kinds[] = {
-    { "handles", keep_by_handles }, { "queues", keep_in_queues },
-    { "bequest", keep_as_bequest }, { "channels", keep_in_channels },
-    { "pipes", keep_in_pipes },     { "both", keep_both },
-    { "mapped", keep_mapped },      { "little", keep_little },
-    { "tables", keep_tables },      { "deep", keep_deep },
+    { "handles", keep_by_handles },
+    { "queues", keep_in_queues },
+    { "bequest", keep_as_bequest },
+    { "channels", keep_in_channels },
+    { "pipes", keep_in_pipes },
+    { "both", keep_both },
+    { "mapped", keep_mapped },
+    { "little", keep_little },
+    { "tables", keep_tables },
+    { "deep", keep_deep },
+    { "mqueue", keep_in_message_queues },
 };
 
 static const struct {
@@ -349,6 +367,10 @@ static void in_pipes(void) {
     goes("pipes", "little");
 }
 
+static void in_message_queues(void) {
+    goes("mqueue", "little");
+}
+
 // What is mapped and has a handle counts once.
 static void once(void) {
     goes("mapped", "both");
@@ -448,9 +470,19 @@ static void several_at_once(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(once),        CASE(by_handles),     CASE(in_queues),       CASE(as_bequest),
-    CASE(in_channels), CASE(in_pipes),       CASE(of_others),       CASE(of_the_account_above),
-    CASE(tables),      CASE(each_last_page), CASE(several_at_once), CASE(in_a_deep_chain),
+    CASE(once),
+    CASE(by_handles),
+    CASE(in_queues),
+    CASE(as_bequest),
+    CASE(in_channels),
+    CASE(in_pipes),
+    CASE(of_others),
+    CASE(of_the_account_above),
+    CASE(tables),
+    CASE(each_last_page),
+    CASE(several_at_once),
+    CASE(in_a_deep_chain),
+    CASE(in_message_queues),
 };
 
 int main(int argc, char **argv) {

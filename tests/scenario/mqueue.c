@@ -1,61 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // RUN: musl glibc
 // POSIX message queues: names and their rights, limits, the order of messages and of those who
-// wait, readiness, and who is told of a message.
-#include "check.h"
+// wait, readiness.
+#include "queues.h"
 
-#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-
-#define SIZE    64
-#define SOMEWHO 12345 // a user who has nothing yet
-
-static char bytes[8192];
-
-static mqd_t made_of(const char *name, int flags, long messages, long size) {
-    struct mq_attr attributes = { .mq_maxmsg = messages, .mq_msgsize = size };
-    const mqd_t queue = mq_open(name, O_CREAT | O_EXCL | O_RDWR | flags, 0600, &attributes);
-    NEED(queue >= 0);
-    return queue;
-}
-
-// A queue for two small messages, without a name any more.
-static mqd_t made(int flags) {
-    const mqd_t queue = made_of("/mq", flags, 2, SIZE);
-    NEED(mq_unlink("/mq") == 0);
-    return queue;
-}
-
-static void is_next(mqd_t queue, const char *text, unsigned priority) {
-    unsigned got = 99999;
-    memset(bytes, 0x55, sizeof bytes);
-    SAME(mq_receive(queue, bytes, SIZE, &got), strlen(text));
-    CHECK(memcmp(bytes, text, strlen(text)) == 0 && bytes[strlen(text)] == 0x55);
-    SAME(got, priority);
-}
-
-static int sent(mqd_t queue, const char *text, unsigned priority) {
-    return mq_send(queue, text, strlen(text), priority);
-}
-
-static long current(mqd_t queue) {
-    struct mq_attr attributes;
-    NEED(mq_getattr(queue, &attributes) == 0);
-    return attributes.mq_curmsgs;
-}
-
-static struct timespec from_now(long ms) {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    time.tv_nsec += ms * 1000000;
-    time.tv_sec += time.tv_nsec / 1000000000;
-    time.tv_nsec %= 1000000000;
-    return time;
-}
+#include <sys/vfs.h>
 
 static void priorities_and_order(void) {
     const mqd_t queue = made_of("/order", O_NONBLOCK, 8, SIZE);
@@ -361,7 +315,7 @@ static void lives_without_a_name(void) {
 
 static void does_not_wait(void) {
     const mqd_t queue = made(O_NONBLOCK);
-    struct timespec soon = from_now(20), past = { 1, 0 }, bad = { 1, 1000000000 },
+    struct timespec soon = after_ms(CLOCK_REALTIME, 20), past = { 1, 0 }, bad = { 1, 1000000000 },
                     negative = { -1, 0 };
     NEED(sent(queue, "1", 0) == 0 && sent(queue, "2", 0) == 0);
     REFUSED(sent(queue, "3", 0), EAGAIN);
@@ -384,7 +338,7 @@ static void does_not_wait(void) {
     SAME(current(queue), 2);
     is_next(queue, "2", 0);
     is_next(queue, "3", 0);
-    soon = from_now(20);
+    soon = after_ms(CLOCK_REALTIME, 20);
     REFUSED(mq_timedreceive(queue, bytes, SIZE, NULL, &past), ETIMEDOUT);
     REFUSED(mq_timedreceive(queue, bytes, SIZE, NULL, &soon), ETIMEDOUT);
     struct timespec now;
@@ -426,20 +380,6 @@ static void refuses(void) {
 
 // ---- waiting
 
-static pid_t receiver(mqd_t queue, const char *expected, int nice_by) {
-    const pid_t child = check_fork();
-    if (child == 0) {
-        unsigned priority;
-        NEED(nice(nice_by) != -1);
-        const ssize_t length = mq_receive(queue, bytes, SIZE, &priority);
-        SAME(length, strlen(expected));
-        CHECK(length > 0 && memcmp(bytes, expected, (size_t)length) == 0);
-        _exit(check_failures);
-    }
-    until_asleep(child);
-    return child;
-}
-
 static void receivers_in_order(void) {
     const mqd_t queue = made(0);
     const pid_t first = receiver(queue, "third", 5);
@@ -451,6 +391,29 @@ static void receivers_in_order(void) {
     EXITS(second, 0);
     EXITS(third, 0);
     SAME(current(queue), 0);
+}
+
+static pid_t real_time_receiver(mqd_t queue, const char *expected, int priority) {
+    const pid_t child = check_fork();
+    if (child == 0) {
+        const struct sched_param parameters = { .sched_priority = priority };
+        NEED(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &parameters) == 0);
+        is_next(queue, expected, 0);
+        _exit(check_failures);
+    }
+    until_asleep(child);
+    return child;
+}
+
+static void real_time_comes_first(void) {
+    const mqd_t queue = made(0);
+    const pid_t usual = receiver(queue, "3", -5);
+    const pid_t low = real_time_receiver(queue, "2", 1);
+    const pid_t high = real_time_receiver(queue, "1", 2);
+    NEED(sent(queue, "1", 0) == 0 && sent(queue, "2", 0) == 0 && sent(queue, "3", 0) == 0);
+    EXITS(usual, 0);
+    EXITS(low, 0);
+    EXITS(high, 0);
 }
 
 static pid_t sender(mqd_t queue, const char *text, unsigned priority, int nice_by) {
@@ -481,8 +444,13 @@ static void senders_in_order(void) {
     EXITS(third, 0);
 }
 
+static _Atomic int *handled; // by this process and its children
+
 static void on_signal(int number) {
     (void)number;
+    if (handled != NULL) {
+        (*handled)++;
+    }
 }
 
 static void set_handler(int number, int flags) {
@@ -507,27 +475,66 @@ static void signals_interrupt(void) {
     pid_t child = interrupter(SIGUSR1);
     REFUSED(mq_receive(queue, bytes, SIZE, NULL), EINTR);
     EXITS(child, 0);
-    struct timespec late = from_now(30000);
+    struct timespec late = after_ms(CLOCK_REALTIME, 30000);
     child = interrupter(SIGUSR1);
     REFUSED(mq_timedreceive(queue, bytes, SIZE, NULL, &late), EINTR);
     EXITS(child, 0);
-    set_handler(SIGUSR1, SA_RESTART);
-    late = from_now(300);
-    child = interrupter(SIGUSR1);
-    REFUSED(mq_timedreceive(queue, bytes, SIZE, NULL, &late), ETIMEDOUT);
-    EXITS(child, 0);
     NEED(sent(queue, "1", 0) == 0 && sent(queue, "2", 0) == 0);
-    late = from_now(300);
-    child = interrupter(SIGUSR1);
-    REFUSED(mq_timedsend(queue, "3", 1, 0, &late), ETIMEDOUT);
-    EXITS(child, 0);
-    set_handler(SIGUSR1, 0);
     child = interrupter(SIGUSR1);
     REFUSED(sent(queue, "3", 0), EINTR);
     EXITS(child, 0);
     is_next(queue, "1", 0); // who was interrupted has sent nothing
     is_next(queue, "2", 0);
     SAME(current(queue), 0);
+}
+
+// Signals come all the time until the deadline: it stays where it is.
+static void time_goes_on(mqd_t queue, bool sends) {
+    const pid_t parent = getpid();
+    const pid_t child = check_fork();
+    if (child == 0) {
+        const struct timespec moment = { 0, 1000000 };
+        for (;;) {
+            NEED(kill(parent, SIGUSR1) == 0);
+            nanosleep(&moment, NULL);
+        }
+    }
+    const struct timespec late = after_ms(CLOCK_REALTIME, 300);
+    if (sends) {
+        REFUSED(mq_timedsend(queue, "x", 1, 0, &late), ETIMEDOUT);
+    } else {
+        REFUSED(mq_timedreceive(queue, bytes, SIZE, NULL, &late), ETIMEDOUT);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    CHECK(now.tv_sec > late.tv_sec || (now.tv_sec == late.tv_sec && now.tv_nsec >= late.tv_nsec));
+    NEED(kill(child, SIGKILL) == 0);
+    KILLED(child, SIGKILL);
+}
+
+// The message comes when the handler has run and the call is there again.
+static void calls_go_on(void) {
+    const mqd_t queue = made(0);
+    handled = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    NEED(handled != MAP_FAILED);
+    set_handler(SIGUSR1, SA_RESTART);
+    pid_t child;
+    CHILD(child) {
+        until_asleep(getppid());
+        NEED(kill(getppid(), SIGUSR1) == 0);
+        while (*handled == 0) {
+            sched_yield();
+        }
+        until_asleep(getppid());
+        NEED(sent(queue, "1", 0) == 0);
+    }
+    is_next(queue, "1", 0);
+    SAME(*handled, 1);
+    EXITS(child, 0);
+    time_goes_on(queue, false);
+    NEED(sent(queue, "1", 0) == 0 && sent(queue, "2", 0) == 0);
+    time_goes_on(queue, true);
+    SAME(current(queue), 2);
 }
 
 // Who is killed while it waits takes nothing with it.
@@ -586,170 +593,23 @@ static void readiness(void) {
     SAME(ready(queue, 0), POLLOUT);
 }
 
-// ---- notices
-
-static int notify(mqd_t queue, int kind, int number, int value) {
-    struct sigevent event = { .sigev_notify = kind, .sigev_signo = number };
-    event.sigev_value.sival_int = value;
-    return (int)syscall(SYS_mq_notify, queue, &event);
-}
-
-// What is pending of a blocked signal; its number 0: nothing.
-static siginfo_t told(int number) {
-    siginfo_t info;
-    sigset_t set;
-    const struct timespec now = { 0, 0 };
-    memset(&info, 0, sizeof info);
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    if (sigtimedwait(&set, &info, &now) < 0) {
-        info.si_signo = errno == EAGAIN ? 0 : -1;
+// Each message is an edge, although there are others; who may only read is told of room, too.
+static void edges(void) {
+    const mqd_t queue = made_of("/edges", 0, 3, SIZE);
+    const mqd_t reader = mq_open("/edges", O_RDONLY);
+    NEED(reader >= 0 && mq_unlink("/edges") == 0);
+    const int poll_file = epoll_create1(0);
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+    NEED(epoll_ctl(poll_file, EPOLL_CTL_ADD, reader, &event) == 0);
+    SAME(ready(reader, 0), POLLOUT);
+    for (int i = 0; i < 2; i++) {
+        SAME(epoll_wait(poll_file, &event, 1, 0), 0);
+        NEED(sent(queue, "x", 0) == 0);
+        SAME(epoll_wait(poll_file, &event, 1, 0), 1);
+        SAME(event.events, EPOLLIN);
     }
-    return info;
-}
-
-static void block(int number) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-}
-
-static void tells_once(void) {
-    const mqd_t queue = made(O_NONBLOCK);
-    block(SIGUSR1);
-    SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 77), 0);
-    REFUSED(notify(queue, SIGEV_SIGNAL, SIGUSR1, 78), EBUSY);
-    REFUSED(notify(queue, SIGEV_NONE, 0, 0), EBUSY);
-    SAME(told(SIGUSR1).si_signo, 0);
-    pid_t child;
-    CHILD(child) {
-        REFUSED(notify(queue, SIGEV_SIGNAL, SIGUSR1, 78), EBUSY);
-        SAME(mq_notify(queue, NULL), 0); // is not its own, and stays
-        NEED(setuid(SOMEWHO) == 0);      // may not send a signal, but a message
-        SAME(sent(queue, "1", 0), 0);
-    }
-    EXITS(child, 0);
-    siginfo_t info = told(SIGUSR1);
-    SAME(info.si_signo, SIGUSR1);
-    SAME(info.si_code, SI_MESGQ);
-    SAME(info.si_errno, 0);
-    SAME(info.si_pid, child);
-    SAME(info.si_uid, SOMEWHO);
-    SAME(info.si_value.sival_int, 77);
-    SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 79), 0); // the last one is over
-    SAME(sent(queue, "2", 0), 0);                      // it was not empty
-    SAME(told(SIGUSR1).si_signo, 0);
-    is_next(queue, "1", 0);
-    is_next(queue, "2", 0);
-    SAME(sent(queue, "3", 0), 0);
-    info = told(SIGUSR1);
-    SAME(info.si_signo, SIGUSR1);
-    SAME(info.si_pid, getpid());
-    SAME(info.si_value.sival_int, 79);
-    is_next(queue, "3", 0);
-    SAME(sent(queue, "4", 0), 0);
-    SAME(told(SIGUSR1).si_signo, 0); // once
-}
-
-static void who_waits_comes_first(void) {
-    const mqd_t queue = made(0);
-    block(SIGUSR1);
-    NEED(notify(queue, SIGEV_SIGNAL, SIGUSR1, 1) == 0);
-    const pid_t child = receiver(queue, "1", 0);
-    SAME(sent(queue, "1", 0), 0);
-    EXITS(child, 0);
-    SAME(told(SIGUSR1).si_signo, 0);
-    SAME(sent(queue, "2", 0), 0);
-    SAME(told(SIGUSR1).si_signo, SIGUSR1);
-}
-
-static void notices_end(void) {
-    const mqd_t queue = made(O_NONBLOCK);
-    block(SIGUSR1);
-    SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 1), 0);
-    SAME(mq_notify(queue, NULL), 0);
-    SAME(mq_notify(queue, NULL), 0);
-    SAME(sent(queue, "1", 0), 0);
-    SAME(told(SIGUSR1).si_signo, 0);
-    is_next(queue, "1", 0);
-    SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 1), 0);
-    close(dup(queue)); // any descriptor of it
-    SAME(notify(queue, SIGEV_NONE, 0, 0), 0);
-    SAME(sent(queue, "2", 0), 0); // tells nobody, and is over
-    SAME(notify(queue, SIGEV_SIGNAL, 0, 0), 0);
-    is_next(queue, "2", 0);
-    SAME(sent(queue, "3", 0), 0);
-    SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 0), 0);
-    SAME(mq_notify(queue, NULL), 0);
-    pid_t child;
-    CHILD(child) {
-        SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 0), 0); // and ends
-    }
-    EXITS(child, 0);
-    CHILD(child) {
-        SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 0), 0);
-        mq_close(queue);
-        kill(getpid(), SIGSTOP);
-    }
-    int status;
-    NEED(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
-    SAME(notify(queue, SIGEV_SIGNAL, SIGUSR1, 0), 0);
-    NEED(kill(child, SIGCONT) == 0);
-    EXITS(child, 0);
-}
-
-// The next program of a process, which may be another user's, has not asked to be told.
-static void not_over_an_exec(void) {
-    const mqd_t queue = made(O_NONBLOCK);
-    int input[2], gone[2];
-    NEED(pipe(input) == 0 && pipe2(gone, O_CLOEXEC) == 0);
-    const pid_t child = check_fork();
-    if (child == 0) {
-        NEED(fcntl(queue, F_SETFD, 0) == 0 && dup2(input[0], 0) == 0);
-        NEED(notify(queue, SIGEV_SIGNAL, SIGUSR1, 0) == 0);
-        close(input[0]);
-        close(input[1]);
-        execl("/bin/busybox", "busybox", "cat", NULL);
-        _exit(99);
-    }
-    close(gone[1]);
-    close(input[0]);
-    char byte;
-    SAME(read(gone[0], &byte, 1), 0); // it runs
-    REFUSED(notify(queue, SIGEV_NONE, 0, 0), EBUSY);
-    SAME(sent(queue, "1", 0), 0);
-    SAME(notify(queue, SIGEV_NONE, 0, 0), 0);
-    close(input[1]);
-    EXITS(child, 0);
-}
-
-static void notices_refused(void) {
-    const mqd_t queue = made(0);
-    const int file = open("file", O_RDWR | O_CREAT, 0600);
-    char cookie[32] = "";
-    int ends[2];
-    struct sigevent event = { .sigev_notify = SIGEV_THREAD, .sigev_signo = 99 };
-    REFUSED(notify(queue, SIGEV_SIGNAL, 65, 0), EINVAL);
-    REFUSED(notify(queue, SIGEV_SIGNAL, -1, 0), EINVAL);
-    REFUSED(notify(queue, 4, SIGUSR1, 0), EINVAL);
-    REFUSED(notify(99, 4, SIGUSR1, 0), EINVAL);
-    REFUSED(notify(queue, -1, SIGUSR1, 0), EINVAL);
-    REFUSED(notify(99, SIGEV_SIGNAL, SIGUSR1, 0), EBADF);
-    REFUSED(notify(file, SIGEV_SIGNAL, SIGUSR1, 0), EBADF);
-    REFUSED(syscall(SYS_mq_notify, 99, NULL), EBADF);
-    REFUSED(syscall(SYS_mq_notify, file, NULL), EBADF);
-    REFUSED(syscall(SYS_mq_notify, 99, 8), EFAULT);
-    event.sigev_value.sival_ptr = (void *)8;
-    REFUSED(syscall(SYS_mq_notify, 99, &event), EFAULT);
-    event.sigev_value.sival_ptr = cookie;
-    REFUSED(syscall(SYS_mq_notify, queue, &event), EBADF);
-    event.sigev_signo = file;
-    REFUSED(syscall(SYS_mq_notify, queue, &event), ENOTSOCK);
-    NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    event.sigev_signo = ends[0];
-    REFUSED(syscall(SYS_mq_notify, queue, &event), EINVAL);
-    SAME(notify(queue, SIGEV_NONE, 0, 0), 0);
+    SAME(epoll_wait(poll_file, &event, 1, 0), 0);
+    SAME(ready(reader, 0), POLLIN | POLLOUT);
 }
 
 // ---- a queue is a file
@@ -792,6 +652,71 @@ static void can_be_read(void) {
     SAME(current(queue), 2); // nothing of that takes a message
 }
 
+static void is_a_file_in_other_ways(void) {
+    const mqd_t queue = made_of("/file", O_NONBLOCK, 2, SIZE);
+    const struct timespec times[2] = { { 1000, 0 }, { 2000, 0 } };
+    struct stat status;
+    struct statfs about;
+    SAME(futimens(queue, times), 0);
+    NEED(fstat(queue, &status) == 0);
+    SAME(status.st_atim.tv_sec, 1000);
+    SAME(status.st_mtim.tv_sec, 2000);
+    SAME(fstatfs(queue, &about), 0);
+    SAME(about.f_type, 0x19800202);
+    REFUSED(fallocate(queue, 0, 0, 4096), EOPNOTSUPP);
+    NEED(sent(queue, "four", 0) == 0);
+    SAME(lseek(queue, 3, SEEK_DATA), 3);
+    SAME(lseek(queue, 3, SEEK_HOLE), 80);
+    REFUSED(lseek(queue, 80, SEEK_DATA), ENXIO);
+    REFUSED(lseek(queue, 80, SEEK_HOLE), ENXIO);
+    SAME(ftruncate(queue, 5), 0); // changes nothing but what is told
+    NEED(fstat(queue, &status) == 0);
+    SAME(status.st_size, 5);
+    is_text(queue, "QSIZE:4          NOTIFY:0     SIGNO:0     NOTIFY_PID:0     \n");
+    is_next(queue, "four", 0);
+    const mqd_t reader = mq_open("/file", O_RDONLY);
+    REFUSED(ftruncate(reader, 6), EINVAL);
+    NEED(mq_unlink("/file") == 0);
+}
+
+// There is no way from a descriptor of a queue to a name or a program of it.
+static void stays_where_it_is(void) {
+    char path[64];
+    const mqd_t queue = made_of("/stays", 0, 2, SIZE);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", queue);
+    NEED(fchmod(queue, 0777) == 0);
+    char *const arguments[] = { path, NULL };
+    REFUSED(execve(path, arguments, environ), EACCES);
+    close(open("place", O_WRONLY | O_CREAT, 0600));
+    REFUSED(mount(path, "place", NULL, MS_BIND, NULL), EINVAL);
+    NEED(mq_unlink("/stays") == 0);
+    const int memory = memfd_create("memory", 0);
+    NEED(memory >= 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+    REFUSED(mount(path, "place", NULL, MS_BIND, NULL), EINVAL);
+    const int file = open("file", O_RDWR | O_CREAT, 0600);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    SAME(mount(path, "place", NULL, MS_BIND, NULL), 0);
+    SAME(umount("place"), 0);
+}
+
+static void flags_of_opening(void) {
+    struct stat status;
+    const mqd_t queue = made_of("/flags", 0, 2, SIZE);
+    const int flags = O_NONBLOCK | O_APPEND | O_DSYNC | O_NOATIME;
+    const int other = (int)raw_open("flags", O_RDWR | flags, 0, NULL);
+    NEED(other >= 0);
+    SAME(fcntl(other, F_GETFL) & (O_ACCMODE | flags), O_RDWR | flags);
+    REFUSED(raw_open("flags", O_RDWR | O_DIRECT, 0, NULL), EINVAL);
+    const int place = (int)raw_open("flags", O_RDONLY | O_PATH, 0, NULL);
+    NEED(place >= 0 && fstat(place, &status) == 0);
+    SAME(status.st_size, 80);
+    CHECK((fcntl(place, F_GETFL) & O_PATH) != 0);
+    REFUSED(mq_receive(place, bytes, SIZE, NULL), EBADF);
+    REFUSED(syscall(SYS_mq_notify, place, NULL), EBADF);
+    NEED(mq_unlink("/flags") == 0 && mq_close(queue) == 0);
+}
+
 static void has_a_link_in_proc(void) {
     char path[64], text[64] = "";
     const mqd_t queue = made_of("/linked", O_NONBLOCK, 2, SIZE);
@@ -814,21 +739,13 @@ static void has_a_link_in_proc(void) {
 // Passes a descriptor over a socket; gives the other one.
 static int passed(int file) {
     int ends[2], got = -1;
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
+    union control control;
     struct iovec part = { bytes, 1 };
     struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
     message.msg_control = &control;
     message.msg_controllen = sizeof control;
-    memset(&control, 0, sizeof control);
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.header), &file, sizeof file);
     NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    NEED(sendmsg(ends[0], &message, 0) == 1);
+    send_file(ends[0], file);
     close(file);
     NEED(recvmsg(ends[1], &message, 0) == 1);
     memcpy(&got, CMSG_DATA(&control.header), sizeof got);
@@ -950,16 +867,17 @@ static const struct check_case cases[] = {
     CASE(does_not_wait),
     CASE(refuses),
     CASE(receivers_in_order),
+    CASE(real_time_comes_first),
     CASE(senders_in_order),
     CASE(signals_interrupt),
+    CASE(calls_go_on),
     CASE(the_dead_do_not_wait),
     CASE(readiness),
-    CASE(tells_once),
-    CASE(who_waits_comes_first),
-    CASE(notices_end),
-    CASE(not_over_an_exec),
-    CASE(notices_refused),
+    CASE(edges),
     CASE(can_be_read),
+    CASE(is_a_file_in_other_ways),
+    CASE(stays_where_it_is),
+    CASE(flags_of_opening),
     CASE(has_a_link_in_proc),
     CASE(goes_from_hand_to_hand),
     CASE(all_arrive),

@@ -52,8 +52,7 @@ enum hx_status proc_mounts_link(const struct proc_target *target, char *buffer, 
     return give_text("self/mounts", buffer, capacity, out_length);
 }
 
-#define UNREACHABLE       "(unreachable)" // of path_to_text()
-#define UNREACHABLE_BYTES (sizeof(UNREACHABLE) - 1)
+#define UNREACHABLE_BYTES (sizeof(PATH_UNREACHABLE) - 1)
 
 // A path as the caller sees it. As Linux has it, what is not below the root is told of by its path
 // alone.
@@ -71,7 +70,7 @@ static enum hx_status give_path(struct path path, char *buffer, uint32_t capacit
     path_put(root);
     if (status == HX_OK) {
         const bool is_far =
-            length > UNREACHABLE_BYTES && memcmp(text, UNREACHABLE, UNREACHABLE_BYTES) == 0;
+            length > UNREACHABLE_BYTES && memcmp(text, PATH_UNREACHABLE, UNREACHABLE_BYTES) == 0;
         status = give_text(is_far ? text + UNREACHABLE_BYTES : text, buffer, capacity, out_length);
     }
     heap_free(text);

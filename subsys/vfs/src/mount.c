@@ -259,6 +259,12 @@ enum hx_status vfs_mount(struct mount_space *space, const char *source, const ch
 
 enum hx_status vfs_bind(struct mount_space *space, struct path from, struct path at) {
     struct mount *mount = NULL;
+    mutex_lock(&mounts_lock);
+    const bool is_here = from.mount->space == space;
+    mutex_unlock(&mounts_lock);
+    if (!is_here) { // by a descriptor: from elsewhere, or from where nobody gets by names
+        return HX_ERR_INVALID;
+    }
     if (name_is_dead(from.name) && name_parent(from.name) != NULL) {
         return HX_ERR_NOT_FOUND;
     }

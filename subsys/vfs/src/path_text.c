@@ -5,8 +5,7 @@
 
 #include <lib/string.h>
 
-#define DELETED     " (deleted)"
-#define UNREACHABLE "(unreachable)"
+#define DELETED " (deleted)"
 
 struct text_builder { // fills its buffer from the end
     char *buffer;
@@ -77,7 +76,7 @@ enum hx_status path_to_text(struct path path, struct path root, char *buffer, si
     } while (tree_changed(sequence));
     epoch_leave();
     if (!is_reached) {
-        put_front(&builder, UNREACHABLE, sizeof(UNREACHABLE) - 1);
+        put_front(&builder, PATH_UNREACHABLE, sizeof(PATH_UNREACHABLE) - 1);
     }
     if (builder.is_full) {
         return HX_ERR_NAME_TOO_LONG;

@@ -94,8 +94,7 @@ struct posix_process {
     struct list sibling_link;
     struct posix_group *group; // [tree_lock] keeps
     struct list group_link;
-    bool exec_done;            // [tree_lock] since fork, for setpgid
-    _Atomic uint32_t programs; // that it has executed
+    bool exec_done; // [tree_lock] since fork, for setpgid
     bool session_leader;
     bool subreaper;
     uint64_t start_ns;
@@ -110,6 +109,7 @@ struct posix_process {
     bool group_exiting;                  // [signal_lock]
     struct posix_thread *exec_thread;    // [signal_lock] the one that survives the others
     uint32_t continues;                  // [signal_lock] how many SIGCONT were sent
+    uint32_t programs;                   // [signal_lock] that it has executed
     uint32_t stop_signal;                // [signal_lock] for wait with WUNTRACED
     struct waitable resumed;             // pulsed when a stop ends
     bool stop_report, continue_report;   // [tree_lock] not yet waited for

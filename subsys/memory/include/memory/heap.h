@@ -6,7 +6,8 @@
 
 #include <memory/frame.h>
 
-// Aligned to 16 (to 64 from 64 bytes on). NULL if there is none; size 0 gives NULL.
+// Aligned to 16 (to 64 from 64 bytes on). NULL if there is none; size 0 gives NULL. It takes no
+// more than the next power of two, 16 at least, and from 2049 bytes on that many pages.
 void *heap_alloc(size_t size_bytes, enum memory_mode mode) __attribute__((malloc));
 void *heap_alloc_zero(size_t size_bytes, enum memory_mode mode) __attribute__((malloc));
 void heap_free(void *memory); // NULL is fine; any context

@@ -55,6 +55,7 @@ struct inode_kind {
     enum hx_status (*open)(struct file *file);
     // Its last name and its last user are gone: frees `special`. Thread context.
     void (*end)(struct inode *inode);
+    uint64_t magic; // what statfs(2) tells of it, as of a file system
 };
 
 struct inode {
@@ -169,8 +170,9 @@ enum hx_status path_lookup(const struct lookup *lookup, const char *path, struct
 enum hx_status path_lookup_parent(const struct lookup *lookup, const char *path,
                                   struct path *out_directory, struct fs_name *out_last,
                                   bool *out_trailing_slash);
-// The text of a path as seen from a root ("(unreachable)" if it is not below). Gives the length
-// without zero. HX_ERR_NAME_TOO_LONG. Deleted names get " (deleted)".
+// The text of a path as seen from a root, or, if it is not below, PATH_UNREACHABLE and its path.
+// Gives the length without zero. HX_ERR_NAME_TOO_LONG. Deleted names get " (deleted)".
+#define PATH_UNREACHABLE "(unreachable)"
 enum hx_status path_to_text(struct path path, struct path root, char *buffer, size_t capacity,
                             size_t *out_length);
 
@@ -232,7 +234,8 @@ struct mount_space *mount_space_create(struct path *out_root);
 // HX_ERR_NO_DEVICE: no such type (Linux says ENODEV); HX_ERR_NOT_DIRECTORY; HX_ERR_INVALID.
 enum hx_status vfs_mount(struct mount_space *space, const char *source, const char *type,
                          struct path at, uint32_t flags, const char *options);
-// mount --bind; a file may be mounted on a file. HX_ERR_NOT_DIRECTORY, HX_ERR_INVALID.
+// mount --bind; a file may be mounted on a file. HX_ERR_NOT_DIRECTORY; HX_ERR_INVALID: one of the
+// two is not in a mount of the space.
 enum hx_status vfs_bind(struct mount_space *space, struct path from, struct path at);
 // mount --move: `from` is the root of a mount. HX_ERR_INVALID; HX_ERR_TOO_MANY_LINKS: into itself.
 enum hx_status vfs_move(struct mount_space *space, struct path from, struct path at);
