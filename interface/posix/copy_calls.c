@@ -224,6 +224,13 @@ static enum hx_status zero_bytes(struct memory_object *pages, uint64_t from, uin
     return HX_OK;
 }
 
+static enum hx_status no_bytes(struct inode *inode, uint64_t from, uint64_t to) {
+    (void)inode;
+    (void)from;
+    (void)to;
+    return HX_OK;
+}
+
 // Makes the bytes of [from, to) read as zero and gives whole pages back.
 static enum hx_status punch_hole(struct inode *inode, uint64_t from, uint64_t to) {
     to = MIN_OF(to, inode_size(inode));
@@ -272,12 +279,10 @@ static enum hx_status reserve_pages(struct call *call, struct inode *inode, uint
 static enum hx_status allocate(struct call *call, struct file *file, int32_t mode, uint64_t from,
                                uint64_t to) {
     struct inode *inode = file->inode;
+    const bool is_zeroed = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+    enum hx_status status = file_change(file, is_zeroed ? punch_hole : no_bytes, from, to);
     if ((mode & FALLOC_FL_PUNCH_HOLE) != 0) {
-        return punch_hole(inode, from, to);
-    }
-    enum hx_status status = HX_OK;
-    if ((mode & FALLOC_FL_ZERO_RANGE) != 0) {
-        status = punch_hole(inode, from, to);
+        return status;
     }
     if (status == HX_OK) {
         status = reserve_pages(call, inode, from, to);

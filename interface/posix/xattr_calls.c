@@ -84,27 +84,28 @@ static enum hx_status changed(struct path path, enum hx_status status) {
     return status;
 }
 
+static enum hx_status writable(struct path path) {
+    return path.name != NULL ? path_writable(path) : HX_OK;
+}
+
 static enum hx_status set_named(struct call *call, struct path path, struct fs_name name) {
     struct xattr_value value;
     enum hx_status status = value_take(call, &value);
     if (status != HX_OK) {
         return status;
     }
-    if (path.name == NULL) {
-        status = HX_ERR_NO_OPERATION;
-    } else {
-        struct credentials *credentials = posix_credentials(call->process);
-        status = inode_xattr_set(path_inode(path), credentials, name, &value, call_uint(call, 4));
-        credentials_put(credentials);
-        status = changed(path, status);
-    }
+    struct credentials *credentials = posix_credentials(call->process);
+    status = path.name == NULL
+                 ? xattr_of_nothing(credentials, name, true)
+                 : inode_xattr_set(path_inode(path), credentials, name, &value, call_uint(call, 4));
+    credentials_put(credentials);
     heap_free((void *)value.bytes);
-    return status;
+    return changed(path, status);
 }
 
 static enum hx_status set(struct call *call, struct path path) {
     struct fs_name name;
-    enum hx_status status = path.name != NULL ? path_writable(path) : HX_OK;
+    enum hx_status status = writable(path);
     if (status == HX_OK && (call_uint(call, 4) & ~(XATTR_CREATE | XATTR_REPLACE)) != 0) {
         status = HX_ERR_INVALID;
     }
@@ -132,23 +133,19 @@ enum hx_status sys_fsetxattr(struct call *call) {
 
 static enum hx_status remove_at(struct call *call, struct path path) {
     struct fs_name name;
-    enum hx_status status = path.name != NULL ? path_writable(path) : HX_OK;
+    enum hx_status status = writable(path);
     if (status == HX_OK) {
         status = name_take(call, &name);
     }
     if (status != HX_OK) {
         return status;
     }
-    if (path.name == NULL) {
-        status = HX_ERR_NO_OPERATION;
-    } else {
-        struct credentials *credentials = posix_credentials(call->process);
-        status = inode_xattr_remove(path_inode(path), credentials, name);
-        credentials_put(credentials);
-        status = changed(path, status);
-    }
+    struct credentials *credentials = posix_credentials(call->process);
+    status = path.name == NULL ? xattr_of_nothing(credentials, name, true)
+                               : inode_xattr_remove(path_inode(path), credentials, name);
+    credentials_put(credentials);
     heap_free((void *)name.text);
-    return status;
+    return changed(path, status);
 }
 
 enum hx_status sys_removexattr(struct call *call) {
@@ -185,13 +182,11 @@ static enum hx_status get(struct call *call, struct path path) {
     if (status != HX_OK) {
         return status;
     }
-    if (path.name == NULL) {
-        status = HX_ERR_NO_OPERATION;
-    } else {
-        struct credentials *credentials = posix_credentials(call->process);
-        status = inode_xattr_get(path_inode(path), credentials, name, &value, &length);
-        credentials_put(credentials);
-    }
+    struct credentials *credentials = posix_credentials(call->process);
+    status = path.name == NULL ? xattr_of_nothing(credentials, name, false)
+                               : inode_xattr_get(path_inode(path), credentials, name, call->args[3],
+                                                 &value, &length);
+    credentials_put(credentials);
     heap_free((void *)name.text);
     if (status == HX_OK) {
         status = give(call, call_address(call, 2), call->args[3], value, length);

@@ -284,7 +284,8 @@ static void state_check(const struct hx_env *env) {
 // All of it
 // ------------------------------------------------------------------------------------------------
 
-// Nobody is inside, so nothing is open, and what is copied is all.
+// Nobody is inside, so that what is copied is all that lasts: what an update has that waits for a
+// next call (the pieces of a value) is not, and the next life says so.
 static enum hx_status state_hand_over(const struct version *old, const struct version *next) {
     uint64_t bad;
     return next->state != NULL ? state_follow(old->state, next->state, &bad) : HX_OK;

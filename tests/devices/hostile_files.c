@@ -41,7 +41,7 @@ static const char *const types[] = { "lies", "lies_paged", "lies_uncached", "lie
 // What a program does that meets a file that it does not know. Of the answers only that they come.
 static void touch(const char *path) {
     struct stat about;
-    char bytes[4096];
+    static char bytes[65536]; // more than a piece of an attribute
     (void)!lstat(path, &about);
     (void)!stat(path, &about);
     (void)!readlink(path, bytes, sizeof bytes);
@@ -229,12 +229,40 @@ static void counts_are_counted(void) {
     SAME(rmdir("at"), 0);
 }
 
+// What never has the pieces that it was given is not asked for ever; and bytes do not change if the
+// capability that they would have cannot go.
+static void attributes(void) {
+    static char value[65536];
+    struct stat about;
+    SAME(start(), HX_OK);
+    NEED(mkdir("at", 0755) == 0 && mount("none", "at", "lies", 0, NULL) == 0);
+    REFUSED(setxattr("at/f", "user.lost", value, sizeof value, 0), EIO);
+    REFUSED(setxattr("at/f", "user.lost", value, 1, 0), EIO);
+    const int file = open("at/f", O_RDWR);
+    NEED(file >= 0 && fstat(file, &about) == 0);
+    SAME(about.st_size, 4096);
+    REFUSED(write(file, "bytes", 5), EIO);
+    REFUSED(ftruncate(file, 10), EIO);
+    REFUSED(fallocate(file, 0, 0, 8192), EIO);
+    REFUSED(fchown(file, 1000, 1000), EIO);
+    SAME(read(file, value, 5), 5);
+    CHECK(memcmp(value, "\0\0\0\0\0", 5) == 0);
+    NEED(fstat(file, &about) == 0);
+    CHECK(about.st_size == 4096 && about.st_uid == 0);
+    close(file);
+    SAME(umount("at"), 0);
+    SAME(health().deaths, 0);
+    SAME(unload(), HX_OK);
+    SAME(rmdir("at"), 0);
+}
+
 static void in_the_kernel(void) {
     is_in_kernel = true;
     lies();
     names_are_names();
     types_stay();
     counts_are_counted();
+    attributes();
     is_in_kernel = false;
 }
 
@@ -262,8 +290,9 @@ static void late(void) {
     SAME(rmdir("at"), 0);
 }
 
-static const struct check_case cases[] = { CASE(lies),       CASE(names_are_names),
-                                           CASE(types_stay), CASE(counts_are_counted),
-                                           CASE(late),       CASE(in_the_kernel) };
+static const struct check_case cases[] = { CASE(lies),         CASE(names_are_names),
+                                           CASE(types_stay),   CASE(counts_are_counted),
+                                           CASE(attributes),   CASE(late),
+                                           CASE(in_the_kernel) };
 
 CHECK_MAIN(cases)

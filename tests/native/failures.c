@@ -301,6 +301,30 @@ static int call_removexattr(void) {
     return result;
 }
 
+// A file of three bytes with a capability is written to: both change, or neither does.
+static int call_privileged_write(void) {
+    static const uint32_t capability[] = { 0x02000001, 0x400, 0, 0, 0 };
+    char bytes[4] = "";
+    const int fd = open("file", O_RDWR);
+    if (fd < 0 || pwrite(fd, "old", 3, 0) != 3 ||
+        fsetxattr(fd, "security.capability", capability, sizeof capability, 0) != 0) {
+        const int error = errno;
+        fail_nth(0);
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    const ssize_t wrote = pwrite(fd, "new", 3, 0);
+    const int error = errno;
+    fail_nth(0);
+    SAME(fgetxattr(fd, "security.capability", NULL, 0), wrote == 3 ? -1 : (long)sizeof capability);
+    SAME(pread(fd, bytes, 3, 0), 3);
+    CHECK(strcmp(bytes, wrote == 3 ? "new" : "old") == 0);
+    close(fd);
+    errno = error;
+    return wrote == 3 ? 0 : -1;
+}
+
 static void files(void) {
     SAME(closed(open("file", O_RDWR | O_CREAT, 0600)), 0);
     SAME(mkdir("point", 0700), 0);
@@ -316,6 +340,7 @@ static void files(void) {
     exhaust("setxattr", call_xattr);
     exhaust("listxattr", call_listxattr);
     exhaust("removexattr", call_removexattr);
+    exhaust("write with capability", call_privileged_write);
 }
 
 // ---- native calls

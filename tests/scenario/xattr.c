@@ -144,8 +144,8 @@ static void bytes_fill(uint32_t seed) {
 }
 
 static void sizes(void) {
-    static const uint32_t tried[] = { 1,     4096,  15871, 15872, 15873, 16384, 31744,
-                                      31745, 40000, 65535, 65536, 17,    50000, 2 };
+    static const uint32_t tried[] = { 1,     4096,  11775, 11776, 11777, 16384, 23552,
+                                      23553, 40000, 65535, 65536, 17,    50000, 2 };
     make("f");
     SAME(set("f", "trusted.other", "stays"), 0);
     for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++) {
@@ -509,18 +509,40 @@ static bool is_later(struct timespec before) {
            (now.tv_sec == before.tv_sec && now.tv_nsec > before.tv_nsec);
 }
 
-// Until the time that a file was changed at is another: clocks of files are coarse.
+// Until the coarse clock, which files have, is another one.
+static void steps(void) {
+    struct timespec before, now;
+    NEED(clock_gettime(CLOCK_REALTIME_COARSE, &before) == 0);
+    for (int i = 0; i < 10000; i++) {
+        NEED(clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0);
+        if (now.tv_sec != before.tv_sec || now.tv_nsec != before.tv_nsec) {
+            return;
+        }
+        usleep(100);
+    }
+    NEED(false);
+}
+
 static void times(void) {
     struct stat before, after;
     make("f");
     NEED(stat("f", &before) == 0);
-    while (!is_later(before.st_ctim)) {
-        NEED(set("f", "trusted.a", "one") == 0);
-    }
+    steps();
+    SAME(set("f", "trusted.a", "one"), 0);
+    CHECK(is_later(before.st_ctim));
     struct timespec last = changed_at();
-    while (!is_later(last)) {
-        NEED(set("f", "trusted.a", "one") == 0 && removexattr("f", "trusted.a") == 0);
-    }
+    steps();
+    SAME(set("f", "trusted.a", "two"), 0);
+    CHECK(is_later(last));
+    last = changed_at();
+    steps();
+    SAME(removexattr("f", "trusted.a"), 0);
+    CHECK(is_later(last));
+    last = changed_at();
+    steps();
+    REFUSED(removexattr("f", "trusted.a"), ENODATA);
+    SAME(getxattr("f", "trusted.b", NULL, 0), -1);
+    CHECK(!is_later(last));
     NEED(stat("f", &after) == 0);
     CHECK(memcmp(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim) == 0);
     SAME(after.st_size, 0);

@@ -96,10 +96,10 @@ static inline const struct ramfs_node *named_node(uint64_t number, uint64_t moun
 // ------------------------------------------------------------------------------------------------
 
 // An instance costs some twenty times what its object does, so that an arena full of them would
-// cost more memory than there is. Each one has an update: a life in ring 3 has no more than that.
+// cost more memory than there is. Each one has an update, of which a life in ring 3 has few.
 static bool is_one_too_many(struct import *at) {
     at->count++;
-    return at->checks && at->count > HX_UPDATES_ISOLATED;
+    return at->checks && at->count > HX_UPDATES_ISOLATED - RAMFS_SETTINGS;
 }
 
 static enum hx_status instance_begin(struct import *at, const struct ramfs_mount *mount) {
@@ -361,13 +361,13 @@ ALWAYS static enum hx_status import_object(struct import *at, const void *object
 }
 
 // When all objects were seen.
-static enum hx_status instance_end(struct ramfs *fs) {
+static enum hx_status instance_end(struct ramfs *fs, bool checks) {
     fs->inodes_used += fs->entry_count + 1;
     if (fs->owed != 0) {
         return HX_ERR_CORRUPT;
     }
     enum hx_status status = ramfs_entries_index(fs);
-    return status == HX_OK ? ramfs_xattr_index(fs) : status;
+    return status == HX_OK ? ramfs_xattr_index(fs, checks) : status;
 }
 
 // `checks`: what may have been written elsewhere; that takes twice as long.
@@ -395,7 +395,7 @@ enum hx_status ramfs_import(void *self, uint32_t schema_version) {
     }
     enum hx_status status = at.checks ? import_all(&at, true) : import_all(&at, false);
     for (struct ramfs *fs = at.instances; fs != NULL && status == HX_OK; fs = fs->next_imported) {
-        status = instance_end(fs);
+        status = instance_end(fs, at.checks);
     }
     return status;
 }

@@ -203,6 +203,21 @@ static enum hx_status mount_root(struct ramfs *fs, struct ramfs_mount *mount,
     return status;
 }
 
+// In ring 3 updates are few. An instance has one and needs a second one for a while, to set a
+// value.
+static bool are_updates_left(void) {
+    struct hx_update *left[RAMFS_SETTINGS];
+    uint32_t count = 0;
+    while (count < RAMFS_SETTINGS && (left[count] = hx_update_create(ramfs_env)) != NULL) {
+        count++;
+    }
+    const bool are_left = count == RAMFS_SETTINGS;
+    while (count != 0) {
+        hx_update_destroy(left[--count]);
+    }
+    return are_left;
+}
+
 static enum hx_status ramfs_mount(void *self, const char *options, uint64_t memory_bytes,
                                   void **out_fs, struct fs_info *out_root) {
     const struct ramfs_type *type = self;
@@ -211,6 +226,10 @@ static enum hx_status ramfs_mount(void *self, const char *options, uint64_t memo
     set_limits(&wanted, type, memory_bytes);
     enum hx_status status = ramfs_options(&wanted, options, type->refuses_options);
     struct ramfs *fs = status == HX_OK ? ramfs_life_create() : NULL;
+    if (fs != NULL && !are_updates_left()) {
+        ramfs_life_destroy(fs);
+        fs = NULL;
+    }
     if (fs == NULL) {
         return status == HX_OK ? HX_ERR_NO_MEMORY : status;
     }

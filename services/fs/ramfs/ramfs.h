@@ -94,7 +94,8 @@ struct ramfs_order {
     } at[];
 };
 
-#define RAMFS_ORPHANS 64u
+#define RAMFS_ORPHANS  64u
+#define RAMFS_SETTINGS 8u // updates that are left for values, however many instances there are
 
 // A value whose last piece has not come.
 struct ramfs_setting {
@@ -225,8 +226,8 @@ void ramfs_xattr_forget(struct ramfs *fs, uint64_t node);
 // All of the instance, in the same way.
 void ramfs_xattr_unmount(struct ramfs *fs);
 // All attributes of the last life are collected and counted: from now on they are found.
-// HX_ERR_NO_MEMORY
-enum hx_status ramfs_xattr_index(struct ramfs *fs);
+// HX_ERR_NO_MEMORY; if it `checks`, HX_ERR_CORRUPT: a node has two of one name, or too many
+enum hx_status ramfs_xattr_index(struct ramfs *fs, bool checks);
 // Whether an object is an attribute with all that belongs to it, but for its node; and whether a
 // piece belongs to one.
 bool ramfs_attribute_is_whole(const void *object);

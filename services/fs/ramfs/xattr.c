@@ -79,25 +79,6 @@ static enum hx_status reserve(struct ramfs *fs) {
     return HX_OK;
 }
 
-enum hx_status ramfs_xattr_index(struct ramfs *fs) {
-    const struct ramfs_attribute *attribute = fs->xattr.collected;
-    if (attribute == NULL) {
-        return HX_OK;
-    }
-    uint64_t bucket_count = BUCKETS_AT_FIRST;
-    while (bucket_count < fs->xattr.count) {
-        bucket_count *= 2;
-    }
-    enum hx_status status = resize(fs, bucket_count);
-    while (attribute != NULL && status == HX_OK) {
-        const struct ramfs_attribute *next = next_of(attribute);
-        show(fs, attribute);
-        attribute = next;
-    }
-    fs->xattr.collected = NULL;
-    return status;
-}
-
 // Looking
 // -----------------------------------------------------------------------------------------------
 
@@ -175,7 +156,8 @@ void ramfs_xattr_list(const struct ramfs *fs, uint64_t node, struct ramfs_buffer
 // Removing
 // -----------------------------------------------------------------------------------------------
 
-// In the update. False: no memory, which so little does not need if nothing else is in it.
+// In the update. False: no memory, which so little does not need if nothing else is in it (a test
+// counts).
 static bool attribute_free(struct hx_update *update, const struct ramfs_attribute *attribute) {
     bool is_done = hx_arena_free(update, attribute);
     for (uint32_t i = 0; i + 1 < piece_count(attribute) && is_done; i++) {
@@ -190,7 +172,16 @@ static void attribute_remove(struct ramfs *fs, const struct ramfs_attribute *att
     hx_arena_commit(fs->update);
 }
 
+// A value of the node whose last piece will not come.
+static void give_up_of(struct ramfs *fs, uint64_t node) {
+    const struct ramfs_attribute *attribute = fs->xattr.setting.attribute;
+    if (attribute != NULL && attribute->node == node) {
+        ramfs_xattr_give_up(fs);
+    }
+}
+
 void ramfs_xattr_remove(struct ramfs *fs, uint64_t node, struct fs_name name) {
+    give_up_of(fs, node);
     const struct ramfs_attribute *attribute = find(fs, node, name);
     if (attribute != NULL) {
         attribute_remove(fs, attribute);
@@ -199,6 +190,7 @@ void ramfs_xattr_remove(struct ramfs *fs, uint64_t node, struct fs_name name) {
 
 void ramfs_xattr_forget(struct ramfs *fs, uint64_t node) {
     const struct ramfs_attribute *attribute;
+    give_up_of(fs, node);
     while ((attribute = first_of(fs, node)) != NULL) {
         attribute_remove(fs, attribute);
     }
@@ -309,16 +301,26 @@ static bool is_piece(const struct ramfs_value *value) {
            (value->length != 0 || value->offset == 0);
 }
 
+static bool is_stop(const struct ramfs_value *value) {
+    return value->offset != 0 && value->offset == value->size_bytes && value->length == 0;
+}
+
 enum hx_status ramfs_xattr_set(struct ramfs *fs, uint64_t node, struct fs_name name,
                                const struct ramfs_value *value) {
+    if (is_stop(value)) {
+        ramfs_xattr_give_up(fs);
+        return HX_OK;
+    }
     if (!is_piece(value) || name.length == 0) {
         return HX_ERR_INVALID;
     }
     enum hx_status status =
         value->offset == 0 ? first_piece(fs, node, name, value) : next_piece(fs, node, name, value);
-    fs->xattr.setting.done = value->offset + value->length;
-    if (status == HX_OK && fs->xattr.setting.done == value->size_bytes) {
-        status = set(fs, node, name);
+    if (status == HX_OK) {
+        fs->xattr.setting.done = value->offset + value->length;
+        if (fs->xattr.setting.done == value->size_bytes) {
+            status = set(fs, node, name);
+        }
     }
     if (status != HX_OK) {
         ramfs_xattr_give_up(fs);
@@ -346,7 +348,8 @@ bool ramfs_attribute_is_whole(const void *object) {
     if (hx_object_type(object) != RAMFS_ATTRIBUTE || size_bytes < sizeof(*attribute) ||
         attribute->name_length - 1 >= FS_XATTR_NAME_MAX ||
         attribute->size_bytes > FS_XATTR_BYTES_MAX ||
-        size_bytes != sizeof(*attribute) + attribute->name_length + bytes_of(attribute, 0)) {
+        size_bytes != sizeof(*attribute) + attribute->name_length + bytes_of(attribute, 0) ||
+        memchr(attribute->text, '\0', attribute->name_length) != NULL) {
         return false;
     }
     bool is_whole = true;
@@ -366,4 +369,33 @@ bool ramfs_piece_is_owned(const void *object) {
     return attribute != NULL && ramfs_attribute_is_whole(attribute) &&
            piece->index - 1 < ARRAY_SIZE(attribute->pieces) &&
            attribute->pieces[piece->index - 1] == hx_object_number(object);
+}
+
+// Whether it can be there beside those that were shown: as one that was set.
+static bool is_one_more(const struct ramfs *fs, const struct ramfs_attribute *attribute) {
+    const struct fs_name name = { attribute->text, attribute->name_length };
+    return find(fs, attribute->node, name) == NULL &&
+           list_check(fs, attribute->node, name) == HX_OK;
+}
+
+enum hx_status ramfs_xattr_index(struct ramfs *fs, bool checks) {
+    const struct ramfs_attribute *attribute = fs->xattr.collected;
+    if (attribute == NULL) {
+        return HX_OK;
+    }
+    uint64_t bucket_count = BUCKETS_AT_FIRST;
+    while (bucket_count < fs->xattr.count) {
+        bucket_count *= 2;
+    }
+    enum hx_status status = resize(fs, bucket_count);
+    while (attribute != NULL && status == HX_OK) {
+        const struct ramfs_attribute *next = next_of(attribute);
+        if (checks && !is_one_more(fs, attribute)) {
+            return HX_ERR_CORRUPT;
+        }
+        show(fs, attribute);
+        attribute = next;
+    }
+    fs->xattr.collected = NULL;
+    return status;
 }

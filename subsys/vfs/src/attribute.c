@@ -174,9 +174,11 @@ enum hx_status inode_set_owner(struct inode *inode, const struct credentials *cr
             .mode = (mode & FS_MODE_TYPE) == FS_MODE_DIRECTORY ? mode : mode_without_setuid(mode),
             .changed = vfs_now(),
         };
-        status = inode_set(inode, &info, FS_SET_OWNER | FS_SET_MODE | FS_SET_CHANGED);
-        if (status == HX_OK && (mode & FS_MODE_TYPE) != FS_MODE_DIRECTORY) {
-            inode_capability_drop_locked(inode);
+        if ((mode & FS_MODE_TYPE) != FS_MODE_DIRECTORY) {
+            status = inode_capability_drop_locked(inode);
+        }
+        if (status == HX_OK) {
+            status = inode_set(inode, &info, FS_SET_OWNER | FS_SET_MODE | FS_SET_CHANGED);
         }
     }
     rwlock_write_done(&inode->lock);
@@ -228,20 +230,18 @@ void inode_accessed(struct inode *inode, struct mount *mount) {
 }
 
 // Clears set-user bits; the inode's lock is held for writing.
-static void clear_setuid_locked(struct inode *inode) {
+static enum hx_status clear_setuid_locked(struct inode *inode) {
     uint32_t mode = inode_mode(inode);
     struct fs_info info = { .mode = mode_without_setuid(mode) };
-    if (info.mode != mode) {
-        HX_IGNORE(inode_set(inode, &info, FS_SET_MODE)); // the bytes are written already
-    }
+    return info.mode != mode ? inode_set(inode, &info, FS_SET_MODE) : HX_OK;
 }
 
-void inode_written(struct inode *inode, bool keep_setuid) {
-    inode_touch(inode, FS_SET_MODIFIED | FS_SET_CHANGED);
-    inode_capability_drop_locked(inode);
-    if (!keep_setuid && (inode_mode(inode) & (MODE_SETUID | MODE_SETGID)) != 0) {
-        clear_setuid_locked(inode);
+enum hx_status inode_privileges_drop_locked(struct inode *inode, bool keep_setuid) {
+    enum hx_status status = inode_capability_drop_locked(inode);
+    if (status == HX_OK && !keep_setuid && (inode_mode(inode) & (MODE_SETUID | MODE_SETGID)) != 0) {
+        status = clear_setuid_locked(inode);
     }
+    return status;
 }
 
 enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes) {
@@ -249,7 +249,10 @@ enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes) {
         return HX_ERR_FILE_TOO_BIG;
     }
     struct fs_info info = { .size_bytes = size_bytes };
-    enum hx_status status = inode_tell(inode, &info, FS_SET_SIZE);
+    enum hx_status status = inode_privileges_drop_locked(inode, false);
+    if (status == HX_OK) {
+        status = inode_tell(inode, &info, FS_SET_SIZE);
+    }
     if (status != HX_OK) {
         return status;
     }
@@ -279,7 +282,7 @@ enum hx_status inode_truncate(struct inode *inode, uint64_t size_bytes) {
     rwlock_write(&inode->lock);
     status = inode_truncate_locked(inode, size_bytes);
     if (status == HX_OK) {
-        inode_written(inode, false);
+        inode_touch(inode, FS_SET_MODIFIED | FS_SET_CHANGED);
     }
     rwlock_write_done(&inode->lock);
     inode_write_end(inode);

@@ -18,9 +18,8 @@ static const struct lock_class rename_class = { "rename", LOCK_RANK_DIRECTORY - 
 // Outside the directories of such a file system (inode.c).
 static const struct lock_class uncached_class = { "uncached rename", LOCK_RANK_PROCESS_TREE - 4,
                                                   false };
-static const struct lock_class xattr_class = { "xattr", LOCK_RANK_DIRECTORY - 6, false };
-static const struct lock_class uncached_xattr_class = { "uncached xattr",
-                                                        LOCK_RANK_PROCESS_TREE - 5, false };
+// Inside the inode's lock.
+static const struct lock_class xattr_class = { "xattr", LOCK_RANK_FILE + 1, false };
 
 static struct mutex types_lock;
 static struct list types = LIST_INIT(types); // [types_lock]
@@ -80,6 +79,7 @@ enum hx_status vfs_type_register(struct fs_type *type) {
         status = gate_create(type->name, fs_port.versions->port, "kernel", &type->writer.gate);
     }
     type->reader.gate = type->writer.gate;
+    atomic_init(&type->life, 1);
     if (status == HX_OK) {
         status = fs_bind(&type->reader.ops, type->ops, HX_RIGHT_READ);
     }
@@ -170,6 +170,8 @@ static enum hx_status fs_replace(const struct port_provider *provider) {
         type->self = provider->self;
         type->writer.ops = writer;
         type->reader.ops = reader;
+        // What is known of what it keeps was known of the life before.
+        atomic_fetch_add_explicit(&type->life, 1, memory_order_relaxed);
     }
     return status;
 }
@@ -269,9 +271,8 @@ static struct filesystem *filesystem_alloc(struct fs_type *type) {
     fs->type_name = type->name;
     fs->device = atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed);
     list_init(&fs->watches);
-    const bool is_uncached = (type->kind & FS_UNCACHED) != 0;
-    mutex_init(&fs->rename_lock, is_uncached ? &uncached_class : &rename_class);
-    mutex_init(&fs->xattr_lock, is_uncached ? &uncached_xattr_class : &xattr_class);
+    mutex_init(&fs->rename_lock, (type->kind & FS_UNCACHED) != 0 ? &uncached_class : &rename_class);
+    mutex_init(&fs->xattr_lock, &xattr_class);
     return fs;
 }
 
@@ -326,12 +327,17 @@ enum hx_status filesystem_create(const char *type_name, const char *options,
     return status;
 }
 
-void filesystem_set_read_only(struct filesystem *fs, bool read_only) {
+enum hx_status filesystem_set_read_only(struct filesystem *fs, bool read_only) {
+    enum hx_status status = writers_allow(&fs->writers, !read_only);
+    if (status != HX_OK) {
+        return status;
+    }
     atomic_store_explicit(&fs->read_only, read_only, memory_order_relaxed);
     // Relaxed: the table is as old as the type. What changes names or contents is refused behind
     // every check, whoever forgets one.
     atomic_store_explicit(&fs->port, read_only ? &fs->type->reader : &fs->type->writer,
                           memory_order_relaxed);
+    return HX_OK;
 }
 
 enum hx_status vfs_usage(struct path path, struct fs_usage *out_usage) {

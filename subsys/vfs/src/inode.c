@@ -105,6 +105,8 @@ struct inode *inode_prepare(struct filesystem *fs, uint32_t mode) {
     }
     object_init(&inode->object, &inode_object_type);
     inode->fs = filesystem_get(fs);
+    // Of a node that is made by this life, or by a later one.
+    inode->no_capability = atomic_load_explicit(&fs->type->life, memory_order_relaxed);
     const struct lock_class *directory =
         (fs->kind & FS_UNCACHED) != 0 ? &uncached_class : &directory_class;
     rwlock_init(&inode->lock, type == FS_MODE_DIRECTORY ? directory : &file_class);
@@ -227,6 +229,7 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
         if (fresh == NULL) {
             return HX_ERR_NO_MEMORY;
         }
+        fresh->no_capability = 0; // it may have been there for long
         inode = find_or_add(fs, info, fresh);
         if (inode != fresh) {
             inode_discard(fresh);

@@ -52,17 +52,18 @@ void inode_touch(struct inode *inode, uint32_t what);
 void inode_accessed(struct inode *inode, struct mount *mount);
 // Who may do what is the owner's: he, and who has CAP_FOWNER.
 bool inode_is_owner(const struct inode *inode, const struct credentials *credentials);
-// Other bytes or another owner came to the file: what it gave who runs it goes, as set-user bits
-// do (security.capability). The inode's lock is held for writing.
-void inode_capability_drop_locked(struct inode *inode);
-// After a write: times, capabilities, and set-user bits unless the file keeps them.
-void inode_written(struct inode *inode, bool keep_setuid);
+// Before other bytes or another owner come to the file: what it gives who runs it goes
+// (security.capability). The inode's lock is held for writing. If it cannot go, they must not come.
+enum hx_status inode_capability_drop_locked(struct inode *inode);
+// The same, and set-user bits unless the file keeps them: before a write.
+enum hx_status inode_privileges_drop_locked(struct inode *inode, bool keep_setuid);
 // The text of a symbolic link that does not change: read once, kept with the inode, terminated.
 enum hx_status inode_target(struct inode *inode, const char **out_target);
 // Counts a writer; HX_ERR_TEXT_BUSY if it is being executed.
 enum hx_status inode_write_begin(struct inode *inode);
 void inode_write_end(struct inode *inode);
-// Changes the size; the inode's lock is held for writing.
+// Changes the size; what the file gives who runs it goes first. The inode's lock is held for
+// writing.
 enum hx_status inode_truncate_locked(struct inode *inode, uint64_t size_bytes);
 
 // Parts of info that are read without info_lock; each alone is right.

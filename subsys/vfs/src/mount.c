@@ -91,6 +91,7 @@ enum hx_status mount_create(struct name *root, uint32_t flags, const char *sourc
     mount->fs = filesystem_get(name_inode(root)->fs);
     atomic_fetch_add_explicit(&mount->fs->mounts, 1, memory_order_relaxed);
     atomic_init(&mount->flags, flags & MOUNT_KEPT);
+    atomic_init(&mount->writers, (flags & MOUNT_READ_ONLY) != 0 ? -1 : 0);
     mount->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
     list_init(&mount->space_link);
     *out_mount = mount;
@@ -215,13 +216,20 @@ static enum hx_status remount(struct path at, uint32_t flags) {
     if (at.name != at.mount->root) {
         return HX_ERR_INVALID;
     }
+    const bool read_only = (flags & MOUNT_READ_ONLY) != 0;
+    enum hx_status status = HX_OK;
     mutex_lock(&mounts_lock);
-    atomic_store_explicit(&at.mount->flags, flags & MOUNT_KEPT, memory_order_relaxed);
     if ((flags & MOUNT_BIND) == 0) {
-        filesystem_set_read_only(at.mount->fs, (flags & MOUNT_READ_ONLY) != 0);
+        status = filesystem_set_read_only(at.mount->fs, read_only);
+    }
+    if (status == HX_OK) {
+        status = writers_allow(&at.mount->writers, !read_only);
+    }
+    if (status == HX_OK) {
+        atomic_store_explicit(&at.mount->flags, flags & MOUNT_KEPT, memory_order_relaxed);
     }
     mutex_unlock(&mounts_lock);
-    return HX_OK;
+    return status;
 }
 
 enum hx_status vfs_mount(struct mount_space *space, const char *source, const char *type_name,
@@ -248,9 +256,11 @@ enum hx_status vfs_mount(struct mount_space *space, const char *source, const ch
     }
     name_put(root);
     if (!is_shared) {
-        filesystem_set_read_only(mount->fs, (flags & MOUNT_READ_ONLY) != 0);
+        status = filesystem_set_read_only(mount->fs, (flags & MOUNT_READ_ONLY) != 0);
     }
-    status = mount_add(space, mount, at);
+    if (status == HX_OK) {
+        status = mount_add(space, mount, at);
+    }
     if (status != HX_OK) {
         mount_put(mount);
     }
@@ -426,6 +436,51 @@ uint32_t path_mount_flags(struct path path) {
 
 enum hx_status path_writable(struct path path) {
     return (path_mount_flags(path) & MOUNT_READ_ONLY) != 0 ? HX_ERR_READ_ONLY : HX_OK;
+}
+
+// Writers
+// -----------------------------------------------------------------------------------------------
+
+enum hx_status writers_allow(_Atomic int32_t *writers, bool may_be) {
+    int32_t from = may_be ? -1 : 0;
+    return atomic_compare_exchange_strong_explicit(writers, &from, may_be ? 0 : -1,
+                                                   memory_order_acq_rel, memory_order_relaxed) ||
+                   may_be || from < 0
+               ? HX_OK
+               : HX_ERR_BUSY;
+}
+
+static enum hx_status writer_add(_Atomic int32_t *writers) {
+    int32_t now = atomic_load_explicit(writers, memory_order_relaxed);
+    while (now >= 0) {
+        if (atomic_compare_exchange_weak_explicit(writers, &now, now + 1, memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+            return HX_OK;
+        }
+    }
+    return HX_ERR_READ_ONLY;
+}
+
+static void writer_remove(_Atomic int32_t *writers) {
+    const int32_t old = atomic_fetch_sub_explicit(writers, 1, memory_order_acq_rel);
+    ASSERT(old > 0);
+}
+
+enum hx_status path_write_begin(struct path path) {
+    enum hx_status status = writer_add(&path.mount->fs->writers);
+    if (status == HX_OK) {
+        status = writer_add(&path.mount->writers);
+        if (status != HX_OK) {
+            writer_remove(&path.mount->fs->writers);
+        }
+    }
+    return status;
+}
+
+// The file system's last: who finds none there finds none in any mount.
+void path_write_end(struct path path) {
+    writer_remove(&path.mount->writers);
+    writer_remove(&path.mount->fs->writers);
 }
 
 uint32_t path_mount_id(struct path path) {

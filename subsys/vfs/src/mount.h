@@ -17,6 +17,7 @@ struct mount {
     struct name *root;              // keeps
     struct filesystem *fs;          // keeps
     _Atomic uint32_t flags;         // MOUNT_…
+    _Atomic int32_t writers;        // as filesystem.writers, of what is open by it
     uint32_t id;
     uint32_t children;         // [mounts_lock] mounts on names of this one
     struct list space_link;    // [mounts_lock]
@@ -65,8 +66,14 @@ struct mount *mount_find_get(struct mount *parent, const struct name *point);
 enum hx_status filesystem_create(const char *type_name, const char *options,
                                  struct name **out_root);
 // From now on its module is called with the right to read alone, or with all rights again. Calls
-// that were on their way go on.
-void filesystem_set_read_only(struct filesystem *fs, bool read_only);
+// that were on their way go on. HX_ERR_BUSY: something is open for writing.
+enum hx_status filesystem_set_read_only(struct filesystem *fs, bool read_only);
+// Counts who has a regular file open for writing. HX_ERR_READ_ONLY: the mount or the file system
+// is, and stays so as long as nothing is counted.
+enum hx_status path_write_begin(struct path path);
+void path_write_end(struct path path);
+// Whether there may be any from now on. HX_ERR_BUSY: there are.
+enum hx_status writers_allow(_Atomic int32_t *writers, bool may_be);
 
 // A mount that is in no tree. Gets its own reference on `root`.
 enum hx_status mount_create(struct name *root, uint32_t flags, const char *source,

@@ -16,8 +16,13 @@ static uint64_t size_of(const struct inode *inode) {
 
 enum hx_status regular_open(struct file *file) {
     if ((file_flags(file) & FILE_WRITE) != 0) {
-        enum hx_status status = inode_write_begin(file->inode);
+        enum hx_status status = path_write_begin(file->path);
         if (status != HX_OK) {
+            return status;
+        }
+        status = inode_write_begin(file->inode);
+        if (status != HX_OK) {
+            path_write_end(file->path);
             return status;
         }
     }
@@ -28,6 +33,7 @@ enum hx_status regular_open(struct file *file) {
 static void regular_release(struct file *file) {
     if ((file_flags(file) & FILE_WRITE) != 0) {
         inode_write_end(file->inode);
+        path_write_end(file->path);
     }
 }
 
@@ -90,13 +96,13 @@ static enum hx_status write_page(struct inode *inode, struct io_buffer *from, ui
 }
 
 static enum hx_status write_locked(struct inode *inode, struct io_buffer *from, uint64_t offset,
-                                   size_t *out_moved) {
+                                   bool keep_setuid, size_t *out_moved) {
     uint64_t left = from->remaining;
     size_t moved = 0;
-    enum hx_status status = HX_OK;
     if (offset >= FILE_BYTES_MAX && left > 0) {
         return HX_ERR_FILE_TOO_BIG;
     }
+    enum hx_status status = left > 0 ? inode_privileges_drop_locked(inode, keep_setuid) : HX_OK;
     left = MIN_OF(left, FILE_BYTES_MAX - offset);
     while (left > 0 && status == HX_OK) {
         size_t done = 0;
@@ -105,6 +111,9 @@ static enum hx_status write_locked(struct inode *inode, struct io_buffer *from, 
         moved += done;
         offset += done;
         left -= done;
+    }
+    if (moved != 0) {
+        inode_touch(inode, FS_SET_MODIFIED | FS_SET_CHANGED);
     }
     *out_moved = moved;
     return moved != 0 ? HX_OK : status;
@@ -118,10 +127,8 @@ enum hx_status regular_write_at(struct file *file, struct io_buffer *from, bool 
     if (append) {
         *offset = size_of(inode);
     }
-    enum hx_status status = write_locked(inode, from, *offset, &moved);
-    if (moved != 0) {
-        inode_written(inode, (file_flags(file) & FILE_KEEP_SETUID) != 0);
-    }
+    const bool keep_setuid = (file_flags(file) & FILE_KEEP_SETUID) != 0;
+    enum hx_status status = write_locked(inode, from, *offset, keep_setuid, &moved);
     rwlock_write_done(&inode->lock);
     if (status == HX_OK) {
         *out_moved = moved;
@@ -133,6 +140,21 @@ static enum hx_status regular_write(struct file *file, struct io_buffer *from, u
                                     size_t *out_moved) {
     bool append = (file_flags(file) & FILE_APPEND) != 0; // also for pwrite(2), as in Linux
     return regular_write_at(file, from, append, &offset, out_moved);
+}
+
+enum hx_status file_change(struct file *file, file_change_t change, uint64_t from, uint64_t to) {
+    struct inode *inode = file->inode;
+    rwlock_write(&inode->lock);
+    enum hx_status status =
+        inode_privileges_drop_locked(inode, (file_flags(file) & FILE_KEEP_SETUID) != 0);
+    if (status == HX_OK) {
+        status = change(inode, from, to);
+    }
+    if (status == HX_OK) {
+        inode_touch(inode, FS_SET_MODIFIED | FS_SET_CHANGED);
+    }
+    rwlock_write_done(&inode->lock);
+    return status;
 }
 
 // SEEK_DATA, SEEK_HOLE

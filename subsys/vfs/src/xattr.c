@@ -49,7 +49,7 @@ static bool is_prefix(struct fs_name name) {
 // anybody may write to, it is the owner's.
 static enum hx_status may_user(struct inode *inode, const struct credentials *credentials,
                                uint32_t want) {
-    const uint32_t mode = inode_mode(inode);
+    const uint32_t mode = inode != NULL ? inode_mode(inode) : 0;
     const uint32_t type = mode & FS_MODE_TYPE;
     if (type != FS_MODE_REGULAR && type != FS_MODE_DIRECTORY) {
         return want == WANT_WRITE ? HX_ERR_NOT_PERMITTED : HX_ERR_NO_DATA;
@@ -61,6 +61,7 @@ static enum hx_status may_user(struct inode *inode, const struct credentials *cr
     return inode_permission(inode, credentials, want);
 }
 
+// `inode` NULL: what has no name, and no attributes.
 static enum hx_status may(struct inode *inode, const struct credentials *credentials,
                           struct fs_name name, uint32_t want) {
     switch (space_of(name)) {
@@ -79,8 +80,15 @@ static enum hx_status may(struct inode *inode, const struct credentials *credent
         }
         return HX_ERR_NOT_PERMITTED;
     default:
-        return begins_with(name, "system.") ? HX_OK : inode_permission(inode, credentials, want);
+        return inode == NULL || begins_with(name, "system.")
+                   ? HX_OK
+                   : inode_permission(inode, credentials, want);
     }
+}
+
+// Between the caller's look and the call the file system may have become one for reading.
+static enum hx_status changed(enum hx_status status) {
+    return status == HX_ERR_ACCESS_DENIED ? HX_ERR_READ_ONLY : status;
 }
 
 // The file system's
@@ -131,6 +139,7 @@ static enum hx_status value_get(struct inode *inode, struct fs_name name, uint8_
     return status;
 }
 
+// One after the other. What has come of a value whose last piece does not come is let go.
 static enum hx_status pieces_set(struct inode *inode, struct fs_name name,
                                  const struct xattr_value *value) {
     struct filesystem *fs = inode->fs;
@@ -140,22 +149,38 @@ static enum hx_status pieces_set(struct inode *inode, struct fs_name name,
     enum hx_status status;
     do {
         const uint32_t length = MIN_OF(value->size_bytes - offset, FS_XATTR_PIECE_MAX);
-        status = FS_REPEATED(port, fs_call_setxattr(port, fs->instance, inode->node, name, offset,
-                                                    value->size_bytes, bytes + offset, length));
+        status = fs_call_setxattr(port, fs->instance, inode->node, name, offset, value->size_bytes,
+                                  bytes + offset, length);
         offset += length;
     } while (status == HX_OK && offset < value->size_bytes);
+    if (status != HX_OK && status != HX_ERR_PEER_DIED && offset > FS_XATTR_PIECE_MAX) {
+        // If this does not come either, the next value that is set does the same.
+        HX_IGNORE(fs_call_setxattr(port, fs->instance, inode->node, name, value->size_bytes,
+                                   value->size_bytes, bytes, 0));
+    }
     return status;
 }
 
-// Of a life that ended the next one has no pieces: it is begun again.
+// Of a life that ended the next one has no pieces: the value is begun again, as often as any call.
+static bool is_begun_again(struct repeat *repeat, enum hx_status status) {
+    if (status == HX_ERR_NOT_FOUND && repeat->left != 0) {
+        repeat->left--;
+        return true;
+    }
+    return repeat_due(repeat, status);
+}
+
 static enum hx_status value_set(struct inode *inode, struct fs_name name,
                                 const struct xattr_value *value) {
+    struct filesystem *fs = inode->fs;
+    struct repeat repeat = repeat_begin(filesystem_port(fs));
     enum hx_status status;
-    uint32_t left = REPEATS_MAX;
+    mutex_lock(&fs->xattr_lock);
     do {
         status = pieces_set(inode, name, value);
-    } while (status == HX_ERR_NOT_FOUND && left-- != 0);
-    return status == HX_ERR_NOT_FOUND ? HX_ERR_IO : status;
+    } while (is_begun_again(&repeat, status));
+    mutex_unlock(&fs->xattr_lock);
+    return status == HX_ERR_NOT_FOUND ? HX_ERR_IO : changed(status);
 }
 
 // What they cost
@@ -166,7 +191,7 @@ static enum hx_status value_set(struct inode *inode, struct fs_name name,
 
 // Memory comes in powers of two.
 static uint32_t cost_of(struct fs_name name, uint32_t size_bytes) {
-    return COST_BYTES + name.length + 2 * size_bytes;
+    return COST_BYTES + 2 * (name.length + size_bytes);
 }
 
 static uint32_t pages_of(const struct inode *inode, uint32_t cost) {
@@ -249,6 +274,11 @@ static uint32_t cost_without(const struct inode *inode, uint32_t cost) {
     return inode->xattr_cost - MIN_OF(cost, inode->xattr_cost);
 }
 
+// Whether it may have been done, although it failed: both values stay paid.
+static bool is_open_question(enum hx_status status) {
+    return status == HX_ERR_PEER_DIED || status == HX_ERR_IO;
+}
+
 static enum hx_status set_locked(struct inode *inode, struct fs_name name,
                                  const struct xattr_value *value, uint32_t flags) {
     const uint32_t before = inode->xattr_cost;
@@ -262,14 +292,17 @@ static enum hx_status set_locked(struct inode *inode, struct fs_name name,
     if (status != HX_OK) {
         return status;
     }
-    status = value_set(inode, name, value);
-    HX_IGNORE(cost_set(inode, status == HX_OK ? after : before)); // it is not more
-    if (status != HX_OK) {
-        return status;
+    if (is_capability(name)) {
+        inode->no_capability = 0; // also if who has set it dies before it says so
     }
-    inode->has_capability |= is_capability(name);
-    inode_touch(inode, FS_SET_CHANGED);
-    return HX_OK;
+    status = value_set(inode, name, value);
+    if (!is_open_question(status)) {
+        HX_IGNORE(cost_set(inode, status == HX_OK ? after : before)); // it is not more
+    }
+    if (status == HX_OK) {
+        inode_touch(inode, FS_SET_CHANGED);
+    }
+    return status;
 }
 
 enum hx_status inode_xattr_set(struct inode *inode, const struct credentials *credentials,
@@ -277,11 +310,9 @@ enum hx_status inode_xattr_set(struct inode *inode, const struct credentials *cr
                                uint32_t flags) {
     struct file_capability capability;
     struct xattr_value taken = *value;
-    struct filesystem *fs = inode->fs;
-    mutex_lock(&fs->xattr_lock);
     rwlock_write(&inode->lock);
     enum hx_status status = HX_OK;
-    if (is_capability(name)) {
+    if (is_capability(name) && value->size_bytes != 0) { // an empty one gives nothing
         status = capability_take(value, &capability, &taken);
     }
     if (status == HX_OK) {
@@ -291,7 +322,6 @@ enum hx_status inode_xattr_set(struct inode *inode, const struct credentials *cr
         status = set_locked(inode, name, &taken, flags);
     }
     rwlock_write_done(&inode->lock);
-    mutex_unlock(&fs->xattr_lock);
     return status;
 }
 
@@ -304,11 +334,11 @@ static enum hx_status remove_locked(struct inode *inode, struct fs_name name) {
     uint32_t size_bytes;
     enum hx_status status = size_get(inode, name, &size_bytes);
     if (status == HX_OK) {
-        status = FS_REPEATED(port, fs_call_removexattr(port, fs->instance, inode->node, name));
+        status =
+            changed(FS_REPEATED(port, fs_call_removexattr(port, fs->instance, inode->node, name)));
     }
     if (status == HX_OK) {
         HX_IGNORE(cost_set(inode, cost_without(inode, cost_of(name, size_bytes)))); // it is less
-        inode->has_capability &= !is_capability(name);
     }
     return status;
 }
@@ -327,23 +357,35 @@ enum hx_status inode_xattr_remove(struct inode *inode, const struct credentials 
     return status;
 }
 
-void inode_capability_drop_locked(struct inode *inode) {
-    if (inode->has_capability) {
-        // What it was given for has changed already.
-        HX_IGNORE(
-            remove_locked(inode, (struct fs_name){ capability_name, sizeof(capability_name) - 1 }));
+enum hx_status inode_capability_drop_locked(struct inode *inode) {
+    const struct fs_name name = { capability_name, sizeof(capability_name) - 1 };
+    const uint32_t life = atomic_load_explicit(&inode->fs->type->life, memory_order_relaxed);
+    if (inode->no_capability == life) {
+        return HX_OK;
     }
+    enum hx_status status = remove_locked(inode, name);
+    if (status != HX_OK && status != HX_ERR_NO_DATA && status != HX_ERR_NO_OPERATION) {
+        return status;
+    }
+    inode->no_capability = life;
+    return HX_OK;
 }
 
 // Looking
 // -----------------------------------------------------------------------------------------------
 
-static enum hx_status get_locked(struct inode *inode, struct fs_name name, void **out_value,
-                                 uint32_t *out_size_bytes) {
+static enum hx_status get_locked(struct inode *inode, struct fs_name name, uint64_t room,
+                                 void **out_value, uint32_t *out_size_bytes) {
     void *value = NULL;
     uint32_t size_bytes;
     enum hx_status status = size_get(inode, name, &size_bytes);
-    if (status == HX_OK && size_bytes != 0) {
+    if (status == HX_OK && size_bytes == 0 && is_capability(name)) {
+        status = HX_ERR_INVALID; // it is none
+    }
+    if (status == HX_OK && room != 0 && size_bytes > room) {
+        status = HX_ERR_RANGE;
+    }
+    if (status == HX_OK && room != 0 && size_bytes != 0) {
         value = heap_alloc(size_bytes, MEMORY_SLEEP);
         status = value != NULL ? value_get(inode, name, value, size_bytes) : HX_ERR_NO_MEMORY;
     }
@@ -357,14 +399,21 @@ static enum hx_status get_locked(struct inode *inode, struct fs_name name, void 
 }
 
 enum hx_status inode_xattr_get(struct inode *inode, const struct credentials *credentials,
-                               struct fs_name name, void **out_value, uint32_t *out_size_bytes) {
+                               struct fs_name name, uint64_t room, void **out_value,
+                               uint32_t *out_size_bytes) {
     enum hx_status status = may(inode, credentials, name, WANT_READ);
     if (status == HX_OK) {
         rwlock_read(&inode->lock);
-        status = get_locked(inode, name, out_value, out_size_bytes);
+        status = get_locked(inode, name, room, out_value, out_size_bytes);
         rwlock_read_done(&inode->lock);
     }
     return status;
+}
+
+enum hx_status xattr_of_nothing(const struct credentials *credentials, struct fs_name name,
+                                bool is_changed) {
+    enum hx_status status = may(NULL, credentials, name, is_changed ? WANT_WRITE : WANT_READ);
+    return status == HX_OK ? HX_ERR_NO_OPERATION : status;
 }
 
 // Lets those go that the credentials may not see. Gives the new length; UINT32_MAX: the last name

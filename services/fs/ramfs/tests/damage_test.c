@@ -192,6 +192,34 @@ static void test_damaged_attributes(uint64_t other_instance) {
     REFUSED(piece, struct ramfs_piece, index, 0);
 }
 
+// Attributes that nobody could have set beside each other: of one name, or more than a list takes.
+static void test_damaged_lists(void) {
+    struct ramfs_attribute *twin = NULL;
+    char name[FS_XATTR_NAME_MAX + 1];
+    const struct ramfs_attribute *one = attribute_called("user.one");
+    REFUSED(attribute_called("user.none"), struct ramfs_attribute, text[7], '\0');
+    REFUSED(attribute_called("user.none"), struct ramfs_attribute, text[0], '\0');
+    const size_t size_bytes = hx_object_of(one)->size_bytes;
+    twin = (struct ramfs_attribute *)(uintptr_t)new_object(RAMFS_ATTRIBUTE, size_bytes);
+    write_over(twin, 0, one, size_bytes);
+    CHECK(import() == HX_ERR_CORRUPT);
+    free_object(twin);
+    CHECK(import() == HX_OK);
+    uint32_t count = 0;
+    enum hx_status status = HX_OK;
+    while (status == HX_OK) {
+        (void)snprintf(name, sizeof(name), "user.%0250u", count++);
+        status = xattr_set(instance, e_node, name, 0);
+    }
+    CHECK(status == HX_ERR_NO_SPACE && import() == HX_OK);
+    REFUSED(one, struct ramfs_attribute, node, e_node);
+    (void)snprintf(name, sizeof(name), "user.%0250u", 0u);
+    CHECK(ops->removexattr(instance, e_node, text(name)) == HX_OK && import() == HX_OK);
+    write_over(one, offsetof(struct ramfs_attribute, node), &e_node, sizeof(e_node));
+    CHECK(import() == HX_OK);
+    write_over(one, offsetof(struct ramfs_attribute, node), &f_node, sizeof(f_node));
+}
+
 static void test_damaged_objects(void) {
     static const struct {
         uint32_t type;
@@ -259,6 +287,7 @@ static void test_damage(void) {
     test_damaged_nodes((uintptr_t)other);
     test_damaged_entries((uintptr_t)other, other_root);
     test_damaged_attributes((uintptr_t)other);
+    test_damaged_lists();
     test_damaged_objects();
     test_damaged_mount((uintptr_t)other);
     test_damaged_future();
@@ -301,11 +330,11 @@ static void test_circle(void) {
     end();
 }
 
-// As many instances as there are updates in ring 3 are believed, and no more; what is the kernel's
+// As many instances as ring 3 has updates for are believed, and no more; what is the kernel's
 // own has no such limit.
 static void test_too_many(void) {
     begin();
-    for (uint32_t i = 1; i < HX_UPDATES_ISOLATED; i++) {
+    for (uint32_t i = 1; i < HX_UPDATES_ISOLATED - RAMFS_SETTINGS; i++) {
         CHECK(new_object(RAMFS_MOUNT, sizeof(struct ramfs_mount)) != NULL);
     }
     CHECK(import() == HX_OK);

@@ -78,13 +78,21 @@ static void arena_lock(void *context) {
 static const struct arena_memory arena_memory = { arena_give, arena_take, arena_lock, arena_lock,
                                                   NULL };
 
+static uint32_t updates_max; // 0: as many as there is memory for
+static uint32_t updates;     // of those that were counted
+
 struct hx_update *hx_update_create(struct hx_env *env) {
     (void)env;
     pass();
+    if (updates_max != 0 && updates == updates_max) {
+        return NULL;
+    }
+    updates += updates_max != 0;
     return arena_update_create(&arena);
 }
 
 void hx_update_destroy(struct hx_update *update) {
+    updates -= updates_max != 0;
     arena_update_destroy(update);
 }
 

@@ -147,6 +147,11 @@ enum hx_status file_readdir(struct file *file, struct fs_entry *out_entries, uin
 enum hx_status file_map(struct file *file, uint32_t protection, bool shared,
                         struct memory_object **out_object);
 enum hx_status file_truncate(struct file *file, uint64_t size_bytes);
+// Changes the bytes of a regular file that is open for writing, as a write does: what it gives who
+// runs it goes first, its times follow, and `change` has the inode's lock. Thread context. What
+// `change` says, or why something could not go.
+typedef enum hx_status (*file_change_t)(struct inode *inode, uint64_t from, uint64_t to);
+enum hx_status file_change(struct file *file, file_change_t change, uint64_t from, uint64_t to);
 enum hx_status file_sync(struct file *file);
 enum hx_status file_control(struct file *file, uint64_t request, uint64_t argument,
                             int64_t *out_result);

@@ -35,6 +35,7 @@ struct filesystem { // a mounted instance
     uint64_t device;                      // st_dev, anonymous number
     struct mutex rename_lock;
     struct mutex xattr_lock; // one value is set at a time
+    _Atomic int32_t writers; // files that are open for writing; less than 0: there may be none
     struct fs_type *type;
     struct account *account;    // keeps; pays for the pages of FS_NO_PAGER, within its blocks
     _Atomic uint32_t mounts;    // that show it
@@ -79,9 +80,11 @@ struct inode {
     _Atomic(char *) target;   // of a symbolic link whose text was read; terminated; else NULL
     uint32_t charged;         // pages of the file system's account: a link's text, attributes
     uint32_t xattr_cost;      // [lock] bytes of memory that the attributes take
-    bool has_capability;      // [lock] security.capability is among them
-    bool pinned;              // [info_lock] has one more reference while it has links
-    bool is_temporary;        // [info_lock] O_TMPFILE: may be linked although it has no links
+    // [lock] The life of its type, in which it is known that security.capability is not among them;
+    // 0: that is not known.
+    uint32_t no_capability;
+    bool pinned;       // [info_lock] has one more reference while it has links
+    bool is_temporary; // [info_lock] O_TMPFILE: may be linked although it has no links
     struct epoch_item item;
 };
 
@@ -197,8 +200,9 @@ enum hx_status vfs_rename(const struct lookup *from, const char *from_path, cons
 enum hx_status vfs_readlink(struct path path, char *buffer, uint32_t capacity,
                             uint32_t *out_length);
 // Changes by inode; the caller has asked path_writable().
-// Cuts or extends a regular file and clears its set-user bits; permission is the caller's business.
-// HX_ERR_IS_DIRECTORY, HX_ERR_INVALID, HX_ERR_FILE_TOO_BIG, HX_ERR_TEXT_BUSY.
+// Cuts or extends a regular file, whose set-user bits and security.capability go first; permission
+// is the caller's business. HX_ERR_IS_DIRECTORY, HX_ERR_INVALID, HX_ERR_FILE_TOO_BIG,
+// HX_ERR_TEXT_BUSY.
 enum hx_status inode_truncate(struct inode *inode, uint64_t size_bytes);
 // chmod(2), chown(2). HX_ERR_NOT_PERMITTED.
 enum hx_status inode_set_mode(struct inode *inode, const struct credentials *credentials,
@@ -262,7 +266,8 @@ struct fs_type {
     struct fs_port writer;
     struct fs_port reader;
     // Private.
-    uint32_t users; // file systems of the type, and those who make one
+    _Atomic uint32_t life; // of what provides it, from 1 on
+    uint32_t users;        // file systems of the type, and those who make one
     bool is_leaving;
     // Links that lead to a place rather than to a text (procfs: cwd, root, exe, fd/N); may be NULL.
     // Gives a path with references. HX_ERR_NOT_LINK: this one has a text like any other;

@@ -32,10 +32,14 @@ enum hx_status inode_xattr_set(struct inode *inode, const struct credentials *cr
 // removexattr(2); as above. HX_ERR_NO_DATA.
 enum hx_status inode_xattr_remove(struct inode *inode, const struct credentials *credentials,
                                   struct fs_name name);
-// getxattr(2). Gives the value in memory of the heap; NULL if it is empty. HX_ERR_NO_DATA, also for
-// who may not see it.
+// getxattr(2). Gives the value in memory of the heap; NULL if it is empty, or `room` is 0.
+// HX_ERR_RANGE: it is longer than `room`; HX_ERR_NO_DATA, also for who may not see it.
 enum hx_status inode_xattr_get(struct inode *inode, const struct credentials *credentials,
-                               struct fs_name name, void **out_value, uint32_t *out_size_bytes);
+                               struct fs_name name, uint64_t room, void **out_value,
+                               uint32_t *out_size_bytes);
+// Why what has no name (a pipe, a socket) has no attribute of that name, or cannot get one.
+enum hx_status xattr_of_nothing(const struct credentials *credentials, struct fs_name name,
+                                bool is_changed);
 // listxattr(2): the names that the credentials may see, each with a zero behind it. Gives them in
 // memory of the heap.
 enum hx_status inode_xattr_list(struct inode *inode, const struct credentials *credentials,
