@@ -56,6 +56,17 @@ boot_common:
     cli
     cld
     mov %ebx, %esi
+    mov %edi, %ebp
+
+    // The loader cleared it, too; but one that does not look may have put the initramfs over it
+    // since, and what stands there must be 0 for the kernel to say so.
+    mov $PHYS(image_bss), %edi
+    mov $PHYS(image_bss_end), %ecx
+    sub %edi, %ecx
+    shr $2, %ecx
+    xor %eax, %eax
+    rep stosl
+    mov %ebp, %edi
     mov $PHYS(boot_stack_top), %esp
 
     // Long mode or nothing (SDM 2A, CPUID leaf 80000001h, edx bit 29).
