@@ -33,7 +33,7 @@ static void listed(void) {
     SAME(NATIVE(module_info, all, (uint64_t)UINT32_MAX, &info), HX_ERR_NOT_FOUND);
     NEED(find("ramfs", &info));
     CHECK(info.runs == 1 && info.loaded == 0 && info.memory == 0);
-    CHECK(strcmp((const char *)info.ports, "provides helix.fs 1.0\n") == 0);
+    CHECK(strcmp((const char *)info.ports, "provides helix.fs 1.1\nprovides helix.fs 1.0\n") == 0);
     CHECK(!find("crumbs", &info));
 }
 
