@@ -2,6 +2,7 @@
 // tests/hosted/files.c: files on ramfs, pipes between processes, descriptors that are shared.
 #include "check.h"
 
+#include <lib/format.h>
 #include <lib/string.h>
 
 #define BUFFER (PAD + PAGE)
@@ -129,9 +130,56 @@ static void descriptions_are_shared(void) {
     SAME(CALL(lseek, file, 0, 1), 6000);
 }
 
+#define TURN_AT  (PAD + PAGE) // shared
+#define ROUNDS   100u
+#define STATS_AT (PAD + 2 * PAGE)
+
+static uint64_t free_inodes(void) {
+    SAME(CALL(statfs, text_at(PAD, "/tmp"), STATS_AT), 0);
+    return hosted_load(STATS_AT + 48, 8);
+}
+
+static uint64_t name_in(uint64_t at, const char *folder, uint32_t number) {
+    char text[32];
+    (void)format_string(text, sizeof(text), "/tmp/%s/%u", folder, (unsigned)number);
+    return text_at(at, text);
+}
+
+static int removes_second_names(uint64_t unused) {
+    (void)unused;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        spin_while(TURN_AT, 2 * i);
+        SAME(CALL(unlinkat, (uint64_t)AT_FDCWD, name_in(PAD, "second", i), 0), 0);
+        hosted_store(TURN_AT, 2 * i + 2, 4);
+    }
+    return 0;
+}
+
+// Nothing is left of a file whose last two names go at once.
+static void last_names_go_at_once(void) {
+    mount_at("/tmp", "tmpfs");
+    const uint64_t at = (uint64_t)AT_FDCWD;
+    SAME(CALL(mkdirat, at, text_at(PAD, "/tmp/first"), 0700), 0);
+    SAME(CALL(mkdirat, at, text_at(PAD, "/tmp/second"), 0700), 0);
+    SAME(CALL(mmap, TURN_AT, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
+              -1ull, 0),
+         TURN_AT);
+    const uint64_t before = free_inodes();
+    const int64_t pid = child_new(removes_second_names, 0);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        SAME(CALL(mknodat, at, name_in(PAD, "first", i), 0600, 0), 0);
+        SAME(CALL(linkat, at, PAD, at, name_in(PAD + 64, "second", i), 0), 0);
+        hosted_store(TURN_AT, 2 * i + 1, 4);
+        SAME(CALL(unlinkat, at, PAD, 0), 0);
+        spin_while(TURN_AT, 2 * i + 1);
+    }
+    SAME(child_wait(pid), EXITED(0));
+    SAME(free_inodes(), before);
+}
+
 static const struct check_case cases[] = {
     CASE(read_back_what_was_written), CASE(shared_mappings_are_the_file),
     CASE(a_pipe_carries_each_byte),   CASE(a_pipe_without_a_reader),
-    CASE(descriptions_are_shared),
+    CASE(descriptions_are_shared),    CASE(last_names_go_at_once),
 };
 CHECK_PROGRAM(files, cases);

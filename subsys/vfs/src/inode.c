@@ -249,8 +249,12 @@ enum hx_status inode_open(struct filesystem *fs, const struct fs_info *info,
 // Pins
 // -----------------------------------------------------------------------------------------------
 
+// Two that ask at once, after they took a name each, may be told in one order and come back in the
+// other one: what an earlier one was told is not put over what a later one was.
 void inode_refresh_links(struct inode *inode) {
     struct filesystem *fs = inode->fs;
+    const uint32_t turn =
+        atomic_fetch_add_explicit(&inode->links_asked, 1, memory_order_seq_cst) + 1;
     struct fs_info info;
     if (node_info(fs, inode->node, &info) != HX_OK) {
         return;
@@ -258,11 +262,14 @@ void inode_refresh_links(struct inode *inode) {
     bool pin = false;
     bool unpin = false;
     spin_lock(&inode->info_lock);
-    __atomic_store_n(&inode->info.links, info.links, __ATOMIC_RELAXED);
-    if (inode_has_flag(inode, FS_NO_PAGER)) {
-        pin = info.links > 0 && !inode->pinned;
-        unpin = info.links == 0 && inode->pinned;
-        inode->pinned = info.links > 0;
+    if ((int32_t)(turn - inode->links_known) > 0) {
+        inode->links_known = turn;
+        __atomic_store_n(&inode->info.links, info.links, __ATOMIC_RELAXED);
+        if (inode_has_flag(inode, FS_NO_PAGER)) {
+            pin = info.links > 0 && !inode->pinned;
+            unpin = info.links == 0 && inode->pinned;
+            inode->pinned = info.links > 0;
+        }
     }
     spin_unlock(&inode->info_lock);
     if (pin) {

@@ -83,8 +83,10 @@ struct inode {
     // [lock] The life of its type, in which it is known that security.capability is not among them;
     // 0: that is not known.
     uint32_t no_capability;
-    bool pinned;       // [info_lock] has one more reference while it has links
-    bool is_temporary; // [info_lock] O_TMPFILE: may be linked although it has no links
+    _Atomic uint32_t links_asked; // how often its links were asked for
+    uint32_t links_known;         // [info_lock] which time it was that it has them from
+    bool pinned;                  // [info_lock] has one more reference while it has links
+    bool is_temporary;            // [info_lock] O_TMPFILE: may be linked although it has no links
     struct epoch_item item;
 };
 
