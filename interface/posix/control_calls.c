@@ -38,9 +38,8 @@ static enum hx_status set_death_signal(struct call *call) {
     if (number > POSIX_SIGNALS) {
         return HX_ERR_INVALID;
     }
-    mutex_lock(&pids()->tree_lock);
-    call->process->parent_death_signal = (int32_t)number;
-    mutex_unlock(&pids()->tree_lock);
+    atomic_store_explicit(&call->process->parent_death_signal, (int32_t)number,
+                          memory_order_relaxed);
     return HX_OK;
 }
 
@@ -101,7 +100,8 @@ enum hx_status sys_prctl(struct call *call) {
     case PR_SET_PDEATHSIG:
         return set_death_signal(call);
     case PR_GET_PDEATHSIG:
-        return put_int(call, process->parent_death_signal);
+        return put_int(call, atomic_load_explicit(&process->parent_death_signal,
+                                                  memory_order_relaxed));
     case PR_GET_DUMPABLE:
         return call_ok(call, process->dumpable);
     case PR_SET_DUMPABLE:

@@ -147,7 +147,7 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     process->exec_done = true;
     process->exit_signal = SIGCHLD;
     if (image->is_secure) {
-        process->parent_death_signal = 0;
+        atomic_store_explicit(&process->parent_death_signal, 0, memory_order_relaxed);
     }
     mutex_unlock(&space->tree_lock);
     trace(TRACE_PROCESS_EXEC, (uint64_t)process->pid, 0);

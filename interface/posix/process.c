@@ -272,8 +272,9 @@ struct credentials *posix_credentials(struct posix_process *process) {
     return credentials;
 }
 
-// What a process knows from its time with other rights is not for those whose ids it gets
-// (prctl(2), PR_SET_DUMPABLE; commit_creds() of Linux).
+// What a process knows from its time with other rights is not for those whose ids it gets, and
+// whoever was its parent signals it no more (prctl(2), PR_SET_DUMPABLE and PR_SET_PDEATHSIG;
+// commit_creds() of Linux).
 static bool is_other_power(const struct credentials *old, const struct credentials *fresh) {
     return old->euid != fresh->euid || old->egid != fresh->egid || old->fsuid != fresh->fsuid ||
            old->fsgid != fresh->fsgid || (fresh->permitted & ~old->permitted) != 0;
@@ -285,6 +286,7 @@ void posix_credentials_set(struct posix_process *process, struct credentials *cr
     struct credentials *old = process->credentials;
     if (is_other_power(old, credentials)) { // first: who sees the new ones sees this, too
         process->dumpable = false;
+        atomic_store_explicit(&process->parent_death_signal, 0, memory_order_relaxed);
     }
     process->credentials = credentials;
     atomic_store_explicit(&process->uid, credentials->uid, memory_order_relaxed);

@@ -246,8 +246,10 @@ static void give_children_away(struct pid_space *space, struct posix_process *pr
         list_push_back(&reaper->children, &child->sibling_link);
         child->parent = reaper;
         child->exit_signal = SIGCHLD;
-        if (child->parent_death_signal != 0 && !child->zombie) {
-            posix_signal_process(child, child->parent_death_signal, NULL);
+        const int32_t number =
+            atomic_load_explicit(&child->parent_death_signal, memory_order_relaxed);
+        if (number != 0 && !child->zombie) {
+            posix_signal_process(child, number, NULL);
         }
         if (child->zombie && tell_of_exit(child)) {
             tree_release(child);

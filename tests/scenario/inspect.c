@@ -92,7 +92,14 @@ static int is_dumpable(void) {
     return prctl(PR_GET_DUMPABLE);
 }
 
-// What a process that acts with other rights has in memory is not for who has just these.
+static int death_signal(void) {
+    int number = -1;
+    SAME(prctl(PR_GET_PDEATHSIG, &number), 0);
+    return number;
+}
+
+// What a process that acts with other rights has in memory is not for who has just these, nor is
+// it for its parent to end it.
 static void other_ids_hide(void) {
     static const struct {
         long number;
@@ -111,8 +118,10 @@ static void other_ids_hide(void) {
         CHILD(pid) {
             const long *ids = steps[i].ids;
             SAME(is_dumpable(), 1);
+            NEED(prctl(PR_SET_PDEATHSIG, SIGUSR1) == 0);
             SAME(syscall(steps[i].number, ids[0], ids[1], ids[2]), 0);
             SAME(is_dumpable(), steps[i].expected);
+            SAME(death_signal(), steps[i].expected == 1 ? SIGUSR1 : 0);
         }
         EXITS(pid, 0);
     }

@@ -162,8 +162,8 @@ struct posix_process {
     struct usage departed;   // [signal_lock] threads and address spaces that it left
     bool unknown_call_logged;
     bool no_new_privileges;
-    bool dumpable;               // who has its ids may look into it (inspect.h)
-    int32_t parent_death_signal; // [tree_lock]
+    bool dumpable;                       // who has its ids may look into it (inspect.h)
+    _Atomic int32_t parent_death_signal; // set by the process itself; 0: none
 };
 
 struct posix_thread {
