@@ -293,11 +293,10 @@ static void ignored_signals_do_not_interrupt(void) {
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        struct timespec moment = { 0, 30000000 };
-        nanosleep(&moment, NULL);
+        until_asleep(parent);
         kill(parent, SIGUSR1);
         kill(parent, SIGWINCH);
-        nanosleep(&moment, NULL);
+        until_asleep(parent);
         (void)!write(line[1], "x", 1);
         _exit(0);
     }
@@ -313,7 +312,7 @@ static void sleep_tells_what_is_left(void) {
     struct timespec want = { 5, 0 };
     struct timespec left = { 0, 0 };
     REFUSED(nanosleep(&want, &left), EINTR); // never restarted
-    CHECK(left.tv_sec == 4 && left.tv_nsec > 0);
+    CHECK(left.tv_sec < 5 && (left.tv_sec > 0 || left.tv_nsec > 0));
     CHECK(seen >= 1);
 }
 

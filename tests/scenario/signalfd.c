@@ -263,8 +263,7 @@ static void epoll_finds_it(void) {
     SAME(epoll_wait(events, &found, 1, 0), 0);
     const pid_t child = fork();
     if (child == 0) {
-        const struct timespec moment = { 0, 30000000 };
-        nanosleep(&moment, NULL);
+        until_asleep(getppid());
         _exit(kill(getppid(), SIGUSR2));
     }
     SAME(epoll_wait(events, &found, 1, 20000), 1); // who sleeps is woken

@@ -264,9 +264,9 @@ static void interrupted(void) {
     EXITS(pid, 0);
     pid = fork();
     if (pid == 0) {
-        usleep(20000);
+        until_asleep(parent);
         kill(parent, SIGUSR2);
-        usleep(20000);
+        until_asleep(parent);
         _exit(write(line[1], "x", 1) != 1);
     }
     SAME(recv(line[0], &byte, 1, 0), 1); // it started again
@@ -275,7 +275,7 @@ static void interrupted(void) {
     SAME(setsockopt(line[0], SOL_SOCKET, SO_RCVTIMEO, &span, sizeof span), 0);
     pid = fork();
     if (pid == 0) {
-        usleep(20000);
+        until_asleep(parent);
         kill(parent, SIGUSR2);
         _exit(0);
     }
