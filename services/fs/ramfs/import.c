@@ -343,21 +343,21 @@ static enum hx_status import_newer(struct import *at, const void *object) {
     return !at->checks || ramfs_piece_is_owned(object) ? HX_OK : HX_ERR_CORRUPT;
 }
 
+// What there are most of comes first: who waits for a swap waits for all of them.
 ALWAYS static enum hx_status import_object(struct import *at, const void *object, bool checks) {
-    struct ramfs *fs;
-    switch (hx_object_type(object)) {
-    case RAMFS_MOUNT:
-        return instance_of(at, hx_object_number(object), &fs);
-    case RAMFS_NODE:
-        return import_node(at, object, checks);
-    case RAMFS_ENTRY:
+    const uint32_t type = hx_object_type(object);
+    if (type == RAMFS_ENTRY) {
         return import_entry(at, object, checks);
-    case RAMFS_ATTRIBUTE:
-    case RAMFS_PIECE:
-        return import_newer(at, object);
-    default:
-        return HX_ERR_CORRUPT;
     }
+    if (type == RAMFS_NODE) {
+        return import_node(at, object, checks);
+    }
+    if (type == RAMFS_MOUNT) {
+        struct ramfs *fs;
+        return instance_of(at, hx_object_number(object), &fs);
+    }
+    return type == RAMFS_ATTRIBUTE || type == RAMFS_PIECE ? import_newer(at, object)
+                                                          : HX_ERR_CORRUPT;
 }
 
 // When all objects were seen.
