@@ -22,6 +22,7 @@ enum object_kind {
     OBJECT_TABLE,
     OBJECT_CHANNEL,
     OBJECT_SOCKET,
+    OBJECT_IPC,
 };
 
 struct capability;
@@ -41,6 +42,9 @@ struct object_type {
     // A derived capability for it, which nobody keeps any more, is about to be freed. Thread
     // context. May be NULL.
     void (*dropped)(struct object *object, struct capability *capability);
+    // A mapping that shows it came, or went; the mapping keeps a reference meanwhile. Thread
+    // context, locks of memory may be held. May be NULL.
+    void (*mapped)(struct object *object, bool is_there);
     // Adds the memory that goes with it (<memory/tally.h>). Thread context. NULL: next to none.
     void (*tally)(struct object *object, struct tally *tally);
     // Calls each() for what it keeps; if it asked for that by tally_later().

@@ -3,6 +3,7 @@
 #include "procfs.h"
 
 #include "../inspect.h"
+#include "../sysv.h"
 
 #include <lib/format.h>
 #include <lib/string.h>
@@ -33,10 +34,13 @@ static struct file *mapped_file(const struct mapping_info *info) {
 static void put_name(struct maps_writer *writer, const struct mapping_info *info, size_t column) {
     const char *name = info->label;
     const struct file *file = mapped_file(info);
+    char segment[SHM_NAME_BYTES];
     size_t length;
     if (file != NULL && file->path.name != NULL &&
         path_to_text(file->path, writer->root, writer->path, PATH_BYTES_MAX, &length) == HX_OK) {
         name = writer->path;
+    } else if (file != NULL && shm_mapping_name(file, segment)) {
+        name = segment;
     }
     if (name != NULL) {
         text_put(writer->text, "%*s%s", (int)(NAME_COLUMN > column ? NAME_COLUMN - column : 1), "",

@@ -54,6 +54,7 @@ enum proc_row {
     PROC_SYS_FS,
     PROC_SYS_FS_INOTIFY,
     PROC_SYS_FS_MQUEUE,
+    PROC_SYSVIPC,
     PROC_NET,
     PROC_HELIX,
     PROC_TRACE,
@@ -181,6 +182,9 @@ enum hx_status proc_mqueue_messages_max(const struct proc_target *target, struct
 enum hx_status proc_mqueue_bytes(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_mqueue_bytes_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_mqueue_queues_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_shm_size_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_shm_segments_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_sysvipc_shm(const struct proc_target *target, struct proc_text *text);
 
 // /proc/helix.
 enum hx_status proc_account(const struct proc_target *target, struct proc_text *text);

@@ -4,6 +4,7 @@
 
 #include "../life.h"
 #include "../pids.h"
+#include "../sysv.h"
 #include "../uts.h"
 
 #include <core/log.h>
@@ -54,6 +55,8 @@ CONSTANT_TEXT(proc_mqueue_messages_max, "%d\n", MQUEUE_MESSAGES_MAX)
 CONSTANT_TEXT(proc_mqueue_bytes, "%d\n", MQUEUE_BYTES)
 CONSTANT_TEXT(proc_mqueue_bytes_max, "%d\n", MQUEUE_BYTES_MAX)
 CONSTANT_TEXT(proc_mqueue_queues_max, "%d\n", MQUEUE_QUEUES_MAX)
+CONSTANT_TEXT(proc_shm_size_max, "%llu\n", (unsigned long long)SHM_SIZE_MAX)
+CONSTANT_TEXT(proc_shm_segments_max, "%d\n", SHM_SEGMENTS_MAX)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)
 
 // Linux's console level is one more than the highest level that is printed.

@@ -33,6 +33,7 @@ const struct proc_entry proc_entries[] = {
     [PROC_SYS_FS] = DIRECTORY("fs", PROC_SYS, 0555, 0),
     [PROC_SYS_FS_INOTIFY] = DIRECTORY("inotify", PROC_SYS_FS, 0555, 0),
     [PROC_SYS_FS_MQUEUE] = DIRECTORY("mqueue", PROC_SYS_FS, 0555, 0),
+    [PROC_SYSVIPC] = DIRECTORY("sysvipc", PROC_ROOT, 0555, 0),
     [PROC_NET] = DIRECTORY("net", PROC_ROOT, 0555, 0),
     [PROC_HELIX] = DIRECTORY("helix", PROC_ROOT, 0555, 0),
     [PROC_TRACE] = DIRECTORY("trace", PROC_HELIX, 0555, 0),
@@ -90,6 +91,8 @@ const struct proc_entry proc_entries[] = {
     TEXT("version", PROC_ROOT, 0444, proc_version, NULL),
     TEXT("vmstat", PROC_ROOT, 0444, proc_vmstat, NULL),
 
+    TEXT("shm", PROC_SYSVIPC, 0444, proc_sysvipc_shm, NULL),
+
     TEXT("unix", PROC_NET, 0444, proc_net_unix, NULL),
 
     TEXT("cap_last_cap", PROC_SYS_KERNEL, 0444, proc_cap_last_cap, NULL),
@@ -101,6 +104,9 @@ const struct proc_entry proc_entries[] = {
     TEXT("ostype", PROC_SYS_KERNEL, 0444, proc_ostype, NULL),
     TEXT("pid_max", PROC_SYS_KERNEL, 0444, proc_pid_max, NULL),
     TEXT("printk", PROC_SYS_KERNEL, 0644, proc_printk, proc_printk_set),
+    TEXT("shmall", PROC_SYS_KERNEL, 0444, proc_shm_size_max, NULL),
+    TEXT("shmmax", PROC_SYS_KERNEL, 0444, proc_shm_size_max, NULL),
+    TEXT("shmmni", PROC_SYS_KERNEL, 0444, proc_shm_segments_max, NULL),
     TEXT("threads-max", PROC_SYS_KERNEL, 0444, proc_threads_max, NULL),
     TEXT("version", PROC_SYS_KERNEL, 0444, proc_osversion, NULL),
     TEXT("boot_id", PROC_SYS_RANDOM, 0444, proc_boot_id, NULL),

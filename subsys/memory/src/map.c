@@ -161,7 +161,7 @@ static void fill(struct mapping *mapping, struct aspace *aspace,
     mapping->object_page = first_page(aspace, request, size);
     atomic_init(&mapping->stale_page, STALE_NONE);
     mapping->label = request->label;
-    mapping->file = request->file != NULL ? object_get(request->file) : NULL;
+    mapping->file = mapping_file_get(request->file);
     const bool derived = request->under != NULL && request->under->parent != NULL;
     mapping->under = derived ? capability_get(request->under) : NULL;
     atomic_init(&mapping->object,

@@ -26,6 +26,25 @@ void mappings_init(void) {
     }
 }
 
+struct object *mapping_file_get(struct object *file) {
+    if (file != NULL) {
+        object_get(file);
+        if (file->type->mapped != NULL) {
+            file->type->mapped(file, true);
+        }
+    }
+    return file;
+}
+
+static void file_put(struct object *file) {
+    if (file != NULL) {
+        if (file->type->mapped != NULL) {
+            file->type->mapped(file, false);
+        }
+        object_put(file);
+    }
+}
+
 void mapping_copy(struct mapping *to, const struct mapping *from) {
     struct memory_object *object = mapping_object(from);
     to->start = from->start;
@@ -41,7 +60,7 @@ void mapping_copy(struct mapping *to, const struct mapping *from) {
     atomic_init(&to->stale_page, atomic_load_explicit(&from->stale_page, memory_order_relaxed));
     to->label = from->label;
     atomic_init(&to->object, object != NULL ? memory_object_get(object) : NULL);
-    to->file = from->file != NULL ? object_get(from->file) : NULL;
+    to->file = mapping_file_get(from->file);
     to->under = from->under != NULL ? capability_get(from->under) : NULL;
 }
 
@@ -50,9 +69,7 @@ void mapping_release(struct mapping *mapping) {
     if (object != NULL) {
         memory_object_put(object);
     }
-    if (mapping->file != NULL) {
-        object_put(mapping->file);
-    }
+    file_put(mapping->file);
     if (mapping->under != NULL) {
         capability_put(mapping->under);
     }

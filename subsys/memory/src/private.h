@@ -168,6 +168,9 @@ static inline struct mapping *mapping_previous(struct mapping *mapping) {
 // An unlinked mapping; NULL: no memory.
 struct mapping *mapping_alloc(void);
 void mapping_dealloc(struct mapping *mapping);
+// A reference on what a mapping shows (NULL is fine), which is told of it; gives its argument.
+// mapping_release() does the opposite.
+struct object *mapping_file_get(struct object *file);
 // A copy of `from` with references of its own, in no tree and no list.
 void mapping_copy(struct mapping *to, const struct mapping *from);
 // Drops its references; it is in no tree and no list.

@@ -77,6 +77,13 @@ static void file_tally(struct object *object, struct tally *tally) {
     }
 }
 
+static void file_mapped(struct object *object, bool is_there) {
+    struct file *file = CONTAINER_OF(object, struct file, object);
+    if (file->ops->mapped != NULL) {
+        file->ops->mapped(file, is_there);
+    }
+}
+
 static const struct object_type file_type = {
     .kind = OBJECT_FILE,
     .name = "file",
@@ -84,6 +91,7 @@ static const struct object_type file_type = {
     .waitable = file_waitable,
     .revoked = file_revoked,
     .dropped = file_dropped,
+    .mapped = file_mapped,
     .tally = file_tally,
 };
 

@@ -45,6 +45,8 @@
     X(ENOSYS, 38)                                                                                  \
     X(ENOTEMPTY, 39)                                                                               \
     X(ELOOP, 40)                                                                                   \
+    X(ENOMSG, 42)                                                                                  \
+    X(EIDRM, 43)                                                                                   \
     X(ENODATA, 61)                                                                                 \
     X(EOVERFLOW, 75)                                                                               \
     X(ENOTSOCK, 88)                                                                                \

@@ -73,6 +73,9 @@ struct file_ops {
     // Next entries; advances file->position (its lock is held).
     enum hx_status (*readdir)(struct file *file, struct fs_entry *out_entries, uint32_t capacity,
                               uint32_t *out_count);
+    // A mapping of it came, or went: a fork, and what takes a mapping apart, makes more. Thread
+    // context, locks of memory may be held. May be NULL.
+    void (*mapped)(struct file *file, bool is_there);
     enum hx_status (*truncate)(struct file *file, uint64_t size_bytes);
     enum hx_status (*sync)(struct file *file);
     // A descriptor was closed by this process (POSIX locks); the description may live on.
