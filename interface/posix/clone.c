@@ -287,6 +287,9 @@ static void undo(struct call *call, struct birth *birth) {
         file_table_take_back(call->process->files, birth->pidfd_number, &birth->pidfd->root);
         file_put(birth->pidfd);
     }
+    if (birth->thread != NULL) {
+        sem_undos_leave(birth->thread); // not the last one
+    }
     if (birth->native != NULL) {
         user_thread_discard(birth->native); // the thread's data with it
     } else if (birth->thread != NULL) {
@@ -328,7 +331,12 @@ static enum hx_status prepare(struct call *call, const struct clone_request *req
         spin_unlock_irq(&call->process->credentials_lock, irq);
         posix_user_count(birth->thread->user);
     }
-    status = make_native(call, request, birth);
+    if ((request->flags & CLONE_SYSVSEM) != 0) {
+        status = sem_undos_share(call->thread, birth->thread);
+    }
+    if (status == HX_OK) {
+        status = make_native(call, request, birth);
+    }
     return status == HX_OK ? make_pidfd(call, request, birth) : status;
 }
 
@@ -461,6 +469,9 @@ enum hx_status sys_unshare(struct call *call) {
     }
     if (files != NULL) {
         file_table_put(old_files);
+    }
+    if (flags & CLONE_SYSVSEM) {
+        sem_undos_leave(call->thread);
     }
     return HX_OK;
 }

@@ -142,6 +142,7 @@ void posix_thread_exit(struct posix_thread *thread, int32_t status) {
         tree_report_stop(process);
     }
     thread_release_memory(thread, true);
+    sem_undos_leave(thread);
     const unsigned long irq = spin_lock_irq(&process->signal_lock);
     if (thread->tid == process->pid && !process->group_exiting) {
         process->exit_status = status;

@@ -130,6 +130,13 @@ void birth_copy_identity(struct posix_process *child, struct posix_process *pare
 // Priority and the processors that it may run on.
 void birth_copy_scheduling(struct thread *child, const struct thread *parent);
 
+// sysv_sem_undo.c
+// A child that is not linked yet shares what its parent's end would do to semaphores.
+// HX_ERR_NO_MEMORY
+enum hx_status sem_undos_share(struct posix_thread *parent, struct posix_thread *child);
+// The calling thread, or one that never ran, has no part in it any more; the last one undoes.
+void sem_undos_leave(struct posix_thread *thread);
+
 // exit.c
 NORETURN void posix_thread_exit(struct posix_thread *thread, int32_t status);
 // Ends the whole process with a wait status; true if this call decided it.

@@ -19,6 +19,7 @@
 //   struct linux_stat         of fstat() and its relatives
 //   struct linux_epoll_event
 //   HAL_SI_ILLEGAL, HAL_SI_BREAKPOINT  what siginfo says of these two faults
+//   HAL_SEM_TIME_WORDS        how many words a time takes in struct semid64_ds
 //   HAL_O_DIRECT, HAL_O_LARGEFILE, HAL_O_DIRECTORY, HAL_O_NOFOLLOW  open flags that differ
 //   HAL_SIGACTION_WORDS       of struct kernel_sigaction, 8 bytes each: 4 with a restorer, 3
 //   without

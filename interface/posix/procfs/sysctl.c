@@ -55,6 +55,8 @@ CONSTANT_TEXT(proc_mqueue_messages_max, "%d\n", MQUEUE_MESSAGES_MAX)
 CONSTANT_TEXT(proc_mqueue_bytes, "%d\n", MQUEUE_BYTES)
 CONSTANT_TEXT(proc_mqueue_bytes_max, "%d\n", MQUEUE_BYTES_MAX)
 CONSTANT_TEXT(proc_mqueue_queues_max, "%d\n", MQUEUE_QUEUES_MAX)
+CONSTANT_TEXT(proc_sem_limits, "%d\t%d\t%d\t%d\n", SEM_COUNT_MAX, SEM_TOTAL_MAX, SEM_OPS_MAX,
+              SEM_SETS_MAX)
 CONSTANT_TEXT(proc_shm_size_max, "%llu\n", (unsigned long long)SHM_SIZE_MAX)
 CONSTANT_TEXT(proc_shm_segments_max, "%d\n", SHM_SEGMENTS_MAX)
 CONSTANT_TEXT(proc_entropy_avail, "%d\n", random_is_weak() ? 0 : ENTROPY_STRONG)

@@ -91,6 +91,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("version", PROC_ROOT, 0444, proc_version, NULL),
     TEXT("vmstat", PROC_ROOT, 0444, proc_vmstat, NULL),
 
+    TEXT("sem", PROC_SYSVIPC, 0444, proc_sysvipc_sem, NULL),
     TEXT("shm", PROC_SYSVIPC, 0444, proc_sysvipc_shm, NULL),
 
     TEXT("unix", PROC_NET, 0444, proc_net_unix, NULL),
@@ -104,6 +105,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("ostype", PROC_SYS_KERNEL, 0444, proc_ostype, NULL),
     TEXT("pid_max", PROC_SYS_KERNEL, 0444, proc_pid_max, NULL),
     TEXT("printk", PROC_SYS_KERNEL, 0644, proc_printk, proc_printk_set),
+    TEXT("sem", PROC_SYS_KERNEL, 0444, proc_sem_limits, NULL),
     TEXT("shmall", PROC_SYS_KERNEL, 0444, proc_shm_size_max, NULL),
     TEXT("shmmax", PROC_SYS_KERNEL, 0444, proc_shm_size_max, NULL),
     TEXT("shmmni", PROC_SYS_KERNEL, 0444, proc_shm_segments_max, NULL),

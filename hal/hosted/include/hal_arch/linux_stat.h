@@ -8,6 +8,7 @@
 #include <hal/linux_generic_stat.h>
 
 // Open flags whose values the machines do not share.
+#define HAL_SEM_TIME_WORDS 1u // from one time in struct semid64_ds to what follows
 #define HAL_O_DIRECT    00040000u
 #define HAL_O_LARGEFILE 00100000u
 #define HAL_O_DIRECTORY 00200000u

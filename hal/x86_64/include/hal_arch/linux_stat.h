@@ -38,6 +38,7 @@ struct __attribute__((packed)) linux_epoll_event {
 _Static_assert(sizeof(struct linux_epoll_event) == 12, "Linux's size on x86_64");
 
 // Open flags whose values the machines do not share.
+#define HAL_SEM_TIME_WORDS 2u // from one time in struct semid64_ds to what follows
 #define HAL_O_DIRECT    00040000u
 #define HAL_O_LARGEFILE 00100000u
 #define HAL_O_DIRECTORY 00200000u

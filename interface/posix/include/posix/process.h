@@ -193,6 +193,7 @@ struct posix_thread {
     struct list pi_lenders;     // [futex_pi.c's lock] who waits for a lock that it holds
     struct pi_waiter *pi_waits; // [the same] where it waits itself; NULL: nowhere
     bool pi_ended;              // [the same] nobody lends to it any more
+    struct sem_undos *sem_undos; // own; keeps; what its end does to semaphores; NULL: nothing
     uint32_t oom_seen;          // own; what oom.c knew when this thread lacked a page last
 };
 
