@@ -154,6 +154,7 @@ struct ipc_line {
 // The first one from that index on; its index. -1: there is none.
 int32_t shm_line(int32_t index, struct ipc_line *out_line);
 
+int32_t msg_line(int32_t index, struct ipc_line *out_line);
 int32_t sem_line(int32_t index, struct ipc_line *out_line);
 
 // sysv_shm.c

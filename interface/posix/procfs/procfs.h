@@ -184,6 +184,10 @@ enum hx_status proc_mqueue_bytes_max(const struct proc_target *target, struct pr
 enum hx_status proc_mqueue_queues_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_shm_size_max(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_shm_segments_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_msg_bytes_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_msg_queue_bytes(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_msg_queues_max(const struct proc_target *target, struct proc_text *text);
+enum hx_status proc_sysvipc_msg(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_sem_limits(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_sysvipc_sem(const struct proc_target *target, struct proc_text *text);
 enum hx_status proc_sysvipc_shm(const struct proc_target *target, struct proc_text *text);

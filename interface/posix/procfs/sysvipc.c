@@ -26,6 +26,23 @@ static void put_owners(struct proc_text *text, const struct linux_ipc_perm *perm
     text_put(text, " %5u %5u %5u %5u", perm->uid, perm->gid, perm->cuid, perm->cgid);
 }
 
+enum hx_status proc_sysvipc_msg(const struct proc_target *target, struct proc_text *text) {
+    (void)target;
+    struct ipc_line line;
+    text_put(text, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid"
+                   "  cgid      stime      rtime      ctime\n");
+    for (int32_t index = 0; !text_is_full(text) && (index = msg_line(index, &line)) >= 0; index++) {
+        put_head(text, &line);
+        text_put(text, "  %10llu %10llu %5u %5u", (unsigned long long)line.values[0],
+                 (unsigned long long)line.values[1], (unsigned)line.values[2],
+                 (unsigned)line.values[3]);
+        put_owners(text, &line.perm);
+        text_put(text, " %10llu %10llu %10llu\n", (unsigned long long)line.values[4],
+                 (unsigned long long)line.values[5], (unsigned long long)line.values[6]);
+    }
+    return HX_OK;
+}
+
 enum hx_status proc_sysvipc_sem(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct ipc_line line;

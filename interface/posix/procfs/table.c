@@ -91,6 +91,7 @@ const struct proc_entry proc_entries[] = {
     TEXT("version", PROC_ROOT, 0444, proc_version, NULL),
     TEXT("vmstat", PROC_ROOT, 0444, proc_vmstat, NULL),
 
+    TEXT("msg", PROC_SYSVIPC, 0444, proc_sysvipc_msg, NULL),
     TEXT("sem", PROC_SYSVIPC, 0444, proc_sysvipc_sem, NULL),
     TEXT("shm", PROC_SYSVIPC, 0444, proc_sysvipc_shm, NULL),
 
@@ -100,6 +101,9 @@ const struct proc_entry proc_entries[] = {
     TEXT("core_pattern", PROC_SYS_KERNEL, 0444, proc_core_pattern, NULL),
     TEXT("domainname", PROC_SYS_KERNEL, 0444, proc_domainname, NULL),
     TEXT("hostname", PROC_SYS_KERNEL, 0644, proc_hostname, proc_hostname_set),
+    TEXT("msgmax", PROC_SYS_KERNEL, 0444, proc_msg_bytes_max, NULL),
+    TEXT("msgmnb", PROC_SYS_KERNEL, 0444, proc_msg_queue_bytes, NULL),
+    TEXT("msgmni", PROC_SYS_KERNEL, 0444, proc_msg_queues_max, NULL),
     TEXT("ngroups_max", PROC_SYS_KERNEL, 0444, proc_ngroups_max, NULL),
     TEXT("osrelease", PROC_SYS_KERNEL, 0444, proc_osrelease, NULL),
     TEXT("ostype", PROC_SYS_KERNEL, 0444, proc_ostype, NULL),
