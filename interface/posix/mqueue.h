@@ -64,8 +64,9 @@ uint64_t mqueue_message_cost(uint64_t length);
 // A program's message. HX_ERR_NO_MEMORY, HX_ERR_BAD_ADDRESS.
 enum hx_status mqueue_message_create(struct uaddr from, uint64_t length, uint32_t priority,
                                      struct mqueue_message **out_message);
-// Copies what is in it to a program. HX_ERR_BAD_ADDRESS.
-enum hx_status mqueue_message_copy(const struct mqueue_message *message, struct uaddr to);
+// Copies its first `length` bytes, at most all, to a program. HX_ERR_BAD_ADDRESS.
+enum hx_status mqueue_message_copy(const struct mqueue_message *message, uint64_t length,
+                                   struct uaddr to);
 void mqueue_message_free(struct mqueue_message *message);
 
 // Takes the message on HX_OK, and tells who asked to be told. While the queue is full it waits, if

@@ -445,7 +445,7 @@ static enum hx_status give(struct call *call, const struct mqueue_message *messa
         status = copy_to_user(call_address(call, 3), &message->priority, sizeof(message->priority));
     }
     if (status == HX_OK) {
-        status = mqueue_message_copy(message, call_address(call, 1));
+        status = mqueue_message_copy(message, message->length, call_address(call, 1));
     }
     return status == HX_OK ? call_ok(call, (int64_t)message->length) : status;
 }

@@ -89,12 +89,13 @@ enum hx_status mqueue_message_create(struct uaddr from, uint64_t length, uint32_
     return HX_OK;
 }
 
-enum hx_status mqueue_message_copy(const struct mqueue_message *message, struct uaddr to) {
-    uint64_t done = MIN_OF(message->length, FIRST_BYTES);
+enum hx_status mqueue_message_copy(const struct mqueue_message *message, uint64_t length,
+                                   struct uaddr to) {
+    uint64_t done = MIN_OF(length, FIRST_BYTES);
     enum hx_status status = copy_to_user(to, message->bytes, done);
-    for (const struct mqueue_part *part = message->rest; part != NULL && status == HX_OK;
-         part = part->next) {
-        const uint64_t bytes = MIN_OF(message->length - done, PART_BYTES);
+    for (const struct mqueue_part *part = message->rest;
+         part != NULL && done < length && status == HX_OK; part = part->next) {
+        const uint64_t bytes = MIN_OF(length - done, PART_BYTES);
         status = copy_to_user(uaddr_add(to, done), part->bytes, bytes);
         done += bytes;
     }

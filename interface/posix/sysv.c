@@ -9,7 +9,6 @@
 #include "times.h"
 
 #include <lib/string.h>
-#include <posix/linux.h>
 
 #define INDEX_BITS   15u
 #define INDEX_COUNT  (1 << INDEX_BITS)
@@ -44,10 +43,6 @@ int64_t ipc_now(void) {
 int32_t ipc_caller(void) {
     const struct posix_process *process = posix_current();
     return process != NULL ? process->pid : 0;
-}
-
-enum hx_status ipc_refusal(struct call *call, enum hx_status status) {
-    return status == HX_ERR_REVOKED ? call_fail(call, status, EIDRM) : status;
 }
 
 // One ----------------------------------------------------------------------------------------
@@ -156,8 +151,7 @@ static struct ipc_entry *find_index_locked(const struct ipc_table *table, int32_
 }
 
 struct ipc_entry *ipc_find_locked(const struct ipc_table *table, int32_t id) {
-    struct ipc_entry *entry =
-        id >= 0 ? find_index_locked(table, id & (INDEX_COUNT - 1)) : NULL;
+    struct ipc_entry *entry = id >= 0 ? find_index_locked(table, id & (INDEX_COUNT - 1)) : NULL;
     return entry != NULL && entry->id == id ? entry : NULL;
 }
 
@@ -293,8 +287,8 @@ enum hx_status ipc_hold_to_tell(struct ipc_table *table, int32_t id, bool by_ind
                                 struct ipc_entry **out_entry) {
     struct credentials *credentials = posix_credentials(posix_current());
     spin_lock(&table->lock);
-    struct ipc_entry *entry = by_index ? find_index_locked(table, id & (INDEX_COUNT - 1))
-                                       : ipc_find_locked(table, id);
+    struct ipc_entry *entry =
+        by_index ? find_index_locked(table, id & (INDEX_COUNT - 1)) : ipc_find_locked(table, id);
     const bool may = entry != NULL && (any || ipc_permits_locked(entry, credentials, IPC_READ));
     const enum hx_status status = keep_locked(entry, may, HX_ERR_PERMISSION, out_entry);
     spin_unlock(&table->lock);
@@ -313,21 +307,28 @@ enum hx_status ipc_hold_owned(struct ipc_table *table, int32_t id, struct ipc_en
     return status;
 }
 
+struct request {
+    struct ipc_table *table;
+    int32_t key;
+    uint32_t flags;
+    uint64_t size;
+    const struct ipc_maker *maker;
+};
+
 // HX_ERR_NOT_FOUND: there is none of that key.
-static enum hx_status find_existing(struct ipc_table *table, int32_t key, uint32_t flags,
-                                    uint64_t size, const struct ipc_maker *maker,
-                                    int32_t *out_id) {
+static enum hx_status find_existing(const struct request *request, int32_t *out_id) {
     struct credentials *credentials = posix_credentials(posix_current());
+    struct ipc_table *table = request->table;
     enum hx_status status = HX_OK;
     spin_lock(&table->lock);
-    const struct ipc_entry *entry = key != 0 ? find_key_locked(table, key) : NULL;
+    const struct ipc_entry *entry = request->key != 0 ? find_key_locked(table, request->key) : NULL;
     if (entry == NULL) {
         status = HX_ERR_NOT_FOUND;
-    } else if ((flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL)) {
+    } else if ((request->flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL)) {
         status = HX_ERR_EXISTS;
-    } else if (maker->fits != NULL && !maker->fits(entry, size)) {
+    } else if (request->maker->fits != NULL && !request->maker->fits(entry, request->size)) {
         status = HX_ERR_INVALID;
-    } else if (!ipc_permits_locked(entry, credentials, flags)) {
+    } else if (!ipc_permits_locked(entry, credentials, request->flags)) {
         status = HX_ERR_PERMISSION;
     } else {
         *out_id = entry->id;
@@ -337,15 +338,14 @@ static enum hx_status find_existing(struct ipc_table *table, int32_t key, uint32
     return status;
 }
 
-static enum hx_status create(struct call *call, struct ipc_table *table, int32_t key,
-                             uint32_t flags, uint64_t size, const struct ipc_maker *maker,
-                             int32_t *out_id) {
+static enum hx_status create(const struct request *request, int32_t *out_id) {
     struct ipc_entry *entry;
-    enum hx_status status = maker->create(call, key, flags, size, &entry);
+    enum hx_status status =
+        request->maker->create(request->key, request->flags, request->size, &entry);
     if (status != HX_OK) {
         return status;
     }
-    status = insert(table, entry, out_id);
+    status = insert(request->table, entry, out_id);
     if (status != HX_OK) {
         ipc_put(entry);
     }
@@ -354,15 +354,16 @@ static enum hx_status create(struct call *call, struct ipc_table *table, int32_t
 
 enum hx_status ipc_get(struct call *call, struct ipc_table *table, uint32_t flags, uint64_t size,
                        const struct ipc_maker *maker) {
-    const int32_t key = call_int(call, 0);
+    const struct request request = { table, call_int(call, 0), flags, size, maker };
     int32_t id = 0;
     for (;;) {
-        enum hx_status status = find_existing(table, key, flags, size, maker, &id);
-        const bool makes = status == HX_ERR_NOT_FOUND && (key == 0 || (flags & IPC_CREAT) != 0);
+        enum hx_status status = find_existing(&request, &id);
+        const bool makes =
+            status == HX_ERR_NOT_FOUND && (request.key == 0 || (flags & IPC_CREAT) != 0);
         if (makes) {
-            status = create(call, table, key, flags, size, maker, &id);
+            status = create(&request, &id);
         }
-        if (!makes || status != HX_ERR_EXISTS) {
+        if (!makes || status != HX_ERR_EXISTS) { // else somebody else was faster
             return status == HX_OK ? call_ok(call, id) : status;
         }
     }

@@ -10,6 +10,7 @@
 #include <lib/rbtree.h>
 #include <memory/account.h>
 #include <posix/call.h>
+#include <posix/linux.h>
 #include <posix/process.h>
 
 // Linux's numbers, and its limits by default.
@@ -79,7 +80,7 @@ _Static_assert(sizeof(struct linux_ipc_perm) == 48, "struct ipc64_perm of 64-bit
 // How one kind is made. `create` gives one reference, of an entry that ipc_entry_init() has seen;
 // `fits` says whether one that is there is what a caller wants, under the table's lock.
 struct ipc_maker {
-    enum hx_status (*create)(struct call *call, int32_t key, uint32_t flags, uint64_t size,
+    enum hx_status (*create)(int32_t key, uint32_t flags, uint64_t size,
                              struct ipc_entry **out_entry);
     bool (*fits)(const struct ipc_entry *entry, uint64_t size);
 };
@@ -143,7 +144,9 @@ int64_t ipc_now(void);
 // The process that calls; 0: none does.
 int32_t ipc_caller(void);
 // HX_ERR_REVOKED, which says that what the caller waits at was removed, is EIDRM.
-enum hx_status ipc_refusal(struct call *call, enum hx_status status);
+static inline enum hx_status ipc_refusal(struct call *call, enum hx_status status) {
+    return status == HX_ERR_REVOKED ? call_fail(call, status, EIDRM) : status;
+}
 
 // One line of /proc/sysvipc each.
 struct ipc_line {

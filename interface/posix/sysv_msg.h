@@ -54,8 +54,8 @@ struct msg_wanted {
 // HX_ERR_BUSY: it waited, and must look whether it still may; HX_ERR_REVOKED: the queue was
 // removed; HX_ERR_NO_MEMORY: nobody pays for more; HX_ERR_INTERRUPTED, HX_ERR_CANCELED.
 enum hx_status msg_queue_send(struct msg_queue *queue, struct msg_item *item, bool waits);
-// Gives a reference on the item, which is taken out. HX_ERR_NOT_FOUND: there is none such, and the caller does not wait;
-// HX_ERR_TOO_BIG: there is no room for it; the others as above.
+// Gives a reference on the item, which is taken out. HX_ERR_NOT_FOUND: there is none such, and the
+// caller does not wait; HX_ERR_TOO_BIG: there is no room for it; the others as above.
 enum hx_status msg_queue_receive(struct msg_queue *queue, const struct msg_wanted *wanted,
                                  bool waits, struct msg_item **out_item);
 // Who may do what, or how much it may hold, has changed: those who wait look again. The queue is

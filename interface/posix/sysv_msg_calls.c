@@ -63,9 +63,9 @@ static const struct object_type queue_type = { .kind = OBJECT_IPC,
                                                .name = "System V message queue",
                                                .destroy = queue_destroy };
 
-static enum hx_status queue_create(struct call *call, int32_t key, uint32_t flags, uint64_t size,
+static enum hx_status queue_create(int32_t key, uint32_t flags, uint64_t size,
                                    struct ipc_entry **out_entry) {
-    (void)call, (void)size;
+    (void)size;
     struct msg_queue *queue = heap_alloc_zero(sizeof(*queue), MEMORY_SLEEP);
     if (queue == NULL) {
         return HX_ERR_NO_MEMORY;
@@ -196,12 +196,9 @@ static enum hx_status receive(struct call *call, const struct msg_wanted *wanted
 static enum hx_status give(struct call *call, struct msg_item *item, uint64_t room) {
     const struct uaddr to = call_address(call, 1);
     const uint64_t length = MIN_OF(item->length, room);
-    if (length < item->length) {
-        item->body->length = length; // it is the caller's alone: copies are never cut
-    }
     enum hx_status status = copy_to_user(to, &item->type, sizeof(item->type));
     if (status == HX_OK) {
-        status = mqueue_message_copy(item->body, uaddr_add(to, TYPE_BYTES));
+        status = mqueue_message_copy(item->body, length, uaddr_add(to, TYPE_BYTES));
     }
     return status == HX_OK ? call_ok(call, (int64_t)length) : status;
 }

@@ -76,8 +76,7 @@ static bool serve_list_locked(struct sem_set *set, struct list *waiting, int64_t
         struct sem_operation *operation = LIST_ENTRY(link, struct sem_operation, link);
         const bool still_waits = waits_for(set, &operation->steps[operation->blocking]) &&
                                  operation->blocking == 0; // that one alone says so without a try
-        const enum hx_status status =
-            still_waits ? HX_ERR_BUSY : try_locked(set, operation, now);
+        const enum hx_status status = still_waits ? HX_ERR_BUSY : try_locked(set, operation, now);
         if (status == HX_ERR_BUSY) {
             continue;
         }

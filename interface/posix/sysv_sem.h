@@ -51,12 +51,12 @@ struct sem_operation {
 
 // What the exit of those who share the list adds to the semaphores of one set.
 struct sem_undo {
-    struct list of_list; // [list's lock]
-    struct list of_set;  // [set lock]
-    struct sem_set *set; // keeps
+    struct list of_list;     // [list's lock]
+    struct list of_set;      // [set lock]
+    struct sem_set *set;     // keeps
     struct account *account; // keeps
-    int64_t pages;       // that it pays for this
-    int16_t changes[];   // [set lock]
+    int64_t pages;           // that it pays for this
+    int16_t changes[];       // [set lock]
 };
 
 // Carries it out, or waits for that until the deadline. HX_ERR_RANGE; HX_ERR_WOULD_BLOCK: it would

@@ -60,9 +60,8 @@ static const struct object_type set_type = { .kind = OBJECT_IPC,
                                              .name = "semaphore set",
                                              .destroy = set_destroy };
 
-static enum hx_status set_create(struct call *call, int32_t key, uint32_t flags, uint64_t count,
+static enum hx_status set_create(int32_t key, uint32_t flags, uint64_t count,
                                  struct ipc_entry **out_entry) {
-    (void)call;
     if (count == 0) {
         return HX_ERR_INVALID;
     }
@@ -188,8 +187,7 @@ enum hx_status sys_semtimedop(struct call *call) {
     if (call->args[3] == 0) {
         return semop(call, NULL);
     }
-    const enum hx_status status =
-        copy_from_user(&limit, call_address(call, 3), sizeof(limit));
+    const enum hx_status status = copy_from_user(&limit, call_address(call, 3), sizeof(limit));
     return status == HX_OK ? semop(call, &limit) : status;
 }
 
@@ -320,8 +318,8 @@ static enum hx_status ask(struct call *call, int32_t command) {
     } else {
         spin_lock(&set->lock);
         call->result = ask_locked(set, (uint32_t)number, command);
-        status = atomic_load_explicit(&set->is_removed, memory_order_relaxed) ? HX_ERR_REVOKED
-                                                                              : HX_OK;
+        status =
+            atomic_load_explicit(&set->is_removed, memory_order_relaxed) ? HX_ERR_REVOKED : HX_OK;
         spin_unlock(&set->lock);
     }
     ipc_put(entry);

@@ -58,11 +58,11 @@ struct shm_segment {
     struct ipc_entry entry;
     struct memory_object *memory; // keeps
     uint64_t size_bytes;
-    int32_t name;                      // the key that it was made with
-    int32_t creator, last;             // [table lock] last: who attached or detached it
-    uint64_t attached;                 // [table lock] mappings
-    uint64_t attaching;                // [table lock] calls that are about to make one
-    int64_t attached_at, detached_at;  // [table lock]
+    int32_t name;                     // the key that it was made with
+    int32_t creator, last;            // [table lock] last: who attached or detached it
+    uint64_t attached;                // [table lock] mappings
+    uint64_t attaching;               // [table lock] calls that are about to make one
+    int64_t attached_at, detached_at; // [table lock]
 };
 
 // Mappings come and go under the locks of memory.
@@ -97,9 +97,8 @@ static enum hx_status refuse_huge(uint32_t flags) {
     return posix_capable(CAPABILITY_IPC_LOCK) ? HX_ERR_NO_MEMORY : HX_ERR_NOT_PERMITTED;
 }
 
-static enum hx_status segment_create(struct call *call, int32_t key, uint32_t flags, uint64_t size,
+static enum hx_status segment_create(int32_t key, uint32_t flags, uint64_t size,
                                      struct ipc_entry **out_entry) {
-    (void)call;
     if (size == 0 || size > SHM_SIZE_MAX) {
         return HX_ERR_INVALID;
     }
@@ -214,8 +213,8 @@ static enum hx_status choose_place(uint64_t address, uint32_t flags,
 
 static uint32_t choose_protection(uint32_t flags, struct aspace_map_request *request) {
     const bool writes = (flags & SHM_RDONLY) == 0;
-    request->protection = ASPACE_READ | (writes ? ASPACE_WRITE : 0) |
-                          ((flags & SHM_EXEC) != 0 ? ASPACE_EXECUTE : 0);
+    request->protection =
+        ASPACE_READ | (writes ? ASPACE_WRITE : 0) | ((flags & SHM_EXEC) != 0 ? ASPACE_EXECUTE : 0);
     request->protection_max = ASPACE_READ | ASPACE_EXECUTE | (writes ? ASPACE_WRITE : 0);
     return IPC_READ | (writes ? IPC_WRITE : 0) | ((flags & SHM_EXEC) != 0 ? 0111u : 0);
 }
@@ -319,8 +318,7 @@ enum hx_status sys_shmdt(struct call *call) {
         }
         if (is_part && file == NULL) {
             file = object_get(info.file);
-            const struct shm_segment *segment =
-                (CONTAINER_OF(file, struct file, object))->data;
+            const struct shm_segment *segment = (CONTAINER_OF(file, struct file, object))->data;
             end = base + ALIGN_UP(segment->size_bytes, (uint64_t)PAGE_SIZE);
         }
         if (info.file != NULL) {

@@ -437,6 +437,47 @@ static void a_watch(struct chance *chance) {
     SAME(CALL(close, (uint64_t)file), 0);
 }
 
+#define KEYS 2u
+
+// Semaphores and a queue that others may have removed at any point, by the keys that all share.
+static void a_key(struct chance *chance) {
+    const uint64_t key = 1 + below(chance, KEYS);
+    const uint64_t step = below(chance, 2) | (below(chance, 2) ? 1 : UINT64_C(0xffff)) << 16 |
+                          UINT64_C(014000) << 32; // IPC_NOWAIT, SEM_UNDO
+    const int64_t set = CALL(semget, key, 2, 01600);
+    const int64_t queue = CALL(msgget, key, 01600);
+    if (set >= 0) {
+        hosted_store(WORDS, step, 8);
+        (void)CALL(semop, (uint64_t)set, WORDS, 1);
+        (void)CALL(semctl, (uint64_t)set, 0, below(chance, 20), BUFFER);
+        if (below(chance, 4) == 0) {
+            (void)CALL(semctl, (uint64_t)set, 0, 0, 0);
+        }
+    }
+    if (queue >= 0) {
+        hosted_store(BUFFER, 1 + below(chance, 3), 8);
+        (void)CALL(msgsnd, (uint64_t)queue, BUFFER, below(chance, 100), 04000);
+        (void)CALL(msgrcv, (uint64_t)queue, BUFFER, 100, below(chance, 3), 014000);
+        if (below(chance, 4) == 0) {
+            (void)CALL(msgctl, (uint64_t)queue, 0, 0);
+        }
+    }
+}
+
+// What has a key outlives who made it.
+static void remove_keys(void) {
+    for (uint64_t key = 1; key <= KEYS; key++) {
+        const int64_t set = CALL(semget, key, 0, 0);
+        const int64_t queue = CALL(msgget, key, 0);
+        if (set >= 0) {
+            SAME(CALL(semctl, (uint64_t)set, 0, 0, 0), 0);
+        }
+        if (queue >= 0) {
+            SAME(CALL(msgctl, (uint64_t)queue, 0, 0), 0);
+        }
+    }
+}
+
 // A child by its descriptor, which may be looked into while it ends.
 static void a_descriptor(struct chance *chance) {
     const uint64_t code = below(chance, 128);
@@ -562,15 +603,13 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,         a_program,       a_pipe,
-    a_file,          some_memory,     a_victim,
-    a_thread,        a_lender,        an_event,
-    a_signal_file,   a_watch,         a_descriptor,
-    a_queue,         an_attribute,    a_sleep,
-    a_capability,    shared_memory,   a_tree,
-    a_socket,        torture_channel, torture_memory,
-    torture_timer,   torture_token,   torture_spawn,
-    torture_account, torture_disk,    torture_disk_victim,
+    a_child,         a_program,       a_pipe,        a_file,
+    some_memory,     a_victim,        a_thread,      a_lender,
+    an_event,        a_signal_file,   a_watch,       a_descriptor,
+    a_key,           a_queue,         an_attribute,  a_sleep,
+    a_capability,    shared_memory,   a_tree,        a_socket,
+    torture_channel, torture_memory,  torture_timer, torture_token,
+    torture_spawn,   torture_account, torture_disk,  torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 
@@ -776,6 +815,7 @@ static void run_round(struct chance *chance, enum troubles troubles) {
         fault_set("disk", 0);
         fault_set("short", 0);
     }
+    remove_keys();
 }
 
 // What ended is taken apart later: until then.

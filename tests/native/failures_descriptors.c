@@ -10,6 +10,9 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -244,6 +247,63 @@ static int call_mqueue(void) {
     return result;
 }
 
+// What could not be made, attached or sent left nothing behind.
+static int call_segment(void) {
+    const int id = shmget(IPC_PRIVATE, 4096, 0600);
+    if (id < 0) {
+        return -1;
+    }
+    char *memory = shmat(id, NULL, 0);
+    int error = errno;
+    const int result = memory != (void *)-1 ? 0 : -1;
+    if (result == 0) {
+        shmdt(memory);
+    }
+    fail_nth(0);
+    NEED(shmctl(id, IPC_RMID, NULL) == 0);
+    REFUSED(shmctl(id, IPC_RMID, NULL), EINVAL);
+    errno = error;
+    return result;
+}
+
+static int call_semaphores(void) {
+    const int id = semget(IPC_PRIVATE, 20, 0600);
+    if (id < 0) {
+        return -1;
+    }
+    struct sembuf steps[20];
+    for (unsigned short i = 0; i < 20; i++) {
+        steps[i] = (struct sembuf){ i, 1, SEM_UNDO };
+    }
+    const int result = semop(id, steps, 20);
+    const int error = errno;
+    fail_nth(0);
+    SAME(semctl(id, 19, GETVAL), result == 0 ? 1 : 0);
+    NEED(semctl(id, 0, IPC_RMID) == 0);
+    errno = error;
+    return result;
+}
+
+static int call_messages(void) {
+    static struct {
+        long type;
+        char text[6000];
+    } message = { .type = 1 };
+    const int id = msgget(IPC_PRIVATE, 0600);
+    if (id < 0) {
+        return -1;
+    }
+    const int result = msgsnd(id, &message, sizeof message.text, IPC_NOWAIT);
+    const int error = errno;
+    fail_nth(0);
+    struct msqid_ds state;
+    SAME(msgctl(id, IPC_STAT, &state), 0);
+    SAME(state.msg_qnum, result == 0 ? 1 : 0);
+    NEED(msgctl(id, IPC_RMID, NULL) == 0);
+    errno = error;
+    return result;
+}
+
 // Who waits for it looks again and again where there is no memory to be told.
 static int call_poll_signals(void) {
     sigset_t set;
@@ -318,6 +378,9 @@ static void descriptors(void) {
     SAME(dup(0), first); // nothing was left behind
     close(first);
     exhaust("mqueue", call_mqueue);
+    exhaust("shm", call_segment);
+    exhaust("sem", call_semaphores);
+    exhaust("msg", call_messages);
     exhaust("epoll", call_epoll);
     exhaust("poll", call_poll);
     exhaust("timer_create", call_timer);

@@ -8,7 +8,7 @@
 #include <sys/ipc.h>
 #include <sys/prctl.h>
 
-#define SOMEWHO 12345 // a user who has nothing yet
+#define SOMEWHO   12345 // a user who has nothing yet
 #define SOMEGROUP 54321
 
 // From now on it is somebody else, of that group alone, without capabilities.

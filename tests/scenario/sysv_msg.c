@@ -57,7 +57,6 @@ static void is_next(int id, long wanted, int flags, long type, const char *text)
     CHECK(memcmp(got.text, text, strlen(text)) == 0 && got.text[strlen(text)] == 0x55);
 }
 
-
 static void keys(void) {
     REFUSED(msgget(KEY, 0600), ENOENT);
     const int id = msgget(KEY, IPC_CREAT | 0620);
@@ -442,8 +441,8 @@ static void crowds(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(keys),    CASE(types),     CASE(sizes),   CASE(refusals),
-    CASE(copies),  CASE(receivers), CASE(senders), CASE(removal_and_signals),
-    CASE(rights),  CASE(lists),     CASE(crowds),
+    CASE(keys),   CASE(types),     CASE(sizes),   CASE(refusals),
+    CASE(copies), CASE(receivers), CASE(senders), CASE(removal_and_signals),
+    CASE(rights), CASE(lists),     CASE(crowds),
 };
 CHECK_MAIN(cases)

@@ -12,7 +12,6 @@
 #define SEM_STAT_ANY 20
 #endif
 
-
 static int control(int id, int number, int command, const void *pointer) {
     return (int)syscall(SYS_semctl, id, number, command, pointer);
 }
@@ -170,7 +169,8 @@ static void times(void) {
     const struct timespec begin = after_ms(CLOCK_MONOTONIC, 20);
     REFUSED(semtimedop(id, &take, 1, &limit), EAGAIN);
     const struct timespec end = after_ms(CLOCK_MONOTONIC, 0);
-    CHECK(end.tv_sec > begin.tv_sec || (end.tv_sec == begin.tv_sec && end.tv_nsec >= begin.tv_nsec));
+    CHECK(end.tv_sec > begin.tv_sec ||
+          (end.tv_sec == begin.tv_sec && end.tv_nsec >= begin.tv_nsec));
     limit.tv_nsec = 1000000000;
     REFUSED(semtimedop(id, &take, 1, &limit), EINVAL);
     limit = (struct timespec){ -1, 0 };
@@ -537,7 +537,8 @@ static void lists(void) {
 static void contended(void) {
     enum { PROCESSES = 4, ROUNDS = 300 };
     const int id = made(1);
-    volatile int *count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile int *count =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t pids[PROCESSES];
     SAME(set_value(id, 0, 1), 0);
     for (int i = 0; i < PROCESSES; i++) {
@@ -587,10 +588,9 @@ static void races(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(keys),        CASE(values),  CASE(steps),  CASE(times),
-    CASE(waiting),     CASE(zero_first), CASE(in_turn), CASE(interrupted),
-    CASE(undone),      CASE(threads_and_exec), CASE(rights), CASE(lists),
-    CASE(contended),   CASE(races),
+    CASE(keys),       CASE(values),  CASE(steps),       CASE(times),  CASE(waiting),
+    CASE(zero_first), CASE(in_turn), CASE(interrupted), CASE(undone), CASE(threads_and_exec),
+    CASE(rights),     CASE(lists),   CASE(contended),   CASE(races),
 };
 
 int main(int argc, char **argv) {

@@ -191,8 +191,8 @@ static void pieces(void) {
     SAME(shmdt(memory), 0); // the rest is known by its place
     SAME(attached(id), 0);
     memory = at(id, NULL, 0);
-    char *moved = mremap(memory, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-                         memory - 16 * PAGE);
+    char *moved =
+        mremap(memory, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, memory - 16 * PAGE);
     SAME((long)moved, (long)(memory - 16 * PAGE));
     SAME(attached(id), 1);
     SAME(shmdt(moved), 0);
@@ -420,11 +420,12 @@ static void in_proc(void) {
     char *memory = at(id, NULL, 0);
     char wanted[512];
     memory[0] = 1;
-    CHECK(strncmp(contents("/proc/sysvipc/shm"),
-                  "       key      shmid perms                  size  cpid  lpid nattch   uid   gid "
-                  " cuid  cgid      atime      dtime      ctime                   rss             "
-                  "     swap\n",
-                  160) == 0);
+    CHECK(
+        strncmp(contents("/proc/sysvipc/shm"),
+                "       key      shmid perms                  size  cpid  lpid nattch   uid   gid "
+                " cuid  cgid      atime      dtime      ctime                   rss             "
+                "     swap\n",
+                160) == 0);
     const struct shmid_ds state = state_of(id);
     snprintf(wanted, sizeof wanted,
              "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21lu",
@@ -496,9 +497,9 @@ static void races(void) {
 }
 
 static const struct check_case cases[] = {
-    CASE(keys),     CASE(ids),      CASE(memory), CASE(reads_only), CASE(places), CASE(pieces),
-    CASE(removal),  CASE(children), CASE(exec),   CASE(rights),     CASE(refusals),
-    CASE(lists),    CASE(in_proc),  CASE(many),   CASE(races),
+    CASE(keys),     CASE(ids),     CASE(memory),   CASE(reads_only), CASE(places),
+    CASE(pieces),   CASE(removal), CASE(children), CASE(exec),       CASE(rights),
+    CASE(refusals), CASE(lists),   CASE(in_proc),  CASE(many),       CASE(races),
 };
 
 int main(int argc, char **argv) {

@@ -29,8 +29,9 @@ static void put_owners(struct proc_text *text, const struct linux_ipc_perm *perm
 enum hx_status proc_sysvipc_msg(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct ipc_line line;
-    text_put(text, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid"
-                   "  cgid      stime      rtime      ctime\n");
+    text_put(text,
+             "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid"
+             "  cgid      stime      rtime      ctime\n");
     for (int32_t index = 0; !text_is_full(text) && (index = msg_line(index, &line)) >= 0; index++) {
         put_head(text, &line);
         text_put(text, "  %10llu %10llu %5u %5u", (unsigned long long)line.values[0],
@@ -61,9 +62,10 @@ enum hx_status proc_sysvipc_sem(const struct proc_target *target, struct proc_te
 enum hx_status proc_sysvipc_shm(const struct proc_target *target, struct proc_text *text) {
     (void)target;
     struct ipc_line line;
-    text_put(text, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
-                   "  cuid  cgid      atime      dtime      ctime                   rss"
-                   "                  swap\n");
+    text_put(text,
+             "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
+             "  cuid  cgid      atime      dtime      ctime                   rss"
+             "                  swap\n");
     for (int32_t index = 0; !text_is_full(text) && (index = shm_line(index, &line)) >= 0; index++) {
         put_head(text, &line);
         text_put(text, " %21llu %5u %5u  %5llu", (unsigned long long)line.values[0],

@@ -9,10 +9,10 @@
 
 // Open flags whose values the machines do not share.
 #define HAL_SEM_TIME_WORDS 1u // from one time in struct semid64_ds to what follows
-#define HAL_O_DIRECT    00200000u
-#define HAL_O_LARGEFILE 00400000u
-#define HAL_O_DIRECTORY 00040000u
-#define HAL_O_NOFOLLOW  00100000u
+#define HAL_O_DIRECT       00200000u
+#define HAL_O_LARGEFILE    00400000u
+#define HAL_O_DIRECTORY    00040000u
+#define HAL_O_NOFOLLOW     00100000u
 
 // si_code of an undefined instruction and of a breakpoint.
 #define HAL_SI_ILLEGAL    1 // ILL_ILLOPC

@@ -39,10 +39,10 @@ _Static_assert(sizeof(struct linux_epoll_event) == 12, "Linux's size on x86_64")
 
 // Open flags whose values the machines do not share.
 #define HAL_SEM_TIME_WORDS 2u // from one time in struct semid64_ds to what follows
-#define HAL_O_DIRECT    00040000u
-#define HAL_O_LARGEFILE 00100000u
-#define HAL_O_DIRECTORY 00200000u
-#define HAL_O_NOFOLLOW  00400000u
+#define HAL_O_DIRECT       00040000u
+#define HAL_O_LARGEFILE    00100000u
+#define HAL_O_DIRECTORY    00200000u
+#define HAL_O_NOFOLLOW     00400000u
 
 // si_code of an undefined instruction and of a breakpoint.
 #define HAL_SI_ILLEGAL    2    // ILL_ILLOPN

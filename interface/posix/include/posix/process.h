@@ -187,14 +187,14 @@ struct posix_thread {
     uint64_t restart_args[4];
     bool restart_always; // own; whatever the handler's flags say
     uint32_t exit_code;
-    bool leaving;               // [signal_lock] takes no signals: not linked yet, or ending
-    bool stop_counted;          // [signal_lock] one of stop_remaining
-    uint64_t set_child_tid;     // own; user address, written at the first stop point
-    struct list pi_lenders;     // [futex_pi.c's lock] who waits for a lock that it holds
-    struct pi_waiter *pi_waits; // [the same] where it waits itself; NULL: nowhere
-    bool pi_ended;              // [the same] nobody lends to it any more
+    bool leaving;                // [signal_lock] takes no signals: not linked yet, or ending
+    bool stop_counted;           // [signal_lock] one of stop_remaining
+    uint64_t set_child_tid;      // own; user address, written at the first stop point
+    struct list pi_lenders;      // [futex_pi.c's lock] who waits for a lock that it holds
+    struct pi_waiter *pi_waits;  // [the same] where it waits itself; NULL: nowhere
+    bool pi_ended;               // [the same] nobody lends to it any more
     struct sem_undos *sem_undos; // own; keeps; what its end does to semaphores; NULL: nothing
-    uint32_t oom_seen;          // own; what oom.c knew when this thread lacked a page last
+    uint32_t oom_seen;           // own; what oom.c knew when this thread lacked a page last
 };
 
 struct posix_process *posix_current(void); // of the running thread; NULL in kernel threads
