@@ -174,6 +174,10 @@ static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *n
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
     cpu->queue.current = next;
+    if (previous->tells_switches) {
+        // Relaxed: only its own way to user mode looks for it.
+        atomic_fetch_or_explicit(&previous->attention, THREAD_SWITCHED, memory_order_relaxed);
+    }
     look_later(cpu, now);
     user_half_switch(cpu, previous, next);
     cpu->switched_from = previous;

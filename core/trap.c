@@ -141,7 +141,8 @@ static void user_attention(struct thread *thread, struct hal_frame *frame) {
         if ((attention & THREAD_RESCHEDULE) != 0) {
             sched_switch(SWITCH_PREEMPT);
         }
-        if ((attention & (THREAD_SIGNAL | THREAD_KILL | THREAD_STOP | THREAD_RUNS)) != 0) {
+        if ((attention &
+             (THREAD_SIGNAL | THREAD_KILL | THREAD_STOP | THREAD_RUNS | THREAD_SWITCHED)) != 0) {
             hal_irq_on();
             thread->ops->stop_point(thread, frame);
             hal_irq_off();

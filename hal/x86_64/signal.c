@@ -152,7 +152,7 @@ enum hx_status hal_signal_push(struct hal_frame *frame, const struct hal_signal_
     frame->rax = 0;
     frame->rflags &= ~(uint64_t)(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
     hal_frame_set_sp(frame, at);
-    x86_frame_set_pc(frame, delivery->handler);
+    hal_frame_set_pc(frame, delivery->handler);
     return HX_OK;
 }
 

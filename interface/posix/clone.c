@@ -7,6 +7,7 @@
 #include "life.h"
 #include "pidfd.h"
 #include "pids.h"
+#include "rseq.h"
 #include "signals.h"
 #include "times.h"
 #include "vdso.h"
@@ -204,6 +205,16 @@ static struct posix_process *process_fork(struct posix_process *parent,
     return child;
 }
 
+// Its own copy of the memory has a copy of the parent's struct rseq; who shares memory would share
+// that with the parent.
+static void inherit_rseq(struct posix_thread *child, const struct posix_thread *parent,
+                         uint64_t flags) {
+    if ((flags & CLONE_VM) == 0) {
+        child->rseq = parent->rseq;
+        child->rseq_signature = parent->rseq_signature;
+    }
+}
+
 static void fill_thread(struct posix_thread *child, const struct call *call,
                         const struct clone_request *request) {
     const struct posix_thread *parent = call->thread;
@@ -218,6 +229,7 @@ static void fill_thread(struct posix_thread *child, const struct call *call,
     if (request->flags & CLONE_CHILD_SETTID) {
         child->set_child_tid = request->child_tid;
     }
+    inherit_rseq(child, parent, request->flags);
 }
 
 void birth_copy_scheduling(struct thread *child, const struct thread *parent) {
@@ -248,6 +260,7 @@ static enum hx_status make_native(struct call *call, const struct clone_request 
     if (status == HX_OK) {
         posix_thread_bind(birth->thread, birth->native);
         birth_copy_scheduling(&birth->native->thread, current);
+        rseq_begin(birth->thread);
     }
     return status;
 }

@@ -160,12 +160,7 @@ enum hx_status sys_arch_prctl(struct call *call) {
                                      : status;
 }
 
-// Known and absent: every program of glibc's asks for the first, and manages without.
-enum hx_status sys_rseq(struct call *call) {
-    (void)call;
-    return HX_ERR_NOT_SUPPORTED;
-}
-
+// Known and absent.
 enum hx_status sys_seccomp(struct call *call) {
     (void)call;
     return HX_ERR_NOT_SUPPORTED;

@@ -7,6 +7,7 @@
 #include "descriptor.h"
 #include "life.h"
 #include "pids.h"
+#include "rseq.h"
 #include "signals.h"
 #include "times.h"
 #include "usage.h"
@@ -105,6 +106,7 @@ static void reset_thread(struct posix_thread *thread, struct hal_frame *frame,
     thread->stack = (struct hal_signal_stack){ .flags = SS_DISABLE };
     thread->robust_list = 0;
     thread->clear_child_tid = 0;
+    rseq_forget(thread);
     thread->restart_function = NULL;
     hal_frame_init_user(frame, image->entry, image->stack_pointer);
     preempt_disable(); // a switch would save over the area

@@ -9,6 +9,7 @@
 //   RESTART_BLOCK  restart_syscall         EINTR
 //   restart_always again, as it was        again, as it was
 #include "life.h"
+#include "rseq.h"
 #include "signals.h"
 #include "times.h"
 
@@ -289,6 +290,7 @@ static bool enter_handler(struct posix_thread *self, struct hal_frame *frame,
                           const struct delivery *taken) {
     struct thread *thread = &self->native->thread;
     restart_for_handler(self, frame, &taken->action);
+    rseq_before_handler(self, frame, taken->number);
     struct hal_signal_delivery delivery; // field by field: its largest one is filled below
     delivery.number = (uint32_t)taken->number;
     delivery.handler = taken->action.handler;
@@ -328,16 +330,10 @@ static void write_child_tid(struct posix_thread *self) {
     HX_IGNORE(copy_to_user(address, &self->tid, sizeof(self->tid))); // as on Linux
 }
 
-void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
-    struct posix_thread *self = thread->personality;
+// Leaves when nothing is to be done but what came since, which has set a flag again.
+static void take_signals(struct posix_thread *self, struct hal_frame *frame) {
+    struct thread *thread = &self->native->thread;
     struct delivery taken;
-    if (self->set_child_tid != 0) {
-        write_child_tid(self);
-    }
-    if (thread_attention(thread) & THREAD_RUNS) {
-        thread_attention_clear(thread, THREAD_RUNS);
-        cpu_timer_resume(self->process);
-    }
     for (;;) {
         const uint32_t attention = thread_attention(thread);
         if (attention & THREAD_KILL) {
@@ -358,7 +354,7 @@ void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
             return;
         case TAKEN_HANDLER:
             if (!enter_handler(self, frame, &taken)) {
-                return; // what came since has set a flag again
+                return;
             }
             break;
         case TAKEN_STOP:
@@ -368,5 +364,22 @@ void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
             (void)group_exit_begin(self->process, taken.number);
             break;
         }
+    }
+}
+
+void posix_stop_point(struct thread *thread, struct hal_frame *frame) {
+    struct posix_thread *self = thread->personality;
+    if (self->set_child_tid != 0) {
+        write_child_tid(self);
+    }
+    if (thread_attention(thread) & THREAD_RUNS) {
+        thread_attention_clear(thread, THREAD_RUNS);
+        cpu_timer_resume(self->process);
+    }
+    if (thread_attention(thread) & (THREAD_SIGNAL | THREAD_KILL | THREAD_STOP)) {
+        take_signals(self, frame);
+    }
+    if (thread_attention(thread) & THREAD_SWITCHED) {
+        rseq_after_switch(self, frame);
     }
 }

@@ -478,6 +478,47 @@ static void remove_keys(void) {
     }
 }
 
+// A place for the processor's number, which a child has a copy of, and a section that is over.
+#define RSEQ_BYTES      32u
+#define RSEQ_UNREGISTER 1
+#define RSEQ_SIGNATURE  0x53053053u
+
+static bool names_a_processor(uint64_t area) {
+    const uint64_t cpu = hosted_load(area + 4, 4);
+    return cpu < 64 && hosted_load(area, 4) < 64;
+}
+
+static int has_a_copy(uint64_t area) {
+    const bool is_named = names_a_processor(area);
+    return is_named && CALL(rseq, area, RSEQ_BYTES, 0, RSEQ_SIGNATURE) == -EBUSY ? 0 : 1;
+}
+
+static void a_sequence(struct chance *chance) {
+    const uint64_t area = BUFFER + RSEQ_BYTES * below(chance, 8), section = BUFFER + 1024;
+    const uint64_t descriptor[4] = { 0, 4096, 16, 8192 };
+    hosted_store(area, ~0ull, 8);
+    hosted_store(area + 8, 0, 8);
+    hosted_store(area + 16, 0, 4);
+    hosted_store(8192 + BUFFER - 4, RSEQ_SIGNATURE, 4);
+    hosted_write(section, descriptor, sizeof(descriptor));
+    hosted_store(section + 24, 8192 + BUFFER, 8);
+    SAME(CALL(rseq, area, RSEQ_BYTES, 0, RSEQ_SIGNATURE), 0);
+    NEED(names_a_processor(area));
+    hosted_store(area + 8, section, 8);
+    const int64_t pid = child(has_a_copy, area, 0);
+    for (uint64_t left = below(chance, 4); left != 0; left--) {
+        CALL(sched_yield);
+        NEED(names_a_processor(area));
+    }
+    if (pid != 0) {
+        SAME(wait_for(pid), EXITED(0));
+    }
+    const uint64_t after = hosted_load(area + 8, 8);
+    NEED(after == 0 || after == section);
+    SAME(CALL(rseq, area, RSEQ_BYTES, RSEQ_UNREGISTER, RSEQ_SIGNATURE), 0);
+    SAME(hosted_load(area + 4, 4), UINT32_MAX);
+}
+
 // A child by its descriptor, which may be looked into while it ends.
 static void a_descriptor(struct chance *chance) {
     const uint64_t code = below(chance, 128);
@@ -603,13 +644,35 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,         a_program,       a_pipe,        a_file,
-    some_memory,     a_victim,        a_thread,      a_lender,
-    an_event,        a_signal_file,   a_watch,       a_descriptor,
-    a_key,           a_queue,         an_attribute,  a_sleep,
-    a_capability,    shared_memory,   a_tree,        a_socket,
-    torture_channel, torture_memory,  torture_timer, torture_token,
-    torture_spawn,   torture_account, torture_disk,  torture_disk_victim,
+    a_child,
+    a_program,
+    a_pipe,
+    a_file,
+    some_memory,
+    a_victim,
+    a_thread,
+    a_lender,
+    an_event,
+    a_signal_file,
+    a_watch,
+    a_descriptor,
+    a_key,
+    a_sequence,
+    a_queue,
+    an_attribute,
+    a_sleep,
+    a_capability,
+    shared_memory,
+    a_tree,
+    a_socket,
+    torture_channel,
+    torture_memory,
+    torture_timer,
+    torture_token,
+    torture_spawn,
+    torture_account,
+    torture_disk,
+    torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

@@ -41,6 +41,7 @@ enum thread_state {
 #define THREAD_TICK       (1u << 4) // core's own: a tick has to be booked, and looked at
 #define THREAD_REVOKE     (1u << 5) // core's own: it may act under a capability that was revoked
 #define THREAD_RUNS       (1u << 6) // the personality asked when it runs again; ends no wait
+#define THREAD_SWITCHED   (1u << 7) // it was off its processor since it was cleared; ends no wait
 
 #define THREAD_UNDER_MAX 4u // capabilities that a thread acts under at once
 
@@ -51,8 +52,8 @@ struct thread_ops {
     // A user copy found no memory for a page, for the first time at `since`; the caller may hold
     // sleeping locks. Waits a moment; false: no longer, the copy ends.
     bool (*copy_waits)(struct thread *thread, time_ns_t since);
-    // At a stop point on the way to user mode, while any of SIGNAL, KILL, STOP or RUNS is set. May
-    // block; may not return if the thread exits.
+    // At a stop point on the way to user mode, while any of SIGNAL, KILL, STOP, RUNS or SWITCHED is
+    // set. May block; may not return if the thread exits.
     void (*stop_point)(struct thread *thread, struct hal_frame *frame);
     // The thread is dead, off its stack, and nobody refers to it but the caller's reference.
     void (*retired)(struct thread *thread);
@@ -108,10 +109,11 @@ struct thread {
     _Atomic bool on_cpu;           // while some processor is still on its stack
     _Atomic bool changing;         // who wakes it waits: affinity or parameters change
     _Atomic bool queued;           // [q] whether it is; others may look
-    struct sched_thread sched;     // [q, changing] the policy's view
-    uint32_t user_cpu;             // whose registers last held its FPU and TLS state
-    uint64_t run_ticks;            // [q] ticks on a processor up to the last switch away
-    _Atomic uint64_t ran;          // the same, or THREAD_RUNS_NOW and what to subtract from now
+    bool tells_switches;       // own, or before it starts: each switch away sets THREAD_SWITCHED
+    struct sched_thread sched; // [q, changing] the policy's view
+    uint32_t user_cpu;         // whose registers last held its FPU and TLS state
+    uint64_t run_ticks;        // [q] ticks on a processor up to the last switch away
+    _Atomic uint64_t ran;      // the same, or THREAD_RUNS_NOW and what to subtract from now
     struct account_samples samples;
     struct spinlock told_lock; // taken with interrupts off
     struct time_split told;    // [told_lock] user and system time, in ns, as thread_times() gave it

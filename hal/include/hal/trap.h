@@ -19,6 +19,9 @@ struct hal_frame;
 static inline bool hal_frame_is_user(const struct hal_frame *frame);
 // The program counter: of the faulting instruction, or behind the system call's.
 static inline uint64_t hal_frame_pc(const struct hal_frame *frame);
+// Changes where user mode goes on, with all other registers as they are. (A linked program of the
+// hosted machine goes on where the host left it all the same.)
+static inline void hal_frame_set_pc(struct hal_frame *frame, uint64_t value);
 // The stack pointer.
 static inline uint64_t hal_frame_sp(const struct hal_frame *frame);
 // Changes the stack pointer that user mode gets (a new thread's).

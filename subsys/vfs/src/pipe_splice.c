@@ -10,9 +10,10 @@
 #include <core/thread.h>
 #include <memory/frame.h>
 
-// What was moved is told to the program before more is.
+// What was moved is told to the program before more is. That the thread was switched away meanwhile
+// calls for nothing.
 static bool is_called_away(void) {
-    return thread_attention(thread_current()) != 0;
+    return (thread_attention(thread_current()) & ~THREAD_SWITCHED) != 0;
 }
 
 // Lending

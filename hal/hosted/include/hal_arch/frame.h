@@ -37,6 +37,10 @@ static inline uint64_t hal_frame_pc(const struct hal_frame *frame) {
     return frame->pc;
 }
 
+static inline void hal_frame_set_pc(struct hal_frame *frame, uint64_t value) {
+    frame->pc = value;
+}
+
 static inline bool hal_frame_irq_is_on(const struct hal_frame *frame) {
     return hal_frame_is_user(frame); // no other entry has a frame
 }

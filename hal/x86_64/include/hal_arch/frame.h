@@ -4,7 +4,7 @@
 // An entry from user mode puts it at the very top of the thread's kernel stack; an entry from
 // kernel mode somewhere on the stack in use. `vector` also tells how to return: a frame that a
 // system call made and nobody changed goes back by SYSRET, which needs rcx = rip and r11 = rflags;
-// whoever changes rip or the flags therefore does it by x86_frame_set_pc(), which turns the mark
+// whoever changes rip or the flags therefore does it by hal_frame_set_pc(), which turns the mark
 // into X86_VECTOR_CHANGED, and the frame goes back by IRET.
 #pragma once
 
@@ -65,7 +65,7 @@ static inline uint64_t hal_frame_sp(const struct hal_frame *frame) {
     return frame->rsp;
 }
 
-static inline void x86_frame_set_pc(struct hal_frame *frame, uint64_t value) {
+static inline void hal_frame_set_pc(struct hal_frame *frame, uint64_t value) {
     frame->rip = value;
     frame->vector = X86_VECTOR_CHANGED;
 }
@@ -105,7 +105,7 @@ static inline void hal_frame_set_result(struct hal_frame *frame, int64_t value) 
 
 static inline void hal_frame_restart(struct hal_frame *frame, uint64_t number) {
     frame->rax = number;
-    x86_frame_set_pc(frame, frame->rip - 2); // SYSCALL is 0f 05
+    hal_frame_set_pc(frame, frame->rip - 2); // SYSCALL is 0f 05
 }
 
 static inline void hal_frame_init_user(struct hal_frame *frame, uint64_t pc, uint64_t sp) {

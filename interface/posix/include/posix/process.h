@@ -180,6 +180,8 @@ struct posix_thread {
     uint64_t clear_child_tid;      // own; user address
     uint64_t robust_list;          // own; user address
     uint64_t robust_list_bytes;
+    uint64_t rseq;                 // own; user address of its struct rseq, 0: none (rseq.c)
+    uint32_t rseq_signature;       // own; what stands before each place where a section is given up
     int64_t restart_number;        // the call that a stop point may restart; -1: none
     enum hx_status restart_status; // HX_ERR_RESTART …
     time_ns_t restart_deadline;    // for RESTART_BLOCK
