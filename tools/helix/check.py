@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from helix import build, contract, numbers_page, packages, paths, programs, ratchets, ui
+from helix import build, contract, coverage_page, numbers_page, packages, paths, programs, ratchets, ui
 
 Problems = Iterator[str]
 
@@ -136,8 +136,8 @@ def gdb_words(helpers: str, page: str) -> Problems:
 
 
 def _pages(options: Namespace, _: list[str]) -> Problems:
-    """docs/native.md is what the calls say, docs/numbers.md what the headers do, and docs/STATUS.md what
-    the tests do."""
+    """docs/native.md is what the calls say, docs/numbers.md what the headers do, docs/posix-coverage.md
+    what the system calls do, and docs/STATUS.md what the tests do."""
     from helix import status_table  # which knows all suites, this one too
     page = paths.TOP / "docs/native.md"
     made = programs.made_from_calls(paths.OUT / "user" / "native.md").read_text()
@@ -145,11 +145,12 @@ def _pages(options: Namespace, _: list[str]) -> Problems:
         page.write_text(made)
     if not page.exists() or page.read_text() != made:
         yield "docs/native.md: not what sdk/calls/native.calls says (--fix does it)"
-    made = numbers_page.current()
-    if options.fix:
-        numbers_page.PAGE.write_text(made)
-    if not numbers_page.PAGE.exists() or numbers_page.PAGE.read_text() != made:
-        yield "docs/numbers.md: not what the SDK's headers say (--fix does it)"
+    for page, made, whose in ((numbers_page.PAGE, numbers_page.current(), "the SDK's headers"),
+                              (coverage_page.PAGE, coverage_page.current(), "the tables of calls, their functions and the tests")):
+        if options.fix:
+            page.write_text(made)
+        if not page.exists() or page.read_text() != made:
+            yield f"docs/{page.name}: not what {whose} say (--fix does it)"
     page = paths.TOP / "docs/STATUS.md"
     made = status_table.filled(page.read_text())
     if options.fix:

@@ -18,11 +18,11 @@ import shlex
 import subprocess
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from helix import build, check, contract, numbers_page, packages, paths, ratchets
+from helix import build, check, contract, coverage_page, numbers_page, packages, paths, ratchets
 from helix.report import Context, Failed, Job, Verdict
 
 _HERE = paths.TOP / "tests" / "rules"
@@ -334,10 +334,16 @@ def _check_pages(_: Tools) -> None:
     types, status, helpers, words, table = ((paths.TOP / name).read_text() for name in _PAGES)
     numbers = numbers_page.made(types, status)
     renamed = table.replace("`unit/rng_test`", "`unit/no_test`")
+    calls = coverage_page.read()
+    coverage = coverage_page.made(calls)
     noticed = {
         "a right has another number": numbers_page.made(types.replace("<< 7)", "<< 12)"), status) != numbers,
         "a status has another number": numbers_page.made(types, status.replace(" -5,", " -6,")) != numbers,
         "a word of gdb is not listed": list(check.gdb_words(helpers.replace('"hx-log"', '"hx-logs"'), words)) != [],
+        "a system call is not there any more": "| getcwd | x a r | unknown |" in coverage_page.made(
+            replace(calls, functions=calls.functions.replace("sys_getcwd(", "sys_getcwd_not("))),
+        "a system call is always refused": "| seccomp | x a r | refused (ENOSYS) |" in coverage,
+        "a test makes a system call": "| rseq | x a r | works | call | `scenario/rseq` |" in coverage,
         "a test in a row is none": renamed != table and "unit/no_test" in status_table.unknown(renamed),
     }
     missed = [what for what, is_noticed in noticed.items() if not is_noticed]
