@@ -229,6 +229,15 @@ uint64_t device_decode(uint64_t encoded);
 
 // A descriptor of `file` was closed by the process with this table: its POSIX locks go.
 void advisory_closed(struct file_table *table, struct file *file);
+
+// dnotify.c
+
+// F_NOTIFY, its events at argument 2. HX_ERR_NOT_DIRECTORY, HX_ERR_NO_MEMORY.
+enum hx_status dnotify_set(struct call *call, struct file *file);
+// The table has closed a descriptor of it, which has an inode. Thread context.
+void dnotify_closed(struct file_table *table, struct file *file);
+// The last reference to it is gone, which need not have been a table's.
+void dnotify_released(struct file *file);
 // The last reference to `file` is gone: what flock() and OFD locks it held go.
 void advisory_released(struct file *file);
 

@@ -23,6 +23,7 @@
 #define F_OFD_SETLK     37u
 #define F_OFD_SETLKW    38u
 #define F_GETLEASE      1025u
+#define F_NOTIFY        1026u
 #define F_DUPFD_CLOEXEC 1030u
 #define F_SETPIPE_SZ    1031u
 #define F_GETPIPE_SZ    1032u
@@ -197,6 +198,14 @@ static enum hx_status duplicate_checked(struct call *call, bool close_on_exec) {
     return duplicate(call, call_int(call, 0), (int32_t)from, close_on_exec);
 }
 
+static enum hx_status set_signal(struct call *call, struct file *file) {
+    if (call->args[2] > POSIX_SIGNALS) {
+        return HX_ERR_INVALID;
+    }
+    atomic_store_explicit(&file->signal, (uint8_t)call->args[2], memory_order_relaxed);
+    return HX_OK;
+}
+
 // Commands on the open file description.
 static enum hx_status control_file(struct call *call, struct file *file, uint32_t command) {
     switch (command) {
@@ -215,8 +224,13 @@ static enum hx_status control_file(struct call *call, struct file *file, uint32_
     case F_OFD_SETLKW:
         return lock_set(call, file, true, command == F_OFD_SETLKW);
     case F_GETOWN:
+        return call_ok(call, 0); // only F_NOTIFY sends signals, to who asks
     case F_GETSIG:
-        return call_ok(call, 0); // no file sends signals
+        return call_ok(call, atomic_load_explicit(&file->signal, memory_order_relaxed));
+    case F_SETSIG:
+        return set_signal(call, file);
+    case F_NOTIFY:
+        return dnotify_set(call, file);
     case F_GETLEASE:
         return call_ok(call, F_UNLCK);
     case F_GETPIPE_SZ:
@@ -233,6 +247,7 @@ static rights_t command_needs(uint32_t command) {
     switch (command) {
     case F_SETFL:
     case F_SETPIPE_SZ:
+    case F_SETSIG:
         return HX_RIGHT_ADMIN;
     case F_SETLK:
     case F_SETLKW:

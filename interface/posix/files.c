@@ -24,6 +24,7 @@ static const struct lock_class file_table_class = {
 static void file_gone(struct file *file, const struct capability *dropped) {
     if (dropped == NULL) {
         advisory_released(file);
+        dnotify_released(file);
     }
     epoll_released(file, dropped);
 }
@@ -136,6 +137,7 @@ static void descriptor_closed(struct file_table *table, struct capability *capab
     struct file *file = capability_file(capability);
     if (file->inode != NULL) {
         advisory_closed(table, file);
+        dnotify_closed(table, file);
     }
     if (file->ops->flush != NULL) {
         file->ops->flush(file);

@@ -199,9 +199,10 @@ static void leave_locked(struct mark *mark) REQUIRES(watches_lock) {
     add_locked(mark->instance, mark->number, IN_IGNORED, 0, (struct fs_name){ "", 0 });
 }
 
-static bool happened(struct inode_watch *watch, uint32_t what, uint32_t cookie, struct fs_name name)
-    REQUIRES(watches_lock) {
+static bool happened(struct inode_watch *watch, uint32_t what, uint32_t cookie, struct fs_name name,
+                     struct list *told) REQUIRES(watches_lock) {
     struct mark *mark = mark_of(watch);
+    (void)told;
     if ((what & WATCH_UNLINKED) != 0 && (mark->flags & IN_EXCL_UNLINK) != 0) {
         return true;
     }

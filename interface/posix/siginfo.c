@@ -7,6 +7,7 @@
 //     timer    16 timer id, 20 overrun, 24 value
 //     SIGCHLD  16 pid, 20 uid, 24 status, 32 user ticks, 40 system ticks
 //     fault    16 address
+//     file     16 band, 24 descriptor
 #include "signals.h"
 
 #include <lib/string.h>
@@ -44,6 +45,11 @@ void siginfo_encode(const struct posix_siginfo *info, uint8_t out_bytes[HAL_SIGI
     put32(out_bytes, 8, (uint32_t)info->code);
     if (siginfo_is_fault(info)) {
         put64(out_bytes, 16, info->address);
+        return;
+    }
+    if (info->band != 0) {
+        put64(out_bytes, 16, (uint64_t)info->band);
+        put32(out_bytes, 24, (uint32_t)info->status);
         return;
     }
     put32(out_bytes, 16, (uint32_t)info->pid);

@@ -173,6 +173,9 @@ static struct signalfd_record record_of(const struct posix_siginfo *info) {
                                       .code = info->code };
     if (siginfo_is_fault(info)) {
         record.address = info->address;
+    } else if (info->band != 0) {
+        record.band = (uint32_t)info->band;
+        record.fd = info->status;
     } else if (info->code == SI_TIMER) {
         record.timer = (uint32_t)info->pid;
         record.overrun = info->uid;

@@ -478,6 +478,24 @@ static void remove_keys(void) {
     }
 }
 
+// Signals, which nobody heeds, for what anybody does in a folder.
+static void a_notice(struct chance *chance) {
+    const int64_t file =
+        CALL(openat, (uint64_t)AT_FDCWD, text_at(PATH, "/"), O_RDONLY | O_DIRECTORY, 0);
+    if (!done(file)) {
+        return;
+    }
+    const uint64_t events = DN_CREATE | DN_DELETE | (below(chance, 2) ? DN_MULTISHOT : 0);
+    SAME(CALL(fcntl, (uint64_t)file, F_SETSIG, SIGURG), 0);
+    if (done(CALL(fcntl, (uint64_t)file, F_NOTIFY, events))) {
+        a_file(chance);
+        if (below(chance, 2)) {
+            SAME(CALL(fcntl, (uint64_t)file, F_NOTIFY, 0), 0);
+        }
+    }
+    SAME(CALL(close, (uint64_t)file), 0);
+}
+
 // A place for the processor's number, which a child has a copy of, and a section that is over.
 #define RSEQ_BYTES      32u
 #define RSEQ_UNREGISTER 1
@@ -644,35 +662,12 @@ static void a_sleep(struct chance *chance) {
 }
 
 static void (*const pieces[])(struct chance *chance) = {
-    a_child,
-    a_program,
-    a_pipe,
-    a_file,
-    some_memory,
-    a_victim,
-    a_thread,
-    a_lender,
-    an_event,
-    a_signal_file,
-    a_watch,
-    a_descriptor,
-    a_key,
-    a_sequence,
-    a_queue,
-    an_attribute,
-    a_sleep,
-    a_capability,
-    shared_memory,
-    a_tree,
-    a_socket,
-    torture_channel,
-    torture_memory,
-    torture_timer,
-    torture_token,
-    torture_spawn,
-    torture_account,
-    torture_disk,
-    torture_disk_victim,
+    a_child,       a_program,     a_pipe,          a_file,         some_memory,
+    a_victim,      a_thread,      a_lender,        an_event,       a_signal_file,
+    a_watch,       a_descriptor,  a_key,           a_sequence,     a_notice,
+    a_queue,       an_attribute,  a_sleep,         a_capability,   shared_memory,
+    a_tree,        a_socket,      torture_channel, torture_memory, torture_timer,
+    torture_token, torture_spawn, torture_account, torture_disk,   torture_disk_victim,
 };
 #define PIECE_KINDS (sizeof(pieces) / sizeof(pieces[0]))
 

@@ -147,6 +147,30 @@ static int call_inotify(void) {
     return result;
 }
 
+// The signal is not lost, whatever has no memory.
+static int call_notify(void) {
+    const int folder = open(".", O_RDONLY | O_DIRECTORY);
+    if (folder < 0) {
+        return -1;
+    }
+    const struct timespec none = { 0, 0 };
+    siginfo_t info;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGIO);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int result = fcntl(folder, F_NOTIFY, DN_DELETE | DN_CREATE | DN_MULTISHOT);
+    const int error = errno;
+    if (result == 0) {
+        NEED(mkdir("told", 0700) == 0 || errno == ENOMEM || errno == ENOSPC);
+        const bool is_made = rmdir("told") == 0;
+        NEED((sigtimedwait(&set, &info, &none) == SIGIO) == is_made);
+    }
+    close(folder);
+    errno = error;
+    return result;
+}
+
 // A child that its descriptor is made with, and what there is of another's.
 static int call_pidfd(void) {
     int file = -1;
@@ -370,6 +394,7 @@ static void descriptors(void) {
     exhaust("signalfd", call_signalfd);
     exhaust("poll of signals", call_poll_signals);
     exhaust("inotify", call_inotify);
+    exhaust("F_NOTIFY", call_notify);
     exhaust("futex_waitv", call_waitv);
     const int first = dup(0);
     close(first);

@@ -109,6 +109,7 @@ static struct file *file_alloc(const struct file_ops *ops, uint32_t flags) {
         file->data = NULL;
         file->id = 0;
         file->account = NULL;
+        atomic_init(&file->signal, 0);
     }
     return file;
 }

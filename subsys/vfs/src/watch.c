@@ -52,6 +52,19 @@ void watch_end_locked(struct inode_watch *watch) {
 // Telling
 // -----------------------------------------------------------------------------------------------
 
+// What is left to do without the lock.
+struct rest {
+    struct list ended; // struct inode_watch.link
+    struct list told;  // [watches_lock] struct watch_told.link
+    bool tells;        // there was something in it
+};
+
+static void rest_begin(struct rest *rest) {
+    list_init(&rest->ended);
+    list_init(&rest->told);
+    rest->tells = false;
+}
+
 // It ends, and is freed, with what it keeps of its inode, without the lock.
 static void end_locked(struct inode_watch *watch, struct list *ended) REQUIRES(watches_lock) {
     watch_end_locked(watch);
@@ -67,16 +80,41 @@ static void ended_free(struct list *ended) {
     }
 }
 
+// NULL: that was all.
+static struct watch_told *told_next(struct list *told, uint32_t *out_count) {
+    struct watch_told *next = NULL;
+    spin_lock(&watches_lock);
+    struct list *link = list_pop_front(told);
+    if (link != NULL) {
+        next = LIST_ENTRY(link, struct watch_told, link);
+        *out_count = next->count;
+        next->count = 0;
+    }
+    spin_unlock(&watches_lock);
+    return next;
+}
+
+// Those who are told by something else have no list.
+static void rest_do(struct rest *rest) {
+    struct watch_told *told;
+    uint32_t count;
+    while (rest->tells && (told = told_next(&rest->told, &count)) != NULL) {
+        told->run(told, count);
+    }
+    ended_free(&rest->ended);
+}
+
 // `what`: one event, and what goes beside it.
 static void tell_locked(struct inode *inode, uint32_t what, uint32_t cookie, struct fs_name name,
-                        struct list *ended) REQUIRES(watches_lock) {
+                        struct rest *rest) REQUIRES(watches_lock) {
     list_for_each_safe (link, &inode->watches) {
         struct inode_watch *watch = LIST_ENTRY(link, struct inode_watch, link);
         if ((watch->events & what & WATCH_EVENTS) != 0 &&
-            !watch->happened(watch, what, cookie, name)) {
-            end_locked(watch, ended);
+            !watch->happened(watch, what, cookie, name, &rest->told)) {
+            end_locked(watch, &rest->ended);
         }
     }
+    rest->tells |= !list_is_empty(&rest->told);
 }
 
 static bool is_watched(const struct inode *inode, uint32_t what) {
@@ -88,22 +126,22 @@ static uint32_t kind_of(const struct inode *inode) {
 }
 
 void watch_tell_inode(struct inode *inode, uint32_t what, uint32_t cookie, struct fs_name name) {
-    struct list ended;
+    struct rest rest;
     if (!is_watched(inode, what)) {
         return;
     }
-    list_init(&ended);
+    rest_begin(&rest);
     spin_lock(&watches_lock);
-    tell_locked(inode, what, cookie, name, &ended);
+    tell_locked(inode, what, cookie, name, &rest);
     spin_unlock(&watches_lock);
-    ended_free(&ended);
+    rest_do(&rest);
 }
 
 // An epoch: the name may be moved meanwhile, and with it go its parent and its text.
 void watch_tell_path(struct path path, uint32_t what) {
     struct inode *inode = path_inode(path);
-    struct list ended;
-    list_init(&ended);
+    struct rest rest;
+    rest_begin(&rest);
     epoch_enter();
     const struct name *parent = name_parent(path.name);
     // Changes of attributes are the file's, whatever its name; a name that nobody keeps is not
@@ -117,13 +155,13 @@ void watch_tell_path(struct path path, uint32_t what) {
     if (is_heard || is_watched(inode, what)) {
         spin_lock(&watches_lock);
         if (is_heard) {
-            tell_locked(directory, what, 0, (struct fs_name){ text->bytes, text->length }, &ended);
+            tell_locked(directory, what, 0, (struct fs_name){ text->bytes, text->length }, &rest);
         }
-        tell_locked(inode, what, 0, no_name, &ended);
+        tell_locked(inode, what, 0, no_name, &rest);
         spin_unlock(&watches_lock);
     }
     epoch_leave();
-    ended_free(&ended);
+    rest_do(&rest);
 }
 
 // Going

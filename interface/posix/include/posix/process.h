@@ -227,7 +227,8 @@ struct posix_siginfo {
     int32_t number, error, code;
     int32_t pid; // kill, SIGCHLD
     uint32_t uid;
-    int32_t status;   // SIGCHLD
+    int32_t status;   // SIGCHLD; the file's number if there is a band
+    int64_t band;     // of an event of a file; 0: it is none
     uint64_t value;   // sigqueue
     uint64_t address; // SIGSEGV …
     int64_t user_ticks, system_ticks;

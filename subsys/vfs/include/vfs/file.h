@@ -39,6 +39,7 @@ struct file {
     void *data;              // the ops' own
     uint64_t id;             // of anonymous files: st_ino; the two ends of a pipe have the same
     struct account *account; // keeps; an anonymous file's, charged for one object; else NULL
+    _Atomic uint8_t signal;  // that the personality sends of it (F_SETSIG); 0: it was not said
 };
 
 struct file_ops {

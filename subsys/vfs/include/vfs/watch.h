@@ -30,15 +30,23 @@
 #define WATCH_DIRECTORY 0x40000000u
 #define WATCH_UNLINKED  0x00800000u
 
+// What is done for an event without the lock, by who tells of it.
+struct watch_told {
+    struct list link; // [watches_lock]
+    uint32_t count;   // [watches_lock] how often it happened since it was run
+    void (*run)(struct watch_told *told, uint32_t count);
+};
+
 struct inode_watch {
     struct list link;          // [watches_lock] of its inode
     struct list of_filesystem; // [watches_lock] of its inode's
     struct inode *inode;       // keeps; see watch_end_locked()
     uint32_t events;           // [watches_lock] that it hears of
     // Says that `what` happened: one of its events. `name` has no bytes where it happened to the
-    // inode itself. With watches_lock: waits for nothing. False: that was the last one, it ends.
-    bool (*happened)(struct inode_watch *watch, uint32_t what, uint32_t cookie,
-                     struct fs_name name);
+    // inode itself. With watches_lock: waits for nothing, but may add to `told`, whose order is
+    // kept. False: that was the last one, it ends.
+    bool (*happened)(struct inode_watch *watch, uint32_t what, uint32_t cookie, struct fs_name name,
+                     struct list *told);
     // Nothing more happens to its inode, which has gone (WATCH_DELETE_SELF, WATCH_UNMOUNT): it
     // ends. As above.
     void (*gone)(struct inode_watch *watch, uint32_t what);
