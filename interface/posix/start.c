@@ -10,6 +10,7 @@
 #include "life.h"
 #include "pids.h"
 #include "signals.h"
+#include "times.h"
 #include "uts.h"
 #include "vdso.h"
 
@@ -286,6 +287,7 @@ static enum hx_status posix_init(struct hx_env *env, void **out_self) {
     pids_init(&pid_space_initial);
     futex_init();
     futex_pi_init();
+    clock_step_init();
     descriptors_init();
     posix_sockets_init();
     job_init();

@@ -64,7 +64,8 @@ time_ns_t time_after(time_ns_t span) {
 uint64_t time_expirations(time_ns_t *deadline, time_ns_t interval, time_ns_t now) {
     const time_ns_t last = now - (now - *deadline) % interval;
     const uint64_t count = (uint64_t)((now - *deadline) / interval) + 1;
-    *deadline = interval > TIME_NEVER - last ? TIME_NEVER : last + interval;
+    // A deadline is negative that a step of the clock left far behind.
+    *deadline = last > 0 && interval > TIME_NEVER - last ? TIME_NEVER : last + interval;
     return count;
 }
 
@@ -195,8 +196,7 @@ enum hx_status sys_clock_settime(struct call *call) {
     if (!posix_capable(CAPABILITY_SYS_TIME)) {
         return HX_ERR_NOT_PERMITTED;
     }
-    time_real_set(time);
-    return HX_OK;
+    return clock_step(time);
 }
 
 enum hx_status sys_gettimeofday(struct call *call) {
@@ -226,8 +226,7 @@ enum hx_status sys_settimeofday(struct call *call) {
     if (!posix_capable(CAPABILITY_SYS_TIME)) {
         return HX_ERR_NOT_PERMITTED;
     }
-    time_real_set(ns);
-    return HX_OK;
+    return clock_step(ns);
 }
 
 enum hx_status sys_time(struct call *call) {
@@ -290,14 +289,8 @@ enum hx_status sys_clock_nanosleep(struct call *call) {
     if ((call_uint(call, 1) & TIMER_ABSTIME) == 0) {
         return sleep_until(call, time_after(time), call_address(call, 3));
     }
-    status = clock_to_monotonic(clock, time, &deadline);
-    if (status != HX_OK) {
-        return status;
-    }
     // The moment stays the same, so the call itself can be made again.
-    return wait_for(NULL, 0, deadline, WAIT_INTERRUPTIBLE, NULL) == HX_ERR_TIMED_OUT
-               ? HX_OK
-               : HX_ERR_INTERRUPTED;
+    return clock_wait(clock, time) == HX_ERR_TIMED_OUT ? HX_OK : HX_ERR_INTERRUPTED;
 }
 
 enum hx_status sys_restart_syscall(struct call *call) {

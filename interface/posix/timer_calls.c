@@ -40,20 +40,26 @@ struct posix_timer {
     int32_t tid;    // 0: the process
     struct timer timer;
     struct list ignored_link; // [signal_lock] in process.timers_ignored
-    time_ns_t deadline;       // [signal_lock] 0: not armed; past: it expired, see below
-    time_ns_t interval;       // [signal_lock]
-    bool expired;             // [signal_lock] its signal is on its way, or ignored
-    bool sending;             // [signal_lock]
-    struct signal_node node;  // [signal_lock] its info.uid is the overrun
-    uint32_t overrun;         // [signal_lock] of the last delivery
+    // [signal_lock] 0: not armed; past, also negative: it expired, see below
+    time_ns_t deadline;
+    time_ns_t interval;      // [signal_lock]
+    bool by_real;            // [process lock] set to a moment on the real-time clock
+    time_ns_t offset;        // [process lock] of that clock, by which `deadline` is
+    bool expired;            // [signal_lock] its signal is on its way, or ignored
+    bool sending;            // [signal_lock]
+    struct signal_node node; // [signal_lock] its info.uid is the overrun
+    uint32_t overrun;        // [signal_lock] of the last delivery
 };
 
 // Its signal does not keep it back any more.
 static void go_on_locked(struct posix_timer *timer) {
     if (timer->expired) {
         timer->expired = false;
-        const uint64_t count = time_expirations(&timer->deadline, timer->interval, time_now());
-        timer->node.info.uid = (uint32_t)MIN_OF(timer->node.info.uid + count - 1, OVERRUN_MAX);
+        const time_ns_t now = time_now();
+        if (timer->deadline <= now) { // else the clock was set back meanwhile
+            const uint64_t count = time_expirations(&timer->deadline, timer->interval, now);
+            timer->node.info.uid = (uint32_t)MIN_OF(timer->node.info.uid + count - 1, OVERRUN_MAX);
+        }
         timer_arm(&timer->timer, timer->deadline);
     }
 }
@@ -150,9 +156,14 @@ static void timer_destroy(struct posix_timer *timer) {
 
 void process_timers_exec(struct posix_process *process) {
     struct list *link;
-    while ((link = list_pop_front(&process->timers)) != NULL) {
-        timer_destroy(LIST_ENTRY(link, struct posix_timer, link));
-    }
+    do {
+        mutex_lock(&process->process->lock); // who sets the clock looks at them
+        link = list_pop_front(&process->timers);
+        mutex_unlock(&process->process->lock);
+        if (link != NULL) {
+            timer_destroy(LIST_ENTRY(link, struct posix_timer, link));
+        }
+    } while (link != NULL);
 }
 
 // By id, with the process's lock held; NULL: there is none.
@@ -306,8 +317,47 @@ static struct itimerspec_user timer_state(struct posix_timer *timer) {
     return out;
 }
 
+// Its deadline stays at the same moment of the clock. The process's lock is held.
+static void timer_step_locked(struct posix_timer *timer) {
+    const time_ns_t offset = time_real_offset(); // none is negative (clock_step())
+    const unsigned long irq = spin_lock_irq(&timer->process->signal_lock);
+    if (timer->deadline != 0 && timer->deadline <= TIME_NEVER - timer->offset) {
+        const time_ns_t deadline = timer->deadline + timer->offset - offset;
+        timer->deadline = deadline != 0 ? deadline : 1; // 0 would mean: stop
+        if (timer->number != 0 && !timer->expired) {
+            timer_arm(&timer->timer, MAX_OF(deadline, (time_ns_t)1));
+        }
+    }
+    timer->offset = offset;
+    spin_unlock_irq(&timer->process->signal_lock, irq);
+}
+
+void process_timers_step(struct posix_process *process) {
+    mutex_lock(&process->process->lock);
+    list_for_each (link, &process->timers) {
+        struct posix_timer *timer = LIST_ENTRY(link, struct posix_timer, link);
+        if (timer->by_real) {
+            timer_step_locked(timer);
+        }
+    }
+    mutex_unlock(&process->process->lock);
+}
+
+// What timer_settime says, as a monotonic moment; 0: stop. The process's lock is held.
+static time_ns_t timer_moment(struct posix_timer *timer, time_ns_t value, bool is_absolute) {
+    timer->offset = time_real_offset(); // once: it may be set just now
+    timer->by_real = is_absolute && clock_is_real(timer->clock);
+    if (value == 0 || value == TIME_NEVER) {
+        return value;
+    }
+    if (!is_absolute) {
+        return time_after(value);
+    }
+    // 0 would mean: stop.
+    return MAX_OF(timer->by_real ? value - timer->offset : value, (time_ns_t)1);
+}
+
 static void timer_set(struct posix_timer *timer, time_ns_t deadline, time_ns_t interval) {
-    timer_stop(timer);
     if (deadline == 0) {
         return;
     }
@@ -338,14 +388,9 @@ enum hx_status sys_timer_settime(struct call *call) {
     enum hx_status status = timer != NULL ? HX_OK : HX_ERR_INVALID;
     if (timer != NULL) {
         old = timer_state(timer);
-        time_ns_t deadline = value == 0 ? 0 : time_after(value);
-        if (value != 0 && (call_uint(call, 1) & TIMER_ABSTIME)) {
-            status = clock_to_monotonic(timer->clock, value, &deadline);
-            deadline = MAX_OF(deadline, (time_ns_t)1); // 0 would mean: stop
-        }
-        if (status == HX_OK) {
-            timer_set(timer, deadline, interval);
-        }
+        timer_stop(timer);
+        const bool is_absolute = (call_uint(call, 1) & TIMER_ABSTIME) != 0;
+        timer_set(timer, timer_moment(timer, value, is_absolute), interval);
     }
     mutex_unlock(&process->process->lock);
     if (status != HX_OK || call->args[3] == 0) {

@@ -57,6 +57,20 @@ enum hx_status clock_read(int32_t clock, time_ns_t *out_ns);
 // does not run by itself; HX_ERR_NO_OPERATION: it is one that cannot be waited on.
 enum hx_status clock_to_monotonic(int32_t clock, time_ns_t moment, time_ns_t *out_moment);
 
+// Setting the real-time clock (clock_step.c).
+void clock_step_init(void);
+// Whether the clock is moved when the real-time clock is set.
+bool clock_is_real(int32_t clock);
+// Sets it; who waits for a moment on it waits by the new time. Thread context. HX_ERR_INVALID: it
+// would be behind the monotonic clock.
+enum hx_status clock_step(time_ns_t real_now);
+// Sleeps until a moment on a clock. HX_ERR_TIMED_OUT: it has come; HX_ERR_INTERRUPTED,
+// HX_ERR_CANCELED, and what clock_to_monotonic() says.
+enum hx_status clock_wait(int32_t clock, time_ns_t moment);
+// Moves the timers of a process (timer_create) that were set to moments on the real-time clock.
+// Thread context.
+void process_timers_step(struct posix_process *process);
+
 // ITIMER_PROF and ITIMER_VIRTUAL (cpu_timer.c).
 void cpu_timer_init(struct posix_process *process);
 void cpu_timer_end(struct posix_process *process);
