@@ -14,6 +14,7 @@
 // while that lock is held, so that whoever takes the page out afterwards finds it.
 #include "private.h"
 
+#include <core/time.h>
 #include <core/trace.h>
 
 #define AROUND_BYTES (16u * PAGE_SIZE) // resident neighbours of a file's page that are mapped too
@@ -169,6 +170,7 @@ static enum hx_status resolve_below(struct fault *fault, struct memory_object *o
     bool write = shared && (fault->write || object->kind == MEMORY_PLAIN);
     if (shared && fault->write) {
         atomic_fetch_or_explicit(&frame->flags, FRAME_DIRTY, memory_order_relaxed);
+        atomic_store_explicit(&object->written, time_now(), memory_order_relaxed);
     }
     status = install(fault, expected, frame_address(frame), mapping_hal_flags(mapping, write));
     if (status == HX_OK) {

@@ -23,12 +23,33 @@ uint64_t inode_size(struct inode *inode) {
     return inode->info.size_bytes;
 }
 
+// A store into a shared mapping changes the file's times (mmap(2)). Memory only notes when it let
+// one through, as a fault is no place to lock inodes; who reads or sets the times takes that over
+// first.
+static void take_mapped_write_locked(struct inode *inode) {
+    if (inode->pages == NULL) {
+        return;
+    }
+    const time_ns_t written =
+        atomic_exchange_explicit(&inode->pages->written, 0, memory_order_relaxed);
+    if (written != 0) {
+        inode->info.modified = written + time_real_offset();
+        inode->info.changed = inode->info.modified;
+    }
+}
+
+static bool has_mapped_write(const struct inode *inode) {
+    return inode->pages != NULL &&
+           atomic_load_explicit(&inode->pages->written, memory_order_relaxed) != 0;
+}
+
 void inode_info(struct inode *inode, struct fs_info *out_info) {
     struct filesystem *fs = inode->fs;
     if (inode_has_flag(inode, FS_GENERATED) && node_info(fs, inode->node, out_info) == HX_OK) {
         return;
     }
     spin_lock(&inode->info_lock);
+    take_mapped_write_locked(inode);
     *out_info = inode->info;
     spin_unlock(&inode->info_lock);
     out_info->size_bytes = inode_size(inode);
@@ -80,6 +101,7 @@ static enum hx_status inode_set(struct inode *inode, struct fs_info *info, uint3
         return status;
     }
     spin_lock(&inode->info_lock);
+    take_mapped_write_locked(inode);
     if ((what & FS_SET_MODE) != 0) {
         uint32_t mode = (inode->info.mode & FS_MODE_TYPE) | (info->mode & MODE_BITS);
         __atomic_store_n(&inode->info.mode, mode, __ATOMIC_RELAXED);
@@ -204,6 +226,7 @@ enum hx_status inode_set_times(struct inode *inode, time_ns_t accessed, time_ns_
 void inode_touch(struct inode *inode, uint32_t what) {
     time_ns_t now = vfs_now();
     spin_lock(&inode->info_lock);
+    take_mapped_write_locked(inode);
     if ((what & FS_SET_ACCESSED) != 0) {
         inode->info.accessed = now;
     }
@@ -222,7 +245,7 @@ void inode_accessed(struct inode *inode, struct mount *mount) {
     }
     const struct fs_info *info = &inode->info; // a stale value delays or repeats an update
     time_ns_t accessed = __atomic_load_n(&info->accessed, __ATOMIC_RELAXED);
-    if (accessed <= __atomic_load_n(&info->modified, __ATOMIC_RELAXED) ||
+    if (has_mapped_write(inode) || accessed <= __atomic_load_n(&info->modified, __ATOMIC_RELAXED) ||
         accessed <= __atomic_load_n(&info->changed, __ATOMIC_RELAXED) ||
         accessed + RELATIME_NS < vfs_now()) {
         inode_touch(inode, FS_SET_ACCESSED);

@@ -218,6 +218,9 @@ static enum hx_status regular_map(struct file *file, uint32_t protection, bool s
         (mount_flags(file->path.mount) & MOUNT_NO_EXECUTE) != 0) {
         return HX_ERR_NOT_PERMITTED;
     }
+    if ((file_flags(file) & FILE_NOATIME) == 0) {
+        inode_accessed(file->inode, file->path.mount);
+    }
     *out_object = memory_object_get(file->inode->pages);
     return HX_OK;
 }

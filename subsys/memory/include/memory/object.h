@@ -45,16 +45,17 @@ struct memory_object {
     struct object object;
     enum memory_object_kind kind;
     struct mutex lock;
-    struct radix pages;            // [lock] struct frame * by page offset
-    uint64_t page_count;           // [lock]
-    _Atomic uint64_t size_bytes;   // end of file for file objects; UINT64_MAX for anonymous ones
-    struct list mappings;          // [lock] struct mapping.object_link; private_link if private
-    struct memory_object *backing; // keeps; private objects over a file, else NULL
-    uint64_t backing_offset;       // in pages: page i of this lies at backing_offset + i there
-    struct memory_object *clone;   // while its address space is cloned: the child's
-    struct memory_object *family;  // what its frames name: itself, or what it is a clone of
-    struct list family_link;       // [family->family_lock]
-    struct list family_members;    // [family_lock] of the first one; older ones come first
+    struct radix pages;          // [lock] struct frame * by page offset
+    uint64_t page_count;         // [lock]
+    _Atomic uint64_t size_bytes; // end of file for file objects; UINT64_MAX for anonymous ones
+    _Atomic time_ns_t written; // when a page last became writable in a mapping; 0: not since asked
+    struct list mappings;      // [lock] struct mapping.object_link; private_link if private
+    struct memory_object *backing;      // keeps; private objects over a file, else NULL
+    uint64_t backing_offset;            // in pages: page i of this lies at backing_offset + i there
+    struct memory_object *clone;        // while its address space is cloned: the child's
+    struct memory_object *family;       // what its frames name: itself, or what it is a clone of
+    struct list family_link;            // [family->family_lock]
+    struct list family_members;         // [family_lock] of the first one; older ones come first
     _Atomic uint32_t family_references; // of the first one: members, and who looks at them
     struct spinlock family_lock;
     const struct pager_ops *pager;
