@@ -262,6 +262,11 @@ def explain(guest: Guest, died: Died) -> ui.Failure:
     return ui.Failure(f"{died}{mend}", guest.report())
 
 
+def from_bytes(data: bytes) -> _Input:
+    """Standard input that is these bytes."""
+    return _Input(data)
+
+
 def nothing() -> _Input:
     """An empty standard input."""
     return _Input()

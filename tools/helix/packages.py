@@ -27,6 +27,7 @@ CHECK = {"clang-format-19": "clang-format-19", "clang-tidy-19": "clang-tidy-19",
          "mypy": "mypy"}
 VALGRIND = {"valgrind": "valgrind"}
 SPIN = {"spin": "spin"}
+SOURCES = {"dpkg-dev": "dpkg-source"}
 
 
 def run() -> dict[str, str]:
@@ -232,6 +233,43 @@ def closure(names: list[str], debian: str) -> list[Path]:
     # "Inst libc6 (2.36-9 Debian:12.1/stable [amd64])"
     found = re.findall(r"^Inst (\S+) \((\S+) [^\n]*\[(\w+)\]", listed, re.M)
     return [archives / f"{name}_{version.replace(':', '%3a')}_{arch}.deb" for name, version, arch in found]
+
+
+def _source_words() -> list[str]:
+    """apt-get with lists of sources only, beside the system's."""
+    own = paths.CACHE / "apt-sources"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        paths.ensure(own / folder)
+    (own / "sources.list").write_text(f"deb-src [signed-by={_KEYS}] {_site()} bookworm main\n")
+    return ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "-o", f"Dir::Etc::sourcelist={own / 'sources.list'}",
+            "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={own / 'lists'}", "-o",
+            f"Dir::Cache={own / 'cache'}", "-o", "Dir::State::status=/dev/null"]
+
+
+def source(package: str, version: str) -> Path:
+    """A package's source as Debian builds it, patches applied, in out/cache/PACKAGE-VERSION. apt checks what it
+    downloads, so dpkg-source need not."""
+    folder = paths.ensure(paths.CACHE) / f"{package}-{version}"
+    with _lock:
+        if folder.is_dir():
+            return folder
+        ui.stage(f"downloading the source of {package}")
+        words = [*_source_words(), "source", "--download-only", f"{package}={version}"]
+        done = _run_apt(words)
+        if done.returncode:
+            said = _run_apt([*_source_words(), "update"])
+            done = _run_apt(words)
+            if done.returncode:
+                raise ui.Failure(f"apt could not download the source of {package}", (said.stdout + done.stdout)[-4000:])
+        ui.progress_done()
+        fresh = paths.CACHE / f".{package}.{os.getpid()}"
+        shutil.rmtree(fresh, ignore_errors=True)
+        done = _run_apt(["dpkg-source", "--no-check", "-x", f"{package}_{version}.dsc", str(fresh)])
+        if done.returncode:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise ui.Failure(f"cannot unpack the source of {package}; remove it from {paths.CACHE}", done.stdout)
+        fresh.rename(folder)
+        return folder
 
 
 def depends(package: str, debian: str) -> list[str]:

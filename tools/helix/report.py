@@ -55,6 +55,7 @@ class Job:
     names: list[str]
     run: Callable[[Context, list[str]], Iterator[Verdict]]
     machines: bool = True  # needs the kernel
+    usual: bool = True  # part of the run that names no tests
 
 
 def single(name: str, body: Callable[[Context], None], machines: bool = True) -> Job:

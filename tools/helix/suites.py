@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_stepped, suite_terminal,
+                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_openposix, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_stepped, suite_terminal,
                    suite_tool, suite_tree, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -26,6 +26,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "posix-x": suite_scenario.posix_x_jobs,
     "devices": lambda options: suite_devices.jobs(options) + suite_profile.jobs(options),
     "busybox": suite_busybox.jobs,
+    "openposix": suite_openposix.jobs,
     "terminal": suite_terminal.jobs,
     "tool": suite_tool.jobs,
     "native": lambda options: suite_scenario.native_jobs(options) + suite_stepped.jobs(options),
@@ -54,7 +55,7 @@ def _select(options: Namespace) -> list[tuple[Job, list[str]]]:
         if not any(is_meant(name, [pattern]) for job in jobs for name in job.names):
             raise ui.WrongWords(f"no test is called {pattern}; suites: {' '.join(SUITES)}")
     for job in jobs:
-        names = [name for name in job.names if not options.names or is_meant(name, options.names)]
+        names = [name for name in job.names if (is_meant(name, options.names) if options.names else job.usual)]
         if options.smp:
             names = [name for name in names if "@" not in name or name.endswith(f"@{options.smp}")]
         if names:
