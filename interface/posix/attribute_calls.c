@@ -127,6 +127,7 @@ struct times {
     time_ns_t time[2];
     bool now[2];
     bool omit[2];
+    bool is_wrong; // nanoseconds that are none, which is told behind what is wrong with the path
 };
 
 // utimensat(2): to set both to now takes the right to write; anything else takes the owner.
@@ -150,7 +151,7 @@ static enum hx_status change_times(struct call *call, struct path path, const vo
     if (times->omit[0] && times->omit[1]) {
         return HX_OK;
     }
-    enum hx_status status = times_permission(call, inode, times);
+    enum hx_status status = times->is_wrong ? HX_ERR_INVALID : times_permission(call, inode, times);
     if (status != HX_OK) {
         return status;
     }
@@ -183,7 +184,7 @@ static enum hx_status times_from_timespec(struct uaddr from, struct times *out_t
         out_times->omit[i] = user[i].nanoseconds == UTIME_OMIT;
         if (!out_times->now[i] && !out_times->omit[i]) {
             if (user[i].nanoseconds < 0 || user[i].nanoseconds >= NS_PER_S) {
-                status = HX_ERR_INVALID;
+                out_times->is_wrong = true;
             } else {
                 out_times->time[i] = file_time(user[i].seconds, user[i].nanoseconds);
             }
@@ -199,11 +200,11 @@ enum hx_status sys_utimensat(struct call *call) {
     if (status != HX_OK) {
         return status;
     }
+    if (times.omit[0] && times.omit[1]) {
+        return HX_OK; // not even the path and the flags are looked at
+    }
     if ((flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) {
         return HX_ERR_INVALID;
-    }
-    if (times.omit[0] && times.omit[1]) {
-        return HX_OK; // not even the path is looked at
     }
     if (uaddr_is_null(call_address(call, 1))) { // futimens()
         if (flags != 0) {

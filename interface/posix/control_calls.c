@@ -23,6 +23,7 @@
 #define PR_GET_TIMERSLACK      30
 #define PR_SET_CHILD_SUBREAPER 36
 #define PR_GET_CHILD_SUBREAPER 37
+#define PR_GET_SECUREBITS      27
 #define PR_SET_NO_NEW_PRIVS    38
 #define PR_GET_NO_NEW_PRIVS    39
 
@@ -121,6 +122,8 @@ enum hx_status sys_prctl(struct call *call) {
         return bounding_read(call);
     case PR_CAPBSET_DROP:
         return bounding_drop(call);
+    case PR_GET_SECUREBITS:
+        return call_ok(call, 0); // nobody can set them
     case PR_SET_TIMERSLACK:
         return HX_OK; // timers are exact
     case PR_GET_TIMERSLACK:
@@ -137,6 +140,9 @@ enum hx_status sys_prctl(struct call *call) {
         process->no_new_privileges = true;
         return HX_OK;
     case PR_GET_NO_NEW_PRIVS:
+        if ((value | call->args[2] | call->args[3] | call->args[4]) != 0) {
+            return HX_ERR_INVALID;
+        }
         return call_ok(call, process->no_new_privileges);
     default:
         return HX_ERR_INVALID; // PR_SET_VMA's names, too: as on a Linux without them

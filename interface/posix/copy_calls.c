@@ -4,14 +4,18 @@
 
 #include <lib/string.h>
 #include <memory/heap.h>
+#include <vfs/pipe.h>
 #include <vfs/watch.h>
 
 #define COPY_BYTES 32768u
 
-#define FALLOC_FL_KEEP_SIZE  0x01
-#define FALLOC_FL_PUNCH_HOLE 0x02
-#define FALLOC_FL_ZERO_RANGE 0x10
-#define FALLOC_FL_SUPPORTED  (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
+#define FALLOC_FL_KEEP_SIZE      0x01
+#define FALLOC_FL_PUNCH_HOLE     0x02
+#define FALLOC_FL_COLLAPSE_RANGE 0x08
+#define FALLOC_FL_ZERO_RANGE     0x10
+#define FALLOC_FL_INSERT_RANGE   0x20
+#define FALLOC_FL_UNSHARE_RANGE  0x40
+#define FALLOC_FL_KNOWN          0x7b // all of them
 
 #define POSIX_FADV_NOREUSE 5
 
@@ -117,9 +121,6 @@ enum hx_status copy_end_offset_back(const struct copy_end *end, struct uaddr add
 
 static enum hx_status sendfile_files(struct call *call, struct copy_end *in, struct copy_end *out) {
     enum hx_status status = copy_check_ends(in, out);
-    if (status == HX_OK) {
-        status = copy_end_offset(in, call_address(call, 2));
-    }
     if (status != HX_OK) {
         return status;
     }
@@ -154,24 +155,54 @@ enum hx_status copy_with_ends(struct call *call, int32_t in_fd, int32_t out_fd,
 }
 
 enum hx_status sys_sendfile(struct call *call) {
-    return copy_with_ends(call, call_int(call, 1), call_int(call, 0), sendfile_files);
+    struct descriptor in;
+    enum hx_status status = descriptor_get(call, call_int(call, 1), HX_RIGHT_READ, &in);
+    if (status != HX_OK) {
+        return status;
+    }
+    // What is wrong with where it comes from is told before the other file is looked at.
+    struct copy_end in_end = { .file = in.file };
+    status = (file_flags(in.file) & FILE_READ) == 0
+                 ? HX_ERR_BAD_HANDLE
+                 : copy_end_offset(&in_end, call_address(call, 2));
+    struct descriptor out;
+    if (status == HX_OK) {
+        status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &out);
+    }
+    if (status == HX_OK) {
+        struct copy_end out_end = { .file = out.file };
+        status = sendfile_files(call, &in_end, &out_end);
+        descriptor_put(&out);
+    }
+    descriptor_put(&in);
+    return status;
 }
 
 static uint64_t end_position(const struct copy_end *end) {
     return end->own_offset ? end->offset : end->file->position;
 }
 
+// Where it begins, as far as can be said before the files are looked at.
+static enum hx_status copy_range_offset(struct copy_end *end, struct uaddr address) {
+    if (uaddr_is_null(address)) {
+        return HX_OK;
+    }
+    end->own_offset = true;
+    return copy_from_user(&end->offset, address, sizeof(end->offset));
+}
+
+// In the order of copy_file_range(2): the flags, the types, how they are open, the places.
 static enum hx_status copy_range_files(struct call *call, struct copy_end *in,
                                        struct copy_end *out) {
-    enum hx_status status = copy_check_ends(in, out);
+    enum hx_status status = copy_range_offset(in, call_address(call, 1));
     if (status == HX_OK) {
-        status = copy_end_offset(in, call_address(call, 1));
-    }
-    if (status == HX_OK) {
-        status = copy_end_offset(out, call_address(call, 3));
+        status = copy_range_offset(out, call_address(call, 3));
     }
     if (status != HX_OK) {
         return status;
+    }
+    if (call_uint(call, 5) != 0) {
+        return HX_ERR_INVALID;
     }
     if (is_type(in->file, FS_MODE_DIRECTORY) || is_type(out->file, FS_MODE_DIRECTORY)) {
         return HX_ERR_IS_DIRECTORY;
@@ -181,18 +212,28 @@ static enum hx_status copy_range_files(struct call *call, struct copy_end *in,
         (int64_t)length < 0) {
         return HX_ERR_INVALID;
     }
+    status = copy_check_ends(in, out);
+    if (status != HX_OK) {
+        return status;
+    }
     if ((file_flags(out->file) & FILE_APPEND) != 0) {
         return HX_ERR_BAD_HANDLE;
     }
-    const uint64_t from = end_position(in);
-    const uint64_t to = end_position(out);
-    if (in->file->inode == out->file->inode && from < to + length && to < from + length) {
+    if ((int64_t)end_position(in) < 0 || (int64_t)end_position(out) < 0) {
         return HX_ERR_INVALID;
     }
-    uint64_t size_bytes = length;
-    status = copy_limit(call, out, &size_bytes); // also where there is nothing to copy
+    const uint64_t from = end_position(in);
+    const uint64_t to = end_position(out);
+    uint64_t room = MAX_OF(length, UINT64_C(1));
+    status = copy_limit(call, out, &room); // also where there is nothing to copy
     if (status != HX_OK) {
         return status;
+    }
+    const uint64_t size = inode_size(in->file->inode);
+    const uint64_t there = size > from ? size - from : 0;
+    const uint64_t size_bytes = MIN_OF(MIN_OF(length, there), room);
+    if (in->file->inode == out->file->inode && from < to + size_bytes && to < from + size_bytes) {
+        return HX_ERR_INVALID; // what is there to copy reaches into where it goes
     }
     status = copy_all(call, in, out, size_bytes);
     if (status == HX_OK) {
@@ -205,9 +246,6 @@ static enum hx_status copy_range_files(struct call *call, struct copy_end *in,
 }
 
 enum hx_status sys_copy_file_range(struct call *call) {
-    if (call_uint(call, 5) != 0) {
-        return HX_ERR_INVALID;
-    }
     return copy_with_ends(call, call_int(call, 0), call_int(call, 2), copy_range_files);
 }
 
@@ -293,6 +331,23 @@ static enum hx_status allocate(struct call *call, struct file *file, int32_t mod
     return status;
 }
 
+// Modes that fallocate(2) refuses before it looks at the file.
+static enum hx_status allocate_check_mode(int32_t mode) {
+    const int32_t punch_and_keep = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if ((mode & ~FALLOC_FL_KNOWN) != 0 ||
+        ((mode & FALLOC_FL_PUNCH_HOLE) != 0 &&
+         ((mode & FALLOC_FL_ZERO_RANGE) != 0 || (mode & punch_and_keep) != punch_and_keep))) {
+        return HX_ERR_NO_OPERATION;
+    }
+    const bool is_alone = (mode & (mode - 1)) == 0;
+    if (((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0 && !is_alone) ||
+        ((mode & FALLOC_FL_UNSHARE_RANGE) != 0 &&
+         (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)) != 0)) {
+        return HX_ERR_INVALID;
+    }
+    return HX_OK;
+}
+
 static enum hx_status allocate_checked(struct call *call, struct file *file, int32_t mode) {
     const int64_t offset = (int64_t)call->args[2];
     const int64_t length = (int64_t)call->args[3];
@@ -300,15 +355,20 @@ static enum hx_status allocate_checked(struct call *call, struct file *file, int
     if (offset < 0 || length <= 0) {
         return HX_ERR_INVALID;
     }
-    if ((mode & ~FALLOC_FL_SUPPORTED) != 0 ||
-        ((mode & FALLOC_FL_PUNCH_HOLE) != 0 &&
-         mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))) {
-        return HX_ERR_NO_OPERATION;
+    const enum hx_status status = allocate_check_mode(mode);
+    if (status != HX_OK) {
+        return status;
     }
     if ((file_flags(file) & FILE_WRITE) == 0) {
         return HX_ERR_BAD_HANDLE;
     }
-    if (file->inode == NULL || inode_type(file->inode) == FS_MODE_FIFO) {
+    if (file_is_pipe(file)) {
+        return HX_ERR_NOT_SEEKABLE;
+    }
+    if (file->inode == NULL) {
+        return call_fail(call, HX_ERR_NO_DEVICE, ENODEV);
+    }
+    if (inode_type(file->inode) == FS_MODE_FIFO) {
         return HX_ERR_NOT_SEEKABLE;
     }
     if (inode_type(file->inode) == FS_MODE_DIRECTORY) {
@@ -317,11 +377,15 @@ static enum hx_status allocate_checked(struct call *call, struct file *file, int
     if (inode_type(file->inode) != FS_MODE_REGULAR) {
         return call_fail(call, HX_ERR_NO_DEVICE, ENODEV);
     }
+    if (__builtin_add_overflow(offset, length, &end)) {
+        return HX_ERR_FILE_TOO_BIG;
+    }
+    const int32_t supported = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
     if (file->inode->pages == NULL || file->inode->kind != NULL) {
         return HX_ERR_NO_OPERATION;
     }
-    if (__builtin_add_overflow(offset, length, &end)) {
-        return HX_ERR_FILE_TOO_BIG;
+    if ((mode & ~supported) != 0) {
+        return HX_ERR_NO_OPERATION; // the file system's answer, so behind all others
     }
     if ((uint64_t)end > posix_limit(call->process, RLIMIT_FSIZE) &&
         (mode & FALLOC_FL_KEEP_SIZE) == 0) {
@@ -351,7 +415,7 @@ enum hx_status sys_fadvise64(struct call *call) {
     if (status != HX_OK) {
         return status;
     }
-    if (descriptor.file->inode == NULL || is_type(descriptor.file, FS_MODE_FIFO)) {
+    if (file_is_pipe(descriptor.file) || is_type(descriptor.file, FS_MODE_FIFO)) {
         status = HX_ERR_NOT_SEEKABLE;
     } else if ((int64_t)call->args[2] < 0 || call_uint(call, 3) > POSIX_FADV_NOREUSE) {
         status = HX_ERR_INVALID;

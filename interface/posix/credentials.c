@@ -35,6 +35,19 @@ static void adjust_capabilities(const struct credentials *old, struct credential
     }
 }
 
+// What of the capabilities is about files goes with the file system's user (capabilities(7)).
+static void adjust_file_capabilities(const struct credentials *old, struct credentials *fresh) {
+    const uint64_t of_files = 1ull << CAPABILITY_CHOWN | 1ull << CAPABILITY_DAC_OVERRIDE |
+                              1ull << CAPABILITY_DAC_READ | 1ull << CAPABILITY_FOWNER |
+                              1ull << CAPABILITY_FSETID | 1ull << CAPABILITY_MKNOD | 1ull << 9 |
+                              1ull << 32; // CAP_LINUX_IMMUTABLE, CAP_MAC_OVERRIDE
+    if (old->fsuid == 0 && fresh->fsuid != 0) {
+        fresh->effective &= ~of_files;
+    } else if (old->fsuid != 0 && fresh->fsuid == 0) {
+        fresh->effective |= fresh->permitted & of_files;
+    }
+}
+
 static struct credentials *begin(struct call *call, struct credentials **out_old) {
     *out_old = posix_credentials(call->process);
     struct credentials *fresh = credentials_copy(*out_old);
@@ -213,6 +226,7 @@ enum hx_status sys_setfsuid(struct call *call) {
     if (id != KEEP &&
         (is_own_uid(old, id) || id == old->fsuid || credentials_capable(old, CAPABILITY_SETUID))) {
         fresh->fsuid = id;
+        adjust_file_capabilities(old, fresh);
     }
     return finish(call, old, fresh, HX_OK);
 }

@@ -365,7 +365,7 @@ static enum hx_status control_locked(struct epoll *epoll, int32_t operation,
         interest_remove_locked(interest);
         return HX_OK;
     }
-    if (((event->events | interest->events) & EPOLLEXCLUSIVE) != 0) {
+    if ((interest->events & EPOLLEXCLUSIVE) != 0) {
         return HX_ERR_INVALID;
     }
     interest->data = event->data;
@@ -385,6 +385,15 @@ static enum hx_status control_one(struct epoll *epoll, int32_t operation,
     return status;
 }
 
+// EPOLLEXCLUSIVE is for additions alone, not for another epoll, and goes with few bits
+// (epoll_ctl(2)).
+static bool exclusive_is_valid(int32_t operation, const struct file *file, uint32_t events) {
+    const uint32_t with = LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLERR | LINUX_POLLHUP |
+                          EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+    return (events & EPOLLEXCLUSIVE) == 0 || operation == EPOLL_CTL_DEL ||
+           (operation == EPOLL_CTL_ADD && file->ops != &epoll_ops && (events & ~with) == 0);
+}
+
 static enum hx_status control_files(struct call *call, struct file *epoll_file,
                                     const struct descriptor *target) {
     const int32_t operation = call_int(call, 1);
@@ -400,7 +409,7 @@ static enum hx_status control_files(struct call *call, struct file *epoll_file,
         return HX_ERR_NOT_PERMITTED; // always ready: nothing to wait for
     }
     if (epoll_file->ops != &epoll_ops || file == epoll_file || operation < EPOLL_CTL_ADD ||
-        operation > EPOLL_CTL_MOD) {
+        operation > EPOLL_CTL_MOD || !exclusive_is_valid(operation, file, event.events)) {
         return HX_ERR_INVALID;
     }
     if (file->ops != &epoll_ops) {

@@ -22,6 +22,7 @@
 #define F_OFD_GETLK     36u
 #define F_OFD_SETLK     37u
 #define F_OFD_SETLKW    38u
+#define LOCK_MAND       32u // of flock
 #define F_GETLEASE      1025u
 #define F_NOTIFY        1026u
 #define F_DUPFD_CLOEXEC 1030u
@@ -125,14 +126,14 @@ uint32_t file_linux_flags(const struct file *file) {
     result |= (flags & FILE_DIRECT) != 0 ? HAL_O_DIRECT : 0;
     result |= (flags & FILE_NOATIME) != 0 ? O_NOATIME : 0;
     result |= (flags & FILE_SYNC) != 0 ? O_SYNC : 0;
+    result |= (flags & FILE_SAID_DIRECTORY) != 0 ? HAL_O_DIRECTORY : 0;
+    result |= (flags & FILE_SAID_NOFOLLOW) != 0 ? HAL_O_NOFOLLOW : 0;
+    result |= (flags & FILE_SAID_TMPFILE) != 0 ? O_TMPFILE_BIT : 0;
     if ((flags & FILE_PATH_ONLY) != 0) {
         return result | O_PATH;
     }
     if (file->path.name != NULL) {
         result |= HAL_O_LARGEFILE;
-        if (file->inode != NULL && inode_type(file->inode) == FS_MODE_DIRECTORY) {
-            result |= HAL_O_DIRECTORY;
-        }
     }
     return result;
 }
@@ -290,10 +291,17 @@ enum hx_status sys_fcntl(struct call *call) {
 }
 
 enum hx_status sys_flock(struct call *call) {
+    const uint32_t operation = call_uint(call, 1);
+    if ((operation & LOCK_MAND) != 0) {
+        return HX_OK; // what Linux once had, and answers so since
+    }
+    if (!is_lock_operation(operation)) {
+        return HX_ERR_INVALID; // before the descriptor is looked at
+    }
     struct descriptor descriptor;
     enum hx_status status = descriptor_get(call, call_int(call, 0), HX_RIGHT_WRITE, &descriptor);
     if (status == HX_OK) {
-        status = lock_whole_file(call, descriptor.file, call_uint(call, 1));
+        status = lock_whole_file(call, descriptor.file, operation);
         descriptor_put(&descriptor);
     }
     return status;
@@ -319,7 +327,7 @@ static enum hx_status control_inode(struct call *call, struct file *file, uint32
     if (type == FS_MODE_REGULAR && request == FIONREAD) {
         const uint64_t size = inode_size(file->inode);
         const uint64_t position = file->position;
-        return store_int(call, (int32_t)(size > position ? size - position : 0));
+        return store_int(call, (int32_t)(size - position)); // negative behind the end
     }
     if ((type == FS_MODE_REGULAR || type == FS_MODE_DIRECTORY) && request == FIGETBSZ) {
         return store_int(call, (int32_t)PAGE_SIZE);

@@ -344,9 +344,14 @@ enum hx_status lock_query(struct call *call, struct file *file, bool of_descript
     return copy_to_user(call_address(call, 2), &user, sizeof(user));
 }
 
+bool is_lock_operation(uint32_t operation) {
+    const uint32_t kind = operation & ~LOCK_NB;
+    return kind == LOCK_SH || kind == LOCK_EX || kind == LOCK_UN;
+}
+
 enum hx_status lock_whole_file(struct call *call, struct file *file, uint32_t operation) {
     const uint32_t kind = operation & ~LOCK_NB;
-    if (file->inode == NULL || (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN)) {
+    if (file->inode == NULL || !is_lock_operation(operation)) {
         return HX_ERR_INVALID;
     }
     struct advisory wanted = {

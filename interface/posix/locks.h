@@ -10,6 +10,8 @@
 enum hx_status lock_set(struct call *call, struct file *file, bool of_description, bool wait);
 // F_GETLK: which lock would be in the way.
 enum hx_status lock_query(struct call *call, struct file *file, bool of_description);
+// Whether flock(2) knows the operation.
+bool is_lock_operation(uint32_t operation);
 // flock(2) with its operation.
 enum hx_status lock_whole_file(struct call *call, struct file *file, uint32_t operation);
 // Before the first lock.

@@ -57,6 +57,9 @@ static enum hx_status map_flags(uint64_t flags, uint32_t *out_flags) {
     if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) {
         return HX_ERR_INVALID;
     }
+    if (type == MAP_SHARED_VALIDATE && (flags & MAP_ANONYMOUS) != 0) {
+        return HX_ERR_INVALID; // only files know more flags than they must
+    }
     if (flags & MAP_HUGETLB) {
         return HX_ERR_NO_MEMORY; // the pool of huge pages is empty
     }

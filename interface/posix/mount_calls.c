@@ -194,16 +194,16 @@ enum hx_status sys_fdatasync(struct call *call) {
 
 // Writing back a part: nothing is left to write.
 enum hx_status sys_sync_file_range(struct call *call) {
-    if ((call_uint(call, 3) & ~7u) != 0 || (int64_t)call->args[1] < 0 ||
-        (int64_t)call->args[2] < 0) {
-        return HX_ERR_INVALID;
-    }
     struct descriptor descriptor;
     enum hx_status status = descriptor_get(call, call_int(call, 0), 0, &descriptor);
     if (status != HX_OK) {
         return status;
     }
-    if (descriptor.file->inode == NULL || inode_type(descriptor.file->inode) == FS_MODE_FIFO) {
+    if ((call_uint(call, 3) & ~7u) != 0 || (int64_t)call->args[1] < 0 ||
+        (int64_t)call->args[2] < 0) {
+        status = HX_ERR_INVALID;
+    } else if (descriptor.file->inode == NULL ||
+               inode_type(descriptor.file->inode) == FS_MODE_FIFO) {
         status = HX_ERR_NOT_SEEKABLE;
     }
     descriptor_put(&descriptor);

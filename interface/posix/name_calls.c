@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // name_calls.c: making, linking, renaming and removing names.
 #include "descriptor.h"
+#include "life.h"
 
 #include <lib/string.h>
 #include <memory/heap.h>
@@ -128,6 +129,9 @@ static enum hx_status link_at(struct call *call, int32_t from_fd, struct uaddr f
                               struct uaddr to, uint32_t flags) {
     if ((flags & ~(uint32_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0) {
         return HX_ERR_INVALID;
+    }
+    if ((flags & AT_EMPTY_PATH) != 0 && !posix_capable(CAPABILITY_DAC_READ)) {
+        return HX_ERR_NOT_FOUND; // linkat(2): a descriptor would be given a name by anybody
     }
     const uint32_t lookup_flags = ((flags & AT_SYMLINK_FOLLOW) != 0 ? LOOKUP_FOLLOW : 0) |
                                   ((flags & AT_EMPTY_PATH) != 0 ? LOOKUP_EMPTY : 0);

@@ -40,8 +40,8 @@ static const struct flag_pair open_flags[] = {
     { O_CREAT, OPEN_CREATE },      { O_EXCL, OPEN_EXCLUSIVE },
     { O_NOCTTY, OPEN_NOCTTY },     { O_TRUNC, OPEN_TRUNCATE },
     { O_APPEND, FILE_APPEND },     { O_NONBLOCK, FILE_NONBLOCK },
-    { O_DSYNC, FILE_SYNC },        { HAL_O_DIRECTORY, OPEN_DIRECTORY },
-    { O_NOATIME, FILE_NOATIME },   { HAL_O_NOFOLLOW, OPEN_NOFOLLOW },
+    { O_DSYNC, FILE_SYNC },        { HAL_O_DIRECTORY, OPEN_DIRECTORY | FILE_SAID_DIRECTORY },
+    { O_NOATIME, FILE_NOATIME },   { HAL_O_NOFOLLOW, OPEN_NOFOLLOW | FILE_SAID_NOFOLLOW },
     { HAL_O_DIRECT, FILE_DIRECT },
 };
 
@@ -65,7 +65,7 @@ static enum hx_status translate_flags(uint32_t flags, uint32_t *out_flags) {
         if ((flags & HAL_O_DIRECTORY) == 0 || access == 0 || (flags & O_CREAT) != 0) {
             return HX_ERR_INVALID;
         }
-        result = (result & ~OPEN_DIRECTORY) | OPEN_TMPFILE;
+        result = (result & ~OPEN_DIRECTORY) | OPEN_TMPFILE | FILE_SAID_TMPFILE;
     }
     if ((flags & O_CREAT) != 0 && (flags & HAL_O_DIRECTORY) != 0) {
         return HX_ERR_INVALID;
@@ -100,7 +100,11 @@ static enum hx_status open_with(struct call *call, const struct lookup *lookup, 
 static enum hx_status open_at(struct call *call, int32_t directory_fd, struct uaddr from,
                               uint32_t flags, uint32_t mode) {
     struct user_path path;
-    enum hx_status status = user_path_begin(call, directory_fd, from, 0, &path);
+    uint32_t translated; // whose refusals come before those of the path
+    enum hx_status status = translate_flags(flags, &translated);
+    if (status == HX_OK) {
+        status = user_path_begin(call, directory_fd, from, 0, &path);
+    }
     if (status == HX_OK) {
         status = open_with(call, &path.lookup, path.text, flags, mode);
         user_path_end(&path);
@@ -281,6 +285,7 @@ static enum hx_status memory_root(struct fs_context **out_context) {
         if (context == NULL) {
             return HX_ERR_NO_MEMORY;
         }
+        atomic_store_explicit(&context->umask, 0, memory_order_relaxed); // no one's
         struct fs_context *found = NULL;
         if (!atomic_compare_exchange_strong_explicit(&shared, &found, context, memory_order_acq_rel,
                                                      memory_order_acquire)) {
@@ -310,6 +315,23 @@ static enum hx_status open_memory_file(struct file **out_file) {
     return status;
 }
 
+// The file is whose the maker's other new files are.
+static enum hx_status give_memory_file(struct call *call, struct file *file) {
+    struct credentials *own = posix_credentials(call->process);
+    struct credentials *root = credentials_create_root();
+    enum hx_status status = root == NULL
+                                ? HX_ERR_NO_MEMORY
+                                : inode_set_owner(file->inode, root, own->fsuid, own->fsgid);
+    if (root != NULL) {
+        credentials_put(root);
+    }
+    credentials_put(own);
+    if (status != HX_OK) {
+        file_put(file);
+    }
+    return status;
+}
+
 enum hx_status sys_memfd_create(struct call *call) {
     const uint32_t flags = call_uint(call, 1);
     if ((flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING)) != 0 || (flags & MFD_ALLOW_SEALING) != 0) {
@@ -327,5 +349,8 @@ enum hx_status sys_memfd_create(struct call *call) {
     heap_free(name);
     struct file *file;
     status = open_memory_file(&file);
+    if (status == HX_OK) {
+        status = give_memory_file(call, file);
+    }
     return status == HX_OK ? call_add_file(call, file, (flags & MFD_CLOEXEC) != 0) : status;
 }

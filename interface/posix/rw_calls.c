@@ -12,6 +12,7 @@
 #define RWF_DSYNC     0x02
 #define RWF_SYNC      0x04
 #define RWF_APPEND    0x10
+#define SEEK_TO_END   2u // SEEK_END
 #define RWF_SUPPORTED (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND)
 
 enum hx_status call_broken_pipe(struct call *call) {
@@ -284,9 +285,6 @@ enum hx_status sys_pwritev(struct call *call) {
 static enum hx_status move_many_flags(struct call *call, bool writing) {
     const int64_t offset = (int64_t)call->args[3];
     const int32_t flags = call_int(call, 5);
-    if ((flags & ~RWF_SUPPORTED) != 0) {
-        return HX_ERR_NO_OPERATION;
-    }
     struct descriptor descriptor;
     enum hx_status status =
         offset == OFFSET_NONE
@@ -295,10 +293,23 @@ static enum hx_status move_many_flags(struct call *call, bool writing) {
     if (status != HX_OK) {
         return status;
     }
+    if ((flags & ~RWF_SUPPORTED) != 0) {
+        descriptor_put(&descriptor);
+        return HX_ERR_NO_OPERATION;
+    }
     struct file *file = descriptor.file;
     int64_t where = offset;
     if (writing && (flags & RWF_APPEND) != 0 && is_regular(file)) {
-        where = (int64_t)inode_size(file->inode);
+        uint64_t end = inode_size(file->inode);
+        if (offset == OFFSET_NONE) { // the position goes to the end, too
+            status = file_seek(file, 0, SEEK_TO_END, &end);
+        } else {
+            where = (int64_t)end;
+        }
+    }
+    if (status != HX_OK) {
+        descriptor_put(&descriptor);
+        return status;
     }
     status = move_segments(call, file, writing, where);
     if (status == HX_OK && writing && (flags & (RWF_DSYNC | RWF_SYNC)) != 0 &&

@@ -190,10 +190,20 @@ static enum hx_status enlarge_or_move(struct remap *remap, struct mapping *last)
     return remap->flags & ASPACE_REMAP_MOVE ? move(remap, last->flags) : HX_ERR_NO_MEMORY;
 }
 
+// Whether a chosen place can be the user's, apart from the old one.
+static bool target_valid(const struct remap *remap) {
+    uint64_t end;
+    return range_valid(remap->to, remap->new_size, &end) && remap->to >= ASPACE_LOWEST &&
+           (remap->to >= remap->start + remap->old_size || remap->start >= end);
+}
+
 static enum hx_status remap_locked(struct remap *remap) {
     struct mapping *first = mapping_find(remap->aspace, remap->start);
     if (first == NULL || first->start > remap->start) {
         return HX_ERR_BAD_ADDRESS;
+    }
+    if ((remap->flags & ASPACE_REMAP_FIXED) && !target_valid(remap)) {
+        return HX_ERR_INVALID;
     }
     uint64_t kept_end = remap->start + remap->kept;
     uint64_t old_end = remap->start + remap->old_size;
@@ -205,13 +215,6 @@ static enum hx_status remap_locked(struct remap *remap) {
     }
     struct mapping *last = last_piece(first, kept_end);
     return last != NULL ? enlarge_or_move(remap, last) : HX_ERR_BAD_ADDRESS;
-}
-
-// Whether a chosen place can be the user's, apart from the old one.
-static bool target_valid(const struct remap *remap) {
-    uint64_t end;
-    return range_valid(remap->to, remap->new_size, &end) && remap->to >= ASPACE_LOWEST &&
-           (remap->to >= remap->start + remap->old_size || remap->start >= end);
 }
 
 enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_t old_bytes,
@@ -230,9 +233,6 @@ enum hx_status aspace_remap(struct aspace *aspace, struct uaddr address, uint64_
         .to = place->value,
     };
     remap.kept = MIN_OF(remap.old_size, remap.new_size);
-    if ((flags & ASPACE_REMAP_FIXED) && !target_valid(&remap)) {
-        return HX_ERR_INVALID;
-    }
     list_init(&remap.gone);
     rwlock_write(&aspace->lock);
     enum hx_status status = remap_locked(&remap);

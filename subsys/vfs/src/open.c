@@ -79,6 +79,10 @@ static enum hx_status open_place(const struct opening *opening, struct path path
         (credentials == NULL || credentials_capable(credentials, CAPABILITY_FSETID))) {
         file_bits |= FILE_KEEP_SETUID;
     }
+    const uint32_t type = inode_type(path_inode(path));
+    if ((flags & FILE_DIRECT) != 0 && (type == FS_MODE_REGULAR || type == FS_MODE_DIRECTORY)) {
+        return HX_ERR_INVALID; // files of memory; one that was made by this call stays, as in Linux
+    }
     struct file *file;
     status = file_open_taking(path, file_bits, &file);
     if (status != HX_OK) {
@@ -195,14 +199,13 @@ static enum hx_status open_creating(struct opening *opening, const char *path,
     do {
         struct change change = { .name = NULL };
         again = false;
-        if (status == HX_OK && (walk.last.length == 0 || walk.is_trailing)) {
-            status = HX_ERR_IS_DIRECTORY;
-        }
         if (status == HX_OK) {
-            struct fs_name last = walk.last;
-            change.last = last;
-            status = change_is_special(&change) ? HX_ERR_IS_DIRECTORY
-                                                : load_or_create(opening, &walk, &change);
+            change.last = walk.last;
+            const bool is_exclusive = (opening->flags & OPEN_EXCLUSIVE) != 0;
+            status = change_is_special(&change) && is_exclusive ? HX_ERR_EXISTS
+                     : change_is_special(&change) || walk.is_trailing
+                         ? HX_ERR_IS_DIRECTORY
+                         : load_or_create(opening, &walk, &change);
         }
         if (status == HX_OK) {
             status = open_component(opening, &walk, &change, &again, out_file);
@@ -255,11 +258,19 @@ static enum hx_status open_temporary(struct opening *opening, const char *path,
     return status;
 }
 
+static bool ends_with_slash(const char *path) {
+    char last = '\0';
+    for (const char *at = path; *at != '\0'; at++) {
+        last = *at;
+    }
+    return last == '/';
+}
+
 enum hx_status file_open(const struct lookup *lookup, const char *path, uint32_t flags,
                          uint32_t mode, struct file **out_file) {
     struct opening opening = { .lookup = lookup, .flags = flags, .mode = mode };
     if ((flags & FILE_PATH_ONLY) != 0) {
-        opening.flags &= FILE_PATH_ONLY | OPEN_DIRECTORY | OPEN_NOFOLLOW;
+        opening.flags &= FILE_PATH_ONLY | FILE_SAID | OPEN_DIRECTORY | OPEN_NOFOLLOW;
     } else if ((flags & OPEN_TMPFILE) != 0) {
         return open_temporary(&opening, path, out_file);
     } else if ((flags & OPEN_CREATE) != 0) {
@@ -268,7 +279,7 @@ enum hx_status file_open(const struct lookup *lookup, const char *path, uint32_t
         }
         if ((flags & OPEN_EXCLUSIVE) != 0) {
             opening.flags |= OPEN_NOFOLLOW;
-        } else {
+        } else if (!ends_with_slash(path)) { // what is created is no directory, whatever is there
             enum hx_status status = open_existing(&opening, path, out_file);
             if (status != HX_ERR_NOT_FOUND) {
                 return status;

@@ -393,7 +393,7 @@ enum hx_status pipe_create(uint32_t flags, struct file **out_reader, struct file
         return HX_ERR_NO_MEMORY;
     }
     flags &= FILE_NONBLOCK | FILE_DIRECT;
-    struct file *reader = file_create(&pipe_ops, FILE_READ | flags, pipe);
+    struct file *reader = file_create(&pipe_ops, FILE_READ | (flags & FILE_NONBLOCK), pipe);
     if (reader == NULL) {
         pipe_free(pipe);
         return HX_ERR_NO_MEMORY;

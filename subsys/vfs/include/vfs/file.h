@@ -22,6 +22,11 @@
 #define FILE_PATH_ONLY (1u << 5) // O_PATH
 #define FILE_NOATIME   (1u << 6)
 #define FILE_SYNC      (1u << 7)
+// What open() was asked for, and F_GETFL tells; nothing else follows from it.
+#define FILE_SAID_DIRECTORY (1u << 8)
+#define FILE_SAID_NOFOLLOW  (1u << 9)
+#define FILE_SAID_TMPFILE   (1u << 10)
+#define FILE_SAID           (7u << 8)
 // What fcntl(F_SETFL) may change; all other bits stay as they are.
 #define FILE_SETTABLE    (FILE_APPEND | FILE_NONBLOCK | FILE_DIRECT | FILE_NOATIME)
 #define FILE_KEEP_SETUID (1u << 30) // opened with CAP_FSETID: writing keeps set-user bits
