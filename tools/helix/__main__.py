@@ -99,7 +99,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, metavar="N",
                         help="of what is random (default: %(default)s)")
     parser.add_argument("--seeds", type=_up_to(1000000), default=1, metavar="N",
-                        help="how many from there on, under the simulator (default: %(default)s)")
+                        help="how many from there on, in differential and under the simulator (default: %(default)s)")
     parser.add_argument("--smp", type=_processors, metavar="N", help="only with so many processors")
     parser.add_argument("--kernel", metavar="FILE", help="another kernel; 'linux' is Debian's")
     parser.add_argument("--jobs", type=_up_to(1000), default=2, metavar="N", help="machines at once (default: %(default)s)")

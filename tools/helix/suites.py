@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from helix import (mutants, packages, programs, run, suite_boot, suite_busybox, suite_check,
-                   suite_debug, suite_devices, suite_fuzz, suite_hosted, suite_openposix, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_stepped, suite_terminal,
+                   suite_debug, suite_devices, suite_differential, suite_fuzz, suite_hosted, suite_openposix, suite_other, suite_profile, suite_proof, suite_rules, suite_scenario, suite_stepped, suite_terminal,
                    suite_tool, suite_tree, suite_uefi, suite_unit, ui)
 from helix.report import Context, Job, Reporter, Verdict, chosen
 
@@ -32,6 +32,7 @@ SUITES: dict[str, Callable[[Namespace], list[Job]]] = {
     "native": lambda options: suite_scenario.native_jobs(options) + suite_stepped.jobs(options),
     "torture": suite_scenario.torture_jobs,
     "fuzz": suite_fuzz.jobs,
+    "differential": suite_differential.jobs,
     "debug": suite_debug.jobs,
     "aarch64": suite_other.aarch64_jobs,
     "riscv64": suite_other.riscv64_jobs,
@@ -86,10 +87,10 @@ def _refuse_seconds(options: Namespace, selected: list[tuple[Job, list[str]]]) -
 def _refuse_seeds(options: Namespace, selected: list[tuple[Job, list[str]]]) -> None:
     """Seeds that none of the chosen tests would have."""
     names = [name for _, names in selected for name in names]
-    if any(name.startswith("torture/seed-") for name in names):
+    if any(name.startswith(("torture/seed-", "differential/")) for name in names):
         return
     if options.seeds != 1:
-        raise ui.WrongWords("--seeds: only './helix test torture --arch hosted' has them")
+        raise ui.WrongWords("--seeds: only './helix test torture --arch hosted' and './helix test differential' have them")
     if options.seed != 1 and all(re.match(r"(hosted/)?torture[/@]", name) for name in names):
         raise ui.WrongWords("--seed: torture has seeds with --arch hosted only")
 
@@ -166,6 +167,7 @@ def command(options: Namespace) -> int:
     context = _prepare(options, selected)
     extra = f" --kernel {options.kernel}" if options.kernel else ""
     extra += f" --seed {options.seed}" if options.seed != 1 else ""
+    extra += f" --seeds {options.seeds}" if options.seeds != 1 else ""
     extra += f" --arch {options.arch}" if options.arch != "x86_64" else ""
     extra += f" --profile {options.profile}" if options.profile != "minimal" else ""
     reporter = Reporter(sum(len(names) for _, names in selected), f"./helix test{extra}")
