@@ -139,10 +139,32 @@ static void read_after_store_is_an_access(void) {
     unmap(at);
 }
 
+// What others left in memory is no time of a file that nobody mapped.
+static void times_are_its_own(void) {
+    const size_t bytes = 8 << 20;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    int files[200];
+    const time_t before = time(NULL);
+    char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    NEED(at != MAP_FAILED);
+    memset(at, 0x35, bytes);
+    NEED(munmap(at, bytes) == 0);
+    for (int i = 0; i < 200; i++) {
+        files[i] = (int)syscall(SYS_memfd_create, "", 0);
+        NEED(files[i] >= 0);
+        const time_t modified = look(files[i]).st_mtim.tv_sec;
+        CHECK(modified >= before - 1 && modified <= time(NULL));
+    }
+    for (int i = 0; i < 200; i++) {
+        close(files[i]);
+    }
+}
+
 static const struct check_case cases[] = {
     CASE(mapping_is_an_access), CASE(mapping_is_none_without_atime),
     CASE(store_modifies),       CASE(store_into_private_does_not),
     CASE(kernel_stores_too),    CASE(child_stores),
     CASE(later_times_stay),     CASE(read_after_store_is_an_access),
+    CASE(times_are_its_own),
 };
 CHECK_MAIN(cases)

@@ -371,7 +371,7 @@ static void it_ends_before_its_end(void) {
 }
 
 struct spinner {
-    volatile int tid, given_up;
+    volatile int tid, given_up, may_end;
     int cpu_after;
     struct area area;
 };
@@ -385,6 +385,9 @@ static void *spins(void *argument) {
     spinner->cpu_after = (int)spinner->area.cpu;
     SAME(rseq(&spinner->area, AREA_BYTES, UNREGISTER, SIGNATURE), 0);
     spinner->given_up = 1;
+    while (spinner->may_end == 0) { // it is moved by its number
+        sched_yield();
+    }
     return NULL;
 }
 
@@ -404,6 +407,7 @@ static void is_given_up_when_moved(void) {
         pin(spinner.tid, second);
         sched_yield();
     }
+    spinner.may_end = 1;
     pthread_join(thread, NULL);
     CHECK(spinner.cpu_after == first || spinner.cpu_after == second);
 }

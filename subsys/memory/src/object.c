@@ -63,6 +63,7 @@ static struct memory_object *create(enum memory_object_kind kind, struct account
     radix_init(&object->pages, &object_radix_memory);
     object->page_count = 0;
     atomic_init(&object->size_bytes, size_bytes);
+    atomic_init(&object->written, 0);
     list_init(&object->mappings);
     object->backing = NULL;
     object->backing_offset = 0;
