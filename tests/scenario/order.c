@@ -37,7 +37,7 @@ static void copy_file_range_looks_at_files_first(void) {
     const int file = made("a");
     const int written = open("b", O_WRONLY | O_CREAT, 0666);
     const int folder = open(".", O_RDONLY);
-    off64_t far = 4096;
+    off_t far = 4096;
     REFUSED(syscall(SYS_copy_file_range, file, NULL, 99, NULL, 1l, 1), EBADF);
     REFUSED(syscall(SYS_copy_file_range, written, NULL, file, NULL, 1l, 1), EINVAL);
     REFUSED(syscall(SYS_copy_file_range, folder, NULL, folder, NULL, 1l, 0), EISDIR);
@@ -46,7 +46,7 @@ static void copy_file_range_looks_at_files_first(void) {
     SAME(syscall(SYS_copy_file_range, file, NULL, file, &far, 10000l, 0), 0);
     SAME(write(file, "0123456789", 10), 10);
     far = 5;
-    off64_t from = 0;
+    off_t from = 0;
     REFUSED(syscall(SYS_copy_file_range, file, &from, file, &far, 10000l, 0), EINVAL);
 }
 
