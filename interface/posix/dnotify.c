@@ -6,6 +6,7 @@
 // after the lock of the watches, before which signals' locks come. All but what never changes is
 // guarded by watches_lock.
 #include "descriptor.h"
+#include "life.h"
 #include "pids.h"
 #include "signals.h"
 
@@ -25,19 +26,25 @@
 #define POLL_MSG_BAND 0x441 // POLLIN, POLLRDNORM and POLLMSG
 #define SI_SIGIO      (-5)  // in its place where the signal has codes of its own
 
+// Notices of a user: each event goes through those of its directory, with locks held. (Linux has no
+// such limit.)
+#define NOTICES_MAX 1024
+
 struct notice {
     struct inode_watch watch;
     struct watch_told told;
     uint32_t references; // the watch, and who sends for it
     struct account *account;
+    struct posix_user *user;        // keeps, and counts for
     const struct file *file;        // both as long as the watch lasts, by which they are known
     const struct file_table *table; //
     uint32_t wanted;                // DN_…
     int32_t fd;
-    int32_t pid;      // who is told, and
-    uint64_t process; // the native process's, in case that the number comes again
-    uint32_t cookie;  // of what was moved out last
-    int32_t number;   // which one; 0: SIGIO, without anything
+    int32_t pid;        // who is told, and
+    uint64_t process;   // the native process's, in case that the number comes again
+    uint32_t uid, euid; // of who asked
+    uint32_t cookie;    // of what was moved out last
+    int32_t number;     // which one; 0: SIGIO, without anything
 };
 
 static struct notice *notice_of(struct inode_watch *watch) {
@@ -49,6 +56,8 @@ static void notice_put(struct notice *notice) {
     const bool is_last = --notice->references == 0;
     spin_unlock(&watches_lock);
     if (is_last) {
+        atomic_fetch_sub_explicit(&notice->user->notices, 1, memory_order_relaxed);
+        posix_user_put(notice->user);
         account_release(notice->account, ACCOUNT_OBJECTS, 1);
         object_put(&notice->account->object);
         heap_free(notice);
@@ -73,6 +82,16 @@ static void signal_once(struct posix_process *process, int32_t number, int32_t f
     HX_IGNORE(signal_send(process, NULL, SIGIO, &info, false)); // nothing of it can fail
 }
 
+// The process may be one of more power by now, which who asked may not signal (sigio_perm() of
+// Linux).
+static bool may_signal(struct posix_process *process, uint32_t uid, uint32_t euid) {
+    struct credentials *target = posix_credentials(process);
+    const bool may = euid == 0 || euid == target->suid || euid == target->uid ||
+                     uid == target->suid || uid == target->uid;
+    credentials_put(target);
+    return may;
+}
+
 static void send_due(struct watch_told *told, uint32_t count) {
     struct notice *notice = CONTAINER_OF(told, struct notice, told);
     spin_lock(&watches_lock);
@@ -80,10 +99,13 @@ static void send_due(struct watch_told *told, uint32_t count) {
     const int32_t fd = notice->fd;
     const int32_t pid = notice->pid;
     const uint64_t id = notice->process;
+    const uint32_t uid = notice->uid;
+    const uint32_t euid = notice->euid;
     spin_unlock(&watches_lock);
     struct posix_process *process = posix_process_find(pid);
     if (process != NULL) {
-        for (uint32_t i = 0; i < count && process->process->id == id; i++) {
+        const bool may = process->process->id == id && may_signal(process, uid, euid);
+        for (uint32_t i = 0; i < count && may; i++) {
             signal_once(process, number, fd);
         }
         process_put(process->process);
@@ -153,14 +175,21 @@ static struct notice *find_locked(const struct file_table *table, const struct f
     return NULL;
 }
 
-// NULL: no memory, or the account is full.
+// NULL: no memory, the account is full, or the user has too many.
 static struct notice *notice_create(const struct file_table *table, const struct file *file,
-                                    struct account *account) {
+                                    struct posix_process *process) {
+    struct account *account = process->process->account;
+    struct posix_user *user = posix_user_of(process);
     struct notice *notice = heap_alloc_zero(sizeof(*notice), MEMORY_SLEEP);
-    if (notice == NULL || account_charge(account, ACCOUNT_OBJECTS, 1) != HX_OK) {
+    const int32_t before = atomic_fetch_add_explicit(&user->notices, 1, memory_order_relaxed);
+    if (notice == NULL || before >= NOTICES_MAX ||
+        account_charge(account, ACCOUNT_OBJECTS, 1) != HX_OK) {
+        atomic_fetch_sub_explicit(&user->notices, 1, memory_order_relaxed);
+        posix_user_put(user);
         heap_free(notice);
         return NULL;
     }
+    notice->user = user;
     object_get(&account->object);
     notice->account = account;
     notice->references = 1;
@@ -223,10 +252,11 @@ enum hx_status dnotify_set(struct call *call, struct file *file) {
     if (file->inode == NULL || inode_type(file->inode) != FS_MODE_DIRECTORY) {
         return HX_ERR_NOT_DIRECTORY;
     }
-    struct notice *fresh = notice_create(table, file, process->account);
+    struct notice *fresh = notice_create(table, file, call->process);
     if (fresh == NULL) {
         return HX_ERR_NO_MEMORY;
     }
+    struct credentials *credentials = posix_credentials(call->process);
     atomic_fetch_or_explicit(&file->flags, FILE_WATCHED, memory_order_relaxed);
     spin_lock(&watches_lock);
     struct notice *notice = find_locked(table, file);
@@ -239,8 +269,11 @@ enum hx_status dnotify_set(struct call *call, struct file *file) {
     notice->fd = call_int(call, 0);
     notice->pid = call->process->pid;
     notice->process = process->id;
+    notice->uid = credentials->uid;
+    notice->euid = credentials->euid;
     watch_change_locked(&notice->watch, events_for(notice->wanted));
     spin_unlock(&watches_lock);
+    credentials_put(credentials);
     if (fresh != NULL) {
         notice_put(fresh);
     }

@@ -124,15 +124,28 @@ static void program_begin(struct posix_process *process) {
     spin_unlock_irq(&process->signal_lock, irq);
 }
 
+// Before anybody can tell by what the exec closes that it was made: setpgid(2) refuses from then
+// on.
+static void tell_tree(struct posix_process *process, const struct exec_image *image) {
+    struct pid_space *space = process->process->ns->pids;
+    mutex_lock(&space->tree_lock);
+    process->exec_done = true;
+    process->exit_signal = SIGCHLD;
+    if (image->is_secure) {
+        atomic_store_explicit(&process->parent_death_signal, 0, memory_order_relaxed);
+    }
+    mutex_unlock(&space->tree_lock);
+}
+
 // What is closed by the exec is closed before others may look into the process as the new program:
 // that may be those who could not look into the old one. What the old program kept goes after the
 // lock, as it may take long.
 static void commit(struct call *call, struct exec_image *image, struct own_parts *parts) {
     struct posix_thread *thread = call->thread;
     struct posix_process *process = call->process;
-    struct pid_space *space = process->process->ns->pids;
     thread_release_memory(thread, false);
     program_begin(process);
+    tell_tree(process, image);
     take_pid(thread);
     reset_thread(thread, call->frame, image);
     own_parts_use(process, parts);
@@ -145,13 +158,6 @@ static void commit(struct call *call, struct exec_image *image, struct own_parts
     aspace_put(old);
     signal_actions_reset(process);
     process_timers_exec(process);
-    mutex_lock(&space->tree_lock);
-    process->exec_done = true;
-    process->exit_signal = SIGCHLD;
-    if (image->is_secure) {
-        atomic_store_explicit(&process->parent_death_signal, 0, memory_order_relaxed);
-    }
-    mutex_unlock(&space->tree_lock);
     trace(TRACE_PROCESS_EXEC, (uint64_t)process->pid, 0);
     trace_name(thread_current());
 }

@@ -32,6 +32,7 @@ struct posix_user {
     _Atomic int32_t pending;            // queued signals, RLIMIT_SIGPENDING
     _Atomic int32_t passed;             // descriptors on their way through sockets, RLIMIT_NOFILE
     _Atomic int32_t instances, watches; // of inotify
+    _Atomic int32_t notices;            // of F_NOTIFY
     _Atomic uint64_t queue_bytes;       // of message queues, RLIMIT_MSGQUEUE
 };
 struct posix_user *posix_user_get(uint32_t uid);                 // NULL: no memory

@@ -11,6 +11,7 @@
 #define POLL_MSG 3
 #endif
 
+#define NOBODY 65534
 #define NUMBER (SIGRTMIN + 1)
 
 static void block(int number) {
@@ -208,6 +209,52 @@ static void without_a_handler_it_kills(void) {
     KILLED(pid, SIGIO);
 }
 
+// Who asked with few rights does not signal what the process has become since (sigio_perm() of
+// Linux), but does while one of its ids is the same.
+static void not_to_another_power(void) {
+    static const struct {
+        const char *file;
+        uid_t uid, saved;
+        int signals;
+    } steps[] = { { "real", NOBODY, 0, 1 }, { "saved", 0, NOBODY, 1 }, { "none", 0, 0, 0 } };
+    pid_t pid;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        CHILD(pid) {
+            const int folder = opened(".");
+            NEED(setresuid(NOBODY, NOBODY, 0) == 0);
+            SAME(fcntl(folder, F_NOTIFY, DN_CREATE), 0);
+            NEED(setresuid(NOBODY, 0, 0) == 0 && setresuid(steps[i].uid, 0, steps[i].saved) == 0);
+            make(steps[i].file);
+            SAME(signals_for(folder), steps[i].signals);
+        }
+        EXITS(pid, 0);
+    }
+}
+
+// A user has so many, and what ends makes room.
+static void a_user_has_many(void) {
+    pid_t pid;
+    CHILD(pid) {
+        int last = opened(".");
+        for (int i = 0; i < 900; i++) {
+            last = opened(".");
+            SAME(fcntl(last, F_NOTIFY, DN_CREATE), 0);
+        }
+        make("many"); // all of them end
+        siginfo_t info;
+        int count = 0;
+        while (take(NUMBER, &info)) { // those for which there was no room are one SIGIO
+            count++;
+        }
+        CHECK(count > 100);
+        for (int i = 0; i < 1200; i++) {
+            SAME(fcntl(last, F_NOTIFY, DN_CREATE), 0);
+            SAME(fcntl(last, F_NOTIFY, 0), 0);
+        }
+    }
+    EXITS(pid, 0);
+}
+
 // Any descriptor of the file, in this table alone, ends it.
 static void closing_ends_it(void) {
     pid_t pid;
@@ -321,6 +368,8 @@ static const struct check_case cases[] = {
     CASE(a_folder_may_go),
     CASE(refuses),
     CASE(many_at_once),
+    CASE(not_to_another_power),
+    CASE(a_user_has_many),
 };
 
 CHECK_MAIN(cases)

@@ -42,11 +42,16 @@ void watch_change_locked(struct inode_watch *watch, uint32_t events) {
     inode_count_locked(watch->inode);
 }
 
-void watch_end_locked(struct inode_watch *watch) {
+// What its inode's others hear of is counted by the caller.
+static void unlink_locked(struct inode_watch *watch) REQUIRES(watches_lock) {
     list_remove(&watch->link);
     list_remove(&watch->of_filesystem);
-    inode_count_locked(watch->inode);
     count_locked(-1);
+}
+
+void watch_end_locked(struct inode_watch *watch) {
+    unlink_locked(watch);
+    inode_count_locked(watch->inode);
 }
 
 // Telling
@@ -65,9 +70,10 @@ static void rest_begin(struct rest *rest) {
     rest->tells = false;
 }
 
-// It ends, and is freed, with what it keeps of its inode, without the lock.
+// It ends, and is freed, with what it keeps of its inode, without the lock. Many may end at once:
+// the caller counts what is left of the inode's when all of them have.
 static void end_locked(struct inode_watch *watch, struct list *ended) REQUIRES(watches_lock) {
-    watch_end_locked(watch);
+    unlink_locked(watch);
     list_push_back(ended, &watch->link);
 }
 
@@ -115,6 +121,9 @@ static void tell_locked(struct inode *inode, uint32_t what, uint32_t cookie, str
         }
     }
     rest->tells |= !list_is_empty(&rest->told);
+    if (!list_is_empty(&rest->ended)) {
+        inode_count_locked(inode);
+    }
 }
 
 static bool is_watched(const struct inode *inode, uint32_t what) {
@@ -180,6 +189,7 @@ void watch_tell_gone(struct inode *inode, uint32_t what) {
     list_for_each_safe (link, &inode->watches) {
         go_locked(LIST_ENTRY(link, struct inode_watch, link), what, &ended);
     }
+    inode_count_locked(inode);
     spin_unlock(&watches_lock);
     ended_free(&ended);
 }
@@ -191,7 +201,9 @@ static bool unmount_some(struct filesystem *fs) {
     spin_lock(&watches_lock);
     for (unsigned i = 0; i < AT_ONCE && !list_is_empty(&fs->watches); i++) {
         struct list *first = fs->watches.next;
-        go_locked(LIST_ENTRY(first, struct inode_watch, of_filesystem), WATCH_UNMOUNT, &ended);
+        struct inode_watch *watch = LIST_ENTRY(first, struct inode_watch, of_filesystem);
+        go_locked(watch, WATCH_UNMOUNT, &ended);
+        inode_count_locked(watch->inode);
     }
     const bool more = !list_is_empty(&fs->watches);
     spin_unlock(&watches_lock);
