@@ -89,18 +89,25 @@ static void forget_removed(struct sem_undos *undos) {
     }
 }
 
-// Puts it into both lists, unless another thread was faster. False: the set was removed.
-static bool link_undo(struct sem_undos *undos, struct sem_set *set, struct sem_undo *undo) {
+// Puts it into both lists, unless another thread was faster: the one that is there. NULL: the set
+// was removed. It may be freed as soon as the locks are free, but not before the set is removed,
+// after which nobody looks at it.
+static struct sem_undo *link_undo(struct sem_undos *undos, struct sem_set *set,
+                                  struct sem_undo *undo) {
+    struct sem_undo *linked = NULL;
     spin_lock(&undos->lock);
     spin_lock(&set->lock);
-    const bool is_removed = atomic_load_explicit(&set->is_removed, memory_order_relaxed);
-    if (!is_removed && find_locked(undos, set) == NULL) {
-        list_push_back(&undos->undos, &undo->of_list);
-        list_push_back(&set->undos, &undo->of_set);
+    if (!atomic_load_explicit(&set->is_removed, memory_order_relaxed)) {
+        linked = find_locked(undos, set);
+        if (linked == NULL) {
+            list_push_back(&undos->undos, &undo->of_list);
+            list_push_back(&set->undos, &undo->of_set);
+            linked = undo;
+        }
     }
     spin_unlock(&set->lock);
     spin_unlock(&undos->lock);
-    return !is_removed;
+    return linked;
 }
 
 static struct sem_undo *find(struct sem_undos *undos, const struct sem_set *set) {
@@ -122,21 +129,17 @@ enum hx_status sem_undo_find(struct posix_thread *thread, struct sem_set *set,
     struct sem_undo *undo = find(undos, set);
     if (undo == NULL) {
         forget_removed(undos);
-        undo = undo_create(set);
-        if (undo == NULL) {
+        struct sem_undo *fresh = undo_create(set);
+        if (fresh == NULL) {
             return HX_ERR_NO_MEMORY;
         }
-        if (!link_undo(undos, set, undo)) {
-            undo_free(undo);
-            return HX_ERR_REVOKED;
-        }
-        if (!list_is_linked(&undo->of_list)) {
-            undo_free(undo);
-            undo = find(undos, set);
+        undo = link_undo(undos, set, fresh);
+        if (undo != fresh) {
+            undo_free(fresh);
         }
     }
     *out_undo = undo;
-    return undo != NULL ? HX_OK : HX_ERR_REVOKED; // it was removed meanwhile
+    return undo != NULL ? HX_OK : HX_ERR_REVOKED;
 }
 
 static void apply(struct sem_undo *undo) {
