@@ -16,8 +16,11 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdatomic.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
@@ -537,8 +540,26 @@ static void wait_for_workers(struct generator *generator) {
 
 static bool given_up; // a worker could not be set up
 
+// What has an id of System V outlives who made it.
+static void remove_ids(void) {
+    static unsigned char info[512];
+    const long shm = syscall(SYS_shmctl, 0, SHM_INFO, info);
+    const long sem = syscall(SYS_semctl, 0, 0, SEM_INFO, info);
+    const long msg = syscall(SYS_msgctl, 0, MSG_INFO, info);
+    for (long i = 0; i <= shm; i++) {
+        (void)syscall(SYS_shmctl, syscall(SYS_shmctl, i, SHM_STAT, info), IPC_RMID, NULL);
+    }
+    for (long i = 0; i <= sem; i++) {
+        (void)syscall(SYS_semctl, syscall(SYS_semctl, i, 0, SEM_STAT, info), 0, IPC_RMID, NULL);
+    }
+    for (long i = 0; i <= msg; i++) {
+        (void)syscall(SYS_msgctl, syscall(SYS_msgctl, i, MSG_STAT, info), IPC_RMID, NULL);
+    }
+}
+
 // What workers left elsewhere than in their folders.
 static void clean(void) {
+    remove_ids();
     given_up = given_up || access(GIVEN_UP, F_OK) == 0;
     remove_tree("/tmp");
 }
