@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,15 +74,26 @@ static void step_child(struct generator *random) {
     say_end(random, child);
 }
 
+// A child that clone() makes has the C library's locks as they are, so the thread begins when who
+// made it has let go of them.
+struct begun {
+    struct generator inner;
+    sem_t may_begin;
+};
+
 static void *do_some(void *argument) {
-    run_some(argument);
+    struct begun *begun = argument;
+    while (sem_wait(&begun->may_begin) != 0) {
+    }
+    run_some(&begun->inner);
     return NULL;
 }
 
 static void step_thread(struct generator *random) {
-    struct generator inner = { draw(random) };
+    struct begun begun = { .inner = { draw(random) } };
     pthread_t thread;
     say("thread\n");
+    sem_init(&begun.may_begin, 0, 0);
     const bool before = is_thread;
     sigset_t all;
     sigset_t old;
@@ -89,7 +101,8 @@ static void step_thread(struct generator *random) {
     sigdelset(&all, SIGALRM);
     sigprocmask(SIG_BLOCK, &all, &old); // or who waits would handle a signal beside the other
     is_thread = true;
-    if (pthread_create(&thread, NULL, do_some, &inner) == 0) {
+    if (pthread_create(&thread, NULL, do_some, &begun) == 0) {
+        sem_post(&begun.may_begin);
         pthread_join(thread, NULL);
     }
     is_thread = before;
